@@ -1,0 +1,45 @@
+# `make demo` and `make test` do all the set-up; a second call installs nothing.
+
+VENV ?= .venv
+PYTHON ?= python3
+CONFIG ?= configs/dlora.yaml
+
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
+SOURCES := pyproject.toml constraints.txt
+
+.PHONY: demo test lint benchmark reproduce clean
+
+demo: $(VENV)/.installed-scripts
+	$(BIN)/python scripts/train.py --config $(CONFIG)
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+benchmark: $(VENV)/.installed-scripts
+	$(BIN)/python scripts/benchmark.py
+
+reproduce: $(VENV)/.installed-scripts
+	$(BIN)/python scripts/reproduce.py --all
+
+clean:
+	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find lora_marl agents scripts tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed-scripts: $(SOURCES) | $(BIN)/python
+	$(INSTALL) -e ".[scripts]"
+	touch $@
+
+# torch first and alone: what comes after must not choose its version.
+$(VENV)/.installed-dev: $(SOURCES) | $(BIN)/python
+	$(INSTALL) torch==2.13.0
+	$(INSTALL) -e ".[dev,sb3]"
+	touch $@
