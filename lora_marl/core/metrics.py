@@ -1,0 +1,129 @@
+"""Metrics: one definition each, over arrays that broadcast. A zero denominator gives nan, without a warning.
+
+Ratios of sums, not means of ratios: sum an outcome over nodes (or time, or replicas) first, then take the metric.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+HOUR_S = 3600.0
+
+
+def pdr(sent: ArrayLike, delivered: ArrayLike) -> Any:
+    """Packet delivery ratio: delivered / sent.
+
+    Args:
+        sent: Packets that ended. [...]
+        delivered: Those of them that were delivered. [...]
+
+    Returns:
+        0 to 1; nan where nothing was sent. [...]
+
+    Raises:
+        ValueError: more delivered than sent.
+
+    Source: D-LoRa Eq. (11).
+    """
+    if np.any(np.asarray(delivered) > np.asarray(sent)):
+        raise ValueError("delivered exceeds sent: the arguments are pdr(sent, delivered)")
+    return _ratio(delivered, sent)
+
+
+def ee_bits_per_mj(delivered_bits: ArrayLike, energy_mj: ArrayLike) -> Any:
+    """Energy efficiency: payload bits delivered per energy spent on all packets.
+
+    Args:
+        delivered_bits: 8 times the payload bytes of delivered packets. [...] bits
+        energy_mj: Of all packets, lost ones too. [...] mJ
+
+    Returns:
+        [...] bits/mJ
+
+    Source: D-LoRa Eq. (12).
+    """
+    return _ratio(delivered_bits, energy_mj)
+
+
+def goodput_bps(delivered_bits: ArrayLike, duration_s: ArrayLike) -> Any:
+    """Payload bits delivered per second of wall time: [...] bits, [...] s -> [...] bit/s."""
+    return _ratio(delivered_bits, duration_s)
+
+
+def bits_per_airtime_s(delivered_bits: ArrayLike, airtime_s: ArrayLike) -> Any:
+    """Payload bits delivered per second of airtime, lost packets' included: the throughput TH of the D-LoRa papers.
+
+    Args:
+        delivered_bits: [...] bits
+        airtime_s: Of all packets. [...] s
+
+    Returns:
+        [...] bit/s of airtime; for bits per second of wall time see `goodput_bps`.
+
+    Source: the D-LoRa code and its result files.
+    """
+    return _ratio(delivered_bits, airtime_s)
+
+
+def energy_per_delivered_mj(energy_mj: ArrayLike, delivered: ArrayLike) -> Any:
+    """Energy spent on all packets per packet delivered (EPN): [...] mJ, [...] packets -> [...] mJ."""
+    return _ratio(energy_mj, delivered)
+
+
+def jain_fairness(x: ArrayLike, axis: int = -1) -> Any:
+    """Jain's index, (sum x)^2 / (n sum x^2): 1 when all have the same, 1/n when one has it all; nan for all zeros.
+
+    Args:
+        x: Shares, not negative, e.g. the PDR of each node. [..., n, ...]
+        axis: The axis of length n.
+
+    Source: Jain, Chiu and Hawe 1984.
+    """
+    shares = np.asarray(x, dtype=np.float64)
+    return _ratio(shares.sum(axis=axis) ** 2, shares.shape[axis] * (shares**2).sum(axis=axis))
+
+
+def convergence_time_s(
+    times_s: ArrayLike, values: ArrayLike, *, share: float = 0.9, first_s: float = HOUR_S, last_s: float = 100 * HOUR_S
+) -> float:
+    """When a learning curve has gone a share of the way from where it began to where it ended.
+
+    It began at the mean of the samples of the first hour (at least one sample) and ended at that of the last 100 hours
+    (of the whole curve where it is shorter). The way may lead up or down. Samples that are nan are left out.
+
+    Args:
+        times_s: End of each sample's window, ascending from the start of the run at 0. [T] s
+        values: [T]
+        share: Of the way, 0 to 1.
+        first_s: Length of the beginning. s
+        last_s: Length of the end. s
+
+    Returns:
+        The first time at or beyond the share of the way; nan where no sample gets there. s
+
+    Raises:
+        ValueError: arrays that are not of one length, times that do not ascend.
+    """
+    times, curve = np.asarray(times_s, dtype=np.float64), np.asarray(values, dtype=np.float64)
+    if times.ndim != 1 or times.shape != curve.shape:
+        raise ValueError(f"times_s and values have shapes {times.shape} and {curve.shape}: both must be [T]")
+    if not (np.diff(times) > 0.0).all():
+        raise ValueError("times_s must ascend")
+    times, curve = times[np.isfinite(curve)], curve[np.isfinite(curve)]
+    if not len(curve):
+        return float("nan")
+    began = curve[times <= max(first_s, times[0])].mean()
+    ended = curve[times > times[-1] - last_s].mean()
+    way = ended - began
+    arrived = np.flatnonzero((curve - began) * np.sign(way) >= share * abs(way))
+    return float(times[arrived[0]]) if len(arrived) else float("nan")
+
+
+def _ratio(numerator: ArrayLike, denominator: ArrayLike) -> Any:
+    top, bottom = np.broadcast_arrays(
+        np.asarray(numerator, dtype=np.float64), np.asarray(denominator, dtype=np.float64)
+    )
+    return np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom != 0.0)[()]

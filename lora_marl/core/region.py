@@ -1,0 +1,223 @@
+"""Regions: the operating points that nodes may choose from, and the limits of the law."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lora_marl.core.phy import LARGEST_PAYLOAD_BYTES, check_bandwidth_hz, check_spreading_factor
+
+FACTORS = ("sf", "bw", "channel", "tp")
+"""The order of a decision's factors: operating points are `int16 [..., 4]`, indices into a region's lists."""
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """Operating points in physical units; the arrays have one shape.
+
+    Attributes:
+        sf: Spreading factor. int64 [...]
+        bw_hz: Bandwidth. float64 [...] Hz
+        channel: Index of the channel in its region. int64 [...]
+        tp_dbm: Transmit power. float64 [...] dBm
+    """
+
+    sf: NDArray[np.int64]
+    bw_hz: NDArray[np.float64]
+    channel: NDArray[np.int64]
+    tp_dbm: NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Region:
+    """What a node may choose from.
+
+    Attributes:
+        name: `EU868`, ...
+        channels_hz: Centre frequencies, each once, in the order of their numbers. `[C]` Hz
+        bandwidths_hz: Subset of 125,000, 250,000 and 500,000, ascending. Hz
+        spreading_factors: Subset of 7 to 12, ascending.
+        tp_dbm: Transmit powers, ascending. dBm
+        duty_cycle: Largest share of time that a node may send by law; None: no such limit.
+        max_payload_bytes: Largest PHY payload by (SF, BW in Hz); what is missing is not limited.
+
+    Raises:
+        ValueError: a list that is empty, out of order or out of range, or a limit out of range, naming it.
+    """
+
+    name: str
+    channels_hz: tuple[float, ...]
+    bandwidths_hz: tuple[float, ...] = (125_000.0,)
+    spreading_factors: tuple[int, ...] = (7, 8, 9, 10, 11, 12)
+    tp_dbm: tuple[float, ...] = (2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 14.0)
+    duty_cycle: float | None = None
+    max_payload_bytes: tuple[tuple[tuple[int, float], int], ...] = ()
+
+    def __post_init__(self) -> None:
+        for field in ("spreading_factors", "bandwidths_hz", "channels_hz", "tp_dbm"):
+            _check_list(f"{field} of region {self.name}", getattr(self, field), ascending=field != "channels_hz")
+        check_spreading_factor(self.spreading_factors)
+        check_bandwidth_hz(self.bandwidths_hz)
+        if min(self.channels_hz) <= 0.0:
+            raise ValueError(f"channels_hz of region {self.name} has {min(self.channels_hz)!r}: it must be above 0")
+        if self.duty_cycle is not None and not 0.0 < self.duty_cycle <= 1.0:
+            raise ValueError(f"duty_cycle of region {self.name} is {self.duty_cycle!r}: it must be above 0, at most 1")
+        for (sf, bw_hz), size in self.max_payload_bytes:
+            check_spreading_factor(sf)
+            check_bandwidth_hz(bw_hz)
+            if not 1 <= size <= LARGEST_PAYLOAD_BYTES:
+                raise ValueError(f"max_payload_bytes of region {self.name} has {size!r}: it must be 1 to 255")
+
+    @property
+    def factor_sizes(self) -> tuple[int, int, int, int]:
+        """Number of values of each factor, in the order of `FACTORS`."""
+        return (len(self.spreading_factors), len(self.bandwidths_hz), len(self.channels_hz), len(self.tp_dbm))
+
+    def max_payload(self, sf: int, bw_hz: float) -> int:
+        """Largest PHY payload at a data rate: the region's limit, or LoRa's own 255 where it has none.
+
+        Raises:
+            ValueError: a spreading factor or bandwidth outside LoRa's table, naming the value.
+        """
+        key = (int(check_spreading_factor(sf)), float(check_bandwidth_hz(bw_hz)))
+        return dict(self.max_payload_bytes).get(key, LARGEST_PAYLOAD_BYTES)
+
+    def points(self, *, sf: ArrayLike, bw_hz: ArrayLike, channel: ArrayLike, tp_dbm: ArrayLike) -> NDArray[np.int16]:
+        """Operating points from physical values, which broadcast.
+
+        Args:
+            sf: Spreading factor. [...]
+            bw_hz: Bandwidth. [...] Hz
+            channel: Index of the channel, from 0. [...]
+            tp_dbm: Transmit power. [...] dBm
+
+        Returns:
+            Operating points. int16 [..., 4]
+
+        Raises:
+            ValueError: a value that the region lacks, naming it and those that it has.
+        """
+        indices = (
+            self._indices("spreading factor", sf, self.spreading_factors),
+            self._indices("bandwidth in Hz", bw_hz, self.bandwidths_hz),
+            self._indices("channel", channel, range(len(self.channels_hz))),
+            self._indices("transmit power in dBm", tp_dbm, self.tp_dbm),
+        )
+        return np.stack(np.broadcast_arrays(*indices), axis=-1).astype(np.int16)
+
+    def physical(self, points: ArrayLike) -> Allocation:
+        """Physical values of operating points: int [..., 4] -> arrays [...].
+
+        Raises:
+            ValueError: a last axis other than 4, or an index outside the region's lists.
+        """
+        indices = np.asarray(points)
+        if indices.ndim == 0 or indices.shape[-1] != len(FACTORS) or indices.dtype.kind not in "iu":
+            raise ValueError(f"points are {indices.dtype} {indices.shape}: they must be integers [..., {len(FACTORS)}]")
+        outside = np.argwhere((indices < 0) | (indices >= np.array(self.factor_sizes)))
+        if len(outside):
+            at = tuple(outside[0])
+            factor, size = FACTORS[at[-1]], self.factor_sizes[at[-1]]
+            raise ValueError(f"{factor} index is {indices[at]}: region {self.name} has 0 to {size - 1}")
+        return Allocation(
+            sf=np.array(self.spreading_factors, dtype=np.int64)[indices[..., 0]],
+            bw_hz=np.array(self.bandwidths_hz, dtype=np.float64)[indices[..., 1]],
+            channel=indices[..., 2].astype(np.int64),
+            tp_dbm=np.array(self.tp_dbm, dtype=np.float64)[indices[..., 3]],
+        )
+
+    def _indices(self, name: str, values: ArrayLike, ascending: Any) -> NDArray[np.int64]:
+        wanted, table = np.asarray(values, dtype=np.float64), np.array(ascending, dtype=np.float64)
+        found = np.minimum(np.searchsorted(table, wanted), len(table) - 1)
+        missing = wanted[table[found] != wanted]
+        if missing.size:
+            has = f"0 to {len(table) - 1}" if name == "channel" else ", ".join(f"{value:.10g}" for value in table)
+            raise ValueError(f"{name} is {missing.flat[0]:.10g}: region {self.name} has {has}")
+        return found
+
+
+def _check_list(name: str, values: tuple[float, ...], *, ascending: bool) -> None:
+    if not len(values):
+        raise ValueError(f"{name} is empty: an empty action set leaves nothing to choose from")
+    if not all(math.isfinite(value) for value in values):
+        raise ValueError(f"{name} is {values!r}: every value must be finite")
+    if len(set(values)) != len(values):
+        raise ValueError(f"{name} is {values!r}: no value may occur twice")
+    if ascending and list(values) != sorted(values):
+        raise ValueError(f"{name} is {values!r}: values must ascend")
+
+
+def _channels_hz(first_hz: float, count: int, step_hz: float = 200_000.0) -> tuple[float, ...]:
+    return tuple(first_hz + step_hz * channel for channel in range(count))
+
+
+_MAC_OVERHEAD_BYTES = 5
+"""MAC header and integrity code, which a PHY payload has on top of the MACPayload of M bytes."""
+
+
+def _max_payload(m_bytes: dict[int, int], wide: tuple[int, float]) -> tuple[tuple[tuple[int, float], int], ...]:
+    """Limits from M by spreading factor at 125 kHz, and of one wider data rate, whose M is 250 everywhere."""
+    rates = {(sf, 125_000.0): m for sf, m in m_bytes.items()} | {wide: 250}
+    return tuple((rate, m + _MAC_OVERHEAD_BYTES) for rate, m in rates.items())
+
+
+_EU868 = Region(
+    name="EU868",
+    channels_hz=_channels_hz(868.1e6, 3) + _channels_hz(867.1e6, 5),
+    duty_cycle=0.01,
+    max_payload_bytes=_max_payload({7: 250, 8: 250, 9: 123, 10: 59, 11: 59, 12: 59}, wide=(7, 250_000.0)),
+)
+
+_CN470 = Region(
+    name="CN470",
+    channels_hz=_channels_hz(470.3e6, 32) + _channels_hz(503.5e6, 32),
+    spreading_factors=(7, 8, 9, 10, 11),
+    tp_dbm=(3.0, 5.0, 7.0, 9.0, 11.0, 13.0, 15.0, 17.0),
+    max_payload_bytes=_max_payload({7: 250, 8: 250, 9: 192, 10: 94, 11: 31}, wide=(7, 500_000.0)),
+)
+
+_US915 = Region(
+    name="US915",
+    channels_hz=_channels_hz(902.3e6, 64),
+    spreading_factors=(7, 8, 9, 10),
+    tp_dbm=(2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 14.0, 16.0, 18.0, 20.0),
+    max_payload_bytes=_max_payload({7: 250, 8: 133, 9: 61, 10: 19}, wide=(8, 500_000.0)),
+)
+
+_AS923 = Region(
+    name="AS923",
+    channels_hz=_channels_hz(923.2e6, 2),
+    duty_cycle=0.01,
+    max_payload_bytes=_max_payload({7: 250, 8: 250, 9: 123, 10: 123, 11: 59, 12: 59}, wide=(7, 250_000.0)),
+)
+
+REGIONS: dict[str, Region] = {each.name: each for each in (_EU868, _CN470, _US915, _AS923)}
+"""LoRaWAN's regions: uplink channels and limits. PHY payloads are M + 5 for the M of devices without a repeater.
+
+Every combination of a region's lists is legal, hence one bandwidth each: SF7 at 250 kHz in EU868 and AS923, SF7 at
+500 kHz in CN470 and the eight channels of SF8 at 500 kHz in US915 are left out (their payload limits are there for
+whoever adds them).
+
+- EU868: the three default channels, then the five that networks usually add.
+- CN470: the 20 MHz antenna's plan A; a frame may last 1 s, which leaves SF12 no payload.
+- US915: no duty cycle, but a dwell time of 400 ms, which is what its payload limits keep.
+- AS923: group 1 with its two default channels, no dwell time.
+
+Powers are those fed to a dipole: the limits are 14 dBm (EU868, AS923) and 17 dBm (CN470); US915 allows more than the
+20 dBm that a SX1276 reaches.
+
+Source: LoRaWAN Regional Parameters RP002-1.0.5.
+"""
+
+
+def region(name: str) -> Region:
+    """The region of that name. ValueError: an unknown name, with the nearest one and all of them."""
+    if name in REGIONS:
+        return REGIONS[name]
+    nearest = difflib.get_close_matches(str(name).upper(), REGIONS, n=1, cutoff=0.0)
+    raise ValueError(f"region {name!r} is unknown: did you mean {nearest[0]}? Known are {', '.join(REGIONS)}")

@@ -1,0 +1,23 @@
+"""Golden data for all tests."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.fixture(scope="session")
+def dlora_vectors() -> dict[str, Any]:
+    """Reference vectors of the D-LoRa papers; see golden/README.md."""
+    return json.loads((GOLDEN / "dlora.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def ns3_vectors() -> dict[str, Any]:
+    """A scenario of 300 devices and its packet counts under ns-3; see golden/README.md."""
+    return json.loads((GOLDEN / "ns3_one_gateway_300.json").read_text())

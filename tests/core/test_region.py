@@ -1,0 +1,148 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lora_marl.core.phy import airtime_s
+from lora_marl.core.region import FACTORS, REGIONS, Region, region
+
+ALL = list(REGIONS.values())
+small = Region(name="small", channels_hz=(868.1e6, 867.9e6), bandwidths_hz=(125e3, 500e3), spreading_factors=(8, 10))
+
+
+@pytest.mark.parametrize(
+    ("name", "payloads"),
+    [
+        ("EU868", {7: 255, 8: 255, 9: 128, 10: 64, 11: 64, 12: 64}),
+        ("CN470", {7: 255, 8: 255, 9: 197, 10: 99, 11: 36}),
+        ("US915", {7: 255, 8: 138, 9: 66, 10: 24}),
+        ("AS923", {7: 255, 8: 255, 9: 128, 10: 128, 11: 64, 12: 64}),
+    ],
+)
+def test_largest_payloads(name, payloads):
+    assert {sf: region(name).max_payload(sf, 125e3) for sf in region(name).spreading_factors} == payloads
+
+
+@pytest.mark.parametrize(("name", "limit_s"), [("CN470", 1.0), ("US915", 0.4)])
+def test_largest_payloads_just_fit_the_time_limit(name, limit_s):
+    """Where a frame's duration is limited, the largest payload fits and one of the next block does not."""
+    for sf in region(name).spreading_factors:
+        largest = region(name).max_payload(sf, 125e3)
+        assert airtime_s(sf, largest, bw_hz=125e3) <= limit_s
+        if largest < 255:
+            assert airtime_s(sf, largest + sf, bw_hz=125e3) > limit_s
+
+
+def test_what_has_no_limit_may_fill_a_frame():
+    assert small.max_payload(12, 500e3) == 255
+
+
+def test_channels():
+    assert [hz / 1e6 for hz in region("EU868").channels_hz] == pytest.approx(
+        [868.1, 868.3, 868.5, 867.1, 867.3, 867.5, 867.7, 867.9]
+    )
+    assert len(region("US915").channels_hz) == 64
+    assert region("US915").channels_hz[-1] == pytest.approx(914.9e6)
+    assert region("CN470").channels_hz[31:33] == pytest.approx((476.5e6, 503.5e6))
+    assert region("AS923").channels_hz == pytest.approx((923.2e6, 923.4e6))
+
+
+@pytest.mark.parametrize("name", REGIONS)
+def test_channels_of_a_region_do_not_overlap(name):
+    spacing_hz = np.diff(np.sort(region(name).channels_hz))
+    assert (spacing_hz >= max(region(name).bandwidths_hz)).all()
+
+
+def test_limits_of_the_law():
+    assert {name: each.duty_cycle for name, each in REGIONS.items()} == {
+        "EU868": 0.01, "CN470": None, "US915": None, "AS923": 0.01,
+    }  # fmt: skip
+    assert {name: max(each.tp_dbm) for name, each in REGIONS.items()} == {
+        "EU868": 14.0, "CN470": 17.0, "US915": 20.0, "AS923": 14.0,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("wrong", "nearest"), [("EU886", "EU868"), ("us915", "US915"), ("cn-470", "CN470")])
+def test_an_unknown_region_names_the_nearest_and_all(wrong, nearest):
+    with pytest.raises(ValueError, match=f"'{wrong}' is unknown: did you mean {nearest}.*EU868, CN470, US915, AS923"):
+        region(wrong)
+
+
+def test_points_by_hand():
+    points = small.points(sf=[8, 10], bw_hz=500e3, channel=[1, 0], tp_dbm=14)
+    assert points.dtype == np.int16
+    assert points.tolist() == [[0, 1, 1, 6], [1, 1, 0, 6]]
+
+
+def test_physical_by_hand():
+    allocation = small.physical(np.array([[[0, 1, 1, 6]], [[1, 0, 0, 0]]], dtype=np.int16))
+    assert allocation.sf.tolist() == [[8], [10]]
+    assert allocation.bw_hz.tolist() == [[500e3], [125e3]]
+    assert allocation.channel.tolist() == [[1], [0]]
+    assert allocation.tp_dbm.tolist() == [[14.0], [2.0]]
+
+
+@given(st.sampled_from(ALL), st.integers(0, 2**32 - 1))
+def test_points_and_physical_values_are_inverse(each, seed):
+    points = np.random.default_rng(seed).integers(0, each.factor_sizes, size=(3, 5, len(FACTORS)))
+    physical = each.physical(points)
+    again = each.points(sf=physical.sf, bw_hz=physical.bw_hz, channel=physical.channel, tp_dbm=physical.tp_dbm)
+    np.testing.assert_array_equal(again, points)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"sf": 13}, "spreading factor is 13: region small has 8, 10"),
+        ({"sf": [8, 9]}, "spreading factor is 9"),
+        ({"sf": math.nan}, "spreading factor is nan"),
+        ({"bw_hz": 250e3}, "bandwidth in Hz is 250000: region small has 125000, 500000"),
+        ({"channel": 2}, "channel is 2: region small has 0 to 1"),
+        ({"channel": -1}, "channel is -1"),
+        ({"tp_dbm": 3.0}, "transmit power in dBm is 3: region small has 2, 4, 6, 8, 10, 12, 14"),
+    ],
+)
+def test_values_that_a_region_lacks_are_named(change, message):
+    with pytest.raises(ValueError, match=message):
+        small.points(**({"sf": 8, "bw_hz": 125e3, "channel": 0, "tp_dbm": 2} | change))
+
+
+@pytest.mark.parametrize(
+    ("points", "message"),
+    [
+        ([0, 0, 0, 7], "tp index is 7: region small has 0 to 6"),
+        ([[0, 0, 0, 0], [-1, 0, 0, 0]], "sf index is -1"),
+        ([0, 0, 0], r"\(3,\): they must be integers \[..., 4\]"),
+        ([0.0, 0.0, 0.0, 0.0], "float64"),
+    ],
+)
+def test_points_outside_a_region_are_named(points, message):
+    with pytest.raises(ValueError, match=message):
+        small.physical(np.array(points))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("spreading_factors", (7, 13), "spreading factor is 13"),
+        ("spreading_factors", (), "spreading_factors of region R is empty: an empty action set"),
+        ("spreading_factors", (8, 7), "must ascend"),
+        ("bandwidths_hz", (125.0,), "bandwidth in Hz is 125: .* 125000, 250000, 500000"),
+        ("bandwidths_hz", (), "bandwidths_hz .* empty"),
+        ("channels_hz", (), "channels_hz .* empty"),
+        ("channels_hz", (868.1e6, 868.1e6), "twice"),
+        ("channels_hz", (-1.0,), "above 0"),
+        ("tp_dbm", (14.0, 2.0), "must ascend"),
+        ("tp_dbm", (math.nan,), "finite"),
+        ("tp_dbm", (), "tp_dbm .* empty"),
+        ("duty_cycle", 0.0, "duty_cycle of region R is 0.0"),
+        ("duty_cycle", 1.5, "duty_cycle of region R is 1.5"),
+        ("max_payload_bytes", (((6, 125e3), 10),), "spreading factor is 6"),
+        ("max_payload_bytes", (((7, 125e3), 256),), "has 256: it must be 1 to 255"),
+    ],
+)
+def test_bad_regions_are_named(field, value, message):
+    with pytest.raises(ValueError, match=message):
+        Region(**({"name": "R", "channels_hz": (868.1e6,)} | {field: value}))
