@@ -1,0 +1,172 @@
+"""The reception rule once more, stated plainly over all pairs of recorded packets: the compiled kernel's oracle.
+
+It takes `P x P` memory and knows nothing of events, lists or running sums. `P` packets in order of start, `G` gateways;
+row: the packet that is judged, column: the one that disturbs it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lora_marl.core import phy, units
+from lora_marl.core.kernel.tables import channel_overlaps
+from lora_marl.core.outcome import Packets, Receptions
+from lora_marl.core.reception import Fate
+from lora_marl.core.scenario import Scenario
+
+Pairs = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What the rule needs to know of packets and pairs; `hits[i, j]`: packet j may harm packet i."""
+
+    sf: NDArray[np.int64]
+    bw: NDArray[np.int64]
+    earlier: Pairs
+    hits: Pairs
+    same_sf: Pairs
+    equal_bw: Pairs
+
+
+def _facts(scenario: Scenario, packets: Packets) -> _Facts:
+    rx, region = scenario.reception, scenario.region
+    sf, bw, channel = (packets.point[:, f].astype(int) for f in range(3))
+    order = np.arange(len(sf))
+    earlier = order[None, :] < order[:, None]
+    together = (packets.start_s[None, :] < packets.end_s[:, None]) & (packets.end_s[None, :] > packets.start_s[:, None])
+    np.fill_diagonal(together, False)
+    overlaps = channel_overlaps(np.array(region.channels_hz), np.array(region.bandwidths_hz), rx.channel_overlap)
+    critical = packets.end_s[None, :] > packets.critical_s[:, None]
+    if rx.spares == "pair":
+        critical = np.where(earlier, critical, critical.T)
+    equal_bw = bw[:, None] == bw[None, :]
+    return _Facts(
+        sf=sf,
+        bw=bw,
+        earlier=earlier,
+        hits=together & critical & overlaps[channel[:, None], bw[:, None], channel[None, :], bw[None, :]],
+        same_sf=(sf[:, None] == sf[None, :]) & (equal_bw | (not rx.same_sf_needs_equal_bw)),
+        equal_bw=equal_bw,
+    )
+
+
+def _meets(advantage: NDArray[np.float64], threshold: NDArray[np.float64] | float, equality: bool) -> NDArray[np.bool_]:
+    return (advantage > threshold) | (equality & (advantage == threshold))
+
+
+def _fails_db_ratio(
+    scenario: Scenario, packets: Packets, facts: _Facts, rssi_dbm: NDArray[np.float64], noise: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    on_air = facts.earlier & (packets.end_s[None, :] > packets.start_s[:, None])
+    ratio = rssi_dbm / ((on_air * rssi_dbm[None, :]).sum(1) + noise)
+    sinr_db = 10.0 * np.log10(np.where(ratio < 0, 1.0, ratio))
+    thresholds_db = scenario.reception.sinr_thresholds_db(np.array(scenario.region.spreading_factors))
+    return sinr_db < thresholds_db[facts.sf]
+
+
+def _noise_like(scenario: Scenario, facts: _Facts) -> Pairs:
+    """Which hits act as noise, by the sum of their power."""
+    rule = scenario.reception.inter_sf
+    if rule in ("none", "db_ratio"):
+        return np.zeros_like(facts.hits)
+    pairs = facts.hits & ~facts.same_sf
+    if rule != "sinr":
+        pairs &= ~facts.equal_bw
+    return pairs & facts.earlier if scenario.reception.interferers == "at_start" else pairs
+
+
+def _passes_energy(
+    scenario: Scenario, packets: Packets, facts: _Facts, power_mw: NDArray[np.float64], sir_db: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Signal energy against the summed energy of each interfering spreading factor."""
+    last_s = np.minimum(packets.end_s[:, None], packets.end_s[None, :])
+    first_s = np.maximum(packets.critical_s[:, None], packets.start_s[None, :])
+    energy = np.where(facts.hits & facts.equal_bw, power_mw[None, :] * np.maximum(last_s - first_s, 0.0), 0.0)
+    signal = power_mw * (packets.end_s - packets.start_s)
+    passes = np.ones(len(signal), np.bool_)
+    for other in np.unique(facts.sf):
+        summed = energy[:, facts.sf == other].sum(1)
+        ratio = units.db_to_ratio(sir_db[facts.sf, other])
+        met = _meets(signal, ratio * summed, scenario.reception.equality_survives)
+        passes &= met | (summed == 0.0)
+    return passes
+
+
+def _disturbed(
+    scenario: Scenario, packets: Packets, facts: _Facts, rssi_dbm: NDArray[np.float64], lost: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which packets the others interfere with, and which they collide with, at one gateway."""
+    rx = scenario.reception
+    sf = np.array(scenario.region.spreading_factors)
+    power_mw = units.dbm_to_mw(rssi_dbm)
+    advantage_db = rssi_dbm[:, None] - rssi_dbm[None, :]
+    colliding = facts.hits & facts.same_sf & ~_meets(advantage_db, rx.capture_db, rx.equality_survives)
+    if not rx.lost_packets_interfere:
+        colliding &= ~np.where(facts.earlier, lost[:, None], lost[None, :])
+    interfered = np.zeros(len(sf := sf[facts.sf]), np.bool_)
+    noise_like_mw = (_noise_like(scenario, facts) * power_mw[None, :]).sum(1)
+    bw_hz = np.array(scenario.region.bandwidths_hz)[facts.bw]
+    noise_mw = units.dbm_to_mw(phy.noise_dbm(bw_hz, rx.noise_figure_db))
+    needed = units.db_to_ratio(rx.sinr_thresholds_db(sf))
+    if rx.inter_sf == "sinr":
+        interfered |= power_mw < needed * (noise_mw + noise_like_mw)
+    else:
+        interfered |= (noise_like_mw > 0) & (power_mw < needed * (noise_mw + noise_like_mw))
+    if rx.sir_db is not None:
+        sir_db = rx.sir_db[np.ix_(*[np.array(scenario.region.spreading_factors) - 7] * 2)]
+        if rx.inter_sf == "sir_pairwise":
+            beaten = ~_meets(advantage_db, sir_db[facts.sf[:, None], facts.sf[None, :]], rx.equality_survives)
+            interfered |= (facts.hits & facts.equal_bw & ~facts.same_sf & beaten).any(1)
+        if rx.inter_sf == "sir_energy":
+            interfered |= ~_passes_energy(scenario, packets, facts, power_mw, sir_db)
+            colliding &= ~facts.equal_bw
+    return interfered, colliding.any(1)
+
+
+def _refused(packets: Packets, heard: NDArray[np.bool_], demodulators: int | None) -> NDArray[np.bool_]:
+    """Heard packets that find every demodulator of one gateway taken, in order of start."""
+    refused = np.zeros(len(heard), np.bool_)
+    for i in np.flatnonzero(heard) if demodulators is not None else ():
+        held = heard[:i] & ~refused[:i] & (packets.end_s[:i] > packets.start_s[i])
+        refused[i] = held.sum() >= demodulators
+    return refused
+
+
+def fates(
+    scenario: Scenario, packets: Packets, receptions: Receptions, noise: NDArray[np.float64] | None = None
+) -> NDArray[np.int8]:
+    """What each gateway made of each packet, had all of them been judged.
+
+    Args:
+        scenario: Its region and reception rule are used.
+        packets: `P` packets in order of start.
+        receptions: Their received powers.
+        noise: The unit normal draws of `db_ratio`. `[P]`
+
+    Returns:
+        Fates. `[P, G]`
+    """
+    rx = scenario.reception
+    facts = _facts(scenario, packets)
+    sensitivity_dbm = rx.sensitivities_dbm(
+        np.array(scenario.region.spreading_factors), np.array(scenario.region.bandwidths_hz)
+    )[facts.sf, facts.bw]
+    heard = receptions.rssi_dbm >= sensitivity_dbm[:, None]
+    weak = np.zeros_like(heard)
+    if rx.inter_sf == "db_ratio" and noise is not None:
+        columns = [_fails_db_ratio(scenario, packets, facts, rssi, noise) for rssi in receptions.rssi_dbm.T]
+        weak = np.stack(columns, axis=1)
+    lost = (~heard | weak).all(1)
+    judged = np.empty(heard.shape, np.int8)
+    for g in range(heard.shape[1]):
+        interfered, collided = _disturbed(scenario, packets, facts, receptions.rssi_dbm[:, g], lost)
+        judged[:, g] = np.select(
+            [~heard[:, g], _refused(packets, heard[:, g], rx.demodulators), interfered | weak[:, g], collided],
+            [Fate.BELOW_SENSITIVITY, Fate.NO_DEMODULATOR, Fate.INTERFERED, Fate.COLLIDED],
+            Fate.DELIVERED,
+        )
+    return judged

@@ -1,0 +1,92 @@
+"""What two packets that share the air do to each other at every gateway."""
+
+from __future__ import annotations
+
+from lora_marl.core.kernel.compiled import kernel
+from lora_marl.core.kernel.tables import INTER_SF
+
+NONE = INTER_SF["none"]
+SIR_PAIRWISE = INTER_SF["sir_pairwise"]
+SIR_ENERGY = INTER_SF["sir_energy"]
+SINR = INTER_SF["sinr"]
+DB_RATIO = INTER_SF["db_ratio"]
+
+
+@kernel()
+def survives(advantage_db, threshold_db, equality_survives):
+    """Whether a power advantage meets a threshold."""
+    return advantage_db > threshold_db or (equality_survives and advantage_db == threshold_db)
+
+
+@kernel()
+def _collide(rule, new, old, hits_new, hits_old):
+    """Same spreading factor: the weaker packet is lost, and the stronger too unless it captures the gateway."""
+    advantage_db = new.rssi_dbm - old.rssi_dbm
+    if hits_new and not survives(advantage_db, rule.capture_db, rule.equality_survives):
+        new.collided = True
+    if hits_old and not survives(-advantage_db, rule.capture_db, rule.equality_survives):
+        old.collided = True
+
+
+@kernel()
+def _interfere(rule, tables, new, old, new_sf, old_sf, hits_new, hits_old):
+    """Signal against each single interferer of another spreading factor."""
+    advantage_db = new.rssi_dbm - old.rssi_dbm
+    if hits_new and not survives(advantage_db, tables.sir_db[new_sf, old_sf], rule.equality_survives):
+        new.interfered = True
+    if hits_old and not survives(-advantage_db, tables.sir_db[old_sf, new_sf], rule.equality_survives):
+        old.interfered = True
+
+
+@kernel()
+def _add_energy(state, b, p, q, g, new, old, new_point, old_point):
+    """Add to each packet the other's energy (mW s) while both are on the air and harmful."""
+    new_node, old_node = state.nodes[b, p], state.nodes[b, q]
+    until_s = min(new_node.end_s, old_node.end_s)
+    state.sf_energy[b, p, g, old_point[0]] += old.power_mw * max(until_s - new_node.critical_s, 0.0)
+    from_s = max(new_node.start_s, old_node.critical_s)
+    state.sf_energy[b, q, g, new_point[0]] += new.power_mw * max(until_s - from_s, 0.0)
+
+
+@kernel()
+def _add_power(rule, new, old, hits_new, hits_old, noise_like):
+    """Add to each packet the other's power (mW)."""
+    if hits_new:
+        new.overlap_mw += old.power_mw
+        if noise_like:
+            new.noise_like_mw += old.power_mw
+    if hits_old:
+        new_power_mw = new.power_mw
+        old.overlap_mw += new_power_mw
+        if noise_like and not rule.at_start:
+            old.noise_like_mw += new_power_mw
+
+
+@kernel()
+def meet(state, tables, b, p, q):
+    """Node `p` starts a packet while node `q`'s is on the air of an overlapping channel."""
+    rule = tables.rule[0]
+    new_node, old_node = state.nodes[b, p], state.nodes[b, q]
+    hits_new = old_node.end_s > new_node.critical_s
+    hits_old = new_node.end_s > old_node.critical_s
+    if rule.spares_pair:
+        hits_old = hits_new
+    if not (hits_new or hits_old):
+        return
+    new_point, old_point = new_node.point, old_node.point
+    equal_bw = new_point[1] == old_point[1]
+    same_sf = new_point[0] == old_point[0] and (equal_bw or not rule.same_sf_needs_equal_bw)
+    by_energy = rule.inter_sf == SIR_ENERGY and equal_bw
+    pairwise = rule.inter_sf == SIR_PAIRWISE and equal_bw
+    noise_like = not same_sf and not by_energy and not pairwise and rule.inter_sf not in (NONE, DB_RATIO)
+    for g in range(state.links.shape[2]):
+        new, old = state.links[b, p, g], state.links[b, q, g]
+        if rule.linear:
+            _add_power(rule, new, old, hits_new, hits_old, noise_like)
+        if by_energy:
+            _add_energy(state, b, p, q, g, new, old, new_point, old_point)
+        elif same_sf:
+            if rule.lost_packets_interfere or not new_node.lost:
+                _collide(rule, new, old, hits_new, hits_old)
+        elif pairwise:
+            _interfere(rule, tables, new, old, new_point[0], old_point[0], hits_new, hits_old)

@@ -1,0 +1,109 @@
+"""The loop that plays events in order of time, and its two ways to stop."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numba import njit
+
+from lora_marl.core.kernel.births import first_start_s
+from lora_marl.core.kernel.compiled import kernel
+from lora_marl.core.kernel.events import end, start
+
+PLAYED, DECISION_DUE, RECORD_FULL = 0, 1, 2
+
+
+@kernel()
+def _mark_due(state, b, n):
+    """The node's last fate waits for an answer."""
+    replica = state.replicas[b]
+    state.due[b, replica.due] = n
+    replica.due += 1
+    state.nodes[b, n].undecided = True
+
+
+@kernel()
+def _hand_out(state, b, decisions, made):
+    """Move all due decisions of a replica to the output."""
+    replica = state.replicas[b]
+    for i in range(replica.due):
+        n = state.due[b, i]
+        node = state.nodes[b, n]
+        node.undecided = False
+        decision = decisions[made]
+        decision.replica = b
+        decision.node = n
+        decision.fate = node.last_fate
+        decision.rssi_dbm = node.last_rssi_dbm
+        for f in range(4):
+            decision.point[f] = node.last_point[f]
+        made += 1
+    replica.due = 0
+    return made
+
+
+@kernel()
+def _play_replica(state, tables, points, b, until_s, deciding):
+    """Play one replica up to `until_s`, to the packet of an undecided node, or until the record is full."""
+    replica, rule = state.replicas[b], tables.rule[0]
+    events = state.events[b]
+    while events[0].time_s < until_s:
+        time_s, n = events[0].time_s, events[0].source
+        node = state.nodes[b, n]
+        if node.on_air:
+            end(state, tables, b, n)
+            if deciding:
+                _mark_due(state, b, n)
+        else:
+            if deciding and node.undecided:
+                replica.now_s = time_s
+                return DECISION_DUE
+            if rule.record and replica.recorded >= state.packets.shape[1]:
+                return RECORD_FULL
+            start(state, tables, points, b, n, time_s)
+    replica.now_s = until_s
+    return PLAYED
+
+
+def _compiled(source_hash: int) -> Callable:
+    """The compiled loop; the hash, a closure variable, makes the compiler's disk cache notice an edited kernel file."""
+
+    @kernel(cache=True)
+    def play(state, tables, points, until_s, deciding, decisions, first, made):
+        """Play the replicas from `first` on and write the decisions that are due behind the `made` first rows.
+
+        Returns the number of decisions, and the replica to go on with once its record has more room (`B`: all done).
+        """
+        replicas = state.replicas.shape[0] if source_hash >= 0 else 0
+        for b in range(first, replicas):
+            status = _play_replica(state, tables, points, b, until_s, deciding)
+            if status == RECORD_FULL:
+                return made, b
+            if status == DECISION_DUE:
+                made = _hand_out(state, b, decisions, made)
+        return made, replicas
+
+    return play
+
+
+def _source_hash() -> int:
+    folder = Path(__file__).parent
+    sources = [*sorted(folder.glob("*.py")), folder.parent / "units.py"]
+    return zlib.crc32(b"".join(source.read_bytes() for source in sources))
+
+
+play = _compiled(_source_hash())
+
+
+@njit(cache=True)
+def first_starts_s(state, tables, now_s, which):
+    """First starts `[B, N]` of the nodes `which [B, N]`; infinite for the others. s"""
+    starts_s = np.full(which.shape, np.inf)
+    for b in range(which.shape[0]):
+        for n in range(which.shape[1]):
+            if which[b, n]:
+                starts_s[b, n] = first_start_s(state, tables, b, n, now_s)
+    return starts_s

@@ -1,0 +1,189 @@
+"""What the kernel looks up instead of computing: made once per scenario from the plain formulas."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lora_marl.core import phy, propagation, topology, units
+from lora_marl.core.kernel.random import normal_quantile, uniform
+from lora_marl.core.scenario import Scenario
+
+INTER_SF = {"none": 0, "sir_pairwise": 1, "sir_energy": 2, "sinr": 3, "db_ratio": 4}
+TRAFFIC = {"poisson": 0, "periodic": 1, "burst": 2}
+UNLIMITED = np.iinfo(np.int64).max
+LORASIM_REACH_HZ = {125_000.0: 30_000.0, 250_000.0: 60_000.0, 500_000.0: 120_000.0}
+
+RULE = np.dtype(
+    [
+        ("spares_pair", np.bool_),
+        ("capture_db", np.float64),
+        ("equality_survives", np.bool_),
+        ("same_sf_needs_equal_bw", np.bool_),
+        ("inter_sf", np.int64),
+        ("at_start", np.bool_),
+        ("demodulators", np.int64),
+        ("lost_packets_interfere", np.bool_),
+        ("linear", np.bool_),  # received powers are needed in mW
+        ("packet_shadowing", np.bool_),
+        ("common_db", np.float64),
+        ("own_db", np.float64),
+        ("rayleigh", np.bool_),
+        ("traffic", np.int64),
+        ("after_end", np.bool_),
+        ("jitter_s", np.float64),
+        ("random_phase", np.bool_),
+        ("burst_packets", np.int64),
+        ("burst_gap_s", np.float64),
+        ("off_per_airtime", np.float64),
+        ("queued", np.bool_),
+        ("record", np.bool_),
+        ("count_arms", np.bool_),
+    ],
+    align=True,
+)
+
+
+class Tables(NamedTuple):
+    """Constants of a scenario by index: `S` spreading factors, `W` bandwidths, `C` channels, `T` powers, `Z` payloads.
+
+    Arrays with a leading `b` hold one replica for all, or one each.
+    """
+
+    rule: NDArray[np.void]  # RULE [1]
+    airtime_s: NDArray[np.float64]  # [Z, S, W]
+    spared_s: NDArray[np.float64]  # [S, W]
+    sensitivity_dbm: NDArray[np.float64]  # [S, W]
+    sinr_ratio: NDArray[np.float64]  # [S]
+    noise_mw: NDArray[np.float64]  # [W]
+    sir_db: NDArray[np.float64]  # [S, S], wanted by interferer
+    sir_ratio: NDArray[np.float64]  # [S, S]
+    tp_dbm: NDArray[np.float64]  # [T]
+    tp_mw: NDArray[np.float64]  # [T], drawn from the battery or radiated
+    gain_db: NDArray[np.float64]  # [b, N, G], received minus transmitted power
+    channel_loss_db: NDArray[np.float64]  # [C]
+    reach: NDArray[np.int32]  # [C, R], channels that may overlap each, -1 where there are fewer
+    overlaps: NDArray[np.bool_]  # [C, W, C, W]
+    payload: NDArray[np.int32]  # [b, N], index of the payload size
+    payload_bits: NDArray[np.float64]  # [Z]
+    interval_s: NDArray[np.float64]  # [b, N]
+
+
+def channel_overlaps(channels_hz: NDArray[np.float64], bandwidths_hz: NDArray[np.float64], rule: str) -> NDArray:
+    """Which (channel, bandwidth) pairs overlap: bool `[C, W, C, W]`.
+
+    Source: `bandwidth`: spectra meet, |df| < (bw1 + bw2) / 2. `lorasim`: LoRaSim's frequencyCollision.
+    """
+    distance_hz = np.abs(channels_hz[:, None, None, None] - channels_hz[None, None, :, None])
+    if rule == "bandwidth":
+        return distance_hz < (bandwidths_hz[None, :, None, None] + bandwidths_hz[None, None, None, :]) / 2
+    reach_hz = np.array([LORASIM_REACH_HZ[bw] for bw in bandwidths_hz])
+    return distance_hz <= np.maximum(reach_hz[None, :, None, None], reach_hz[None, None, None, :])
+
+
+def _reach(overlaps: NDArray) -> NDArray[np.int32]:
+    """The channels that can overlap each channel at some bandwidths `[C, R]`, padded with -1."""
+    any_bw = overlaps.any(axis=(1, 3))
+    reach = np.full((len(any_bw), int(any_bw.sum(1).max())), -1, np.int32)
+    for channel, row in enumerate(any_bw):
+        reach[channel, : row.sum()] = np.flatnonzero(row)
+    return reach
+
+
+def _gain_db(scenario: Scenario, shadowing_keys: NDArray[np.uint64]) -> NDArray[np.float64]:
+    """Received minus transmitted power without what is drawn per packet: `[1 or B, N, G]`. dB"""
+    air = scenario.propagation
+    if scenario.path_loss_db is not None:
+        loss_db = np.asarray(scenario.path_loss_db, np.float64)
+    else:
+        distance_m = topology.distances_m(scenario.node_xy_m, scenario.gateway_xy_m)
+        loss_db = propagation.path_loss_db(air, distance_m, carrier_hz=float(np.mean(scenario.region.channels_hz)))
+    gain_db = np.ascontiguousarray(air.antenna_gain_db - np.atleast_3d(loss_db).reshape(-1, *loss_db.shape[-2:]))
+    if air.shadowing != "link" or air.shadowing_db == 0.0:
+        return gain_db
+    nodes, gateways = gain_db.shape[-2:]
+    return gain_db + np.stack([_link_shadowing_db(air, key, nodes, gateways) for key in shadowing_keys])
+
+
+def _link_shadowing_db(air: propagation.Propagation, key: np.uint64, nodes: int, gateways: int) -> NDArray[np.float64]:
+    """Shadowing that a link keeps: draws of packet -1, shared and own parts as for packets. `[N, G]` dB"""
+    draws = np.array([[normal_quantile(uniform(key, n, g - 2**40)) for g in range(-1, gateways)] for n in range(nodes)])
+    share = air.shadowing_common_share
+    return air.shadowing_db * (np.sqrt(share) * draws[:, :1] + np.sqrt(1 - share) * draws[:, 1:])
+
+
+def _rule(scenario: Scenario, record: bool, count_arms: bool) -> NDArray[np.void]:
+    rx, air, traffic = scenario.reception, scenario.propagation, scenario.traffic
+    rule = np.zeros(1, RULE)
+    per_packet = air.shadowing == "packet" and air.shadowing_db > 0
+    values = {
+        "spares_pair": rx.spares == "pair",
+        "capture_db": rx.capture_db,
+        "equality_survives": rx.equality_survives,
+        "same_sf_needs_equal_bw": rx.same_sf_needs_equal_bw,
+        "inter_sf": INTER_SF[rx.inter_sf],
+        "at_start": rx.interferers == "at_start",
+        "demodulators": UNLIMITED if rx.demodulators is None else rx.demodulators,
+        "lost_packets_interfere": rx.lost_packets_interfere,
+        "linear": record or rx.inter_sf in ("sinr", "sir_energy", "sir_pairwise"),
+        "packet_shadowing": per_packet,
+        "common_db": air.shadowing_db * np.sqrt(air.shadowing_common_share),
+        "own_db": air.shadowing_db * np.sqrt(1.0 - air.shadowing_common_share),
+        "rayleigh": air.fading == "rayleigh",
+        "traffic": TRAFFIC[traffic.kind],
+        "after_end": traffic.after_end,
+        "jitter_s": traffic.jitter_s,
+        "random_phase": traffic.random_phase,
+        "burst_packets": traffic.burst_packets,
+        "burst_gap_s": traffic.burst_gap_s,
+        "off_per_airtime": 0.0 if traffic.duty_cycle is None else 1.0 / traffic.duty_cycle - 1.0,
+        "queued": traffic.queued,
+        "record": record,
+        "count_arms": count_arms,
+    }
+    for field, value in values.items():
+        rule[field] = value
+    return rule
+
+
+def make(scenario: Scenario, shadowing_keys: NDArray[np.uint64], *, record: bool, count_arms: bool) -> Tables:
+    """The tables of a scenario; `shadowing_keys` `[B]` are the replicas' streams."""
+    region, rx = scenario.region, scenario.reception
+    sf = np.array(region.spreading_factors)
+    bw_hz = np.array(region.bandwidths_hz)
+    tp_dbm = np.array(region.tp_dbm, np.float64)
+    nodes = scenario.nodes
+    payload_bytes, payload = np.unique(np.asarray(scenario.traffic.payload_bytes), return_inverse=True)
+    interval_s = scenario.interval_s()
+    overlaps = channel_overlaps(np.array(region.channels_hz), bw_hz, rx.channel_overlap)
+    sir_db = rx.sir_db[np.ix_(sf - 7, sf - 7)] if rx.sir_db is not None else np.full((len(sf),) * 2, -np.inf)
+    return Tables(
+        rule=_rule(scenario, record, count_arms),
+        airtime_s=phy.airtime_s(
+            sf[None, :, None], payload_bytes[:, None, None], bw_hz=bw_hz, coding_rate=scenario.coding_rate,
+            preamble_symbols=scenario.preamble_symbols, low_data_rate=scenario.low_data_rate,
+        ),
+        spared_s=rx.spared_preamble_symbols * phy.symbol_time_s(sf[:, None], bw_hz=bw_hz),
+        sensitivity_dbm=np.ascontiguousarray(rx.sensitivities_dbm(sf, bw_hz)),
+        sinr_ratio=units.db_to_ratio(rx.sinr_thresholds_db(sf)),
+        noise_mw=units.dbm_to_mw(phy.noise_dbm(bw_hz, rx.noise_figure_db)),
+        sir_db=np.ascontiguousarray(sir_db),
+        sir_ratio=units.db_to_ratio(sir_db),
+        tp_dbm=tp_dbm,
+        tp_mw=phy.tx_power_mw(tp_dbm, scenario.energy),
+        gain_db=_gain_db(scenario, shadowing_keys),
+        channel_loss_db=np.zeros(len(region.channels_hz)) if scenario.channel_loss_db is None
+        else np.asarray(scenario.channel_loss_db, np.float64),
+        reach=_reach(overlaps),
+        overlaps=overlaps,
+        payload=np.ascontiguousarray(np.broadcast_to(payload.astype(np.int32), (*_lead(payload), nodes))),
+        payload_bits=8.0 * payload_bytes,
+        interval_s=np.ascontiguousarray(np.broadcast_to(interval_s, (*_lead(interval_s), nodes))),
+    )  # fmt: skip
+
+
+def _lead(array: NDArray) -> tuple[int]:
+    """Replicas that a field `[N]`, `[B, N]` or a number speaks of."""
+    return (array.shape[0] if array.ndim == 2 else 1,)

@@ -1,0 +1,125 @@
+"""What the packet air reports: outcomes of a stretch of time, decisions that are due, and recorded packets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came of a stretch of time, per node `[B, N]`; a packet counts where it ends, with what it was sent with.
+
+    Attributes:
+        duration_s: Length of the stretch. `[B]` s
+        delivered, below_sensitivity, interfered, collided, no_demodulator: Packets by fate.
+        dropped: Births that met a busy or silenced node, and were not sent.
+        airtime_s: s
+        energy_mj: mJ
+        delivered_bits: PHY payload of delivered packets. bit
+        arm_sent, arm_delivered: Packets by factor value, `[B, N, K]`: spreading factors, then bandwidths, channels,
+            powers; `K` is 0 where the air does not count them.
+    """
+
+    duration_s: NDArray[np.float64]
+    delivered: NDArray[np.int64]
+    below_sensitivity: NDArray[np.int64]
+    interfered: NDArray[np.int64]
+    collided: NDArray[np.int64]
+    no_demodulator: NDArray[np.int64]
+    dropped: NDArray[np.int64]
+    airtime_s: NDArray[np.float64]
+    energy_mj: NDArray[np.float64]
+    delivered_bits: NDArray[np.float64]
+    arm_sent: NDArray[np.int64]
+    arm_delivered: NDArray[np.int64]
+
+    @property
+    def sent(self) -> NDArray[np.int64]:
+        """Packets that ended. `[B, N]`"""
+        return self.delivered + self.below_sensitivity + self.interfered + self.collided + self.no_demodulator
+
+    def __add__(self, other: Outcome) -> Outcome:
+        """The outcome of two stretches together."""
+        return Outcome(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
+
+
+class Decisions:
+    """Decisions that are due, one row each: by replica, then in the order in which the packets ended.
+
+    Attributes:
+        records: The rows as one structured array `[M]` with the fields below (what compiled learners take).
+    """
+
+    __slots__ = ("records",)
+
+    def __init__(self, records: NDArray[np.void]) -> None:
+        self.records = records
+
+    def __len__(self) -> int:
+        return self.records.shape[0]
+
+    @property
+    def replica(self) -> NDArray[np.int32]:
+        """`[M]`"""
+        return self.records["replica"]
+
+    @property
+    def node(self) -> NDArray[np.int32]:
+        """`[M]`"""
+        return self.records["node"]
+
+    @property
+    def fate(self) -> NDArray[np.int8]:
+        """Fate of the node's last packet; `Fate.NONE` before its first. `[M]`"""
+        return self.records["fate"]
+
+    @property
+    def rssi_dbm(self) -> NDArray[np.float64]:
+        """Received power of that packet at its best gateway; nan before the first. `[M]` dBm"""
+        return self.records["rssi_dbm"]
+
+    @property
+    def point(self) -> NDArray[np.int16]:
+        """Operating point that it was sent with. `[M, 4]`"""
+        return self.records["point"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packets:
+    """Recorded packets of one replica, `P` in order of start. Together with `Receptions` the oracle's only input.
+
+    Attributes:
+        source: Node that sent it. `[P]`
+        kind: 0: uplink. `[P]`
+        index: Its number among the source's packets. `[P]`
+        fate: `Fate`; NONE while it is on the air. `[P]`
+        start_s, end_s, critical_s: On the air from start to end; harmful overlaps lie after `critical_s`. `[P]` s
+        point: Operating point. `[P, 4]`
+    """
+
+    source: NDArray[np.int32]
+    kind: NDArray[np.int8]
+    index: NDArray[np.int64]
+    fate: NDArray[np.int8]
+    start_s: NDArray[np.float64]
+    end_s: NDArray[np.float64]
+    critical_s: NDArray[np.float64]
+    point: NDArray[np.int16]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receptions:
+    """What each gateway heard of the recorded packets.
+
+    Attributes:
+        rssi_dbm: Received power. `[P, G]` dBm
+        overlap_mw: Summed power of all overlapping packets, whatever their spreading factor. `[P, G]` mW
+        fate: What the gateway made of it. `[P, G]`
+    """
+
+    rssi_dbm: NDArray[np.float64]
+    overlap_mw: NDArray[np.float64]
+    fate: NDArray[np.int8]

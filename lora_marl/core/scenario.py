@@ -1,0 +1,200 @@
+"""A scenario: everything that is true of a network before anybody decides anything."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lora_marl.core import phy
+from lora_marl.core.propagation import Propagation
+from lora_marl.core.reception import Reception
+from lora_marl.core.region import Region
+from lora_marl.core.traffic import Traffic
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """Fields of the scenario that take new values at a time.
+
+    Attributes:
+        at_s: Time of the change; it holds for packets that start at or after it. s
+        values: Dotted field names to new values, e.g. `{"propagation.exponent": 3.32, "traffic.interval_s": 4.0}`.
+    """
+
+    at_s: float
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """A network of `N` nodes and `G` gateways; positions broadcast to a leading replica axis `B`.
+
+    Attributes:
+        name: For tables and run folders.
+        node_xy_m: `[N, 2]` or `[B, N, 2]`. m
+        gateway_xy_m: `[G, 2]`. m
+        region: Channels, spreading factors, bandwidths, powers and their limits.
+        propagation: Mean path loss, shadowing, fading.
+        path_loss_db: A measured mean path loss `[N, G]` or `[B, N, G]` that replaces the model's. dB
+        channel_loss_db: `[C]`, path loss of each channel on top of the mean. dB
+        reception: The gateways' rule.
+        traffic: When nodes send and how much.
+        active: `[N]` bool; nodes that are off send nothing (a change switches them).
+        low_data_rate: Low-data-rate optimisation: `auto` (symbols of 16 ms and longer), `on`, `off`, or
+            `sf11_125khz` (SF11 and SF12 at 125 kHz).
+        coding_rate: 1 to 4, for 4/5 to 4/8.
+        preamble_symbols: Programmed preamble symbols (the sync word's 4.25 come on top).
+        energy: `radiated` power, or `supply` current times voltage.
+        changes: In order of time.
+    """
+
+    name: str = "scenario"
+    node_xy_m: NDArray[np.float64]
+    gateway_xy_m: NDArray[np.float64] = field(default_factory=lambda: np.zeros((1, 2)))
+    region: Region
+    propagation: Propagation = field(default_factory=Propagation)
+    path_loss_db: NDArray[np.float64] | None = None
+    channel_loss_db: NDArray[np.float64] | None = None
+    reception: Reception = field(default_factory=Reception)
+    traffic: Traffic = field(default_factory=Traffic)
+    active: NDArray[np.bool_] | None = None
+    low_data_rate: phy.LowDataRate = "auto"
+    coding_rate: int = 1
+    preamble_symbols: int = 8
+    energy: phy.EnergyMode = "radiated"
+    changes: tuple[Change, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, width in (("node_xy_m", 2), ("gateway_xy_m", 2)):
+            xy_m = np.asarray(getattr(self, name), np.float64)
+            if xy_m.ndim < 2 or xy_m.shape[-1] != width or xy_m.shape[-2] == 0:
+                raise ValueError(f"scenario.{name}: shape {xy_m.shape}; allowed is [..., at least 1, 2]")
+            if not np.all(np.isfinite(xy_m)):
+                raise ValueError(
+                    f"scenario.{name}: has {np.size(xy_m) - np.isfinite(xy_m).sum()} values that are not finite"
+                )
+            object.__setattr__(self, name, xy_m)
+        self._check_frame()
+        self._check_shapes()
+        self._check_payload()
+        if any(later.at_s < sooner.at_s for sooner, later in zip(self.changes, self.changes[1:], strict=False)):
+            raise ValueError(f"scenario.changes: at_s {[c.at_s for c in self.changes]} is not in order of time")
+        for change in self.changes:
+            self._check_paths(change)
+
+    @property
+    def nodes(self) -> int:
+        """`N`"""
+        return self.node_xy_m.shape[-2]
+
+    @property
+    def gateways(self) -> int:
+        """`G`"""
+        return self.gateway_xy_m.shape[-2]
+
+    def with_values(self, values: Mapping[str, Any]) -> Scenario:
+        """This scenario with other values of dotted fields, e.g. `{"traffic.interval_s": 4.0}`."""
+        scenario = self
+        for path, value in values.items():
+            part, _, name = path.rpartition(".")
+            if part:
+                path, value = part, replace(getattr(scenario, part), **{name: value})
+            scenario = replace(scenario, **{path: value})
+        return scenario
+
+    def interval_s(self) -> NDArray[np.float64]:
+        """Mean interval of each node's births; infinite for nodes that are off. `[N]` or `[B, N]` s"""
+        interval_s = np.asarray(self.traffic.interval_s, np.float64)
+        active = np.ones(self.nodes, np.bool_) if self.active is None else self.active
+        return np.where(active, interval_s, np.inf)
+
+    def airtime_s(self) -> NDArray[np.float64]:
+        """Airtime of the largest payload at each spreading factor and bandwidth. `[S, W]` s"""
+        return phy.airtime_s(
+            np.array(self.region.spreading_factors)[:, None],
+            int(np.max(self.traffic.payload_bytes)),
+            bw_hz=np.array(self.region.bandwidths_hz),
+            coding_rate=self.coding_rate,
+            preamble_symbols=self.preamble_symbols,
+            low_data_rate=self.low_data_rate,
+        )
+
+    def warn_if_unlawful(self) -> None:
+        """Warn when the traffic at the slowest data rate breaks the region's duty cycle."""
+        limit, own = self.region.duty_cycle, self.traffic.duty_cycle
+        if limit is None or (own is not None and own <= limit):
+            return
+        airtime_s = float(self.airtime_s().max())
+        cycle_s = float(np.min(self.interval_s())) + (airtime_s if self.traffic.after_end else 0.0)
+        if airtime_s / cycle_s > limit:
+            warnings.warn(
+                f"{self.name}: a node at the slowest data rate sends {airtime_s / cycle_s:.1%} of the time; "
+                f"{self.region.name} allows {limit:.1%}",
+                stacklevel=2,
+            )
+
+    def check_replicas(self, replicas: int) -> None:
+        """Raise ValueError when a field speaks of another number of replicas."""
+        fields = {
+            "node_xy_m": (self.node_xy_m, 3),
+            "path_loss_db": (self.path_loss_db, 3),
+            "traffic.interval_s": (self.traffic.interval_s, 2),
+            "traffic.payload_bytes": (self.traffic.payload_bytes, 2),
+        }
+        for name, (value, with_replicas) in fields.items():
+            if np.ndim(value) == with_replicas and np.shape(value)[0] not in (1, replicas):
+                raise ValueError(f"scenario.{name}: {np.shape(value)[0]} replicas; allowed are 1 or {replicas}")
+
+    def _check_frame(self) -> None:
+        for name, allowed in {
+            "low_data_rate": get_args(phy.LowDataRate),
+            "energy": get_args(phy.EnergyMode),
+            "coding_rate": (1, 2, 3, 4),
+        }.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(
+                    f"scenario.{name}: {getattr(self, name)!r} is not one of {', '.join(map(str, allowed))}"
+                )
+        if not self.preamble_symbols >= 0:
+            raise ValueError(f"scenario.preamble_symbols: {self.preamble_symbols} is not at least 0")
+
+    def _check_shapes(self) -> None:
+        channels = len(self.region.channels_hz)
+        expected = {
+            "path_loss_db": (self.path_loss_db, (self.nodes, self.gateways), 3),
+            "channel_loss_db": (self.channel_loss_db, (channels,), 1),
+            "active": (self.active, (self.nodes,), 1),
+            "traffic.interval_s": (self.traffic.interval_s, (self.nodes,), 2),
+            "traffic.payload_bytes": (self.traffic.payload_bytes, (self.nodes,), 2),
+        }
+        for name, (value, shape, most_axes) in expected.items():
+            if value is None or np.ndim(value) == 0:
+                continue
+            if np.shape(value)[-len(shape) :] != shape or np.ndim(value) > most_axes:
+                raise ValueError(f"scenario.{name}: shape {np.shape(value)}; allowed is {shape}")
+            if name in ("path_loss_db", "channel_loss_db") and not np.all(np.isfinite(np.asarray(value, np.float64))):
+                raise ValueError(f"scenario.{name}: has values that are not finite")
+
+    def _check_payload(self) -> None:
+        payload = int(np.max(self.traffic.payload_bytes))
+        for sf in self.region.spreading_factors:
+            for bw_hz in self.region.bandwidths_hz:
+                limit = self.region.max_payload(sf, bw_hz)
+                if limit is not None and payload > limit:
+                    raise ValueError(
+                        f"traffic.payload_bytes: {payload} exceeds {self.region.name}'s {limit} bytes at "
+                        f"SF{sf}/{bw_hz / 1000:g} kHz; shorten the payload or leave that data rate out"
+                    )
+
+    def _check_paths(self, change: Change) -> None:
+        if not change.at_s >= 0:
+            raise ValueError(f"scenario.changes: at_s {change.at_s} is not at least 0 s")
+        try:
+            replace(self, changes=()).with_values(change.values)
+        except (AttributeError, TypeError) as error:
+            raise ValueError(f"scenario.changes: {list(change.values)} at {change.at_s} s: {error}") from error

@@ -1,0 +1,69 @@
+"""Traffic: when nodes have something to send. Parameters only; the air draws the times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args, get_type_hints
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traffic:
+    """When packets are born and how large they are.
+
+    Attributes:
+        kind: `poisson`, `periodic` or `burst`.
+        interval_s: `[N]` or `[B, N]` or a number: mean gap (poisson), period (periodic), mean gap between bursts. s
+        after_end: Whether a Poisson or burst gap starts at the end of the last packet (a renewal process, as in the
+            D-LoRa code) or at its birth (a plain Poisson process).
+        jitter_s: Periodic: each packet is delayed by a uniform draw from [0, jitter_s). s
+        random_phase: Periodic: whether nodes start at a random point of the period, or all at 0.
+        burst_packets: Packets of one burst.
+        burst_gap_s: From the end of one packet of a burst to the birth of the next. s
+        payload_bytes: `[N]` or `[B, N]` or a number: PHY payload. bytes
+        duty_cycle: Share of time that a node may send: after a packet of airtime T it is off for T (1 / duty - 1);
+            None: no limit.
+        queued: What becomes of packets born while the node is busy or off: sent when it is free, or dropped.
+    """
+
+    kind: Literal["poisson", "periodic", "burst"] = "poisson"
+    interval_s: ArrayLike = 20.0
+    after_end: bool = True
+    jitter_s: float = 0.0
+    random_phase: bool = True
+    burst_packets: int = 1
+    burst_gap_s: float = 0.0
+    payload_bytes: ArrayLike = 50
+    duty_cycle: float | None = None
+    queued: bool = False
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(get_type_hints(Traffic)["kind"]):
+            raise ValueError(f"traffic.kind: {self.kind!r} is not one of poisson, periodic, burst")
+        if not np.all(np.asarray(self.interval_s, np.float64) > 0):
+            raise ValueError(f"traffic.interval_s: {_worst(self.interval_s)} is not above 0 s")
+        payload = np.asarray(self.payload_bytes)
+        if not np.all((payload >= 1) & (payload <= 255)) or np.any(payload != np.floor(payload)):
+            raise ValueError(f"traffic.payload_bytes: {_worst(self.payload_bytes)} is not a whole number from 1 to 255")
+        if self.duty_cycle is not None and not 0 < self.duty_cycle <= 1:
+            raise ValueError(f"traffic.duty_cycle: {self.duty_cycle} is not above 0 and at most 1")
+        for name in ("jitter_s", "burst_gap_s"):
+            if not 0 <= getattr(self, name) < np.inf:
+                raise ValueError(f"traffic.{name}: {getattr(self, name)} is not at least 0 s")
+        if self.burst_packets < 1:
+            raise ValueError(f"traffic.burst_packets: {self.burst_packets} is not at least 1")
+
+    @classmethod
+    def one_per_window(cls, window_s: float, payload_bytes: ArrayLike = 50) -> Traffic:
+        """Each node sends exactly one packet per window, born at a uniformly random time in it."""
+        return cls(
+            kind="periodic", interval_s=window_s, jitter_s=window_s, random_phase=False, queued=True,
+            payload_bytes=payload_bytes,
+        )  # fmt: skip
+
+
+def _worst(values: ArrayLike) -> float:
+    """The value to name in an error: the smallest, or nan."""
+    return float(np.min(np.asarray(values, np.float64)))
