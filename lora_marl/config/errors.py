@@ -1,0 +1,81 @@
+"""What is wrong with a configuration, in one line a problem: where, what, and what is allowed."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import reprlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, get_args
+
+from pydantic import ValidationError
+
+from lora_marl.config.section import Section
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used.
+
+    Attributes:
+        problems: One line each: file, field, value, what is allowed.
+    """
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'?` for the nearest known word, or all of them when none is near."""
+    known = sorted(known)
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"
+
+
+def problems(error: ValidationError, model: type[Section], source: str) -> list[str]:
+    """One line for each problem that pydantic found in what was read from `source`."""
+    return [_line(item, model, source) for item in error.errors(include_url=False)]
+
+
+def _line(item: Any, model: type[Section], source: str) -> str:
+    loc, kind = item["loc"], item["type"]
+    if kind == "extra_forbidden":
+        text = "unknown key" + did_you_mean(str(loc[-1]), _section_at(model, loc[:-1]).model_fields)
+    elif kind == "missing":
+        text = "is required"
+    elif kind == "value_error":
+        return f"{source}: {_join(loc, str(item['ctx']['error']), _section_at(model, loc))}"
+    elif kind in ("model_type", "dict_type"):
+        text = f"{reprlib.repr(item['input'])} is not a mapping of keys to values"
+    elif item["msg"].startswith("Input should be"):
+        text = item["msg"].replace("Input should be", f"{reprlib.repr(item['input'])} is not", 1)
+    else:
+        text = f"{reprlib.repr(item['input'])}: {item['msg']}"
+    return f"{source}: {_path(loc)}: {text}"
+
+
+def _join(loc: Sequence[int | str], message: str, section: type[Section]) -> str:
+    """Place and message of a check; checks of the core begin with `field:` or `record.field:`."""
+    if loc and message.startswith(f"{loc[-1]}."):
+        message = message.removeprefix(f"{loc[-1]}.")
+    first = re.match(r"\w*", message)
+    names_field = first is not None and first.group() in section.model_fields
+    return message if not loc else f"{_path(loc)}{'.' if names_field else ': '}{message}"
+
+
+def _path(loc: Sequence[int | str]) -> str:
+    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in loc).removeprefix(".")
+
+
+def _section_at(model: type[Section], loc: Sequence[int | str]) -> type[Section]:
+    for key in loc:
+        if key in model.model_fields:
+            model = next(_sections(model.model_fields[str(key)].annotation), model)
+    return model
+
+
+def _sections(annotation: Any) -> Iterator[type[Section]]:
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _sections(part)

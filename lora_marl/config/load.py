@@ -1,0 +1,116 @@
+"""Reading and writing configurations: inheritance, overrides, and errors that name file and field."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from lora_marl.config.errors import ConfigError, problems
+from lora_marl.config.train import TrainConfig
+
+_BOOL, _FLOAT = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:float"
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with the scalars of version 1.2, where `off` is a word and `1e-4` a number; a key may occur once."""
+
+    yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in resolvers if tag not in (_BOOL, _FLOAT)]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        for (key, _), name in zip(node.value, keys, strict=True):
+            if keys.count(name) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {name!r} occurs twice", key.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(_BOOL, re.compile(r"^(?:true|True|false|False)$"), list("tTfF"))
+_Loader.add_implicit_resolver(
+    _FLOAT,
+    re.compile(r"^[-+]?(?:(?:\.\d+|\d+\.?\d*)(?:[eE][-+]?\d+)?|\.(?:inf|Inf))$|^\.(?:nan|NaN)$"),
+    list("-+.0123456789"),
+)
+
+
+def load(path: str | Path, overrides: Iterable[str] = ()) -> TrainConfig:
+    """The validated configuration of a YAML file.
+
+    A file may inherit: `base: other.yaml` (relative to it) gives the values that it does not state; mappings are
+    merged, everything else is replaced.
+
+    Args:
+        path: The file.
+        overrides: `dotted.key=value`, the value as in YAML; they win over the file.
+
+    Raises:
+        ConfigError: one line for each problem.
+    """
+    values = _read(Path(path))
+    for override in overrides:
+        _set(values, override)
+    return parse(values, source=str(path), folder=Path(path).parent)
+
+
+def parse(values: Mapping[str, Any], *, source: str = "config", folder: str | Path = ".") -> TrainConfig:
+    """The validated configuration of values that are in memory; CSV files are sought from `folder`.
+
+    Raises:
+        ConfigError: one line for each problem, led by `source`.
+    """
+    try:
+        return TrainConfig.model_validate(values, context={"folder": Path(folder)})
+    except ValidationError as error:
+        raise ConfigError(problems(error, TrainConfig, source)) from None
+
+
+def dump(config: TrainConfig) -> str:
+    """YAML of every value of a configuration, defaults and inherited ones included; `load` reads it back."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, default_flow_style=None, width=120)
+
+
+def _read(path: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
+    if path.resolve() in heirs:
+        raise ConfigError([f"{path}: base: inherits from itself"])
+    try:
+        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+    except OSError as error:
+        raise ConfigError([f"{path}: {error.strerror or error}"]) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{path}: {' '.join(str(error).split())}"]) from None
+    if not isinstance(values, dict):
+        raise ConfigError([f"{path}: {values!r} is not a mapping of keys to values"])
+    base = values.pop("base", None)
+    if base is None:
+        return values
+    return _merged(_read(path.parent / str(base), (*heirs, path.resolve())), values)
+
+
+def _merged(base: Any, over: Any) -> Any:
+    if not (isinstance(base, dict) and isinstance(over, dict)):
+        return over
+    return {**base, **{key: _merged(base.get(key), value) for key, value in over.items()}}
+
+
+def _set(values: dict[str, Any], override: str) -> None:
+    dotted, equals, text = override.partition("=")
+    *parents, last = dotted.strip().split(".")
+    if not (equals and last):
+        raise ConfigError([f"{override}: an override reads key.path=value"])
+    for depth, key in enumerate(parents, 1):
+        if values.get(key) is None:
+            values[key] = {}
+        values = values[key]
+        if not isinstance(values, dict):
+            raise ConfigError([f"{override}: {'.'.join(parents[:depth])} is not a mapping of keys to values"])
+    try:
+        values[last] = yaml.load(text, _Loader)
+    except yaml.YAMLError as error:
+        raise ConfigError([f"{override}: {' '.join(str(error).split())}"]) from None

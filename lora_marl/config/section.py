@@ -1,0 +1,75 @@
+"""Sections of a configuration: pydantic models whose fields and defaults are those of the core's records."""
+
+from __future__ import annotations
+
+import dataclasses
+import reprlib
+from collections.abc import Callable
+from typing import Annotated, Any, Self, TypeVar, get_type_hints
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, PlainValidator, create_model, model_validator
+
+
+class Section(BaseModel):
+    """A frozen part of a configuration that refuses unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def fields(self) -> dict[str, Any]:
+        """The values by field name; sections stay sections."""
+        return {name: getattr(self, name) for name in type(self).model_fields}
+
+
+class RecordSection(Section):
+    """A section that builds a record of the core, whose own checks are thereby part of validation."""
+
+    def build(self) -> Any:
+        """The record."""
+        raise NotImplementedError
+
+    @model_validator(mode="after")
+    def _builds(self) -> Self:
+        self.build()
+        return self
+
+
+S = TypeVar("S", bound=Section)
+
+
+def fields_of(record: type, *, omit: tuple[str, ...] = ()) -> Callable[[type[S]], type[S]]:
+    """Class decorator: adds those fields of a dataclass, types and defaults, that the section does not state itself."""
+
+    def add(section: type[S]) -> type[S]:
+        hints = get_type_hints(record)
+        stated = {*section.model_fields, *omit}
+        fields: dict[str, Any] = {
+            field.name: (_readable(hints[field.name]), ... if field.default is dataclasses.MISSING else field.default)
+            for field in dataclasses.fields(record)
+            if field.name not in stated
+        }
+        return create_model(
+            section.__name__, __base__=section, __module__=section.__module__, __doc__=section.__doc__, **fields
+        )
+
+    return add
+
+
+def _checked_numbers(value: Any) -> Any:
+    value = value.tolist() if isinstance(value, np.ndarray) else value
+    try:
+        numbers = np.asarray(value).dtype.kind in "iuf"
+    except ValueError:
+        numbers = False
+    if not numbers:
+        raise ValueError(f"{reprlib.repr(value)} is neither a number nor an even list of numbers")
+    return value
+
+
+Numbers = Annotated[Any, PlainValidator(_checked_numbers)]
+"""What a file has for an array: a number, or lists of them."""
+
+
+def _readable(hint: Any) -> Any:
+    """The type of a field as a file has it: numbers in place of arrays."""
+    return Numbers | None if "numpy" in repr(hint) else hint

@@ -1,0 +1,160 @@
+"""Where nodes and gateways are: drawn, listed, or read from CSV files."""
+
+from __future__ import annotations
+
+import csv
+import math
+import reprlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+
+from lora_marl.config.errors import did_you_mean
+from lora_marl.config.section import Numbers, RecordSection
+from lora_marl.core import topology
+
+_POSITION = ("x_m", "y_m")
+_TRAFFIC = ("payload_bytes", "interval_s")
+
+T = TypeVar("T")
+
+
+def _finite(positions: Any) -> Any:
+    wrong = np.argwhere(~np.isfinite(np.asarray(positions, np.float64)))
+    if len(wrong):
+        raise ValueError(f"{reprlib.repr(positions)} has a value that is not finite, at {wrong[0].tolist()}")
+    return positions
+
+
+Positions = Annotated[Numbers, AfterValidator(_finite)]
+
+
+@dataclass(frozen=True)
+class Sites:
+    """Positions, and what a CSV file says of each node's traffic.
+
+    Attributes:
+        node_xy_m: `[N, 2]` m
+        gateway_xy_m: `[G, 2]` m
+        traffic: `payload_bytes` and `interval_s` `[N]`, where the file has them.
+    """
+
+    node_xy_m: NDArray[np.float64]
+    gateway_xy_m: NDArray[np.float64]
+    traffic: dict[str, Any] = field(default_factory=dict)
+
+
+class TopologyConfig(RecordSection):
+    """A way to place nodes; each kind uses the fields that are named with it.
+
+    Attributes:
+        kind: `uniform_disc` and `published_disc` (the D-LoRa code's placement): nodes, radius_m, seed; `ring`: nodes,
+            radius_m; `clusters`: nodes, clusters, cluster_radius_m, radius_m (of their centres), seed; `arrays`:
+            node_xy_m; `csv`: nodes_csv.
+        nodes: N.
+        radius_m: m
+        seed: Of the placement; runs with other seeds share it.
+        clusters: Number of clusters.
+        cluster_radius_m: m
+        node_xy_m: `[N, 2]` or `[B, N, 2]`. m
+        gateway_xy_m: `[G, 2]`; for every kind. m
+        nodes_csv: Columns x_m, y_m and, if wished, payload_bytes, interval_s; sought from the configuration's folder.
+        gateways_csv: Columns x_m, y_m; replaces `gateway_xy_m`.
+    """
+
+    kind: Literal["uniform_disc", "published_disc", "ring", "clusters", "arrays", "csv"] = "uniform_disc"
+    nodes: int = Field(default=100, ge=1, le=1_000_000)
+    radius_m: float = 1000.0
+    seed: int = Field(default=42, ge=0)
+    clusters: int = 4
+    cluster_radius_m: float = 200.0
+    node_xy_m: Positions | None = None
+    gateway_xy_m: Positions = [[0.0, 0.0]]
+    nodes_csv: Path | None = None
+    gateways_csv: Path | None = None
+
+    def build(self) -> Sites:
+        """The positions."""
+        gateway_xy_m = np.asarray(self.gateway_xy_m, np.float64)
+        if self.gateways_csv is not None:
+            gateway_xy_m = _xy_m(_read("gateways_csv", self.gateways_csv, _POSITION))
+        if self.kind == "csv":
+            columns = _read("nodes_csv", _needed("nodes_csv", self.nodes_csv), _POSITION, _TRAFFIC)
+            return Sites(_xy_m(columns), gateway_xy_m, {name: columns[name] for name in _TRAFFIC if name in columns})
+        return Sites(self._place(), gateway_xy_m)
+
+    def _place(self) -> NDArray[np.float64]:
+        rng = np.random.default_rng(self.seed)
+        match self.kind:
+            case "uniform_disc":
+                return topology.uniform_disc(rng, self.nodes, self.radius_m)
+            case "published_disc":
+                return topology.published_disc(self.nodes, self.radius_m, self.seed)  # type: ignore[arg-type]
+            case "ring":
+                return topology.ring(self.nodes, self.radius_m)
+            case "clusters":
+                return topology.clusters(
+                    rng,
+                    self.nodes,
+                    count=self.clusters,
+                    radius_m=self.radius_m,
+                    cluster_radius_m=self.cluster_radius_m,
+                )
+            case _:
+                return np.asarray(_needed("node_xy_m", self.node_xy_m), np.float64)
+
+    @field_validator("nodes_csv", "gateways_csv")
+    @classmethod
+    def _from_folder(cls, path: Path | None, info: ValidationInfo) -> Path | None:
+        folder = (info.context or {}).get("folder", Path())
+        return None if path is None else (folder / path).resolve()
+
+
+def _needed(name: str, value: T | None) -> T:
+    if value is None:
+        raise ValueError(f"{name}: is required by this kind of topology")
+    return value
+
+
+def _xy_m(columns: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+    return np.stack([columns[name] for name in _POSITION], axis=-1)
+
+
+def _read(
+    key: str, path: Path, required: tuple[str, ...], optional: tuple[str, ...] = ()
+) -> dict[str, NDArray[np.float64]]:
+    """Columns of a CSV file with a header, all of finite numbers."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            header, *rows = [row for row in csv.reader(file) if row] or [[]]
+    except OSError as error:
+        raise ValueError(f"{key}: {path}: {error.strerror}") from None
+    header = [name.strip() for name in header]
+    for name in header:
+        if name not in required + optional:
+            raise ValueError(f"{key}: {path}: unknown column {name!r}{did_you_mean(name, required + optional)}")
+    for name in required:
+        if name not in header:
+            raise ValueError(f"{key}: {path}: the column {name!r} is required; found: {', '.join(header)}")
+    if not rows:
+        raise ValueError(f"{key}: {path}: has no rows")
+    values = np.array([_numbers(f"{key}: {path} row {number}", row, header) for number, row in enumerate(rows, 1)])
+    return dict(zip(header, values.T, strict=True))
+
+
+def _numbers(place: str, row: list[str], header: list[str]) -> list[float]:
+    if len(row) != len(header):
+        raise ValueError(f"{place}: {len(row)} values for {len(header)} columns")
+    values = []
+    for name, text in zip(header, row, strict=True):
+        try:
+            values.append(float(text))
+        except ValueError:
+            values.append(math.nan)
+        if not math.isfinite(values[-1]):
+            raise ValueError(f"{place}: {name}: {text!r} is not a finite number")
+    return values

@@ -1,0 +1,129 @@
+"""A run: which learners meet which network, for how long, and what is reported."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from pydantic import ConfigDict, Field, NonNegativeInt, PositiveFloat, field_validator, model_validator
+
+from lora_marl import ENVS
+from lora_marl.config.errors import did_you_mean
+from lora_marl.config.scenario import ScenarioConfig
+from lora_marl.config.section import Section
+
+SCHEMA_VERSION = 1
+
+
+class LearnerConfig(Section):
+    """A learner of one run.
+
+    Attributes:
+        name: A name that `agents` knows, or an import path `package.module:Class`.
+        parameters: Passed to its constructor by keyword.
+        episodes: Training episodes of `episode_s` each, in place of the run's `duration_h`.
+    """
+
+    name: str = Field(min_length=1)
+    parameters: dict[str, Any] = {}
+    episodes: int | None = Field(default=None, ge=1)
+
+
+class EnvironmentConfig(Section):
+    """The environment through which an external library meets the scenario; our own learners need none."""
+
+    name: str
+    parameters: dict[str, Any] = {}
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in ENVS:
+            raise ValueError(f"{name!r} is no environment{did_you_mean(name, ENVS)}")
+        return name
+
+
+class TrainConfig(Section):
+    """A run.
+
+    Attributes:
+        schema_version: Of this format; a file from a newer version is refused.
+        name: Of the run's folder.
+        seeds: One replica each.
+        duration_h: Simulated time of training. h
+        interval_h: Time between two rows of metrics. h
+        report_last_h: Reported numbers are means over this last part of the run, or all of it if it is shorter. h
+        episode_s: Length of a training episode; None: one episode without end. s
+        evaluation_s: Length of an episode that follows training, with learning on, and is reported instead. s
+        scenario: The network.
+        learners: By label; the label is the name unless one is given.
+        environment: See `EnvironmentConfig`.
+    """
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    schema_version: int = Field(default=SCHEMA_VERSION, ge=1)
+    name: str = Field(default="run", pattern=r"^\w[\w.-]*$")
+    seeds: tuple[NonNegativeInt, ...] = (0, 1, 2, 3, 4)
+    duration_h: PositiveFloat = 500.0
+    interval_h: PositiveFloat = 10.0
+    report_last_h: PositiveFloat = 100.0
+    episode_s: PositiveFloat | None = None
+    evaluation_s: PositiveFloat | None = None
+    scenario: ScenarioConfig = ScenarioConfig()
+    learners: dict[str, LearnerConfig]
+    environment: EnvironmentConfig | None = None
+
+    def training_s(self, label: str) -> float:
+        """Simulated training time of a learner. s."""
+        episodes = self.learners[label].episodes
+        if episodes is None or self.episode_s is None:
+            return 3600.0 * self.duration_h
+        return episodes * self.episode_s
+
+    @model_validator(mode="before")
+    @classmethod
+    def _not_from_a_newer_version(cls, values: Any) -> Any:
+        version = values.get("schema_version") if isinstance(values, dict) else None
+        if isinstance(version, int) and version > SCHEMA_VERSION:
+            raise ValueError(
+                f"schema_version: {version} is newer than {SCHEMA_VERSION}, the newest known; upgrade lora_marl"
+            )
+        return values
+
+    @field_validator("seeds")
+    @classmethod
+    def _some_and_unique(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if not seeds:
+            raise ValueError("needs at least one")
+        twice = [seed for seed in seeds if seeds.count(seed) > 1]
+        if twice:
+            raise ValueError(f"{twice[0]} occurs twice; seeds must be unique")
+        return seeds
+
+    @field_validator("learners", mode="before")
+    @classmethod
+    def _labelled(cls, learners: Any) -> Any:
+        """A label names its learner; a label without value takes an inherited learner away."""
+        if not isinstance(learners, dict):
+            return learners
+        return {
+            label: {"name": label, **value} if isinstance(value, dict) else value
+            for label, value in learners.items()
+            if value is not None
+        }
+
+    @field_validator("learners")
+    @classmethod
+    def _some(cls, learners: dict[str, LearnerConfig]) -> dict[str, LearnerConfig]:
+        if not learners:
+            raise ValueError("needs at least one")
+        return learners
+
+    @model_validator(mode="after")
+    def _episodes_have_a_length(self) -> Self:
+        for label, learner in self.learners.items():
+            if learner.episodes is not None and self.episode_s is None:
+                raise ValueError(
+                    f"learners.{label}.episodes: {learner.episodes} needs episode_s, the length of an episode"
+                )
+        return self

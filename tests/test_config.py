@@ -1,0 +1,342 @@
+"""What a user writes becomes what the core runs, and what is wrong with it is said in one line."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from lora_marl import config
+from lora_marl.core import tables
+from lora_marl.core.propagation import Propagation
+from lora_marl.core.reception import Reception
+from lora_marl.core.scenario import Scenario
+from lora_marl.core.traffic import Traffic
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+LEARNERS = {"random": {}}
+
+
+def written(folder: Path, text: str, name: str = "run.yaml") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def problem(values: dict, *, known_learners: bool = True) -> str:
+    with pytest.raises(config.ConfigError) as caught:
+        config.parse(({"learners": LEARNERS} if known_learners else {}) | values, source="x.yaml")
+    return str(caught.value)
+
+
+def scenario_problem(**sections: dict) -> str:
+    return problem({"scenario": sections})
+
+
+def test_defaults_are_those_of_the_core() -> None:
+    scenario = config.parse({"learners": LEARNERS}).scenario.build()
+    assert scenario.propagation == Propagation()
+    assert scenario.traffic == Traffic()
+    assert scenario.reception == Reception()
+    sections = {"node_xy_m", "gateway_xy_m", "region", "propagation", "reception", "traffic"}
+    for field in dataclasses.fields(Scenario):
+        if field.name not in sections:
+            assert getattr(scenario, field.name) == field.default, field.name
+
+
+def test_every_field_of_the_records_can_be_set() -> None:
+    sections = config.ScenarioConfig()
+    for section, record in {"propagation": Propagation, "reception": Reception, "traffic": Traffic}.items():
+        assert {field.name for field in dataclasses.fields(record)} == set(
+            type(getattr(sections, section)).model_fields
+        )
+
+
+@pytest.mark.parametrize("name", ["dlora_table_i", "dlora_code", "lorasimplus", "iot_mab", "norel", "ns3_gateway"])
+def test_sensitivities_by_name(name: str) -> None:
+    built = config.ScenarioConfig(reception={"sensitivity_dbm": name}).build()
+    assert np.array_equal(built.reception.sensitivity_dbm, tables.SENSITIVITY_DBM[name])
+
+
+@pytest.mark.parametrize("name", ["goursaud", "norel", "orthogonal"])
+def test_sir_matrices_by_name_and_as_lists(name: str) -> None:
+    by_name = config.ScenarioConfig(reception={"inter_sf": "sir_pairwise", "sir_db": name}).build()
+    as_lists = config.ScenarioConfig(reception={"sir_db": tables.SIR_DB[name].tolist()}).build()
+    assert np.array_equal(by_name.reception.sir_db, as_lists.reception.sir_db)
+
+
+def test_topologies() -> None:
+    for kind in ("uniform_disc", "published_disc", "ring"):
+        built = config.ScenarioConfig(topology={"kind": kind, "nodes": 7, "radius_m": 500}).build()
+        assert built.node_xy_m.shape == (7, 2)
+        assert np.hypot(*built.node_xy_m.T).max() <= 500.001
+    clusters = {"kind": "clusters", "nodes": 9, "clusters": 3, "cluster_radius_m": 10}
+    assert config.ScenarioConfig(topology=clusters).build().nodes == 9
+    arrays = {"kind": "arrays", "node_xy_m": [[1, 2], [3, 4]], "gateway_xy_m": [[0, 0], [9, 9]]}
+    built = config.ScenarioConfig(topology=arrays).build()
+    assert built.node_xy_m.tolist() == [[1, 2], [3, 4]]
+    assert built.gateways == 2
+
+
+def test_the_published_placement() -> None:
+    built = config.load(CONFIGS / "default.yaml").scenario.build()
+    assert built.node_xy_m[:3].tolist() == [[309, -772], [-437, -499], [-543, -715]]
+
+
+def test_csv_gives_positions_and_traffic_and_is_sought_beside_the_config(tmp_path: Path) -> None:
+    written(tmp_path, "x_m,y_m,interval_s,payload_bytes\n1,2,30,10\n3,4,60,20\n", "nodes.csv")
+    written(tmp_path, "x_m,y_m\n5,6\n", "gateways.csv")
+    topology = "{kind: csv, nodes_csv: nodes.csv, gateways_csv: gateways.csv}"
+    path = written(tmp_path, f"scenario: {{topology: {topology}}}\nlearners: {{random: {{}}}}\n")
+    loaded = config.load(path)
+    built = loaded.scenario.build()
+    assert built.node_xy_m.tolist() == [[1, 2], [3, 4]]
+    assert built.gateway_xy_m.tolist() == [[5, 6]]
+    assert np.asarray(built.traffic.interval_s).tolist() == [30, 60]
+    assert np.asarray(built.traffic.payload_bytes).tolist() == [10, 20]
+    assert config.parse(yaml.safe_load(config.dump(loaded)), folder="/elsewhere") == loaded
+
+
+@pytest.mark.parametrize(
+    ("rows", "complaint"),
+    [
+        ("x_m,y_m\n1,2\n3,nan\n", r"row 2: y_m: 'nan' is not a finite number"),
+        ("x_m,y_m\n1,a\n", r"row 1: y_m: 'a' is not a finite number"),
+        ("x_m,y_m\n1\n", r"row 1: 1 values for 2 columns"),
+        ("x_m,ym\n1,2\n", r"unknown column 'ym'; did you mean 'y_m'\?"),
+        ("x_m\n1\n", r"the column 'y_m' is required; found: x_m"),
+        ("x_m,y_m\n", r"has no rows"),
+        ("", r"the column 'x_m' is required"),
+    ],
+)
+def test_bad_csv(tmp_path: Path, rows: str, complaint: str) -> None:
+    path = written(tmp_path, rows, "nodes.csv")
+    message = scenario_problem(topology={"kind": "csv", "nodes_csv": str(path)})
+    assert re.search(r"^x\.yaml: scenario\.topology\.nodes_csv: .*nodes\.csv.*" + complaint, message)
+
+
+def test_missing_csv() -> None:
+    assert "nodes_csv: is required" in scenario_problem(topology={"kind": "csv"})
+    assert "No such file" in scenario_problem(topology={"kind": "csv", "nodes_csv": "nowhere.csv"})
+
+
+def test_unknown_keys_name_the_nearest() -> None:
+    assert problem({"scenario": {"trafic": {}}}) == "x.yaml: scenario.trafic: unknown key; did you mean 'traffic'?"
+    assert problem({"sedes": [1]}) == "x.yaml: sedes: unknown key; did you mean 'seeds'?"
+    message = problem({"learners": {"mine": {"name": "cucb", "parameter": {}}}})
+    assert message == "x.yaml: learners.mine.parameter: unknown key; did you mean 'parameters'?"
+    message = scenario_problem(reception={"capture": 6})
+    assert message == "x.yaml: scenario.reception.capture: unknown key; did you mean 'capture_db'?"
+
+
+def test_every_problem_has_its_line() -> None:
+    message = problem({"seeds": [-1], "duration_h": 0, "scenario": {"traffic": {"knid": "poisson"}}})
+    assert [line.split(": ")[1] for line in message.splitlines()] == ["seeds[0]", "duration_h", "scenario.traffic.knid"]
+
+
+@pytest.mark.parametrize(
+    ("values", "place", "says"),
+    [
+        ({"duration_h": -3}, "duration_h", "-3"),
+        ({"duration_h": float("inf")}, "duration_h", "inf"),
+        ({"duration_h": float("nan")}, "duration_h", "nan"),
+        ({"interval_h": 0}, "interval_h", "0"),
+        ({"seeds": []}, "seeds", "at least one"),
+        ({"seeds": [1, 1]}, "seeds", "1 occurs twice"),
+        ({"seeds": [0.5]}, "seeds[0]", "0.5"),
+        ({"name": "../up"}, "name", "pattern"),
+        ({"learners": {}}, "learners", "at least one"),
+        ({"learners": None}, "learners", "is not a mapping"),
+        ({"learners": {"cucb": 3}}, "learners.cucb", "3 is not a mapping"),
+        ({"learners": {"cucb": {"episodes": 0}}}, "learners.cucb.episodes", "0"),
+        ({"learners": {"cucb": {"episodes": 5}}}, "learners.cucb.episodes", "needs episode_s"),
+        ({"environment": {"name": "uplink"}}, "environment.name", "did you mean 'uplink_v0'?"),
+        ({"schema_version": 0}, "schema_version", "0"),
+        ({"scenario": 7}, "scenario", "7 is not a mapping"),
+    ],
+)
+def test_bad_runs(values: dict, place: str, says: str) -> None:
+    message = problem(values)
+    assert message.startswith(f"x.yaml: {place}: "), message
+    assert says in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("sections", "place", "says"),
+    [
+        ({"region": {"name": "EU86"}}, "scenario.region.name", "did you mean 'EU868'?"),
+        ({"region": {"spreading_factors": [7, 13]}}, "scenario.region.spreading_factors[1]", "13 is not one of 7, 8"),
+        ({"region": {"spreading_factors": []}}, "scenario.region.spreading_factors", "empty"),
+        ({"region": {"channels_hz": []}}, "scenario.region.channels_hz", "empty"),
+        ({"region": {"tp_dbm": []}}, "scenario.region.tp_dbm", "empty"),
+        ({"region": {"bandwidths_hz": [100e3]}}, "scenario.region.bandwidths_hz[0]", "100000 is not one of"),
+        ({"topology": {"nodes": 0}}, "scenario.topology.nodes", "0 is not greater than or equal to 1"),
+        ({"topology": {"nodes": 1_000_001}}, "scenario.topology.nodes", "1000000"),
+        ({"topology": {"kind": "square"}}, "scenario.topology.kind", "'square' is not"),
+        ({"topology": {"radius_m": float("nan")}}, "scenario.topology.radius_m", "nan"),
+        ({"topology": {"kind": "arrays"}}, "scenario.topology.node_xy_m", "required"),
+        (
+            {"topology": {"kind": "arrays", "node_xy_m": [[0, float("nan")]]}},
+            "scenario.topology.node_xy_m",
+            "not finite",
+        ),
+        ({"topology": {"kind": "arrays", "node_xy_m": [[0, 1], [2]]}}, "scenario.topology.node_xy_m", "even list"),
+        ({"topology": {"gateway_xy_m": [[0, float("inf")]]}}, "scenario.topology.gateway_xy_m", "not finite"),
+        ({"traffic": {"interval_s": -1}}, "scenario.traffic.interval_s", "-1"),
+        ({"traffic": {"interval_s": 0}}, "scenario.traffic.interval_s", "0"),
+        ({"traffic": {"interval_s": "often"}}, "scenario.traffic.interval_s", "'often'"),
+        ({"traffic": {"kind": "poison"}}, "scenario.traffic.kind", "'poison' is not 'poisson'"),
+        ({"traffic": {"payload_bytes": 0}}, "scenario.traffic.payload_bytes", "0"),
+        ({"traffic": {"payload_bytes": 200}}, "scenario.traffic.payload_bytes", "200 exceeds EU868's"),
+        ({"traffic": {"duty_cycle": 2}}, "scenario.traffic.duty_cycle", "2"),
+        ({"propagation": {"exponent": -1}}, "scenario.propagation.exponent", "-1"),
+        ({"propagation": {"shadowing_db": -1}}, "scenario.propagation.shadowing_db", "-1"),
+        ({"reception": {"sensitivity_dbm": "dlora"}}, "scenario.reception.sensitivity_dbm", "'dlora' is no table"),
+        ({"reception": {"sensitivity_dbm": [1, 2]}}, "scenario.reception.sensitivity_dbm", "shape"),
+        ({"reception": {"inter_sf": "sir_energy"}}, "scenario.reception.sir_db", "needs a matrix"),
+        ({"reception": {"demodulators": 0}}, "scenario.reception.demodulators", "0"),
+        ({"low_data_rate": "sometimes"}, "scenario.low_data_rate", "sometimes"),
+        ({"coding_rate": 5}, "scenario.coding_rate", "5"),
+        ({"energy": "solar"}, "scenario.energy", "solar"),
+        ({"channel_loss_db": [1.0, 2.0]}, "scenario.channel_loss_db", "shape"),
+        ({"changes": [{"at_s": -1, "values": {}}]}, "scenario.changes", "-1"),
+        ({"changes": [{"at_s": 1, "values": {"propagation.exponant": 3}}]}, "scenario.changes", "exponant"),
+        ({"changes": [{"at_s": 1, "values": {"propagation.exponent": -3}}]}, "scenario", "-3"),
+    ],
+)
+def test_bad_scenarios(sections: dict, place: str, says: str) -> None:
+    message = scenario_problem(**sections)
+    assert re.match(rf"x\.yaml: {re.escape(place)}[:. ]", message), message
+    assert says in message
+    assert "\n" not in message
+
+
+def test_a_newer_schema_is_refused_before_its_keys() -> None:
+    message = problem({"schema_version": 2, "holograms": True})
+    assert message == "x.yaml: schema_version: 2 is newer than 1, the newest known; upgrade lora_marl"
+
+
+def test_learners_take_their_label_as_name() -> None:
+    learners = config.parse(
+        {"learners": {"cucb": {}, "mine": {"name": "pkg.mod:Cls", "parameters": {"c": 1}}}}
+    ).learners
+    assert [learner.name for learner in learners.values()] == ["cucb", "pkg.mod:Cls"]
+
+
+def test_training_time() -> None:
+    learners = {"a": {}, "b": {"episodes": 3}}
+    run = config.parse({"learners": learners, "duration_h": 2, "episode_s": 400})
+    assert run.training_s("a") == 7200
+    assert run.training_s("b") == 1200
+
+
+def test_inheritance_merges_mappings_and_replaces_the_rest(tmp_path: Path) -> None:
+    written(
+        tmp_path,
+        "seeds: [1, 2]\nscenario: {traffic: {interval_s: 5, payload_bytes: 9}}\nlearners: {a: {}, b: {}}\n",
+        "base.yaml",
+    )
+    path = written(
+        tmp_path, "base: base.yaml\nseeds: [3]\nscenario: {traffic: {interval_s: 7}}\nlearners: {a: null, c: {}}\n"
+    )
+    run = config.load(path)
+    assert run.seeds == (3,)
+    assert run.scenario.build().traffic == Traffic(interval_s=7, payload_bytes=9)
+    assert list(run.learners) == ["b", "c"]
+
+
+def test_inheritance_that_leads_nowhere(tmp_path: Path) -> None:
+    circle = written(tmp_path, "base: run.yaml\n")
+    with pytest.raises(config.ConfigError, match=r"run\.yaml: base: inherits from itself"):
+        config.load(circle)
+    with pytest.raises(config.ConfigError, match=r"none\.yaml: No such file"):
+        config.load(written(tmp_path, "base: none.yaml\n"))
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("seeds: [1\n", "line 2"),
+        ("- 1\n", "is not a mapping"),
+        ("", "is not a mapping"),
+        ("seeds: [1]\nseeds: [2]\n", "'seeds' occurs twice"),
+    ],
+)
+def test_files_that_are_no_configuration(tmp_path: Path, text: str, complaint: str) -> None:
+    with pytest.raises(config.ConfigError, match=complaint) as caught:
+        config.load(written(tmp_path, text))
+    assert "run.yaml: " in str(caught.value)
+    assert len(caught.value.problems) == 1
+
+
+def test_overrides_win_and_read_like_yaml() -> None:
+    overrides = [
+        "seeds=[7]",
+        "duration_h=1e-1",
+        "scenario.low_data_rate=on",
+        "scenario.propagation.exponent=3",
+        "learners.cucb.parameters.c=0.5",
+        "learners.random=null",
+    ]
+    run = config.load(CONFIGS / "dlora.yaml", overrides)
+    assert run.seeds == (7,)
+    assert run.duration_h == 0.1
+    assert run.scenario.build().low_data_rate == "on"
+    assert run.scenario.build().propagation.exponent == 3
+    assert run.learners["cucb"].parameters == {
+        "c": 0.5,
+        "xi": 1,
+        "eta": 1.8,
+        "prior": 1,
+        "indicator": "pm1",
+        "sf_weight": "xor",
+    }
+    assert list(run.learners) == ["cucb"]
+
+
+@pytest.mark.parametrize("override", ["seeds", "=3", "seeds.x=3", "seeds=[1", "scenario.trafic.kind=poisson"])
+def test_bad_overrides(override: str) -> None:
+    with pytest.raises(config.ConfigError) as caught:
+        config.load(CONFIGS / "dlora.yaml", [override])
+    assert len(caught.value.problems) == 1
+
+
+def test_dump_reads_back() -> None:
+    for path in CONFIGS.glob("*.yaml"):
+        run = config.load(path, ["scenario.reception.capture_db=.inf"])
+        assert config.parse(yaml.safe_load(config.dump(run))) == run
+
+
+def test_journal_fit() -> None:
+    scenario = config.load(CONFIGS / "journal_fit.yaml").scenario.build()
+    assert scenario.region.factor_sizes == (6, 1, 8, 7)
+    assert scenario.region.channels_hz == tuple(868.1e6 + 0.2e6 * channel for channel in range(8))
+    reception = scenario.reception
+    assert (reception.inter_sf, reception.interferers, reception.channel_overlap) == ("db_ratio", "at_start", "lorasim")
+    assert (reception.spared_preamble_symbols, reception.capture_db) == (0, 6)
+    assert not reception.same_sf_needs_equal_bw
+    assert not reception.lost_packets_interfere
+    assert scenario.low_data_rate == "off"
+
+
+def test_conference_as_run() -> None:
+    run = config.load(CONFIGS / "conference_as_run.yaml", ["scenario.topology.radius_m=2500"])
+    scenario = run.scenario.build()
+    assert scenario.region.factor_sizes == (6, 3, 8, 7)
+    assert (scenario.nodes, scenario.traffic.interval_s, scenario.traffic.payload_bytes) == (50, 4, 20)
+    assert scenario.reception.sensitivities_dbm(np.array([11]), np.array([500e3])).item() == -133
+    assert (run.episode_s, run.evaluation_s) == (400, 1200)
+    episodes = {learner.parameters["variant"]: learner.episodes for learner in run.learners.values()}
+    assert episodes == {"D": 5000, "PDR": 4000, "EE": 2000, "TH": 2000}
+    assert {learner.name for learner in run.learners.values()} == {"conference-cucb"}
+
+
+def test_the_main_job() -> None:
+    run = config.load(CONFIGS / "dlora.yaml")
+    assert list(run.learners) == ["cucb", "random"]
+    assert (run.seeds, run.duration_h) == ((0, 1, 2, 3, 4), 500)

@@ -1,0 +1,87 @@
+"""Who may import whom, held over the syntax tree of every module."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MODULES = sorted(path for folder in ("lora_marl", "agents", "scripts") for path in (ROOT / folder).rglob("*.py"))
+
+LAYERS = {
+    "lora_marl/core/": {"numpy", "numba", "lora_marl.core"},
+    "lora_marl/config/": {"numpy", "pydantic", "yaml", "lora_marl.core", "lora_marl.config"},
+    "lora_marl/envs/": {
+        *("numpy", "numba", "gymnasium", "pettingzoo"),
+        *("lora_marl.core", "lora_marl.config", "lora_marl.envs", "lora_marl.render"),
+    },
+    "lora_marl/render": {"numpy", "matplotlib", "mpl_toolkits", "lora_marl.core", "lora_marl.render"},
+    "lora_marl/views": {"numpy", "gymnasium", "pettingzoo", "lora_marl.core", "lora_marl.envs", "lora_marl.config"},
+    "lora_marl/__init__": {"pettingzoo"},
+    "agents/": {"numpy", "numba", "safetensors", "lora_marl.core", "agents"},
+}
+"""What the modules of a path may import, the standard library and the bare name `lora_marl` (ENVS, version) aside."""
+
+ONLY_IN = {
+    "torch": ("agents/maac", "agents/lns", "agents/ccs", "lora_marl/adapters"),
+    "stable_baselines3": ("lora_marl/adapters",),
+    "sb3_contrib": ("lora_marl/adapters",),
+    "matplotlib": ("lora_marl/render", "scripts/plot"),
+    "tensorboard": ("scripts/",),
+    "typer": ("scripts/",),
+    "rich": ("scripts/",),
+}
+"""Where a library may be imported at all."""
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Dotted names of everything that a module imports, wherever in it; `from x import y` counts as `x.y`."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def within(name: str, packages: tuple[str, ...] | set[str]) -> bool:
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+def external(path: Path) -> list[str]:
+    return [name for name in imported(path) if name.split(".")[0] not in sys.stdlib_module_names]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_imports(path: Path) -> None:
+    place = path.relative_to(ROOT).as_posix()
+    names = external(path)
+    for library, places in ONLY_IN.items():
+        if any(within(name, (library,)) for name in names):
+            assert place.startswith(places), f"{place} imports {library}"
+    for prefix, allowed in LAYERS.items():
+        if place.startswith(prefix):
+            wrong = [
+                name for name in names if not within(name, allowed) and name not in ("lora_marl", "lora_marl.ENVS")
+            ]
+            assert not wrong, f"{place} imports {wrong}"
+    if place.startswith("lora_marl/"):
+        assert not any(within(name, ("agents", "scripts", "tests")) for name in names)
+
+
+def test_every_module_has_a_layer() -> None:
+    places = [path.relative_to(ROOT).as_posix() for path in MODULES]
+    free = ("scripts/", "lora_marl/adapters")
+    assert [place for place in places if not place.startswith((*LAYERS, *free))] == []
+
+
+def test_importing_the_package_is_light() -> None:
+    heavy = "numba torch pydantic matplotlib"
+    code = f"import sys, lora_marl; print([m for m in '{heavy}'.split() if m in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"

@@ -1,0 +1,85 @@
+"""What is published, under which version, and that every configuration in the clone works."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from pathlib import Path
+
+import pettingzoo
+import pytest
+import yaml
+
+import lora_marl
+from agents import learner_class, parameters_of
+from lora_marl import config
+
+ROOT = Path(__file__).parents[1]
+CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def requirements(*groups: str) -> set[str]:
+    """Names of the required packages, extras of our own resolved."""
+    project = PROJECT["project"]
+    lines = [line for group in groups for line in project["optional-dependencies"][group]]
+    names = {re.match(r"[\w-]+", line).group() for line in lines + project["dependencies"]}
+    return {name.lower().replace("_", "-") for name in names if name != "lora_marl"}
+
+
+def test_the_wheel_holds_the_package_alone() -> None:
+    build = PROJECT["tool"]["hatch"]["build"]
+    assert build["targets"]["wheel"] == {"packages": ["lora_marl"]}
+    assert build["dev-mode-dirs"] == ["."]
+    assert (ROOT / "lora_marl" / "py.typed").exists()
+
+
+def test_one_version() -> None:
+    assert PROJECT["project"]["dynamic"] == ["version"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == lora_marl.__version__
+    heading = re.search(r"^## .*$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert heading is not None
+    assert lora_marl.__version__ in heading.group()
+
+
+def test_heavy_libraries_are_extras() -> None:
+    heavy = {"torch", "stable-baselines3", "ray", "torchrl", "matplotlib", "tensorboard", "typer", "rich"}
+    assert not requirements() & heavy
+    assert "torch" not in requirements("scripts", "test", "dev")
+
+
+def test_constraints_pin_what_is_installed_by_the_make_targets() -> None:
+    lines = [line for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines() if line[:1] != "#"]
+    assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in lines)
+    pinned = {line.split("==")[0].lower().replace("_", "-") for line in lines}
+    assert requirements("scripts", "test", "dev", "sb3") <= pinned
+    assert "torch==2.13.0" in lines
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_config_loads_builds_and_names_what_exists(path: Path) -> None:
+    run = config.load(path)
+    assert run.name == path.stem
+    assert run.scenario.build().nodes > 0
+    for learner in run.learners.values():
+        assert set(learner.parameters) <= set(parameters_of(learner_class(learner.name)))
+
+
+def test_ci_runs_the_test_command() -> None:
+    script = ROOT / ".ci" / "run"
+    assert os.access(script, os.X_OK)
+    assert "make test" in script.read_text(encoding="utf-8")
+
+
+def test_environments_by_name() -> None:
+    with pytest.raises(ValueError, match=r"'uplink_v1' is no environment .*did you mean 'uplink_v0'\?"):
+        lora_marl.make("uplink_v1")
+
+
+@pytest.mark.skipif(not hasattr(pettingzoo, "register"), reason="PettingZoo before 1.27 has no registry")
+@pytest.mark.parametrize("kind", ["parallel", "aec"])
+def test_environments_are_registered(kind: str) -> None:
+    for name, module in lora_marl.ENVS.items():
+        assert pettingzoo.spec(kind, f"lora/{name}").entry_point.startswith(module)
