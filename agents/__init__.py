@@ -1,0 +1,75 @@
+"""Learners by name: `make("cucb", scenario, seeds=[0, 1, 2], eta=1.8)`, or by import path `"pkg.mod:Cls"`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from agents.learner import Learner
+    from lora_marl.core.scenario import Scenario
+
+LEARNERS: dict[str, str] = {
+    "random": "agents.fixed:Random",
+    "static-sf7": "agents.fixed:StaticSF7",
+    "distance-quantile": "agents.fixed:DistanceQuantile",
+    "ucb1": "agents.bandits:UCB1",
+    "cucb": "agents.bandits:CUCB",
+    "conference-cucb": "agents.legacy:ConferenceCUCB",
+}
+"""Import path of every learner; resolved when used, so that a learner's libraries load only with it."""
+
+
+def make(learner: str, scenario: Scenario, seeds: Sequence[int], **parameters: Any) -> Learner:
+    """A learner for all nodes of `len(seeds)` replicas of a scenario.
+
+    Args:
+        learner: A name of `LEARNERS`, or the import path of a class, `"pkg.mod:Cls"`.
+        scenario: The network.
+        seeds: One per replica.
+        **parameters: Of the learner's constructor.
+
+    Raises:
+        ValueError: an unknown learner or parameter, naming the nearest one; or a parameter outside its range.
+    """
+    cls = learner_class(learner)
+    known = parameters_of(cls)
+    for name in parameters:
+        if name not in known and not _takes_any(cls):
+            raise ValueError(f"learner {learner} has no parameter {name!r}{_nearest(name, known)}")
+    return cls(scenario, seeds, **parameters)
+
+
+def learner_class(learner: str) -> type[Learner]:
+    """The class of a learner by name or import path.
+
+    Raises:
+        ValueError: an unknown name, naming the nearest one, or an import path that leads nowhere.
+    """
+    if learner not in LEARNERS and ":" not in learner:
+        raise ValueError(f"unknown learner {learner!r}{_nearest(learner, LEARNERS)}")
+    module, _, name = LEARNERS.get(learner, learner).partition(":")
+    try:
+        cls: type[Learner] = getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"learner {learner!r} cannot be imported: {error}") from error
+    return cls
+
+
+def parameters_of(cls: type[Learner]) -> dict[str, Any]:
+    """The parameters of a learner and their defaults, scenario and seeds aside."""
+    parameters = list(inspect.signature(cls).parameters.values())
+    return {parameter.name: parameter.default for parameter in parameters[2:]}
+
+
+def _takes_any(cls: type[Learner]) -> bool:
+    return any(parameter.kind is parameter.VAR_KEYWORD for parameter in inspect.signature(cls).parameters.values())
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    known = sorted(known)
+    close = get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known) or 'none'}"

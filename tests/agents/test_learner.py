@@ -1,0 +1,68 @@
+"""What holds for every learner: exact resume, and results that no batch, replica or order changes."""
+
+import numpy as np
+import pytest
+
+import agents
+
+LEARNERS = sorted(agents.LEARNERS)
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_a_resumed_learner_chooses_as_if_it_had_not_stopped(conference, run_of, name):
+    seeds = [3, 4]
+    whole = run_of(agents.make(name, conference, seeds), seeds, 60)
+    stopped = agents.make(name, conference, seeds)
+    before = run_of(stopped, seeds, 25)
+    saved = stopped.state_dict()
+    run_of(stopped, seeds, 5, first=25, points=before[-1].copy())
+    resumed = agents.make(name, conference, seeds)
+    resumed.load_state_dict(saved)
+    after = run_of(resumed, seeds, 35, first=25, points=before[-1].copy())
+    np.testing.assert_array_equal(np.concatenate([before, after]), whole)
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_three_replicas_are_three_runs(conference, run_of, name):
+    seeds = [0, 7, 2]
+    together = run_of(agents.make(name, conference, seeds), seeds, 40)
+    alone = [run_of(agents.make(name, conference, [seed]), [seed], 40) for seed in seeds]
+    np.testing.assert_array_equal(together, np.concatenate(alone, axis=1))
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_neither_the_order_nor_the_cut_of_a_batch_matters(conference, run_of, name):
+    seeds = [0, 1]
+    expected = run_of(agents.make(name, conference, seeds), seeds, 40)
+    shuffled = run_of(agents.make(name, conference, seeds), seeds, 40, order=np.random.default_rng(0), batches=7)
+    np.testing.assert_array_equal(shuffled, expected)
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_choices_lie_within_the_region(conference, run_of, name):
+    chosen = run_of(agents.make(name, conference, [0]), [0], 60)
+    assert chosen.dtype == np.int16
+    assert (chosen >= 0).all() and (chosen < conference.region.factor_sizes).all()
+
+
+@pytest.mark.parametrize("name", ["cucb", "ucb1", "random"])
+def test_a_state_of_another_learner_is_refused(journal, name):
+    learner = agents.make(name, journal, [0, 1])
+    other = agents.make(name, journal, [0])
+    with pytest.raises(ValueError, match=rf"state of {name}: .* \[1, 12.* expected .* \[2, 12"):
+        learner.load_state_dict(other.state_dict())
+    with pytest.raises(ValueError, match=f"state of {name} has"):
+        learner.load_state_dict({})
+
+
+def test_a_refused_state_changes_nothing(journal):
+    learner = agents.make("cucb", journal, [0])
+    broken = learner.state_dict() | {"t": np.full((1, 12), 9), "arms": np.zeros(3)}
+    with pytest.raises(ValueError, match="arms"):
+        learner.load_state_dict(broken)
+    assert (learner.t == 1).all()
+
+
+def test_no_seeds_is_an_error(journal):
+    with pytest.raises(ValueError, match="seeds"):
+        agents.make("cucb", journal, [])

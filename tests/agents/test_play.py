@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+
+import agents
+from agents.play import play, play_episodes
+from lora_marl.core.air import Air
+
+HOUR_S = 3600.0
+
+
+def sent_by_interval(air, learner, until_s, every_s, points=None):
+    intervals = []
+    points = play(air, learner, until_s, every_s, lambda t, outcome: intervals.append((t, outcome.sent)), points=points)
+    return intervals, points
+
+
+def test_intervals_end_at_multiples_and_at_the_end(journal):
+    air, learner = Air(journal, [0, 1]), agents.make("cucb", journal, [0, 1])
+    intervals, points = sent_by_interval(air, learner, 1000.0, 300.0)
+    assert [time_s for time_s, _ in intervals] == [300.0, 600.0, 900.0, 1000.0]
+    assert (air.now_s == 1000.0).all()
+    assert all(sent.sum() > 0 for _, sent in intervals)
+    assert points.shape == (2, 12, 4)
+
+
+@pytest.mark.parametrize("name", ["cucb", "random"])
+def test_a_run_cut_in_two_is_the_same_run(journal, name):
+    seeds = [0, 5]
+    whole, points = sent_by_interval(Air(journal, seeds), agents.make(name, journal, seeds), HOUR_S, HOUR_S / 6)
+    air, learner = Air(journal, seeds), agents.make(name, journal, seeds)
+    first, cut_points = sent_by_interval(air, learner, HOUR_S / 3, HOUR_S / 6)
+    resumed_air, resumed = Air(journal, seeds), agents.make(name, journal, seeds)
+    resumed_air.load_state_dict(air.state_dict())
+    resumed.load_state_dict(learner.state_dict())
+    second, cut_points = sent_by_interval(resumed_air, resumed, HOUR_S, HOUR_S / 6, cut_points)
+    np.testing.assert_array_equal(cut_points, points)
+    for (time_s, sent), (whole_s, whole_sent) in zip(first + second, whole, strict=True):
+        assert time_s == whole_s
+        np.testing.assert_array_equal(sent, whole_sent)
+
+
+@pytest.mark.parametrize("name", ["cucb", "ucb1", "random"])
+def test_three_replicas_play_as_three_runs(journal, name):
+    seeds = [4, 0, 9]
+    _, together = sent_by_interval(Air(journal, seeds), agents.make(name, journal, seeds), HOUR_S, HOUR_S)
+    for b, seed in enumerate(seeds):
+        _, alone = sent_by_interval(Air(journal, [seed]), agents.make(name, journal, [seed]), HOUR_S, HOUR_S)
+        np.testing.assert_array_equal(together[b], alone[0])
+
+
+def test_episodes_start_the_clock_again_and_the_learner_goes_on(journal):
+    air, learner = Air(journal, [0]), agents.make("cucb", journal, [0])
+    learned, durations_s = [], []
+
+    def on_episode(episode, outcome):
+        learned.append((episode, int(learner.t.sum())))
+        durations_s.append(outcome.duration_s.item())
+
+    points = play_episodes(air, learner, 3, 400.0, on_episode)
+    play_episodes(air, learner, 1, 1200.0, on_episode, points=points)
+    assert durations_s == [400.0, 400.0, 400.0, 1200.0]
+    assert [episode for episode, _ in learned] == [0, 1, 2, 0]
+    assert all(later > sooner for (_, sooner), (_, later) in zip(learned, learned[1:], strict=False))
+
+
+def test_an_interval_of_no_length_is_an_error(journal):
+    with pytest.raises(ValueError, match="every_s = 0"):
+        play(Air(journal, [0]), agents.make("cucb", journal, [0]), 10.0, 0, lambda *_: None)

@@ -1,0 +1,39 @@
+import pytest
+
+import agents
+
+
+@pytest.mark.parametrize("name", sorted(agents.LEARNERS))
+def test_every_learner_goes_by_its_own_name(conference, name):
+    learner = agents.make(name, conference, [0])
+    assert learner.name == name
+    assert learner.initial_points().shape == (1, conference.nodes, 4)
+
+
+def test_a_class_can_be_named_by_its_import_path(journal):
+    assert agents.make("agents.bandits:CUCB", journal, [0], eta=3.5).name == "cucb"
+
+
+@pytest.mark.parametrize(
+    ("learner", "message"),
+    [
+        ("cucbb", "did you mean 'cucb'"),
+        ("zzz", "known: conference-cucb, cucb"),
+        ("agents.nowhere:X", "cannot be imported"),
+        ("agents.bandits:X", "cannot be imported"),
+    ],
+)
+def test_an_unknown_learner_is_an_error_that_helps(journal, learner, message):
+    with pytest.raises(ValueError, match=message):
+        agents.make(learner, journal, [0])
+
+
+def test_an_unknown_parameter_is_an_error_that_names_the_nearest(journal):
+    with pytest.raises(ValueError, match="learner cucb has no parameter 'etta'; did you mean 'eta'"):
+        agents.make("cucb", journal, [0], etta=1.0)
+    with pytest.raises(ValueError, match="known: none"):
+        agents.make("static-sf7", journal, [0], eta=1.0)
+
+
+def test_defaults_of_a_learner_can_be_listed():
+    assert agents.parameters_of(agents.learner_class("conference-cucb")) == {"variant": "D", "c": 2.0}
