@@ -107,7 +107,8 @@ def _disturbed(
     colliding = facts.hits & facts.same_sf & ~_meets(advantage_db, rx.capture_db, rx.equality_survives)
     if not rx.lost_packets_interfere:
         colliding &= ~np.where(facts.earlier, lost[:, None], lost[None, :])
-    interfered = np.zeros(len(sf := sf[facts.sf]), np.bool_)
+    sf = sf[facts.sf]
+    interfered = np.zeros(len(sf), np.bool_)
     noise_like_mw = (_noise_like(scenario, facts) * power_mw[None, :]).sum(1)
     bw_hz = np.array(scenario.region.bandwidths_hz)[facts.bw]
     noise_mw = units.dbm_to_mw(phy.noise_dbm(bw_hz, rx.noise_figure_db))
@@ -124,7 +125,7 @@ def _disturbed(
         if rx.inter_sf == "sir_energy":
             interfered |= ~_passes_energy(scenario, packets, facts, power_mw, sir_db)
             colliding &= ~facts.equal_bw
-    return interfered, colliding.any(1)
+    return interfered, np.asarray(colliding.any(1))
 
 
 def _refused(packets: Packets, heard: NDArray[np.bool_], demodulators: int | None) -> NDArray[np.bool_]:
@@ -160,7 +161,7 @@ def fates(
     if rx.inter_sf == "db_ratio" and noise is not None:
         columns = [_fails_db_ratio(scenario, packets, facts, rssi, noise) for rssi in receptions.rssi_dbm.T]
         weak = np.stack(columns, axis=1)
-    lost = (~heard | weak).all(1)
+    lost = np.asarray((~heard | weak).all(1))
     judged = np.empty(heard.shape, np.int8)
     for g in range(heard.shape[1]):
         interfered, collided = _disturbed(scenario, packets, facts, receptions.rssi_dbm[:, g], lost)

@@ -61,6 +61,12 @@ class Propagation:
         _within("shadowing_common_share", self.shadowing_common_share, at_least=0.0, at_most=1.0)
         _within("antenna_gain_db", self.antenna_gain_db)
 
+    @property
+    def shadowing_parts_db(self) -> tuple[float, float]:
+        """Standard deviations of the parts of the shadowing that gateways share, and that each has to itself. dB."""
+        share = self.shadowing_common_share
+        return self.shadowing_db * share**0.5, self.shadowing_db * (1.0 - share) ** 0.5
+
 
 def path_loss_db(propagation: Propagation, distance_m: ArrayLike, *, carrier_hz: float = 868e6) -> Any:
     """Mean path loss, without shadowing, fading and antenna gain.

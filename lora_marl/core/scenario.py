@@ -165,7 +165,7 @@ class Scenario:
 
     def _check_shapes(self) -> None:
         channels = len(self.region.channels_hz)
-        expected = {
+        expected: dict[str, tuple[Any, tuple[int, ...], int]] = {
             "path_loss_db": (self.path_loss_db, (self.nodes, self.gateways), 3),
             "channel_loss_db": (self.channel_loss_db, (channels,), 1),
             "active": (self.active, (self.nodes,), 1),

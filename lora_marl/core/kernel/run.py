@@ -107,3 +107,26 @@ def first_starts_s(state, tables, now_s, which):
             if which[b, n]:
                 starts_s[b, n] = first_start_s(state, tables, b, n, now_s)
     return starts_s
+
+
+@njit(cache=True)
+def clear(state, none):
+    """Clear the air and the clocks; nodes whose packet vanishes unjudged decide again, with the fate `none`."""
+    state.newest[:] = -1
+    for b in range(state.nodes.shape[0]):
+        replica = state.replicas[b]
+        replica.on_air = 0
+        replica.now_s = 0.0
+        replica.taken_s = 0.0
+        for g in range(state.gates.shape[1]):
+            state.gates[b, g].locked = 0
+            state.gates[b, g].on_air_dbm = 0.0
+        for n in range(state.nodes.shape[1]):
+            node = state.nodes[b, n]
+            if not node.on_air:
+                continue
+            node.on_air = False
+            node.packet += 1
+            node.last_fate = none
+            if not node.undecided:
+                _mark_due(state, b, n)

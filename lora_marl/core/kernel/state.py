@@ -12,6 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lora_marl.core.reception import FATES
+
 POINT = ("point", np.int16, 4)
 
 NODE = np.dtype(
@@ -59,6 +61,7 @@ REPLICA = np.dtype(
         ("fading_key", np.uint64),
         ("noise_key", np.uint64),
         ("now_s", np.float64),
+        ("taken_s", np.float64),  # when outcomes were last taken
         ("on_air", np.int64),
         ("due", np.int64),  # nodes whose last fate has not been answered
         ("recorded", np.int64),
@@ -112,9 +115,9 @@ class State(NamedTuple):
     packets: NDArray[np.void]  # PACKET [B, P]
     receptions: NDArray[np.void]  # RECEPTION [B, P, G]
 
-    def replica_slice(self, first: int, last: int) -> State:
-        """A view of the replicas `first` to `last - 1`."""
-        return State(**{name: array[first:last] for name, array in self._asdict().items()})
+    def replicas_in(self, part: slice) -> State:
+        """A view of some replicas."""
+        return State(**{name: array[part] for name, array in self._asdict().items()})
 
 
 def allocate(sizes: tuple[int, int, int], channels: int, sf_energies: int, arms: int, packets: int) -> State:
@@ -140,3 +143,29 @@ def allocate(sizes: tuple[int, int, int], channels: int, sf_energies: int, arms:
     state.nodes["last_rssi_dbm"] = np.nan
     state.replicas["due"] = nodes
     return state
+
+
+def grown(state: State) -> State:
+    """The state with twice the room for recorded packets."""
+    return state._replace(
+        packets=np.concatenate([state.packets, np.zeros_like(state.packets)], axis=1),
+        receptions=np.concatenate([state.receptions, np.zeros_like(state.receptions)], axis=1),
+    )
+
+
+def take_tallies(state: State) -> dict[str, NDArray]:
+    """What was booked since tallies were last taken, by the names of `Outcome`; the books begin anew."""
+    replicas = state.replicas
+    taken = {fate.name.lower(): state.counts[..., fate].copy() for fate in FATES} | {
+        "duration_s": replicas["now_s"] - replicas["taken_s"],
+        "dropped": state.counts[..., DROPPED].copy(),
+        "airtime_s": state.sums[..., AIRTIME_S].copy(),
+        "energy_mj": state.sums[..., ENERGY_MJ].copy(),
+        "delivered_bits": state.sums[..., DELIVERED_BITS].copy(),
+        "arm_sent": state.arms[..., 0].copy(),
+        "arm_delivered": state.arms[..., 1].copy(),
+    }
+    for tally in (state.counts, state.sums, state.arms):
+        tally.fill(0)
+    replicas["taken_s"] = replicas["now_s"]
+    return taken

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from lora_marl.core import phy, propagation, topology, units
-from lora_marl.core.kernel.random import normal_quantile, uniform
+from lora_marl.core.kernel.random import draw_index, normal
 from lora_marl.core.scenario import Scenario
 
 INTER_SF = {"none": 0, "sir_pairwise": 1, "sir_energy": 2, "sinr": 3, "db_ratio": 4}
@@ -70,8 +71,19 @@ class Tables(NamedTuple):
     payload_bits: NDArray[np.float64]  # [Z]
     interval_s: NDArray[np.float64]  # [b, N]
 
+    def replicas_from(self, first: int) -> Tables:
+        """The tables as the replicas from `first` on see them: the kernel numbers them from 0."""
+        own = {
+            name: array[first:]
+            for name in ("gain_db", "payload", "interval_s")
+            if len(array := getattr(self, name)) > 1
+        }
+        return self._replace(**own)
 
-def channel_overlaps(channels_hz: NDArray[np.float64], bandwidths_hz: NDArray[np.float64], rule: str) -> NDArray:
+
+def channel_overlaps(
+    channels_hz: NDArray[np.float64], bandwidths_hz: NDArray[np.float64], rule: str
+) -> NDArray[np.bool_]:
     """Which (channel, bandwidth) pairs overlap: bool `[C, W, C, W]`.
 
     Source: `bandwidth`: spectra meet, |df| < (bw1 + bw2) / 2. `lorasim`: LoRaSim's frequencyCollision.
@@ -85,7 +97,7 @@ def channel_overlaps(channels_hz: NDArray[np.float64], bandwidths_hz: NDArray[np
 
 def _reach(overlaps: NDArray) -> NDArray[np.int32]:
     """The channels that can overlap each channel at some bandwidths `[C, R]`, padded with -1."""
-    any_bw = overlaps.any(axis=(1, 3))
+    any_bw = np.asarray(overlaps.any(axis=(1, 3)))
     reach = np.full((len(any_bw), int(any_bw.sum(1).max())), -1, np.int32)
     for channel, row in enumerate(any_bw):
         reach[channel, : row.sum()] = np.flatnonzero(row)
@@ -104,14 +116,19 @@ def _gain_db(scenario: Scenario, shadowing_keys: NDArray[np.uint64]) -> NDArray[
     if air.shadowing != "link" or air.shadowing_db == 0.0:
         return gain_db
     nodes, gateways = gain_db.shape[-2:]
-    return gain_db + np.stack([_link_shadowing_db(air, key, nodes, gateways) for key in shadowing_keys])
+    common_db, own_db = air.shadowing_parts_db
+    return gain_db + np.stack([_link_shadowing_db(key, nodes, gateways, common_db, own_db) for key in shadowing_keys])
 
 
-def _link_shadowing_db(air: propagation.Propagation, key: np.uint64, nodes: int, gateways: int) -> NDArray[np.float64]:
-    """Shadowing that a link keeps: draws of packet -1, shared and own parts as for packets. `[N, G]` dB"""
-    draws = np.array([[normal_quantile(uniform(key, n, g - 2**40)) for g in range(-1, gateways)] for n in range(nodes)])
-    share = air.shadowing_common_share
-    return air.shadowing_db * (np.sqrt(share) * draws[:, :1] + np.sqrt(1 - share) * draws[:, 1:])
+@njit
+def _link_shadowing_db(key, nodes, gateways, common_db, own_db):  # type: ignore[no-untyped-def]
+    """Shadowing that a link keeps, a shared and an own part as for packets: the draws of packet -1. `[N, G]` dB"""
+    shadowing_db = np.empty((nodes, gateways))
+    for n in range(nodes):
+        shared_db = common_db * normal(key, n, draw_index(-1, -1))
+        for g in range(gateways):
+            shadowing_db[n, g] = shared_db + own_db * normal(key, n, draw_index(-1, g))
+    return shadowing_db
 
 
 def _rule(scenario: Scenario, record: bool, count_arms: bool) -> NDArray[np.void]:
@@ -129,8 +146,8 @@ def _rule(scenario: Scenario, record: bool, count_arms: bool) -> NDArray[np.void
         "lost_packets_interfere": rx.lost_packets_interfere,
         "linear": record or rx.inter_sf in ("sinr", "sir_energy", "sir_pairwise"),
         "packet_shadowing": per_packet,
-        "common_db": air.shadowing_db * np.sqrt(air.shadowing_common_share),
-        "own_db": air.shadowing_db * np.sqrt(1.0 - air.shadowing_common_share),
+        "common_db": air.shadowing_parts_db[0],
+        "own_db": air.shadowing_parts_db[1],
         "rayleigh": air.fading == "rayleigh",
         "traffic": TRAFFIC[traffic.kind],
         "after_end": traffic.after_end,
