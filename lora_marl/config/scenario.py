@@ -109,7 +109,7 @@ class ScenarioConfig(RecordSection):
     changes: tuple[ChangeConfig, ...] = ()
 
     def build(self) -> Scenario:
-        """The scenario."""
+        """The scenario; warns where its traffic breaks the region's duty cycle."""
         sites = self.topology.build()
         values = {
             name: value.build() if isinstance(value, RecordSection) else value
@@ -120,4 +120,6 @@ class ScenarioConfig(RecordSection):
             values[name] = None if values[name] is None else np.asarray(values[name])
         values["traffic"] = dataclasses.replace(values["traffic"], **sites.traffic)
         values["changes"] = tuple(Change(at_s=change.at_s, values=change.values) for change in self.changes)
-        return Scenario(node_xy_m=sites.node_xy_m, gateway_xy_m=sites.gateway_xy_m, **values)
+        scenario = Scenario(node_xy_m=sites.node_xy_m, gateway_xy_m=sites.gateway_xy_m, **values)
+        scenario.warn_if_unlawful()
+        return scenario

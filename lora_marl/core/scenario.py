@@ -17,6 +17,10 @@ from lora_marl.core.region import Region
 from lora_marl.core.traffic import Traffic
 
 
+class DutyCycleWarning(UserWarning):
+    """A network's traffic breaks the duty cycle of its region."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Change:
     """Fields of the scenario that take new values at a time.
@@ -135,12 +139,13 @@ class Scenario:
             warnings.warn(
                 f"{self.name}: a node at the slowest data rate sends {airtime_s / cycle_s:.1%} of the time; "
                 f"{self.region.name} allows {limit:.1%}",
+                DutyCycleWarning,
                 stacklevel=2,
             )
 
     def check_replicas(self, replicas: int) -> None:
         """Raise ValueError when a field speaks of another number of replicas."""
-        fields = {
+        fields: dict[str, tuple[Any, int]] = {
             "node_xy_m": (self.node_xy_m, 3),
             "path_loss_db": (self.path_loss_db, 3),
             "traffic.interval_s": (self.traffic.interval_s, 2),
