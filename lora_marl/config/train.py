@@ -69,7 +69,7 @@ class TrainConfig(Section):
     report_last_h: PositiveFloat = 100.0
     episode_s: PositiveFloat | None = None
     evaluation_s: PositiveFloat | None = None
-    scenario: ScenarioConfig = ScenarioConfig()
+    scenario: ScenarioConfig = Field(default_factory=ScenarioConfig)
     learners: dict[str, LearnerConfig]
     environment: EnvironmentConfig | None = None
 

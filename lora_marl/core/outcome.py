@@ -117,7 +117,7 @@ class Receptions:
     Attributes:
         rssi_dbm: Received power. `[P, G]` dBm
         overlap_mw: Summed power of all overlapping packets, whatever their spreading factor. `[P, G]` mW
-        fate: What the gateway made of it. `[P, G]`
+        fate: What the gateway made of it; NONE while it is on the air. `[P, G]`
     """
 
     rssi_dbm: NDArray[np.float64]

@@ -47,6 +47,9 @@ def record_start(state, b, n):
     packet.critical_s = node.critical_s
     for f in range(4):
         packet.point[f] = node.point[f]
+    for g in range(state.links.shape[2]):
+        state.receptions[b, node.slot, g].rssi_dbm = state.links[b, n, g].rssi_dbm
+        state.receptions[b, node.slot, g].fate = -1
 
 
 @kernel()
@@ -54,6 +57,5 @@ def record_link(state, b, n, g, fate):
     """Keep what gateway `g` heard of the packet of node `n`, and made of it."""
     link = state.links[b, n, g]
     reception = state.receptions[b, state.nodes[b, n].slot, g]
-    reception.rssi_dbm = link.rssi_dbm
     reception.overlap_mw = link.overlap_mw
     reception.fate = fate
