@@ -234,9 +234,10 @@ class Air:
         shape = self._state.events.shape
         old_s, new_s = np.broadcast_to(before_s, shape), np.broadcast_to(self._tables.interval_s, shape)
         waiting = ~self._state.nodes["on_air"] & (old_s != new_s)
-        joining = waiting & ~np.isfinite(old_s)
-        stretched = waiting & ~joining
+        joining, leaving = waiting & ~np.isfinite(old_s), waiting & ~np.isfinite(new_s)
+        stretched = waiting & ~joining & ~leaving
         times_s = heap.times_by_source(self._state.events)
+        times_s[leaving] = np.inf
         times_s[stretched] = change.at_s + (times_s[stretched] - change.at_s) * (new_s[stretched] / old_s[stretched])
         heap.fill(self._state.events, times_s)
         self._schedule_first(joining, change.at_s)

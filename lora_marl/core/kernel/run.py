@@ -55,7 +55,7 @@ def _play_replica(state, tables, points, b, until_s, deciding):
         node = state.nodes[b, n]
         if node.on_air:
             end(state, tables, b, n)
-            if deciding:
+            if deciding and not node.undecided:
                 _mark_due(state, b, n)
         else:
             if deciding and node.undecided:

@@ -176,17 +176,17 @@ def make(scenario: Scenario, shadowing_keys: NDArray[np.uint64], *, record: bool
     interval_s = scenario.interval_s()
     overlaps = channel_overlaps(np.array(region.channels_hz), bw_hz, rx.channel_overlap)
     sir_db = rx.sir_db[np.ix_(sf - 7, sf - 7)] if rx.sir_db is not None else np.full((len(sf),) * 2, -np.inf)
-    return Tables(
+    made = Tables(
         rule=_rule(scenario, record, count_arms),
         airtime_s=phy.airtime_s(
             sf[None, :, None], payload_bytes[:, None, None], bw_hz=bw_hz, coding_rate=scenario.coding_rate,
             preamble_symbols=scenario.preamble_symbols, low_data_rate=scenario.low_data_rate,
         ),
         spared_s=rx.spared_preamble_symbols * phy.symbol_time_s(sf[:, None], bw_hz=bw_hz),
-        sensitivity_dbm=np.ascontiguousarray(rx.sensitivities_dbm(sf, bw_hz)),
+        sensitivity_dbm=rx.sensitivities_dbm(sf, bw_hz),
         sinr_ratio=units.db_to_ratio(rx.sinr_thresholds_db(sf)),
         noise_mw=units.dbm_to_mw(phy.noise_dbm(bw_hz, rx.noise_figure_db)),
-        sir_db=np.ascontiguousarray(sir_db),
+        sir_db=sir_db,
         sir_ratio=units.db_to_ratio(sir_db),
         tp_dbm=tp_dbm,
         tp_mw=phy.tx_power_mw(tp_dbm, scenario.energy),
@@ -195,10 +195,11 @@ def make(scenario: Scenario, shadowing_keys: NDArray[np.uint64], *, record: bool
         else np.asarray(scenario.channel_loss_db, np.float64),
         reach=_reach(overlaps),
         overlaps=overlaps,
-        payload=np.ascontiguousarray(np.broadcast_to(payload.astype(np.int32), (*_lead(payload), nodes))),
+        payload=np.broadcast_to(payload.astype(np.int32), (*_lead(payload), nodes)),
         payload_bits=8.0 * payload_bytes,
-        interval_s=np.ascontiguousarray(np.broadcast_to(interval_s, (*_lead(interval_s), nodes))),
+        interval_s=np.broadcast_to(interval_s, (*_lead(interval_s), nodes)),
     )  # fmt: skip
+    return Tables(**{name: np.array(array, order="C") for name, array in made._asdict().items()})
 
 
 def _lead(array: NDArray) -> tuple[int]:
