@@ -1,0 +1,1 @@
+"""Environments: decisions in, observations and rewards out. The air is `lora_marl.core`; here it is only translated."""

@@ -1,0 +1,161 @@
+"""Actions and operating points: which factors are chosen, in which format, and what a mask leaves of them.
+
+Shape letters: `B` replicas, `N` nodes, `F` chosen factors, `K` entries of a mask.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import numpy as np
+from gymnasium.spaces import Discrete, MultiDiscrete
+from numpy.typing import ArrayLike, NDArray
+
+from lora_marl.core.propagation import path_loss_db
+from lora_marl.core.region import FACTORS, Region
+from lora_marl.core.scenario import Scenario
+from lora_marl.core.topology import distances_m
+
+ActionFormat = Literal["multidiscrete", "discrete"]
+
+
+class ActionCodec:
+    """What an action says of an operating point.
+
+    Args:
+        region: Its lists are the values to choose from.
+        factors: What is chosen, of `FACTORS`; None: the factors with more than one value.
+        action_format: `multidiscrete`: one index per chosen factor, in the order of `FACTORS`; `discrete`: their flat
+            index, which `np.unravel_index(action, codec.sizes)` takes apart.
+        fixed_point: `[4]`, indices of what is not chosen, and of everything before the first action; None: the first
+            value of each factor, highest power.
+
+    Attributes:
+        factors: The chosen factors, in the order of `FACTORS`.
+        sizes: Number of values of each chosen factor. `[F]`
+
+    Raises:
+        ValueError: an unknown factor or format, or a fixed point outside the region.
+    """
+
+    def __init__(
+        self,
+        region: Region,
+        *,
+        factors: Sequence[str] | None = None,
+        action_format: ActionFormat = "multidiscrete",
+        fixed_point: Sequence[int] | None = None,
+    ) -> None:
+        if action_format not in get_args(ActionFormat):
+            raise ValueError(f"action_format: {action_format!r} is not one of {', '.join(get_args(ActionFormat))}")
+        self.factors = _chosen(region, factors)
+        self.flat = action_format == "discrete"
+        self._columns = [FACTORS.index(name) for name in self.factors]
+        self.sizes = tuple(region.factor_sizes[column] for column in self._columns)
+        self.fixed_point = _checked_point(region, fixed_point)
+        actions = np.unravel_index(np.arange(math.prod(self.sizes) if self.flat else 1), self.sizes)
+        self._choices = np.stack(actions, axis=-1).astype(np.int16)
+
+    @property
+    def mask_size(self) -> int:
+        """`K`: the actions, or under `multidiscrete` the values of all chosen factors."""
+        return math.prod(self.sizes) if self.flat else sum(self.sizes)
+
+    def space(self) -> Discrete | MultiDiscrete:
+        """A new action space of one node."""
+        return Discrete(math.prod(self.sizes)) if self.flat else MultiDiscrete(list(self.sizes))
+
+    def encode(self, points: NDArray[np.int16]) -> NDArray[np.int64]:
+        """The actions that choose these operating points: `[..., 4]` to `[..., F]`, or `[...]` of flat indices."""
+        choices = points[..., self._columns].astype(np.int64)
+        if not self.flat:
+            return choices
+        return np.asarray(np.ravel_multi_index(tuple(np.moveaxis(choices, -1, 0)), self.sizes), np.int64)
+
+    def write(self, actions: ArrayLike, points: NDArray[np.int16]) -> None:
+        """Write actions into operating points, in place.
+
+        Args:
+            actions: `[..., F]`, or `[...]` of flat indices. Integers
+            points: `[..., 4]`
+
+        Raises:
+            ValueError: actions of another type or shape, or outside the action space.
+        """
+        array = np.asarray(actions)
+        shape = points.shape[:-1] if self.flat else (*points.shape[:-1], len(self.sizes))
+        if array.dtype.kind not in "iu" or array.shape != shape:
+            raise ValueError(f"actions: {array.dtype} {array.shape}; expected are integers {shape}")
+        most = np.array(len(self._choices) if self.flat else self.sizes)
+        if (array < 0).any() or (array >= most).any():
+            raise ValueError(f"actions: indices outside 0 to {(most - 1).tolist()}")
+        choices = self._choices[array] if self.flat else array
+        for i, column in enumerate(self._columns):
+            points[..., column] = choices[..., i]
+
+    def masks(self, scenario: Scenario, min_margin_db: float | None) -> NDArray[np.bool_]:
+        """Which actions leave the mean received power at the best gateway a margin above the sensitivity.
+
+        The best action always stays. Under `multidiscrete` a value stays when it does so together with the best values
+        of the other chosen factors.
+
+        Args:
+            scenario: As it is now.
+            min_margin_db: None: all actions stay. dB
+
+        Returns:
+            `[N, K]`, or `[B, N, K]` where positions differ per replica.
+        """
+        if min_margin_db is None:
+            return np.ones((scenario.nodes, self.mask_size), np.bool_)
+        margin_db = self._point_margins_db(scenario)
+        if not self.flat:
+            axes = range(len(self.sizes))
+            best = [margin_db.max(axis=tuple(other for other in axes if other != axis)) for axis in axes]
+            margin_db = np.concatenate(best)
+        margins_db = best_gain_db(scenario)[..., None] + margin_db.ravel()
+        return margins_db >= np.minimum(min_margin_db, margins_db.max(axis=-1, keepdims=True))
+
+    def _point_margins_db(self, scenario: Scenario) -> NDArray[np.float64]:
+        """Transmitted power minus sensitivity and the channel's loss, by chosen factor `[size, ...]`. dB"""
+        region = scenario.region
+        sensitivity_dbm = scenario.reception.sensitivities_dbm(
+            np.array(region.spreading_factors), np.array(region.bandwidths_hz)
+        )
+        channel_loss_db = np.zeros(len(region.channels_hz))
+        if scenario.channel_loss_db is not None:
+            channel_loss_db = np.asarray(scenario.channel_loss_db, np.float64)
+        margin_db = np.array(region.tp_dbm) - channel_loss_db[:, None] - sensitivity_dbm[:, :, None, None]
+        chosen = tuple(
+            slice(None) if column in self._columns else self.fixed_point[column] for column in range(len(FACTORS))
+        )
+        return margin_db[chosen]
+
+
+def best_gain_db(scenario: Scenario) -> NDArray[np.float64]:
+    """Received minus transmitted power at each node's best gateway, without shadowing and fading. `[..., N]` dB"""
+    loss_db = scenario.path_loss_db
+    if loss_db is None:
+        apart_m = distances_m(scenario.node_xy_m, scenario.gateway_xy_m)
+        carrier_hz = float(np.mean(scenario.region.channels_hz))
+        loss_db = path_loss_db(scenario.propagation, apart_m, carrier_hz=carrier_hz)
+    return scenario.propagation.antenna_gain_db - np.min(loss_db, axis=-1)
+
+
+def _chosen(region: Region, factors: Sequence[str] | None) -> tuple[str, ...]:
+    if factors is None:
+        factors = [name for name, size in zip(FACTORS, region.factor_sizes, strict=True) if size > 1]
+    wrong = [name for name in factors if name not in FACTORS]
+    if wrong or len(factors) == 0 or len(set(factors)) < len(factors):
+        raise ValueError(f"factors: {list(factors)}; allowed is at least one, each once, of {', '.join(FACTORS)}")
+    return tuple(name for name in FACTORS if name in factors)
+
+
+def _checked_point(region: Region, point: Sequence[int] | None) -> NDArray[np.int16]:
+    highest = [size - 1 for size in region.factor_sizes]
+    indices = [0, 0, 0, highest[3]] if point is None else list(point)
+    if len(indices) != len(FACTORS) or any(not 0 <= i <= most for i, most in zip(indices, highest, strict=True)):
+        raise ValueError(f"fixed_point: {indices}; allowed are indices of {', '.join(FACTORS)} from 0 to {highest}")
+    return np.array(indices, np.int16)

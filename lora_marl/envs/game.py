@@ -1,0 +1,97 @@
+"""What an environment is made of: settings of its face, and the protocol of the game behind it.
+
+Shape letters: `B` replicas, `N` agents, `D` features, `K` entries of a mask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, get_args, get_type_hints
+
+import numpy as np
+from gymnasium.spaces import Box, Discrete, MultiDiscrete
+from numpy.typing import ArrayLike, NDArray
+
+from lora_marl.render import Frame
+
+RENDER_MODES = ("human", "ansi", "rgb_array")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvSettings:
+    """How an environment shows itself.
+
+    Attributes:
+        replicas: `B`; the dicts need one.
+        max_cycles: Steps of an episode.
+        obs_format: `box`, or `dict` with the keys `observation` and `action_mask` (`action_mask_flat` where actions
+            are multi-discrete, since PettingZoo's tests cannot sample from a flat mask of those).
+        mask_in_info: Whether infos carry `action_mask`, for libraries that look there; meant for discrete actions.
+        info_level: `full`, or `none` for empty infos.
+        remove_dead: Whether agents that leave the network are terminated and dropped from `agents` (for the rest of the
+            episode), and agents that have not joined are not in it yet. By default all stay, with a no-op.
+        render_mode: `human`, `ansi`, `rgb_array` or None.
+
+    Raises:
+        ValueError: a value outside its range, naming it.
+    """
+
+    replicas: int = 1
+    max_cycles: int = 500
+    obs_format: Literal["box", "dict"] = "box"
+    mask_in_info: bool = False
+    info_level: Literal["full", "none"] = "full"
+    remove_dead: bool = False
+    render_mode: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("replicas", "max_cycles"):
+            if not getattr(self, name) >= 1:
+                raise ValueError(f"{name}: {getattr(self, name)} is not at least 1")
+        for name in ("obs_format", "info_level"):
+            allowed = get_args(get_type_hints(EnvSettings)[name])
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name}: {getattr(self, name)!r} is not one of {', '.join(allowed)}")
+        if self.render_mode not in (None, *RENDER_MODES):
+            raise ValueError(f"render_mode: {self.render_mode!r} is not one of {', '.join(RENDER_MODES)}")
+
+
+class Game(Protocol):
+    """What a door needs to know of a game; every array is new at each call."""
+
+    agents: tuple[str, ...]
+    feature_names: tuple[str, ...]
+
+    def begin(self, rngs: Sequence[np.random.Generator]) -> None:
+        """Start an episode; replica b depends on `rngs[b]` alone."""
+
+    def advance(self, actions: ArrayLike) -> None:
+        """Play a step. ValueError: actions outside the space, the game is as it was."""
+
+    def observations(self) -> NDArray[np.float32]:
+        """`[B, N, D]`"""
+
+    def rewards(self) -> NDArray[np.float64]:
+        """Of the last step. `[B, N]`"""
+
+    def infos(self) -> dict[str, NDArray]:
+        """Of the last step, zeros after `begin`; whole or real numbers. `[B, N]` each"""
+
+    def masks(self) -> NDArray[np.bool_]:
+        """`[B, N, K]`"""
+
+    def active(self) -> NDArray[np.bool_]:
+        """Which agents are part of the network now. `[B, N]`"""
+
+    def first_actions(self) -> NDArray[np.int64]:
+        """The actions that are in force before the first step. `[B, N, ...]`"""
+
+    def observation_box(self) -> Box:
+        """One agent's observation. `[D]`"""
+
+    def action_space(self) -> Discrete | MultiDiscrete:
+        """A new action space of one agent."""
+
+    def frame(self) -> Frame:
+        """What there is to see of the first replica."""

@@ -1,0 +1,154 @@
+"""Rewards as sums of named terms; each term is a plain function of an outcome.
+
+Shape letters: `B` replicas, `N` nodes, `K` values of all factors.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lora_marl.core import phy
+from lora_marl.core.outcome import Outcome
+from lora_marl.core.region import FACTORS, Region
+from lora_marl.core.scenario import Scenario
+
+Term = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Scales:
+    """Constants of a scenario that the terms need.
+
+    Attributes:
+        factors: Number of chosen factors.
+        bonus: What `dlora` adds for each factor value used; 0 for factors that are not chosen. `[K]`
+        best_bits_per_mj: Energy efficiency of the region's thriftiest operating point. `[N]`, `[B, N]` or a number
+        best_bits_per_airtime_s: Bit rate, overhead included, of its fastest one. `[N]`, `[B, N]` or a number
+    """
+
+    factors: int
+    bonus: NDArray[np.float64]
+    best_bits_per_mj: NDArray[np.float64]
+    best_bits_per_airtime_s: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, scenario: Scenario, factors: Sequence[str], *, xi: float, zeta: float, eta: float) -> Scales:
+        """The constants of a scenario; for the metric factors see `metric_bonus`."""
+        region = scenario.region
+        payload_bytes, which = np.unique(np.asarray(scenario.traffic.payload_bytes), return_inverse=True)
+        airtime_s = phy.airtime_s(
+            np.array(region.spreading_factors)[:, None],
+            payload_bytes[:, None, None],
+            bw_hz=np.array(region.bandwidths_hz),
+            coding_rate=scenario.coding_rate,
+            preamble_symbols=scenario.preamble_symbols,
+            low_data_rate=scenario.low_data_rate,
+        )
+        fastest = (8.0 * payload_bytes / airtime_s.min(axis=(1, 2)))[which]
+        least_mw = phy.tx_power_mw(np.array(region.tp_dbm), scenario.energy).min()
+        bonus = metric_bonus(region, factors, xi=xi, zeta=zeta, eta=eta)
+        return cls(len(factors), bonus, fastest / least_mw, fastest)
+
+
+def metric_bonus(region: Region, factors: Sequence[str], *, xi: float, zeta: float, eta: float) -> Term:
+    """Bonus of each value of the chosen factors: xi w_SF, zeta BW / sum BW, eta (1 - TP / sum TP).
+
+    Args:
+        region: The values, those of all four factors one after another.
+        factors: The chosen ones; the others have no bonus.
+        xi, zeta, eta: Metric factors of spreading factor, bandwidth and power.
+
+    Returns:
+        `[K]`
+
+    Raises:
+        ValueError: a metric factor that is not finite, or powers in dBm that do not sum to more than 0.
+
+    Source: D-LoRa journal Eq. (19)-(21), conference Eq. (20)-(23); w_SF = (SF / 2^SF) / sum (SF / 2^SF).
+    """
+    for name, value in {"xi": xi, "zeta": zeta, "eta": eta}.items():
+        if not np.isfinite(value):
+            raise ValueError(f"{name}: {value} is not finite")
+    sf, tp_dbm = np.array(region.spreading_factors, np.float64), np.array(region.tp_dbm)
+    if eta != 0.0 and "tp" in factors and not tp_dbm.sum() > 0.0:
+        raise ValueError(f"eta: {eta} needs powers whose dBm sum to more than 0; they are {tp_dbm.tolist()}")
+    bonus = {
+        "sf": xi * sf / 2**sf / (sf / 2**sf).sum(),
+        "bw": zeta * np.array(region.bandwidths_hz) / sum(region.bandwidths_hz),
+        "channel": np.zeros(len(region.channels_hz)),
+        "tp": eta * (1.0 - tp_dbm / tp_dbm.sum()) if eta != 0.0 else np.zeros(len(tp_dbm)),
+    }
+    return np.concatenate([bonus[name] if name in factors else 0.0 * bonus[name] for name in FACTORS])
+
+
+def delivery(outcome: Outcome, scales: Scales) -> Term:
+    """Share of the packets that ended which were delivered; 0 where none ended. `[B, N]`, 0 to 1"""
+    return _ratio(outcome.delivered, outcome.sent)
+
+
+def dlora(outcome: Outcome, scales: Scales) -> Term:
+    """Mean over the packets that ended of D-LoRa's rewards, summed over the chosen factors; 0 where none ended.
+
+    The reward of a factor is +1 or -1 for a delivered or lost packet, plus the bonus of the value used. `[B, N]`
+    """
+    outcomes = scales.factors * (2.0 * outcome.delivered - outcome.sent)
+    return _ratio(outcomes + outcome.arm_sent @ scales.bonus, outcome.sent)
+
+
+def energy_efficiency(outcome: Outcome, scales: Scales) -> Term:
+    """Bits delivered per energy spent, over the best that the region allows; 0 where none ended. `[B, N]`, 0 to 1"""
+    return _ratio(outcome.delivered_bits, outcome.energy_mj * scales.best_bits_per_mj)
+
+
+def throughput(outcome: Outcome, scales: Scales) -> Term:
+    """Bits delivered per airtime, over the best that the region allows; 0 where none ended. `[B, N]`, 0 to 1"""
+    return _ratio(outcome.delivered_bits, outcome.airtime_s * scales.best_bits_per_airtime_s)
+
+
+TERMS: Mapping[str, Callable[[Outcome, Scales], Term]] = MappingProxyType(
+    {term.__name__: term for term in (delivery, dlora, energy_efficiency, throughput)}
+)
+"""The terms by name."""
+
+
+class Reward:
+    """A weighted sum of named terms.
+
+    Args:
+        weights: Weight by name in `TERMS`.
+        scales: Of the scenario.
+
+    Raises:
+        ValueError: no term, an unknown one, with the nearest known one, or a weight that is not finite.
+    """
+
+    def __init__(self, weights: Mapping[str, float], scales: Scales) -> None:
+        for name, weight in weights.items():
+            if name not in TERMS:
+                near = difflib.get_close_matches(name, TERMS, n=1, cutoff=0.4)
+                hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(TERMS)}"
+                raise ValueError(f"reward: {name!r} is no term; {hint}")
+            if not np.isfinite(weight):
+                raise ValueError(f"reward: the weight of {name} is {weight}; it must be finite")
+        if not weights:
+            raise ValueError(f"reward: has no term; known: {', '.join(TERMS)}")
+        self.weights = dict(weights)
+        self._scales = scales
+
+    def terms(self, outcome: Outcome) -> dict[str, Term]:
+        """The terms that have a weight, without it. `[B, N]` each"""
+        return {name: TERMS[name](outcome, self._scales) for name in self.weights}
+
+    def total(self, terms: Mapping[str, Term]) -> Term:
+        """Their weighted sum. `[B, N]`"""
+        return np.sum([weight * terms[name] for name, weight in self.weights.items()], axis=0)
+
+
+def _ratio(numerator: NDArray, denominator: NDArray) -> Term:
+    return np.divide(numerator, denominator, out=np.zeros(np.shape(numerator)), where=denominator > 0)

@@ -1,0 +1,160 @@
+"""Frames of a network, without a display: text, or a picture of nodes coloured by spreading factor.
+
+Pictures need matplotlib (the extra `scripts`), which is imported where one is drawn.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lora_marl.core.reception import FATES, Fate
+from lora_marl.core.scenario import Scenario
+from lora_marl.core.topology import distances_m
+
+SF_COLOURS = {7: "#440154", 8: "#414487", 9: "#2a788e", 10: "#22a884", 11: "#7ad151", 12: "#fde725"}
+FATE_COLOURS = {
+    Fate.DELIVERED: "#2ca02c",
+    Fate.BELOW_SENSITIVITY: "#7f7f7f",
+    Fate.INTERFERED: "#ff7f0e",
+    Fate.COLLIDED: "#d62728",
+    Fate.NO_DEMODULATOR: "#9467bd",
+}
+SIDE_INCH, DOTS_PER_INCH = 6.0, 100
+_BAR = 40
+_WINDOW = "lora_marl"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """What there is to see of one replica.
+
+    Attributes:
+        scenario: As it is now.
+        time_s: s
+        node_xy_m: `[N, 2]` m
+        points: Operating points, indices into the region's lists. `[N, 4]`
+        fates: `Fate` of each node's last packet. `[N]`
+        active: Whether each node is part of the network. `[N]`
+        sent, delivered: Packets that ended in the last step.
+    """
+
+    scenario: Scenario
+    time_s: float
+    node_xy_m: NDArray[np.float64]
+    points: NDArray[np.int16]
+    fates: NDArray[np.int8]
+    active: NDArray[np.bool_]
+    sent: int
+    delivered: int
+
+    @property
+    def gateway_xy_m(self) -> NDArray[np.float64]:
+        """`[G, 2]` m"""
+        return self.scenario.gateway_xy_m.reshape(-1, self.scenario.gateways, 2)[0]
+
+    @property
+    def sf(self) -> NDArray[np.int64]:
+        """Spreading factors. `[N]`"""
+        return np.array(self.scenario.region.spreading_factors)[self.points[:, 0]]
+
+
+def ansi(frame: Frame) -> str:
+    """A summary in text: packets of the last step, spreading factors, fates of the last packets."""
+    nodes, scenario = int(frame.active.sum()), frame.scenario
+    share = f" ({frame.delivered / frame.sent:.1%})" if frame.sent else ""
+    lines = [
+        f"{scenario.name} at {frame.time_s:g} s: {nodes} of {len(frame.points)} nodes, {scenario.gateways} gateway(s)",
+        f"last step: {frame.sent} packets ended, {frame.delivered} delivered{share}",
+    ]
+    for sf in scenario.region.spreading_factors:
+        count = int((frame.sf[frame.active] == sf).sum())
+        lines.append(f"SF{sf:<2} {count:6d} {'#' * round(_BAR * count / max(nodes, 1))}".rstrip())
+    fates = (f"{_spelled(fate)} {int((frame.fates == fate).sum())}" for fate in FATES)
+    return "\n".join([*lines, f"last packets: {', '.join(fates)}"])
+
+
+def rgb_array(frame: Frame) -> NDArray[np.uint8]:
+    """A map: gateways, nodes coloured by spreading factor, links to the nearest gateway by fate. uint8 `[H, W, 3]`
+
+    Raises:
+        ModuleNotFoundError: matplotlib is missing.
+    """
+    canvas_type, figure_type = _matplotlib()
+    figure = figure_type(figsize=(SIDE_INCH, SIDE_INCH), dpi=DOTS_PER_INCH, layout="constrained")
+    canvas = canvas_type(figure)
+    axes = figure.add_subplot(aspect="equal")
+    _draw_links(axes, frame)
+    _draw_sites(axes, frame)
+    axes.set(xlabel="x (m)", ylabel="y (m)")
+    axes.set_title(f"{frame.scenario.name}, {frame.time_s:g} s: {frame.delivered} of {frame.sent} delivered")
+    figure.legend(loc="outside lower center", ncols=4, fontsize="x-small", frameon=False)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba(), np.uint8)[..., :3].copy()
+
+
+def human(frame: Frame) -> None:
+    """Show the map in a window; without a display, warn and name what works there."""
+    if not _has_display():
+        warnings.warn("render_mode 'human' needs a display and there is none: use 'rgb_array' or 'ansi'", stacklevel=3)
+        return
+    picture = rgb_array(frame)
+    from matplotlib import pyplot
+
+    figure = pyplot.figure(_WINDOW, figsize=(SIDE_INCH, SIDE_INCH))
+    figure.clear()
+    figure.figimage(picture)
+    pyplot.pause(0.001)
+
+
+def close() -> None:
+    """Close the window, if one is open."""
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close(_WINDOW)
+
+
+def _matplotlib() -> tuple[Any, Any]:
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError("pictures need matplotlib: pip install 'lora_marl[scripts]'") from error
+    return FigureCanvasAgg, Figure
+
+
+def _draw_links(axes: Any, frame: Frame) -> None:
+    from matplotlib.collections import LineCollection
+
+    nearest = distances_m(frame.node_xy_m, frame.gateway_xy_m).argmin(axis=-1)
+    links = np.stack([frame.node_xy_m, frame.gateway_xy_m[nearest]], axis=1)
+    for fate, colour in FATE_COLOURS.items():
+        which = frame.active & (frame.fates == fate)
+        if which.any():
+            axes.add_collection(LineCollection(links[which], colors=colour, linewidths=0.8, label=_spelled(fate)))
+
+
+def _draw_sites(axes: Any, frame: Frame) -> None:
+    for sf, colour in SF_COLOURS.items():
+        x_m, y_m = frame.node_xy_m[frame.active & (frame.sf == sf)].T
+        if len(x_m):
+            axes.scatter(x_m, y_m, s=22, color=colour, edgecolors="black", linewidths=0.4, zorder=2, label=f"SF{sf}")
+    x_m, y_m = frame.node_xy_m[~frame.active].T
+    axes.scatter(x_m, y_m, s=10, color="lightgrey", zorder=2)
+    x_m, y_m = frame.gateway_xy_m.T
+    axes.scatter(x_m, y_m, s=90, color="black", marker="^", zorder=3, label="gateway")
+
+
+def _has_display() -> bool:
+    if os.environ.get("MPLBACKEND", "").lower() == "agg":
+        return False
+    return sys.platform in ("win32", "darwin") or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+
+
+def _spelled(fate: Fate) -> str:
+    return fate.name.lower().replace("_", " ")

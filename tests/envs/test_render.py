@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import pickle
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lora_marl import render
+from lora_marl.envs import uplink_v0
+
+
+def played(journal: Any, render_mode: str | None) -> uplink_v0.Uplink:
+    env = uplink_v0.parallel_env(scenario=journal(), render_mode=render_mode)
+    env.reset(seed=0)
+    for _ in range(3):
+        env.step({agent: env.action_space(agent).sample() for agent in env.agents})
+    return env
+
+
+def test_text(journal: Any) -> None:
+    env = played(journal, "ansi")
+    text = env.render()
+    assert isinstance(text, str)
+    assert "journal at 60 s: 6 of 6 nodes, 1 gateway(s)" in text
+    assert f"{env.game.outcome.sent.sum()} packets ended" in text
+    counts = [int(line.split()[1]) for line in text.splitlines() if line.startswith("SF")]
+    assert counts == np.bincount(env.game.points[0, :, 0], minlength=6).tolist()
+
+
+def test_picture(journal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "matplotlib.pyplot", raising=False)
+    env = played(journal, "rgb_array")
+    picture = env.render()
+    assert isinstance(picture, np.ndarray)
+    assert picture.dtype == np.uint8
+    assert picture.shape == (600, 600, 3)
+    assert picture.std() > 1.0
+    for colour in ("#000000", render.SF_COLOURS[env.game.frame().sf[0]]):
+        rgb = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+        assert (np.abs(picture.astype(int) - rgb).sum(axis=-1) < 10).any()
+    assert "matplotlib.pyplot" not in sys.modules
+    assert np.array_equal(picture, env.render())
+    env.close()
+
+
+def test_a_window_without_a_display_is_named(journal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    env = played(journal, "human")
+    with pytest.warns(UserWarning, match="needs a display .* use 'rgb_array' or 'ansi'"):
+        assert env.render() is None
+    env.close()
+
+
+def test_without_a_render_mode(journal: Any) -> None:
+    with pytest.warns(UserWarning, match="give render_mode to the constructor"):
+        assert played(journal, None).render() is None
+
+
+def test_without_matplotlib(journal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    env = played(journal, "rgb_array")
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'lora_marl\[scripts\]'"):
+        env.render()
+
+
+def test_a_window_opens_and_closes(journal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    monkeypatch.setattr(pyplot, "pause", lambda seconds: None)
+    monkeypatch.setattr(render, "_has_display", lambda: True)
+    pyplot.switch_backend("agg")
+    env = played(journal, "human")
+    assert env.render() is None
+    assert env.render() is None
+    assert len(pyplot.get_fignums()) == 1
+    assert pyplot.gcf().images[0].get_array().shape == (600, 600, 3)
+    pickle.loads(pickle.dumps(env))
+    env.close()
+    assert pyplot.get_fignums() == []

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from agents import rewards as learners_rewards
+from lora_marl.core.air import Air
+from lora_marl.core.presets import conference_network, journal_network
+from lora_marl.core.region import FACTORS
+from lora_marl.core.scenario import Scenario
+from lora_marl.envs.rewards import TERMS, Reward, Scales, metric_bonus
+
+
+def test_bonuses_are_those_of_the_learners() -> None:
+    region = conference_network().region
+    theirs = learners_rewards.metric_bonus(region, xi=1.0, zeta=0.5, eta=1.8)
+    ours = metric_bonus(region, FACTORS, xi=1.0, zeta=0.5, eta=1.8)
+    parts = [theirs["sf"], theirs["bw"], np.zeros(8), theirs["tp"]]
+    np.testing.assert_allclose(ours, np.concatenate(parts), rtol=1e-12)
+    assert not metric_bonus(region, ("channel",), xi=1.0, zeta=0.5, eta=1.8).any()
+
+
+def test_terms_by_hand_from_recorded_packets(busy: Scenario) -> None:
+    factors = ("sf", "channel", "tp")
+    air = Air(busy, [3], record=True, count_arms=True)
+    rng = np.random.default_rng(0)
+    points = rng.integers(0, busy.region.factor_sizes, (1, 5, 4)).astype(np.int16)
+    outcome = air.advance(points, 30.0)
+    packets, _ = air.recording()
+    reward = Reward(dict.fromkeys(TERMS, 1.0), Scales.of(busy, factors, xi=1.0, zeta=9.0, eta=1.8))
+    terms = reward.terms(outcome)
+    weights = [sf / 2**sf for sf in range(7, 13)]
+    for node in range(5):
+        own = (packets.source == node) & (packets.fate >= 0)
+        delivered = packets.fate[own] == 0
+        sf, _, _, tp = points[0, node]
+        tp_dbm = busy.region.tp_dbm[tp]
+        bonus = weights[sf] / sum(weights) + 1.8 * (1 - tp_dbm / 56)
+        airtime_s = (packets.end_s - packets.start_s)[own]
+        energy_mj = airtime_s * 10 ** (tp_dbm / 10)
+        fastest_s = busy.airtime_s().min()
+        assert terms["delivery"][0, node] == pytest.approx(delivered.mean())
+        assert terms["dlora"][0, node] == pytest.approx(3 * (2 * delivered.mean() - 1) + bonus)
+        assert terms["throughput"][0, node] == pytest.approx(delivered.sum() * fastest_s / airtime_s.sum())
+        best_mj = fastest_s * 10**0.2
+        assert terms["energy_efficiency"][0, node] == pytest.approx(delivered.sum() * best_mj / energy_mj.sum())
+    np.testing.assert_allclose(reward.total(terms), sum(terms.values()))
+
+
+def test_weights_scale_the_terms() -> None:
+    network = journal_network(4)
+    scales = Scales.of(network, ("sf",), xi=1.0, zeta=0.0, eta=1.8)
+    outcome = Air(network, [0], count_arms=True).advance(np.zeros((1, 4, 4), np.int16), 100.0)
+    reward = Reward({"delivery": 2.0, "throughput": -0.5}, scales)
+    terms = reward.terms(outcome)
+    assert set(terms) == {"delivery", "throughput"}
+    np.testing.assert_allclose(reward.total(terms), 2.0 * terms["delivery"] - 0.5 * terms["throughput"])
+
+
+def test_powers_that_sum_to_nothing_have_no_share() -> None:
+    region = journal_network(2).region.__class__(name="low", channels_hz=(868.1e6,), tp_dbm=(-4.0, 2.0))
+    with pytest.raises(ValueError, match="eta: 1.8 needs powers whose dBm sum to more than 0"):
+        metric_bonus(region, FACTORS, xi=1.0, zeta=0.0, eta=1.8)
+    assert metric_bonus(region, FACTORS, xi=1.0, zeta=0.0, eta=0.0)[-2:].tolist() == [0.0, 0.0]
