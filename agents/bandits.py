@@ -35,10 +35,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents import ucb_kernel
-from agents.learner import Learner, learned_factors
+from agents.learner import Learner
 from agents.rewards import indicator as indicator_rewards
-from agents.rewards import metric_bonus, reward_table
+from agents.rewards import reward_table
 from agents.ucb_kernel import COUNT, END, FIRST, STRIDES, SUBTRACTED, VALUE, WIDTH
+from lora_marl.core.choice import chosen_factors
+from lora_marl.core.metric_factors import metric_bonus
 from lora_marl.core.region import FACTORS
 
 if TYPE_CHECKING:
@@ -183,7 +185,7 @@ class CUCB(IndexBandit):
         sf_weight: str = "true",
     ) -> None:
         region = scenario.region
-        factors = learned_factors(region, factors)
+        factors = chosen_factors(region, factors)
         bonus = metric_bonus(region, xi=xi, zeta=zeta, eta=eta, sf_weight=sf_weight)
         super().__init__(
             scenario, seeds, factors=factors, fixed_point=fixed_point, c=c, prior=prior,
@@ -215,7 +217,7 @@ class UCB1(IndexBandit):
         prior: int = 1,
         indicator: str = "pm1",
     ) -> None:
-        factors = learned_factors(scenario.region, factors)
+        factors = chosen_factors(scenario.region, factors)
         group = product_group(scenario.region.factor_sizes, factors)
         rewards = np.repeat(indicator_rewards(indicator)[:, :1], group[0, END], axis=1)
         super().__init__(

@@ -32,8 +32,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.bandits import IndexBandit, factor_groups
-from agents.rewards import reward_table, sf_weights, shares
+from agents.rewards import reward_table
 from agents.ucb_kernel import FIRST, SUBTRACTED
+from lora_marl.core.metric_factors import sf_weights, shares
 from lora_marl.core.reception import FATES, Fate
 from lora_marl.core.region import FACTORS, Region
 

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lora_marl.core import phy
-from lora_marl.core.propagation import Propagation
+from lora_marl.core.propagation import Propagation, path_loss_db
 from lora_marl.core.reception import Reception
 from lora_marl.core.region import Region
+from lora_marl.core.topology import distances_m
 from lora_marl.core.traffic import Traffic
 
 
@@ -110,6 +111,18 @@ class Scenario:
                 path, value = part, replace(getattr(scenario, part), **{name: value})
             scenario = replace(scenario, **{path: value})
         return scenario
+
+    def mean_gain_db(self) -> NDArray[np.float64]:
+        """Received minus transmitted power of every link, without shadowing, fading and the channel's loss.
+
+        `[N, G]` or `[B, N, G]`, in dB.
+        """
+        loss_db = self.path_loss_db
+        if loss_db is None:
+            distance_m = distances_m(self.node_xy_m, self.gateway_xy_m)
+            carrier_hz = float(np.mean(self.region.channels_hz))
+            loss_db = path_loss_db(self.propagation, distance_m, carrier_hz=carrier_hz)
+        return self.propagation.antenna_gain_db - np.asarray(loss_db, np.float64)
 
     def interval_s(self) -> NDArray[np.float64]:
         """Mean interval of each node's births; infinite for nodes that are off. `[N]` or `[B, N]` s"""

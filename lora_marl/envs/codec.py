@@ -13,10 +13,9 @@ import numpy as np
 from gymnasium.spaces import Discrete, MultiDiscrete
 from numpy.typing import ArrayLike, NDArray
 
-from lora_marl.core.propagation import path_loss_db
+from lora_marl.core.choice import checked_point, chosen_factors
 from lora_marl.core.region import FACTORS, Region
 from lora_marl.core.scenario import Scenario
-from lora_marl.core.topology import distances_m
 
 ActionFormat = Literal["multidiscrete", "discrete"]
 
@@ -50,11 +49,11 @@ class ActionCodec:
     ) -> None:
         if action_format not in get_args(ActionFormat):
             raise ValueError(f"action_format: {action_format!r} is not one of {', '.join(get_args(ActionFormat))}")
-        self.factors = _chosen(region, factors)
+        self.factors = chosen_factors(region, factors)
         self.flat = action_format == "discrete"
         self._columns = [FACTORS.index(name) for name in self.factors]
         self.sizes = tuple(region.factor_sizes[column] for column in self._columns)
-        self.fixed_point = _checked_point(region, fixed_point)
+        self.fixed_point = checked_point(region, fixed_point)
         actions = np.unravel_index(np.arange(math.prod(self.sizes) if self.flat else 1), self.sizes)
         self._choices = np.stack(actions, axis=-1).astype(np.int16)
 
@@ -115,7 +114,7 @@ class ActionCodec:
             axes = range(len(self.sizes))
             best = [margin_db.max(axis=tuple(other for other in axes if other != axis)) for axis in axes]
             margin_db = np.concatenate(best)
-        margins_db = best_gain_db(scenario)[..., None] + margin_db.ravel()
+        margins_db = scenario.mean_gain_db().max(axis=-1)[..., None] + margin_db.ravel()
         return margins_db >= np.minimum(min_margin_db, margins_db.max(axis=-1, keepdims=True))
 
     def _point_margins_db(self, scenario: Scenario) -> NDArray[np.float64]:
@@ -132,30 +131,3 @@ class ActionCodec:
             slice(None) if column in self._columns else self.fixed_point[column] for column in range(len(FACTORS))
         )
         return margin_db[chosen]
-
-
-def best_gain_db(scenario: Scenario) -> NDArray[np.float64]:
-    """Received minus transmitted power at each node's best gateway, without shadowing and fading. `[..., N]` dB"""
-    loss_db = scenario.path_loss_db
-    if loss_db is None:
-        apart_m = distances_m(scenario.node_xy_m, scenario.gateway_xy_m)
-        carrier_hz = float(np.mean(scenario.region.channels_hz))
-        loss_db = path_loss_db(scenario.propagation, apart_m, carrier_hz=carrier_hz)
-    return scenario.propagation.antenna_gain_db - np.min(loss_db, axis=-1)
-
-
-def _chosen(region: Region, factors: Sequence[str] | None) -> tuple[str, ...]:
-    if factors is None:
-        factors = [name for name, size in zip(FACTORS, region.factor_sizes, strict=True) if size > 1]
-    wrong = [name for name in factors if name not in FACTORS]
-    if wrong or len(factors) == 0 or len(set(factors)) < len(factors):
-        raise ValueError(f"factors: {list(factors)}; allowed is at least one, each once, of {', '.join(FACTORS)}")
-    return tuple(name for name in FACTORS if name in factors)
-
-
-def _checked_point(region: Region, point: Sequence[int] | None) -> NDArray[np.int16]:
-    highest = [size - 1 for size in region.factor_sizes]
-    indices = [0, 0, 0, highest[3]] if point is None else list(point)
-    if len(indices) != len(FACTORS) or any(not 0 <= i <= most for i, most in zip(indices, highest, strict=True)):
-        raise ValueError(f"fixed_point: {indices}; allowed are indices of {', '.join(FACTORS)} from 0 to {highest}")
-    return np.array(indices, np.int16)

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lora_marl.core import phy
+from lora_marl.core.metric_factors import metric_bonus
 from lora_marl.core.outcome import Outcome
-from lora_marl.core.region import FACTORS, Region
+from lora_marl.core.region import FACTORS
 from lora_marl.core.scenario import Scenario
 
 Term = NDArray[np.float64]
@@ -39,7 +40,7 @@ class Scales:
 
     @classmethod
     def of(cls, scenario: Scenario, factors: Sequence[str], *, xi: float, zeta: float, eta: float) -> Scales:
-        """The constants of a scenario; for the metric factors see `metric_bonus`."""
+        """The constants of a scenario; for xi, zeta and eta see `metric_factors`."""
         region = scenario.region
         payload_bytes, which = np.unique(np.asarray(scenario.traffic.payload_bytes), return_inverse=True)
         airtime_s = phy.airtime_s(
@@ -52,39 +53,10 @@ class Scales:
         )
         fastest = (8.0 * payload_bytes / airtime_s.min(axis=(1, 2)))[which]
         least_mw = phy.tx_power_mw(np.array(region.tp_dbm), scenario.energy).min()
-        bonus = metric_bonus(region, factors, xi=xi, zeta=zeta, eta=eta)
-        return cls(len(factors), bonus, fastest / least_mw, fastest)
-
-
-def metric_bonus(region: Region, factors: Sequence[str], *, xi: float, zeta: float, eta: float) -> Term:
-    """Bonus of each value of the chosen factors: xi w_SF, zeta BW / sum BW, eta (1 - TP / sum TP).
-
-    Args:
-        region: The values, those of all four factors one after another.
-        factors: The chosen ones; the others have no bonus.
-        xi, zeta, eta: Metric factors of spreading factor, bandwidth and power.
-
-    Returns:
-        `[K]`
-
-    Raises:
-        ValueError: a metric factor that is not finite, or powers in dBm that do not sum to more than 0.
-
-    Source: D-LoRa journal Eq. (19)-(21), conference Eq. (20)-(23); w_SF = (SF / 2^SF) / sum (SF / 2^SF).
-    """
-    for name, value in {"xi": xi, "zeta": zeta, "eta": eta}.items():
-        if not np.isfinite(value):
-            raise ValueError(f"{name}: {value} is not finite")
-    sf, tp_dbm = np.array(region.spreading_factors, np.float64), np.array(region.tp_dbm)
-    if eta != 0.0 and "tp" in factors and not tp_dbm.sum() > 0.0:
-        raise ValueError(f"eta: {eta} needs powers whose dBm sum to more than 0; they are {tp_dbm.tolist()}")
-    bonus = {
-        "sf": xi * sf / 2**sf / (sf / 2**sf).sum(),
-        "bw": zeta * np.array(region.bandwidths_hz) / sum(region.bandwidths_hz),
-        "channel": np.zeros(len(region.channels_hz)),
-        "tp": eta * (1.0 - tp_dbm / tp_dbm.sum()) if eta != 0.0 else np.zeros(len(tp_dbm)),
-    }
-    return np.concatenate([bonus[name] if name in factors else 0.0 * bonus[name] for name in FACTORS])
+        by_factor = metric_bonus(region, xi=xi, zeta=zeta, eta=eta if "tp" in factors else 0.0)
+        sizes = zip(FACTORS, region.factor_sizes, strict=True)
+        bonus = [np.broadcast_to(by_factor.get(name, 0.0) if name in factors else 0.0, size) for name, size in sizes]
+        return cls(len(factors), np.concatenate(bonus), fastest / least_mw, fastest)
 
 
 def delivery(outcome: Outcome, scales: Scales) -> Term:

@@ -136,7 +136,7 @@ def test_first_decisions_teach_nothing(journal, decisions_of):
     [
         ({"c": -1.0}, "c = -1.0: must be a finite number of at least 0"),
         ({"prior": 2}, "prior = 2: must be 0 or 1"),
-        ({"factors": []}, "needs at least one"),
+        ({"factors": []}, "allowed is at least one"),
         ({"factors": ["sf", "sf"]}, "each once"),
         ({"factors": ["power"]}, "'power' is not one of sf, bw, channel, tp"),
         ({"fixed_point": [0, 0, 8, 0]}, "channel = 8 is outside 0 to 7"),

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from agents.rewards import indicator, metric_bonus, reward_table, sf_weights, shares
+from agents.rewards import indicator, reward_table
+from lora_marl.core.metric_factors import metric_bonus, sf_weights, shares
 from lora_marl.core.reception import Fate
 
 FACTORS = ("sf", "channel", "tp")

@@ -1,23 +1,23 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from agents import rewards as learners_rewards
 from lora_marl.core.air import Air
+from lora_marl.core.metric_factors import metric_bonus
 from lora_marl.core.presets import conference_network, journal_network
-from lora_marl.core.region import FACTORS
 from lora_marl.core.scenario import Scenario
-from lora_marl.envs.rewards import TERMS, Reward, Scales, metric_bonus
+from lora_marl.envs.rewards import TERMS, Reward, Scales
 
 
-def test_bonuses_are_those_of_the_learners() -> None:
-    region = conference_network().region
-    theirs = learners_rewards.metric_bonus(region, xi=1.0, zeta=0.5, eta=1.8)
-    ours = metric_bonus(region, FACTORS, xi=1.0, zeta=0.5, eta=1.8)
-    parts = [theirs["sf"], theirs["bw"], np.zeros(8), theirs["tp"]]
-    np.testing.assert_allclose(ours, np.concatenate(parts), rtol=1e-12)
-    assert not metric_bonus(region, ("channel",), xi=1.0, zeta=0.5, eta=1.8).any()
+def test_factors_that_are_not_chosen_have_no_bonus() -> None:
+    network = conference_network()
+    scales = Scales.of(network, ("sf", "bw", "tp"), xi=1.0, zeta=0.5, eta=1.8)
+    parts = metric_bonus(network.region, xi=1.0, zeta=0.5, eta=1.8)
+    np.testing.assert_allclose(scales.bonus, np.concatenate([parts["sf"], parts["bw"], np.zeros(8), parts["tp"]]))
+    assert not Scales.of(network, ("channel",), xi=1.0, zeta=0.5, eta=1.8).bonus.any()
 
 
 def test_terms_by_hand_from_recorded_packets(busy: Scenario) -> None:
@@ -58,7 +58,8 @@ def test_weights_scale_the_terms() -> None:
 
 
 def test_powers_that_sum_to_nothing_have_no_share() -> None:
-    region = journal_network(2).region.__class__(name="low", channels_hz=(868.1e6,), tp_dbm=(-4.0, 2.0))
-    with pytest.raises(ValueError, match="eta: 1.8 needs powers whose dBm sum to more than 0"):
-        metric_bonus(region, FACTORS, xi=1.0, zeta=0.0, eta=1.8)
-    assert metric_bonus(region, FACTORS, xi=1.0, zeta=0.0, eta=0.0)[-2:].tolist() == [0.0, 0.0]
+    network = journal_network(2)
+    network = replace(network, region=replace(network.region, tp_dbm=(-4.0, 2.0)))
+    with pytest.raises(ValueError, match=r"values \[-4.0, 2.0\] sum to -2.0"):
+        Scales.of(network, ("sf", "tp"), xi=1.0, zeta=0.0, eta=1.8)
+    assert not Scales.of(network, ("sf", "tp"), xi=1.0, zeta=0.0, eta=0.0).bonus[-2:].any()

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from lora_marl.core import phy, propagation, topology, units
+from lora_marl.core import phy, units
 from lora_marl.core.kernel.random import draw_index, normal
 from lora_marl.core.scenario import Scenario
 
@@ -106,13 +106,8 @@ def _reach(overlaps: NDArray) -> NDArray[np.int32]:
 
 def _gain_db(scenario: Scenario, shadowing_keys: NDArray[np.uint64]) -> NDArray[np.float64]:
     """Received minus transmitted power without what is drawn per packet: `[1 or B, N, G]`. dB"""
-    air = scenario.propagation
-    if scenario.path_loss_db is not None:
-        loss_db = np.asarray(scenario.path_loss_db, np.float64)
-    else:
-        distance_m = topology.distances_m(scenario.node_xy_m, scenario.gateway_xy_m)
-        loss_db = propagation.path_loss_db(air, distance_m, carrier_hz=float(np.mean(scenario.region.channels_hz)))
-    gain_db = np.ascontiguousarray(air.antenna_gain_db - np.atleast_3d(loss_db).reshape(-1, *loss_db.shape[-2:]))
+    air, gain_db = scenario.propagation, scenario.mean_gain_db()
+    gain_db = gain_db.reshape(-1, *gain_db.shape[-2:])
     if air.shadowing != "link" or air.shadowing_db == 0.0:
         return gain_db
     nodes, gateways = gain_db.shape[-2:]
