@@ -1,0 +1,130 @@
+"""Times the air, CUCB and the environment on one core, per CPU second, beside the targets.
+
+- `python scripts/benchmark.py`
+- `python scripts/benchmark.py --quick --json benchmark.json`
+
+Default reception, one gateway, the journal's traffic (50 bytes every 20 s from 100 nodes; more nodes send less often,
+at equal offered Erlang per channel). Compilation and warm-up are left out; the best of some repeats counts, since
+whatever else the machine does can only slow a run down.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from scripts import speed
+from scripts.cli import JsonPath, console, errors, new_app, one_line_errors, write_json
+
+app = new_app()
+
+FEW, MANY = 1_000, 100_000
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the benchmark.
+
+    Attributes:
+        name: For machines.
+        what: For readers.
+        unit: Of value and target.
+        target: To be reached, or not to be exceeded where `at_most`.
+        at_most: See `target`.
+        measure: Gives the value.
+    """
+
+    name: str
+    what: str
+    unit: str
+    target: float
+    measure: Callable[[], float]
+    at_most: bool = False
+
+    def meets(self, value: float) -> bool:
+        """Whether a value meets the target."""
+        return value <= self.target if self.at_most else value >= self.target
+
+
+@app.command(help=__doc__)
+def main(
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Shorter runs and one repeat: same lines, more noise.")
+    ] = False,
+    json: JsonPath = None,
+) -> None:
+    """Measures and reports."""
+    with one_line_errors():
+        table = Table("what", title=f"per CPU second of one core: {cpu()}", title_justify="left")
+        for name in ("value", "target", "unit"):
+            table.add_column(name, justify="right" if name != "unit" else "left")
+        table.add_column("met")
+        records = []
+        for line, value in measured(lines(quick)):
+            records.append({"name": line.name, "value": value, "unit": line.unit, "target": line.target, "cpu": cpu()})
+            sign = "at most" if line.at_most else "at least"
+            met = "yes" if line.meets(value) else "no"
+            table.add_row(
+                line.what,
+                f"{value:,.0f}" if value >= 1000 else f"{value:.3g}",
+                f"{sign} {line.target:,g}",
+                line.unit,
+                met,
+            )
+        console.print(table)
+        write_json(json, records)
+
+
+def measured(chosen: list[Line]) -> Iterator[tuple[Line, float]]:
+    """The lines with their values, naming each on the error stream while it runs."""
+    for line in chosen:
+        with errors.status(line.what):
+            value = line.measure()
+        yield line, value
+
+
+def lines(quick: bool) -> list[Line]:
+    """All lines; `quick` shortens the runs and leaves the networks as they are."""
+    repeats, share = (1, 0.1) if quick else (5, 1.0)
+
+    def rate(learner: str | None, replicas: int, timed: float) -> Callable[[], float]:
+        return lambda: speed.packets_per_s(
+            learner, replicas=replicas, warm_up=50 * share, timed=timed * share, repeats=repeats
+        )
+
+    def ratio(learner: str | None) -> Callable[[], float]:
+        return lambda: speed.cost_ratio(learner, FEW, MANY, repeats=1 if quick else 3)
+
+    sizes = f"{MANY:,} over {FEW:,} nodes"
+    array: Any = {"replicas": 32, "nodes": 100, "steps": 20 if quick else 200, "repeats": repeats}
+    dicts: Any = {"nodes": 30, "steps": 50 if quick else 500, "repeats": repeats}
+    return [
+        Line("air_32_replicas", "air, fixed allocation, 32 replicas", "packets/s", 4e6, rate(None, 32, 1000)),
+        Line("cucb_32_replicas", "CUCB after every packet, 32 replicas", "packets/s", 2.5e6, rate("cucb", 32, 500)),
+        Line("cucb_1_replica", "CUCB after every packet, 1 replica", "packets/s", 1e6, rate("cucb", 1, 10_000)),
+        Line("air_cost_ratio", f"air, cost of a packet: {sizes}", "ratio", 3, ratio(None), True),
+        Line("cucb_cost_ratio", f"CUCB, cost of a packet: {sizes}", "ratio", 4, ratio("cucb"), True),
+        Line("memory", f"peak memory, {MANY:,} nodes", "GiB", 1, lambda: speed.peak_memory_gib(MANY), True),
+        Line("env_array", "environment, arrays, 32 x 100 nodes", "agent steps/s", 1e6,
+             lambda: speed.array_agent_steps_per_s(**array)),
+        Line("env_dict", "environment, dicts, 30 nodes", "steps/s", 500, lambda: speed.dict_steps_per_s(**dicts)),
+    ]  # fmt: skip
+
+
+def cpu() -> str:
+    """The processor's name."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        return next(line.partition(":")[2].strip() for line in text.splitlines() if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,128 @@
+"""Plays the learners of finished or interrupted runs on, and compares them with the trivial references.
+
+- `python scripts/evaluate.py runs/dlora`
+- `python scripts/evaluate.py runs/dlora runs/other --hours 50 --seeds 100,101,102,103,104 --json eval.json`
+
+Each learner goes on from its snapshot, learning included: none of them has a mode without learning, and a node that
+explores pays for it here as it did in training. By default it goes on in the air of the snapshot. With `--seeds` it
+meets air that it has not seen (the same network, other packets, shadowing and noise); held-out seed number i is met by
+the replica that was trained with seed number i, counted round.
+
+The references `random`, `static-sf7` and `distance-quantile` take over the air of the run's first learner at the same
+moment (or the same held-out seeds): identical air, random numbers per node and packet included.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+import agents
+from agents.learner import Learner
+from agents.play import play_until
+from lora_marl.config import TrainConfig
+from lora_marl.core.air import Air
+from scripts import snapshots
+from scripts.cli import JsonPath, UsageError, console, new_app, one_line_errors, write_json
+from scripts.experiment import HOUR_S, built, make_learner, part_of, scenario_name
+from scripts.measures import rows
+from scripts.records import Result, records
+from scripts.report import results_table
+from scripts.runfolder import RunFolder
+
+app = new_app()
+
+REFERENCES = ("random", "static-sf7", "distance-quantile")
+
+
+@app.command(help=__doc__)
+def main(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders such as runs/dlora.")],
+    seeds: Annotated[str | None, typer.Option(metavar="I,J,...", help="Held-out seeds of the air.")] = None,
+    hours: Annotated[
+        float | None, typer.Option(min=0.0, help="Simulated time; without it, the part that the run reports. h")
+    ] = None,
+    json: JsonPath = None,
+) -> None:
+    """Evaluates and reports."""
+    with one_line_errors():
+        held_out, results = _seeds(seeds), []
+        for path in runs:
+            folder = RunFolder.read(path)
+            named = f"{folder.config.name}/" if len(runs) > 1 else ""
+            found = evaluate(folder, held_out, default_h(folder.config) if hours is None else hours)
+            results += [Result(named + result.learner, result.scenario, result.by_seed) for result in found]
+        console.print(results_table("evaluation: from the snapshots on, learning included", results))
+        write_json(json, list(records(results)))
+
+
+def evaluate(folder: RunFolder, held_out: tuple[int, ...], hours: float) -> list[Result]:
+    """Every learner of a run and every reference.
+
+    Args:
+        folder: Of the run.
+        held_out: Seeds of fresh air; empty: the air of the snapshots.
+        hours: Simulated time. h
+
+    Raises:
+        UsageError: a learner without a usable snapshot.
+    """
+    config = folder.config
+    scenario = built(config.scenario)
+    seeds = held_out or config.seeds
+    trained = {label: _snapshot(folder, label) for label in config.learners}
+    first = next(iter(trained.values()))
+
+    def result(label: str, learner: Learner, air_from: snapshots.State, points: np.ndarray) -> Result:
+        air = Air(scenario, seeds, count_arms=True)
+        if not held_out:
+            air.load_state_dict(part_of(air_from, "air"))
+        until_s = float(air.now_s.max()) + HOUR_S * hours
+        outcome = play_until(air, learner, points.copy(), until_s)
+        return Result(label, scenario_name(config), rows(outcome, scenario.region))
+
+    results = []
+    for label, state in trained.items():
+        taken = snapshots.join(_rotated(state, len(config.seeds), len(seeds)))
+        learner = make_learner(config, label, scenario, seeds)
+        learner.load_state_dict(part_of(taken, "learner"))
+        results.append(result(label, learner, state, taken["points"]))
+    for name in REFERENCES:
+        if all(spec.name != name for spec in config.learners.values()):
+            learner = agents.make(name, scenario, seeds)
+            results.append(result(name, learner, first, learner.initial_points()))
+    return results
+
+
+def default_h(config: TrainConfig) -> float:
+    """How long the run itself reports. h"""
+    return config.report_last_h if config.evaluation_s is None else config.evaluation_s / HOUR_S
+
+
+def _rotated(state: snapshots.State, replicas: int, wanted: int) -> list[snapshots.State]:
+    parts = snapshots.split(state, replicas)
+    return [parts[number % replicas] for number in range(wanted)]
+
+
+def _snapshot(folder: RunFolder, label: str) -> snapshots.State:
+    state = folder.restore(label)
+    if state is None:
+        raise UsageError(f"{folder.path}: {label} has no snapshot yet; train it first")
+    return state
+
+
+def _seeds(text: str | None) -> tuple[int, ...]:
+    try:
+        seeds = tuple(int(part) for part in text.split(",")) if text else ()
+    except ValueError:
+        raise UsageError(f"--seeds: {text!r} is not a list of numbers such as 100,101,102") from None
+    if min(seeds, default=0) < 0 or len(set(seeds)) < len(seeds):
+        raise UsageError(f"--seeds: {text!r}: seeds are at least 0, each once")
+    return seeds
+
+
+if __name__ == "__main__":
+    app()

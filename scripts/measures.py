@@ -1,0 +1,121 @@
+"""Numbers from outcomes: one row per seed and stretch, and mean, spread and confidence over seeds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lora_marl.core import metrics
+from lora_marl.core.outcome import Outcome
+from lora_marl.core.reception import FATES
+from lora_marl.core.region import Region
+
+Row = dict[str, float]
+"""What happened to one replica in one stretch, by column."""
+
+COUNTS = ("sent", *(fate.name.lower() for fate in FATES), "dropped")
+SUMS = ("airtime_s", "energy_mj", "delivered_bits")
+METRICS = ("pdr", "ee_bits_per_mj", "bits_per_airtime_s", "goodput_bps", "fairness")
+"""The reported metrics; `fairness` is Jain's index of the PDR of the nodes that sent anything."""
+
+_T_975 = (
+    *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131),
+    *(2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042),
+)
+"""97.5 % quantiles of Student's t for 1 to 30 degrees of freedom."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A metric over seeds: mean, standard deviation and the 95 % confidence interval of the mean.
+
+    Spread and interval are nan where there is one seed.
+    """
+
+    mean: float
+    spread: float
+    ci_low: float
+    ci_high: float
+    seeds: int
+
+
+def rows(outcome: Outcome, region: Region) -> list[Row]:
+    """One row per replica; usage by factor value where the air counted it."""
+    columns: dict[str, NDArray] = {"duration_s": outcome.duration_s}
+    columns |= {name: getattr(outcome, name).sum(axis=1) for name in COUNTS + SUMS}
+    columns |= ratios(columns)
+    columns["fairness"] = np.array([_fairness(*node) for node in zip(outcome.sent, outcome.delivered, strict=True)])
+    usage = outcome.arm_sent.sum(axis=1)
+    if usage.shape[1]:
+        columns |= dict(zip(usage_columns(region), usage.T, strict=True))
+    replicas = range(len(outcome.duration_s))
+    return [{name: values[replica].item() for name, values in columns.items()} for replica in replicas]
+
+
+def ratios(columns: Mapping[str, ArrayLike]) -> dict[str, Any]:
+    """The metrics that are ratios of sums, from columns of sums of any one shape."""
+    bits = columns["delivered_bits"]
+    return {
+        "pdr": metrics.pdr(columns["sent"], columns["delivered"]),
+        "ee_bits_per_mj": metrics.ee_bits_per_mj(bits, columns["energy_mj"]),
+        "bits_per_airtime_s": metrics.bits_per_airtime_s(bits, columns["airtime_s"]),
+        "goodput_bps": metrics.goodput_bps(bits, columns["duration_s"]),
+    }
+
+
+def usage_columns(region: Region) -> list[str]:
+    """Columns of packets sent by factor value, in the order of `Outcome.arm_sent`."""
+    return [
+        *(f"sent_sf{sf}" for sf in region.spreading_factors),
+        *(f"sent_bw{bw_hz / 1000:g}khz" for bw_hz in region.bandwidths_hz),
+        *(f"sent_channel{channel}" for channel in range(len(region.channels_hz))),
+        *(f"sent_tp{tp_dbm:g}dbm" for tp_dbm in region.tp_dbm),
+    ]
+
+
+def reported(curve: Sequence[Row], last_h: float) -> Row:
+    """The metrics of a seed that count: of its evaluation episode, or of the last part of its training.
+
+    Ratios are taken of sums over the rows; fairness is the mean of the rows.
+
+    Args:
+        curve: The rows of metrics.csv in order, with `time_h` and `evaluation`.
+        last_h: Length of the last part. h
+    """
+    chosen = [row for row in curve if row["evaluation"]]
+    chosen = chosen or [row for row in curve if row["time_h"] > curve[-1]["time_h"] - last_h + 1e-9]
+    totals = {name: math.fsum(row[name] for row in chosen) for name in ("duration_s", *COUNTS, *SUMS)}
+    return {
+        **{name: float(value) for name, value in ratios(totals).items()},
+        "fairness": math.fsum(row["fairness"] for row in chosen) / len(chosen),
+        **{name: math.fsum(row[name] for row in chosen) for name in chosen[0] if name.startswith("sent_")},
+    }
+
+
+def estimate(values: Sequence[float]) -> Estimate:
+    """Mean over seeds, standard deviation (n - 1) and Student's t interval of the mean.
+
+    Source: any statistics text; beyond 30 degrees of freedom the quantile's expansion in 1 / df (Cornish and Fisher).
+    """
+    array = np.asarray(values, np.float64)
+    mean, count = float(array.mean()), len(array)
+    if count == 1:
+        return Estimate(mean, math.nan, math.nan, math.nan, 1)
+    spread = float(array.std(ddof=1))
+    half = t_quantile(count - 1) * spread / math.sqrt(count)
+    return Estimate(mean, spread, mean - half, mean + half, count)
+
+
+def t_quantile(degrees: int) -> float:
+    """97.5 % quantile of Student's t."""
+    return _T_975[degrees - 1] if degrees <= len(_T_975) else 1.95996 + 2.3723 / degrees + 2.8225 / degrees**2
+
+
+def _fairness(sent: NDArray[np.int64], delivered: NDArray[np.int64]) -> float:
+    some = sent > 0
+    return float(metrics.jain_fairness(delivered[some] / sent[some]))

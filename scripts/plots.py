@@ -1,0 +1,112 @@
+"""Pictures of a run, drawn without a display: curves over time, what is used, the map of nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from lora_marl.core.scenario import Scenario
+from scripts.measures import Row
+
+_CURVES = {"pdr": ("PDR [%]", 100.0), "ee_bits_per_mj": ("energy efficiency [bits/mJ]", 1.0)}
+_USAGE = {"sf": "spreading factor", "bw": "bandwidth [kHz]", "channel": "channel", "tp": "transmit power [dBm]"}
+
+
+def draw_curves(path: Path, title: str, curves: Mapping[str, Sequence[Sequence[Row]]]) -> None:
+    """PDR and energy efficiency over training: mean over seeds, and a band from the lowest to the highest seed.
+
+    Args:
+        path: Of the PNG file.
+        title: Of the picture.
+        curves: Rows of metrics by learner and seed.
+    """
+    figure = Figure(figsize=(11, 4), layout="constrained")
+    figure.suptitle(title)
+    for axes, (metric, (name, factor)) in zip(figure.subplots(1, 2), _CURVES.items(), strict=True):
+        for label, seeds in curves.items():
+            trained = [[row for row in rows if not row["evaluation"]] for rows in seeds]
+            time_h = [row["time_h"] for row in trained[0]]
+            values = factor * np.array([[row[metric] for row in rows] for rows in trained])
+            (line,) = axes.plot(time_h, values.mean(axis=0), label=label)
+            axes.fill_between(time_h, values.min(axis=0), values.max(axis=0), alpha=0.25, color=line.get_color(), lw=0)
+        axes.set(xlabel="simulated time [h]", ylabel=name)
+        axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=120)
+
+
+def draw_usage(path: Path, title: str, usage: Mapping[str, Sequence[Row]]) -> None:
+    """Share of packets by value of each factor that has several: bars per learner, whiskers over seeds.
+
+    Args:
+        path: Of the PNG file.
+        title: Of the picture.
+        usage: Reported rows by learner and seed, with their `sent_` columns.
+    """
+    shares = {label: [_shares(row) for row in rows] for label, rows in usage.items()}
+    first = next(iter(shares.values()))[0]
+    factors = {prefix: name for prefix, name in _USAGE.items() if len(first[prefix]) > 1}
+    figure = Figure(figsize=(1.5 + 4 * len(factors), 3.8), layout="constrained")
+    figure.suptitle(title)
+    panels = figure.subplots(1, len(factors), squeeze=False)[0] if factors else []
+    for axes, (prefix, name) in zip(panels, factors.items(), strict=True):
+        _draw_bars(axes, {label: [row[prefix] for row in rows] for label, rows in shares.items()})
+        axes.set(xlabel=name, ylabel="share of packets [%]")
+    if factors:
+        panels[-1].legend()
+    figure.savefig(path, dpi=120)
+
+
+def draw_map(path: Path, title: str, scenario: Scenario, points: Mapping[str, NDArray[np.int16]], replica: int) -> None:
+    """Where nodes are, coloured by spreading factor, one panel per learner.
+
+    Args:
+        path: Of the PNG file.
+        title: Of the picture.
+        scenario: The network.
+        points: Operating points `[N, 4]` by learner.
+        replica: Whose positions to draw, where replicas differ.
+    """
+    node_xy_m = scenario.node_xy_m if scenario.node_xy_m.ndim == 2 else scenario.node_xy_m[replica]
+    factors = scenario.region.spreading_factors
+    colours = colormaps["viridis"](np.linspace(0, 1, len(factors)))
+    figure = Figure(figsize=(1.2 + 4.4 * len(points), 4.6), layout="constrained")
+    figure.suptitle(title)
+    for axes, (label, chosen) in zip(figure.subplots(1, len(points), squeeze=False)[0], points.items(), strict=True):
+        for index, (sf, colour) in enumerate(zip(factors, colours, strict=True)):
+            axes.scatter(*node_xy_m[chosen[:, 0] == index].T, color=colour, s=18, label=f"SF{sf}")
+        axes.scatter(*scenario.gateway_xy_m.T, marker="^", color="red", s=60, label="gateway")
+        axes.set(title=label, xlabel="x [m]", ylabel="y [m]", aspect="equal")
+    figure.legend(*axes.get_legend_handles_labels(), fontsize="small", loc="outside right center")
+    figure.savefig(path, dpi=120)
+
+
+def _shares(row: Row) -> dict[str, dict[str, float]]:
+    """Percentages by factor and value."""
+    found: dict[str, dict[str, float]] = {}
+    for prefix in _USAGE:
+        start = f"sent_{prefix}"
+        counts = {
+            name.removeprefix(start).rstrip("dbmkhz"): count for name, count in row.items() if name.startswith(start)
+        }
+        total = sum(counts.values()) or 1.0
+        found[prefix] = {value: 100 * count / total for value, count in counts.items()}
+    return found
+
+
+def _draw_bars(axes: Any, shares: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
+    width = 0.8 / len(shares)
+    for number, (label, rows) in enumerate(shares.items()):
+        values = np.array([list(row.values()) for row in rows])
+        mean = values.mean(axis=0)
+        reach = np.stack([mean - values.min(axis=0), values.max(axis=0) - mean])
+        places = np.arange(values.shape[1]) + (number - (len(shares) - 1) / 2) * width
+        axes.bar(places, mean, width, yerr=reach, label=label, error_kw={"lw": 0.8})
+    names = list(next(iter(shares.values()))[0])
+    axes.set_xticks(range(len(names)), names, rotation=90 if len(names) > 16 else 0, fontsize="small")

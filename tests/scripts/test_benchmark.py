@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import json
+
+from scripts import benchmark
+
+NAMES = [
+    "air_32_replicas",
+    "cucb_32_replicas",
+    "cucb_1_replica",
+    "air_cost_ratio",
+    "cucb_cost_ratio",
+    "memory",
+    "env_array",
+    "env_dict",
+]
+
+
+def test_quick_run_measures_every_line(invoke, tmp_path, monkeypatch):
+    monkeypatch.setattr(benchmark, "MANY", 2_000)
+    result = invoke(benchmark.app, "--quick", "--json", tmp_path / "out.json")
+    assert result.exit_code == 0, result.output
+    records = json.loads((tmp_path / "out.json").read_text())
+    assert [record["name"] for record in records] == NAMES
+    for record in records:
+        assert set(record) == {"name", "value", "unit", "target", "cpu"}
+        assert record["value"] > 0
+
+
+def test_both_kinds_of_targets():
+    lines = {line.name: line for line in benchmark.lines(quick=True)}
+    assert lines["env_dict"].meets(500) and not lines["env_dict"].meets(499)
+    assert lines["memory"].meets(1.0) and not lines["memory"].meets(1.1)
+    assert [line.target for line in lines.values()] == [4e6, 2.5e6, 1e6, 3, 4, 1, 1e6, 500]

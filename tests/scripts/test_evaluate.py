@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from scripts import evaluate
+from tests.scripts.conftest import ROOT
+
+
+@pytest.fixture
+def run(train_tiny, tmp_path):
+    assert train_tiny(tmp_path).exit_code == 0
+    return tmp_path / "dlora"
+
+
+def records(result, path):
+    assert result.exit_code == 0, result.output
+    return {(record["learner"], record["metric"]): record for record in json.loads(path.read_text())}
+
+
+def test_learners_and_references_share_a_table(invoke, run, tmp_path):
+    path = tmp_path / "out.json"
+    found = records(invoke(evaluate.app, run, "--hours", 1, "--json", path), path)
+    assert {learner for learner, _ in found} == {"cucb", "random", "static-sf7", "distance-quantile"}
+    assert all(record["seeds"] == 2 and record["scenario"] == "journal" for record in found.values())
+
+
+def test_going_on_is_training_longer(invoke, train_tiny, run, tmp_path):
+    path = tmp_path / "out.json"
+    found = records(invoke(evaluate.app, run, "--hours", 1, "--json", path), path)
+    longer = tmp_path / "longer.json"
+    train_tiny(tmp_path, "name=longer", "duration_h=2", "report_last_h=1", "--json", longer)
+    expected = {(record["learner"], record["metric"]): record for record in json.loads(longer.read_text())}
+    for key in (("cucb", "pdr"), ("random", "pdr"), ("cucb", "ee_bits_per_mj")):
+        assert found[key]["mean"] == pytest.approx(expected[key]["mean"], rel=1e-12)
+
+
+def test_held_out_seeds(invoke, run, tmp_path):
+    path = tmp_path / "out.json"
+    found = records(invoke(evaluate.app, run, "--hours", 1, "--seeds", "7,8,9", "--json", path), path)
+    assert found["cucb", "pdr"]["seeds"] == 3
+
+
+def test_several_runs_are_told_apart(invoke, train_tiny, run, tmp_path):
+    train_tiny(tmp_path, "name=other")
+    path = tmp_path / "out.json"
+    found = records(invoke(evaluate.app, run, tmp_path / "other", "--hours", 1, "--json", path), path)
+    assert {"dlora/cucb", "other/cucb", "dlora/static-sf7"} <= {learner for learner, _ in found}
+
+
+@pytest.mark.parametrize("seeds", ["a", "1,1", "-1", "1,,2"])
+def test_bad_seeds(invoke, run, seeds):
+    result = invoke(evaluate.app, run, f"--seeds={seeds}")
+    assert result.exit_code == 2 and "--seeds" in result.output
+
+
+def test_no_run(invoke):
+    result = invoke(evaluate.app, ROOT / "configs")
+    assert result.exit_code == 2 and "holds no run" in result.output
+
+
+def test_truncated_snapshot(invoke, run):
+    path = next((run / "0/cucb").glob("snapshot-*.npz"))
+    path.write_bytes(path.read_bytes()[:500])
+    result = invoke(evaluate.app, run)
+    assert result.exit_code == 2 and str(path) in result.output
+
+
+def test_no_snapshot_yet(invoke, run):
+    next((run / "0/cucb").glob("snapshot-*.npz")).unlink()
+    result = invoke(evaluate.app, run)
+    assert result.exit_code == 2 and "train it first" in result.output
