@@ -7,6 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("untimed", deadline=None)  # no test is timed: the first example compiles
+settings.load_profile("untimed")
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -114,7 +114,7 @@ def test_link_shadowing_stays():
 def test_demodulators_refuse_what_erlang_b_says():
     """8 demodulators, 5 Erlang of packets that never meet: 7.00 % refused.
 
-    800,000 packets; their refusals come in runs, so a standard error is about 0.05 points, and 5,000 sources refuse 0.03
+    800,000 packets; refusals come in runs, so a standard error is about 0.05 points, and 5,000 sources refuse 0.03
     points less than infinitely many.
     """
     nodes, airtime_s = 5000, phy.airtime_s(7, 50, bw_hz=125e3)

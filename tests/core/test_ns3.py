@@ -37,7 +37,7 @@ def ns3_scenario(vectors, rule):
 
 @pytest.mark.parametrize("rule", ["aloha", "goursaud"])
 def test_delivery_per_spreading_factor_agrees_with_ns3(ns3_vectors, rule):
-    """Every replica is one window; what starts in it is played to its end, before the next window's first packet ends."""
+    """Every replica is one window."""
     scenario = ns3_scenario(ns3_vectors, rule)
     for sf, airtime_s in ns3_vectors["scenario"]["airtime_s"].items():
         assert scenario.airtime_s()[int(sf) - 7, 0] == pytest.approx(airtime_s)

@@ -103,7 +103,7 @@ def test_concurrency_limit_of_the_published_db_ratio(dlora_vectors):
     rule = Reception(inter_sf="db_ratio", sensitivity_dbm=np.full((6, 3), -1e9), spared_preamble_symbols=0.0)
     for sf, limit in ((int(name[2:]), limit) for name, limit in limits.items()):
         for others, expected in ((limit, OK), (limit + 1, DROWNED)):
-            # A sum of dBm this large drowns the unit normal draw, and each packet on a channel of its own meets no other.
+            # A sum of dBm this large drowns the unit normal draw; packets on channels of their own do not collide.
             scenario = timed(
                 [0.0] * others + [0.001],
                 np.array([1e7] * others + [1.000001e7]),
@@ -167,7 +167,7 @@ def test_overlap_at_another_bandwidth_is_noise_unless_the_rule_says_collision():
 
 
 def test_delivered_by_any_gateway_and_otherwise_the_fate_of_the_loudest():
-    """Node 0 collides at gateway 0 and is heard at gateway 1; node 1 collides where it is loud and is weak elsewhere."""
+    """Node 0 collides at gateway 0, is heard at gateway 1; node 1 collides where it is loud, is weak elsewhere."""
     loss_db = loss_for([[-100, -115], [-101, -130]])
     _, receptions, fates = played_once(timed([0, 0.02], loss_db, reception=ALONE), sf=7)
     assert fates == [OK, HIT]
@@ -175,9 +175,10 @@ def test_delivered_by_any_gateway_and_otherwise_the_fate_of_the_loudest():
 
 
 def test_twenty_packets_by_hand():
-    """SF7 lasts 56.576 ms, SF8 102.912 ms, SF9 185.344 ms (20 bytes); rule: sensitivity, 8-channel air, 6 dB capture, SINR.
+    """SF7 lasts 56.576 ms, SF8 102.912 ms, SF9 185.344 ms (20 bytes).
 
-    Noise is -117.03 dBm; SF7 needs -7.5 dB SINR, SF8 -10, SF9 -12.5; three preamble symbols are spared (SF7: 3.072 ms).
+    Capture takes 6 dB, noise is -117.03 dBm; SF7 needs -7.5 dB SINR, SF8 -10, SF9 -12.5; three preamble symbols are
+    spared (SF7: 3.072 ms).
     Two demodulators.
     """
     trace = [  # start ms, SF, channel, RSSI dBm, fate, why
