@@ -111,7 +111,7 @@ class Air:
             What came of the time since outcomes were last taken.
 
         Raises:
-            ValueError: a clock beyond `until_s`, or a point outside the region.
+            ValueError: a clock beyond `until_s`, points of another type or shape, or a packet's outside the region.
         """
         self._check_points(points)
         self._check_time(until_s)
@@ -124,11 +124,12 @@ class Air:
 
         All decisions that are due in the replicas that stopped come back; the caller writes the new points of those
         nodes into `points` before the next call. Empty: all replicas have reached `until_s`. The rows are a view that
-        the next call overwrites. Points are not checked here, where a call may be a dozen packets.
+        the next call overwrites.
 
         Raises:
-            ValueError: a clock beyond `until_s`.
+            ValueError: a clock beyond `until_s`, points of another type or shape, or a packet's outside the region.
         """
+        self._check_points(points)
         self._check_time(until_s)
         for stop_s in self._stops_s(until_s):
             made = self._play(points, stop_s, deciding=True)
@@ -204,9 +205,6 @@ class Air:
         shape = (self.replicas, self.nodes, 4)
         if points.dtype != np.int16 or points.shape != shape:
             raise ValueError(f"points: {points.dtype} {points.shape}; the air takes int16 {shape}")
-        sizes = np.array(self.scenario.region.factor_sizes)
-        if (points < 0).any() or (points >= sizes).any():
-            raise ValueError(f"points: indices outside the region's lists, which have {sizes.tolist()} values")
 
     def _check_time(self, until_s: float) -> None:
         now_s = self._state.replicas["now_s"].max()
@@ -248,11 +246,16 @@ class Air:
             return threads.play(
                 self._state, self._tables, points, until_s, deciding, self._decisions, self._threads
             )  # fmt: skip
-        made, done = run.play(self._state, self._tables, points, until_s, deciding, self._decisions, 0, 0)
-        while done < self.replicas:
+        made, done = 0, 0
+        while True:
+            made, done, status = run.play(
+                self._state, self._tables, points, until_s, deciding, self._decisions, done, made
+            )  # fmt: skip
+            if status == run.PLAYED:
+                return made
+            if status == run.FOREIGN_POINT:
+                raise run.foreign_point(self._state, points, done)
             self._state = grown(self._state)
-            made, done = run.play(self._state, self._tables, points, until_s, deciding, self._decisions, done, made)
-        return made
 
 
 def _checked_seeds(seeds: Sequence[int]) -> tuple[int, ...]:

@@ -151,8 +151,6 @@ def test_bad_input_is_named():
     air = Air(scenario, [0])
     with pytest.raises(ValueError, match=r"points: float64 \(1, 4, 4\); the air takes int16"):
         air.advance(good.astype(float), 1.0)
-    with pytest.raises(ValueError, match=r"points: indices outside the region's lists, which have \[6, 1, 3, 7\]"):
-        air.advance(good + 6, 1.0)
     air.advance(good, 10.0)
     for play in (air.advance, air.next_decisions):
         with pytest.raises(ValueError, match=r"until_s: 5.0 lies before the clock at 10.0"):
@@ -166,3 +164,15 @@ def test_bad_input_is_named():
             Air(scenario, seeds)
     with pytest.raises(ValueError, match=r"scenario.node_xy_m: 2 replicas; allowed are 1 or 3"):
         Air(replace(scenario, node_xy_m=np.zeros((2, 4, 2))), [0, 1, 2])
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(("factor", "value"), [(0, 6), (0, -1), (1, 1), (2, 3), (3, 7)])
+def test_a_point_outside_the_region_is_refused_at_its_packet(factor, value, threads):
+    scenario = network(4)
+    for play in ("advance", "next_decisions"):
+        air, points = Air(scenario, [0, 1], threads=threads), random_points(scenario, 2)
+        points[1, :, factor] = value
+        with pytest.raises(ValueError, match=r"points\[1, \d\]: .* is outside the region's lists"):
+            while play == "advance" or len(air.next_decisions(points, 50.0)):
+                air.advance(points, 50.0)

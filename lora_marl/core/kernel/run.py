@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from lora_marl.core.kernel.births import first_start_s
 from lora_marl.core.kernel.compiled import kernel
 from lora_marl.core.kernel.events import end, start
+from lora_marl.core.kernel.state import State
 
-PLAYED, DECISION_DUE, RECORD_FULL = 0, 1, 2
+PLAYED, DECISION_DUE, RECORD_FULL, FOREIGN_POINT = 0, 1, 2, 3
 
 
 @kernel()
@@ -46,8 +48,19 @@ def _hand_out(state, b, decisions, made):
 
 
 @kernel()
+def _in_region(tables, points, b, n):
+    """Whether a node's point indexes the region's lists: a wrong one would read beyond the tables."""
+    return (
+        0 <= points[b, n, 0] < tables.airtime_s.shape[1]
+        and 0 <= points[b, n, 1] < tables.airtime_s.shape[2]
+        and 0 <= points[b, n, 2] < tables.channel_loss_db.shape[0]
+        and 0 <= points[b, n, 3] < tables.tp_dbm.shape[0]
+    )
+
+
+@kernel()
 def _play_replica(state, tables, points, b, until_s, deciding):
-    """Play one replica up to `until_s`, to the packet of an undecided node, or until the record is full."""
+    """Play one replica to `until_s`, the packet of an undecided node, a point outside the region, or a full record."""
     replica, rule = state.replicas[b], tables.rule[0]
     events = state.events[b]
     while events[0].time_s < until_s:
@@ -61,6 +74,8 @@ def _play_replica(state, tables, points, b, until_s, deciding):
             if deciding and node.undecided:
                 replica.now_s = time_s
                 return DECISION_DUE
+            if not _in_region(tables, points, b, n):
+                return FOREIGN_POINT
             if rule.record and replica.recorded >= state.packets.shape[1]:
                 return RECORD_FULL
             start(state, tables, points, b, n, time_s)
@@ -75,18 +90,27 @@ def _compiled(source_hash: int) -> Callable:
     def play(state, tables, points, until_s, deciding, decisions, first, made):
         """Play the replicas from `first` on and write the decisions that are due behind the `made` first rows.
 
-        Returns the number of decisions, and the replica to go on with once its record has more room (`B`: all done).
+        Returns the number of decisions, the replica to go on with (`B`: all done), and why it stopped there:
+        `RECORD_FULL`, or `FOREIGN_POINT` of the node whose event is the earliest.
         """
         replicas = state.replicas.shape[0] if source_hash >= 0 else 0
         for b in range(first, replicas):
             status = _play_replica(state, tables, points, b, until_s, deciding)
-            if status == RECORD_FULL:
-                return made, b
+            if status == RECORD_FULL or status == FOREIGN_POINT:
+                return made, b, status
             if status == DECISION_DUE:
                 made = _hand_out(state, b, decisions, made)
-        return made, replicas
+        return made, replicas, PLAYED
 
     return play
+
+
+def foreign_point(state: State, points: NDArray[np.int16], b: int, first: int = 0) -> ValueError:
+    """The error of a replica that stopped at a point outside the region; replicas are numbered from `first`."""
+    n = state.events["source"][b, 0]
+    return ValueError(
+        f"points[{b + first}, {n}]: {points[b, n].tolist()} is outside the region's lists of sf, bw, channel and tp"
+    )
 
 
 def _source_hash() -> int:

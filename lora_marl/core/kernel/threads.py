@@ -29,7 +29,10 @@ def play(
     def play_part(part: slice) -> NDArray[np.void]:
         rows = decisions[part.start * nodes : part.stop * nodes]
         shared = tables.replicas_from(part.start)
-        made, _ = run.play(state.replicas_in(part), shared, points[part], until_s, deciding, rows, 0, 0)
+        here = state.replicas_in(part)
+        made, stopped, status = run.play(here, shared, points[part], until_s, deciding, rows, 0, 0)
+        if status == run.FOREIGN_POINT:
+            raise run.foreign_point(here, points[part], stopped, part.start)
         rows["replica"][:made] += part.start
         return rows[:made]
 
