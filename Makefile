@@ -11,7 +11,7 @@ SOURCES := pyproject.toml constraints.txt
 .PHONY: demo test lint benchmark reproduce clean
 
 demo: $(VENV)/.installed-scripts
-	$(BIN)/python scripts/train.py --config $(CONFIG)
+	$(BIN)/python scripts/train.py --config $(CONFIG) --resume
 
 test: lint
 	$(BIN)/python -m pytest

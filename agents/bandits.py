@@ -186,7 +186,7 @@ class CUCB(IndexBandit):
     ) -> None:
         region = scenario.region
         factors = chosen_factors(region, factors)
-        bonus = metric_bonus(region, xi=xi, zeta=zeta, eta=eta, sf_weight=sf_weight)
+        bonus = metric_bonus(region, xi=xi, zeta=zeta, eta=eta if "tp" in factors else 0.0, sf_weight=sf_weight)
         super().__init__(
             scenario, seeds, factors=factors, fixed_point=fixed_point, c=c, prior=prior,
             groups=factor_groups(region.factor_sizes, factors),

@@ -72,7 +72,7 @@ class Random(Learner):
         return drawn
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)  # no disk cache: it would not notice an edited generator
 def _draw(
     key: NDArray[np.uint64],
     node: NDArray[np.integer],

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lora_marl.core.choice import checked_point, chosen_factors
+from lora_marl.core.region import FACTORS
 
 if TYPE_CHECKING:
     from lora_marl.core.outcome import Decisions
@@ -62,7 +63,13 @@ class Learner(ABC):
     def decide(self, decisions: Decisions, points: NDArray[np.int16]) -> None:
         """Updates, selects and writes the choices into `points` `[B, N, 4]`, in place."""
         self.update(decisions)
-        points[decisions.replica, decisions.node] = self.select(decisions)
+        chosen = self.select(decisions)
+        if np.shape(chosen) != (len(decisions), len(FACTORS)):
+            expected = [len(decisions), len(FACTORS)]
+            raise ValueError(
+                f"{self.name}: select gave an array of shape {list(np.shape(chosen))}; expected {expected}"
+            )
+        points[decisions.replica, decisions.node] = chosen
 
     def initial_points(self) -> NDArray[np.int16]:
         """The operating points before the first decision `[B, N, 4]`."""

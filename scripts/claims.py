@@ -96,7 +96,9 @@ def _table_iii_cell(variant: str, radius_m: int) -> Cell:
     label = {"D": "D-LoRa", "random": "random"}.get(variant, f"D-LoRa-{variant}")
     changes = [f"scenario.topology.radius_m={radius_m}"]
     if variant == "random":
-        changes.append("learners.random={episodes: 1}")
+        # The clock error that switches the preamble rule off in the learners' runs does not touch the baselines.
+        changes += ["learners.random={episodes: 1}", "scenario.reception.spared_preamble_symbols=3"]
+        changes.append("scenario.reception.spares=pair")
     claims = (
         _pdr(pdr_percent, 1.5, pdr_percent, erratum),
         Claim("ee_bits_per_mj", (1 - slack) * ee, (1 + slack) * ee, ee),
@@ -113,7 +115,7 @@ def _journal_cell(learner: str, nodes: int, *claims: Claim) -> Cell:
 
 
 def _physics_cell(name: str, config: str, changes: tuple[str, ...], expected: tuple[float, float]) -> Cell:
-    claims = (_pdr(expected[0], 0.6, 89, _AGAIN), _ee(expected[1], 0.1 * expected[1], 74, _AGAIN))
+    claims = (_pdr(expected[0], 0.6, None, _AGAIN), _ee(expected[1], 0.1 * expected[1], None, _AGAIN))
     return Cell(f"physics/cucb-100-{name}", config, "cucb", changes, claims)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -30,7 +31,8 @@ class UsageError(Exception):
 
 
 def new_app() -> typer.Typer:
-    """A script's application: no completion, plain tracebacks for bugs."""
+    """A script's application: plain tracebacks for bugs; a user's learners import from where the script is called."""
+    sys.path.append(str(Path.cwd()))
     return typer.Typer(
         add_completion=False,
         pretty_exceptions_enable=False,

@@ -26,7 +26,7 @@ from agents.play import play_until
 from lora_marl.config import TrainConfig
 from lora_marl.core.air import Air
 from scripts import snapshots
-from scripts.cli import JsonPath, UsageError, console, new_app, one_line_errors, write_json
+from scripts.cli import JsonPath, UsageError, console, errors, new_app, one_line_errors, write_json
 from scripts.experiment import HOUR_S, built, make_learner, part_of, scenario_name
 from scripts.measures import rows
 from scripts.records import Result, records
@@ -43,12 +43,14 @@ def main(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders such as runs/dlora.")],
     seeds: Annotated[str | None, typer.Option(metavar="I,J,...", help="Held-out seeds of the air.")] = None,
     hours: Annotated[
-        float | None, typer.Option(min=0.0, help="Simulated time; without it, the part that the run reports. h")
+        float | None, typer.Option(help="Simulated time; without it, the part that the run reports. h")
     ] = None,
     json: JsonPath = None,
 ) -> None:
     """Evaluates and reports."""
     with one_line_errors():
+        if hours is not None and not hours > 0:
+            raise UsageError(f"--hours: {hours:g} is not above 0")
         held_out, results = _seeds(seeds), []
         for path in runs:
             folder = RunFolder.read(path)
@@ -68,18 +70,26 @@ def evaluate(folder: RunFolder, held_out: tuple[int, ...], hours: float) -> list
         hours: Simulated time. h
 
     Raises:
-        UsageError: a learner without a usable snapshot.
+        UsageError: a snapshot that is damaged or does not fit, or none at all.
     """
     config = folder.config
     scenario = built(config.scenario)
     seeds = held_out or config.seeds
-    trained = {label: _snapshot(folder, label) for label in config.learners}
+    restored = {label: folder.restore(label) for label in config.learners}
+    trained = {label: state for label, state in restored.items() if state is not None}
+    if not trained:
+        raise UsageError(f"{folder.path}: has no snapshot yet; train it first")
+    for label in config.learners:
+        if label not in trained:
+            errors.print(f"note: {folder.path}: {label} has no snapshot yet and is left out", style="yellow")
+    if not held_out and len({int(state["done"]) for state in trained.values()}) > 1:
+        errors.print(f"note: {folder.path}: its learners stopped at different times; references start with the first")
     first = next(iter(trained.values()))
 
     def result(label: str, learner: Learner, air_from: snapshots.State, points: np.ndarray) -> Result:
         air = Air(scenario, seeds, count_arms=True)
         if not held_out:
-            air.load_state_dict(part_of(air_from, "air"))
+            _load(air, part_of(air_from, "air"), folder.path)
         until_s = float(air.now_s.max()) + HOUR_S * hours
         outcome = play_until(air, learner, points.copy(), until_s)
         return Result(label, scenario_name(config), rows(outcome, scenario.region))
@@ -88,13 +98,20 @@ def evaluate(folder: RunFolder, held_out: tuple[int, ...], hours: float) -> list
     for label, state in trained.items():
         taken = snapshots.join(_rotated(state, len(config.seeds), len(seeds)))
         learner = make_learner(config, label, scenario, seeds)
-        learner.load_state_dict(part_of(taken, "learner"))
+        _load(learner, part_of(taken, "learner"), folder.path)
         results.append(result(label, learner, state, taken["points"]))
     for name in REFERENCES:
         if all(spec.name != name for spec in config.learners.values()):
             learner = agents.make(name, scenario, seeds)
             results.append(result(name, learner, first, learner.initial_points()))
     return results
+
+
+def _load(player: Air | Learner, state: snapshots.State, run: Path) -> None:
+    try:
+        player.load_state_dict(state)
+    except ValueError as error:
+        raise UsageError(f"{run}: a snapshot does not fit: {error}") from None
 
 
 def default_h(config: TrainConfig) -> float:
@@ -105,13 +122,6 @@ def default_h(config: TrainConfig) -> float:
 def _rotated(state: snapshots.State, replicas: int, wanted: int) -> list[snapshots.State]:
     parts = snapshots.split(state, replicas)
     return [parts[number % replicas] for number in range(wanted)]
-
-
-def _snapshot(folder: RunFolder, label: str) -> snapshots.State:
-    state = folder.restore(label)
-    if state is None:
-        raise UsageError(f"{folder.path}: {label} has no snapshot yet; train it first")
-    return state
 
 
 def _seeds(text: str | None) -> tuple[int, ...]:

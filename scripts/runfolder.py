@@ -133,7 +133,10 @@ class RunFolder:
             return []
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
         if len(lines) < rows + 1:
-            raise UsageError(f"{path}: has {max(len(lines) - 1, 0)} rows; the snapshot beside it has seen {rows}")
+            raise UsageError(
+                f"{path}: has {max(len(lines) - 1, 0)} rows; the snapshot beside it has seen {rows}; "
+                "restore it, or train again with --overwrite"
+            )
         _replace_text(path, "".join(lines[: rows + 1]))
         return self.curve(label, seed)
 
@@ -151,7 +154,7 @@ class RunFolder:
         try:
             earlier = read_config(path, notes=False)
         except ConfigError as error:
-            raise UsageError(f"{error}; the run cannot be resumed") from None
+            raise UsageError(f"{error}; the run cannot be resumed; train again with --overwrite") from None
         changed = differences(yaml.safe_load(dump(earlier)), yaml.safe_load(dump(self.config)))
         if changed:
             raise UsageError(

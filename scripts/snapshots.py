@@ -52,4 +52,6 @@ def read(path: Path) -> State:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise UsageError(f"{path}: the snapshot is truncated or damaged ({error})") from None
+        raise UsageError(
+            f"{path}: the snapshot is truncated or damaged ({error}); restore it, or train again with --overwrite"
+        ) from None

@@ -57,6 +57,8 @@ def main(
 ) -> None:
     """Trains, reports, draws."""
     with one_line_errors():
+        if resume and overwrite:
+            raise UsageError("--resume and --overwrite: one keeps the earlier run, the other removes it; give one")
         run = read_config(config, [*(set_ or ()), *(more or ())])
         folder = RunFolder(runs / run.name, run)
         for label in run.learners:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import ConfigDict, Field, NonNegativeInt, PositiveFloat, field_validator, model_validator
+from pydantic import ConfigDict, Field, PositiveFloat, field_validator, model_validator
 
 from lora_marl import ENVS
 from lora_marl.config.errors import did_you_mean
@@ -63,7 +63,7 @@ class TrainConfig(Section):
 
     schema_version: int = Field(default=SCHEMA_VERSION, ge=1)
     name: str = Field(default="run", pattern=r"^\w[\w.-]*$")
-    seeds: tuple[NonNegativeInt, ...] = (0, 1, 2, 3, 4)
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**63)], ...] = (0, 1, 2, 3, 4)
     duration_h: PositiveFloat = 500.0
     interval_h: PositiveFloat = 10.0
     report_last_h: PositiveFloat = 100.0

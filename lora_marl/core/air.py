@@ -33,7 +33,8 @@ class Air:
         seeds: One per replica. `[B]`
         record: Keep every packet and what each gateway heard of it (`recording`); played by one thread.
         count_arms: Count packets by the value of each factor (`Outcome.arm_sent`).
-        threads: Threads that share the replicas; the results are the same for any number.
+        threads: Threads that share the replicas in `advance`; the results are the same for any number. Decisions are
+            played by one: between two of them lie a dozen packets, less than it takes to wake a thread.
 
     Attributes:
         scenario: The scenario as changed so far.
@@ -52,6 +53,8 @@ class Air:
         threads: int = 1,
     ) -> None:
         self.seeds = _checked_seeds(seeds)
+        if threads < 1:
+            raise ValueError(f"threads: {threads} is not at least 1")
         scenario.check_replicas(self.replicas)
         self.scenario = self._first_scenario = scenario
         self._record, self._count_arms = record, count_arms
@@ -67,7 +70,7 @@ class Air:
             self._state.replicas[f"{stream}_key"] = [stream_key(seed, stream) for seed in self.seeds]
         self._decisions = np.zeros(self.replicas * scenario.nodes, DECISION)
         self._changes_made = 0
-        self._tables = self._make_tables()
+        self._tables = self._first_tables = self._make_tables()
         self._schedule_first(np.ones((self.replicas, scenario.nodes), np.bool_), 0.0)
 
     @property
@@ -115,6 +118,8 @@ class Air:
         """
         self._check_points(points)
         self._check_time(until_s)
+        if until_s == np.inf:
+            raise ValueError("until_s: inf has no end; advance needs a time, next_decisions does not")
         for stop_s in self._stops_s(until_s):
             self._play(points, stop_s, deciding=False)
         return self.take_outcome()
@@ -144,12 +149,12 @@ class Air:
     def begin_episode(self) -> None:
         """Clear the air and set the clocks to 0: packets on the air vanish unjudged, and all gaps are drawn afresh.
 
-        Random numbers go on, the schedule of changes begins anew, and a node that lost its packet so decides again,
-        with fate NONE.
+        Random numbers go on, the schedule of changes and the record of packets begin anew, and a node that lost its
+        packet so decides again, with fate NONE. What was booked and not taken stays in the next outcome.
         """
         if self._changes_made:
             self.scenario, self._changes_made = self._first_scenario, 0
-            self._tables = self._make_tables()
+            self._tables = self._first_tables
         run.clear(self._state, int(Fate.NONE))
         self._schedule_first(np.ones((self.replicas, self.nodes), np.bool_), 0.0)
 
@@ -173,6 +178,7 @@ class Air:
         return snapshot.pack(self._state) | {
             "changes_made": np.array(self._changes_made),
             "seeds": np.array(self.seeds),
+            "network": np.array(self._first_tables.digest()),
         }
 
     def load_state_dict(self, saved: Mapping[str, NDArray]) -> None:
@@ -181,11 +187,13 @@ class Air:
         Raises:
             ValueError: a missing array, other seeds, or another network; the air is as it was.
         """
-        for name in ("seeds", "changes_made"):
+        for name in ("seeds", "changes_made", "network"):
             if name not in saved:
                 raise ValueError(f"air state: {name} is missing; the snapshot is incomplete")
         if saved["seeds"].tolist() != list(self.seeds):
             raise ValueError(f"air state: seeds are {saved['seeds'].tolist()}; this air's are {list(self.seeds)}")
+        if int(saved["network"]) != self._first_tables.digest():
+            raise ValueError("air state: it is of another network or rule; positions, radio or traffic differ")
         self._state = snapshot.unpack(self._state, saved)
         self.scenario, self._changes_made = self._first_scenario, int(saved["changes_made"])
         for change in self._first_scenario.changes[: self._changes_made]:
@@ -199,7 +207,8 @@ class Air:
     def _schedule_first(self, which: NDArray[np.bool_], now_s: float) -> None:
         """Draw a first packet for the nodes `which [B, N]` and put all nodes in order of time."""
         starts_s = run.first_starts_s(self._state, self._tables, now_s, which)
-        heap.fill(self._state.events, np.where(which, starts_s, heap.times_by_source(self._state.events)))
+        times_s = np.where(which, starts_s, heap.times_by_node(self._state.events))
+        heap.fill(self._state.events, times_s, self._state.nodes["on_air"])
 
     def _check_points(self, points: NDArray[np.int16]) -> None:
         shape = (self.replicas, self.nodes, 4)
@@ -225,24 +234,27 @@ class Air:
     def _make_change(self) -> None:
         """Give the scenario its next values; waiting times stretch with the mean interval."""
         change = self._first_scenario.changes[self._changes_made]
-        before_s = self._tables.interval_s
+        interval_before_s = self._tables.interval_s
         self.scenario = self.scenario.with_values(change.values)
         self._changes_made += 1
         self._tables = self._make_tables()
-        shape = self._state.events.shape
-        old_s, new_s = np.broadcast_to(before_s, shape), np.broadcast_to(self._tables.interval_s, shape)
-        waiting = ~self._state.nodes["on_air"] & (old_s != new_s)
+        nodes, shape = self._state.nodes, self._state.events.shape
+        old_s, new_s = np.broadcast_to(interval_before_s, shape), np.broadcast_to(self._tables.interval_s, shape)
+        waiting = ~nodes["on_air"] & (old_s != new_s)
         joining, leaving = waiting & ~np.isfinite(old_s), waiting & ~np.isfinite(new_s)
-        stretched = waiting & ~joining & ~leaving
-        times_s = heap.times_by_source(self._state.events)
+        which = waiting & ~joining & ~leaving
+        before_s = heap.times_by_node(self._state.events)
+        times_s = before_s.copy()
+        times_s[which] = change.at_s + (before_s[which] - change.at_s) * (new_s[which] / old_s[which])
+        times_s[which] = np.maximum(times_s[which], nodes["free_s"][which])
+        nodes["birth_s"][which] += times_s[which] - before_s[which]
         times_s[leaving] = np.inf
-        times_s[stretched] = change.at_s + (times_s[stretched] - change.at_s) * (new_s[stretched] / old_s[stretched])
-        heap.fill(self._state.events, times_s)
+        heap.fill(self._state.events, times_s, nodes["on_air"])
         self._schedule_first(joining, change.at_s)
 
     def _play(self, points: NDArray[np.int16], until_s: float, *, deciding: bool) -> int:
         """Play all replicas; returns the number of decisions written."""
-        if self._threads > 1:
+        if self._threads > 1 and not deciding:
             return threads.play(
                 self._state, self._tables, points, until_s, deciding, self._decisions, self._threads
             )  # fmt: skip
@@ -259,6 +271,6 @@ class Air:
 
 
 def _checked_seeds(seeds: Sequence[int]) -> tuple[int, ...]:
-    if len(seeds) == 0 or min(seeds) < 0:
-        raise ValueError(f"seeds: {list(seeds)}; give one of at least 0 per replica, and at least one")
+    if len(seeds) == 0 or any(seed != int(seed) or not 0 <= seed < 2**63 for seed in seeds):
+        raise ValueError(f"seeds: {list(seeds)}; give whole numbers from 0 to 2^63 - 1, one per replica")
     return tuple(int(seed) for seed in seeds)

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lora_marl.core import phy, units
-from lora_marl.core.kernel.tables import channel_overlaps
 from lora_marl.core.outcome import Packets, Receptions
 from lora_marl.core.reception import Fate
 from lora_marl.core.scenario import Scenario
@@ -30,6 +29,7 @@ class _Facts:
     hits: Pairs
     same_sf: Pairs
     equal_bw: Pairs
+    critical_s: NDArray[np.float64]
 
 
 def _facts(scenario: Scenario, packets: Packets) -> _Facts:
@@ -39,8 +39,10 @@ def _facts(scenario: Scenario, packets: Packets) -> _Facts:
     earlier = order[None, :] < order[:, None]
     together = (packets.start_s[None, :] < packets.end_s[:, None]) & (packets.end_s[None, :] > packets.start_s[:, None])
     np.fill_diagonal(together, False)
-    overlaps = channel_overlaps(np.array(region.channels_hz), np.array(region.bandwidths_hz), rx.channel_overlap)
-    critical = packets.end_s[None, :] > packets.critical_s[:, None]
+    bw_hz, carrier_hz = np.array(region.bandwidths_hz)[bw], np.array(region.channels_hz)[channel]
+    symbol_s = 2.0 ** np.array(region.spreading_factors)[sf] / bw_hz
+    critical_s = packets.start_s + rx.spared_preamble_symbols * symbol_s
+    critical = packets.end_s[None, :] > critical_s[:, None]
     if rx.spares == "pair":
         critical = np.where(earlier, critical, critical.T)
     equal_bw = bw[:, None] == bw[None, :]
@@ -48,10 +50,20 @@ def _facts(scenario: Scenario, packets: Packets) -> _Facts:
         sf=sf,
         bw=bw,
         earlier=earlier,
-        hits=together & critical & overlaps[channel[:, None], bw[:, None], channel[None, :], bw[None, :]],
+        hits=together & critical & _near(carrier_hz, bw_hz, rx.channel_overlap),
         same_sf=(sf[:, None] == sf[None, :]) & (equal_bw | (not rx.same_sf_needs_equal_bw)),
         equal_bw=equal_bw,
+        critical_s=critical_s,
     )
+
+
+def _near(carrier_hz: NDArray[np.float64], bw_hz: NDArray[np.float64], rule: str) -> Pairs:
+    """Which packets' spectra overlap."""
+    apart_hz = np.abs(carrier_hz[:, None] - carrier_hz[None, :])
+    if rule == "bandwidth":
+        return apart_hz < (bw_hz[:, None] + bw_hz[None, :]) / 2
+    widest_hz = np.maximum(bw_hz[:, None], bw_hz[None, :])
+    return apart_hz <= np.where(widest_hz == 500e3, 120e3, np.where(widest_hz == 250e3, 60e3, 30e3))
 
 
 def _meets(advantage: NDArray[np.float64], threshold: NDArray[np.float64] | float, equality: bool) -> NDArray[np.bool_]:
@@ -84,7 +96,7 @@ def _passes_energy(
 ) -> NDArray[np.bool_]:
     """Signal energy against the summed energy of each interfering spreading factor."""
     last_s = np.minimum(packets.end_s[:, None], packets.end_s[None, :])
-    first_s = np.maximum(packets.critical_s[:, None], packets.start_s[None, :])
+    first_s = np.maximum(facts.critical_s[:, None], packets.start_s[None, :])
     energy = np.where(facts.hits & facts.equal_bw, power_mw[None, :] * np.maximum(last_s - first_s, 0.0), 0.0)
     signal = power_mw * (packets.end_s - packets.start_s)
     passes = np.ones(len(signal), np.bool_)

@@ -116,7 +116,8 @@ class Receptions:
 
     Attributes:
         rssi_dbm: Received power. `[P, G]` dBm
-        overlap_mw: Summed power of all overlapping packets, whatever their spreading factor. `[P, G]` mW
+        overlap_mw: Summed power of all packets that overlap it beyond spared symbols, whatever their spreading factor.
+            `[P, G]` mW
         fate: What the gateway made of it; NONE while it is on the air. `[P, G]`
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from lora_marl.core.region import REGIONS
 from lora_marl.core.scenario import Scenario
@@ -27,7 +28,7 @@ def journal_network(
     Source: D-LoRa journal, Tables I to III; `configs/default.yaml` says the same.
     """
     region = replace(REGIONS["EU868"], channels_hz=_channels_hz(868.1e6))
-    return Scenario(
+    return _checked(
         name="journal",
         node_xy_m=published_disc(nodes, radius_m, seed),
         region=region,
@@ -57,12 +58,19 @@ def conference_network(
         spreading_factors=(7, 8, 9, 10, 11, 12),
         tp_dbm=(2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 14.0),
     )
-    return Scenario(
+    return _checked(
         name="conference",
         node_xy_m=published_disc(nodes, radius_m, seed),
         region=region,
         traffic=traffic or Traffic(interval_s=4.0, payload_bytes=20),
     )
+
+
+def _checked(**fields: Any) -> Scenario:
+    """The scenario; warns where its traffic breaks the region's duty cycle."""
+    scenario = Scenario(**fields)
+    scenario.warn_if_unlawful(stacklevel=4)
+    return scenario
 
 
 def _channels_hz(first_hz: float) -> tuple[float, ...]:

@@ -1,8 +1,8 @@
 """Reception: what a gateway makes of the packets that it hears. One rule; its parameters.
 
 A packet meets the rule in this order at each gateway, and the first test it fails names its fate there:
-sensitivity, a free demodulator, interference by other spreading factors (SINR or SIR), collision within
-its own spreading factor. It is delivered when at least one gateway passes it through all four.
+sensitivity, a free demodulator, interference (SINR or SIR; summed energy counts the own spreading factor
+too), collision within its own spreading factor. It is delivered when at least one gateway passes it through all four.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Reception:
         noise_figure_db: Of the gateway; noise is -174 dBm/Hz + 10 log10(BW) + noise figure.
         channel_overlap: `bandwidth`: |df| < (bw1 + bw2) / 2; `lorasim`: |df| <= 120 / 60 / 30 kHz by the wider one.
         demodulators: Packets that one gateway can receive at a time; None: any number.
-        lost_packets_interfere: False: a packet lost by power or SINR at its start harms nobody that is already on air.
+        lost_packets_interfere: False: a packet lost by power or SINR at its start collides with nobody that is on air.
 
     Source: D-LoRa Tables I, II and Eq. (5); LoRaSim; Goursaud and Gorce 2015 for SIR matrices.
     """
@@ -79,16 +79,24 @@ class Reception:
                 raise ValueError(f"reception.{name}: {getattr(self, name)!r} is not one of {', '.join(allowed)}")
         if not self.spared_preamble_symbols >= 0:
             raise ValueError(f"reception.spared_preamble_symbols: {self.spared_preamble_symbols} is not at least 0")
-        if np.isnan(self.capture_db) or not np.isfinite(self.noise_figure_db):
-            raise ValueError("reception.capture_db, reception.noise_figure_db: must be numbers of dB")
-        if self.demodulators is not None and self.demodulators < 1:
-            raise ValueError(f"reception.demodulators: {self.demodulators} is not at least 1 (or None: any number)")
+        if np.isnan(self.capture_db):
+            raise ValueError(f"reception.capture_db: {self.capture_db} is not a number of dB")
+        if not np.isfinite(self.noise_figure_db):
+            raise ValueError(f"reception.noise_figure_db: {self.noise_figure_db} is not a finite number of dB")
+        if self.demodulators is not None and (self.demodulators < 1 or self.demodulators % 1):
+            raise ValueError(
+                f"reception.demodulators: {self.demodulators} is not a whole number of at least 1 (or None: any number)"
+            )
         if self.inter_sf.startswith("sir") and self.sir_db is None:
             raise ValueError(f"reception.sir_db: inter_sf {self.inter_sf!r} needs a matrix [6, 6]")
         for name, shape in (("sensitivity_dbm", (6, 3)), ("sir_db", (6, 6)), ("sinr_db", (6,))):
             table = getattr(self, name)
-            if table is not None and np.shape(table) != shape:
+            if table is None:
+                continue
+            if np.shape(table) != shape:
                 raise ValueError(f"reception.{name}: shape {np.shape(table)}; allowed is {shape}")
+            if np.any(np.isnan(table)):
+                raise ValueError(f"reception.{name}: has values that are not numbers")
 
     def sensitivities_dbm(self, sf: NDArray[np.int64], bw_hz: NDArray[np.float64]) -> NDArray[np.float64]:
         """Sensitivity of each spreading factor at each bandwidth. `[S, W]` dBm"""

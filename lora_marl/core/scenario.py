@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, get_args
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from lora_marl.core import phy
 from lora_marl.core.propagation import Propagation, path_loss_db
@@ -28,7 +29,8 @@ class Change:
 
     Attributes:
         at_s: Time of the change; it holds for packets that start at or after it. s
-        values: Dotted field names to new values, e.g. `{"propagation.exponent": 3.32, "traffic.interval_s": 4.0}`.
+        values: Dotted field names to new values, e.g. `{"propagation.exponent": 3.32, "traffic.interval_s": 4.0}`: any
+            field of `propagation` and `traffic`, and `path_loss_db`, `channel_loss_db`, `active` and positions.
     """
 
     at_s: float
@@ -75,10 +77,12 @@ class Scenario:
     changes: tuple[Change, ...] = ()
 
     def __post_init__(self) -> None:
-        for name, width in (("node_xy_m", 2), ("gateway_xy_m", 2)):
+        for name, axes in (("node_xy_m", (2, 3)), ("gateway_xy_m", (2,))):
             xy_m = np.asarray(getattr(self, name), np.float64)
-            if xy_m.ndim < 2 or xy_m.shape[-1] != width or xy_m.shape[-2] == 0:
-                raise ValueError(f"scenario.{name}: shape {xy_m.shape}; allowed is [..., at least 1, 2]")
+            if xy_m.ndim not in axes or xy_m.shape[-1] != 2 or xy_m.shape[-2] == 0:
+                raise ValueError(
+                    f"scenario.{name}: shape {xy_m.shape}; allowed is [at least 1, 2], for nodes [B, N, 2]"
+                )
             if not np.all(np.isfinite(xy_m)):
                 raise ValueError(
                     f"scenario.{name}: has {np.size(xy_m) - np.isfinite(xy_m).sum()} values that are not finite"
@@ -90,7 +94,7 @@ class Scenario:
         if any(later.at_s < sooner.at_s for sooner, later in zip(self.changes, self.changes[1:], strict=False)):
             raise ValueError(f"scenario.changes: at_s {[c.at_s for c in self.changes]} is not in order of time")
         for change in self.changes:
-            self._check_paths(change)
+            self._check_change(change)
 
     @property
     def nodes(self) -> int:
@@ -130,41 +134,45 @@ class Scenario:
         active = np.ones(self.nodes, np.bool_) if self.active is None else self.active
         return np.where(active, interval_s, np.inf)
 
-    def airtime_s(self) -> NDArray[np.float64]:
-        """Airtime of the largest payload at each spreading factor and bandwidth. `[S, W]` s"""
+    def airtime_s(self, payload_bytes: ArrayLike | None = None) -> NDArray[np.float64]:
+        """Airtime of payloads (None: the largest one) at each spreading factor and bandwidth. `[..., S, W]` s"""
+        payload = np.max(self.traffic.payload_bytes) if payload_bytes is None else np.asarray(payload_bytes)
         return phy.airtime_s(
             np.array(self.region.spreading_factors)[:, None],
-            int(np.max(self.traffic.payload_bytes)),
+            payload[..., None, None],
             bw_hz=np.array(self.region.bandwidths_hz),
             coding_rate=self.coding_rate,
             preamble_symbols=self.preamble_symbols,
             low_data_rate=self.low_data_rate,
         )
 
-    def warn_if_unlawful(self) -> None:
-        """Warn when the traffic at the slowest data rate breaks the region's duty cycle."""
+    def warn_if_unlawful(self, stacklevel: int = 2) -> None:
+        """Warn when the traffic at the slowest data rate breaks the region's duty cycle; `stacklevel` as for `warn`."""
         limit, own = self.region.duty_cycle, self.traffic.duty_cycle
         if limit is None or (own is not None and own <= limit):
             return
-        airtime_s = float(self.airtime_s().max())
-        cycle_s = float(np.min(self.interval_s())) + (airtime_s if self.traffic.after_end else 0.0)
-        if airtime_s / cycle_s > limit:
+        traffic, airtime_s = self.traffic, float(self.airtime_s().max())
+        packets = traffic.burst_packets if traffic.kind == "burst" else 1
+        after_end = traffic.kind == "burst" or (traffic.kind == "poisson" and traffic.after_end)
+        cycle_s = float(np.min(self.interval_s())) + (packets * airtime_s if after_end else 0.0)
+        share = packets * airtime_s / cycle_s
+        if share > limit:
             warnings.warn(
-                f"{self.name}: a node at the slowest data rate sends {airtime_s / cycle_s:.1%} of the time; "
+                f"{self.name}: a node at the slowest data rate sends {share:.1%} of the time; "
                 f"{self.region.name} allows {limit:.1%}",
                 DutyCycleWarning,
-                stacklevel=2,
+                stacklevel=stacklevel,
             )
 
     def check_replicas(self, replicas: int) -> None:
         """Raise ValueError when a field speaks of another number of replicas."""
-        fields: dict[str, tuple[Any, int]] = {
+        per_replica: dict[str, tuple[Any, int]] = {
             "node_xy_m": (self.node_xy_m, 3),
             "path_loss_db": (self.path_loss_db, 3),
             "traffic.interval_s": (self.traffic.interval_s, 2),
             "traffic.payload_bytes": (self.traffic.payload_bytes, 2),
         }
-        for name, (value, with_replicas) in fields.items():
+        for name, (value, with_replicas) in per_replica.items():
             if np.ndim(value) == with_replicas and np.shape(value)[0] not in (1, replicas):
                 raise ValueError(f"scenario.{name}: {np.shape(value)[0]} replicas; allowed are 1 or {replicas}")
 
@@ -203,16 +211,26 @@ class Scenario:
         for sf in self.region.spreading_factors:
             for bw_hz in self.region.bandwidths_hz:
                 limit = self.region.max_payload(sf, bw_hz)
-                if limit is not None and payload > limit:
+                if payload > limit:
                     raise ValueError(
                         f"traffic.payload_bytes: {payload} exceeds {self.region.name}'s {limit} bytes at "
                         f"SF{sf}/{bw_hz / 1000:g} kHz; shorten the payload or leave that data rate out"
                     )
 
-    def _check_paths(self, change: Change) -> None:
+    def _check_change(self, change: Change) -> None:
+        """A change must name what may change, and leave a scenario of the same size."""
         if not change.at_s >= 0:
             raise ValueError(f"scenario.changes: at_s {change.at_s} is not at least 0 s")
-        try:
-            replace(self, changes=()).with_values(change.values)
-        except (AttributeError, TypeError) as error:
-            raise ValueError(f"scenario.changes: {list(change.values)} at {change.at_s} s: {error}") from error
+        known = [f"{part}.{f.name}" for part in ("propagation", "traffic") for f in fields(getattr(self, part))]
+        known += ["path_loss_db", "channel_loss_db", "active", "node_xy_m", "gateway_xy_m"]
+        for path in change.values:
+            if path not in known:
+                near = difflib.get_close_matches(path, known, n=1)
+                hint = f"did you mean {near[0]!r}?" if near else f"what may change is {', '.join(known)}"
+                raise ValueError(f"scenario.changes: {path!r} at {change.at_s} s cannot change; {hint}")
+        changed = replace(self, changes=()).with_values(change.values)
+        if (changed.nodes, changed.gateways) != (self.nodes, self.gateways):
+            sizes = f"{changed.nodes} nodes and {changed.gateways} gateways"
+            raise ValueError(
+                f"scenario.changes: {', '.join(change.values)} at {change.at_s} s makes {sizes}; they cannot change"
+            )

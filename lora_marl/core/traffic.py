@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args, get_type_hints
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,11 +42,13 @@ class Traffic:
     def __post_init__(self) -> None:
         if self.kind not in get_args(get_type_hints(Traffic)["kind"]):
             raise ValueError(f"traffic.kind: {self.kind!r} is not one of poisson, periodic, burst")
-        if not np.all(np.asarray(self.interval_s, np.float64) > 0):
-            raise ValueError(f"traffic.interval_s: {_worst(self.interval_s)} is not above 0 s")
+        interval_s = np.asarray(self.interval_s, np.float64)
+        if not np.all(interval_s > 0):
+            raise ValueError(f"traffic.interval_s: {_first(self.interval_s, interval_s > 0)} is not above 0 s")
         payload = np.asarray(self.payload_bytes)
-        if not np.all((payload >= 1) & (payload <= 255)) or np.any(payload != np.floor(payload)):
-            raise ValueError(f"traffic.payload_bytes: {_worst(self.payload_bytes)} is not a whole number from 1 to 255")
+        whole = (payload >= 1) & (payload <= 255) & (payload == np.floor(payload))
+        if not np.all(whole):
+            raise ValueError(f"traffic.payload_bytes: {_first(payload, whole)} is not a whole number from 1 to 255")
         if self.duty_cycle is not None and not 0 < self.duty_cycle <= 1:
             raise ValueError(f"traffic.duty_cycle: {self.duty_cycle} is not above 0 and at most 1")
         for name in ("jitter_s", "burst_gap_s"):
@@ -64,6 +66,6 @@ class Traffic:
         )  # fmt: skip
 
 
-def _worst(values: ArrayLike) -> float:
-    """The value to name in an error: the smallest, or nan."""
-    return float(np.min(np.asarray(values, np.float64)))
+def _first(values: ArrayLike, allowed: NDArray[np.bool_]) -> float:
+    """The first value that is not allowed, to name in an error."""
+    return float(np.asarray(values)[~allowed].flat[0])

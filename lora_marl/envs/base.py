@@ -120,6 +120,9 @@ class ArrayParallelEnv(Door, ParallelEnv):
         missing = [agent for agent in self.agents if agent not in actions]
         if missing:
             raise ValueError(f"actions: {missing[0]} has none; every agent in agents needs one")
+        unknown = [agent for agent in actions if agent not in self._number]
+        if unknown:
+            raise ValueError(f"actions: {unknown[0]!r} is no agent; see possible_agents")
         given = np.array([actions[agent] for agent in self.agents])
         if len(self.agents) == len(self.possible_agents):
             return given

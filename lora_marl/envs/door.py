@@ -103,8 +103,8 @@ class Door:
         if seeds is None:
             self._rngs = self._rngs or [seeding.np_random(None)[0] for _ in range(replicas)]
             return
-        if len(seeds) != replicas or min(seeds) < 0:
-            raise ValueError(f"seeds: {list(seeds)}; allowed are {replicas} of at least 0, one per replica")
+        if np.ndim(seeds) != 1 or len(seeds) != replicas or min(seeds) < 0:
+            raise ValueError(f"seeds: {seeds}; allowed are {replicas} of at least 0, one per replica")
         self._rngs = [seeding.np_random(int(seed))[0] for seed in seeds]
 
     def _begin(self, seed: int | None, options: Mapping[str, Any] | None) -> None:

@@ -47,14 +47,19 @@ class EnvSettings:
 
     def __post_init__(self) -> None:
         for name in ("replicas", "max_cycles"):
-            if not getattr(self, name) >= 1:
-                raise ValueError(f"{name}: {getattr(self, name)} is not at least 1")
+            check_count(name, getattr(self, name))
         for name in ("obs_format", "info_level"):
             allowed = get_args(get_type_hints(EnvSettings)[name])
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name}: {getattr(self, name)!r} is not one of {', '.join(allowed)}")
         if self.render_mode not in (None, *RENDER_MODES):
             raise ValueError(f"render_mode: {self.render_mode!r} is not one of {', '.join(RENDER_MODES)}")
+
+
+def check_count(name: str, value: object) -> None:
+    """ValueError unless the value is a whole number of at least 1."""
+    if not isinstance(value, (int, np.integer)) or value < 1:
+        raise ValueError(f"{name}: {value!r} is not a whole number of at least 1")
 
 
 class Game(Protocol):

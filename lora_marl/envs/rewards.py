@@ -43,14 +43,7 @@ class Scales:
         """The constants of a scenario; for xi, zeta and eta see `metric_factors`."""
         region = scenario.region
         payload_bytes, which = np.unique(np.asarray(scenario.traffic.payload_bytes), return_inverse=True)
-        airtime_s = phy.airtime_s(
-            np.array(region.spreading_factors)[:, None],
-            payload_bytes[:, None, None],
-            bw_hz=np.array(region.bandwidths_hz),
-            coding_rate=scenario.coding_rate,
-            preamble_symbols=scenario.preamble_symbols,
-            low_data_rate=scenario.low_data_rate,
-        )
+        airtime_s = scenario.airtime_s(payload_bytes)
         fastest = (8.0 * payload_bytes / airtime_s.min(axis=(1, 2)))[which]
         least_mw = phy.tx_power_mw(np.array(region.tp_dbm), scenario.energy).min()
         by_factor = metric_bonus(region, xi=xi, zeta=zeta, eta=eta if "tp" in factors else 0.0)

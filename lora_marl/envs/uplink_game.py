@@ -19,7 +19,7 @@ from lora_marl.core.scenario import Scenario
 from lora_marl.core.traffic import Traffic
 from lora_marl.envs.codec import ActionCodec, ActionFormat
 from lora_marl.envs.features import NodeFeatures
-from lora_marl.envs.game import EnvSettings
+from lora_marl.envs.game import EnvSettings, check_count
 from lora_marl.envs.rewards import Reward, Scales
 from lora_marl.render import Frame
 
@@ -48,6 +48,9 @@ class UplinkSettings(EnvSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_count("threads", self.threads)
+        if not isinstance(self.scenario, (Scenario, type(None))):
+            raise ValueError(f"scenario: {self.scenario!r} is not a lora_marl.core.scenario.Scenario, or None")
         if not 0.0 < self.window_s < np.inf:
             raise ValueError(f"window_s: {self.window_s} is not a number of seconds above 0")
         if self.min_margin_db is not None and not np.isfinite(self.min_margin_db):

@@ -176,3 +176,34 @@ def test_a_point_outside_the_region_is_refused_at_its_packet(factor, value, thre
         with pytest.raises(ValueError, match=r"points\[1, \d\]: .* is outside the region's lists"):
             while play == "advance" or len(air.next_decisions(points, 50.0)):
                 air.advance(points, 50.0)
+
+
+def test_at_the_same_instant_packets_end_before_others_start():
+    """Queued packets follow each other without a gap: one demodulator never refuses, no packet meets another."""
+    scenario = network(
+        2,
+        spread_m=10.0,
+        propagation=STILL,
+        reception=Reception(inter_sf="none", demodulators=2, capture_db=-np.inf),
+        traffic=Traffic(kind="periodic", interval_s=1e-3, random_phase=False, queued=True),
+    )
+    outcome = Air(scenario, [0]).advance(np.zeros((1, 2, 4), np.int16), 100.0)
+    assert outcome.sent.sum() > 1000
+    assert outcome.no_demodulator.sum() == 0
+
+
+def test_time_that_was_not_taken_stays_in_the_next_outcome():
+    scenario = network(10)
+    air, points = Air(scenario, [0], record=True), random_points(scenario)
+    while len(air.next_decisions(points, 30.0)):
+        pass
+    air.begin_episode()
+    outcome = air.advance(points, 20.0)
+    assert outcome.duration_s.tolist() == [50.0]
+    packets, _ = air.recording()
+    assert (np.diff(packets.start_s) >= 0).all() and packets.start_s[-1] < 20.0
+
+
+def test_an_endless_advance_is_refused():
+    with pytest.raises(ValueError, match="until_s: inf"):
+        Air(network(2), [0]).advance(np.zeros((1, 2, 4), np.int16), np.inf)

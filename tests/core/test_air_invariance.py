@@ -125,6 +125,7 @@ def test_a_snapshot_that_does_not_fit_is_refused_and_changes_nothing():
         ({k: v for k, v in saved.items() if k != "nodes"}, "nodes is missing"),
         (saved | {"nodes": saved["nodes"][:, :-8]}, r"nodes is uint8 .* this air's is"),
         (saved | {"seeds": np.array([2])}, r"seeds are \[2\]; this air's are \[1\]"),
+        (Air(replace(SCENARIO, node_xy_m=2 * SCENARIO.node_xy_m), [1]).state_dict(), "another network or rule"),
     ]
     for wrong, message in cases:
         other = Air(SCENARIO, [1])

@@ -214,9 +214,11 @@ def test_twenty_packets_by_hand():
     [
         ("inter_sf", "sinner", "reception.inter_sf: 'sinner' is not one of none"),
         ("spared_preamble_symbols", -1.0, "spared_preamble_symbols: -1.0 is not at least 0"),
-        ("demodulators", 0, "demodulators: 0 is not at least 1"),
+        ("demodulators", 0, "demodulators: 0 is not a whole number of at least 1"),
         ("sensitivity_dbm", np.zeros((6, 2)), r"sensitivity_dbm: shape \(6, 2\); allowed is \(6, 3\)"),
-        ("capture_db", float("nan"), "capture_db"),
+        ("capture_db", float("nan"), "reception.capture_db: nan is not a number"),
+        ("demodulators", 1.5, "demodulators: 1.5 is not a whole number"),
+        ("sinr_db", np.full(6, np.nan), "reception.sinr_db: has values that are not numbers"),
         ("inter_sf", "sir_energy", "sir_db: inter_sf 'sir_energy' needs a matrix"),
     ],
 )

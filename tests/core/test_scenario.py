@@ -103,6 +103,8 @@ def test_an_episode_begins_with_the_first_scenario():
 def test_the_journal_network_breaks_its_regions_duty_cycle_and_says_so():
     with pytest.warns(DutyCycleWarning, match=r"9.7% of the time; EU868 allows 1.0%"):
         replace(journal_network(), low_data_rate="off").warn_if_unlawful()
+    with pytest.warns(DutyCycleWarning):
+        journal_network()
     for lawful in (Traffic(interval_s=20.0, duty_cycle=0.01), Traffic(interval_s=600.0)):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -115,13 +117,18 @@ def test_the_journal_network_breaks_its_regions_duty_cycle_and_says_so():
         ({"node_xy_m": np.array([[0.0, np.nan]])}, "scenario.node_xy_m: has 1 values that are not finite"),
         ({"node_xy_m": np.zeros((0, 2))}, "scenario.node_xy_m: shape"),
         ({"gateway_xy_m": np.zeros((1, 3))}, "scenario.gateway_xy_m: shape"),
+        ({"gateway_xy_m": np.zeros((3, 1, 2))}, "scenario.gateway_xy_m: shape"),
+        ({"node_xy_m": np.zeros((1, 1, 20, 2))}, "scenario.node_xy_m: shape"),
         ({"path_loss_db": np.zeros((3, 1))}, r"scenario.path_loss_db: shape \(3, 1\); allowed is \(20, 1\)"),
         ({"channel_loss_db": np.full(3, np.inf)}, "scenario.channel_loss_db: has values that are not finite"),
         ({"active": np.ones(3, bool)}, r"scenario.active: shape \(3,\); allowed is \(20,\)"),
         ({"low_data_rate": "of"}, "scenario.low_data_rate: 'of' is not one of auto"),
         ({"coding_rate": 5}, "scenario.coding_rate: 5 is not one of 1, 2, 3, 4"),
         ({"energy": "solar"}, "scenario.energy: 'solar' is not one of radiated, supply"),
-        ({"changes": (Change(at_s=1.0, values={"trafic.interval_s": 1.0}),)}, "trafic"),
+        (
+            {"changes": (Change(at_s=1.0, values={"trafic.interval_s": 1.0}),)},
+            "'trafic.interval_s' at 1.0 s cannot change; did you mean 'traffic.interval_s'",
+        ),
         ({"changes": (Change(at_s=1.0, values={"traffic.interval_s": -1.0}),)}, "traffic.interval_s: -1.0"),
         ({"changes": (Change(at_s=-1.0, values={}),)}, "at_s -1.0 is not at least 0"),
         ({"changes": (Change(at_s=2.0, values={}), Change(at_s=1.0, values={}))}, "not in order of time"),
@@ -135,3 +142,15 @@ def test_bad_values_are_named(values, message):
 def test_a_payload_beyond_a_data_rates_maximum_names_the_data_rate():
     with pytest.raises(ValueError, match=r"payload_bytes: 100 exceeds EU868's 64 bytes at SF10/125 kHz"):
         Scenario(node_xy_m=np.zeros((1, 2)), region=REGIONS["EU868"], traffic=Traffic(payload_bytes=100))
+
+
+@pytest.mark.parametrize(
+    ("traffic", "share"),
+    [
+        (Traffic(kind="burst", interval_s=600.0, burst_packets=20), "7.1%"),
+        (Traffic(kind="periodic", interval_s=60.0), "3.8%"),
+    ],
+)
+def test_bursts_and_periods_count_in_full(traffic, share):
+    with pytest.warns(DutyCycleWarning, match=share):
+        journal_network(traffic=traffic)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from lora_marl.core.air import Air
+from lora_marl.core.presets import journal_network
 from lora_marl.core.scenario import Change, Scenario
 from lora_marl.core.topology import uniform_disc
 from lora_marl.core.traffic import Traffic
@@ -269,8 +270,8 @@ def test_positions_are_redrawn_at_every_reset(journal: Any) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"replicas": 0}, "replicas: 0 is not at least 1"),
-        ({"max_cycles": 0}, "max_cycles: 0 is not at least 1"),
+        ({"replicas": 0}, "replicas: 0 is not a whole number of at least 1"),
+        ({"max_cycles": 0}, "max_cycles: 0 is not a whole number of at least 1"),
         ({"obs_format": "tuple"}, "obs_format: 'tuple' is not one of box, dict"),
         ({"render_mode": "svg"}, "render_mode: 'svg' is not one of human, ansi, rgb_array"),
         ({"action_format": "box"}, "action_format: 'box' is not one of multidiscrete, discrete"),
@@ -284,6 +285,9 @@ def test_positions_are_redrawn_at_every_reset(journal: Any) -> None:
         ({"reward": {}}, "reward: has no term"),
         ({"reward": {"delivery": float("nan")}}, "the weight of delivery is nan"),
         ({"xi": float("nan")}, "xi = nan: must be finite"),
+        ({"max_cycles": 2.5}, "max_cycles: 2.5 is not a whole number"),
+        ({"threads": 0}, "threads: 0 is not a whole number"),
+        ({"scenario": "journal"}, "scenario: 'journal' is not a lora_marl.core.scenario.Scenario"),
     ],
 )
 def test_bad_arguments_are_named(settings: dict[str, Any], message: str) -> None:
@@ -315,3 +319,13 @@ def test_bad_calls_are_named(journal: Any) -> None:
         uplink_v0.parallel_env(
             scenario=journal(2), redraw=partial(uniform_disc, nodes=3, radius_m=1.0)
         ).reset()  # fmt: skip
+
+
+def test_actions_of_strangers_and_seeds_of_no_list_are_refused() -> None:
+    env = uplink_v0.parallel_env(scenario=journal_network(3))
+    env.reset(seed=0)
+    actions = {agent: env.action_space(agent).sample() for agent in env.agents}
+    with pytest.raises(ValueError, match="actions: 'bob' is no agent"):
+        env.step(actions | {"bob": 0})
+    with pytest.raises(ValueError, match="seeds: 5; allowed are 1 of at least 0"):
+        env.reset_array(seeds=5)

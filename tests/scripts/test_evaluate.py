@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from scripts import evaluate
+from scripts import evaluate, snapshots
 from tests.scripts.conftest import ROOT
 
 
@@ -67,7 +67,31 @@ def test_truncated_snapshot(invoke, run):
     assert result.exit_code == 2 and str(path) in result.output
 
 
-def test_no_snapshot_yet(invoke, run):
+def test_a_learner_without_a_snapshot_is_left_out(invoke, run, tmp_path):
     next((run / "0/cucb").glob("snapshot-*.npz")).unlink()
+    path = tmp_path / "out.json"
+    result = invoke(evaluate.app, run, "--hours", 1, "--json", path)
+    assert "cucb has no snapshot yet" in result.output
+    assert {learner for learner, _ in records(result, path)} == {"random", "static-sf7", "distance-quantile"}
+
+
+def test_no_snapshot_at_all(invoke, run):
+    for path in run.rglob("snapshot-*.npz"):
+        path.unlink()
     result = invoke(evaluate.app, run)
     assert result.exit_code == 2 and "train it first" in result.output
+
+
+@pytest.mark.parametrize("name", ["learner/arms", "air/nodes"])
+def test_snapshot_of_another_network(invoke, run, name):
+    for path in run.rglob("cucb/snapshot-*.npz"):
+        state = snapshots.read(path)
+        snapshots.write(path, state | {name: state[name][:, :3]})
+    result = invoke(evaluate.app, run)
+    assert result.exit_code == 2 and "does not fit" in result.output
+
+
+@pytest.mark.parametrize("hours", ["0", "-1", "nan"])
+def test_bad_hours(invoke, run, hours):
+    result = invoke(evaluate.app, run, f"--hours={hours}")
+    assert result.exit_code == 2 and "--hours" in result.output

@@ -21,7 +21,7 @@ def tally(state, tables, b, n):
     sums[AIRTIME_S] += airtime_s
     sums[ENERGY_MJ] += airtime_s * tables.tp_mw[node.point[3]]
     if delivered:
-        sums[DELIVERED_BITS] += tables.payload_bits[tables.payload[b % tables.payload.shape[0], n]]
+        sums[DELIVERED_BITS] += node.payload_bits
     if rule.count_arms:
         sizes = (tables.airtime_s.shape[1], tables.airtime_s.shape[2], tables.channel_loss_db.shape[0])
         offset = 0

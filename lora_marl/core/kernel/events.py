@@ -57,7 +57,9 @@ def start(state, tables, points, b, n, now_s):
     for f in range(4):
         node.point[f] = points[b, n, f]
     sf, bw, channel, tp = node.point[0], node.point[1], node.point[2], node.point[3]
-    airtime_s = tables.airtime_s[tables.payload[b % tables.payload.shape[0], n], sf, bw]
+    payload = tables.payload[b % tables.payload.shape[0], n]
+    airtime_s = tables.airtime_s[payload, sf, bw]
+    node.payload_bits = tables.payload_bits[payload]
     node.start_s = now_s
     node.end_s = now_s + airtime_s
     node.critical_s = now_s + tables.spared_s[sf, bw]
@@ -68,7 +70,7 @@ def start(state, tables, points, b, n, now_s):
     state.replicas[b].on_air += 1
     if tables.rule[0].record:
         record_start(state, b, n)
-    replace_first(state.events[b], node.end_s)
+    replace_first(state.events[b], node.end_s, ~n)
 
 
 @kernel()
@@ -85,4 +87,4 @@ def end(state, tables, b, n):
     node.on_air = False
     node.packet += 1
     node.free_s = node.end_s + tables.rule[0].off_per_airtime * (node.end_s - node.start_s)
-    replace_first(state.events[b], next_start_s(state, tables, b, n, node.end_s))
+    replace_first(state.events[b], next_start_s(state, tables, b, n, node.end_s), n)

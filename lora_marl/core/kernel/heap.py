@@ -1,8 +1,13 @@
-"""A binary heap of each source's next event, ordered by time and, at equal times, by source."""
+"""A binary heap of each node's next event, ordered by time.
+
+The start of node n's packet has the source n, its end the source ~n = -n - 1: at equal times ends come before starts,
+and packets that touch do not meet.
+"""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lora_marl.core.kernel.compiled import kernel
 
@@ -15,9 +20,8 @@ def _earlier(events, i, j):
 
 
 @kernel()
-def replace_first(events, time_s):
-    """Give the source of the earliest event its next event and restore the order."""
-    source = events[0].source
+def replace_first(events, time_s, source):
+    """Put a node's next event in the place of the earliest one, which was its own, and restore the order."""
     size = events.shape[0]
     hole = 0
     child = 1
@@ -34,15 +38,18 @@ def replace_first(events, time_s):
     events[hole].source = source
 
 
-def fill(events: np.ndarray, time_s: np.ndarray) -> None:
-    """Write the heaps `[B, N]` of the sources' next times `[B, N]`: sorted arrays are heaps."""
-    order = np.argsort(time_s, axis=-1, kind="stable")
-    events["source"] = order
+def fill(events: NDArray[np.void], time_s: NDArray[np.float64], ends: NDArray[np.bool_]) -> None:
+    """Write the heaps `[B, N]` of the nodes' next times `[B, N]`, which are ends or starts: sorted arrays are heaps."""
+    nodes = np.broadcast_to(np.arange(events.shape[-1]), events.shape)
+    source = np.where(ends, ~nodes, nodes)
+    order = np.lexsort((source, time_s), axis=-1)
+    events["source"] = np.take_along_axis(source, order, axis=-1)
     events["time_s"] = np.take_along_axis(time_s, order, axis=-1)
 
 
-def times_by_source(events: np.ndarray) -> np.ndarray:
-    """Each source's next time `[B, N]`: the inverse of `fill`."""
+def times_by_node(events: NDArray[np.void]) -> NDArray[np.float64]:
+    """Each node's next time `[B, N]`: the inverse of `fill`."""
+    source = events["source"]
     time_s = np.empty(events.shape)
-    np.put_along_axis(time_s, events["source"], events["time_s"], axis=-1)
+    np.put_along_axis(time_s, np.where(source < 0, ~source, source), events["time_s"], axis=-1)
     return time_s

@@ -34,7 +34,7 @@ def _fails_db_ratio(tables, rule, replica, n, packet, sf, rssi_dbm, on_air_dbm):
     """The published D-LoRa code's test: this packet's dBm over the sum of all others' dBm and a unit normal draw."""
     others_dbm = on_air_dbm + normal(replica.noise_key, n, packet)
     ratio = rssi_dbm / others_dbm if others_dbm != 0.0 else np.inf
-    return ratio >= 0.0 and ratio < tables.sinr_ratio[sf]
+    return (1.0 if ratio < 0.0 else ratio) < tables.sinr_ratio[sf]
 
 
 @kernel()

@@ -64,9 +64,10 @@ def _play_replica(state, tables, points, b, until_s, deciding):
     replica, rule = state.replicas[b], tables.rule[0]
     events = state.events[b]
     while events[0].time_s < until_s:
-        time_s, n = events[0].time_s, events[0].source
+        time_s, source = events[0].time_s, events[0].source
+        n = ~source if source < 0 else source
         node = state.nodes[b, n]
-        if node.on_air:
+        if source < 0:
             end(state, tables, b, n)
             if deciding and not node.undecided:
                 _mark_due(state, b, n)
@@ -83,7 +84,7 @@ def _play_replica(state, tables, points, b, until_s, deciding):
     return PLAYED
 
 
-def _compiled(source_hash: int) -> Callable:
+def _compiled_play(source_hash: int) -> Callable:
     """The compiled loop; the hash, a closure variable, makes the compiler's disk cache notice an edited kernel file."""
 
     @kernel(cache=True)
@@ -105,6 +106,22 @@ def _compiled(source_hash: int) -> Callable:
     return play
 
 
+def _compiled_first_starts(source_hash: int) -> Callable:
+    """What draws first packets; for the hash see `_compiled_play`."""
+
+    @njit(cache=True)
+    def first_starts_s(state, tables, now_s, which):
+        """First starts `[B, N]` of the nodes `which [B, N]`; infinite for the others. s"""
+        starts_s = np.full(which.shape, np.inf if source_hash >= 0 else 0.0)
+        for b in range(which.shape[0]):
+            for n in range(which.shape[1]):
+                if which[b, n]:
+                    starts_s[b, n] = first_start_s(state, tables, b, n, now_s)
+        return starts_s
+
+    return first_starts_s
+
+
 def foreign_point(state: State, points: NDArray[np.int16], b: int, first: int = 0) -> ValueError:
     """The error of a replica that stopped at a point outside the region; replicas are numbered from `first`."""
     n = state.events["source"][b, 0]
@@ -115,22 +132,12 @@ def foreign_point(state: State, points: NDArray[np.int16], b: int, first: int = 
 
 def _source_hash() -> int:
     folder = Path(__file__).parent
-    sources = [*sorted(folder.glob("*.py")), folder.parent / "units.py"]
+    sources = [*sorted(folder.glob("*.py")), folder.parent / "units.py", folder.parent / "reception.py"]
     return zlib.crc32(b"".join(source.read_bytes() for source in sources))
 
 
-play = _compiled(_source_hash())
-
-
-@njit(cache=True)
-def first_starts_s(state, tables, now_s, which):
-    """First starts `[B, N]` of the nodes `which [B, N]`; infinite for the others. s"""
-    starts_s = np.full(which.shape, np.inf)
-    for b in range(which.shape[0]):
-        for n in range(which.shape[1]):
-            if which[b, n]:
-                starts_s[b, n] = first_start_s(state, tables, b, n, now_s)
-    return starts_s
+play = _compiled_play(_source_hash())
+first_starts_s = _compiled_first_starts(_source_hash())
 
 
 @njit(cache=True)
@@ -140,8 +147,9 @@ def clear(state, none):
     for b in range(state.nodes.shape[0]):
         replica = state.replicas[b]
         replica.on_air = 0
+        replica.recorded = 0
+        replica.taken_s -= replica.now_s
         replica.now_s = 0.0
-        replica.taken_s = 0.0
         for g in range(state.gates.shape[1]):
             state.gates[b, g].locked = 0
             state.gates[b, g].on_air_dbm = 0.0

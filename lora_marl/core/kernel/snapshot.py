@@ -34,7 +34,7 @@ def _unpack_array(name: str, own: NDArray, saved: Mapping[str, NDArray]) -> NDAr
         raise ValueError(f"air state: {name} is missing; the snapshot is incomplete")
     plain = own.view(np.uint8) if own.dtype.names else own
     array = np.ascontiguousarray(saved[name])
-    fixed = slice(1) if name in GROWING else slice(None)
-    if array.dtype != plain.dtype or array.ndim != plain.ndim or array.shape[fixed] != plain.shape[fixed]:
+    fits = array.dtype == plain.dtype and array.ndim == plain.ndim
+    if not fits or (name not in GROWING and array.shape != plain.shape):
         raise ValueError(f"air state: {name} is {array.dtype} {array.shape}; this air's is {plain.dtype} {plain.shape}")
     return array.view(own.dtype).copy()

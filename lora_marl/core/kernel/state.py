@@ -25,6 +25,7 @@ NODE = np.dtype(
         ("end_s", np.float64),
         ("critical_s", np.float64),  # from here on an overlap harms the packet
         ("free_s", np.float64),  # end of the off time that the duty cycle imposes
+        ("payload_bits", np.float64),
         ("last_rssi_dbm", np.float64),  # of the last packet that ended, at its best gateway
         ("slot", np.int64),  # where the packet on the air is recorded
         ("newer", np.int32),  # neighbours in the list of packets on the air of one channel
@@ -105,7 +106,7 @@ class State(NamedTuple):
     links: NDArray[np.void]  # LINK [B, N, G]
     gates: NDArray[np.void]  # GATE [B, G]
     replicas: NDArray[np.void]  # REPLICA [B]
-    events: NDArray[np.void]  # EVENT [B, N], a binary heap: each source's next event
+    events: NDArray[np.void]  # EVENT [B, N], a binary heap: each node's next event
     newest: NDArray[np.int32]  # [B, C], newest packet on the air of each channel, or -1
     due: NDArray[np.int32]  # [B, N], nodes to be answered, in the order in which their packets ended
     sf_energy: NDArray[np.float64]  # [B, N, G, SF] under `sir_energy`, else [..., 0]. mW s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import NamedTuple
 
 import numpy as np
@@ -70,6 +71,11 @@ class Tables(NamedTuple):
     payload: NDArray[np.int32]  # [b, N], index of the payload size
     payload_bits: NDArray[np.float64]  # [Z]
     interval_s: NDArray[np.float64]  # [b, N]
+
+    def digest(self) -> int:
+        """A number that differs for networks or rules that play differently."""
+        rule = repr(self.rule.tolist()).encode()  # not its bytes: those between its fields are arbitrary
+        return zlib.crc32(rule + b"".join(array.tobytes() for array in self[1:]))
 
     def replicas_from(self, first: int) -> Tables:
         """The tables as the replicas from `first` on see them: the kernel numbers them from 0."""
@@ -173,10 +179,7 @@ def make(scenario: Scenario, shadowing_keys: NDArray[np.uint64], *, record: bool
     sir_db = rx.sir_db[np.ix_(sf - 7, sf - 7)] if rx.sir_db is not None else np.full((len(sf),) * 2, -np.inf)
     made = Tables(
         rule=_rule(scenario, record, count_arms),
-        airtime_s=phy.airtime_s(
-            sf[None, :, None], payload_bytes[:, None, None], bw_hz=bw_hz, coding_rate=scenario.coding_rate,
-            preamble_symbols=scenario.preamble_symbols, low_data_rate=scenario.low_data_rate,
-        ),
+        airtime_s=scenario.airtime_s(payload_bytes),
         spared_s=rx.spared_preamble_symbols * phy.symbol_time_s(sf[:, None], bw_hz=bw_hz),
         sensitivity_dbm=rx.sensitivities_dbm(sf, bw_hz),
         sinr_ratio=units.db_to_ratio(rx.sinr_thresholds_db(sf)),

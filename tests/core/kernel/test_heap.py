@@ -8,14 +8,14 @@ from lora_marl.core.kernel.state import EVENT
 TIMES = st.lists(st.floats(0, 100), min_size=1, max_size=20)
 
 
-@given(first=TIMES, gaps=st.lists(st.sampled_from([0.0, 0.5, 3.0, 40.0]), max_size=60))
-def test_events_come_in_order_of_time_and_then_of_source(first, gaps):
+@given(first=TIMES, gaps=st.lists(st.tuples(st.sampled_from([0.0, 0.5, 3.0, 40.0]), st.booleans()), max_size=60))
+def test_events_come_in_order_of_time_ends_before_starts(first, gaps):
     events = np.zeros((1, len(first)), EVENT)
-    heap.fill(events, np.array([first]))
-    pending = dict(enumerate(first))
-    for gap in gaps:
-        source = min(pending, key=lambda s: (pending[s], s))
-        assert (events[0, 0]["time_s"], events[0, 0]["source"]) == (pending[source], source)
-        pending[source] += gap
-        heap.replace_first(events[0], pending[source])
-        assert heap.times_by_source(events)[0].tolist() == [pending[s] for s in range(len(first))]
+    heap.fill(events, np.array([first]), np.zeros((1, len(first)), bool))
+    pending = {n: (time_s, n) for n, time_s in enumerate(first)}
+    for gap, is_end in gaps:
+        n = min(pending, key=pending.get)
+        assert (events[0, 0]["time_s"], events[0, 0]["source"]) == pending[n]
+        pending[n] = (pending[n][0] + gap, ~n if is_end else n)
+        heap.replace_first(events[0], *pending[n])
+        assert heap.times_by_node(events)[0].tolist() == [pending[k][0] for k in range(len(first))]
