@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from lora_marl.core.kernel import heap, run, snapshot, threads
 from lora_marl.core.kernel import tables as kernel_tables
 from lora_marl.core.kernel.random import stream_key
+from lora_marl.core.kernel.reschedule import stretch_waits
 from lora_marl.core.kernel.state import DECISION, allocate, grown, take_tallies
 from lora_marl.core.outcome import Decisions, Outcome, Packets, Receptions
 from lora_marl.core.reception import Fate
@@ -238,18 +239,7 @@ class Air:
         self.scenario = self.scenario.with_values(change.values)
         self._changes_made += 1
         self._tables = self._make_tables()
-        nodes, shape = self._state.nodes, self._state.events.shape
-        old_s, new_s = np.broadcast_to(interval_before_s, shape), np.broadcast_to(self._tables.interval_s, shape)
-        waiting = ~nodes["on_air"] & (old_s != new_s)
-        joining, leaving = waiting & ~np.isfinite(old_s), waiting & ~np.isfinite(new_s)
-        which = waiting & ~joining & ~leaving
-        before_s = heap.times_by_node(self._state.events)
-        times_s = before_s.copy()
-        times_s[which] = change.at_s + (before_s[which] - change.at_s) * (new_s[which] / old_s[which])
-        times_s[which] = np.maximum(times_s[which], nodes["free_s"][which])
-        nodes["birth_s"][which] += times_s[which] - before_s[which]
-        times_s[leaving] = np.inf
-        heap.fill(self._state.events, times_s, nodes["on_air"])
+        joining = stretch_waits(self._state, interval_before_s, self._tables.interval_s, change.at_s)
         self._schedule_first(joining, change.at_s)
 
     def _play(self, points: NDArray[np.int16], until_s: float, *, deciding: bool) -> int:
