@@ -14,6 +14,7 @@ moment (or the same held-out seeds): identical air, random numbers per node and 
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -49,8 +50,8 @@ def main(
 ) -> None:
     """Evaluates and reports."""
     with one_line_errors():
-        if hours is not None and not hours > 0:
-            raise UsageError(f"--hours: {hours:g} is not above 0")
+        if hours is not None and not 0 < hours < math.inf:
+            raise UsageError(f"--hours: {hours:g} is not a number of hours above 0")
         held_out, results = _seeds(seeds), []
         for path in runs:
             folder = RunFolder.read(path)

@@ -27,7 +27,7 @@ def draw_curves(path: Path, title: str, curves: Mapping[str, Sequence[Sequence[R
         curves: Rows of metrics by learner and seed.
     """
     figure = Figure(figsize=(11, 4), layout="constrained")
-    figure.suptitle(title)
+    figure.suptitle(f"{title} (mean; band: smallest to largest seed)")
     for axes, (metric, (name, factor)) in zip(figure.subplots(1, 2), _CURVES.items(), strict=True):
         for label, seeds in curves.items():
             trained = [[row for row in rows if not row["evaluation"]] for rows in seeds]
@@ -77,7 +77,7 @@ def draw_map(path: Path, title: str, scenario: Scenario, points: Mapping[str, ND
     factors = scenario.region.spreading_factors
     colours = colormaps["viridis"](np.linspace(0, 1, len(factors)))
     figure = Figure(figsize=(1.2 + 4.4 * len(points), 4.6), layout="constrained")
-    figure.suptitle(title)
+    figure.suptitle(f"{title} (spreading factor chosen last)")
     for axes, (label, chosen) in zip(figure.subplots(1, len(points), squeeze=False)[0], points.items(), strict=True):
         for index, (sf, colour) in enumerate(zip(factors, colours, strict=True)):
             axes.scatter(*node_xy_m[chosen[:, 0] == index].T, color=colour, s=18, label=f"SF{sf}")

@@ -16,12 +16,13 @@ from lora_marl.core.traffic import Traffic
 from tests.core.scenarios import network, random_points, region
 
 WIDE = region(channels=3, step_hz=100e3, bandwidths_hz=(125e3, 250e3, 500e3))
+FEW = region(channels=2, step_hz=200e3, bandwidths_hz=(125e3, 500e3), spreading_factors=(8, 9, 12))
 
 RULES = st.builds(
     Reception,
     spared_preamble_symbols=st.sampled_from([0.0, 3.0, 7.25]),
     spares=st.sampled_from(["target", "pair"]),
-    capture_db=st.sampled_from([0.0, 1.0, 6.0, np.inf]),
+    capture_db=st.sampled_from([-np.inf, -6.0, 0.0, 1.0, 6.0, np.inf]),
     equality_survives=st.booleans(),
     same_sf_needs_equal_bw=st.booleans(),
     inter_sf=st.sampled_from(["none", "sir_pairwise", "sir_energy", "sinr", "db_ratio"]),
@@ -29,6 +30,7 @@ RULES = st.builds(
     sir_db=st.sampled_from([tables.SIR_DB["goursaud"], tables.SIR_DB["norel"]]),
     channel_overlap=st.sampled_from(["bandwidth", "lorasim"]),
     demodulators=st.sampled_from([None, 1, 2, 8]),
+    sinr_db=st.sampled_from([None, np.full(6, 3.0)]),
     lost_packets_interfere=st.booleans(),
 )
 AIRS = st.builds(
@@ -56,11 +58,17 @@ def overall(fates, rssi_dbm):
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(rule=RULES, propagation=AIRS, gateways=st.integers(1, 3), seed=st.integers(0, 2**31))
-def test_kernel_equals_the_plain_statement(rule, propagation, gateways, seed):
+@given(
+    rule=RULES,
+    propagation=AIRS,
+    plan=st.sampled_from([WIDE, FEW]),
+    gateways=st.integers(1, 3),
+    seed=st.integers(0, 2**31),
+)
+def test_kernel_equals_the_plain_statement(rule, propagation, plan, gateways, seed):
     traffic = Traffic(interval_s=4.0, payload_bytes=np.resize([20, 50, 200], 30))
     scenario = network(
-        30, seed=seed, gateways=gateways, region=WIDE, reception=rule, propagation=propagation, traffic=traffic
+        30, seed=seed, gateways=gateways, region=plan, reception=rule, propagation=propagation, traffic=traffic
     )
     packets, receptions, fates = played(scenario, seed)
     ended = packets.fate >= 0

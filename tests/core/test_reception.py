@@ -8,6 +8,7 @@ import pytest
 from lora_marl.core import phy, tables
 from lora_marl.core.kernel.tables import channel_overlaps
 from lora_marl.core.reception import Fate, Reception
+from lora_marl.core.traffic import Traffic
 from tests.core.scenarios import played_once, region, timed
 
 OK, WEAK, DROWNED, HIT, REFUSED = (
@@ -115,8 +116,35 @@ def test_concurrency_limit_of_the_published_db_ratio(dlora_vectors):
 
 def test_alone_the_published_db_ratio_always_passes():
     rule = Reception(inter_sf="db_ratio", spared_preamble_symbols=0.0)
-    scenario = timed(np.arange(200) * 0.2, loss_for(np.full(200, -115.0)), reception=rule)
-    assert set(played_once(scenario, sf=7)[2]) == {OK}
+    every_second = Traffic(kind="periodic", interval_s=1.0, random_phase=False, payload_bytes=20)
+    scenario = timed([0], loss_for([-115.0]), reception=rule, traffic=every_second)
+    packets, _, _ = played_once(scenario, sf=7, until_s=2000.5)
+    assert len(packets.fate) == 2001
+    assert set(packets.fate.tolist()) == {OK}
+
+
+def test_golden_cases_of_the_published_db_ratio(dlora_vectors):
+    """Thresholds just below and just above the golden ratio; its noise is drowned by scaling all numbers up."""
+    played = 0
+    for case in dlora_vectors["authors_db_ratio_sinr"]["cases"]:
+        if not case["others"]:
+            continue
+        scale, played = 1e6, played + 1
+        rssi_dbm = scale * np.array([*case["others"], case["rssi"]])
+        ratio_db = 10 * np.log10(case["rssi"] / sum(case["others"]))
+        assert ratio_db == pytest.approx(case["sinr"], abs=0.05)  # the golden value has its noise
+        starts_s = [0.0] * len(case["others"]) + [0.001]
+        for offset_db, expected in ((-0.001, OK), (0.001, DROWNED)):
+            rule = Reception(
+                inter_sf="db_ratio",
+                sensitivity_dbm=np.full((6, 3), -1e12),
+                sinr_db=np.full(6, ratio_db + offset_db),
+                spared_preamble_symbols=0.0,
+            )
+            channels = region(channels=len(starts_s))
+            scenario = timed(starts_s, loss_for(rssi_dbm), reception=rule, region=channels)
+            assert played_once(scenario, sf=7, channel=np.arange(len(starts_s)))[2][-1] == expected, case
+    assert played >= 3
 
 
 def test_asymmetric_sir_matrix_is_wanted_by_interferer():
