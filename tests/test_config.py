@@ -296,7 +296,7 @@ def test_overrides_win_and_read_like_yaml() -> None:
         "indicator": "pm1",
         "sf_weight": "xor",
     }
-    assert list(run.learners) == ["cucb"]
+    assert list(run.learners) == ["cucb", "static-sf7", "distance-quantile"]
 
 
 @pytest.mark.parametrize("override", ["seeds", "=3", "seeds.x=3", "seeds=[1", "scenario.trafic.kind=poisson"])
@@ -338,5 +338,5 @@ def test_conference_as_run() -> None:
 
 def test_the_main_job() -> None:
     run = config.load(CONFIGS / "dlora.yaml")
-    assert list(run.learners) == ["cucb", "random"]
+    assert list(run.learners) == ["cucb", "random", "static-sf7", "distance-quantile"]
     assert (run.seeds, run.duration_h) == ((0, 1, 2, 3, 4), 500)

@@ -19,6 +19,8 @@ TINY = (
     "interval_h=0.125",
     "report_last_h=0.5",
     "seeds=[0,1]",
+    "learners.static-sf7=null",
+    "learners.distance-quantile=null",
 )
 
 Invoke = Callable[..., Result]
