@@ -115,7 +115,8 @@ class Air:
             What came of the time since outcomes were last taken.
 
         Raises:
-            ValueError: a clock beyond `until_s`, points of another type or shape, or a packet's outside the region.
+            ValueError: an endless `until_s` or one before a clock, points of another type or shape, or a foreign point.
+                region.
         """
         self._check_points(points)
         self._check_time(until_s)
@@ -245,9 +246,8 @@ class Air:
     def _play(self, points: NDArray[np.int16], until_s: float, *, deciding: bool) -> int:
         """Play all replicas; returns the number of decisions written."""
         if self._threads > 1 and not deciding:
-            return threads.play(
-                self._state, self._tables, points, until_s, deciding, self._decisions, self._threads
-            )  # fmt: skip
+            threads.play(self._state, self._tables, points, until_s, self._threads)
+            return 0
         made, done = 0, 0
         while True:
             made, done, status = run.play(

@@ -8,36 +8,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lora_marl.core.kernel import run
-from lora_marl.core.kernel.state import State
+from lora_marl.core.kernel.state import DECISION, State
 from lora_marl.core.kernel.tables import Tables
 
 
-def play(
-    state: State,
-    tables: Tables,
-    points: NDArray[np.int16],
-    until_s: float,
-    deciding: bool,
-    decisions: NDArray[np.void],
-    threads: int,
-) -> int:
-    """Play every replica of a state that records nothing; returns the number of decisions written."""
-    replicas, nodes = state.nodes.shape
-    edges = np.linspace(0, replicas, threads + 1).astype(int)
-    parts = [slice(first, last) for first, last in zip(edges[:-1], edges[1:], strict=True)]
+def play(state: State, tables: Tables, points: NDArray[np.int16], until_s: float, threads: int) -> None:
+    """Play every replica of a state that records nothing to a time, without decisions.
 
-    def play_part(part: slice) -> NDArray[np.void]:
-        rows = decisions[part.start * nodes : part.stop * nodes]
-        shared = tables.replicas_from(part.start)
-        here = state.replicas_in(part)
-        made, stopped, status = run.play(here, shared, points[part], until_s, deciding, rows, 0, 0)
+    Raises:
+        ValueError: a packet's point outside the region.
+    """
+    edges = np.linspace(0, len(state.nodes), threads + 1).astype(int)
+    no_decisions = np.empty(0, DECISION)
+
+    def play_part(first: int, last: int) -> None:
+        part = slice(first, last)
+        here, shared = state.replicas_in(part), tables.replicas_from(first)
+        _, stopped, status = run.play(here, shared, points[part], until_s, False, no_decisions, 0, 0)
         if status == run.FOREIGN_POINT:
-            raise run.foreign_point(here, points[part], stopped, part.start)
-        rows["replica"][:made] += part.start
-        return rows[:made]
+            raise run.foreign_point(here, points[part], stopped, first)
 
     with ThreadPoolExecutor(threads) as pool:
-        written = list(pool.map(play_part, parts))
-    made = sum(len(rows) for rows in written)
-    decisions[:made] = np.concatenate(written)
-    return made
+        list(pool.map(play_part, edges[:-1], edges[1:]))  # raises what a part raised
