@@ -115,8 +115,8 @@ class Air:
             What came of the time since outcomes were last taken.
 
         Raises:
-            ValueError: an endless `until_s` or one before a clock, points of another type or shape, or a foreign point.
-                region.
+            ValueError: an endless `until_s` or one before a clock, points of another type or shape, or a packet's point
+                outside the region.
         """
         self._check_points(points)
         self._check_time(until_s)
