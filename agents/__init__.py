@@ -18,6 +18,12 @@ LEARNERS: dict[str, str] = {
     "distance-quantile": "agents.fixed:DistanceQuantile",
     "ucb1": "agents.bandits:UCB1",
     "cucb": "agents.bandits:CUCB",
+    "discounted-cucb": "agents.nonstationary:DiscountedCUCB",
+    "window-cucb": "agents.nonstationary:WindowCUCB",
+    "restarting-cucb": "agents.nonstationary:RestartingCUCB",
+    "mix-mab": "agents.mix_mab:MixMAB",
+    "epsilon-greedy": "agents.exploration:EpsilonGreedy",
+    "thompson": "agents.exploration:Thompson",
     "conference-cucb": "agents.legacy:ConferenceCUCB",
 }
 """Import path of every learner; resolved when used, so that a learner's libraries load only with it."""
@@ -38,7 +44,7 @@ def make(learner: str, scenario: Scenario, seeds: Sequence[int], **parameters: A
     cls = learner_class(learner)
     known = parameters_of(cls)
     for name in parameters:
-        if name not in known and not _takes_any(cls):
+        if name not in known:
             raise ValueError(f"learner {learner} has no parameter {name!r}{_nearest(name, known)}")
     return cls(scenario, seeds, **parameters)
 
@@ -60,9 +66,17 @@ def learner_class(learner: str) -> type[Learner]:
 
 
 def parameters_of(cls: type[Learner]) -> dict[str, Any]:
-    """The parameters of a learner and their defaults, scenario and seeds aside."""
-    parameters = list(inspect.signature(cls).parameters.values())
-    return {parameter.name: parameter.default for parameter in parameters[2:]}
+    """The parameters of a learner and their defaults, scenario and seeds aside.
+
+    A constructor that hands `**parameters` on has those of the class that it inherits from, too.
+    """
+    found: dict[str, Any] = {}
+    for kind in cls.__mro__:
+        own = list(inspect.signature(kind).parameters.values())[2:]
+        found = {each.name: each.default for each in own if each.kind is not each.VAR_KEYWORD} | found
+        if not _takes_any(kind):
+            break
+    return found
 
 
 def _takes_any(cls: type[Learner]) -> bool:

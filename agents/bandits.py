@@ -32,127 +32,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from agents import ucb_kernel
-from agents.learner import Learner
+from agents.index_bandit import IndexBandit, factor_groups, product_group
+from agents.index_kernel import END
 from agents.rewards import indicator as indicator_rewards
 from agents.rewards import reward_table
-from agents.ucb_kernel import COUNT, END, FIRST, STRIDES, SUBTRACTED, VALUE, WIDTH
 from lora_marl.core.choice import chosen_factors
 from lora_marl.core.metric_factors import metric_bonus
-from lora_marl.core.region import FACTORS
 
 if TYPE_CHECKING:
-    from lora_marl.core.outcome import Decisions
     from lora_marl.core.scenario import Scenario
-
-
-class IndexBandit(Learner):
-    """Nodes that choose by upper confidence index.
-
-    `decide` is one compiled pass; `update` and `select` say the same in NumPy and are its oracle.
-
-    Args:
-        scenario, seeds, factors, fixed_point: See `Learner`.
-        groups: Which arms compete and which factors they set (`agents.ucb_kernel`). `[G, 7]`
-        rewards: Of every arm by fate. `[5, K]`
-        c: Weight of exploration, at least 0.
-        prior: Tries that every arm starts with, 0 or 1.
-
-    Raises:
-        ValueError: `c` or `prior` outside its range.
-    """
-
-    def __init__(
-        self,
-        scenario: Scenario,
-        seeds: Sequence[int],
-        *,
-        factors: Sequence[str],
-        fixed_point: Sequence[int] | None,
-        groups: NDArray[np.int64],
-        rewards: NDArray[np.float64],
-        c: float,
-        prior: int,
-    ) -> None:
-        super().__init__(scenario, seeds, factors=factors, fixed_point=fixed_point)
-        if not 0 <= c < np.inf:
-            raise ValueError(f"c = {c}: must be a finite number of at least 0")
-        if prior not in (0, 1):
-            raise ValueError(f"prior = {prior}: must be 0 or 1")
-        self.c, self.prior = float(c), float(prior)
-        self.groups, self.rewards = groups, rewards
-        self.t = np.ones((self.replicas, self.nodes), np.int64)
-        self._state = np.zeros((self.replicas, self.nodes, 3, self.rewards.shape[1]))
-        self._state[:, :, WIDTH] = self.c / np.sqrt(2 * self.prior) if prior else np.inf
-
-    @property
-    def values(self) -> NDArray[np.float64]:
-        """Expected rewards `[B, N, K]`."""
-        return self._state[:, :, VALUE]
-
-    @property
-    def counts(self) -> NDArray[np.float64]:
-        """Packets of known fate that each arm was sent with `[B, N, K]`."""
-        return self._state[:, :, COUNT]
-
-    def decide(self, decisions: Decisions, points: NDArray[np.int16]) -> None:
-        """Updates, selects and writes the choices into `points` `[B, N, 4]`, in place, in one compiled pass."""
-        ucb_kernel.decide(
-            decisions.records, points, self.t, self._state, self.rewards, self.groups,
-            self.fixed_point, self.c, self.prior,
-        )  # fmt: skip
-
-    def update(self, decisions: Decisions) -> None:
-        """Learns from the fates of the last packets; rows with `Fate.NONE` are skipped."""
-        known = np.flatnonzero(decisions.fate >= 0)
-        b, n = decisions.replica[known], decisions.node[known]
-        fate, point = decisions.fate[known], decisions.point[known]
-        self.t[b, n] += 1
-        for group in self.groups:
-            k = group[FIRST] + point @ group[STRIDES:]
-            self.counts[b, n, k] += 1
-            pulls = self.counts[b, n, k] + self.prior
-            self.values[b, n, k] += (self.rewards[fate, k] - self.values[b, n, k + group[SUBTRACTED]]) / pulls
-            self._state[b, n, WIDTH, k] = self.c / np.sqrt(2 * pulls)
-
-    def select(self, decisions: Decisions) -> NDArray[np.int16]:
-        """The points of highest index `[M, 4]`."""
-        index = self.indices(decisions.replica, decisions.node)
-        chosen = np.tile(self.fixed_point, (len(index), 1))
-        for group in self.groups:
-            rest = index[:, group[FIRST] : group[END]].argmax(axis=1)
-            for factor in np.flatnonzero(group[STRIDES:]):
-                chosen[:, factor], rest = np.divmod(rest, group[STRIDES + factor])
-        return chosen
-
-    def indices(self, replica: NDArray[np.integer], node: NDArray[np.integer]) -> NDArray[np.float64]:
-        """Upper confidence indices of the arms of some nodes `[M, K]`."""
-        return ucb_index(
-            self.values[replica, node], self.counts[replica, node], self.t[replica, node, None], self.c, self.prior
-        )
-
-    def initial_points(self) -> NDArray[np.int16]:
-        """The first arm of every group: what the index chooses while nothing is known `[B, N, 4]`."""
-        learned = np.any(self.groups[:, STRIDES:] > 0, axis=0)
-        return np.tile(np.where(learned, 0, self.fixed_point).astype(np.int16), (self.replicas, self.nodes, 1))
-
-    def state_arrays(self) -> dict[str, NDArray]:
-        """Transmissions `[B, N]`; values, counts and widths `[B, N, 3, K]`."""
-        return {"t": self.t, "arms": self._state}
-
-
-def ucb_index(
-    value: NDArray[np.float64], count: NDArray[np.float64], t: NDArray[np.integer], c: float, prior: float
-) -> NDArray[np.float64]:
-    """Upper confidence index: value + c sqrt(ln t / (2 (count + prior))); infinite where nothing was tried.
-
-    Source: D-LoRa journal Eq. (18) and (23).
-    """
-    pulls = count + prior
-    bonus = c * np.sqrt(np.log(t) / (2 * np.where(pulls > 0, pulls, 1.0)))
-    return np.where(pulls > 0, value + bonus, np.inf)
 
 
 class CUCB(IndexBandit):
@@ -165,6 +55,7 @@ class CUCB(IndexBandit):
         prior: 1 as in the published code, 0 as in the paper.
         indicator: `pm1`: a packet is worth +1 or -1; `indicator01`: 1 or 0, as printed.
         sf_weight: `true`: SF / 2^SF; `xor`: the published code's exclusive or.
+        allowed: Base arms that may be chosen, the learned factors' values one after another; broadcasts to `[B, N, K]`.
     """
 
     name: ClassVar[str] = "cucb"
@@ -175,7 +66,7 @@ class CUCB(IndexBandit):
         seeds: Sequence[int],
         *,
         factors: Sequence[str] | None = None,
-        fixed_point: Sequence[int] | None = None,
+        fixed_point: ArrayLike | None = None,
         c: float = 2.0,
         xi: float = 1.0,
         zeta: float = 0.0,
@@ -183,6 +74,7 @@ class CUCB(IndexBandit):
         prior: int = 1,
         indicator: str = "pm1",
         sf_weight: str = "true",
+        allowed: NDArray[np.bool_] | None = None,
     ) -> None:
         region = scenario.region
         factors = chosen_factors(region, factors)
@@ -191,6 +83,7 @@ class CUCB(IndexBandit):
             scenario, seeds, factors=factors, fixed_point=fixed_point, c=c, prior=prior,
             groups=factor_groups(region.factor_sizes, factors),
             rewards=reward_table(indicator_rewards(indicator), bonus, region, factors),
+            allowed=allowed,
         )  # fmt: skip
 
 
@@ -212,7 +105,7 @@ class UCB1(IndexBandit):
         seeds: Sequence[int],
         *,
         factors: Sequence[str] | None = None,
-        fixed_point: Sequence[int] | None = None,
+        fixed_point: ArrayLike | None = None,
         c: float = 2.0,
         prior: int = 1,
         indicator: str = "pm1",
@@ -223,26 +116,3 @@ class UCB1(IndexBandit):
         super().__init__(
             scenario, seeds, factors=factors, fixed_point=fixed_point, c=c, prior=prior, groups=group, rewards=rewards
         )
-
-
-def factor_groups(sizes: Sequence[int], factors: Sequence[str]) -> NDArray[np.int64]:
-    """One group of arms per factor, one after another `[F, 7]`."""
-    groups = np.zeros((len(factors), STRIDES + len(FACTORS)), np.int64)
-    first = 0
-    for group, name in zip(groups, factors, strict=True):
-        column = FACTORS.index(name)
-        group[FIRST], group[END], group[STRIDES + column] = first, first + sizes[column], 1
-        first = group[END]
-    return groups
-
-
-def product_group(sizes: Sequence[int], factors: Sequence[str]) -> NDArray[np.int64]:
-    """One group with every combination of the factors' values, the last factor counting fastest `[1, 7]`."""
-    group = np.zeros((1, STRIDES + len(FACTORS)), np.int64)
-    arms = 1
-    for column in reversed(range(len(FACTORS))):
-        if FACTORS[column] in factors:
-            group[0, STRIDES + column] = arms
-            arms *= sizes[column]
-    group[0, END] = arms
-    return group

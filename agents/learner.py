@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from lora_marl.core.choice import checked_point, chosen_factors
+from lora_marl.core.choice import checked_points, chosen_factors
 from lora_marl.core.region import FACTORS
 
 if TYPE_CHECKING:
-    from lora_marl.core.outcome import Decisions
+    from lora_marl.core.outcome import Decisions, Outcome
     from lora_marl.core.scenario import Scenario
 
 
@@ -30,7 +30,11 @@ class Learner(ABC):
         scenario: The network; what may be chosen is in its region.
         seeds: One per replica.
         factors: The factors that are chosen, a subset of `FACTORS`; None: those with more than one value.
-        fixed_point: `[4]` indices of the factors that are not chosen; None: the first value of each, highest power.
+        fixed_point: Indices of the factors that are not chosen, `[4]`, or `[N, 4]` or `[B, N, 4]` by node; None: the
+            first value of each, highest power.
+
+    Attributes:
+        overhead: What was sent before the first decision (data collection); None: nothing.
 
     Raises:
         ValueError: no seeds, an unknown factor, or a fixed point outside the region.
@@ -44,14 +48,28 @@ class Learner(ABC):
         seeds: Sequence[int],
         *,
         factors: Sequence[str] | None = None,
-        fixed_point: Sequence[int] | None = None,
+        fixed_point: ArrayLike | None = None,
     ) -> None:
         if len(seeds) == 0:
             raise ValueError("seeds = []: needs one per replica, at least one")
         self.region = scenario.region
         self.replicas, self.nodes = len(seeds), scenario.nodes
         self.factors = chosen_factors(self.region, factors)
-        self.fixed_point = checked_point(self.region, fixed_point)
+        self.fixed_points = checked_points(self.region, fixed_point, (self.replicas, self.nodes))
+        self.overhead: Outcome | None = None
+
+    @property
+    def operations(self) -> int:
+        """Arithmetic operations of one node for one decision, its update included; 0: it only looks up.
+
+        Additions, multiplications, comparisons, roots, logarithms and draws count one each.
+        """
+        return 0
+
+    @property
+    def state_bytes(self) -> float:
+        """Memory of one node, in bytes."""
+        return sum(array.nbytes for array in self.state_arrays().values()) / (self.replicas * self.nodes)
 
     @abstractmethod
     def select(self, decisions: Decisions) -> NDArray[np.int16]:
@@ -73,7 +91,7 @@ class Learner(ABC):
 
     def initial_points(self) -> NDArray[np.int16]:
         """The operating points before the first decision `[B, N, 4]`."""
-        return np.tile(self.fixed_point, (self.replicas, self.nodes, 1))
+        return self.fixed_points.copy()
 
     def state_arrays(self) -> dict[str, NDArray]:
         """Everything that changes while learning, by name: the arrays themselves, not copies."""

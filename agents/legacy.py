@@ -31,9 +31,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.bandits import IndexBandit, factor_groups
+from agents.index_bandit import IndexBandit, factor_groups
+from agents.index_kernel import FIRST, SUBTRACTED
 from agents.rewards import reward_table
-from agents.ucb_kernel import FIRST, SUBTRACTED
 from lora_marl.core.metric_factors import sf_weights, shares
 from lora_marl.core.reception import FATES, Fate
 from lora_marl.core.region import FACTORS, Region

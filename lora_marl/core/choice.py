@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from lora_marl.core.region import FACTORS, Region
 
@@ -26,17 +26,28 @@ def chosen_factors(region: Region, factors: Sequence[str] | None) -> tuple[str, 
     return tuple(name for name in FACTORS if name in factors)
 
 
-def checked_point(region: Region, point: Sequence[int] | None) -> NDArray[np.int16]:
-    """An operating point within the region; None: the first value of each factor and the highest power. `[4]`
+def checked_points(region: Region, points: ArrayLike | None, cells: tuple[int, ...]) -> NDArray[np.int16]:
+    """Operating points within the region for all `cells`, from one `[4]` or as many as broadcast to them.
+
+    Args:
+        region: What may be chosen.
+        points: Indices; None: the first value of each factor and the highest power.
+        cells: Leading shape of the result, such as (replicas, nodes).
+
+    Returns:
+        int16 `[*cells, 4]`
 
     Raises:
-        ValueError: an index outside the region's list, naming the factor and the limits.
+        ValueError: a shape that does not broadcast, or an index outside the region's list, naming it and the limits.
     """
-    if point is None:
-        return np.array([0, 0, 0, len(region.tp_dbm) - 1], np.int16)
-    if len(point) != len(FACTORS):
-        raise ValueError(f"fixed_point: {list(point)}; needs {len(FACTORS)} indices, of {', '.join(FACTORS)}")
-    for name, index, size in zip(FACTORS, point, region.factor_sizes, strict=True):
-        if not 0 <= index < size:
-            raise ValueError(f"fixed_point: {name} = {index} is outside 0 to {size - 1}")
-    return np.array(point, np.int16)
+    given = np.asarray([0, 0, 0, len(region.tp_dbm) - 1] if points is None else points)
+    if given.ndim == 0 or given.shape[-1] != len(FACTORS):
+        raise ValueError(f"fixed_point: {given.tolist()}; needs {len(FACTORS)} indices, of {', '.join(FACTORS)}")
+    for name, indices, size in zip(FACTORS, np.moveaxis(given, -1, 0), region.factor_sizes, strict=True):
+        outside = indices[(indices < 0) | (indices >= size)]
+        if outside.size:
+            raise ValueError(f"fixed_point: {name} = {outside.flat[0]} is outside 0 to {size - 1}")
+    try:
+        return np.broadcast_to(given, (*cells, len(FACTORS))).astype(np.int16)
+    except ValueError:
+        raise ValueError(f"fixed_point: shape {given.shape} is not one of a point for {cells}") from None

@@ -13,7 +13,7 @@ import numpy as np
 from gymnasium.spaces import Discrete, MultiDiscrete
 from numpy.typing import ArrayLike, NDArray
 
-from lora_marl.core.choice import checked_point, chosen_factors
+from lora_marl.core.choice import checked_points, chosen_factors
 from lora_marl.core.region import FACTORS, Region
 from lora_marl.core.scenario import Scenario
 
@@ -53,7 +53,7 @@ class ActionCodec:
         self.flat = action_format == "discrete"
         self._columns = [FACTORS.index(name) for name in self.factors]
         self.sizes = tuple(region.factor_sizes[column] for column in self._columns)
-        self.fixed_point = checked_point(region, fixed_point)
+        self.fixed_point = checked_points(region, fixed_point, ())
         actions = np.unravel_index(np.arange(math.prod(self.sizes) if self.flat else 1), self.sizes)
         self._choices = np.stack(actions, axis=-1).astype(np.int16)
 

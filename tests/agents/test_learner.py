@@ -57,7 +57,7 @@ def test_a_state_of_another_learner_is_refused(journal, name):
 
 def test_a_refused_state_changes_nothing(journal):
     learner = agents.make("cucb", journal, [0])
-    broken = learner.state_dict() | {"t": np.full((1, 12), 9), "arms": np.zeros(3)}
+    broken = learner.state_dict() | {"t": np.full((1, 12), 9.0), "arms": np.zeros(3)}
     with pytest.raises(ValueError, match="arms"):
         learner.load_state_dict(broken)
     assert (learner.t == 1).all()

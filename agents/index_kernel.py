@@ -1,0 +1,209 @@
+"""The compiled passes of the index bandits: update, select and write, for a batch of decisions, without allocation.
+
+The state of a node is `arms[b, n]`: `[3, K]`, rows `VALUE`, `COUNT` and `WIDTH` = c / sqrt(2 (count + prior)), kept so
+that the index of an arm costs one multiplication and one addition. `groups` `[G, 7]` says which arms compete and which
+factors they set: the group's first arm, the one past its last, how far from an arm the value lies that its update
+subtracts (0: its own), and the strides by which the group's arms count through the four factors (0: not set).
+
+Every pass takes, in this order:
+
+    decisions   Records of `lora_marl.core.outcome.Decisions` `[M]`, each (replica, node) at most once.
+    points      Operating points `[B, N, 4]`, written for the nodes that decide.
+    t           Transmissions so far, from 1 `[B, N]`.
+    arms        `[B, N, 3, K]`.
+    reward      By fate and arm `[5, K]`.
+    groups      `[G, 7]`.
+    fixed       What the factors of no group are set to `[B, N, 4]`.
+    c, prior    Weight of exploration, and tries that every arm starts with.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+VALUE, COUNT, WIDTH = 0, 1, 2
+FIRST, END, SUBTRACTED, STRIDES = 0, 1, 2, 3
+
+Records = NDArray[np.void]
+Points = NDArray[np.int16]
+Floats = NDArray[np.float64]
+Groups = NDArray[np.int64]
+
+
+@njit(inline="always")
+def arm_of(group: Groups, point: Points) -> int:
+    """The arm of a group that a packet was sent with."""
+    k = group[FIRST]
+    for factor in range(4):
+        k += group[STRIDES + factor] * point[factor]
+    return k
+
+
+@njit(inline="always")
+def width(c: float, pulls: float) -> float:
+    """Half-width of an arm's confidence at ln t = 1: without limit where nothing was tried."""
+    return c / math.sqrt(2.0 * pulls) if pulls > 0.0 else np.inf
+
+
+@njit(inline="always")
+def learn(arms: Floats, reward: Floats, groups: Groups, point: Points, c: float, prior: float) -> None:
+    """Book a packet on the arms that it was sent with; `reward` `[K]` is its fate's."""
+    for g in range(groups.shape[0]):
+        k = arm_of(groups[g], point)
+        arms[COUNT, k] += 1.0
+        pulls = arms[COUNT, k] + prior
+        arms[VALUE, k] += (reward[k] - arms[VALUE, k + groups[g, SUBTRACTED]]) / pulls
+        arms[WIDTH, k] = width(c, pulls)
+
+
+@njit(inline="always")
+def set_factors(group: Groups, arm: int, point: Points) -> None:
+    """Write an arm's factors into a point."""
+    rest = arm - group[FIRST]
+    for factor in range(4):
+        stride = group[STRIDES + factor]
+        if stride > 0:
+            point[factor] = rest // stride
+            rest %= stride
+
+
+@njit(inline="always")
+def choose(arms: Floats, t: float, groups: Groups, point: Points) -> None:
+    """Write the arms of highest upper confidence index into a point."""
+    root = math.sqrt(math.log(t))
+    for g in range(groups.shape[0]):
+        best = groups[g, FIRST]
+        # At t = 1 and prior = 0 this is 0 * inf; nothing compares greater, so the first arm wins, as it should.
+        highest = arms[VALUE, best] + root * arms[WIDTH, best]
+        for k in range(groups[g, FIRST] + 1, groups[g, END]):
+            index = arms[VALUE, k] + root * arms[WIDTH, k]
+            if index > highest:
+                highest = index
+                best = k
+        set_factors(groups[g], best, point)
+
+
+@njit(cache=True, nogil=True)
+def decide(
+    decisions: Records, points: Points, t: Floats, arms: Floats, reward: Floats, groups: Groups, fixed: Points,
+    c: float, prior: float,
+) -> None:  # fmt: skip
+    """All packets count alike, for ever."""
+    for m in range(decisions.shape[0]):
+        decision = decisions[m]
+        b, n = decision.replica, decision.node
+        if decision.fate >= 0:
+            t[b, n] += 1.0
+            learn(arms[b, n], reward[decision.fate], groups, decision.point, c, prior)
+        points[b, n] = fixed[b, n]
+        choose(arms[b, n], t[b, n], groups, points[b, n])
+
+
+@njit(cache=True, nogil=True)
+def decide_discounted(
+    decisions: Records, points: Points, t: Floats, arms: Floats, reward: Floats, groups: Groups, fixed: Points,
+    c: float, prior: float, discount: float,
+) -> None:  # fmt: skip
+    """Every packet makes all earlier ones count less, by a factor of `discount`."""
+    for m in range(decisions.shape[0]):
+        decision = decisions[m]
+        b, n = decision.replica, decision.node
+        if decision.fate >= 0:
+            t[b, n] = discount * (t[b, n] - 1.0) + 2.0
+            for k in range(arms.shape[3]):
+                arms[b, n, COUNT, k] *= discount
+                if arms[b, n, VALUE, k] > -np.inf:
+                    arms[b, n, WIDTH, k] = width(c, arms[b, n, COUNT, k] + prior)
+            learn(arms[b, n], reward[decision.fate], groups, decision.point, c, prior)
+        points[b, n] = fixed[b, n]
+        choose(arms[b, n], t[b, n], groups, points[b, n])
+
+
+@njit(inline="always")
+def _unlearn(arms: Floats, reward: Floats, groups: Groups, point: Points, c: float, prior: float) -> None:
+    for g in range(groups.shape[0]):
+        k = arm_of(groups[g], point)
+        pulls = arms[COUNT, k] + prior
+        arms[COUNT, k] -= 1.0
+        left = pulls - 1.0
+        arms[VALUE, k] = (arms[VALUE, k] * pulls - reward[k]) / left if left > 0.0 else 0.0
+        arms[WIDTH, k] = width(c, left)
+
+
+@njit(cache=True, nogil=True)
+def decide_window(
+    decisions: Records, points: Points, t: Floats, arms: Floats, reward: Floats, groups: Groups, fixed: Points,
+    c: float, prior: float, past: Points, sent: NDArray[np.int64],
+) -> None:  # fmt: skip
+    """Only the last packets count: `past` `[B, N, window, 5]` holds their points and fates, `sent` `[B, N]` all."""
+    window = past.shape[2]
+    for m in range(decisions.shape[0]):
+        decision = decisions[m]
+        b, n = decision.replica, decision.node
+        if decision.fate >= 0:
+            slot = past[b, n, sent[b, n] % window]
+            if sent[b, n] >= window:
+                _unlearn(arms[b, n], reward[slot[4]], groups, slot, c, prior)
+            learn(arms[b, n], reward[decision.fate], groups, decision.point, c, prior)
+            slot[:4] = decision.point
+            slot[4] = decision.fate
+            sent[b, n] += 1
+            t[b, n] = 1.0 + min(sent[b, n], window)
+        points[b, n] = fixed[b, n]
+        choose(arms[b, n], t[b, n], groups, points[b, n])
+
+
+@njit(inline="always")
+def _falls(
+    arms: Floats, fall: Floats, reward: Floats, groups: Groups, point: Points, slack: float, settled: float
+) -> float:
+    """Add a packet to the cumulative sums of its arms; the largest of them."""
+    largest = 0.0
+    for g in range(groups.shape[0]):
+        k = arm_of(groups[g], point)
+        if arms[COUNT, k] >= settled:
+            fall[k] = max(0.0, fall[k] + arms[VALUE, k] - reward[k] - slack)
+            largest = max(largest, fall[k])
+    return largest
+
+
+@njit(inline="always")
+def _forget(arms: Floats, fall: Floats, groups: Groups, c: float, prior: float, keep: float) -> float:
+    """Let what was learned count for at most `keep` packets an arm; the transmissions that then count."""
+    counted = 0.0
+    for g in range(groups.shape[0]):
+        total = 0.0
+        for k in range(groups[g, FIRST], groups[g, END]):
+            fall[k] = 0.0
+            arms[COUNT, k] = min(arms[COUNT, k], keep)
+            if arms[VALUE, k] > -np.inf:
+                arms[WIDTH, k] = width(c, arms[COUNT, k] + prior)
+            total += arms[COUNT, k]
+        counted = max(counted, total)
+    return 1.0 + counted
+
+
+@njit(cache=True, nogil=True)
+def decide_restarting(
+    decisions: Records, points: Points, t: Floats, arms: Floats, reward: Floats, groups: Groups, fixed: Points,
+    c: float, prior: float, fall: Floats, restarts: NDArray[np.int64],
+    slack: float, threshold: float, settled: float, keep: float,
+) -> None:  # fmt: skip
+    """All packets count alike until an arm's rewards fall below its value for good; then the node starts afresh."""
+    for m in range(decisions.shape[0]):
+        decision = decisions[m]
+        b, n = decision.replica, decision.node
+        if decision.fate >= 0:
+            own, won = arms[b, n], reward[decision.fate]
+            t[b, n] += 1.0
+            fallen = _falls(own, fall[b, n], won, groups, decision.point, slack, settled)
+            learn(own, won, groups, decision.point, c, prior)
+            if fallen > threshold:
+                restarts[b, n] += 1
+                t[b, n] = _forget(own, fall[b, n], groups, c, prior, keep)
+        points[b, n] = fixed[b, n]
+        choose(arms[b, n], t[b, n], groups, points[b, n])
