@@ -4,11 +4,12 @@
 |---|---|---|---|---|
 | `random` | uniform per packet | uniform per packet | uniform per packet | uniform per packet |
 | `static-sf7` | 7 | first | node number mod C | highest |
+| `round-robin` | node number // C, mod S | uniform per packet | node number mod C | uniform per packet |
 | `distance-quantile` | by quantile of distance to the nearest gateway | first | rank in distance mod C | highest |
 
-Source: Random is the baseline of D-LoRa (IEEE GLOBECOM 2025 and its journal version, section V); the other two are the
-trivial references that a learner has to beat.
-Differences: none for Random. The static rules are in neither paper.
+Source: Random and round robin are baselines of D-LoRa (IEEE GLOBECOM 2025 and its journal version, section V); the
+other two are the trivial references that a learner has to beat.
+Differences: none for Random and round robin. The static rules are in neither paper.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from agents.learner import Learner
 from lora_marl.core.kernel.random import bits, stream_key
@@ -41,7 +42,7 @@ class Random(Learner):
         seeds: Sequence[int],
         *,
         factors: Sequence[str] | None = None,
-        fixed_point: Sequence[int] | None = None,
+        fixed_point: ArrayLike | None = None,
     ) -> None:
         super().__init__(scenario, seeds, factors=factors, fixed_point=fixed_point)
         self._keys = np.array([stream_key(seed, "learner") for seed in seeds], np.uint64)
@@ -50,6 +51,11 @@ class Random(Learner):
             np.uint64,
         )
         self._decided = np.zeros((self.replicas, self.nodes), np.int64)
+
+    @property
+    def operations(self) -> int:
+        """A draw per factor."""
+        return int((self._values > 0).sum())
 
     def select(self, decisions: Decisions) -> NDArray[np.int16]:
         """The next draw of each decider `[M, 4]`."""
@@ -67,9 +73,22 @@ class Random(Learner):
         return {"decided": self._decided}
 
     def _draws(self, replica: NDArray, node: NDArray) -> NDArray[np.int16]:
-        drawn = np.tile(self.fixed_point, (len(replica), 1))
+        drawn = self.fixed_points[replica, node]
         _draw(self._keys[replica], node, self._decided[replica, node], self._values, drawn)
         return drawn
+
+
+class RoundRobin(Random):
+    """Spreading factors and channels dealt out in turn by node number; bandwidth and power uniform per packet."""
+
+    name: ClassVar[str] = "round-robin"
+
+    def __init__(self, scenario: Scenario, seeds: Sequence[int]) -> None:
+        factors, _, channels, _ = scenario.region.factor_sizes
+        turn = np.arange(scenario.nodes) % (factors * channels)
+        point = np.zeros((scenario.nodes, len(FACTORS)), np.int16)
+        point[:, 0], point[:, 2] = np.divmod(turn, channels)
+        super().__init__(scenario, seeds, factors=("bw", "tp"), fixed_point=point)
 
 
 @njit(nogil=True)  # no disk cache: it would not notice an edited generator

@@ -172,26 +172,26 @@ def _falls(
 
 
 @njit(inline="always")
-def _forget(arms: Floats, fall: Floats, groups: Groups, c: float, prior: float, keep: float) -> float:
-    """Let what was learned count for at most `keep` packets an arm; the transmissions that then count."""
-    counted = 0.0
+def _forget(arms: Floats, fall: Floats, groups: Groups, c: float, prior: float, keep: Floats) -> float:
+    """Let what was learned count for at most `keep` `[G]` packets an arm; the transmissions that then count."""
+    counted = np.inf
     for g in range(groups.shape[0]):
         total = 0.0
         for k in range(groups[g, FIRST], groups[g, END]):
             fall[k] = 0.0
-            arms[COUNT, k] = min(arms[COUNT, k], keep)
+            arms[COUNT, k] = min(arms[COUNT, k], keep[g])
             if arms[VALUE, k] > -np.inf:
                 arms[WIDTH, k] = width(c, arms[COUNT, k] + prior)
             total += arms[COUNT, k]
-        counted = max(counted, total)
-    return 1.0 + counted
+        counted = min(counted, total)
+    return 1.0 + max(counted, 1.0)  # ln t must stay above 0, or no arm that was not tried would stand out
 
 
 @njit(cache=True, nogil=True)
 def decide_restarting(
     decisions: Records, points: Points, t: Floats, arms: Floats, reward: Floats, groups: Groups, fixed: Points,
     c: float, prior: float, fall: Floats, restarts: NDArray[np.int64],
-    slack: float, threshold: float, settled: float, keep: float,
+    slack: float, threshold: float, settled: float, keep: Floats,
 ) -> None:  # fmt: skip
     """All packets count alike until an arm's rewards fall below its value for good; then the node starts afresh."""
     for m in range(decisions.shape[0]):

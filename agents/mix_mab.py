@@ -140,7 +140,7 @@ def exploration_packets(arms: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _update_probabilities(arms: Floats, rate: float) -> None:
-    """Probabilities of the arms with deliveries, in order: each sees how many are 0 by then, as in the published code."""
+    """Probabilities of arms with deliveries, in order: each sees how many are 0 by then, as in the published code."""
     count = arms.shape[1]
     zeros = 0
     for k in range(count):

@@ -13,14 +13,16 @@ of the node from 1, R the arm's value and r the reward:
 
     S <- max(0, S + R - r - slack)
 
-(Page 1954), and when an S exceeds `threshold`, an arm pays less than it did: T <- min(T, keep) for all arms of the
-node, t <- 1 + the largest sum of T over a factor's arms, S <- 0. Values stay, as a first guess worth `keep` packets.
+(Page 1954), and when an S exceeds `threshold`, an arm pays less than it did. Then the channels start afresh, and what
+is known of the other factors becomes easier to revise: T <- min(T, guess) for channels, T <- min(T, keep) for the rest,
+t <- 1 + the smallest sum of T over a factor's arms (at least 2), S <- 0. Values stay, as a guess worth so many packets.
 
 Source: the papers named above; none of them is about LoRaWAN, nor combinatorial.
 Differences: 1. The index is CUCB's, one per factor, with rewards of -1 to +1 and metric factors. 2. CUSUM-UCB forgets
-the arm that changed; here all of the node's arms start afresh, since a changed channel moves the rewards of the
-spreading factors and powers that were used on it. 3. It looks for falls only and does not explore uniformly to look for
-gains: an arm that became better is found when the one in use gets worse, or by the index.
+the arm that changed; here every channel's, since what changed one often changed all, and since the first fall may show
+at the spreading factor or power that was used on it: which factor is to blame, a node cannot see. 3. It looks for falls
+only and does not explore uniformly to look for gains: an arm that became better is found when the one in use gets
+worse, or by the index.
 """
 
 from __future__ import annotations
@@ -140,7 +142,9 @@ class RestartingCUCB(CUCB):
         slack: Fall of a mean reward that is not worth a restart. At least 0.
         threshold: Sum of what falls beyond the slack that is one. Above 0.
         settled: Packets after which an arm's value is trusted. At least 0.
-        keep: Packets that an arm's value is worth after a restart. At least 0.
+        guess: Packets that the value of a channel is worth after a restart (of any arm, where no channel is chosen).
+            At least 0.
+        keep: Most packets that the value of another arm is worth after a restart. At least 0.
 
     Raises:
         ValueError: a parameter outside its range.
@@ -156,14 +160,19 @@ class RestartingCUCB(CUCB):
         slack: float = 0.3,
         threshold: float = 40.0,
         settled: float = 200.0,
-        keep: float = 20.0,
+        guess: float = 10.0,
+        keep: float = 50_000.0,
         **parameters: Any,
     ) -> None:
         super().__init__(scenario, seeds, **parameters)
-        for name, value in {"slack": slack, "threshold": threshold, "settled": settled, "keep": keep}.items():
-            if not value >= 0 or (name == "threshold" and value == 0):
-                raise ValueError(f"{name} = {value}: must be {'above' if name == 'threshold' else 'at least'} 0")
-        self.slack, self.threshold, self.settled, self.keep = map(float, (slack, threshold, settled, keep))
+        for name, value in {"slack": slack, "settled": settled, "guess": guess, "keep": keep}.items():
+            if not value >= 0:
+                raise ValueError(f"{name} = {value}: must be at least 0")
+        if not threshold > 0:
+            raise ValueError(f"threshold = {threshold}: must be above 0")
+        self.slack, self.threshold, self.settled = float(slack), float(threshold), float(settled)
+        afresh = ("channel",) if "channel" in self.factors else self.factors
+        self.keep = np.array([guess if name in afresh else keep for name in self.factors], np.float64)
         self._fall = np.zeros(self.values.shape)
         self.restarts = np.zeros((self.replicas, self.nodes), np.int64)
         """Restarts of each node so far `[B, N]`."""
@@ -197,7 +206,8 @@ class RestartingCUCB(CUCB):
     def _restart(self, b: NDArray, n: NDArray) -> None:
         self.restarts[b, n] += 1
         self._fall[b, n] = 0
-        self.counts[b, n] = np.minimum(self.counts[b, n], self.keep)
+        most = np.repeat(self.keep, self.groups[:, END] - self.groups[:, FIRST])
+        self.counts[b, n] = np.minimum(self.counts[b, n], most)
         self._widen(b, n)
         sums = [self.counts[b, n, group[FIRST] : group[END]].sum(axis=1) for group in self.groups]
-        self.t[b, n] = 1 + np.max(sums, axis=0)
+        self.t[b, n] = 1 + np.maximum(np.min(sums, axis=0), 1)

@@ -23,6 +23,8 @@ SUMS = ("airtime_s", "energy_mj", "delivered_bits")
 METRICS = ("pdr", "ee_bits_per_mj", "bits_per_airtime_s", "goodput_bps", "fairness")
 """The reported metrics; `fairness` is Jain's index of the PDR of the nodes that sent anything."""
 
+_TINY_H = 1e-9
+
 _T_975 = (
     *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131),
     *(2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042),
@@ -89,12 +91,108 @@ def reported(curve: Sequence[Row], last_h: float) -> Row:
     """
     chosen = [row for row in curve if row["evaluation"]]
     chosen = chosen or [row for row in curve if row["time_h"] > curve[-1]["time_h"] - last_h + 1e-9]
-    totals = {name: math.fsum(row[name] for row in chosen) for name in ("duration_s", *COUNTS, *SUMS)}
+    totals = _sums(chosen)
     return {
         **{name: float(value) for name, value in ratios(totals).items()},
+        "energy_per_delivered_mj": float(metrics.energy_per_delivered_mj(totals["energy_mj"], totals["delivered"])),
         "fairness": math.fsum(row["fairness"] for row in chosen) / len(chosen),
         **{name: math.fsum(row[name] for row in chosen) for name in chosen[0] if name.startswith("sent_")},
     }
+
+
+def thinned(curve: Sequence[Row], every_h: float) -> list[Row]:
+    """A learning curve with fewer rows, for pictures: time, whether it is the evaluation, and the ratios of sums.
+
+    Args:
+        curve: Rows in order, with `time_h` and `evaluation`.
+        every_h: Length of a new row; rows that are longer stay. h
+    """
+    groups: dict[tuple[float, int], list[Row]] = {}
+    for row in curve:
+        groups.setdefault((row["evaluation"], math.ceil(row["time_h"] / every_h - 1e-9)), []).append(row)
+    return [
+        {
+            "time_h": group[-1]["time_h"],
+            "evaluation": group[-1]["evaluation"],
+            **{name: float(value) for name, value in ratios(_sums(group)).items()},
+        }
+        for group in groups.values()
+    ]
+
+
+def converged_h(curve: Sequence[Row], metric: str) -> float:
+    """When training has gone 90 % of the way from its first hour to its last 100 h (`metrics.convergence_time_s`).
+
+    A curve goes nowhere where that way is shorter than twice the standard deviation of its rows in the last 100 h: what
+    the definition finds then is noise.
+
+    Args:
+        curve: Rows in order, best hourly ones, with `time_h` and `evaluation`.
+        metric: A column.
+
+    Returns:
+        nan where the curve goes nowhere. h
+    """
+    trained = [row for row in curve if not row["evaluation"]]
+    time_h, values = (np.array([row[name] for row in trained]) for name in ("time_h", metric))
+    time_h, values = time_h[np.isfinite(values)], values[np.isfinite(values)]
+    if not len(values):
+        return math.nan
+    last = values[time_h > time_h[-1] - 100.0]
+    began = values[time_h <= max(1.0, time_h[0])].mean()
+    if abs(last.mean() - began) <= 2 * last.std():
+        return math.nan
+    return metrics.convergence_time_s(3600 * time_h, values) / 3600
+
+
+def recovery_time_h(
+    time_h: ArrayLike,
+    sent: ArrayLike,
+    delivered: ArrayLike,
+    change_h: float,
+    *,
+    window_h: float = 10.0,
+    before_h: float = 100.0,
+    within: float = 0.01,
+) -> float:
+    """How long after a change the PDR is back where it was.
+
+    It was the PDR of the last `before_h` before the change. It is back from the start of the first row on whose next
+    `window_h` together are at most `within` below that. All means are ratios of sums; a row that the change cuts
+    belongs to neither side.
+
+    Args:
+        time_h: End of each row, ascending from the start of the run at 0. [T] h
+        sent: [T] packets
+        delivered: [T] packets
+        change_h: h
+        window_h: Length of the mean that must be back. h
+        before_h: Length of what counts as before. h
+        within: 0.01 is one point of PDR.
+
+    Returns:
+        Time since the change; 0 where the PDR hardly fell; nan where it does not come back, or nothing was sent before.
+        h
+
+    Raises:
+        ValueError: arrays that are not of one length.
+    """
+    ends, counts = np.asarray(time_h, np.float64), np.array([sent, delivered], np.float64)
+    if ends.ndim != 1 or counts.shape != (2, len(ends)):
+        raise ValueError(f"time_h has shape {ends.shape}, sent and delivered {counts.shape[1:]}: all must be [T]")
+    starts = np.concatenate([[0.0], ends[:-1]])
+    before = (ends <= change_h + _TINY_H) & (starts >= change_h - before_h - _TINY_H)
+    was = float(metrics.pdr(*counts[:, before].sum(axis=1)))
+    for start in starts[(starts >= change_h - _TINY_H) & (starts + window_h <= ends[-1] + _TINY_H)]:
+        span = (starts >= start) & (ends <= start + window_h + _TINY_H)
+        if span.any() and float(metrics.pdr(*counts[:, span].sum(axis=1))) >= was - within - 1e-12:
+            return float(start) - change_h
+    return math.nan
+
+
+def known(values: Sequence[float]) -> list[float]:
+    """Those that are numbers."""
+    return [value for value in values if math.isfinite(value)]
 
 
 def estimate(values: Sequence[float]) -> Estimate:
@@ -114,6 +212,10 @@ def estimate(values: Sequence[float]) -> Estimate:
 def t_quantile(degrees: int) -> float:
     """97.5 % quantile of Student's t."""
     return _T_975[degrees - 1] if degrees <= len(_T_975) else 1.95996 + 2.3723 / degrees + 2.8225 / degrees**2
+
+
+def _sums(curve: Sequence[Row]) -> Row:
+    return {name: math.fsum(row[name] for row in curve) for name in ("duration_s", *COUNTS, *SUMS)}
 
 
 def _fairness(sent: NDArray[np.int64], delivered: NDArray[np.int64]) -> float:

@@ -1,7 +1,7 @@
 """Published numbers of D-LoRa's papers, and what their code gives where the papers have none.
 
 Source: D-LoRa conference paper (IEEE GLOBECOM 2025), Table III; D-LoRa journal paper, section V; the result files of
-the authors' code for the conference's random baseline. `MEASURED_AGAIN` are means of an independent simulation of the
+the authors' code for the conference's baselines. `MEASURED_AGAIN` are means of an independent simulation of the
 authors' rules (`configs/journal_fit.yaml`), the reference where the paper prints nothing, or only a curve.
 """
 
@@ -19,6 +19,12 @@ TABLE_III: dict[str, dict[int, tuple[float, float, float]]] = {
     "TH": {1000: (89.91, 36.69, 888), 1500: (83.68, 26.08, 652), 2000: (74.99, 17.47, 428), 2500: (77.65, 8.86, 221)},
     "random": {1000: (70.76, 46.32, 431.6), 1500: (59.89, 39.21, 365.3), 2000: (52.72, 34.51, 321.6),
                2500: (48.59, 31.81, 296.4)},
+    "round-robin": {1000: (75.11, 53.07, 498.4), 1500: (62.51, 44.16, 414.8), 2000: (55.19, 38.99, 366.2),
+                    2500: (51.21, 36.18, 339.8)},
+    "adr": {1000: (80.41, 47.82, 870.0), 1500: (75.64, 35.11, 718.9), 2000: (70.22, 27.00, 590.6),
+            2500: (67.31, 23.62, 527.8)},
+    "rs-lora": {1000: (66.62, 110.46, 418.6), 1500: (56.19, 68.99, 353.1), 2000: (49.33, 49.91, 310.0),
+                2500: (45.42, 42.21, 285.4)},
 }  # fmt: skip
 """PDR in %, EE in bits/mJ and TH in bits per second of airtime, by variant and radius in m."""
 

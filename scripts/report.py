@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from rich.markup import escape
 from rich.table import Table
 
+from scripts.measures import Estimate
 from scripts.records import Result
 
 NAMES = {
@@ -43,13 +44,27 @@ def results_table(title: str, results: Sequence[Result], paper: Callable[[str, s
 
 def number(value: float) -> str:
     """About four significant digits; a dash for what is not known."""
-    if not math.isfinite(value):
-        return "-"
-    decimals = 3 if abs(value) < 1 else 2 if abs(value) < 100 else 1 if abs(value) < 1000 else 0
-    return f"{value:,.{decimals}f}"
+    return f"{value:,.{_decimals(value)}f}" if math.isfinite(value) else "-"
+
+
+def with_interval(found: Estimate, *, sign: bool = False) -> str:
+    """Mean and half width of the interval, to the decimals of the mean; without interval where there is one seed.
+
+    What is the same for all seeds has no interval to show either, and a whole number then no decimals.
+    """
+    half = (found.ci_high - found.ci_low) / 2
+    whole = not half > 0 and found.mean.is_integer()
+    decimals = 0 if whole else _decimals(found.mean)
+    text = f"{found.mean:{'+' if sign else ''},.{decimals}f}" if math.isfinite(found.mean) else "-"
+    return f"{text} ± {half:.{decimals}f}" if half > 0 else text
 
 
 def markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """A Markdown table."""
-    ruled = [header, ["---"] * len(header), *lines]
+    """A Markdown table; a bar in a cell does not end it."""
+    ruled = [header, ["---"] * len(header), *([cell.replace("|", "\\|") for cell in line] for line in lines)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in ruled) + "\n"
+
+
+def _decimals(value: float) -> int:
+    """For about four significant digits."""
+    return 3 if abs(value) < 1 else 2 if abs(value) < 100 else 1 if abs(value) < 1000 else 0

@@ -5,6 +5,8 @@ Ratios of sums, not means of ratios: sum an outcome over nodes (or time, or repl
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -73,6 +75,49 @@ def energy_per_delivered_mj(energy_mj: ArrayLike, delivered: ArrayLike) -> Any:
     return _ratio(energy_mj, delivered)
 
 
+def utility(
+    pdr: ArrayLike,
+    ee_bits_per_mj: ArrayLike,
+    bits_per_airtime_s: ArrayLike,
+    *,
+    weights: Sequence[float],
+    scales: Sequence[float] = (1.0, 1.0, 1.0),
+) -> Any:
+    """What the D-LoRa papers maximise: U = theta PDR + phi EE + psi TH.
+
+    | journal | conference | name |
+    |---|---|---|
+    | alpha_1, alpha_2 | theta, phi | `weights[0]`, `weights[1]` |
+    | (no throughput) | psi | `weights[2]`, 0 in the journal |
+
+    Args:
+        pdr: 0 to 1. [...]
+        ee_bits_per_mj: [...] bits/mJ
+        bits_per_airtime_s: [...] bit/s of airtime
+        weights: Of the three, not negative, with sum 1. A metric of weight 0 is left out, even where it is nan.
+        scales: What each metric is divided by first, above 0.
+
+    Returns:
+        [...]
+
+    Raises:
+        ValueError: weights or scales that are not three, or outside their range.
+
+    Source: D-LoRa journal Eq. (13), conference Eq. (14).
+    Differences: as printed, with scales of 1. Neither paper gives a weight, a scale or a unit, and neither reports U:
+    in the units of this module (PDR below 1, EE about 70, TH about 600) equal weights leave throughput alone to decide,
+    so give scales (the largest values that are compared, say) wherever the number is to mean something.
+    """
+    whole = math.isclose(sum(weights), 1.0, abs_tol=1e-9) and min(weights) >= 0.0
+    _check_three("weights", weights, whole, "three numbers of at least 0 with sum 1")
+    _check_three("scales", scales, min(scales, default=0.0) > 0.0, "three numbers above 0")
+    total: Any = 0.0
+    for value, weight, scale in zip((pdr, ee_bits_per_mj, bits_per_airtime_s), weights, scales, strict=True):
+        share = np.asarray(value, dtype=np.float64) * (weight / scale)
+        total = total + (share if weight else np.zeros_like(share))
+    return total[()]
+
+
 def jain_fairness(x: ArrayLike, axis: int = -1) -> Any:
     """Jain's index, (sum x)^2 / (n sum x^2): 1 when all have the same, 1/n when one has it all; nan for all zeros.
 
@@ -127,3 +172,8 @@ def _ratio(numerator: ArrayLike, denominator: ArrayLike) -> Any:
         np.asarray(numerator, dtype=np.float64), np.asarray(denominator, dtype=np.float64)
     )
     return np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom != 0.0)[()]
+
+
+def _check_three(name: str, values: Sequence[float], fine: bool, allowed: str) -> None:
+    if len(values) != 3 or not fine or not all(map(math.isfinite, values)):
+        raise ValueError(f"{name} = {list(values)}: must be {allowed}, for PDR, EE and TH")

@@ -58,8 +58,8 @@ LEARNERS = st.sampled_from(
         ("discounted-cucb", {"memory": 1.0, "prior": 0}),
         ("window-cucb", {"window": 12}),
         ("window-cucb", {"window": 5, "prior": 0}),
-        ("restarting-cucb", {"slack": 0.1, "threshold": 2.0, "settled": 3.0, "keep": 2.0}),
-        ("restarting-cucb", {"slack": 0.0, "threshold": 1.0, "settled": 0.0, "keep": 0.0, "prior": 0}),
+        ("restarting-cucb", {"slack": 0.1, "threshold": 2.0, "settled": 3.0, "guess": 2.0, "keep": 4.0}),
+        ("restarting-cucb", {"slack": 0.0, "threshold": 1.0, "settled": 0.0, "guess": 0.0, "prior": 0}),
         ("epsilon-greedy", {"epsilon": 0.4}),
         ("thompson", {"scale": 0.5}),
     ]

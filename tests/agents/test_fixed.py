@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from agents.fixed import DistanceQuantile, Random, StaticSF7
+from agents.fixed import DistanceQuantile, Random, RoundRobin, StaticSF7
+from lora_marl.core.presets import conference_network
 from lora_marl.core.region import FACTORS
 
 HIGHEST = 6
@@ -59,3 +60,11 @@ def test_a_spreading_factor_outside_the_region_is_named(journal):
         StaticSF7(few, [0])
     with pytest.raises(ValueError, match="needs at least one"):
         DistanceQuantile(few, [0], spreading_factors=[])
+
+
+def test_round_robin_deals_out_spreading_factors_and_channels(run_of):
+    chosen = run_of(RoundRobin(conference_network(60), [2]), [2], 400)[:, 0]
+    node = np.arange(60) % 48
+    assert (chosen[..., 0] == node // 8).all() and (chosen[..., 2] == node % 8).all()
+    np.testing.assert_allclose(np.bincount(chosen[..., 1].ravel()) / chosen[..., 1].size, 1 / 3, atol=0.015)
+    np.testing.assert_allclose(np.bincount(chosen[..., 3].ravel()) / chosen[..., 3].size, 1 / 7, atol=0.015)

@@ -48,7 +48,7 @@ def test_a_window_is_the_mean_of_its_packets(journal, packet):
 
 
 def test_a_fall_that_lasts_is_noticed_when_its_sum_exceeds_the_threshold(journal, packet):
-    limits = {"slack": 0.5, "threshold": 4.0, "settled": 50.0, "keep": 10.0}
+    limits = {"slack": 0.5, "threshold": 4.0, "settled": 50.0, "guess": 10.0}
     learner = powers(journal, "restarting-cucb", **limits)
     for _ in range(99):
         packet(learner, 2, Fate.DELIVERED)
@@ -60,6 +60,19 @@ def test_a_fall_that_lasts_is_noticed_when_its_sum_exceeds_the_threshold(journal
     assert learner.counts[0, 0, 2] == 10
     assert learner.t[0, 0] == 11
     assert learner.values[0, 0, 2] == pytest.approx((99 - 3) / 103)
+
+
+def test_channels_start_afresh_and_the_rest_is_kept_as_long_as_it_says(journal, decisions_of):
+    learner = agents.make("restarting-cucb", journal, SEEDS, threshold=4.0, settled=50.0, guess=3.0, keep=40.0)
+    learner.counts[0, 0], learner.values[0, 0] = 100.0, 0.9
+    learner.counts[0, 0, 7] = 2.0  # a channel
+    for _ in range(3):
+        learner.update(decisions_of([0], [0], [Fate.COLLIDED], [[1, 0, 0, 4]]))
+    assert learner.restarts[0, 0] == 1
+    np.testing.assert_array_equal(learner.counts[0, 0], [40.0] * 6 + [3.0, 2.0] + [3.0] * 6 + [40.0] * 7)
+    np.testing.assert_allclose(learner.widths[0, 0], 2 / np.sqrt(2 * (learner.counts[0, 0] + 1)))
+    assert learner.t[0, 0] == 1 + 7 * 3 + 2
+    assert learner.values[0, 0, 0] == 0.9
 
 
 def test_neither_few_packets_nor_a_small_fall_restart(journal, packet):

@@ -108,3 +108,34 @@ def test_convergence_of_a_curve_that_does_not_move():
 def test_bad_curves_are_named(times_s, values, message):
     with pytest.raises(ValueError, match=message):
         metrics.convergence_time_s(times_s, values)
+
+
+def test_utility_by_hand():
+    """0.5 * 0.9 + 0.3 * 70 + 0.2 * 600 as printed; relative to 0.9, 140 and 1,200 it is 0.5 + 0.15 + 0.1."""
+    weights = (0.5, 0.3, 0.2)
+    assert metrics.utility(0.9, 70.0, 600.0, weights=weights) == pytest.approx(0.45 + 21 + 120)
+    scaled = metrics.utility(0.9, 70.0, 600.0, weights=weights, scales=(0.9, 140.0, 1200.0))
+    assert scaled == pytest.approx(0.75)
+
+
+def test_utility_of_the_journal_has_no_throughput():
+    got = metrics.utility([0.8, 1.0], [40.0, 20.0], math.nan, weights=(0.25, 0.75, 0.0), scales=(1.0, 40.0, 1.0))
+    assert got.tolist() == pytest.approx([0.2 + 0.75, 0.25 + 0.375])
+    assert math.isnan(metrics.utility(math.nan, 1.0, 1.0, weights=(0.5, 0.5, 0.0)))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"weights": (0.5, 0.6, 0.0)}, "weights = .*sum 1"),
+        ({"weights": (1.5, -0.5, 0.0)}, "weights = .*at least 0"),
+        ({"weights": (0.5, 0.5)}, "weights = .*three numbers"),
+        ({"weights": ()}, "weights = .*three numbers"),
+        ({"weights": (math.nan, 0.5, 0.5)}, "weights = "),
+        ({"weights": (0.5, 0.5, 0.0), "scales": (1.0, 0.0, 1.0)}, "scales = .*above 0"),
+        ({"weights": (0.5, 0.5, 0.0), "scales": (1.0, math.inf, 1.0)}, "scales = "),
+    ],
+)
+def test_bad_weights_are_named(given, message):
+    with pytest.raises(ValueError, match=message):
+        metrics.utility(0.5, 1.0, 1.0, **given)

@@ -7,7 +7,7 @@ import pytest
 
 from lora_marl.core.outcome import Outcome
 from lora_marl.core.region import REGIONS
-from scripts.measures import estimate, reported, rows, t_quantile
+from scripts.measures import converged_h, estimate, known, recovery_time_h, reported, rows, t_quantile, thinned
 
 
 def outcome(sent, delivered):
@@ -72,3 +72,85 @@ def test_estimate():
 )
 def test_t_quantile(degrees, expected):
     assert t_quantile(degrees) == pytest.approx(expected, abs=2e-3)
+
+
+class TestRecovery:
+    """Rows of an hour with 100 packets each; the PDR in % after a change, of `window_h` that must be back."""
+
+    @staticmethod
+    def recovered(after, *, before=(90,) * 5, change_h=5.0, **parameters):
+        delivered = [*before, *after]
+        time_h = np.arange(1, len(delivered) + 1)
+        return recovery_time_h(time_h, [100] * len(delivered), delivered, change_h, **parameters)
+
+    def test_by_hand(self):
+        # Pairs of hours: 60, 75, 85, 89: the fourth is within a point of 90.
+        assert self.recovered([50, 70, 80, 90, 88, 90], window_h=2) == 3.0
+
+    def test_within_a_point(self):
+        assert self.recovered([89, 0], window_h=1) == 0.0
+        assert math.isnan(self.recovered([88, 0], window_h=1))
+        assert self.recovered([88, 0], window_h=1, within=0.02) == 0.0
+
+    def test_the_window_must_lie_in_what_was_played(self):
+        assert math.isnan(self.recovered([90, 90, 90], window_h=4))
+        assert self.recovered([90, 90, 90, 90], window_h=4) == 0.0
+
+    def test_a_dip_later_does_not_count_once_it_is_back(self):
+        assert self.recovered([0, 90, 90, 0, 0, 0], window_h=2) == 1.0
+
+    def test_never_is_nan(self):
+        assert math.isnan(self.recovered([50] * 30))
+        assert math.isnan(recovery_time_h([1, 2], [0, 10], [0, 10], 1.0, window_h=1))
+
+    def test_a_hundred_hours_before_count(self):
+        assert self.recovered([80, 80], before=(10,) * 50 + (80,) * 100, change_h=150.0, window_h=1) == 0.0
+        assert math.isnan(self.recovered([70, 70], before=(10,) * 50 + (80,) * 100, change_h=150.0, window_h=1))
+
+    def test_a_row_that_the_change_cuts_belongs_to_neither_side(self):
+        assert self.recovered([0, 90], change_h=5.5, window_h=1) == 0.5
+
+    def test_ratios_of_sums(self):
+        # 10 packets of which none, then 90 of 90: 90 % of 100; a mean of ratios would be 50 %
+        assert recovery_time_h([1, 2, 3], [100, 10, 90], [91, 0, 90], 1.0, window_h=2) == 0.0
+        assert math.isnan(recovery_time_h([1, 2, 3], [100, 10, 90], [92, 0, 90], 1.0, window_h=2))
+
+    def test_arrays_of_different_lengths_are_an_error(self):
+        with pytest.raises(ValueError, match=r"all must be \[T\]"):
+            recovery_time_h([1, 2], [1, 2, 3], [1, 2, 3], 1.0)
+
+
+class TestConverged:
+    def test_by_hand(self):
+        # 20 to 80: nine tenths of the way is 74
+        assert converged_h(curve((100, 20), (100, 73), (100, 74), *[(100, 80)] * 200), "pdr") == 3.0
+
+    def test_noise_goes_nowhere(self):
+        level = [(100, 50 + (-1) ** hour) for hour in range(150)]
+        assert math.isnan(converged_h(curve((100, 51), *level), "pdr"))
+        assert converged_h(curve((100, 53), *level), "pdr") == 3.0
+
+    def test_silence_is_left_out(self):
+        assert math.isnan(converged_h(curve((0, 0), (0, 0)), "pdr"))
+        assert converged_h(curve((100, 20), (0, 0), *[(100, 80)] * 200), "pdr") == 3.0
+
+    def test_an_evaluation_is_no_training(self):
+        trained = [(100, 20), (100, 40), *[(100, 80)] * 200]
+        assert converged_h(curve(*trained, (100, 0), evaluation=1), "pdr") == 3.0
+
+
+class TestThinned:
+    def test_ratios_of_sums(self):
+        found = thinned(curve((10, 0), (30, 30), (10, 5)), 2)
+        assert [(row["time_h"], row["pdr"]) for row in found] == [(2.0, 0.75), (3.0, 0.5)]
+
+    def test_the_evaluation_stays_apart(self):
+        found = thinned(curve((10, 0), (10, 10), evaluation=1), 10)
+        assert [(row["evaluation"], row["pdr"]) for row in found] == [(0, 0.0), (1, 1.0)]
+
+    def test_longer_rows_stay(self):
+        assert len(thinned(curve((10, 0), (10, 10)), 0.1)) == 2
+
+
+def test_known():
+    assert known([1.0, math.nan, math.inf]) == [1.0]

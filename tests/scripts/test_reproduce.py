@@ -1,51 +1,100 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 
 from scripts import reproduce
-from scripts.claims import experiments
+from scripts.claims import NOT_REPRODUCIBLE, studies
+from scripts.claims.claim import Played
+from scripts.claims.inversion import recovery_h
 from scripts.published import TABLE_III
 
-CELL = "table3/random-1000"
+CELLS = [cell for study in studies().values() for cell in study.cells]
 
 
-def test_list(invoke):
+def test_list_has_every_study_and_what_cannot_be_reproduced(invoke):
     result = invoke(reproduce.app, "--list")
     assert result.exit_code == 0
-    assert all(text in result.output for text in ("table3", "journal", "physics", "table3/TH-2000"))
+    for name in (*studies(), *NOT_REPRODUCIBLE):
+        assert name in result.output
 
 
-def test_a_cell(invoke, tmp_path):
+def test_a_study_leaves_table_records_and_picture_and_is_not_played_twice(invoke, tmp_path):
     path = tmp_path / "out.json"
-    result = invoke(reproduce.app, CELL, "--quick", "--jobs", 1, "--results", tmp_path, "--json", path)
+    arguments = ("fig3b", "fig5", "--quick", "--jobs", 1, "--results", tmp_path, "--json", path)
+    result = invoke(reproduce.app, *arguments)
     assert result.exit_code == 0, result.output
     records = json.loads(path.read_text())
-    assert [record["name"] for record in records] == [
-        f"{CELL}/{metric}" for metric in ("pdr_percent", "ee_bits_per_mj", "bits_per_airtime_s")
-    ]
-    for record in records:
-        assert set(record) == {"name", "ours", "spread", "paper", "low", "high", "inside"}
-        assert record["inside"] == (record["low"] <= record["ours"] <= record["high"])
-    assert "not comparable" in (tmp_path / "reproduce-quick.md").read_text()
+    claims = [claim for name in ("fig3b", "fig5") for claim in studies()[name].claims]
+    assert [record["name"] for record in records] == [claim.name for claim in claims]
+    for record, claim in zip(records, claims, strict=True):
+        assert set(record) == {"name", "ours", "spread", "paper", "difference", "low", "high", "inside"}
+        assert record["inside"] == (claim.low <= record["ours"] <= claim.high)
+        assert record["difference"] == (None if claim.paper is None else record["ours"] - claim.paper)
+    folder = tmp_path / "reproduce-quick"
+    assert "not comparable" in (folder / "table.md").read_text()
+    assert {path.name for path in folder.glob("*.png")} == {"fig3b.png", "fig5.png"}
+    kept = {path: path.stat().st_mtime_ns for path in (folder / "cells").iterdir()}
+    assert len(kept) == 3 * 5
+    assert invoke(reproduce.app, *arguments).exit_code == 0
+    assert {path: path.stat().st_mtime_ns for path in (folder / "cells").iterdir()} == kept
+    assert json.loads(path.read_text()) == records
 
 
 @pytest.mark.parametrize("arguments", [("table4",), ()])
 def test_unknown_or_no_name(invoke, arguments):
     result = invoke(reproduce.app, *arguments)
-    assert result.exit_code == 2 and "journal" in result.output
+    assert result.exit_code == 2 and "fig2" in result.output
 
 
-@pytest.mark.parametrize(
-    "cell", [cell for cells in experiments().values() for cell in cells], ids=lambda cell: cell.name
-)
-def test_every_cell_has_a_learner_and_sensible_bands(cell):
+@pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.name)
+def test_every_cell_has_a_learner_that_can_be_made(cell):
     run = reproduce.shortened(cell)
-    assert cell.learner in run.learners
     assert len(run.seeds) == 5
-    for claim in cell.claims:
-        assert 0 < claim.low < claim.high
+    assert (
+        not {"c", "cucb"} & set(run.learners[cell.learner].parameters)
+        or run.learners[cell.learner].parameters["c"] == 2
+    )
+
+
+@pytest.mark.parametrize("study", studies().values(), ids=lambda study: study.name)
+def test_claims_speak_of_cells_of_their_study_and_have_bands(study):
+    names = {cell.name for cell in study.cells}
+    assert len(names) == len(study.cells)
+    assert len({claim.name for claim in study.claims}) == len(study.claims) > 0
+    for claim in study.claims:
+        assert set(claim.cells) <= names and claim.name.startswith(f"{study.name}/")
+        assert claim.low < claim.high
+
+
+def rows(pdr_by_hour, **more):
+    return [
+        {
+            "time_h": hour + 1.0, "evaluation": 0.0, "duration_s": 3600.0, "sent": 1000.0, "delivered": 1000 * pdr,
+            "below_sensitivity": 0.0, "interfered": 0.0, "collided": 0.0, "no_demodulator": 0.0, "dropped": 0.0,
+            "airtime_s": 1.0, "energy_mj": 1.0, "delivered_bits": 8.0, "fairness": 1.0,
+            **{name: values[hour] for name, values in more.items()},
+        }
+        for hour, pdr in enumerate(pdr_by_hour)
+    ]  # fmt: skip
+
+
+def test_values_are_read_at_their_time_and_usage_as_a_share():
+    played = Played([rows([0.5, 0.7, 0.9], sent_sf7=[1, 2, 3], sent_sf8=[3, 2, 1], sent_tp2dbm=[4, 4, 4])], last_h=1)
+    assert played.values("pdr_percent") == [pytest.approx(90)]
+    assert played.values("pdr_percent", 2) == [pytest.approx(70)]
+    assert played.values("pdr_percent", 2, 2) == [pytest.approx(60)]
+    assert played.values("sent_sf7") == [pytest.approx(75)]
+    assert played.values("sent_tp2dbm", 1) == [pytest.approx(100)]
+
+
+def test_recovery_is_read_off_every_seed():
+    slow = [0.9] * 1000 + [0.7] * 20 + [0.9] * 40
+    never = [0.9] * 1000 + [0.7] * 60
+    found = recovery_h(Played([rows(slow), rows(never)], last_h=100))
+    assert found[0] == 20 and math.isnan(found[1])
 
 
 def test_table_iii_is_the_golden_one(dlora_vectors):
@@ -59,10 +108,11 @@ def test_table_iii_is_the_golden_one(dlora_vectors):
             assert list(TABLE_III[variant][int(radius_m)]) == expected
 
 
-def test_random_baseline_is_the_authors_result_files(dlora_vectors):
+@pytest.mark.parametrize("baseline", ["random"])
+def test_baselines_are_the_authors_result_files(dlora_vectors, baseline):
     files = {each["name"]: each for each in dlora_vectors["authors_result_files_50_nodes"]}
-    for radius_m, cell in TABLE_III["random"].items():
+    for radius_m, cell in TABLE_III[baseline].items():
         found = next(
-            each for name, each in files.items() if name.lower().startswith("random") and name.endswith(f"-{radius_m}")
+            each for name, each in files.items() if name.lower().startswith(baseline) and name.endswith(f"-{radius_m}")
         )
         assert 100 * found["received"] / found["sent"] == pytest.approx(cell[0], abs=0.006)

@@ -1,0 +1,135 @@
+"""Compares any set of learners on any set of scenarios, on identical air.
+
+- `python scripts/compare.py configs/journal_fit.yaml --learners cucb,ucb1 --hours 50`
+- `python scripts/compare.py configs/journal_fit.yaml configs/inversion.yaml --seeds 0,1,2,3,4 --jobs 2 --name family`
+- `python scripts/compare.py configs/journal_fit.yaml --backend ray --ray-address auto --jobs 64`
+
+On each scenario its own learners meet those that were asked for, the trivial references `random`, `static-sf7` and
+`distance-quantile`, and the references `reference-pdr` and `reference-ee`. `<out>/<name>/` then has `report.html` (one
+file that opens offline), `comparison.md`, `comparison.json`, pictures, and `jobs/`: what was played, by learner and
+seed. A call that was interrupted or is made again with more learners, seeds or scenarios takes over what is there.
+"""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scripts.cli import ROOT, JsonPath, UsageError, console, new_app, one_line_errors, write_json
+from scripts.comparison import Comparison
+from scripts.comparison_files import write_files
+from scripts.comparison_table import for_terminal
+from scripts.jobs import Store
+from scripts.lineup import Lineup, checked_name, label_list, lineups
+from scripts.parallel import Backend, Workers
+from scripts.tournament import Played, play_all
+
+app = new_app()
+
+
+@app.command(help=__doc__)
+def main(
+    configs: Annotated[
+        list[str], typer.Argument(metavar="CONFIG...", help="Scenarios: files; KEY=VALUE changes a value of all.")
+    ],
+    learners: Annotated[
+        str | None, typer.Option(metavar="A,B,...", help="Learners beside those of each configuration.")
+    ] = None,
+    seeds: Annotated[str | None, typer.Option(metavar="I,J,...", help="Without it, each configuration's.")] = None,
+    hours: Annotated[float | None, typer.Option(help="Training; without it, each configuration's. h")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Jobs played at the same time.")] = 2,
+    name: Annotated[str, typer.Option(help="Of the comparison.")] = "comparison",
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where comparisons go.")] = Path("results/compare"),
+    baseline: Annotated[
+        str | None, typer.Option(help="The learner that differences refer to; without it, each scenario's first.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a value of all configurations.")
+    ] = None,
+    no_reference: Annotated[bool, typer.Option("--no-reference", help="Leave out the two references.")] = False,
+    backend: Annotated[Backend, typer.Option(help="Processes of this machine, or a Ray cluster.")] = Backend.loky,
+    ray_address: Annotated[str | None, typer.Option(help="Of the cluster; without it, Ray on this machine.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Take nothing over from an earlier call.")] = False,
+    json: JsonPath = None,
+) -> None:
+    """Plays, compares, reports."""
+    with one_line_errors():
+        folder = out / checked_name(name)
+        paths = [Path(text) for text in configs if "=" not in text]
+        changes = [*(set_ or ()), *(text for text in configs if "=" in text)]
+        if not paths:
+            raise UsageError("name at least one configuration, such as configs/journal_fit.yaml")
+        if ray_address is not None and backend is not Backend.ray:
+            raise UsageError(f"--ray-address: {ray_address} needs --backend ray")
+        asked = label_list(learners, "--learners")
+        found = lineups(paths, [*changes, *_replaced(seeds, hours)], asked, references=not no_reference)
+        _check_baseline(baseline, found)
+        for lineup in found:
+            lineup.check()
+        played, notes = play_all(found, Store(folder / "jobs", fresh=fresh), Workers(jobs, backend, ray_address))
+        comparisons = [
+            compared(lineup, own, baseline, said) for lineup, own, said in zip(found, played, notes, strict=True)
+        ]
+        options = {"--learners": learners, "--seeds": seeds, "--hours": hours, "--baseline": baseline, "--name": name}
+        write_files(folder, name, comparisons, _command(paths, changes, options, no_reference=no_reference))
+        show(folder, comparisons)
+        write_json(json, [record for comparison in comparisons for record in comparison.records()])
+
+
+def compared(lineup: Lineup, played: Played, baseline: str | None, notes: Sequence[str]) -> Comparison:
+    """The comparison of a scenario, of the learners that all seeds have."""
+    seeds = lineup.config.seeds
+    complete = {
+        label: [states[seed] for seed in seeds] for label, states in played.items() if set(seeds) <= set(states)
+    }
+    config = lineup.config.model_copy(update={"learners": {label: lineup.config.learners[label] for label in complete}})
+    against = next(iter(complete)) if baseline is None else baseline
+    return Comparison.of(config, complete, against if against in complete else None, notes)
+
+
+def show(folder: Path, comparisons: Sequence[Comparison]) -> None:
+    """Prints the tables and where the rest is."""
+    for comparison in comparisons:
+        config = comparison.config
+        title = f"{config.name}: {len(config.seeds)} seeds; ±: half width of the 95 % interval"
+        title += f"; Δ: against {comparison.baseline}" if comparison.baseline else ""
+        console.print(for_terminal(comparison, title, console.width))
+    console.print(f"page:     {folder}/report.html", markup=False, soft_wrap=True)
+    console.print(f"tables:   {folder}/comparison.md, comparison.json", markup=False, soft_wrap=True)
+    console.print(f"pictures: {folder}/curves-, usage-, map-<scenario>.png", markup=False, soft_wrap=True)
+
+
+def _replaced(seeds: str | None, hours: float | None) -> list[str]:
+    """Changes to every configuration.
+
+    Raises:
+        UsageError: hours that are none.
+    """
+    if hours is not None and not 0 < hours < math.inf:
+        raise UsageError(f"--hours: {hours:g} is not a number of hours above 0")
+    return ([] if seeds is None else [f"seeds=[{seeds}]"]) + ([] if hours is None else [f"duration_h={hours!r}"])
+
+
+def _check_baseline(baseline: str | None, found: Sequence[Lineup]) -> None:
+    if baseline is not None and not any(baseline in lineup.config.learners for lineup in found):
+        known = dict.fromkeys(label for lineup in found for label in lineup.config.learners)
+        raise UsageError(f"--baseline: {baseline!r} is not among the learners: {', '.join(known)}")
+
+
+def _command(
+    paths: Sequence[Path], changes: Sequence[str], options: Mapping[str, object], *, no_reference: bool
+) -> str:
+    """What makes the same numbers again, from the root of the repository."""
+    words = [str(path.resolve().relative_to(ROOT) if path.resolve().is_relative_to(ROOT) else path) for path in paths]
+    words += [word for option, value in options.items() if value is not None for word in (option, str(value))]
+    words += [word for change in changes for word in ("--set", change)]
+    return shlex.join(["python", "scripts/compare.py", *words, *(["--no-reference"] if no_reference else [])])
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,115 @@
+"""Pictures of reproduced studies, with the papers' numbers as crosses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from scripts.measures import thinned
+
+if TYPE_CHECKING:
+    from scripts.claims.claim import Numbers, Played
+
+NAMES = {
+    "pdr_percent": "PDR [%]",
+    "ee_bits_per_mj": "EE [bits/mJ]",
+    "bits_per_airtime_s": "TH [bits/s of airtime]",
+}
+_AXES = {"sent_sf": "spreading factor", "sent_channel": "channel", "sent_tp": "transmit power [dBm]"}
+
+Paper = Mapping[str, Mapping[int, Mapping[str, float]]]
+"""What a paper prints, by learner, place on the axis and metric."""
+
+
+def draw_sweep(path: Path, title: str, axis: str, metrics: Sequence[str], numbers: Numbers, paper: Paper) -> None:
+    """Metrics over the number at the end of the cells' names, one line per learner; whiskers from seed to seed.
+
+    Args:
+        path: Of the PNG file.
+        title: Of the picture.
+        axis: What that number is.
+        metrics: One panel each.
+        numbers: Cells named `study/learner-number`.
+        paper: Drawn as crosses in the learner's colour.
+    """
+    lines: dict[str, dict[int, Played]] = {}
+    for name, played in numbers.items():
+        learner, _, place = name.partition("/")[2].rpartition("-")
+        lines.setdefault(learner, {})[int(place)] = played
+    figure = Figure(figsize=(5.2 * len(metrics), 4.4), layout="constrained")
+    figure.suptitle(f"{title} (whiskers: smallest to largest seed; crosses: paper)")
+    panels = figure.subplots(1, len(metrics), squeeze=False)[0]
+    for axes, metric in zip(panels, metrics, strict=True):
+        for learner, by_place in lines.items():
+            places = sorted(by_place)
+            values = np.array([by_place[place].values(metric) for place in places])
+            mean = values.mean(axis=1)
+            reach = [mean - values.min(axis=1), values.max(axis=1) - mean]
+            drawn = axes.errorbar(places, mean, yerr=reach, label=learner, capsize=2, marker="o", ms=3)
+            printed = {at: row[metric] for at, row in paper.get(learner, {}).items() if metric in row}
+            axes.plot(list(printed), list(printed.values()), "x", color=drawn.lines[0].get_color(), ms=9)
+        axes.set(xlabel=axis, ylabel=NAMES[metric])
+        axes.grid(alpha=0.3)
+    panels[-1].legend(fontsize="small")
+    figure.savefig(path, dpi=120)
+
+
+def draw_convergence(path: Path, numbers: Numbers, *, title: str) -> None:
+    """PDR and EE over time."""
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    figure.suptitle(f"{title} (band: smallest to largest seed)")
+    _curves(figure.subplots(1, 2), numbers, every_h=20.0)
+    figure.savefig(path, dpi=120)
+
+
+def draw_shares(path: Path, numbers: Numbers, *, title: str, prefix: str) -> None:
+    """Which values of a factor the packets are sent with, in the part that is reported."""
+    figure = Figure(figsize=(6, 4.2), layout="constrained")
+    figure.suptitle(title)
+    axes = figure.subplots()
+    _bars(axes, {name.partition("/")[2]: (played, None) for name, played in numbers.items()}, prefix)
+    figure.savefig(path, dpi=120)
+
+
+def draw_change(path: Path, numbers: Numbers, *, title: str, change_h: float) -> None:
+    """PDR and EE around a change, and the channels used before it and at the end."""
+    figure = Figure(figsize=(11, 8), layout="constrained")
+    figure.suptitle(f"{title} (band: smallest to largest seed)")
+    above, below = figure.subplots(2, 2)
+    _curves(above, numbers, every_h=5.0)
+    for axes in above:
+        axes.axvline(change_h, color="black", lw=0.8, ls=":")
+    labels = {name.partition("/")[2]: played for name, played in numbers.items()}
+    for axes, until_h, when in ((below[0], change_h, "before the change"), (below[1], None, "at the end")):
+        _bars(axes, {label: (played, until_h) for label, played in labels.items()}, "sent_channel")
+        axes.set_title(when)
+    figure.savefig(path, dpi=120)
+
+
+def _curves(panels: Sequence[Any], numbers: Numbers, every_h: float) -> None:
+    for axes, (metric, factor) in zip(panels, (("pdr", 100.0), ("ee_bits_per_mj", 1.0)), strict=True):
+        for name, played in numbers.items():
+            curves = [thinned(curve, every_h) for curve in played.curves]
+            time_h = [row["time_h"] for row in curves[0]]
+            values = factor * np.array([[row[metric] for row in curve] for curve in curves])
+            (line,) = axes.plot(time_h, values.mean(axis=0), label=name.partition("/")[2], lw=1)
+            axes.fill_between(time_h, values.min(axis=0), values.max(axis=0), alpha=0.2, color=line.get_color(), lw=0)
+        axes.set(xlabel="simulated time [h]", ylabel=NAMES["pdr_percent" if metric == "pdr" else metric])
+        axes.grid(alpha=0.3)
+    panels[-1].legend(fontsize="small")
+
+
+def _bars(axes: Any, played: Mapping[str, tuple[Played, float | None]], prefix: str) -> None:
+    """Percentages of packets by value of a factor, until a time or the end."""
+    columns = [name for name in next(iter(played.values()))[0].curves[0][0] if name.startswith(prefix)]
+    width = 0.8 / len(played)
+    for number, (label, (cell, until_h)) in enumerate(played.items()):
+        shares = [float(np.mean(cell.values(column, until_h))) for column in columns]
+        axes.bar(np.arange(len(columns)) + (number - (len(played) - 1) / 2) * width, shares, width, label=label)
+    axes.set_xticks(range(len(columns)), [name.removeprefix(prefix).rstrip("dbm") for name in columns])
+    axes.set(xlabel=_AXES[prefix], ylabel="share of packets [%]")
+    axes.legend(fontsize="small")

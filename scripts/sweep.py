@@ -1,0 +1,191 @@
+"""Sweeps parameters of a learner over a grid and shows what they trade off: PDR, energy efficiency, throughput.
+
+- `python scripts/sweep.py --config configs/journal_fit.yaml --learner cucb --vary eta=0,0.9,1.8,3.5 --vary xi=0,1,5
+  --vary c=1,2 --hours 100 --seeds 0,1`
+- `python scripts/sweep.py --config configs/journal_fit.yaml --vary eta=0,1.8 --vary scenario.topology.nodes=50,100`
+
+A key without a dot is a parameter of the learner, one with dots any key of the configuration. D-LoRa's `zeta` rewards
+wide bandwidths, so it matters only where there are several. Points on the front are those that no other point of the
+grid beats in all three metrics, by means over seeds. The utility is the papers' weighted sum (`--weights`), for which
+they print neither weights nor units: unless `--scales` says otherwise, each metric counts relative to the largest mean
+in the grid. Results go to `results/sweep/<name>/`; finished seeds stay there in `seeds/` and are taken over when the
+same grid, or a larger one, is called for again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from joblib import Parallel, delayed
+from rich.progress import track
+from rich.table import Table
+
+from scripts.cli import JsonPath, UsageError, console, errors, new_app, one_line_errors, read_config, write_json
+from scripts.experiment import Experiment
+from scripts.front import OBJECTIVES, Front, Tried
+from scripts.jobs import Job, Store, by_replica, curve_of, play, with_seeds
+from scripts.measures import reported
+from scripts.plot_studies import draw_front
+from scripts.report import NAMES, markdown
+
+app = new_app()
+
+_GRAIN_H = 0.01
+
+Settings = dict[str, str]
+"""One point of the grid: values by key, as on the command line."""
+
+
+@app.command(help=__doc__)
+def main(
+    config: Annotated[Path, typer.Option(metavar="FILE", help="The run, a YAML file.")],
+    vary: Annotated[list[str], typer.Option(metavar="KEY=V1,V2,...", help="What to vary; more may follow.")],
+    learner: Annotated[str, typer.Option(metavar="LABEL", help="A learner of the run, or a known name.")] = "cucb",
+    hours: Annotated[float | None, typer.Option(help="Simulated training time; else the run's.")] = None,
+    last_h: Annotated[float | None, typer.Option(help="Reported part; else the run's, or half of --hours.")] = None,
+    seeds: Annotated[str | None, typer.Option(metavar="S1,S2,...", help="Else the run's.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a value at all points.")
+    ] = None,
+    more: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Further changes.")] = None,
+    weights: Annotated[str, typer.Option(metavar="PDR,EE,TH", help="Of the utility.")] = "0.5,0.5,0",
+    scales: Annotated[
+        str | None, typer.Option(metavar="PDR,EE,TH", help="What a utility of 1 means for each (PDR 0 to 1).")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Of the folder; else config and learner.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Take over nothing from earlier calls.")] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Points played at the same time.")] = 2,
+    results: Annotated[Path, typer.Option(metavar="DIR", help="Where the results go.")] = Path("results"),
+    json: JsonPath = None,
+) -> None:
+    """Plays the grid and reports."""
+    with one_line_errors():
+        changes = [*(set_ or ()), *(more or ())]
+        common = [*changes, *_overrides(config, changes, hours, last_h, seeds)]
+        grid = list(grid_of(vary))
+        wanted = [job_of(config, learner, common, settings, first=not place) for place, settings in enumerate(grid)]
+        folder = results / "sweep" / (name or f"{config.stem}-{learner}".replace(":", "-"))
+        tried = [
+            Tried(settings, by_seed)
+            for settings, by_seed in zip(grid, played(wanted, folder, jobs=jobs, fresh=fresh), strict=True)
+        ]
+        try:
+            front = Front.of(tried, _numbers("--weights", weights), _numbers("--scales", scales) if scales else None)
+        except ValueError as error:
+            raise UsageError(f"--weights, --scales: {error}") from None
+        run = wanted[0].config
+        part = "evaluation" if run.evaluation_s else f"last {min(run.report_last_h, run.duration_h):g} h"
+        title = f"{learner} on {config.name}, {part}, {len(run.seeds)} seeds"
+        report(title, front, folder)
+        write_json(folder / "sweep.json", front.records())
+        write_json(json, front.records())
+
+
+def grid_of(vary: Sequence[str]) -> Iterator[Settings]:
+    """All combinations of `key=value,value,...`, the last key counting fastest.
+
+    Raises:
+        UsageError: no such form, or a key given twice.
+    """
+    values: dict[str, list[str]] = {}
+    for given in vary:
+        key, _, text = given.partition("=")
+        if not key or not all(text.split(",")):
+            raise UsageError(f"--vary {given}: reads KEY=VALUE,VALUE,...")
+        if key in values:
+            raise UsageError(f"--vary {given}: {key} is varied already; give all its values at once")
+        values[key] = list(dict.fromkeys(text.split(",")))
+    for chosen in product(*values.values()):
+        yield dict(zip(values, chosen, strict=True))
+
+
+def job_of(config: Path, learner: str, common: Sequence[str], settings: Settings, *, first: bool) -> Job:
+    """A point of the grid as a job; whatever is wrong with it is said before anything plays.
+
+    Raises:
+        ConfigError: of the configuration or the learner's parameters.
+    """
+    label = f"learners.{learner}"
+    if "." in learner:
+        raise UsageError(f"--learner {learner}: give a label without dots, and its import path in the configuration")
+    own = [f"{key if '.' in key else f'{label}.parameters.{key}'}={value}" for key, value in settings.items()]
+    present = learner in read_config(config, notes=False).learners
+    run = read_config(config, [*(() if present else (f"{label}={{}}",)), *common, *own], notes=first)
+    job = Job(run.model_copy(update={"learners": {learner: run.learners[learner]}}), learner)
+    Experiment(with_seeds(job, run.seeds if by_replica(run) else run.seeds[:1]).config, learner, count_arms=False)
+    return job
+
+
+def played(wanted: Sequence[Job], folder: Path, *, jobs: int, fresh: bool) -> list[list[dict[str, float]]]:
+    """What is reported of every seed of every job, from disk where an earlier call has finished it."""
+    store = Store(folder / "seeds", fresh=fresh)
+    states = [store.read(job) for job in wanted]
+    missing = {}
+    for place, (job, there) in enumerate(zip(wanted, states, strict=True)):
+        rest = [seed for seed in job.seeds if seed not in there]
+        if rest:
+            missing[place] = job if by_replica(job.config) else with_seeds(job, rest)
+    calls = [delayed(play)(place, job) for place, job in missing.items()]
+    answers = Parallel(n_jobs=jobs, batch_size=1, return_as="generator_unordered")(calls)
+    for place, answer in track(answers, "points", total=len(missing), console=errors):
+        if isinstance(answer, str):
+            raise UsageError(answer)
+        store.write(missing[place], answer)
+        states[place] |= dict(zip(missing[place].seeds, answer, strict=True))
+    return [
+        [reported(curve_of(there[seed]), job.config.report_last_h) for seed in job.seeds]
+        for job, there in zip(wanted, states, strict=True)
+    ]
+
+
+def report(title: str, front: Front, folder: Path) -> None:
+    """Prints the table, writes it as Markdown and draws the front."""
+    table = Table(*front.header(), title=title, title_justify="left")
+    for line, best in zip(front.lines(), front.on_front, strict=True):
+        table.add_row(*line, style="bold" if best else None)
+    console.print(table)
+    shown = ", ".join(
+        f"{weight:g} {NAMES[metric][0].split(' ')[0]} / {scale:.4g}"
+        for metric, weight, scale in zip(OBJECTIVES, front.weights, front.scales, strict=True)
+    )
+    note = f"utility: the sum of {shown} (PDR from 0 to 1)"
+    console.print(note, markup=False)
+    folder.mkdir(parents=True, exist_ok=True)
+    text = markdown(front.header(), front.lines())
+    (folder / "sweep.md").write_text(f"{title}\n\n{text}\n{note}\n", encoding="utf-8")
+    factors = np.array([NAMES[metric][1] for metric in OBJECTIVES])
+    spread = np.array([[point.estimate(metric).spread for metric in OBJECTIVES] for point in front.points])
+    names = [point.name for point in front.points]
+    draw_front(folder / "front.png", title, front.values * factors, spread * factors, front.on_front, names)
+    console.print(f"as Markdown, JSON and picture: {folder}/sweep.md, sweep.json, front.png", markup=False)
+
+
+def _overrides(
+    config: Path, changes: Sequence[str], hours: float | None, last_h: float | None, seeds: str | None
+) -> Iterator[str]:
+    """What the options change; rows of metrics are cut so that the reported part begins with one."""
+    if seeds is not None:
+        yield f"seeds=[{seeds}]"
+    if hours is None and last_h is None:
+        return
+    whole = read_config(config, changes, notes=False).duration_h if hours is None else hours
+    part = min(whole, whole / 2 if last_h is None else last_h)
+    interval_h = math.gcd(round(whole / _GRAIN_H), round(part / _GRAIN_H)) * _GRAIN_H
+    yield from (f"duration_h={whole}", f"report_last_h={part}", f"interval_h={max(interval_h, _GRAIN_H)}")
+
+
+def _numbers(option: str, text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise UsageError(f"{option} {text}: needs three numbers, for PDR, EE and TH") from None
+
+
+if __name__ == "__main__":
+    app()
