@@ -57,11 +57,7 @@ class Comparison:
 
     def shown(self) -> list[Measure]:
         """The measures that say something here."""
-        return [
-            measure
-            for measure in MEASURES
-            if any(value != 0 for own in self.values.values() for value in known(own[measure.key]))
-        ]
+        return [measure for measure in MEASURES if any(known(own[measure.key]) for own in self.values.values())]
 
     def estimate(self, label: str, measure: Measure) -> Estimate:
         """Over the seeds that have a value, in the unit that is shown; `seeds` says how many have."""

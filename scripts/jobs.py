@@ -198,7 +198,7 @@ def _state(experiment: Experiment, curve: Sequence[Row], reported: Outcome, repl
 
 
 def _overhead(outcome: Outcome | None, replica: int) -> NDArray[np.float64]:
-    """Packets, airtime and energy of a node before its first decision: [3] packets, s, mJ."""
+    """Packets, airtime and energy of a node before its first decision: [3] packets, s, mJ; nan: none are needed."""
     if outcome is None:
-        return np.zeros(3)
+        return np.full(3, np.nan)
     return np.array([array[replica].mean() for array in (outcome.sent, outcome.airtime_s, outcome.energy_mj)])
