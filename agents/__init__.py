@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 LEARNERS: dict[str, str] = {
     "random": "agents.fixed:Random",
+    "reference-pdr": "agents.coordinate_ascent:ReferencePdr",
+    "reference-ee": "agents.coordinate_ascent:ReferenceEe",
     "static-sf7": "agents.fixed:StaticSF7",
     "round-robin": "agents.fixed:RoundRobin",
     "adr": "agents.adr:ADR",

@@ -1,0 +1,157 @@
+"""The references of every table: the best fixed assignment found with everything known.
+
+| name | goal |
+|---|---|
+| `reference-pdr` | highest PDR of the network |
+| `reference-ee` | highest EE among assignments whose PDR is at least `least_pdr` |
+
+(EE alone is degenerate: everybody at the lowest power and the smallest spreading factor wins.)
+
+Coordinate ascent over the closed form of one gateway (`lora_marl.core.expect`): nodes are visited in random order, each
+takes the point that serves the goal best while all others stay, until a sweep changes nothing. From three starts:
+everybody at the smallest spreading factor, quantiles of distance, and a random one; the best end is kept. While
+`least_pdr` is not reached, the point of highest PDR is taken. The closed form errs a little, so that the goal of
+`reference-ee` is `least_pdr` and `margin`.
+
+It is a reference and no bound: an ascent may stop at a local optimum, the closed form is not the air, and who changes
+its mind may do better than who does not. It knows the scenario as it begins, not what changes later.
+
+Source: none; a baseline of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.fixed import DistanceQuantile, StaticSF7
+from agents.learner import Learner
+from lora_marl.core.expect import Expectation, OneGateway
+from lora_marl.core.expect.incremental import BITS, DELIVERED, ENERGY, PACKETS, Incremental
+
+if TYPE_CHECKING:
+    from lora_marl.core.outcome import Decisions
+    from lora_marl.core.scenario import Scenario
+
+_SEED = 0
+_GAIN = 1e-9
+"""Relative improvement below which a point is not changed, so that rounding cannot make the ascent go round."""
+
+
+class Reference(Learner):
+    """Operating points found by coordinate ascent before the run, which never change.
+
+    Args:
+        scenario: The network; one gateway.
+        seeds: One per replica; the assignment is the same for all.
+        least_pdr: PDR that the assignment must reach before anything else counts. 0 to 1
+        margin: Added to it. 0 to 1
+        sweeps: Most sweeps of one ascent, at least 1.
+
+    Attributes:
+        expected: What the closed form expects of the assignment.
+
+    Raises:
+        ValueError: a parameter outside its range, or a network that has no closed form (see `OneGateway`).
+    """
+
+    def __init__(
+        self, scenario: Scenario, seeds: Sequence[int], *, least_pdr: float, margin: float, sweeps: int
+    ) -> None:
+        for name, value in {"least_pdr": least_pdr, "margin": margin}.items():
+            if not 0 <= value <= 1:
+                raise ValueError(f"{name} = {value}: must lie in 0 to 1")
+        if not (sweeps >= 1 and sweeps == int(sweeps)):
+            raise ValueError(f"sweeps = {sweeps}: must be a whole number of at least 1")
+        closed_form = OneGateway(scenario)
+        goal = min(least_pdr + margin, 1.0)
+        ends = [ascended(closed_form, start, goal, int(sweeps)) for start in starts(scenario)]
+        points = max(ends, key=lambda end: rank(Incremental(closed_form, end).totals()[None], goal)[0])
+        super().__init__(scenario, seeds, fixed_point=points)
+        self.expected: Expectation = closed_form.expect(points)
+
+    def select(self, decisions: Decisions) -> NDArray[np.int16]:
+        """The assignment `[M, 4]`."""
+        return self.fixed_points[decisions.replica, decisions.node]
+
+    def state_arrays(self) -> dict[str, NDArray]:
+        """The assignment `[B, N, 4]`."""
+        return {"points": self.fixed_points}
+
+
+class ReferencePdr(Reference):
+    """The highest PDR.
+
+    Args:
+        scenario, seeds, sweeps: See `Reference`.
+    """
+
+    name: ClassVar[str] = "reference-pdr"
+
+    def __init__(self, scenario: Scenario, seeds: Sequence[int], *, sweeps: int = 50) -> None:
+        super().__init__(scenario, seeds, least_pdr=1.0, margin=0.0, sweeps=sweeps)
+
+
+class ReferenceEe(Reference):
+    """The highest EE at a PDR of at least `least_pdr`.
+
+    Args:
+        scenario, seeds, least_pdr, margin, sweeps: See `Reference`.
+    """
+
+    name: ClassVar[str] = "reference-ee"
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        seeds: Sequence[int],
+        *,
+        least_pdr: float = 0.9,
+        margin: float = 0.003,
+        sweeps: int = 50,
+    ) -> None:
+        super().__init__(scenario, seeds, least_pdr=least_pdr, margin=margin, sweeps=sweeps)
+
+
+def starts(scenario: Scenario) -> Iterable[NDArray[np.int16]]:
+    """Three assignments to begin with `[N, 4]`: smallest spreading factor, quantiles of distance, random."""
+    known = scenario.region.spreading_factors
+    quantiles = known[: min(4, len(known))]
+    if known[0] == 7:
+        yield StaticSF7(scenario, [_SEED]).initial_points()[0]
+    yield DistanceQuantile(scenario, [_SEED], spreading_factors=quantiles).initial_points()[0]
+    drawn = np.random.default_rng(_SEED).integers(0, scenario.region.factor_sizes, (scenario.nodes, 4))
+    yield drawn.astype(np.int16)
+
+
+def ascended(closed_form: OneGateway, start: NDArray[np.int16], least_pdr: float, sweeps: int) -> NDArray[np.int16]:
+    """Where coordinate ascent from an assignment `[N, 4]` ends."""
+    allocation = Incremental(closed_form, start)
+    sizes = closed_form.scenario.region.factor_sizes
+    candidates = np.stack(np.meshgrid(*map(np.arange, sizes), indexing="ij"), axis=-1).reshape(-1, 4).astype(np.int16)
+    rng = np.random.default_rng(_SEED)
+    for _ in range(sweeps):
+        if not sum(_improved(allocation, node, candidates, least_pdr) for node in rng.permutation(len(start))):
+            break
+    return allocation.points
+
+
+def rank(totals: NDArray[np.float64], least_pdr: float) -> list[tuple[bool, float]]:
+    """How well totals `[K, 4]` serve the goal: whether the PDR is reached, then EE; where it is not, PDR."""
+    pdr, ee = totals[:, DELIVERED] / totals[:, PACKETS], totals[:, BITS] / totals[:, ENERGY]
+    return [(bool(p >= least_pdr), float(e if p >= least_pdr else p)) for p, e in zip(pdr, ee, strict=True)]
+
+
+def _improved(allocation: Incremental, node: int, candidates: NDArray[np.int16], least_pdr: float) -> bool:
+    """Gives a node its best point; whether that is another one."""
+    before = rank(allocation.totals()[None], least_pdr)[0]
+    found = rank(allocation.try_points(node, candidates), least_pdr)
+    best = max(range(len(found)), key=found.__getitem__)
+    reached, value = found[best]
+    if reached == before[0] and value <= before[1] * (1 + _GAIN):
+        return False
+    allocation.move(node, candidates[best])
+    return True

@@ -1,0 +1,91 @@
+"""The references: as good as trying everything on a network where that can be done, and sound on a real one."""
+
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+
+import agents
+from agents.coordinate_ascent import ascended, rank, starts
+from lora_marl.core.air import Air
+from lora_marl.core.expect import OneGateway
+from lora_marl.core.expect.incremental import Incremental
+from lora_marl.core.presets import journal_network
+from lora_marl.core.traffic import Traffic
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    """Four nodes that send often, with two spreading factors, two channels and two powers."""
+    network = journal_network(4, 1500, traffic=Traffic(interval_s=1.0, payload_bytes=50))
+    region = replace(
+        network.region, spreading_factors=(7, 9), channels_hz=network.region.channels_hz[:2], tp_dbm=(8.0, 14.0)
+    )
+    return replace(network, region=region)
+
+
+@pytest.mark.parametrize("least_pdr", [1.0, 0.3, 0.0])
+def test_the_best_end_is_the_best_of_all_assignments(tiny, least_pdr):
+    closed_form = OneGateway(tiny)
+    each = list(product((0, 1), (0,), (0, 1), (0, 1)))
+    everything = (np.array(points, np.int16) for points in product(each, repeat=4))
+    best = max(rank(Incremental(closed_form, points).totals()[None], least_pdr)[0] for points in everything)
+    ends = [ascended(closed_form, start, least_pdr, 50) for start in starts(tiny)]
+    found = max(rank(Incremental(closed_form, end).totals()[None], least_pdr)[0] for end in ends)
+    assert found[0] == best[0] == (least_pdr < 1)
+    assert found[1] == pytest.approx(best[1], rel=1e-9)
+
+
+def test_no_sweep_makes_it_worse(tiny):
+    closed_form = OneGateway(tiny)
+    for start in starts(tiny):
+        values = []
+        for sweeps in range(1, 5):
+            end = ascended(closed_form, start, 0.9, sweeps)
+            values.append(rank(Incremental(closed_form, end).totals()[None], 0.9)[0])
+        assert values == sorted(values) and values[0] >= rank(Incremental(closed_form, start).totals()[None], 0.9)[0]
+
+
+def test_ranks_put_the_least_pdr_first_and_then_ee():
+    totals = np.array([[10.0, 9, 900, 10], [10, 9.5, 900, 20], [10, 8, 900, 1], [10, 8.5, 900, 1]])
+    ranks = rank(totals, 0.9)
+    assert sorted(range(4), key=ranks.__getitem__) == [2, 3, 1, 0]
+
+
+@pytest.fixture(scope="module")
+def network():
+    return journal_network(40)
+
+
+@pytest.mark.parametrize("name", ["reference-pdr", "reference-ee"])
+def test_on_the_air_it_keeps_what_the_closed_form_promised(network, name):
+    learner = agents.make(name, network, [7, 8])
+    points = learner.initial_points()
+    np.testing.assert_array_equal(points[0], points[1])
+    outcome = Air(network, [7, 8]).advance(points, 100 * 3600.0)
+    pdr = outcome.delivered.sum() / outcome.sent.sum()
+    assert pdr == pytest.approx(learner.expected.pdr, abs=0.006)
+    ee = outcome.delivered_bits.sum() / outcome.energy_mj.sum()
+    assert ee == pytest.approx(learner.expected.ee_bits_per_mj, rel=0.02)
+
+
+def test_each_reference_beats_the_rules_at_its_own_goal(network):
+    closed_form = OneGateway(network)
+    pdr, ee = (agents.make(name, network, [0]).expected for name in ("reference-pdr", "reference-ee"))
+    rules = [
+        closed_form.expect(agents.make(name, network, [0]).initial_points()[0])
+        for name in ("static-sf7", "distance-quantile")
+    ]
+    assert all(pdr.pdr > rule.pdr for rule in (*rules, ee))
+    assert 0.9 <= ee.pdr < pdr.pdr
+    assert all(ee.ee_bits_per_mj > rule.ee_bits_per_mj for rule in (*rules, pdr) if rule.pdr >= 0.9)
+
+
+def test_bad_parameters_and_networks_are_named(network):
+    with pytest.raises(ValueError, match=r"least_pdr = 1.5: must lie in 0 to 1"):
+        agents.make("reference-ee", network, [0], least_pdr=1.5)
+    with pytest.raises(ValueError, match="sweeps = 0"):
+        agents.make("reference-pdr", network, [0], sweeps=0)
+    with pytest.raises(ValueError, match="2 gateways"):
+        agents.make("reference-pdr", replace(network, gateway_xy_m=np.zeros((2, 2))), [0])
