@@ -207,6 +207,19 @@ def test_bad_runs(values: dict, place: str, says: str) -> None:
         ({"changes": [{"at_s": -1, "values": {}}]}, "scenario.changes", "-1"),
         ({"changes": [{"at_s": 1, "values": {"propagation.exponant": 3}}]}, "scenario.changes", "exponant"),
         ({"changes": [{"at_s": 1, "values": {"propagation.exponent": -3}}]}, "scenario", "-3"),
+        ({"changes": [{"at_s": 2, "until_s": 2, "values": {}}]}, "scenario", "until_s 2.0 is not after at_s 2.0"),
+        (
+            {"changes": [{"at_s": 1, "until_s": 2, "values": {"propagation.shadowing": "link"}}]},
+            "scenario",
+            "propagation.shadowing cannot go from 'packet' to 'link' little by little",
+        ),
+        (
+            {"changes": [{"at_s": 1, "until_s": 2, "values": {"propagation.exponant": 3}}]},
+            "scenario",
+            "did you mean 'propagation.exponent'",
+        ),
+        ({"active": 101}, "scenario", "active: 101 of 100 nodes"),
+        ({"changes": [{"at_s": 5, "values": {}}, {"at_s": 4, "values": {}}]}, "scenario", "not in order of time"),
     ],
 )
 def test_bad_scenarios(sections: dict, place: str, says: str) -> None:
@@ -214,6 +227,40 @@ def test_bad_scenarios(sections: dict, place: str, says: str) -> None:
     assert re.match(rf"x\.yaml: {re.escape(place)}[:. ]", message), message
     assert says in message
     assert "\n" not in message
+
+
+def test_changes_that_go_little_by_little() -> None:
+    changes = [
+        {"at_s": 100, "until_s": 200, "steps": 4, "values": {"channel_loss_db": [4, 0, 8], "traffic.interval_s": 60}},
+        {"at_s": 300, "until_s": 400, "steps": 2, "values": {"channel_loss_db": [0, 0, 0]}},
+    ]
+    region = {"channels_hz": [868.1e6, 868.3e6, 868.5e6]}
+    values = {"learners": {"cucb": {}}, "scenario": {"region": region, "changes": changes}}
+    made = config.parse(values).scenario.build().changes
+    assert [change.at_s for change in made] == [125, 150, 175, 200, 350, 400]
+    losses = [list(change.values["channel_loss_db"]) for change in made]
+    assert losses == [[1, 0, 2], [2, 0, 4], [3, 0, 6], [4, 0, 8], [2, 0, 4], [0, 0, 0]]
+    assert [change.values["traffic.interval_s"] for change in made[:4]] == [30, 40, 50, 60]
+
+
+def test_active_may_be_a_number_of_nodes() -> None:
+    changes = [{"at_s": 1, "values": {"active": 100}}]
+    values = {"learners": {"cucb": {}}, "scenario": {"active": 30, "changes": changes}}
+    scenario = config.parse(values).scenario.build()
+    np.testing.assert_array_equal(scenario.active, np.arange(100) < 30)
+    assert scenario.changes[0].values["active"].all()
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "last_h"),
+    [("inversion", 1, 1000), ("drift", 200, 1500), ("jammed", 6, 1000), ("load", 1, 500), ("joining", 1, 500)],
+)
+def test_scenarios_that_change(name: str, changes: int, last_h: float) -> None:
+    run = config.load(CONFIGS / f"{name}.yaml")
+    scenario = run.scenario.build()
+    assert scenario.name == run.name == name
+    assert len(scenario.changes) == changes
+    assert scenario.changes[-1].at_s == last_h * 3600 < run.duration_h * 3600
 
 
 def test_a_newer_schema_is_refused_before_its_keys() -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from lora_marl.config.errors import did_you_mean
 from lora_marl.config.section import RecordSection, Section, fields_of
@@ -90,10 +90,66 @@ class RegionConfig(RecordSection):
 
 
 class ChangeConfig(Section):
-    """Values that take effect at a time; see `lora_marl.core.scenario.Change`."""
+    """Values that take effect at a time, at once or little by little; see `lora_marl.core.scenario.Change`.
+
+    Attributes:
+        at_s: When the change begins. s
+        values: Dotted fields to new values; `active: n` switches the first n nodes on and the others off.
+        until_s: When a change that goes little by little has arrived; None: at once. s
+        steps: Equal steps in which it goes there, in equal times.
+    """
 
     at_s: float
     values: dict[str, Any]
+    until_s: float | None = None
+    steps: int = Field(default=100, ge=1)
+
+    def build(self, before: Scenario) -> list[Change]:
+        """The changes of a scenario that is as the changes before have left it.
+
+        Raises:
+            ValueError: `until_s` is not after `at_s`, or a value that cannot go little by little.
+        """
+        values = {name: _active(v, before.nodes) if name == "active" else v for name, v in self.values.items()}
+        if self.until_s is None:
+            return [Change(at_s=self.at_s, values=values)]
+        if not self.until_s > self.at_s:
+            raise ValueError(f"changes: until_s {self.until_s} is not after at_s {self.at_s}")
+        first = {name: _number(name, _value(before, name), after) for name, after in values.items()}
+        shares = [step / self.steps for step in range(1, self.steps + 1)]
+        return [
+            Change(
+                at_s=self.at_s + share * (self.until_s - self.at_s),
+                values={name: (1 - share) * first[name] + share * np.asarray(values[name]) for name in values},
+            )
+            for share in shares
+        ]
+
+
+def _value(scenario: Scenario, path: str) -> Any:
+    """The value of a dotted field; None where there is no such field, which the scenario itself says better."""
+    value: Any = scenario
+    for name in path.split("."):
+        value = getattr(value, name, None)
+    return value
+
+
+def _number(path: str, before: Any, after: Any) -> NDArray[np.float64]:
+    """What a field that moves begins with: numbers, or zeros where a list of losses is not there yet."""
+    begins = np.zeros(np.shape(after)) if before is None else np.asarray(before)
+    for value in (begins, np.asarray(after)):
+        if value.dtype.kind not in "iuf":
+            raise ValueError(f"changes: {path} cannot go from {before!r} to {after!r} little by little")
+    return begins.astype(np.float64)
+
+
+def _active(value: Any, nodes: int) -> NDArray[np.bool_]:
+    """Nodes that are on: a list, or how many of the first."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        if not 0 <= value <= nodes:
+            raise ValueError(f"active: {value} of {nodes} nodes; allowed is 0 to {nodes}")
+        return np.arange(nodes) < value
+    return np.asarray(value)
 
 
 @fields_of(Scenario, omit=("node_xy_m", "gateway_xy_m"))
@@ -105,7 +161,7 @@ class ScenarioConfig(RecordSection):
     propagation: PropagationConfig = PropagationConfig()
     reception: ReceptionConfig = ReceptionConfig()
     traffic: TrafficConfig = TrafficConfig()
-    active: tuple[bool, ...] | None = None
+    active: tuple[bool, ...] | int | None = None
     changes: tuple[ChangeConfig, ...] = ()
 
     def build(self) -> Scenario:
@@ -116,10 +172,23 @@ class ScenarioConfig(RecordSection):
             for name, value in self.fields().items()
             if name != "topology"
         }
-        for name in ("path_loss_db", "channel_loss_db", "active"):
+        for name in ("path_loss_db", "channel_loss_db"):
             values[name] = None if values[name] is None else np.asarray(values[name])
+        if values["active"] is not None:
+            values["active"] = _active(values["active"], sites.node_xy_m.shape[-2])
         values["traffic"] = dataclasses.replace(values["traffic"], **sites.traffic)
-        values["changes"] = tuple(Change(at_s=change.at_s, values=change.values) for change in self.changes)
+        del values["changes"]
         scenario = Scenario(node_xy_m=sites.node_xy_m, gateway_xy_m=sites.gateway_xy_m, **values)
+        scenario = dataclasses.replace(scenario, changes=self._scheduled(scenario))
         scenario.warn_if_unlawful()
         return scenario
+
+    def _scheduled(self, scenario: Scenario) -> tuple[Change, ...]:
+        """All changes in the order given; each begins with what those before it leave."""
+        made: list[Change] = []
+        for change in self.changes:
+            made += change.build(scenario)
+            # Whatever is wrong with a value is said by the scenario, about the whole schedule.
+            scenario = dataclasses.replace(scenario, changes=tuple(made)).with_values(made[-1].values)
+            scenario = dataclasses.replace(scenario, changes=())
+        return tuple(made)

@@ -24,12 +24,11 @@ LEARNERS: dict[str, tuple[dict[str, Any], int, str]] = {
     "ucb1": ({}, 10_000, "delivery"),
     "mix-mab": ({}, 20_000, "delivery"),
     "epsilon-greedy": ({}, 10_000, "rewards"),
-    "thompson": ({"scale": 2.0}, 5_000, "rewards"),
+    "thompson": ({}, 5_000, "rewards"),
+    "cd-lora": ({}, 5_000, "rewards"),
+    "reference-pdr": ({}, 100, "delivery"),
 }
-"""Parameters, decisions of every node, and what it seeks: D-LoRa's rewards, or delivery alone.
-
-Thompson sampling assumes rewards within 1, and these lie within 2: with half the scale it settles too soon.
-"""
+"""Parameters, decisions of every node, and what it seeks: D-LoRa's rewards, or delivery alone."""
 
 
 @cache
@@ -72,5 +71,6 @@ def test_nor_does_a_rule_with_one_arm_per_factor_that_seeks_something_else():
 @pytest.mark.parametrize("learner", agents.LEARNERS)
 def test_no_learner_is_forgotten(learner):
     """A new learner is added above, or here where it does not learn or not on this air."""
-    fixed = {"random", "static-sf7", "distance-quantile"}
+    fixed = {"random", "static-sf7", "distance-quantile", "round-robin", "rs-lora", "caasi", "adr", "adr-ideal"}
+    fixed.add("reference-ee")  # seeks what no learner seeks
     assert (learner in LEARNERS) != (learner in fixed)
