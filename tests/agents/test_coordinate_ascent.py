@@ -12,6 +12,7 @@ from lora_marl.core.air import Air
 from lora_marl.core.expect import OneGateway
 from lora_marl.core.expect.incremental import Incremental
 from lora_marl.core.presets import journal_network
+from lora_marl.core.scenario import Change
 from lora_marl.core.traffic import Traffic
 
 
@@ -80,6 +81,13 @@ def test_each_reference_beats_the_rules_at_its_own_goal(network):
     assert all(pdr.pdr > rule.pdr for rule in (*rules, ee))
     assert 0.9 <= ee.pdr < pdr.pdr
     assert all(ee.ee_bits_per_mj > rule.ee_bits_per_mj for rule in (*rules, pdr) if rule.pdr >= 0.9)
+
+
+def test_it_is_made_for_what_the_last_change_leaves(tiny):
+    channel_loss_db = [np.array([0.0, 40.0]), np.array([40.0, 0.0])]
+    changes = tuple(Change(at_s=at_s, values={"channel_loss_db": loss}) for at_s, loss in enumerate(channel_loss_db, 1))
+    points = agents.make("reference-pdr", replace(tiny, changes=changes), [0]).initial_points()
+    assert (points[..., 2] == 1).all()
 
 
 def test_bad_parameters_and_networks_are_named(network):
