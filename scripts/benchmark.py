@@ -25,6 +25,8 @@ from scripts.cli import JsonPath, console, errors, new_app, one_line_errors, wri
 app = new_app()
 
 FEW, MANY = 1_000, 100_000
+RUN_PACKETS = 36e6
+"""2,000 h of 100 nodes with a packet every 20 s."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,10 @@ def lines(quick: bool) -> list[Line]:
             learner, replicas=replicas, warm_up=50 * share, timed=timed * share, repeats=repeats
         )
 
+    def run(learner: str) -> Callable[[], float]:
+        play: Any = {"replicas": 1, "warm_up": 5000 * share, "timed": 5000 * share, "repeats": 1}
+        return lambda: RUN_PACKETS / speed.packets_per_s(learner, **play)
+
     def ratio(learner: str | None) -> Callable[[], float]:
         return lambda: speed.cost_ratio(learner, FEW, MANY, repeats=1 if quick else 3)
 
@@ -108,6 +114,10 @@ def lines(quick: bool) -> list[Line]:
         Line("air_32_replicas", "air, fixed allocation, 32 replicas", "packets/s", 4e6, rate(None, 32, 1000)),
         Line("cucb_32_replicas", "CUCB after every packet, 32 replicas", "packets/s", 2.5e6, rate("cucb", 32, 500)),
         Line("cucb_1_replica", "CUCB after every packet, 1 replica", "packets/s", 1e6, rate("cucb", 1, 10_000)),
+        *(
+            Line(f"run_{name}", f"{name}, 2,000 h, one replica (36 million packets)", "s", limit, run(name), True)
+            for name, limit in (("cucb", 60), ("cd-lora", 60), ("ucb1", 60), ("mix-mab", 120))
+        ),
         Line("air_cost_ratio", f"air, cost of a packet: {sizes}", "ratio", 3, ratio(None), True),
         Line("cucb_cost_ratio", f"CUCB, cost of a packet: {sizes}", "ratio", 4, ratio("cucb"), True),
         Line("memory", f"peak memory, {MANY:,} nodes", "GiB", 1, lambda: speed.peak_memory_gib(MANY), True),

@@ -64,7 +64,8 @@ def _player(config: TrainConfig, scenario: Scenario, learner: str | None, seeds:
     if learner is None:
         points = random_points(scenario, len(seeds))
         return lambda until_s: int(air.advance(points, until_s).sent.sum())
-    decider = agents.make(learner, scenario, seeds, **config.learners[learner].parameters)
+    stated = config.learners.get(learner)
+    decider = agents.make(learner, scenario, seeds, **({} if stated is None else stated.parameters))
     chosen = decider.initial_points()
     return lambda until_s: int(play_until(air, decider, chosen, until_s).sent.sum())
 
