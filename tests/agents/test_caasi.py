@@ -7,6 +7,7 @@ import pytest
 
 import agents
 from agents.caasi import allowed_spreading_factors, assigned_channels, channel_quality_dbm, survey
+from lora_marl.core.air import Air
 from lora_marl.core.presets import journal_network
 from lora_marl.core.propagation import Propagation
 
@@ -78,7 +79,7 @@ def test_surveys_of_replicas_are_those_of_each_alone_and_do_not_see_the_runs_dra
 
 def test_shadowing_that_a_link_keeps_is_the_runs(far_network):
     linked = replace(far_network, propagation=Propagation(shadowing_db=6.0, shadowing="link"))
-    air = agents.caasi.Air(linked, [5])
+    air = Air(linked, [5])
     points = np.tile(np.array([5, 0, 0, 6], np.int16), (1, 70, 1))
     air.advance(points, 600.0)
     run_dbm, found = air.last_rssi_dbm[0], survey(linked, [5], tests=1)
