@@ -37,8 +37,10 @@ def _inversion() -> Study:
         claim(dlora, "pdr_percent", (87.5, 1), 87.5, "printed as 85 to 90", until_h=CHANGE_H + 200, last_h=10),
         claim(cdlora, "pdr_percent", (89.7, 1), None, AGAIN, until_h=CHANGE_H),
         claim(cdlora, "ee_bits_per_mj", (78.9, 12), None, AGAIN, until_h=CHANGE_H),
-        claim(cdlora, "pdr_percent", (82, 1.5), None, f"printed as degraded for good; {AGAIN}"),
-        claim(cdlora, "ee_bits_per_mj", (64.1, 10), None, f"printed as degraded for good; {AGAIN}"),
+        claim(cdlora, "pdr_percent", (82, 1.5), None, f"printed as degraded for good; {AGAIN}", until_h=CHANGE_H + 200),
+        claim(
+            cdlora, "ee_bits_per_mj", (64.1, 10), None, f"printed as degraded for good; {AGAIN}", until_h=CHANGE_H + 200
+        ),
     )
     draw = partial(draw_change, title="journal paper, Fig. 7 and 8: inverted channels", change_h=CHANGE_H)
     title = "journal paper, Tables IV and V, Fig. 7 and 8: channels inverted after 1,000 h"

@@ -103,7 +103,7 @@ def _fig4() -> Study:
 
 
 def _fig5() -> Study:
-    naive, dlora = cell("fig5", "ucb1"), cell("fig5", "cucb")
+    naive, dlora = cell("fig5", "ucb1", hours=2000), cell("fig5", "cucb", hours=2000)
     claims = (
         claim(naive, "sent_tp14dbm", (75, 25), 50, "printed as more than half of the nodes; here: of the packets"),
         claim(dlora, "sent_tp14dbm", (5, 5), None, f"{WORDS}: D-LoRa uses lower powers"),
