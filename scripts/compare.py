@@ -21,13 +21,13 @@ from typing import Annotated
 import typer
 
 from scripts.cli import ROOT, JsonPath, UsageError, console, new_app, one_line_errors, write_json
-from scripts.comparison import Comparison
-from scripts.comparison_files import write_files
-from scripts.comparison_table import for_terminal
+from scripts.comparison.files import write_files
+from scripts.comparison.lineup import Lineup, checked_name, label_list, lineups
+from scripts.comparison.result import Comparison
+from scripts.comparison.table import for_terminal
+from scripts.comparison.tournament import Played, play_all
 from scripts.jobs import Store
-from scripts.lineup import Lineup, checked_name, label_list, lineups
 from scripts.parallel import Backend, Workers
-from scripts.tournament import Played, play_all
 
 app = new_app()
 

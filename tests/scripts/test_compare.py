@@ -14,13 +14,14 @@ from typer.testing import CliRunner
 
 import agents
 from lora_marl.config import load
-from scripts import compare, comparison_files, jobs
-from scripts.comparison import Comparison, differences
-from scripts.comparison_measures import MEASURES
-from scripts.comparison_table import Column, as_markdown, cell, for_terminal
+from scripts import compare, jobs
+from scripts.comparison import files
+from scripts.comparison.lineup import label_list
+from scripts.comparison.measures import MEASURES
+from scripts.comparison.result import Comparison, differences
+from scripts.comparison.table import Column, as_markdown, cell, for_terminal
 from scripts.experiment import Experiment
 from scripts.jobs import Job, Store, chunks, digest, first_reported, plan, play, with_seeds
-from scripts.lineup import label_list
 from tests.scripts.conftest import ROOT
 
 CONFIG = ROOT / "configs" / "journal_fit.yaml"
@@ -44,7 +45,7 @@ def tiny(invoke, tmp_path, monkeypatch):
         for kind in ("curves", "usage", "map"):
             (folder / f"{kind}-{comparison.config.name}.png").touch()
 
-    monkeypatch.setattr(comparison_files, "draw", draw)
+    monkeypatch.setattr(files, "draw", draw)
 
     def call(*arguments: object):
         fixed = (*TINY, "--out", tmp_path, "--seeds", "0,1", "--no-reference")

@@ -8,13 +8,13 @@ from pathlib import Path
 from lora_marl.config import TrainConfig
 from scripts import plots
 from scripts.cli import UsageError, write_json
-from scripts.comparison import Comparison, changes_h, usage_of
-from scripts.comparison_measures import MEASURES
-from scripts.comparison_table import as_markdown
+from scripts.comparison.lineup import REFERENCES, TRIVIAL
+from scripts.comparison.measures import MEASURES
+from scripts.comparison.page import PROTOCOL, write_page
+from scripts.comparison.result import Comparison, changes_h, usage_of
+from scripts.comparison.table import as_markdown
 from scripts.experiment import built, schedule
-from scripts.html_report import PROTOCOL, write_page
 from scripts.jobs import curve_of
-from scripts.lineup import REFERENCES, TRIVIAL
 from scripts.measures import thinned
 from scripts.runfolder import versions
 

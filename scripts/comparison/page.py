@@ -10,9 +10,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from lora_marl.config import dump
-from scripts.comparison import Comparison
-from scripts.comparison_measures import MEASURES
-from scripts.comparison_table import cell, columns
+from scripts.comparison.measures import MEASURES
+from scripts.comparison.result import Comparison
+from scripts.comparison.table import cell, columns
 
 _PICTURES = {
     "curves": "PDR and energy efficiency over simulated time",

@@ -11,7 +11,7 @@ import numpy as np
 
 from lora_marl.config import TrainConfig
 from lora_marl.core import metrics
-from scripts.comparison_measures import MEASURES, REFERENCE_EE, REFERENCE_PDR, Measure
+from scripts.comparison.measures import MEASURES, REFERENCE_EE, REFERENCE_PDR, Measure
 from scripts.jobs import curve_of
 from scripts.measures import Estimate, Row, converged_h, estimate, known, recovery_time_h, reported
 from scripts.snapshots import State

@@ -11,7 +11,7 @@ import agents
 from lora_marl.config import LearnerConfig, TrainConfig
 from lora_marl.config.errors import did_you_mean
 from scripts.cli import UsageError, read_config
-from scripts.comparison_measures import REFERENCE_EE, REFERENCE_PDR
+from scripts.comparison.measures import REFERENCE_EE, REFERENCE_PDR
 from scripts.experiment import Experiment
 from scripts.jobs import Job, by_replica, with_seeds
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from rich.markup import escape
 from rich.table import Table
 
-from scripts.comparison import Comparison
-from scripts.comparison_measures import Measure
+from scripts.comparison.measures import Measure
+from scripts.comparison.result import Comparison
 from scripts.report import markdown, with_interval
 
 _TERMINAL = ("pdr", "ee_bits_per_mj", "fairness", "share_pdr", "share_ee", "converged_pdr_h", "recovery_h")

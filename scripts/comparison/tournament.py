@@ -9,8 +9,8 @@ import typer
 from rich import progress
 
 from scripts.cli import INTERRUPTED, UsageError, errors
+from scripts.comparison.lineup import Lineup
 from scripts.jobs import Job, Store, by_replica, plan, play, with_seeds
-from scripts.lineup import Lineup
 from scripts.parallel import Workers, in_parallel
 from scripts.snapshots import State
 
