@@ -53,7 +53,7 @@ class IndexBandit(Learner):
         allowed: NDArray[np.bool_] | None = None,
     ) -> None:
         super().__init__(scenario, seeds, factors=factors, fixed_point=fixed_point)
-        if not 0 <= c < np.inf:
+        if not (isinstance(c, (int, float, np.number)) and 0 <= c < np.inf):
             raise ValueError(f"c = {c}: must be a finite number of at least 0")
         if prior not in (0, 1):
             raise ValueError(f"prior = {prior}: must be 0 or 1")

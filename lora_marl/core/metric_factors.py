@@ -55,8 +55,8 @@ def metric_bonus(
         ValueError: a metric factor that is not finite, or an unknown `sf_weight`.
     """
     for name, value in {"xi": xi, "zeta": zeta, "eta": eta}.items():
-        if not np.isfinite(value):
-            raise ValueError(f"{name} = {value}: must be finite")
+        if not (isinstance(value, (int, float, np.number)) and np.isfinite(value)):
+            raise ValueError(f"{name} = {value}: must be a finite number")
     bonus = {"sf": xi * sf_weights(region.spreading_factors, sf_weight)}
     bonus["bw"] = zeta * shares(region.bandwidths_hz)
     if eta != 0:

@@ -144,6 +144,8 @@ def test_first_decisions_teach_nothing(journal, decisions_of):
     ("parameters", "message"),
     [
         ({"c": -1.0}, "c = -1.0: must be a finite number of at least 0"),
+        ({"c": "two"}, "c = two: must be a finite number of at least 0"),
+        ({"eta": "a"}, "eta = a: must be a finite number"),
         ({"prior": 2}, "prior = 2: must be 0 or 1"),
         ({"factors": []}, "allowed is at least one"),
         ({"factors": ["sf", "sf"]}, "each once"),

@@ -284,7 +284,7 @@ def test_positions_are_redrawn_at_every_reset(journal: Any) -> None:
         ({"reward": {"delivry": 1.0}}, "reward: 'delivry' is no term; did you mean 'delivery'"),
         ({"reward": {}}, "reward: has no term"),
         ({"reward": {"delivery": float("nan")}}, "the weight of delivery is nan"),
-        ({"xi": float("nan")}, "xi = nan: must be finite"),
+        ({"xi": float("nan")}, "xi = nan: must be a finite number"),
         ({"max_cycles": 2.5}, "max_cycles: 2.5 is not a whole number"),
         ({"threads": 0}, "threads: 0 is not a whole number"),
         ({"scenario": "journal"}, "scenario: 'journal' is not a lora_marl.core.scenario.Scenario"),
