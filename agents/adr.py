@@ -2,8 +2,9 @@
 
 | | `adr` | `adr-ideal` |
 |---|---|---|
-| hears | the node's last packet, received or not | the best of the last 20 packets delivered |
-| decides | after every packet | when 20 have been delivered with the same parameters |
+| hears | every packet, received or not | packets delivered |
+| goes by | the last | the strongest of 20 |
+| decides | after every packet | when 20 were delivered since it last did, so all with the parameters in force |
 | margin | RSSI - sensitivity(SF, BW), of every (SF, BW) | SNR - SNR needed at the SF in use - 10 dB |
 | chooses | see below | see below |
 | channel | random per packet, or CAASI's | random per packet |
@@ -21,7 +22,10 @@ Source: `adr`: the code of D-LoRa's conference paper. `adr-ideal`: Semtech, "LoR
 recommended algorithm", 2016, as network servers implement it.
 Differences: `adr`: the last (SF, BW) has no next one and is used itself; powers that the region lacks are the next
 lower ones. `channels="caasi"` is the journal's CAASI+ADR as far as it is described; its numbers do not come out.
-`adr-ideal`: power goes by the region's values, 2 dB apart in Semtech's; the history starts anew after a change.
+`statistic`, `history` and `margin_db` of `adr` are ours; their defaults are the code's rule. `adr-ideal`: power goes by
+the region's values, 2 dB apart in Semtech's; history starts anew after every decision, where servers start it anew
+after a change of parameters; margins are rounded down, where some servers cut them towards 0, which leaves the power as
+it is for up to 3 dB too little.
 """
 
 from __future__ import annotations
@@ -44,6 +48,7 @@ if TYPE_CHECKING:
     from lora_marl.core.scenario import Scenario
 
 CHANNELS = ("random", "caasi")
+STATISTICS = ("last", "max", "mean")
 SF, BW, CHANNEL, TP = range(4)
 
 
@@ -53,16 +58,28 @@ class ADR(Learner):
     Args:
         scenario, seeds: See `Learner`.
         channels: `random`: drawn for every packet; `caasi`: assigned by a survey (`agents.caasi`).
+        statistic: What counts of the received powers in dBm of the history: the `last`, their `max` or their `mean`.
+        history: Packets looked back on, at least 1; while there are fewer, those.
+        margin_db: Kept for fading and interference. dB
 
     Raises:
-        ValueError: unknown `channels`.
+        ValueError: unknown `channels` or `statistic`, or a parameter outside its range.
     """
 
     name: ClassVar[str] = "adr"
 
-    def __init__(self, scenario: Scenario, seeds: Sequence[int], *, channels: str = "random") -> None:
-        if channels not in CHANNELS:
-            raise ValueError(f"channels = {channels!r} is not one of {', '.join(CHANNELS)}")
+    def __init__(
+        self,
+        scenario: Scenario,
+        seeds: Sequence[int],
+        *,
+        channels: str = "random",
+        statistic: str = "last",
+        history: int = 1,
+        margin_db: float = 0.0,
+    ) -> None:
+        _check(channels, statistic, history, margin_db)
+        self.history, self.margin_db = int(history), float(margin_db)
         first = np.zeros((len(seeds), scenario.nodes, 4), np.int16)
         first[..., SF] = len(scenario.region.spreading_factors) - 1
         first[..., TP] = len(scenario.region.tp_dbm) - 1
@@ -72,18 +89,31 @@ class ADR(Learner):
         super().__init__(scenario, seeds, fixed_point=first)
         self.overhead = None if found is None else found.outcome
         region = self.region
-        self._sensitivity_dbm = scenario.reception.sensitivities_dbm(
+        sensitivity_dbm = scenario.reception.sensitivities_dbm(
             np.array(region.spreading_factors), np.array(region.bandwidths_hz)
-        ).reshape(-1)
+        )
+        self._least_dbm = sensitivity_dbm.reshape(-1) + self.margin_db
         self._tp_dbm = np.array(region.tp_dbm)
         self._hops = found is None and len(region.channels_hz) > 1
         self._keys = np.array([stream_key(seed, "learner") for seed in seeds], np.uint64)
         self._decided = np.zeros((self.replicas, self.nodes), np.int64)
+        self._statistic = statistic
+        kept = 0 if statistic == "last" else self.history
+        self._past_dbm = np.full((self.replicas, self.nodes, kept), np.nan)
+        self._noted = np.zeros((self.replicas, self.nodes), np.int64)
 
     @property
     def operations(self) -> int:
-        """Per (SF, BW) a subtraction and two comparisons; three for the power; a draw for the channel."""
-        return 3 * len(self._sensitivity_dbm) + 4
+        """Per (SF, BW) a subtraction and two comparisons; three for the power; a draw; one per packet kept."""
+        return 3 * len(self._least_dbm) + 4 + self._past_dbm.shape[2]
+
+    def update(self, decisions: Decisions) -> None:
+        """Notes the received powers of packets, if the rule looks further back than on the last one."""
+        if self._statistic != "last":
+            known = np.flatnonzero(decisions.fate >= 0)
+            b, n = decisions.replica[known], decisions.node[known]
+            self._past_dbm[b, n, self._noted[b, n] % self.history] = decisions.rssi_dbm[known]
+            self._noted[b, n] += 1
 
     def select(self, decisions: Decisions) -> NDArray[np.int16]:
         """The points that the last packets' strength allows `[M, 4]`."""
@@ -96,17 +126,30 @@ class ADR(Learner):
         return chosen
 
     def state_arrays(self) -> dict[str, NDArray]:
-        """Decisions so far `[B, N]`; first points `[B, N, 4]`, which have the channels assigned."""
-        return {"decided": self._decided, "first": self.fixed_points}
+        """Decisions so far `[B, N]`; first points `[B, N, 4]`, which have the channels assigned; powers kept in dBm."""
+        state: dict[str, NDArray] = {"decided": self._decided, "first": self.fixed_points}
+        if self._statistic != "last":
+            state |= {"past_dbm": self._past_dbm, "noted": self._noted}
+        return state
+
+    def _strength_dbm(self, decisions: Decisions) -> NDArray[np.float64]:
+        """What the rule goes by `[M]`, in dBm; nan before the first packet."""
+        if self._statistic == "last":
+            return decisions.rssi_dbm
+        past_dbm = self._past_dbm[decisions.replica, decisions.node]
+        if self._statistic == "max":
+            return np.fmax.reduce(past_dbm, axis=1)
+        count = np.isfinite(past_dbm).sum(axis=1)
+        return np.divide(np.nansum(past_dbm, axis=1), count, out=np.full(len(count), np.nan), where=count > 0)
 
     def _points(self, decisions: Decisions) -> NDArray[np.int16]:
         chosen = self.fixed_points[decisions.replica, decisions.node]
-        margin_db = decisions.rssi_dbm[:, None] - self._sensitivity_dbm
+        margin_db = self._strength_dbm(decisions)[:, None] - self._least_dbm
         above_db = np.where(margin_db > 0, margin_db, np.inf)
         tightest = above_db.argmin(axis=1)
         smallest_db = above_db.min(axis=1)
         some = np.isfinite(smallest_db)
-        rate = np.minimum(tightest + 1, len(self._sensitivity_dbm) - 1)[some]
+        rate = np.minimum(tightest + 1, len(self._least_dbm) - 1)[some]
         chosen[some, SF], chosen[some, BW] = np.divmod(rate, len(self.region.bandwidths_hz))
         wanted_dbm = self._tp_dbm[-1] - 2 * np.floor(smallest_db[some] / 2)
         chosen[some, TP] = np.maximum(np.searchsorted(self._tp_dbm, wanted_dbm, side="right") - 1, 0)
@@ -136,12 +179,7 @@ class AdrIdeal(ADR):
         history: int = 20,
         channels: str = "random",
     ) -> None:
-        super().__init__(scenario, seeds, channels=channels)
-        if not np.isfinite(margin_db):
-            raise ValueError(f"margin_db = {margin_db}: must be finite")
-        if not (history >= 1 and history == int(history)):
-            raise ValueError(f"history = {history}: must be a whole number of at least 1")
-        self.margin_db, self.history = float(margin_db), int(history)
+        super().__init__(scenario, seeds, channels=channels, history=history, margin_db=margin_db)
         bandwidths_hz = np.array(self.region.bandwidths_hz)
         self._noise_dbm = phy.noise_dbm(bandwidths_hz, scenario.reception.noise_figure_db)
         self._needed_db = scenario.reception.sinr_thresholds_db(np.array(self.region.spreading_factors))
@@ -184,6 +222,16 @@ def stepped(point: NDArray[np.int16], steps: NDArray[np.integer], powers: int) -
     after[:, SF] -= faster.astype(np.int16)
     after[:, TP] = np.clip(point[:, TP] - (steps - faster), 0, powers - 1)
     return after
+
+
+def _check(channels: str, statistic: str, history: int, margin_db: float) -> None:
+    for name, value, allowed in (("channels", channels, CHANNELS), ("statistic", statistic, STATISTICS)):
+        if value not in allowed:
+            raise ValueError(f"{name} = {value!r} is not one of {', '.join(allowed)}")
+    if not np.isfinite(margin_db):
+        raise ValueError(f"margin_db = {margin_db}: must be finite")
+    if not (history >= 1 and history == int(history)):
+        raise ValueError(f"history = {history}: must be a whole number of at least 1")
 
 
 @njit(nogil=True)  # no disk cache: it would not notice an edited generator

@@ -72,17 +72,21 @@ def survey(scenario: Scenario, seeds: Sequence[int], *, tests: int = 20, pdr_min
         pdr_min: Least share of them that must be delivered, 0 to 1.
 
     Raises:
-        ValueError: `tests` or `pdr_min` outside its range.
+        ValueError: `tests` or `pdr_min` outside its range, or a field of the scenario for another number of replicas.
     """
     if not (tests >= 1 and tests == int(tests)):
         raise ValueError(f"tests = {tests}: must be a whole number of at least 1")
     if not 0 <= pdr_min <= 1:
         raise ValueError(f"pdr_min = {pdr_min}: must lie in 0 to 1")
-    collections = [Collection(scenario, seeds, first) for first in range(0, scenario.nodes, NODES_AT_ONCE)]
-    rssi_dbm = np.concatenate([each.rssi_dbm() for each in collections], axis=1)
+    scenario.check_replicas(len(seeds))
+    firsts = range(0, scenario.nodes, NODES_AT_ONCE)
+    # Channels need everybody's powers before the first test. Airs are made again for the tests and play the same
+    # packets first: to keep all of them would take memory that grows with the square of the number of nodes.
+    rssi_dbm = np.concatenate([Collection(scenario, seeds, first).rssi_dbm() for first in firsts], axis=1)
     channel = assigned_channels(rssi_dbm)
-    delivered = np.concatenate([each.delivered(channel, int(tests)) for each in collections], axis=1)
-    outcomes = [each.outcome() for each in collections]
+    tested = [_tested(Collection(scenario, seeds, first), channel, int(tests)) for first in firsts]
+    delivered = np.concatenate([each for each, _ in tested], axis=1)
+    outcomes = [each for _, each in tested]
     parts = {name: np.concatenate([getattr(each, name) for each in outcomes], axis=1) for name in PER_NODE}
     duration_s = np.sum([each.duration_s for each in outcomes], axis=0)
     return Survey(
@@ -114,7 +118,7 @@ def assigned_channels(rssi_dbm: NDArray[np.float64]) -> NDArray[np.intp]:
 
 def allowed_spreading_factors(delivered: NDArray[np.integer], tests: int, pdr_min: float) -> NDArray[np.bool_]:
     """Spreading factors that delivered at least `pdr_min` of `tests` packets, else the largest: `[..., S]` bool."""
-    allowed = delivered >= pdr_min * tests
+    allowed = delivered / tests >= pdr_min
     allowed[..., -1] |= ~allowed.any(axis=-1)
     return allowed
 
@@ -176,6 +180,13 @@ class CDLoRa(CUCB):
     def state_arrays(self) -> dict[str, NDArray]:
         """CUCB's, and the operating points of what is not chosen `[B, N, 4]`."""
         return super().state_arrays() | {"fixed": self.fixed_points}
+
+
+def _tested(collection: Collection, channel: NDArray[np.intp], tests: int) -> tuple[NDArray[np.int64], Outcome]:
+    """Packets of a whole collection delivered in its tests `[B, n, S]`, and all that was sent."""
+    collection.rssi_dbm()
+    delivered = collection.delivered(channel, tests)
+    return delivered, collection.outcome()
 
 
 def _mean(rssi_dbm: NDArray[np.float64], axis: int) -> NDArray[np.float64]:

@@ -75,6 +75,51 @@ def test_channels_are_drawn_evenly_or_kept_from_a_survey(conference):
         assert channels == {int(kept.initial_points()[0, node, 2])}
 
 
+@pytest.mark.parametrize(
+    ("parameters", "sf_tp_dbm"),
+    [
+        # SF7 to SF12 at 125 kHz need -123, -126, -129, -132, -133, -136 dBm. The last three packets: -131, -125, -128.
+        ({}, (10, 14)),  # -128: 1 dB above SF9, next is SF10
+        ({"statistic": "max", "history": 3}, (9, 14)),  # -125: 1 dB above SF8, next is SF9
+        ({"statistic": "max", "history": 4}, (8, 6)),  # -114, the oldest: 9 dB above SF7, 14 - 8 dBm, next is SF8
+        ({"statistic": "max", "history": 9}, (8, 6)),  # of nine, four have been sent
+        ({"statistic": "mean", "history": 3}, (10, 14)),  # -128
+        ({"statistic": "mean", "history": 2}, (10, 12)),  # -126.5: below SF8, 2.5 dB above SF9, next is SF10, one step
+        ({"margin_db": 3.5}, (11, 14)),  # as if -131.5: 0.5 dB above SF10, next is SF11
+        ({"margin_db": 10.0}, (12, 14)),  # as if -138: nothing is above, as first
+    ],
+)
+def test_what_is_looked_back_on_and_the_margin(journal, parameters, sf_tp_dbm):
+    learner = agents.make("adr", journal, [0], **parameters)
+    for rssi_dbm in (-114.0, -131.0, -125.0, -128.0):
+        decisions = heard(5, rssi_dbm, LAST, Fate.BELOW_SENSITIVITY)
+        learner.update(decisions)
+    point = learner.select(decisions)[0]
+    assert (point[0] + 7, 2 + 2 * point[3]) == sf_tp_dbm
+
+
+def test_what_is_looked_back_on_is_resumed_and_does_not_depend_on_the_batch(journal):
+    powers_dbm = np.random.default_rng(0).uniform(-140, -100, (30, 2))
+    whole, stopped = (agents.make("adr", journal, [0], statistic="mean", history=4) for _ in range(2))
+    for row in powers_dbm[:13]:
+        for learner in (whole, stopped):
+            choices(learner, row)
+    resumed = agents.make("adr", journal, [0], statistic="mean", history=4)
+    resumed.load_state_dict(stopped.state_dict())
+    for row in powers_dbm[13:]:
+        expected = choices(whole, row)
+        np.testing.assert_array_equal(choices(resumed, row[::-1], nodes=(7, 2))[::-1], expected)
+
+
+def choices(learner, rssi_dbm, nodes=(2, 7)):
+    """Both nodes' choices after packets of some strength."""
+    chosen = []
+    for node, dbm in zip(nodes, rssi_dbm, strict=True):
+        learner.update(heard(node, dbm, LAST))
+        chosen.append(learner.select(heard(node, dbm, LAST))[0])
+    return np.array(chosen)
+
+
 def test_steps_lower_the_spreading_factor_first_then_the_power_and_raise_power_only():
     point = np.array([[5, 0, 3, 6]] * 5 + [[2, 0, 3, 1]] * 2, np.int16)
     after = stepped(point, np.array([0, 2, 5, 7, 30, -3, -30]), powers=7)
@@ -108,6 +153,9 @@ def test_a_history_of_one_and_no_margin(journal):
     ("name", "parameters", "message"),
     [
         ("adr", {"channels": "fixed"}, "channels = 'fixed' is not one of random, caasi"),
+        ("adr", {"statistic": "median"}, "statistic = 'median' is not one of last, max, mean"),
+        ("adr", {"history": 2.5}, "history = 2.5: must be"),
+        ("adr", {"margin_db": np.nan}, "margin_db = nan"),
         ("adr-ideal", {"history": 0}, "history = 0: must be"),
         ("adr-ideal", {"margin_db": np.inf}, "margin_db = inf"),
     ],

@@ -88,6 +88,43 @@ def test_shadowing_that_a_link_keeps_is_the_runs(far_network):
     np.testing.assert_allclose(found.rssi_dbm[0, both, 0], run_dbm[both])
 
 
+def test_a_share_of_exactly_the_least_pdr_is_enough():
+    for tests in range(1, 101):
+        for delivered in range(1, tests + 1):
+            counts = np.array([delivered - 1, delivered, 0])
+            allowed = allowed_spreading_factors(counts, tests, pdr_min=delivered / tests)
+            assert allowed.tolist() == [False, True, False]
+
+
+def test_places_that_differ_by_replica_are_each_replicas_own(far_network):
+    still = replace(far_network, propagation=Propagation(shadowing_db=0.0))
+    places_m = np.stack([still.node_xy_m, 0.5 * still.node_xy_m[::-1]])
+    found = survey(replace(still, node_xy_m=places_m), [0, 1], tests=1)
+    for replica in range(2):
+        alone = survey(replace(still, node_xy_m=places_m[replica]), [replica], tests=1)
+        np.testing.assert_array_equal(found.rssi_dbm[replica], alone.rssi_dbm[0])
+        np.testing.assert_array_equal(found.allowed_sf[replica], alone.allowed_sf[0])
+    assert np.isfinite(found.rssi_dbm[1]).sum() > np.isfinite(found.rssi_dbm[0]).sum()
+
+
+def test_places_for_another_number_of_replicas_are_named(far_network):
+    places_m = np.tile(far_network.node_xy_m, (3, 1, 1))
+    with pytest.raises(ValueError, match=r"scenario.node_xy_m: 3 replicas; allowed are 1 or 2"):
+        survey(replace(far_network, node_xy_m=places_m), [0, 1])
+
+
+@pytest.mark.parametrize("name", ["caasi", "cd-lora", "adr"])
+def test_a_state_brings_its_channels_and_spreading_factors_to_other_seeds(far_network, run_of, name):
+    parameters = {"channels": "caasi"} if name == "adr" else {"tests": 3}
+    learner, other = (agents.make(name, far_network, [seed], **parameters) for seed in (0, 1))
+    surveyed, others = learner.initial_points(), other.initial_points()
+    assert (surveyed[..., 2] != others[..., 2]).any()
+    other.load_state_dict(learner.state_dict())
+    np.testing.assert_array_equal(other.initial_points(), surveyed)
+    if name != "adr":  # whose fates say nothing of strength here
+        np.testing.assert_array_equal(run_of(other, [0], 30), run_of(learner, [0], 30))
+
+
 def test_cd_lora_keeps_channels_and_chooses_among_what_is_left(far_network, run_of):
     learner = agents.make("cd-lora", far_network, [0], tests=4)
     points = learner.initial_points()
