@@ -13,6 +13,10 @@ everybody at the smallest spreading factor, quantiles of distance, and a random 
 `least_pdr` is not reached, the point of highest PDR is taken. The closed form errs a little, so that the goal of
 `reference-ee` is `least_pdr` and `margin`.
 
+A goal with a constraint stops single moves early: the first nodes that are visited spend all the PDR there is to spare,
+and nobody gives any back. So each start first goes through sweeps that maximise log EE + price PDR, the price falling
+while `least_pdr` is reached and rising while it is not, and the ascent goes on from the best assignment on that way.
+
 It is a reference and no bound: an ascent may stop at a local optimum, the closed form is not the air, and who changes
 its mind may do better than who does not. Where the network changes on schedule, it is made for what the last change
 leaves, since it is the end of a run that is reported; until then it may do badly.
@@ -22,8 +26,9 @@ Source: none; a baseline of ours.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -39,6 +44,10 @@ if TYPE_CHECKING:
     from lora_marl.core.scenario import Scenario
 
 _SEED = 0
+_PRICE, _PRICE_STEP, _LAST_STEP = 16.0, 2.0, 1.1
+"""First price of PDR, the factor that it changes by (its root after every turn), and the factor to stop at."""
+
+_MOST_PRICED_SWEEPS = 40
 _GAIN = 1e-9
 """Relative improvement below which a point is not changed, so that rounding cannot make the ascent go round."""
 
@@ -70,7 +79,10 @@ class Reference(Learner):
             raise ValueError(f"sweeps = {sweeps}: must be a whole number of at least 1")
         closed_form = OneGateway(_in_the_end(scenario))
         goal = min(least_pdr + margin, 1.0)
-        ends = [ascended(closed_form, start, goal, int(sweeps)) for start in starts(scenario)]
+        ends = [
+            ascended(closed_form, approached(closed_form, start, goal) if goal < 1.0 else start, goal, int(sweeps))
+            for start in starts(scenario)
+        ]
         points = max(ends, key=lambda end: rank(Incremental(closed_form, end).totals()[None], goal)[0])
         super().__init__(scenario, seeds, fixed_point=points)
         self.expected: Expectation = closed_form.expect(points)
@@ -131,14 +143,48 @@ def starts(scenario: Scenario) -> Iterable[NDArray[np.int16]]:
 
 def ascended(closed_form: OneGateway, start: NDArray[np.int16], least_pdr: float, sweeps: int) -> NDArray[np.int16]:
     """Where coordinate ascent from an assignment `[N, 4]` ends."""
-    allocation = Incremental(closed_form, start)
-    sizes = closed_form.scenario.region.factor_sizes
-    candidates = np.stack(np.meshgrid(*map(np.arange, sizes), indexing="ij"), axis=-1).reshape(-1, 4).astype(np.int16)
+    allocation, candidates = Incremental(closed_form, start), _every_point(closed_form.scenario)
     rng = np.random.default_rng(_SEED)
     for _ in range(sweeps):
-        if not sum(_improved(allocation, node, candidates, least_pdr) for node in rng.permutation(len(start))):
+        moves = [
+            _improved(allocation, node, candidates, partial(rank, least_pdr=least_pdr))
+            for node in rng.permutation(len(start))
+        ]
+        if not any(moves):
             break
     return allocation.points
+
+
+def approached(closed_form: OneGateway, start: NDArray[np.int16], least_pdr: float) -> NDArray[np.int16]:
+    """The best assignment `[N, 4]` on the way of sweeps at a price of PDR that closes in on `least_pdr`."""
+    allocation, candidates = Incremental(closed_form, start), _every_point(closed_form.scenario)
+    rng = np.random.default_rng(_SEED)
+    best, best_rank = start, rank(allocation.totals()[None], least_pdr)[0]
+    price, step, reached_before = _PRICE, _PRICE_STEP, None
+    for _ in range(_MOST_PRICED_SWEEPS):
+        for node in rng.permutation(len(start)):
+            _improved(allocation, node, candidates, partial(priced, price=price))
+        found = rank(allocation.totals()[None], least_pdr)[0]
+        if found > best_rank:
+            best, best_rank = allocation.points, found
+        if reached_before is not None and found[0] != reached_before:
+            step **= 0.5
+        if step < _LAST_STEP:
+            break
+        reached_before = found[0]
+        price = price / step if reached_before else price * step
+    return best
+
+
+def _every_point(scenario: Scenario) -> NDArray[np.int16]:
+    sizes = scenario.region.factor_sizes
+    return np.stack(np.meshgrid(*map(np.arange, sizes), indexing="ij"), axis=-1).reshape(-1, 4).astype(np.int16)
+
+
+def priced(totals: NDArray[np.float64], price: float) -> list[tuple[bool, float]]:
+    """Logarithm of EE plus price times PDR, of totals `[K, 4]`, in the form of `rank`."""
+    pdr, ee = totals[:, DELIVERED] / totals[:, PACKETS], totals[:, BITS] / totals[:, ENERGY]
+    return [(True, float(value)) for value in np.log(np.maximum(ee, 1e-300)) + price * pdr]
 
 
 def rank(totals: NDArray[np.float64], least_pdr: float) -> list[tuple[bool, float]]:
@@ -155,13 +201,18 @@ def _in_the_end(scenario: Scenario) -> Scenario:
     return final
 
 
-def _improved(allocation: Incremental, node: int, candidates: NDArray[np.int16], least_pdr: float) -> bool:
+def _improved(
+    allocation: Incremental,
+    node: int,
+    candidates: NDArray[np.int16],
+    ranked: Callable[[NDArray[np.float64]], list[tuple[bool, float]]],
+) -> bool:
     """Gives a node its best point; whether that is another one."""
-    before = rank(allocation.totals()[None], least_pdr)[0]
-    found = rank(allocation.try_points(node, candidates), least_pdr)
+    before = ranked(allocation.totals()[None])[0]
+    found = ranked(allocation.try_points(node, candidates))
     best = max(range(len(found)), key=found.__getitem__)
     reached, value = found[best]
-    if reached == before[0] and value <= before[1] * (1 + _GAIN):
+    if reached == before[0] and value <= before[1] + abs(before[1]) * _GAIN:
         return False
     allocation.move(node, candidates[best])
     return True

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import agents
-from agents.coordinate_ascent import ascended, rank, starts
+from agents.coordinate_ascent import approached, ascended, rank, starts
 from lora_marl.core.air import Air
 from lora_marl.core.expect import OneGateway
 from lora_marl.core.expect.incremental import Incremental
@@ -81,6 +81,15 @@ def test_each_reference_beats_the_rules_at_its_own_goal(network):
     assert all(pdr.pdr > rule.pdr for rule in (*rules, ee))
     assert 0.9 <= ee.pdr < pdr.pdr
     assert all(ee.ee_bits_per_mj > rule.ee_bits_per_mj for rule in (*rules, pdr) if rule.pdr >= 0.9)
+
+
+def test_a_price_on_pdr_leads_on_where_single_moves_under_a_constraint_stop(network):
+    closed_form = OneGateway(network)
+    _, start, _ = starts(network)
+    stuck = closed_form.expect(ascended(closed_form, start, 0.9, 50))
+    led = closed_form.expect(ascended(closed_form, approached(closed_form, start, 0.9), 0.9, 50))
+    assert min(stuck.pdr, led.pdr) >= 0.9
+    assert led.ee_bits_per_mj > 1.5 * stuck.ee_bits_per_mj
 
 
 def test_it_is_made_for_what_the_last_change_leaves(tiny):
