@@ -93,7 +93,7 @@ def survey(scenario: Scenario, seeds: Sequence[int], *, tests: int = 20, pdr_min
         rssi_dbm=rssi_dbm,
         channel=channel,
         allowed_sf=allowed_spreading_factors(delivered, int(tests), pdr_min),
-        outcome=Outcome(duration_s=duration_s, **parts),
+        outcome=Outcome(duration_s=duration_s, downlink_airtime_s=np.zeros((len(seeds), scenario.gateways)), **parts),
     )
 
 

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lora_marl.core.choice import checked_points, chosen_factors
+from lora_marl.core.downlink import Feedback
 from lora_marl.core.region import FACTORS
 
 if TYPE_CHECKING:
-    from lora_marl.core.outcome import Decisions, Outcome
+    from lora_marl.core.outcome import Decisions, Heard, Outcome
     from lora_marl.core.scenario import Scenario
 
 
@@ -35,6 +36,7 @@ class Learner(ABC):
 
     Attributes:
         overhead: What was sent before the first decision (data collection); None: nothing.
+        feedback: Who decides, and how many packets lie between two decisions; every packet by default.
 
     Raises:
         ValueError: no seeds, an unknown factor, or a fixed point outside the region.
@@ -57,6 +59,7 @@ class Learner(ABC):
         self.factors = chosen_factors(self.region, factors)
         self.fixed_points = checked_points(self.region, fixed_point, (self.replicas, self.nodes))
         self.overhead: Outcome | None = None
+        self.feedback = Feedback()
 
     @property
     def operations(self) -> int:
@@ -77,6 +80,9 @@ class Learner(ABC):
 
     def update(self, decisions: Decisions) -> None:  # noqa: B027 (rules that do not learn keep it)
         """Learns from the fates of the last packets; rows with `Fate.NONE` are skipped."""
+
+    def hear(self, heard: Heard) -> None:  # noqa: B027 (rules that do not listen keep it)
+        """Takes in the uplinks that the network received since the last call; only where the feedback `listens`."""
 
     def decide(self, decisions: Decisions, points: NDArray[np.int16]) -> None:
         """Updates, selects and writes the choices into `points` `[B, N, 4]`, in place."""

@@ -16,8 +16,18 @@ if TYPE_CHECKING:
 
 
 def play_until(air: Air, learner: Learner, points: NDArray[np.int16], until_s: float) -> Outcome:
-    """Plays to a time, writing every choice into `points` `[B, N, 4]`; what came of it since the last call."""
+    """Plays to a time, writing every choice into `points` `[B, N, 4]`; what came of it since the last call.
+
+    The air must have been made with the learner's feedback.
+
+    Raises:
+        ValueError: it was not.
+    """
+    if air.feedback != learner.feedback:
+        raise ValueError(f"{learner.name} needs an air with {learner.feedback}; this one has {air.feedback}")
     while len(decisions := air.next_decisions(points, until_s)):
+        if learner.feedback.listens:
+            learner.hear(air.take_heard())
         learner.decide(decisions, points)
     return air.take_outcome()
 

@@ -58,8 +58,8 @@ class Experiment:
         self.scenario = built(config.scenario)
         self.schedule = schedule(config, label)
         self.done = 0
-        self.air = Air(self.scenario, config.seeds, count_arms=count_arms)
         self.learner = make_learner(config, label, self.scenario)
+        self.air = Air(self.scenario, config.seeds, count_arms=count_arms, feedback=self.learner.feedback)
         self.points = self.learner.initial_points()
 
     @property

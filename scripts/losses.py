@@ -98,7 +98,8 @@ def choices(
 
     Number k is place k of the flattened `[S, W, C, T]`.
     """
-    player, air = agents.make(learner, scenario, seeds, **parameters), Air(scenario, seeds)
+    player = agents.make(learner, scenario, seeds, **parameters)
+    air = Air(scenario, seeds, feedback=player.feedback)
     sizes = scenario.region.factor_sizes
     strides = np.array([math.prod(sizes[factor + 1 :]) for factor in range(len(sizes))])
     points = player.initial_points()

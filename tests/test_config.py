@@ -45,7 +45,8 @@ def test_defaults_are_those_of_the_core() -> None:
     sections = {"node_xy_m", "gateway_xy_m", "region", "propagation", "reception", "traffic"}
     for field in dataclasses.fields(Scenario):
         if field.name not in sections:
-            assert getattr(scenario, field.name) == field.default, field.name
+            default = field.default_factory() if field.default is dataclasses.MISSING else field.default
+            assert getattr(scenario, field.name) == default, field.name
 
 
 def test_every_field_of_the_records_can_be_set() -> None:

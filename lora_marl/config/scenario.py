@@ -14,6 +14,7 @@ from lora_marl.config.errors import did_you_mean
 from lora_marl.config.section import RecordSection, Section, fields_of
 from lora_marl.config.topology import TopologyConfig
 from lora_marl.core import tables
+from lora_marl.core.downlink import Downlink
 from lora_marl.core.propagation import Propagation
 from lora_marl.core.reception import Reception
 from lora_marl.core.region import REGIONS, Region
@@ -64,6 +65,14 @@ class TrafficConfig(RecordSection):
         return Traffic(**self.fields())
 
 
+@fields_of(Downlink)
+class DownlinkConfig(RecordSection):
+    """How gateways send; fields and defaults of `lora_marl.core.downlink.Downlink`."""
+
+    def build(self) -> Downlink:
+        return Downlink(**self.fields())
+
+
 def _known(values: Sequence[float]) -> AfterValidator:
     def check(value: float) -> float:
         if value not in values:
@@ -81,6 +90,7 @@ class RegionConfig(RecordSection):
     bandwidths_hz: tuple[Annotated[float, _known(tables.BANDWIDTHS_HZ)], ...] | None = None
     spreading_factors: tuple[Annotated[int, _known(tables.SPREADING_FACTORS)], ...] | None = None
     tp_dbm: tuple[float, ...] | None = None
+    sub_band_edges_hz: tuple[float, ...] | None = None
 
     def build(self) -> Region:
         if self.name not in REGIONS:
@@ -161,6 +171,7 @@ class ScenarioConfig(RecordSection):
     propagation: PropagationConfig = PropagationConfig()
     reception: ReceptionConfig = ReceptionConfig()
     traffic: TrafficConfig = TrafficConfig()
+    downlink: DownlinkConfig = DownlinkConfig()
     active: tuple[bool, ...] | int | None = None
     changes: tuple[ChangeConfig, ...] = ()
 

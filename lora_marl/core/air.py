@@ -13,17 +13,19 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from lora_marl.core.downlink import Feedback
 from lora_marl.core.kernel import heap, run, snapshot, threads
 from lora_marl.core.kernel import tables as kernel_tables
 from lora_marl.core.kernel.random import stream_key
 from lora_marl.core.kernel.reschedule import stretch_waits
-from lora_marl.core.kernel.state import DECISION, allocate, grown, take_tallies
-from lora_marl.core.outcome import Decisions, Outcome, Packets, Receptions
+from lora_marl.core.kernel.state import DECISION, allocate, grown, on_air, take_heard, take_tallies
+from lora_marl.core.outcome import Decisions, Heard, Outcome, Packets, Receptions
 from lora_marl.core.reception import Fate
 from lora_marl.core.scenario import Scenario
 
 _FIRST_RECORDS = 1024
-_STREAMS = ("traffic", "shadowing", "fading", "noise")
+_STREAMS = ("traffic", "shadowing", "fading", "noise", "downlink")
+_ALWAYS = Feedback()
 
 
 class Air:
@@ -36,9 +38,11 @@ class Air:
         count_arms: Count packets by the value of each factor (`Outcome.arm_sent`).
         threads: Threads that share the replicas in `advance`; the results are the same for any number. Decisions are
             played by one: between two of them lie a dozen packets, less than it takes to wake a thread.
+        feedback: Who decides, after how many packets; decisions after every packet by default.
 
     Attributes:
         scenario: The scenario as changed so far.
+        feedback: As given.
 
     Raises:
         ValueError: no seeds, a negative one, or fields of the scenario for another number of replicas.
@@ -52,20 +56,22 @@ class Air:
         record: bool = False,
         count_arms: bool = False,
         threads: int = 1,
+        feedback: Feedback = _ALWAYS,
     ) -> None:
         self.seeds = _checked_seeds(seeds)
         if threads < 1:
             raise ValueError(f"threads: {threads} is not at least 1")
         scenario.check_replicas(self.replicas)
         self.scenario = self._first_scenario = scenario
-        self._record, self._count_arms = record, count_arms
-        self._threads = 1 if record else min(threads, self.replicas)
+        self._record, self._count_arms, self.feedback = record, count_arms, feedback
+        self._threads = 1 if record or feedback.listens else min(threads, self.replicas)
         self._state = allocate(
             (self.replicas, scenario.nodes, scenario.gateways),
             channels=len(scenario.region.channels_hz),
             sf_energies=len(scenario.region.spreading_factors) if scenario.reception.inter_sf == "sir_energy" else 0,
             arms=sum(scenario.region.factor_sizes) if count_arms else 0,
             packets=_FIRST_RECORDS if record else 0,
+            heard=_FIRST_RECORDS if feedback.listens else 0,
         )
         for stream in _STREAMS:
             self._state.replicas[f"{stream}_key"] = [stream_key(seed, stream) for seed in self.seeds]
@@ -148,6 +154,10 @@ class Air:
         """What came of the time since outcomes were last taken."""
         return Outcome(**take_tallies(self._state))
 
+    def take_heard(self) -> Heard:
+        """The uplinks that the network received since they were last taken, if the feedback `listens`."""
+        return Heard(take_heard(self._state))
+
     def begin_episode(self) -> None:
         """Clear the air and set the clocks to 0: packets on the air vanish unjudged, and all gaps are drawn afresh.
 
@@ -204,13 +214,15 @@ class Air:
 
     def _make_tables(self) -> kernel_tables.Tables:
         keys = self._state.replicas["shadowing_key"]
-        return kernel_tables.make(self.scenario, keys, record=self._record, count_arms=self._count_arms)
+        return kernel_tables.make(
+            self.scenario, keys, record=self._record, count_arms=self._count_arms, feedback=self.feedback
+        )
 
     def _schedule_first(self, which: NDArray[np.bool_], now_s: float) -> None:
         """Draw a first packet for the nodes `which [B, N]` and put all nodes in order of time."""
         starts_s = run.first_starts_s(self._state, self._tables, now_s, which)
         times_s = np.where(which, starts_s, heap.times_by_node(self._state.events))
-        heap.fill(self._state.events, times_s, self._state.nodes["on_air"])
+        heap.fill(self._state.events, times_s, on_air(self._state))
 
     def _check_points(self, points: NDArray[np.int16]) -> None:
         shape = (self.replicas, self.nodes, 4)

@@ -14,13 +14,16 @@ class Outcome:
 
     Attributes:
         duration_s: Length of the stretch. `[B]` s
-        delivered, below_sensitivity, interfered, collided, no_demodulator: Packets by fate.
+        delivered, below_sensitivity, interfered, collided, no_demodulator, gateway_sending: Packets by fate.
         dropped: Births that met a busy or silenced node, and were not sent.
         airtime_s: s
         energy_mj: mJ
         delivered_bits: PHY payload of delivered packets. bit
         arm_sent, arm_delivered: Packets by factor value, `[B, N, K]`: spreading factors, then bandwidths, channels,
             powers; `K` is 0 where the air does not count them.
+        downlinks, downlinks_received, downlinks_refused: Downlinks sent to the node, those of them that it received,
+            and those that no gateway could send.
+        downlink_airtime_s: Of each gateway. `[B, G]` s
     """
 
     duration_s: NDArray[np.float64]
@@ -29,17 +32,23 @@ class Outcome:
     interfered: NDArray[np.int64]
     collided: NDArray[np.int64]
     no_demodulator: NDArray[np.int64]
+    gateway_sending: NDArray[np.int64]
     dropped: NDArray[np.int64]
     airtime_s: NDArray[np.float64]
     energy_mj: NDArray[np.float64]
     delivered_bits: NDArray[np.float64]
     arm_sent: NDArray[np.int64]
     arm_delivered: NDArray[np.int64]
+    downlinks: NDArray[np.int64]
+    downlinks_received: NDArray[np.int64]
+    downlinks_refused: NDArray[np.int64]
+    downlink_airtime_s: NDArray[np.float64]
 
     @property
     def sent(self) -> NDArray[np.int64]:
         """Packets that ended. `[B, N]`"""
-        return self.delivered + self.below_sensitivity + self.interfered + self.collided + self.no_demodulator
+        heard = self.delivered + self.interfered + self.collided + self.no_demodulator + self.gateway_sending
+        return heard + self.below_sensitivity
 
     def __add__(self, other: Outcome) -> Outcome:
         """The outcome of two stretches together."""
@@ -86,14 +95,86 @@ class Decisions:
         """Operating point that it was sent with. `[M, 4]`"""
         return self.records["point"]
 
+    @property
+    def time_s(self) -> NDArray[np.float64]:
+        """When the decision fell due. `[M]` s"""
+        return self.records["time_s"]
+
+    @property
+    def sent(self) -> NDArray[np.int32]:
+        """Packets of the node since its last decision fell due. `[M]`"""
+        return self.records["sent"]
+
+    @property
+    def delivered(self) -> NDArray[np.int32]:
+        """Those of them that were delivered. `[M]`"""
+        return self.records["delivered"]
+
+
+class Heard:
+    """Uplinks that the network received, by replica, then in order of time: what a network server knows.
+
+    Attributes:
+        records: The rows as one structured array `[M]` with the fields below.
+    """
+
+    __slots__ = ("records",)
+
+    def __init__(self, records: NDArray[np.void]) -> None:
+        self.records = records
+
+    def __len__(self) -> int:
+        return self.records.shape[0]
+
+    @property
+    def replica(self) -> NDArray[np.int32]:
+        """`[M]`"""
+        return self.records["replica"]
+
+    @property
+    def node(self) -> NDArray[np.int32]:
+        """`[M]`"""
+        return self.records["node"]
+
+    @property
+    def gateway(self) -> NDArray[np.int32]:
+        """That received it best. `[M]`"""
+        return self.records["gateway"]
+
+    @property
+    def time_s(self) -> NDArray[np.float64]:
+        """End of the packet. `[M]` s"""
+        return self.records["time_s"]
+
+    @property
+    def rssi_dbm(self) -> NDArray[np.float64]:
+        """Received power at that gateway. `[M]` dBm"""
+        return self.records["rssi_dbm"]
+
+    @property
+    def point(self) -> NDArray[np.int16]:
+        """Operating point that it was sent with. `[M, 4]`"""
+        return self.records["point"]
+
+    @property
+    def missed(self) -> NDArray[np.int32]:
+        """Packets of the node lost since its last received one, by the frame counter; -1 for its first. `[M]`"""
+        return self.records["missed"]
+
+    @property
+    def since_s(self) -> NDArray[np.float64]:
+        """From the end of its last received one to the end of this; nan for the first. `[M]` s"""
+        return self.records["since_s"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Packets:
     """Recorded packets of one replica, `P` in order of start. Together with `Receptions` the oracle's only input.
 
     Attributes:
-        source: Node that sent it. `[P]`
-        kind: 0: uplink. `[P]`
+        source: Node that sent it, or that a downlink is for. `[P]`
+        gateway: That sent a downlink; -1 for an uplink. `[P]`
+        kind: 0: uplink. 1: downlink; its operating point has RX2's channel behind those of uplinks, and power 0. `[P]`
         index: Its number among the source's packets. `[P]`
         fate: `Fate`; NONE while it is on the air. `[P]`
         start_s, end_s, critical_s: On the air from start to end; harmful overlaps lie after `critical_s`. `[P]` s
@@ -101,6 +182,7 @@ class Packets:
     """
 
     source: NDArray[np.int32]
+    gateway: NDArray[np.int32]
     kind: NDArray[np.int8]
     index: NDArray[np.int64]
     fate: NDArray[np.int8]
@@ -115,7 +197,7 @@ class Receptions:
     """What each gateway heard of the recorded packets.
 
     Attributes:
-        rssi_dbm: Received power. `[P, G]` dBm
+        rssi_dbm: Received power; of a downlink at its node, in the first column. `[P, G]` dBm
         overlap_mw: Summed power of all packets that overlap it beyond spared symbols, whatever their spreading factor.
             `[P, G]` mW
         fate: What the gateway made of it; NONE while it is on the air. `[P, G]`

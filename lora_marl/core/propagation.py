@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -68,6 +68,34 @@ class Propagation:
         return self.shadowing_db * share**0.5, self.shadowing_db * (1.0 - share) ** 0.5
 
 
+class DistanceLaw(NamedTuple):
+    """Mean path loss as L0 + s log10(max(d, nearest) / d0): what a kernel computes where distances are not listed.
+
+    Attributes:
+        reference_loss_db: L0. dB
+        loss_per_decade_db: s, 10 times the exponent. dB
+        reference_m: d0. m
+        nearest_m: Shorter distances count as this one. m
+    """
+
+    reference_loss_db: float
+    loss_per_decade_db: float
+    reference_m: float
+    nearest_m: float
+
+
+def distance_law(propagation: Propagation, carrier_hz: float) -> DistanceLaw:
+    """The law that `path_loss_db` follows; see there."""
+    nearest_m, slope_db = DISTANCE_FLOOR_M[propagation.model], 10.0 * propagation.exponent
+    if propagation.model == "friis":
+        _within("carrier_hz", carrier_hz, above=0.0)
+        return DistanceLaw(0.0, slope_db, SPEED_OF_LIGHT_M_PER_S / (4.0 * math.pi * carrier_hz), nearest_m)
+    reference_m = propagation.reference_distance_m
+    if propagation.flat_below_reference:
+        nearest_m = max(nearest_m, reference_m)
+    return DistanceLaw(propagation.reference_loss_db, slope_db, reference_m, nearest_m)
+
+
 def path_loss_db(propagation: Propagation, distance_m: ArrayLike, *, carrier_hz: float = 868e6) -> Any:
     """Mean path loss, without shadowing, fading and antenna gain.
 
@@ -90,16 +118,9 @@ def path_loss_db(propagation: Propagation, distance_m: ArrayLike, *, carrier_hz:
     wrong = apart_m[~(apart_m >= 0.0)]
     if wrong.size:
         raise ValueError(f"distance_m is {wrong.flat[0]}: it must be 0 or more")
-    apart_m = np.maximum(apart_m, DISTANCE_FLOOR_M[propagation.model])
-    if propagation.model == "friis":
-        _within("carrier_hz", carrier_hz, above=0.0)
-        unit_m = SPEED_OF_LIGHT_M_PER_S / (4.0 * math.pi * carrier_hz)
-        return propagation.exponent * ratio_to_db(apart_m / unit_m)
-    if propagation.flat_below_reference:
-        apart_m = np.maximum(apart_m, propagation.reference_distance_m)
-    return propagation.reference_loss_db + propagation.exponent * ratio_to_db(
-        apart_m / propagation.reference_distance_m
-    )
+    law = distance_law(propagation, carrier_hz)
+    apart_m = np.maximum(apart_m, law.nearest_m)
+    return law.reference_loss_db + propagation.exponent * ratio_to_db(apart_m / law.reference_m)
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -1,8 +1,9 @@
 """Reception: what a gateway makes of the packets that it hears. One rule; its parameters.
 
 A packet meets the rule in this order at each gateway, and the first test it fails names its fate there:
-sensitivity, a free demodulator, interference (SINR or SIR; summed energy counts the own spreading factor
-too), collision within its own spreading factor. It is delivered when at least one gateway passes it through all four.
+sensitivity, a gateway that does not send, a free demodulator, interference (SINR or SIR; summed energy counts the own
+spreading factor too), collision within its own spreading factor. It is delivered when at least one gateway passes it
+through all five.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ class Fate(IntEnum):
     INTERFERED = 2
     COLLIDED = 3
     NO_DEMODULATOR = 4
+    GATEWAY_SENDING = 5
 
 
 FATES = tuple(fate for fate in Fate if fate >= 0)

@@ -45,6 +45,7 @@ class Region:
         tp_dbm: Transmit powers, ascending. dBm
         duty_cycle: Largest share of time that a node may send by law; None: no such limit.
         max_payload_bytes: Largest PHY payload by (SF, BW in Hz); what is missing is not limited.
+        sub_band_edges_hz: Between the sub-bands in each of which a gateway keeps its own duty cycle, ascending. Hz
 
     Raises:
         ValueError: a list that is empty, out of order or out of range, or a limit out of range, naming it.
@@ -57,6 +58,7 @@ class Region:
     tp_dbm: tuple[float, ...] = (2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 14.0)
     duty_cycle: float | None = None
     max_payload_bytes: tuple[tuple[tuple[int, float], int], ...] = ()
+    sub_band_edges_hz: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         for field in ("spreading_factors", "bandwidths_hz", "channels_hz", "tp_dbm"):
@@ -77,6 +79,12 @@ class Region:
     def factor_sizes(self) -> tuple[int, int, int, int]:
         """Number of values of each factor, in the order of `FACTORS`."""
         return (len(self.spreading_factors), len(self.bandwidths_hz), len(self.channels_hz), len(self.tp_dbm))
+
+    @property
+    def sub_bands(self) -> tuple[int, ...]:
+        """Number of each channel's sub-band among those that channels lie in, from 1 `[C]`."""
+        bands = np.searchsorted(self.sub_band_edges_hz, self.channels_hz, side="right")
+        return tuple((np.unique(bands, return_inverse=True)[1] + 1).tolist())
 
     def max_payload(self, sf: int, bw_hz: float) -> int:
         """Largest PHY payload at a data rate: the region's limit, or LoRa's own 255 where it has none.
@@ -171,6 +179,7 @@ _EU868 = Region(
     channels_hz=_channels_hz(868.1e6, 3) + _channels_hz(867.1e6, 5),
     duty_cycle=0.01,
     max_payload_bytes=_max_payload({7: 250, 8: 250, 9: 123, 10: 59, 11: 59, 12: 59}, wide=(7, 250_000.0)),
+    sub_band_edges_hz=(865e6, 868e6, 868.6e6, 868.7e6, 869.2e6, 869.4e6, 869.65e6),
 )
 
 _CN470 = Region(
@@ -203,7 +212,7 @@ Every combination of a region's lists is legal, hence one bandwidth each: SF7 at
 500 kHz in CN470 and the eight channels of SF8 at 500 kHz in US915 are left out (their payload limits are there for
 whoever adds them).
 
-- EU868: the three default channels, then the five that networks usually add.
+- EU868: the three default channels, then the five that networks usually add; sub-bands are those of ETSI EN 300 220.
 - CN470: the 20 MHz antenna's plan A; a frame may last 1 s, which leaves SF12 no payload.
 - US915: no duty cycle, but a dwell time of 400 ms, which is what its payload limits keep.
 - AS923: group 1 with its two default channels, no dwell time.

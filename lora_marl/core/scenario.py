@@ -6,17 +6,21 @@ import difflib
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lora_marl.core import phy
+from lora_marl.core.downlink import Downlink
 from lora_marl.core.propagation import Propagation, path_loss_db
 from lora_marl.core.reception import Reception
 from lora_marl.core.region import Region
 from lora_marl.core.topology import distances_m
 from lora_marl.core.traffic import Traffic
+
+SUB_BANDS = 8
+"""Sub-bands in which a gateway can keep duty cycles: RX2's and seven of uplink channels."""
 
 
 class DutyCycleWarning(UserWarning):
@@ -57,6 +61,11 @@ class Scenario:
         coding_rate: 1 to 4, for 4/5 to 4/8.
         preamble_symbols: Programmed preamble symbols (the sync word's 4.25 come on top).
         energy: `radiated` power, or `supply` current times voltage.
+        supply: Table of supply currents, `lorasim` or `norel`.
+        receive_mj: Energy of the receive windows after each packet. mJ
+        feedback: `free`: what became of packets is known at once; `downlink`: answers and commands are sent, cost
+            airtime, and can be refused or lost.
+        downlink: How gateways send them.
         changes: In order of time.
     """
 
@@ -74,6 +83,10 @@ class Scenario:
     coding_rate: int = 1
     preamble_symbols: int = 8
     energy: phy.EnergyMode = "radiated"
+    supply: str = "lorasim"
+    receive_mj: float = 0.0
+    feedback: Literal["free", "downlink"] = "free"
+    downlink: Downlink = field(default_factory=Downlink)
     changes: tuple[Change, ...] = ()
 
     def __post_init__(self) -> None:
@@ -91,6 +104,7 @@ class Scenario:
         self._check_frame()
         self._check_shapes()
         self._check_payload()
+        self._check_downlink()
         if any(later.at_s < sooner.at_s for sooner, later in zip(self.changes, self.changes[1:], strict=False)):
             raise ValueError(f"scenario.changes: at_s {[c.at_s for c in self.changes]} is not in order of time")
         for change in self.changes:
@@ -105,6 +119,11 @@ class Scenario:
     def gateways(self) -> int:
         """`G`"""
         return self.gateway_xy_m.shape[-2]
+
+    @property
+    def carrier_hz(self) -> float:
+        """Mean of the channels' frequencies. Hz"""
+        return float(np.mean(self.region.channels_hz))
 
     def with_values(self, values: Mapping[str, Any]) -> Scenario:
         """This scenario with other values of dotted fields, e.g. `{"traffic.interval_s": 4.0}`."""
@@ -124,8 +143,7 @@ class Scenario:
         loss_db = self.path_loss_db
         if loss_db is None:
             distance_m = distances_m(self.node_xy_m, self.gateway_xy_m)
-            carrier_hz = float(np.mean(self.region.channels_hz))
-            loss_db = path_loss_db(self.propagation, distance_m, carrier_hz=carrier_hz)
+            loss_db = path_loss_db(self.propagation, distance_m, carrier_hz=self.carrier_hz)
         return self.propagation.antenna_gain_db - np.asarray(loss_db, np.float64)
 
     def interval_s(self) -> NDArray[np.float64]:
@@ -144,6 +162,17 @@ class Scenario:
             coding_rate=self.coding_rate,
             preamble_symbols=self.preamble_symbols,
             low_data_rate=self.low_data_rate,
+        )
+
+    def downlink_airtime_s(self) -> NDArray[np.float64]:
+        """Airtime of a downlink, which has no CRC, at each spreading factor and bandwidth. `[S, W]` s"""
+        return phy.airtime_s(
+            np.array(self.region.spreading_factors)[:, None],
+            self.downlink.payload_bytes,
+            bw_hz=np.array(self.region.bandwidths_hz),
+            coding_rate=self.coding_rate,
+            preamble_symbols=self.preamble_symbols,
+            crc=False,
         )
 
     def warn_if_unlawful(self, stacklevel: int = 2) -> None:
@@ -205,6 +234,25 @@ class Scenario:
                 raise ValueError(f"scenario.{name}: shape {np.shape(value)}; allowed is {shape}")
             if name in ("path_loss_db", "channel_loss_db") and not np.all(np.isfinite(np.asarray(value, np.float64))):
                 raise ValueError(f"scenario.{name}: has values that are not finite")
+
+    def _check_downlink(self) -> None:
+        rule, sf = self.reception, self.downlink.rx2_sf
+        if not 0.0 <= self.receive_mj < np.inf:
+            raise ValueError(f"scenario.receive_mj: {self.receive_mj} is not at least 0 mJ")
+        if self.feedback not in ("free", "downlink"):
+            raise ValueError(f"scenario.feedback: {self.feedback!r} is not one of free, downlink")
+        if self.feedback == "free":
+            return
+        if sf not in self.region.spreading_factors:
+            known = ", ".join(map(str, self.region.spreading_factors))
+            raise ValueError(f"downlink.rx2_sf: {sf} is not one of the region's spreading factors, {known}")
+        if rule.inter_sf not in ("none", "sinr", "sir_pairwise") or rule.interferers != "all_overlaps":
+            raise ValueError(
+                f"scenario.feedback: 'downlink' needs reception.inter_sf none, sinr or sir_pairwise over all_overlaps; "
+                f"they are {rule.inter_sf} and {rule.interferers}"
+            )
+        if max(self.region.sub_bands) >= SUB_BANDS:
+            raise ValueError(f"region.sub_band_edges_hz: channels in {max(self.region.sub_bands)} sub-bands; at most 7")
 
     def _check_payload(self) -> None:
         payload = int(np.max(self.traffic.payload_bytes))

@@ -67,7 +67,7 @@ class NodeFeatures:
         if not 0.0 <= memory <= 1.0:
             raise ValueError(f"memory: {memory} is not from 0 to 1")
         region = scenario.region
-        self._memory = memory
+        self._memory, self._fates = memory, len(_fates(scenario))
         self._factors = [(FACTORS.index(name), region.factor_sizes[FACTORS.index(name)]) for name in factors]
         sf, bw, channel, _ = np.cumsum((0, *region.factor_sizes[:3])).tolist()
         self._arms = (slice(sf, bw), slice(channel, channel + region.factor_sizes[2]))
@@ -108,7 +108,7 @@ class NodeFeatures:
                 at = _put(values, at, _one_hot(index, size))
             else:
                 at = _put(values, at, (index / max(size - 1, 1))[..., None])
-        at = _put(values, at, _one_hot(fate + 1, len(Fate)))
+        at = _put(values, at, _one_hot(fate + 1, self._fates))
         for arms in self._arms:
             average = (self._arm_delivered[..., arms] + 1.0) / (self._arm_sent[..., arms] + 2.0)
             at = _put(values, at, average)
@@ -146,7 +146,7 @@ def _table(scenario: Scenario, factors: tuple[str, ...]) -> tuple[Feature, ...]:
         "channel": Feature("channel", "flag", 0, 1, "channel chosen last", channels),
         "tp": Feature("tp", "highest index", 0, 1, "power chosen last"),
     }
-    fates = tuple(fate.name.lower() for fate in Fate)
+    fates = tuple(fate.name.lower() for fate in _fates(scenario))
     sf = tuple(str(sf) for sf in region.spreading_factors)
     return (
         *(last[name] for name in factors),
@@ -158,6 +158,11 @@ def _table(scenario: Scenario, factors: tuple[str, ...]) -> tuple[Feature, ...]:
         Feature("sent", "flag", 0, 1, "whether one ended in the step"),
         Feature("active", "flag", 0, 1, "whether the node is part of the network now"),
     )
+
+
+def _fates(scenario: Scenario) -> list[Fate]:
+    """What can become of a packet; gateways send only where feedback needs downlinks."""
+    return [fate for fate in Fate if fate != Fate.GATEWAY_SENDING or scenario.feedback == "downlink"]
 
 
 def _put(values: NDArray[np.float32], at: int, part: NDArray) -> int:

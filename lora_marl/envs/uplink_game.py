@@ -13,6 +13,7 @@ from gymnasium.spaces import Box, Discrete, MultiDiscrete
 from numpy.typing import ArrayLike, NDArray
 
 from lora_marl.core.air import Air
+from lora_marl.core.downlink import Feedback
 from lora_marl.core.outcome import Outcome
 from lora_marl.core.presets import journal_network
 from lora_marl.core.scenario import Scenario
@@ -93,7 +94,9 @@ class UplinkGame:
     def begin(self, rngs: Sequence[np.random.Generator]) -> None:
         scenario = self._drawn(rngs)
         seeds = [int(rng.integers(_AIR_SEEDS)) for rng in rngs]
-        self._air = Air(scenario, seeds, count_arms=True, threads=self.settings.threads)
+        # A window's choice is a command where it takes a downlink to give one, else the node's own.
+        feedback = Feedback(decides="server" if scenario.feedback == "downlink" else "node")
+        self._air = Air(scenario, seeds, count_arms=True, threads=self.settings.threads, feedback=feedback)
         self.points = np.tile(self.codec.fixed_point, (*self._shape, 1))
         self._cycle = 0
         self.outcome = self._air.take_outcome()

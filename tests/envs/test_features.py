@@ -82,4 +82,18 @@ def test_an_episode_starts_from_nothing(near: Any) -> None:
 
 def test_one_flag_per_fate(near: Any) -> None:
     names = uplink_v0.parallel_env(scenario=near).feature_names
-    assert [name for name in names if name.startswith("fate_")] == [f"fate_{fate.name.lower()}" for fate in Fate]
+    free = [f"fate_{fate.name.lower()}" for fate in Fate if fate != Fate.GATEWAY_SENDING]
+    assert [name for name in names if name.startswith("fate_")] == free
+    names = uplink_v0.parallel_env(scenario=replace(near, feedback="downlink")).feature_names
+    assert [name for name in names if name.startswith("fate_")] == [*free, "fate_gateway_sending"]
+
+
+def test_a_choice_is_a_command_where_it_takes_a_downlink(near: Any) -> None:
+    env = uplink_v0.parallel_env(scenario=replace(near, feedback="downlink"), replicas=2, window_s=60.0, max_cycles=50)
+    env.reset_array([0, 1])
+    actions = np.zeros((2, 2, len(env.single_action_space.nvec)), np.int64)
+    downlinks = 0
+    for step in range(30):
+        env.step_array(actions + step % 2)
+        downlinks += env.game.outcome.downlinks.sum()
+    assert downlinks > 0 and env.game.air.feedback.decides == "server"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lora_marl.core.kernel.compiled import kernel
-from lora_marl.core.kernel.state import AIRTIME_S, DELIVERED_BITS, ENERGY_MJ, UPLINK
+from lora_marl.core.kernel.state import AIRTIME_S, DELIVERED_BITS, DOWN, ENERGY_MJ, UPLINK
 from lora_marl.core.reception import Fate
 
 DELIVERED = int(Fate.DELIVERED)
@@ -19,7 +19,7 @@ def tally(state, tables, b, n):
     state.counts[b, n, node.last_fate] += 1
     sums = state.sums[b, n]
     sums[AIRTIME_S] += airtime_s
-    sums[ENERGY_MJ] += airtime_s * tables.tp_mw[node.point[3]]
+    sums[ENERGY_MJ] += airtime_s * tables.tp_mw[node.point[3]] + rule.receive_mj
     if delivered:
         sums[DELIVERED_BITS] += node.payload_bits
     if rule.count_arms:
@@ -39,6 +39,7 @@ def record_start(state, b, n):
     replica.recorded += 1
     packet = state.packets[b, node.slot]
     packet.source = n
+    packet.gateway = -1
     packet.kind = UPLINK
     packet.fate = -1
     packet.index = node.packet
@@ -50,6 +51,30 @@ def record_start(state, b, n):
     for g in range(state.links.shape[2]):
         state.receptions[b, node.slot, g].rssi_dbm = state.links[b, n, g].rssi_dbm
         state.receptions[b, node.slot, g].fate = -1
+
+
+@kernel()
+def record_downlink(state, b, g):
+    """Keep the downlink that gateway `g` starts; its fate follows at its end."""
+    replica, down = state.replicas[b], state.downlinks[b, g]
+    down.slot = replica.recorded
+    replica.recorded += 1
+    packet = state.packets[b, down.slot]
+    packet.source = down.node
+    packet.gateway = g
+    packet.kind = DOWN
+    packet.fate = -1
+    packet.index = state.nodes[b, down.node].packet - 1
+    packet.start_s = down.start_s
+    packet.end_s = down.end_s
+    packet.critical_s = down.critical_s
+    packet.point[0] = down.sf
+    packet.point[1] = down.bw
+    packet.point[2] = down.channel
+    packet.point[3] = 0
+    for h in range(state.links.shape[2]):
+        state.receptions[b, down.slot, h].rssi_dbm = state.down_links[b, g].rssi_dbm
+        state.receptions[b, down.slot, h].fate = -1
 
 
 @kernel()

@@ -1,13 +1,16 @@
-"""A packet's start and its end."""
+"""What a node does: a packet's start and its end, its receive windows, a downlink's end."""
 
 from __future__ import annotations
 
 from lora_marl.core.kernel.births import next_start_s
 from lora_marl.core.kernel.books import record_start, tally
 from lora_marl.core.kernel.compiled import kernel
+from lora_marl.core.kernel.downlinks import meet_downlinks, open_window, received
 from lora_marl.core.kernel.heap import replace_first
 from lora_marl.core.kernel.overlap import meet
 from lora_marl.core.kernel.receive import arrive, depart
+from lora_marl.core.kernel.rounds import end_packet, take_answer, to_answer
+from lora_marl.core.kernel.state import RX1, RX2, SENDING, WAITING
 
 
 @kernel()
@@ -53,9 +56,12 @@ def _meet_all(state, tables, b, n):
 @kernel()
 def start(state, tables, points, b, n, now_s):
     """The earliest event is that node `n` starts a packet with the parameters in force."""
-    node = state.nodes[b, n]
+    node, rule = state.nodes[b, n], tables.rule[0]
+    commanded = rule.server and rule.downlinks
     for f in range(4):
-        node.point[f] = points[b, n, f]
+        if commanded and node.in_force[f] < 0:
+            node.in_force[f] = points[b, n, f]
+        node.point[f] = node.in_force[f] if commanded else points[b, n, f]
     sf, bw, channel, tp = node.point[0], node.point[1], node.point[2], node.point[3]
     payload = tables.payload[b % tables.payload.shape[0], n]
     airtime_s = tables.airtime_s[payload, sf, bw]
@@ -63,28 +69,61 @@ def start(state, tables, points, b, n, now_s):
     node.start_s = now_s
     node.end_s = now_s + airtime_s
     node.critical_s = now_s + tables.spared_s[sf, bw]
-    node.on_air = True
+    node.phase = SENDING
     node.lost = arrive(state, tables, b, n, sf, bw, tables.tp_dbm[tp] - tables.channel_loss_db[channel])
     _meet_all(state, tables, b, n)
+    if rule.downlinks and rule.down_interference:
+        meet_downlinks(state, tables, b, n)
     _join_channel(state, b, n, channel)
     state.replicas[b].on_air += 1
-    if tables.rule[0].record:
+    if rule.record:
         record_start(state, b, n)
     replace_first(state.events[b], node.end_s, ~n)
 
 
 @kernel()
-def end(state, tables, b, n):
-    """The earliest event is that node `n`'s packet ends: its fate is known, and its next packet is born."""
+def _wait(state, tables, b, n, free_s):
+    """Node `n` sends nothing before `free_s`; its next packet is born as if it had been free since its last."""
     node = state.nodes[b, n]
+    node.phase = WAITING
+    node.free_s = max(node.free_s, free_s)
+    replace_first(state.events[b], next_start_s(state, tables, b, n, node.end_s), n)
+
+
+@kernel()
+def end(state, tables, points, b, n, deciding):
+    """The earliest event is that node `n`'s packet ends: its fate is known; an answer follows, or its next packet."""
+    node, rule = state.nodes[b, n], tables.rule[0]
     depart(state, tables, b, n)
     _leave_channel(state, b, n)
     tally(state, tables, b, n)
-    if tables.rule[0].record:
+    if rule.record:
         state.packets[b, node.slot].fate = node.last_fate
     replica = state.replicas[b]
     replica.on_air -= 1
-    node.on_air = False
     node.packet += 1
-    node.free_s = node.end_s + tables.rule[0].off_per_airtime * (node.end_s - node.start_s)
-    replace_first(state.events[b], next_start_s(state, tables, b, n, node.end_s), n)
+    node.free_s = node.end_s + rule.off_per_airtime * (node.end_s - node.start_s)
+    if end_packet(state, tables, points, b, n, node.end_s, deciding):
+        node.phase = RX1 if rule.windows & 1 else RX2
+        delay_s = rule.rx1_delay_s if rule.windows & 1 else rule.rx2_delay_s
+        replace_first(state.events[b], node.end_s + delay_s, n)
+    else:
+        _wait(state, tables, b, n, node.end_s + rule.rx2_delay_s if rule.downlinks else node.end_s)
+
+
+@kernel()
+def listen(state, tables, points, b, n, now_s):
+    """The earliest event is that a receive window of node `n` opens."""
+    node, rule = state.nodes[b, n], tables.rule[0]
+    for f in range(4):
+        node.command[f] = points[b, n, f]
+    if not (to_answer(state, tables, points, b, n) and open_window(state, tables, b, n, now_s)):
+        _wait(state, tables, b, n, node.end_s + rule.rx2_delay_s)
+
+
+@kernel()
+def hear_out(state, tables, b, n, now_s, deciding):
+    """The earliest event is that the downlink for node `n` ends."""
+    if received(state, tables, b, n):
+        take_answer(state, tables, b, n, now_s, deciding)
+    _wait(state, tables, b, n, now_s)

@@ -8,14 +8,12 @@ from lora_marl.core.kernel.books import record_link
 from lora_marl.core.kernel.compiled import kernel
 from lora_marl.core.kernel.overlap import DB_RATIO, SINR, SIR_ENERGY, survives
 from lora_marl.core.kernel.random import draw_index, exponential, normal
-from lora_marl.core.reception import Fate
+from lora_marl.core.reception import FATES
 from lora_marl.core.units import dbm_to_mw as _dbm_to_mw
 
 dbm_to_mw = kernel()(_dbm_to_mw)
 
-DELIVERED, BELOW_SENSITIVITY, INTERFERED, COLLIDED, NO_DEMODULATOR = (
-    int(fate) for fate in (Fate.DELIVERED, Fate.BELOW_SENSITIVITY, Fate.INTERFERED, Fate.COLLIDED, Fate.NO_DEMODULATOR)
-)
+DELIVERED, BELOW_SENSITIVITY, INTERFERED, COLLIDED, NO_DEMODULATOR, GATEWAY_SENDING = (int(fate) for fate in FATES)
 
 
 @kernel()
@@ -41,7 +39,7 @@ def _fails_db_ratio(tables, rule, replica, n, packet, sf, rssi_dbm, on_air_dbm):
 def arrive(state, tables, b, n, sf, bw, mean_tp_dbm):
     """Draw the packet's received powers and lock demodulators; tell whether it is lost at its start everywhere."""
     rule = tables.rule[0]
-    replica, packet = state.replicas[b], state.nodes[b, n].packet
+    replica, packet, critical_s = state.replicas[b], state.nodes[b, n].packet, state.nodes[b, n].critical_s
     common_db = 0.0
     if rule.packet_shadowing and rule.common_db > 0.0:
         common_db = rule.common_db * normal(replica.shadowing_key, n, draw_index(packet, -1))
@@ -60,7 +58,8 @@ def arrive(state, tables, b, n, sf, bw, mean_tp_dbm):
             link.interfered = _fails_db_ratio(tables, rule, replica, n, packet, sf, rssi_dbm, gate.on_air_dbm)
             gate.on_air_dbm += rssi_dbm
         heard = rssi_dbm >= tables.sensitivity_dbm[sf, bw]
-        link.locked = heard and gate.locked < rule.demodulators
+        link.deaf = rule.downlinks and state.downlinks[b, g].end_s > critical_s
+        link.locked = heard and not link.deaf and gate.locked < rule.demodulators
         gate.locked += link.locked
         lost = lost and (link.interfered or not heard)
         if rule.inter_sf == SIR_ENERGY:
@@ -86,6 +85,8 @@ def _fate_at(state, tables, b, n, g):
     sf, bw = node.point[0], node.point[1]
     if link.rssi_dbm < tables.sensitivity_dbm[sf, bw]:
         return BELOW_SENSITIVITY
+    if link.deaf:
+        return GATEWAY_SENDING
     if not link.locked:
         return NO_DEMODULATOR
     if link.interfered:
@@ -115,6 +116,7 @@ def depart(state, tables, b, n):
         if tables.rule[0].record:
             record_link(state, b, n, g, here)
     node.last_fate = fate
+    node.gateway = best
     node.last_rssi_dbm = state.links[b, n, best].rssi_dbm
     for f in range(4):
         node.last_point[f] = node.point[f]

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lora_marl.core.kernel import heap
-from lora_marl.core.kernel.state import State
+from lora_marl.core.kernel.state import WAITING, State, on_air
 
 
 def stretch_waits(
@@ -24,7 +24,7 @@ def stretch_waits(
     """
     nodes, shape = state.nodes, state.events.shape
     old_s, new_s = np.broadcast_to(old_s, shape), np.broadcast_to(new_s, shape)
-    waiting = ~nodes["on_air"] & (old_s != new_s)
+    waiting = (nodes["phase"] == WAITING) & (old_s != new_s)
     joining, leaving = waiting & ~np.isfinite(old_s), waiting & ~np.isfinite(new_s)
     stretched = waiting & ~joining & ~leaving
     before_s = heap.times_by_node(state.events)
@@ -33,5 +33,5 @@ def stretch_waits(
     times_s[stretched] = np.maximum(times_s[stretched], nodes["free_s"][stretched])
     nodes["birth_s"][stretched] += times_s[stretched] - before_s[stretched]
     times_s[leaving] = np.inf
-    heap.fill(state.events, times_s, nodes["on_air"])
+    heap.fill(state.events, times_s, on_air(state))
     return joining

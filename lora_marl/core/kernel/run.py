@@ -12,19 +12,11 @@ from numpy.typing import NDArray
 
 from lora_marl.core.kernel.births import first_start_s
 from lora_marl.core.kernel.compiled import kernel
-from lora_marl.core.kernel.events import end, start
-from lora_marl.core.kernel.state import State
+from lora_marl.core.kernel.events import end, hear_out, listen, start
+from lora_marl.core.kernel.rounds import mark_due
+from lora_marl.core.kernel.state import RECEIVING, SENDING, WAITING, State
 
 PLAYED, DECISION_DUE, RECORD_FULL, FOREIGN_POINT = 0, 1, 2, 3
-
-
-@kernel()
-def _mark_due(state, b, n):
-    """The node's last fate waits for an answer."""
-    replica = state.replicas[b]
-    state.due[b, replica.due] = n
-    replica.due += 1
-    state.nodes[b, n].undecided = True
 
 
 @kernel()
@@ -40,6 +32,9 @@ def _hand_out(state, b, decisions, made):
         decision.node = n
         decision.fate = node.last_fate
         decision.rssi_dbm = node.last_rssi_dbm
+        decision.time_s = node.due_s
+        decision.sent = node.due_sent
+        decision.delivered = node.due_delivered
         for f in range(4):
             decision.point[f] = node.last_point[f]
         made += 1
@@ -68,9 +63,12 @@ def _play_replica(state, tables, points, b, until_s, deciding):
         n = ~source if source < 0 else source
         node = state.nodes[b, n]
         if source < 0:
-            end(state, tables, b, n)
-            if deciding and not node.undecided:
-                _mark_due(state, b, n)
+            if node.phase == RECEIVING:
+                hear_out(state, tables, b, n, time_s, deciding)
+                continue
+            if rule.listens and replica.heard >= state.heard.shape[1]:
+                return RECORD_FULL
+            end(state, tables, points, b, n, deciding)
         else:
             if deciding and node.undecided:
                 replica.now_s = time_s
@@ -79,7 +77,10 @@ def _play_replica(state, tables, points, b, until_s, deciding):
                 return FOREIGN_POINT
             if rule.record and replica.recorded >= state.packets.shape[1]:
                 return RECORD_FULL
-            start(state, tables, points, b, n, time_s)
+            if node.phase == WAITING:
+                start(state, tables, points, b, n, time_s)
+            else:
+                listen(state, tables, points, b, n, time_s)
     replica.now_s = until_s
     return PLAYED
 
@@ -144,6 +145,8 @@ first_starts_s = _compiled_first_starts(_source_hash())
 def clear(state, none):
     """Clear the air and the clocks; nodes whose packet vanishes unjudged decide again, with the fate `none`."""
     state.newest[:] = -1
+    state.downlinks["end_s"][:] = 0.0
+    state.gates["free_s"][:] = 0.0
     for b in range(state.nodes.shape[0]):
         replica = state.replicas[b]
         replica.on_air = 0
@@ -155,10 +158,10 @@ def clear(state, none):
             state.gates[b, g].on_air_dbm = 0.0
         for n in range(state.nodes.shape[1]):
             node = state.nodes[b, n]
-            if not node.on_air:
+            sending, node.phase = node.phase == SENDING, WAITING
+            if not sending:
                 continue
-            node.on_air = False
             node.packet += 1
             node.last_fate = none
             if not node.undecided:
-                _mark_due(state, b, n)
+                mark_due(state, b, n)

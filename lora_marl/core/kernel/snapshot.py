@@ -7,9 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from lora_marl.core.kernel.state import State
-
-GROWING = ("packets", "receptions")
+from lora_marl.core.kernel.state import GROWING, State
 
 
 def pack(state: State) -> dict[str, NDArray]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lora_marl.core.reception import FATES
+from lora_marl.core.scenario import SUB_BANDS
 
 POINT = ("point", np.int16, 4)
 
@@ -28,11 +29,23 @@ NODE = np.dtype(
         ("payload_bits", np.float64),
         ("last_rssi_dbm", np.float64),  # of the last packet that ended, at its best gateway
         ("slot", np.int64),  # where the packet on the air is recorded
+        ("due_s", np.float64),  # when the decision fell due that waits, or was last taken
+        ("heard_s", np.float64),  # end of the last packet received
+        ("sent", np.int32),  # packets since the last decision fell due, and those of them that were delivered
+        ("delivered", np.int32),
+        ("due_sent", np.int32),  # the same of the decision that waits
+        ("due_delivered", np.int32),
+        ("missed", np.int32),  # packets lost since the last received; -1 before the first
+        ("unanswered", np.int32),  # packets since the last downlink
+        ("gateway", np.int32),  # that heard the last packet best
         ("newer", np.int32),  # neighbours in the list of packets on the air of one channel
         ("older", np.int32),
         POINT,
         ("last_point", np.int16, 4),
-        ("on_air", np.bool_),
+        ("in_force", np.int16, 4),  # what it uses where the server commands; [-1, ...] before its first packet
+        ("command", np.int16, 4),  # in the downlink on its way
+        ("phase", np.int8),
+        ("asks", np.bool_),  # for any downlink, having heard none for long
         ("undecided", np.bool_),  # its last fate has not been answered yet
         ("lost", np.bool_),  # by power or SINR, known at the start
         ("last_fate", np.int8),
@@ -47,13 +60,35 @@ LINK = np.dtype(
         ("noise_like_mw", np.float64),  # power of overlapping packets that acts as noise
         ("overlap_mw", np.float64),  # power of all overlapping packets
         ("locked", np.bool_),  # holds a demodulator
+        ("deaf", np.bool_),  # the gateway sends during the critical section
         ("interfered", np.bool_),
         ("collided", np.bool_),
     ],
     align=True,
 )
 
-GATE = np.dtype([("locked", np.int64), ("on_air_dbm", np.float64)], align=True)
+GATE = np.dtype(
+    [
+        ("locked", np.int64),
+        ("on_air_dbm", np.float64),
+        ("free_s", np.float64, SUB_BANDS),  # end of the off time in each sub-band; 0 is RX2's
+    ],
+    align=True,
+)
+
+DOWNLINK = np.dtype(
+    [
+        ("start_s", np.float64),
+        ("critical_s", np.float64),
+        ("end_s", np.float64),
+        ("slot", np.int64),
+        ("node", np.int32),
+        ("sf", np.int16),
+        ("bw", np.int16),
+        ("channel", np.int16),  # of the uplinks in RX1, their number in RX2
+    ],
+    align=True,
+)
 
 REPLICA = np.dtype(
     [
@@ -61,11 +96,13 @@ REPLICA = np.dtype(
         ("shadowing_key", np.uint64),
         ("fading_key", np.uint64),
         ("noise_key", np.uint64),
+        ("downlink_key", np.uint64),
         ("now_s", np.float64),
         ("taken_s", np.float64),  # when outcomes were last taken
         ("on_air", np.int64),
         ("due", np.int64),  # nodes whose last fate has not been answered
         ("recorded", np.int64),
+        ("heard", np.int64),  # packets received that nobody has taken yet
     ],
     align=True,
 )
@@ -73,12 +110,37 @@ REPLICA = np.dtype(
 EVENT = np.dtype([("time_s", np.float64), ("source", np.int64)], align=True)
 
 DECISION = np.dtype(
-    [("replica", np.int32), ("node", np.int32), ("rssi_dbm", np.float64), POINT, ("fate", np.int8)], align=True
+    [
+        ("replica", np.int32),
+        ("node", np.int32),
+        ("rssi_dbm", np.float64),
+        POINT,
+        ("fate", np.int8),
+        ("time_s", np.float64),
+        ("sent", np.int32),
+        ("delivered", np.int32),
+    ],
+    align=True,
+)
+
+HEARD = np.dtype(
+    [
+        ("replica", np.int32),
+        ("node", np.int32),
+        ("gateway", np.int32),
+        ("missed", np.int32),
+        ("time_s", np.float64),
+        ("since_s", np.float64),
+        ("rssi_dbm", np.float64),
+        POINT,
+    ],
+    align=True,
 )
 
 PACKET = np.dtype(
     [
         ("source", np.int32),
+        ("gateway", np.int32),
         ("kind", np.int8),
         ("fate", np.int8),
         ("index", np.int64),
@@ -92,11 +154,19 @@ PACKET = np.dtype(
 
 RECEPTION = np.dtype([("rssi_dbm", np.float64), ("overlap_mw", np.float64), ("fate", np.int8)], align=True)
 
-UPLINK = 0
+UPLINK, DOWN = 0, 1
+"""Kinds of recorded packets."""
 
-DROPPED = 5
-"""Column of `State.counts` after the five fates: births that met a busy or silenced node."""
+WAITING, SENDING, RX1, RX2, RECEIVING = range(5)
+"""What a node does: waits for its next packet, sends it, waits for a receive window, receives a downlink."""
+
+DROPPED, ANSWERED, ANSWERS_RECEIVED, REFUSED = range(len(FATES), len(FATES) + 4)
+"""Columns of `State.counts` after the fates: births that met a busy or silenced node; downlinks sent, received by the
+node, and refused by every gateway."""
 AIRTIME_S, ENERGY_MJ, DELIVERED_BITS = 0, 1, 2
+
+GROWING = ("packets", "receptions", "heard")
+"""Arrays that grow when they are full."""
 
 
 class State(NamedTuple):
@@ -105,53 +175,78 @@ class State(NamedTuple):
     nodes: NDArray[np.void]  # NODE [B, N]
     links: NDArray[np.void]  # LINK [B, N, G]
     gates: NDArray[np.void]  # GATE [B, G]
+    downlinks: NDArray[np.void]  # DOWNLINK [B, G], the last of each gateway
+    down_links: NDArray[np.void]  # LINK [B, G], how its node receives it
     replicas: NDArray[np.void]  # REPLICA [B]
     events: NDArray[np.void]  # EVENT [B, N], a binary heap: each node's next event
     newest: NDArray[np.int32]  # [B, C], newest packet on the air of each channel, or -1
     due: NDArray[np.int32]  # [B, N], nodes to be answered, in the order in which their packets ended
     sf_energy: NDArray[np.float64]  # [B, N, G, SF] under `sir_energy`, else [..., 0]. mW s
-    counts: NDArray[np.int64]  # [B, N, 6]: packets by fate, births dropped
+    counts: NDArray[np.int64]  # [B, N, 10]: packets by fate, births dropped, downlinks
     sums: NDArray[np.float64]  # [B, N, 3]: airtime, energy, delivered bits
     arms: NDArray[np.int64]  # [B, N, K, 2]: sent and delivered by factor value, or [..., 0, 2]
+    gate_airtime_s: NDArray[np.float64]  # [B, G], of downlinks
     packets: NDArray[np.void]  # PACKET [B, P]
     receptions: NDArray[np.void]  # RECEPTION [B, P, G]
+    heard: NDArray[np.void]  # HEARD [B, H]
 
     def replicas_in(self, part: slice) -> State:
         """A view of some replicas."""
         return State(**{name: array[part] for name, array in self._asdict().items()})
 
 
-def allocate(sizes: tuple[int, int, int], channels: int, sf_energies: int, arms: int, packets: int) -> State:
+def allocate(
+    sizes: tuple[int, int, int], channels: int, sf_energies: int, arms: int, packets: int, heard: int
+) -> State:
     """A state of `sizes = (B, N, G)`, all nodes silent and nothing on the air."""
     replicas, nodes, gateways = sizes
     state = State(
         nodes=np.zeros((replicas, nodes), NODE),
         links=np.zeros((replicas, nodes, gateways), LINK),
         gates=np.zeros((replicas, gateways), GATE),
+        downlinks=np.zeros((replicas, gateways), DOWNLINK),
+        down_links=np.zeros((replicas, gateways), LINK),
         replicas=np.zeros(replicas, REPLICA),
         events=np.zeros((replicas, nodes), EVENT),
         newest=np.full((replicas, channels), -1, np.int32),
         due=np.tile(np.arange(nodes, dtype=np.int32), (replicas, 1)),
         sf_energy=np.zeros((replicas, nodes, gateways, sf_energies)),
-        counts=np.zeros((replicas, nodes, 6), np.int64),
+        counts=np.zeros((replicas, nodes, REFUSED + 1), np.int64),
         sums=np.zeros((replicas, nodes, 3)),
         arms=np.zeros((replicas, nodes, arms, 2), np.int64),
+        gate_airtime_s=np.zeros((replicas, gateways)),
         packets=np.zeros((replicas, packets), PACKET),
         receptions=np.zeros((replicas, packets, gateways), RECEPTION),
+        heard=np.zeros((replicas, heard), HEARD),
     )
     state.nodes["undecided"] = True
     state.nodes["last_fate"] = -1
     state.nodes["last_rssi_dbm"] = np.nan
+    state.nodes["in_force"] = -1
+    state.nodes["missed"] = -1
     state.replicas["due"] = nodes
     return state
 
 
+def on_air(state: State) -> NDArray[np.bool_]:
+    """Nodes whose next event is the end of a packet or of a downlink `[B, N]`."""
+    return (state.nodes["phase"] == SENDING) | (state.nodes["phase"] == RECEIVING)
+
+
 def grown(state: State) -> State:
-    """The state with twice the room for recorded packets."""
+    """The state with twice the room for recorded packets, and for those that were heard."""
     return state._replace(
-        packets=np.concatenate([state.packets, np.zeros_like(state.packets)], axis=1),
-        receptions=np.concatenate([state.receptions, np.zeros_like(state.receptions)], axis=1),
-    )
+        **{name: np.concatenate([array, np.zeros_like(array)], axis=1)
+           for name in GROWING if (array := getattr(state, name)).size}
+    )  # fmt: skip
+
+
+def take_heard(state: State) -> NDArray[np.void]:
+    """HEARD rows of all replicas since they were last taken, by replica and time. `[H]`"""
+    counts = state.replicas["heard"]
+    rows = np.concatenate([state.heard[b, :count] for b, count in enumerate(counts)])
+    counts[:] = 0
+    return rows
 
 
 def take_tallies(state: State) -> dict[str, NDArray]:
@@ -160,13 +255,17 @@ def take_tallies(state: State) -> dict[str, NDArray]:
     taken = {fate.name.lower(): state.counts[..., fate].copy() for fate in FATES} | {
         "duration_s": replicas["now_s"] - replicas["taken_s"],
         "dropped": state.counts[..., DROPPED].copy(),
+        "downlinks": state.counts[..., ANSWERED].copy(),
+        "downlinks_received": state.counts[..., ANSWERS_RECEIVED].copy(),
+        "downlinks_refused": state.counts[..., REFUSED].copy(),
+        "downlink_airtime_s": state.gate_airtime_s.copy(),
         "airtime_s": state.sums[..., AIRTIME_S].copy(),
         "energy_mj": state.sums[..., ENERGY_MJ].copy(),
         "delivered_bits": state.sums[..., DELIVERED_BITS].copy(),
         "arm_sent": state.arms[..., 0].copy(),
         "arm_delivered": state.arms[..., 1].copy(),
     }
-    for tally in (state.counts, state.sums, state.arms):
+    for tally in (state.counts, state.sums, state.arms, state.gate_airtime_s):
         tally.fill(0)
     replicas["taken_s"] = replicas["now_s"]
     return taken

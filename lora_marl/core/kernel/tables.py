@@ -10,11 +10,15 @@ from numba import njit
 from numpy.typing import NDArray
 
 from lora_marl.core import phy, units
+from lora_marl.core.downlink import Feedback
 from lora_marl.core.kernel.random import draw_index, normal
+from lora_marl.core.propagation import distance_law, path_loss_db
 from lora_marl.core.scenario import Scenario
+from lora_marl.core.topology import distances_m
 
 INTER_SF = {"none": 0, "sir_pairwise": 1, "sir_energy": 2, "sinr": 3, "db_ratio": 4}
 TRAFFIC = {"poisson": 0, "periodic": 1, "burst": 2}
+WINDOWS = {"both": 3, "rx1": 1, "rx2": 2}
 UNLIMITED = np.iinfo(np.int64).max
 LORASIM_REACH_HZ = {125_000.0: 30_000.0, 250_000.0: 60_000.0, 500_000.0: 120_000.0}
 
@@ -43,6 +47,23 @@ RULE = np.dtype(
         ("queued", np.bool_),
         ("record", np.bool_),
         ("count_arms", np.bool_),
+        ("receive_mj", np.float64),
+        ("downlinks", np.bool_),  # feedback needs them
+        ("server", np.bool_),  # the network server decides
+        ("feedback_packets", np.int64),
+        ("backoff", np.bool_),
+        ("listens", np.bool_),
+        ("windows", np.int64),  # 1: RX1, 2: RX2, 3: both
+        ("rx1_delay_s", np.float64),
+        ("rx2_delay_s", np.float64),
+        ("rx2_sf", np.int64),
+        ("down_tp_dbm", np.float64),
+        ("busy_gateways_send", np.bool_),
+        ("down_interference", np.bool_),
+        ("near_gain_db", np.float64),  # of nodes at the reference distance of each other
+        ("loss_per_decade_db", np.float64),
+        ("reference_m", np.float64),
+        ("nearest_m", np.float64),
     ],
     align=True,
 )
@@ -71,6 +92,12 @@ class Tables(NamedTuple):
     payload: NDArray[np.int32]  # [b, N], index of the payload size
     payload_bits: NDArray[np.float64]  # [Z]
     interval_s: NDArray[np.float64]  # [b, N]
+    xy_m: NDArray[np.float64]  # [b, N, 2], or [b, 0, 2] without downlinks
+    gateway_gain_db: NDArray[np.float64]  # [G, G], received minus transmitted power from gateway to gateway
+    down_airtime_s: NDArray[np.float64]  # [S, W]
+    down_overlaps: NDArray[np.bool_]  # [C + 1, W, C + 1, W], the last channel is RX2's
+    sub_band: NDArray[np.int64]  # [C + 1], RX2's is 0
+    off_per_down_airtime: NDArray[np.float64]  # [C + 1]
 
     def digest(self) -> int:
         """A number that differs for networks or rules that play differently."""
@@ -81,7 +108,7 @@ class Tables(NamedTuple):
         """The tables as the replicas from `first` on see them: the kernel numbers them from 0."""
         own = {
             name: array[first:]
-            for name in ("gain_db", "payload", "interval_s")
+            for name in ("gain_db", "payload", "interval_s", "xy_m")
             if len(array := getattr(self, name)) > 1
         }
         return self._replace(**own)
@@ -132,7 +159,7 @@ def _link_shadowing_db(key, nodes, gateways, common_db, own_db):  # type: ignore
     return shadowing_db
 
 
-def _rule(scenario: Scenario, record: bool, count_arms: bool) -> NDArray[np.void]:
+def _rule(scenario: Scenario, feedback: Feedback, record: bool, count_arms: bool) -> NDArray[np.void]:
     rx, air, traffic = scenario.reception, scenario.propagation, scenario.traffic
     rule = np.zeros(1, RULE)
     per_packet = air.shadowing == "packet" and air.shadowing_db > 0
@@ -160,13 +187,58 @@ def _rule(scenario: Scenario, record: bool, count_arms: bool) -> NDArray[np.void
         "queued": traffic.queued,
         "record": record,
         "count_arms": count_arms,
-    }
+        "receive_mj": scenario.receive_mj,
+        "server": feedback.decides == "server",
+        "feedback_packets": feedback.packets,
+        "backoff": feedback.backoff,
+        "listens": feedback.listens,
+    } | _downlink_rule(scenario)
     for field, value in values.items():
         rule[field] = value
     return rule
 
 
-def make(scenario: Scenario, shadowing_keys: NDArray[np.uint64], *, record: bool, count_arms: bool) -> Tables:
+def _downlink_rule(scenario: Scenario) -> dict[str, float]:
+    """The fields of the rule that say how gateways send."""
+    down, law = scenario.downlink, distance_law(scenario.propagation, scenario.carrier_hz)
+    known_sf = scenario.region.spreading_factors
+    return {
+        "downlinks": scenario.feedback == "downlink",
+        "windows": WINDOWS[down.windows],
+        "rx1_delay_s": down.rx1_delay_s,
+        "rx2_delay_s": down.rx2_delay_s,
+        "rx2_sf": known_sf.index(down.rx2_sf) if down.rx2_sf in known_sf else 0,  # a scenario with downlinks has it
+        "down_tp_dbm": down.tp_dbm,
+        "busy_gateways_send": down.priority == "downlink",
+        "down_interference": down.interference,
+        "near_gain_db": scenario.propagation.antenna_gain_db - law.reference_loss_db,
+        "loss_per_decade_db": law.loss_per_decade_db,
+        "reference_m": law.reference_m,
+        "nearest_m": law.nearest_m,
+    }
+
+
+def _downlink_tables(scenario: Scenario) -> dict[str, NDArray]:
+    """What downlinks alone look up; a network without them has no positions in it."""
+    region, down = scenario.region, scenario.downlink
+    bw_hz, carriers_hz = np.array(region.bandwidths_hz), np.array([*region.channels_hz, down.rx2_hz])
+    apart_m = distances_m(scenario.gateway_xy_m, scenario.gateway_xy_m)
+    loss_db = path_loss_db(scenario.propagation, apart_m, carrier_hz=scenario.carrier_hz)
+    xy_m = scenario.node_xy_m.reshape(-1, *scenario.node_xy_m.shape[-2:])
+    duty = np.array([down.rx1_duty_cycle or 1.0] * len(region.channels_hz) + [down.rx2_duty_cycle or 1.0])
+    return {
+        "xy_m": xy_m if scenario.feedback == "downlink" else xy_m[:, :0],
+        "gateway_gain_db": scenario.propagation.antenna_gain_db - loss_db,
+        "down_airtime_s": scenario.downlink_airtime_s(),
+        "down_overlaps": channel_overlaps(carriers_hz, bw_hz, scenario.reception.channel_overlap),
+        "sub_band": np.array([*region.sub_bands, 0]),
+        "off_per_down_airtime": 1.0 / duty - 1.0,
+    }
+
+
+def make(
+    scenario: Scenario, shadowing_keys: NDArray[np.uint64], *, record: bool, count_arms: bool, feedback: Feedback
+) -> Tables:
     """The tables of a scenario; `shadowing_keys` `[B]` are the replicas' streams."""
     region, rx = scenario.region, scenario.reception
     sf = np.array(region.spreading_factors)
@@ -178,7 +250,7 @@ def make(scenario: Scenario, shadowing_keys: NDArray[np.uint64], *, record: bool
     overlaps = channel_overlaps(np.array(region.channels_hz), bw_hz, rx.channel_overlap)
     sir_db = rx.sir_db[np.ix_(sf - 7, sf - 7)] if rx.sir_db is not None else np.full((len(sf),) * 2, -np.inf)
     made = Tables(
-        rule=_rule(scenario, record, count_arms),
+        rule=_rule(scenario, feedback, record, count_arms),
         airtime_s=scenario.airtime_s(payload_bytes),
         spared_s=rx.spared_preamble_symbols * phy.symbol_time_s(sf[:, None], bw_hz=bw_hz),
         sensitivity_dbm=rx.sensitivities_dbm(sf, bw_hz),
@@ -187,7 +259,7 @@ def make(scenario: Scenario, shadowing_keys: NDArray[np.uint64], *, record: bool
         sir_db=sir_db,
         sir_ratio=units.db_to_ratio(sir_db),
         tp_dbm=tp_dbm,
-        tp_mw=phy.tx_power_mw(tp_dbm, scenario.energy),
+        tp_mw=phy.tx_power_mw(tp_dbm, scenario.energy, supply=scenario.supply),
         gain_db=_gain_db(scenario, shadowing_keys),
         channel_loss_db=np.zeros(len(region.channels_hz)) if scenario.channel_loss_db is None
         else np.asarray(scenario.channel_loss_db, np.float64),
@@ -196,6 +268,7 @@ def make(scenario: Scenario, shadowing_keys: NDArray[np.uint64], *, record: bool
         payload=np.broadcast_to(payload.astype(np.int32), (*_lead(payload), nodes)),
         payload_bits=8.0 * payload_bytes,
         interval_s=np.broadcast_to(interval_s, (*_lead(interval_s), nodes)),
+        **_downlink_tables(scenario),
     )  # fmt: skip
     return Tables(**{name: np.array(array, order="C") for name, array in made._asdict().items()})
 

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from lora_marl.core.downlink import Feedback
 from lora_marl.core.kernel import tables
 from lora_marl.core.kernel.random import stream_key
 from lora_marl.core.propagation import Propagation
@@ -13,7 +14,7 @@ KEYS = np.array([stream_key(seed, "shadowing") for seed in range(3)])
 
 
 def made(scenario):
-    return tables.make(scenario, KEYS, record=False, count_arms=False)
+    return tables.make(scenario, KEYS, record=False, count_arms=False, feedback=Feedback())
 
 
 def test_every_table_is_an_own_writable_array_in_c_order():

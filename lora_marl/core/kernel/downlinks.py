@@ -1,0 +1,222 @@
+"""Downlinks: which gateway sends in which receive window, whom it harms, and whether the node receives it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lora_marl.core.kernel.books import record_downlink
+from lora_marl.core.kernel.compiled import kernel
+from lora_marl.core.kernel.heap import replace_first
+from lora_marl.core.kernel.overlap import NONE, SINR, SIR_PAIRWISE, survives
+from lora_marl.core.kernel.random import draw_index, exponential, normal
+from lora_marl.core.kernel.receive import BELOW_SENSITIVITY, COLLIDED, DELIVERED, INTERFERED, dbm_to_mw
+from lora_marl.core.kernel.state import ANSWERED, ANSWERS_RECEIVED, RECEIVING, REFUSED, RX1, RX2
+
+GATEWAYS_HEAR = 1 << 15
+"""Added to a gateway's number in draws of what it hears of another one's downlink."""
+
+
+@kernel()
+def _gain_db(rule, apart_m):
+    """Mean received minus transmitted power over a distance that no table lists."""
+    return rule.near_gain_db - rule.loss_per_decade_db * np.log10(max(apart_m, rule.nearest_m) / rule.reference_m)
+
+
+@kernel()
+def _varied_db(rule, key, n, counter):
+    """Shadowing and fading of one reception that a downlink takes part in."""
+    varied_db = 0.0
+    if rule.packet_shadowing:
+        varied_db += np.sqrt(rule.common_db**2 + rule.own_db**2) * normal(key, n, counter)
+    if rule.rayleigh:
+        varied_db += 10.0 * np.log10(exponential(key, n, ~counter))
+    return varied_db
+
+
+@kernel()
+def _strike(rule, tables, link, sf, bw, rival_dbm, rival_sf, rival_bw):
+    """What a rival's power does to a reception that it overlaps in time and frequency."""
+    if sf == rival_sf and (bw == rival_bw or not rule.same_sf_needs_equal_bw):
+        if not survives(link.rssi_dbm - rival_dbm, rule.capture_db, rule.equality_survives):
+            link.collided = True
+    elif rule.inter_sf == SIR_PAIRWISE and bw == rival_bw:
+        if not survives(link.rssi_dbm - rival_dbm, tables.sir_db[sf, rival_sf], rule.equality_survives):
+            link.interfered = True
+    elif rule.inter_sf != NONE:
+        link.noise_like_mw += dbm_to_mw(rival_dbm)
+
+
+@kernel()
+def _at_node_dbm(state, tables, b, n, g, channel):
+    """Power of a downlink of gateway `g` at node `n`."""
+    rule, node = tables.rule[0], state.nodes[b, n]
+    loss_db = tables.channel_loss_db[channel] if channel < tables.channel_loss_db.shape[0] else 0.0
+    gain_db = tables.gain_db[b % tables.gain_db.shape[0], n, g] - loss_db
+    key = state.replicas[b].downlink_key
+    return rule.down_tp_dbm + gain_db + _varied_db(rule, key, n, draw_index(node.packet, g))
+
+
+@kernel()
+def _uplink_at_node_dbm(state, tables, b, q, n):
+    """Power of node `q`'s uplink at node `n`, which receives a downlink."""
+    rule, sender = tables.rule[0], state.nodes[b, q]
+    xy_m = tables.xy_m[b % tables.xy_m.shape[0]]
+    apart_m = np.hypot(xy_m[q, 0] - xy_m[n, 0], xy_m[q, 1] - xy_m[n, 1])
+    counter = draw_index(state.nodes[b, n].packet, 0) ^ (np.int64(q + 1) << np.int64(44))
+    tp_dbm = tables.tp_dbm[sender.point[3]] - tables.channel_loss_db[sender.point[2]]
+    return tp_dbm + _gain_db(rule, apart_m) + _varied_db(rule, state.replicas[b].downlink_key, n, counter)
+
+
+@kernel()
+def _cross(state, tables, b, q, g):
+    """An uplink of node `q` and a downlink of gateway `g` are on the air together; their spectra meet."""
+    rule, node, down = tables.rule[0], state.nodes[b, q], state.downlinks[b, g]
+    sf, bw = node.point[0], node.point[1]
+    if node.end_s > down.critical_s and down.end_s > node.start_s:
+        rival_dbm = _uplink_at_node_dbm(state, tables, b, q, down.node)
+        _strike(rule, tables, state.down_links[b, g], down.sf, down.bw, rival_dbm, sf, bw)
+    if down.end_s > node.critical_s and node.end_s > down.start_s:
+        key, packet = state.replicas[b].downlink_key, state.nodes[b, down.node].packet
+        for h in range(state.links.shape[2]):
+            if h != g:
+                varied_db = _varied_db(rule, key, down.node, draw_index(packet, GATEWAYS_HEAR + h))
+                rival_dbm = rule.down_tp_dbm + tables.gateway_gain_db[g, h] + varied_db
+                _strike(rule, tables, state.links[b, q, h], sf, bw, rival_dbm, down.sf, down.bw)
+
+
+@kernel()
+def meet_downlinks(state, tables, b, n):
+    """Let a new uplink meet the downlinks on the air."""
+    node = state.nodes[b, n]
+    for g in range(state.downlinks.shape[1]):
+        down = state.downlinks[b, g]
+        if down.end_s > node.start_s and tables.down_overlaps[node.point[2], node.point[1], down.channel, down.bw]:
+            _cross(state, tables, b, n, g)
+
+
+@kernel()
+def _meet_uplinks(state, tables, b, g):
+    """Make a gateway that begins to send deaf to the uplinks on the air, and let its downlink meet them."""
+    rule, down = tables.rule[0], state.downlinks[b, g]
+    for channel in range(state.newest.shape[1]):
+        q = state.newest[b, channel]
+        while q >= 0:
+            node = state.nodes[b, q]
+            if node.end_s > down.start_s and down.end_s > node.critical_s:
+                state.links[b, q, g].deaf = True
+            if rule.down_interference and tables.down_overlaps[channel, node.point[1], down.channel, down.bw]:
+                _cross(state, tables, b, q, g)
+            q = node.older
+
+
+@kernel()
+def _meet_rivals(state, tables, b, g):
+    """Let a new downlink meet those of other gateways."""
+    rule, new = tables.rule[0], state.downlinks[b, g]
+    for h in range(state.downlinks.shape[1]):
+        old = state.downlinks[b, h]
+        if h == g or old.end_s <= new.start_s or not tables.down_overlaps[new.channel, new.bw, old.channel, old.bw]:
+            continue
+        if old.end_s > new.critical_s:
+            rival_dbm = _at_node_dbm(state, tables, b, new.node, h, old.channel)
+            _strike(rule, tables, state.down_links[b, g], new.sf, new.bw, rival_dbm, old.sf, old.bw)
+        rival_dbm = _at_node_dbm(state, tables, b, old.node, g, new.channel)
+        _strike(rule, tables, state.down_links[b, h], old.sf, old.bw, rival_dbm, new.sf, new.bw)
+
+
+@kernel()
+def _begin(state, tables, b, n, g, now_s, second):
+    """Gateway `g` sends to node `n` in RX1 or, `second`, RX2."""
+    rule, node, down = tables.rule[0], state.nodes[b, n], state.downlinks[b, g]
+    down.node = n
+    down.sf = rule.rx2_sf if second else node.last_point[0]
+    down.bw = 0 if second else node.last_point[1]
+    down.channel = state.newest.shape[1] if second else node.last_point[2]
+    airtime_s = tables.down_airtime_s[down.sf, down.bw]
+    down.start_s = now_s
+    down.critical_s = now_s + tables.spared_s[down.sf, down.bw]
+    down.end_s = now_s + airtime_s
+    band = tables.sub_band[down.channel]
+    state.gates[b, g].free_s[band] = down.end_s + tables.off_per_down_airtime[down.channel] * airtime_s
+    link = state.down_links[b, g]
+    link.rssi_dbm = _at_node_dbm(state, tables, b, n, g, down.channel)
+    link.noise_like_mw = 0.0
+    link.collided = False
+    link.interfered = False
+    _meet_uplinks(state, tables, b, g)
+    _meet_rivals(state, tables, b, g)
+    state.gate_airtime_s[b, g] += airtime_s
+    state.counts[b, n, ANSWERED] += 1
+    if rule.record:
+        record_downlink(state, b, g)
+    node.phase = RECEIVING
+    node.gateway = g
+    replace_first(state.events[b], down.end_s, ~n)
+
+
+@kernel()
+def _able(state, tables, b, g, channel, now_s):
+    """Whether a gateway may and can begin to send."""
+    gate = state.gates[b, g]
+    if state.downlinks[b, g].end_s > now_s or gate.free_s[tables.sub_band[channel]] > now_s:
+        return False
+    return gate.locked == 0 or tables.rule[0].busy_gateways_send
+
+
+@kernel()
+def _second_sender(state, tables, b, n, now_s):
+    """The gateway that heard the uplink best of those that heard it and can send in RX2, or -1."""
+    node, best = state.nodes[b, n], -1
+    least_dbm = tables.sensitivity_dbm[node.last_point[0], node.last_point[1]]
+    for g in range(state.links.shape[2]):
+        rssi_dbm = state.links[b, n, g].rssi_dbm
+        if rssi_dbm >= least_dbm and _able(state, tables, b, g, state.newest.shape[1], now_s):
+            if best < 0 or rssi_dbm > state.links[b, n, best].rssi_dbm:
+                best = g
+    return best
+
+
+@kernel()
+def open_window(state, tables, b, n, now_s):
+    """The earliest event is that a receive window of node `n` opens. False: it was the last, and nobody could send."""
+    rule, node = tables.rule[0], state.nodes[b, n]
+    if node.phase == RX1:
+        if _able(state, tables, b, node.gateway, node.last_point[2], now_s):
+            _begin(state, tables, b, n, node.gateway, now_s, False)
+            return True
+        if rule.windows > 1:
+            node.phase = RX2
+            replace_first(state.events[b], node.end_s + rule.rx2_delay_s, n)
+            return True
+    else:
+        g = _second_sender(state, tables, b, n, now_s)
+        if g >= 0:
+            _begin(state, tables, b, n, g, now_s, True)
+            return True
+    state.counts[b, n, REFUSED] += 1
+    return False
+
+
+@kernel()
+def _fate(state, tables, b, g):
+    rule, down, link = tables.rule[0], state.downlinks[b, g], state.down_links[b, g]
+    if link.rssi_dbm < tables.sensitivity_dbm[down.sf, down.bw]:
+        return BELOW_SENSITIVITY
+    noise_mw = tables.noise_mw[down.bw] + link.noise_like_mw
+    noisy = rule.inter_sf == SINR or link.noise_like_mw > 0.0
+    if link.interfered or (noisy and dbm_to_mw(link.rssi_dbm) < tables.sinr_ratio[down.sf] * noise_mw):
+        return INTERFERED
+    return COLLIDED if link.collided else DELIVERED
+
+
+@kernel()
+def received(state, tables, b, n):
+    """The downlink for node `n` ends: whether the node has received it."""
+    g = state.nodes[b, n].gateway
+    fate = _fate(state, tables, b, g)
+    if tables.rule[0].record:
+        state.packets[b, state.downlinks[b, g].slot].fate = fate
+    if fate != DELIVERED:
+        return False
+    state.counts[b, n, ANSWERS_RECEIVED] += 1
+    return True

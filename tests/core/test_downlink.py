@@ -1,0 +1,449 @@
+"""Downlinks: hand-worked exchanges, and a plain re-statement of who hears what on busy networks."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lora_marl.core import phy, tables, units
+from lora_marl.core.air import Air
+from lora_marl.core.downlink import Downlink, Feedback
+from lora_marl.core.propagation import path_loss_db
+from lora_marl.core.reception import Fate, Reception
+from lora_marl.core.traffic import Traffic
+from tests.core.scenarios import STILL, network, random_points, region, timed
+
+SLOW = Traffic(kind="periodic", interval_s=1e6, random_phase=False, payload_bytes=20)
+EVERY = Feedback()
+
+
+def exchange(scenario, sf, *, feedback=EVERY, until_s=50.0, channel=0):
+    """Play hand-set uplinks at full power; the recorded packets, and the outcome."""
+    air = Air(scenario, [0], record=True, feedback=feedback)
+    nodes = np.zeros(scenario.nodes)
+    point = scenario.region.points(sf=sf + nodes, bw_hz=125e3, channel=channel + nodes.astype(int), tp_dbm=14.0)
+    outcome = air.advance(point[None], until_s)
+    return air.recording()[0], outcome
+
+
+def answered(starts_s, loss_db, sf, *, down=None, **fields):
+    scenario = timed(starts_s, loss_db, feedback="downlink", downlink=down or Downlink(), **fields)
+    return exchange(scenario, np.asarray(sf))
+
+
+def airtime_s(sf):
+    return phy.airtime_s(sf, 20, bw_hz=125e3, crc=False)
+
+
+def test_rx1_opens_one_second_after_the_uplink_on_its_channel_and_spreading_factor():
+    packets, outcome = answered([0.0], [100.0], 9, region=region(channels=3))
+    assert packets.kind.tolist() == [0, 1] and packets.source.tolist() == [0, 0]
+    assert packets.gateway.tolist() == [-1, 0] and packets.fate.tolist() == [0, 0]
+    assert packets.start_s[1] == packets.end_s[0] + 1.0
+    assert packets.end_s[1] - packets.start_s[1] == pytest.approx(airtime_s(9))
+    assert packets.point[1].tolist() == [2, 0, 0, 0]
+    assert outcome.downlinks[0, 0] == outcome.downlinks_received[0, 0] == 1
+    assert outcome.downlink_airtime_s[0, 0] == pytest.approx(airtime_s(9))
+
+
+def test_rx2_opens_two_seconds_after_it_at_a_spreading_factor_of_its_own():
+    packets, _ = answered([0.0], [100.0], 7, down=Downlink(windows="rx2"))
+    assert packets.start_s[1] == packets.end_s[0] + 2.0
+    assert packets.point[1].tolist() == [5, 0, 3, 0]
+    assert packets.end_s[1] - packets.start_s[1] == pytest.approx(airtime_s(12))
+
+
+def test_a_gateway_that_must_keep_silent_in_rx1_answers_in_rx2():
+    # RX1's downlink to node 0 silences the sub-band for 99 times its airtime, so node 1 is answered in RX2.
+    packets, _ = answered([0.0, 3.0], [100.0, 100.0], 7)
+    down = packets.kind == 1
+    assert packets.point[down, 0].tolist() == [0, 5]
+    assert packets.start_s[down][1] == packets.end_s[packets.source == 1][0] + 2.0
+
+
+def test_nobody_answers_when_no_window_is_left():
+    packets, outcome = answered([0.0, 3.0], [100.0, 100.0], 7, down=Downlink(windows="rx1"))
+    assert (packets.kind == 1).sum() == 1
+    assert outcome.downlinks_refused[0].tolist() == [0, 1] and outcome.downlinks[0].tolist() == [1, 0]
+
+
+def test_no_duty_cycle_answers_everybody_in_rx1():
+    packets, outcome = answered([0.0, 3.0], [100.0, 100.0], 7, down=Downlink(rx1_duty_cycle=None))
+    assert packets.point[packets.kind == 1, 0].tolist() == [0, 0]
+    assert outcome.downlinks_refused.sum() == 0
+
+
+def test_a_gateway_is_deaf_while_it_sends():
+    # SF7's uplink ends at 0.057 s: the SF7 answer fills 1.057 to 1.108 s; node 1 begins inside, node 2 after it.
+    packets, outcome = answered([0.0, 1.06, 1.2], [100.0] * 3, 7)
+    up = packets.kind == 0
+    assert packets.fate[up].tolist() == [Fate.DELIVERED, Fate.GATEWAY_SENDING, Fate.DELIVERED]
+    assert outcome.gateway_sending[0].tolist() == [0, 1, 0]
+
+
+def test_spared_symbols_may_fall_into_a_downlink():
+    whole, spared = (
+        answered([0.0, 1.1], [100.0] * 2, 7, reception=Reception(spared_preamble_symbols=symbols))[1]
+        for symbols in (0.0, 12.0)
+    )
+    assert whole.gateway_sending[0].tolist() == [0, 1] and spared.gateway_sending[0].tolist() == [0, 0]
+
+
+def test_a_receiving_gateway_does_not_begin_to_send_unless_downlinks_go_first():
+    # Node 1 (SF10, on another channel) is on the air from 0.9 s to 1.3 s, over the opening of RX1 at 1.057 s.
+    fields = {"region": region(channels=2)}
+    scenario = timed([0.0, 0.9], [100.0, 100.0], feedback="downlink", **fields)
+    polite, _ = exchange(scenario, np.array([7, 10]), channel=np.array([0, 1]))
+    first = replace(scenario, downlink=Downlink(priority="downlink"))
+    rude, outcome = exchange(first, np.array([7, 10]), channel=np.array([0, 1]))
+    assert polite.point[(polite.kind == 1) & (polite.source == 0), 0].tolist() == [5]
+    assert rude.point[(rude.kind == 1) & (rude.source == 0), 0].tolist() == [0]
+    assert outcome.gateway_sending[0].tolist() == [0, 1] and outcome.downlinks[0].tolist() == [1, 0]
+
+
+def test_the_next_best_gateway_answers_in_rx2():
+    # Gateway 1 hears node 0 best and answers it; node 1 is then answered by gateway 0, which hears it worse.
+    down = Downlink(rx1_duty_cycle=0.01, rx2_duty_cycle=None)
+    packets, _ = answered([0.0, 1.0], [[110.0, 100.0]] * 2, [12, 7], down=down, region=region(channels=1))
+    answers = packets.kind == 1
+    assert set(zip(packets.source[answers].tolist(), packets.gateway[answers].tolist(), strict=True)) <= {
+        (0, 1),
+        (1, 0),
+        (1, 1),
+    }
+    assert packets.gateway[answers & (packets.source == 0)].tolist() == [1]
+
+
+def test_a_node_too_far_for_the_window_does_not_receive():
+    # 14 dBm over 140 dB is -126 dBm: enough for SF12, not for SF7 (-124 dBm), which a stronger node could use.
+    weak = Reception(sensitivity_dbm=tables.SENSITIVITY_DBM["norel"], inter_sf="none")
+    scenario = timed([0.0], [140.0], feedback="downlink", reception=weak)
+    _, far = exchange(scenario, 12)
+    _, too_far = exchange(replace(scenario, downlink=Downlink(tp_dbm=2.0)), 12)
+    assert far.downlinks_received[0, 0] == 1
+    assert too_far.downlinks[0, 0] == 1 and too_far.downlinks_received[0, 0] == 0
+
+
+def test_a_lost_uplink_is_not_answered():
+    _, outcome = answered([0.0], [170.0], 7)
+    assert outcome.delivered.sum() == outcome.downlinks.sum() == outcome.downlinks_refused.sum() == 0
+
+
+def test_answers_wait_for_the_packets_between_feedbacks():
+    scenario = network(
+        1, spread_m=10.0, propagation=STILL, feedback="downlink", traffic=Traffic(interval_s=30.0),
+        downlink=Downlink(rx1_duty_cycle=None),
+    )  # fmt: skip
+    for count in (1, 4):
+        air = Air(scenario, [0], feedback=Feedback(packets=count))
+        outcome = air.advance(random_points(scenario), 30_000.0)
+        assert outcome.delivered.sum() == outcome.sent.sum() > 800
+        answers = outcome.downlinks + outcome.downlinks_refused
+        assert answers.sum() == outcome.sent.sum() // count
+
+
+def test_free_feedback_costs_nothing_and_rows_cover_their_packets():
+    scenario = network(10, traffic=Traffic(interval_s=5.0))
+    air, points = Air(scenario, [0], feedback=Feedback(packets=4)), random_points(scenario)
+    told = np.zeros((10, 2), int)
+    while len(decisions := air.next_decisions(points, 2000.0)):
+        later = decisions.fate >= 0
+        assert np.all(decisions.sent[later] == 4) and np.all(decisions.sent[~later] == 0)
+        np.add.at(told, decisions.node, np.stack([decisions.sent, decisions.delivered], 1))
+    outcome = air.take_outcome()
+    assert outcome.downlinks.sum() == 0
+    assert np.all(outcome.sent[0] - told[:, 0] < 8) and np.all(told[:, 1] <= outcome.delivered[0])
+    assert told[:, 1].sum() > 0
+
+
+def test_a_decision_by_downlink_covers_every_packet_since_the_last_that_arrived():
+    scenario = network(
+        6,
+        feedback="downlink",
+        downlink=Downlink(rx1_duty_cycle=0.001, rx2_duty_cycle=0.01),
+        traffic=Traffic(interval_s=8.0),
+    )
+    air, points = Air(scenario, [3], feedback=Feedback(packets=3)), random_points(scenario)
+    told, rounds = np.zeros(6, int), 0
+    while len(decisions := air.next_decisions(points, 5000.0)):
+        later = decisions.sent > 0
+        assert np.all(decisions.fate[later] == Fate.DELIVERED) and np.all(decisions.sent[later] >= 3)
+        assert np.all(decisions.delivered[later] >= 1) and np.all(decisions.time_s <= air.now_s[0])
+        told[decisions.node] += decisions.sent
+        rounds += int(later.sum())
+    outcome = air.take_outcome()
+    assert rounds == outcome.downlinks_received.sum() > 20
+    assert outcome.downlinks_refused.sum() > rounds and np.all(told <= outcome.sent[0])
+
+
+def test_a_command_is_in_force_once_it_has_arrived_and_is_repeated_until_then():
+    scenario = network(
+        1, spread_m=10.0, propagation=STILL, feedback="downlink", traffic=Traffic(interval_s=30.0),
+        downlink=Downlink(windows="rx1", rx1_duty_cycle=0.0001),
+    )  # fmt: skip
+    air = Air(scenario, [0], record=True, feedback=Feedback(decides="server"))
+    one, other = scenario.region.points(sf=[7, 9], bw_hz=125e3, channel=0, tp_dbm=14.0)
+    air.advance(one[None, None], 100.0)
+    assert air.take_outcome().downlinks.sum() == 0
+    first = air.advance(other[None, None], 200.0)
+    second = air.advance(one[None, None], 3000.0)
+    assert first.downlinks_received.sum() == 1 and second.downlinks_received.sum() == 1
+    assert second.downlinks_refused.sum() > 1
+    packets, _ = air.recording()
+    up, answer_s = packets.kind == 0, packets.end_s[packets.kind == 1]
+    used = packets.point[up, 0]
+    expected = np.where((packets.start_s[up] > answer_s[0]) & (packets.start_s[up] < answer_s[1]), 2, 0)
+    assert used.tolist() == expected.tolist() and set(used) == {0, 2}
+
+
+def test_a_server_decides_before_the_window_opens():
+    scenario = network(8, feedback="downlink", traffic=Traffic(interval_s=10.0), propagation=STILL, spread_m=100.0)
+    air, points = (
+        Air(scenario, [1], record=True, feedback=Feedback(decides="server", packets=2)),
+        random_points(scenario),
+    )
+    while len(decisions := air.next_decisions(points, 600.0)):
+        later = decisions.sent > 0
+        assert np.all(decisions.delivered[later] >= 2)
+        assert np.all(air.now_s[0] <= decisions.time_s[later] + 1.0 + 1e-9)
+        points[0, decisions.node, 0] = (points[0, decisions.node, 0] + later) % 6
+    assert air.take_outcome().downlinks_received.sum() > 20
+
+
+def test_a_node_that_hears_nothing_for_96_packets_sends_slower_and_louder():
+    weak = Reception(inter_sf="none", capture_db=-np.inf)
+    scenario = timed([0.0], [170.0], reception=weak, traffic=Traffic(interval_s=5.0, payload_bytes=20))
+    air = Air(scenario, [0], record=True, feedback=Feedback(decides="server", backoff=True))
+    points = scenario.region.points(sf=[[7]], bw_hz=125e3, channel=0, tp_dbm=2.0)
+    air.advance(points, 2000.0)
+    packets, _ = air.recording()
+    assert packets.point[:96, 0].tolist() == [0] * 96 and set(packets.point[:96, 3]) == {0}
+    assert packets.point[96:128, 0].tolist() == [1] * 32 and set(packets.point[96:, 3]) == {6}
+    assert packets.point[128, 0] == 2 and points[0, 0].tolist() == packets.point[-1].tolist()
+
+
+def test_a_node_that_asks_is_answered_though_nothing_changes():
+    scenario = network(1, spread_m=10.0, propagation=STILL, feedback="downlink", traffic=Traffic(interval_s=30.0))
+    air = Air(scenario, [0], feedback=Feedback(decides="server", packets=10**6, backoff=True))
+    point = scenario.region.points(sf=7, bw_hz=125e3, channel=0, tp_dbm=14.0)
+    outcome = air.advance(point[None, None], 30_000.0)
+    assert outcome.downlinks.sum() == outcome.sent.sum() // 64
+
+
+def test_the_network_hears_what_it_receives_and_counts_gaps():
+    scenario = network(9, gateways=2, traffic=Traffic(interval_s=4.0))
+    air = Air(scenario, [5, 6], record=True, feedback=Feedback(listens=True))
+    outcome = air.advance(random_points(scenario, 2), 3000.0)
+    heard = air.take_heard()
+    assert len(heard) == outcome.delivered.sum() > 1024
+    packets, receptions = air.recording(1)
+    mine = heard.records[heard.replica == 1]
+    got = np.flatnonzero(packets.fate == Fate.DELIVERED)
+    order = got[np.argsort(packets.end_s[got], kind="stable")]
+    assert mine["node"].tolist() == packets.source[order].tolist()
+    assert mine["time_s"].tolist() == packets.end_s[order].tolist()
+    at = receptions.rssi_dbm[order, mine["gateway"]]
+    assert mine["rssi_dbm"].tolist() == at.tolist()
+    for n in range(9):
+        own, index = mine[mine["node"] == n], packets.index[order][packets.source[order] == n]
+        assert own["missed"][0] == -1 and own["missed"][1:].tolist() == (np.diff(index) - 1).tolist()
+        np.testing.assert_allclose(own["since_s"][1:], np.diff(own["time_s"]))
+    assert len(air.take_heard()) == 0
+
+
+class Oracle:
+    """Every reception of a still network judged from positions and times alone."""
+
+    def __init__(self, scenario, packets):
+        self.s, self.p = scenario, packets
+        self.rx, self.region = scenario.reception, scenario.region
+        self.carriers_hz = np.array([*self.region.channels_hz, scenario.downlink.rx2_hz])
+
+    def power_dbm(self, j, xy_m):
+        p, down = self.p, self.p.kind[j] == 1
+        source = self.s.gateway_xy_m[p.gateway[j]] if down else self.s.node_xy_m[p.source[j]]
+        tp_dbm = self.s.downlink.tp_dbm if down else self.region.tp_dbm[p.point[j, 3]]
+        apart_m = np.hypot(*(source - xy_m))
+        return tp_dbm - path_loss_db(self.s.propagation, apart_m, carrier_hz=self.s.carrier_hz)
+
+    def fate(self, i, xy_m, gateway):
+        p, rx = self.p, self.rx
+        sf = np.array(self.region.spreading_factors)
+        own_dbm, own = self.power_dbm(i, xy_m), sf[p.point[i, 0]]
+        if own_dbm < rx.sensitivities_dbm(np.array([own]), np.array([125e3]))[0, 0]:
+            return Fate.BELOW_SENSITIVITY
+        meets = (p.start_s < p.end_s[i]) & (p.end_s > p.critical_s[i]) & (p.start_s + 0 < p.end_s)
+        meets &= np.abs(self.carriers_hz[p.point[:, 2]] - self.carriers_hz[p.point[i, 2]]) < 125e3
+        meets[i] = False
+        if p.kind[i] == 0:
+            sending = (p.kind == 1) & (p.gateway == gateway) & (p.start_s < p.end_s[i]) & (p.end_s > p.critical_s[i])
+            if sending.any():
+                return Fate.GATEWAY_SENDING
+        noise_mw, collided, interfered = 0.0, False, False
+        for j in np.flatnonzero(meets):
+            if p.kind[i] != p.kind[j] and not self.s.downlink.interference:
+                continue
+            rival_dbm, other = self.power_dbm(j, xy_m), sf[p.point[j, 0]]
+            if other == own:
+                collided |= own_dbm - rival_dbm < rx.capture_db
+            elif rx.inter_sf == "sir_pairwise":
+                interfered |= own_dbm - rival_dbm < rx.sir_db[own - 7, other - 7]
+            elif rx.inter_sf == "sinr":
+                noise_mw += units.dbm_to_mw(rival_dbm)
+        if rx.inter_sf == "sinr":
+            floor_mw = units.dbm_to_mw(phy.noise_dbm(125e3, rx.noise_figure_db))
+            needed = units.db_to_ratio(rx.sinr_thresholds_db(np.array([own]))[0])
+            interfered |= units.dbm_to_mw(own_dbm) < needed * (floor_mw + noise_mw)
+        return Fate.INTERFERED if interfered else Fate.COLLIDED if collided else Fate.DELIVERED
+
+    def overall(self, i):
+        p = self.p
+        if p.kind[i] == 1:
+            return self.fate(i, self.s.node_xy_m[p.source[i]], -1)
+        at = [self.fate(i, xy_m, g) for g, xy_m in enumerate(self.s.gateway_xy_m)]
+        loudest = int(np.argmax([self.power_dbm(i, xy_m) for xy_m in self.s.gateway_xy_m]))
+        return Fate.DELIVERED if Fate.DELIVERED in at else at[loudest]
+
+
+BUSY = [
+    {"downlink": Downlink()},
+    {"downlink": Downlink(rx1_duty_cycle=None, rx2_duty_cycle=None, priority="downlink")},
+    {"downlink": Downlink(rx2_hz=868.1e6, rx2_sf=9, rx1_duty_cycle=0.1, rx2_duty_cycle=None)},
+    {"downlink": Downlink(rx1_duty_cycle=None, rx2_duty_cycle=None, interference=False)},
+]
+
+
+@pytest.mark.parametrize("inter_sf", ["none", "sinr", "sir_pairwise"])
+@pytest.mark.parametrize("fields", BUSY)
+def test_every_reception_is_what_the_plain_rule_says(fields, inter_sf):
+    rule = Reception(inter_sf=inter_sf, sir_db=tables.SIR_DB["norel"], spared_preamble_symbols=7.25, capture_db=1.0)
+    scenario = network(
+        30, gateways=3, spread_m=2500.0, propagation=STILL, reception=rule, region=region(channels=2),
+        traffic=Traffic(interval_s=6.0), feedback="downlink", **fields,
+    )  # fmt: skip
+    air = Air(scenario, [2], record=True)
+    outcome = air.advance(random_points(scenario), 300.0)
+    packets, _ = air.recording()
+    oracle = Oracle(scenario, packets)
+    ended = np.flatnonzero(packets.fate != Fate.NONE)
+    expected = [oracle.overall(i) for i in ended]
+    assert packets.fate[ended].tolist() == [int(fate) for fate in expected]
+    down = packets.kind[ended] == 1
+    assert down.sum() > 15 and outcome.gateway_sending.sum() > 4
+
+
+@pytest.mark.parametrize("fields", BUSY[:3])
+def test_gateways_and_nodes_keep_the_rules_of_class_a(fields):
+    scenario = network(
+        40,
+        gateways=2,
+        spread_m=600.0,
+        propagation=STILL,
+        traffic=Traffic(interval_s=4.0),
+        feedback="downlink",
+        **fields,
+    )
+    air = Air(scenario, [7], record=True, feedback=Feedback(packets=2))
+    air.advance(random_points(scenario), 900.0)
+    packets, receptions = air.recording()
+    up, answers = np.flatnonzero(packets.kind == 0), np.flatnonzero(packets.kind == 1)
+    assert len(answers) > 25
+    down, band = scenario.downlink, np.array([*scenario.region.sub_bands, 0])
+    duty = {0: down.rx2_duty_cycle} | {b: down.rx1_duty_cycle for b in scenario.region.sub_bands}
+    for i in answers:
+        own = up[(packets.source[up] == packets.source[i]) & (packets.index[up] == packets.index[i])][0]
+        second = packets.point[i, 2] == 3
+        assert packets.fate[own] == Fate.DELIVERED
+        assert packets.start_s[i] == pytest.approx(packets.end_s[own] + (2.0 if second else 1.0))
+        if not second:
+            assert packets.gateway[i] == np.where(receptions.fate[own] == 0, receptions.rssi_dbm[own], -np.inf).argmax()
+        later = up[(packets.source[up] == packets.source[i]) & (packets.index[up] == packets.index[i] + 1)]
+        assert np.all(packets.start_s[later] >= packets.end_s[i])
+    for g in range(2):
+        mine = answers[packets.gateway[answers] == g]
+        assert np.all(packets.start_s[mine][1:] >= packets.end_s[mine][:-1])
+        for b, share in duty.items():
+            inside = mine[band[packets.point[mine, 2]] == b]
+            length_s = packets.end_s[inside] - packets.start_s[inside]
+            if share is not None:
+                gap_s = packets.start_s[inside][1:] - packets.end_s[inside][:-1]
+                assert np.all(gap_s >= length_s[:-1] * (1 / share - 1) - 1e-9)
+
+
+def test_results_do_not_depend_on_replicas_or_cuts():
+    scenario = network(12, gateways=2, feedback="downlink", traffic=Traffic(interval_s=4.0))
+    points = random_points(scenario)
+    whole = Air(scenario, [4], feedback=Feedback(packets=3)).advance(points, 400.0)
+    both = Air(scenario, [9, 4], feedback=Feedback(packets=3))
+    many = [both.advance(np.repeat(points, 2, axis=0), float(t)) for t in range(7, 400, 7)]
+    many.append(both.advance(np.repeat(points, 2, axis=0), 400.0))
+    for name in ("delivered", "gateway_sending", "downlinks", "downlinks_received", "downlinks_refused"):
+        assert sum(getattr(part, name)[1] for part in many).tolist() == getattr(whole, name)[0].tolist()
+    assert whole.downlinks.sum() > 20
+
+
+def test_a_snapshot_goes_on_in_the_middle_of_an_answer():
+    scenario = network(20, feedback="downlink", traffic=Traffic(interval_s=3.0))
+    points = random_points(scenario)
+    for cut_s in (50.0, 50.7, 51.9, 53.3):
+        first = Air(scenario, [0])
+        first.advance(points, cut_s)
+        second = Air(scenario, [0])
+        second.load_state_dict(first.state_dict())
+        one, other = first.advance(points, 200.0), second.advance(points, 200.0)
+        assert one.delivered.tolist() == other.delivered.tolist() and one.downlinks.sum() > 0
+        assert one.downlinks.tolist() == other.downlinks.tolist()
+
+
+def test_an_episode_begins_without_answers_on_their_way():
+    scenario = network(20, feedback="downlink", traffic=Traffic(interval_s=3.0))
+    air, points = Air(scenario, [0]), random_points(scenario)
+    air.advance(points, 60.5)
+    air.begin_episode()
+    air.take_outcome()
+    assert air.advance(points, 1.0).downlinks.sum() == 0
+    assert air.advance(points, 60.0).downlinks.sum() > 0
+
+
+def test_receive_windows_cost_energy():
+    scenario = network(4, traffic=Traffic(interval_s=5.0))
+    points = random_points(scenario)
+    plain = Air(scenario, [0]).advance(points, 100.0)
+    listening = Air(replace(scenario, receive_mj=12.0), [0]).advance(points, 100.0)
+    np.testing.assert_allclose(listening.energy_mj, plain.energy_mj + 12.0 * plain.sent)
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"windows": "rx3"}, "downlink.windows: 'rx3'"),
+        ({"rx1_delay_s": 3.0}, "rx1_delay_s"),
+        ({"rx2_sf": 6}, "downlink.rx2_sf: 6"),
+        ({"rx1_duty_cycle": 0.0}, "downlink.rx1_duty_cycle: 0.0"),
+        ({"payload_bytes": 0}, "downlink.payload_bytes: 0"),
+        ({"priority": "none"}, "downlink.priority: 'none'"),
+        ({"tp_dbm": np.nan}, "downlink.tp_dbm: nan"),
+    ],
+)
+def test_parameters_outside_their_range_are_named(fields, named):
+    with pytest.raises(ValueError, match=named):
+        Downlink(**fields)
+
+
+def test_feedback_and_rules_that_do_not_fit_are_named():
+    with pytest.raises(ValueError, match="feedback.packets: 0"):
+        Feedback(packets=0)
+    with pytest.raises(ValueError, match="feedback.decides: 'both'"):
+        Feedback(decides="both")
+    with pytest.raises(ValueError, match="scenario.feedback: 'never'"):
+        network(feedback="never")
+    with pytest.raises(ValueError, match="inter_sf none, sinr or sir_pairwise"):
+        network(feedback="downlink", reception=Reception(inter_sf="db_ratio"))
+    with pytest.raises(ValueError, match="downlink.rx2_sf: 12"):
+        network(feedback="downlink", region=region(spreading_factors=(7, 8)))
+
+
+def test_sub_bands_number_the_channels_that_share_a_duty_cycle():
+    two = region(channels=3, step_hz=400e3, sub_band_edges_hz=(868.0e6, 868.6e6, 868.7e6))
+    assert two.sub_bands == (1, 1, 2)
+    assert region(channels=3).sub_bands == (1, 1, 1)
