@@ -20,6 +20,8 @@ LEARNERS: dict[str, str] = {
     "round-robin": "agents.fixed:RoundRobin",
     "adr": "agents.adr:ADR",
     "adr-ideal": "agents.adr:AdrIdeal",
+    "adr-server": "agents.adr_server:AdrServer",
+    "norel": "agents.noregret:NoReL",
     "rs-lora": "agents.rs_lora:RSLoRa",
     "distance-quantile": "agents.fixed:DistanceQuantile",
     "ucb1": "agents.bandits:UCB1",

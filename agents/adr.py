@@ -228,6 +228,11 @@ def _check(channels: str, statistic: str, history: int, margin_db: float) -> Non
     for name, value, allowed in (("channels", channels, CHANNELS), ("statistic", statistic, STATISTICS)):
         if value not in allowed:
             raise ValueError(f"{name} = {value!r} is not one of {', '.join(allowed)}")
+    check_history(history, margin_db)
+
+
+def check_history(history: int, margin_db: float) -> None:
+    """Raise ValueError for a history or a margin outside its range."""
     if not np.isfinite(margin_db):
         raise ValueError(f"margin_db = {margin_db}: must be finite")
     if not (history >= 1 and history == int(history)):

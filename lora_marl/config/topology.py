@@ -52,12 +52,14 @@ class TopologyConfig(RecordSection):
     """A way to place nodes; each kind uses the fields that are named with it.
 
     Attributes:
-        kind: `uniform_disc` and `published_disc` (the D-LoRa code's placement): nodes, radius_m, seed; `ring`: nodes,
-            radius_m; `clusters`: nodes, clusters, cluster_radius_m, radius_m (of their centres), seed; `arrays`:
+        kind: `uniform_disc` and `published_disc` (the D-LoRa code's placement): nodes, radius_m, seed; `uniform_discs`:
+            the same, a disc around each gateway; `ring`: nodes, radius_m; `clusters`: nodes, clusters, cluster_radius_m, radius_m (of their centres), seed; `arrays`:
             node_xy_m; `csv`: nodes_csv.
         nodes: N.
         radius_m: m
         seed: Of the placement; runs with other seeds share it.
+        placements: With more than one, each replica has a placement of its own, of seeds `seed`, `seed + 1`, ...: as
+            many as the run has seeds.
         clusters: Number of clusters.
         cluster_radius_m: m
         node_xy_m: `[N, 2]` or `[B, N, 2]`. m
@@ -66,10 +68,11 @@ class TopologyConfig(RecordSection):
         gateways_csv: Columns x_m, y_m; replaces `gateway_xy_m`.
     """
 
-    kind: Literal["uniform_disc", "published_disc", "ring", "clusters", "arrays", "csv"] = "uniform_disc"
+    kind: Literal["uniform_disc", "uniform_discs", "published_disc", "ring", "clusters", "arrays", "csv"] = "uniform_disc"
     nodes: int = Field(default=100, ge=1, le=1_000_000)
     radius_m: float = 1000.0
     seed: int = Field(default=42, ge=0)
+    placements: int = Field(default=1, ge=1)
     clusters: int = 4
     cluster_radius_m: float = 200.0
     node_xy_m: Positions | None = None
@@ -85,15 +88,20 @@ class TopologyConfig(RecordSection):
         if self.kind == "csv":
             columns = _read("nodes_csv", _needed("nodes_csv", self.nodes_csv), _POSITION, _TRAFFIC)
             return Sites(_xy_m(columns), gateway_xy_m, {name: columns[name] for name in _TRAFFIC if name in columns})
-        return Sites(self._place(), gateway_xy_m)
+        if self.placements == 1:
+            return Sites(self._place(self.seed, gateway_xy_m), gateway_xy_m)
+        drawn = [self._place(self.seed + number, gateway_xy_m) for number in range(self.placements)]
+        return Sites(np.stack(drawn), gateway_xy_m)
 
-    def _place(self) -> NDArray[np.float64]:
-        rng = np.random.default_rng(self.seed)
+    def _place(self, seed: int, gateway_xy_m: NDArray[np.float64]) -> NDArray[np.float64]:
+        rng = np.random.default_rng(seed)
         match self.kind:
             case "uniform_disc":
                 return topology.uniform_disc(rng, self.nodes, self.radius_m)
+            case "uniform_discs":
+                return topology.uniform_discs(rng, self.nodes, self.radius_m, gateway_xy_m)
             case "published_disc":
-                return topology.published_disc(self.nodes, self.radius_m, self.seed)  # type: ignore[arg-type]
+                return topology.published_disc(self.nodes, self.radius_m, seed)  # type: ignore[arg-type]
             case "ring":
                 return topology.ring(self.nodes, self.radius_m)
             case "clusters":

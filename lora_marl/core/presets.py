@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import ArrayLike
+
+from lora_marl.core import tables
+from lora_marl.core.propagation import Propagation
+from lora_marl.core.reception import Reception
 from lora_marl.core.region import REGIONS
 from lora_marl.core.scenario import Scenario
-from lora_marl.core.topology import published_disc
+from lora_marl.core.topology import published_disc, uniform_discs
 from lora_marl.core.traffic import Traffic
+
+NOREL_RECEIVE_MJ = 3.3 * 11.0 * 2 * 0.164
+"""Two receive windows of 0.164 s at 11 mA and 3.3 V. mJ"""
 
 CHANNELS = 8
 CHANNEL_STEP_HZ = 200_000.0
@@ -63,6 +72,54 @@ def conference_network(
         node_xy_m=published_disc(nodes, radius_m, seed),
         region=region,
         traffic=traffic or Traffic(interval_s=4.0, payload_bytes=20),
+    )
+
+
+def norel_network(
+    nodes: int = 200,
+    radius_m: float = 2000.0,
+    *,
+    gateway_xy_m: ArrayLike = ((0.0, 0.0),),
+    packets_per_s: float = 0.001,
+    feedback: Literal["free", "downlink"] = "downlink",
+    seed: int = 0,
+) -> Scenario:
+    """The network of NoReL: one channel, SF7 to SF12, five powers, duty cycle, pairwise interference.
+
+    Args:
+        nodes: N, spread over discs around the gateways.
+        radius_m: Of each disc. m
+        gateway_xy_m: `[G, 2]`. m
+        packets_per_s: Rate lambda of a node's packets: 100 airtimes after one began (1 % duty cycle), the next follows
+            after an exponential time of mean 1 / lambda. 1/s
+        feedback: See `Scenario`; downlinks under EU868's rules.
+        seed: Of the placement.
+
+    Source: NoReL, section on the evaluation, and its authors' code; `configs/norel.yaml` says the same.
+    """
+    gateways = np.asarray(gateway_xy_m, np.float64)
+    return _checked(
+        name="norel",
+        node_xy_m=uniform_discs(np.random.default_rng(seed), nodes, radius_m, gateways),
+        gateway_xy_m=gateways,
+        region=replace(REGIONS["EU868"], channels_hz=(868.1e6,), tp_dbm=(2.0, 5.0, 8.0, 11.0, 14.0)),
+        propagation=Propagation(shadowing_db=3.54),
+        reception=Reception(
+            spared_preamble_symbols=7.25,
+            sensitivity_dbm=tables.SENSITIVITY_DBM["norel"],
+            capture_db=1.0,
+            equality_survives=False,
+            inter_sf="sir_pairwise",
+            sir_db=tables.SIR_DB["norel"],
+            noise_figure_db=0.0,
+        ),
+        traffic=Traffic(interval_s=1.0 / packets_per_s, payload_bytes=20, duty_cycle=0.01),
+        low_data_rate="off",
+        coding_rate=4,
+        energy="supply",
+        supply="norel",
+        receive_mj=NOREL_RECEIVE_MJ,
+        feedback=feedback,
     )
 
 

@@ -28,6 +28,18 @@ def uniform_disc(rng: np.random.Generator, nodes: int, radius_m: float) -> Posit
     return _polar(distance_m, angle)
 
 
+def uniform_discs(rng: np.random.Generator, nodes: int, radius_m: float, gateway_xy_m: ArrayLike) -> Positions:
+    """Nodes spread evenly over discs around the gateways `[G, 2]`, as many in each as in the next, or one more.
+
+    Args: as of `uniform_disc`; the nodes of the first gateway come first. [N, 2] m
+
+    Source: NoReL, deployments with several gateways.
+    """
+    centres = _positions("gateway_xy_m", gateway_xy_m)
+    which = np.arange(_count("nodes", nodes)) * len(centres) // nodes
+    return uniform_disc(rng, nodes, radius_m) + centres[which]
+
+
 def published_disc(nodes: int, radius_m: float, seed: int = 42) -> Positions:
     """The placement of the D-LoRa code: whole metres, uniform in the square, redrawn until inside the disc.
 

@@ -1,0 +1,132 @@
+"""Adaptive data rate as networks run it: a network server that commands, and nodes that back off in silence.
+
+After every `history` packets received of a node the server looks at their SNR and takes steps of 3 dB:
+
+    steps = floor((statistic(SNR) - SNR needed at the SF in use - margin) / 3 dB)
+
+A step up lowers the spreading factor by one and, at the smallest, the power by one value; a step down raises the power
+by one value. The server never raises the spreading factor. A node that has heard no downlink for 64 packets asks for
+one, and after 96, 128, ... takes the highest power and the next spreading factor (`Feedback.backoff`).
+
+| | `adr-ideal` | `adr-server` |
+|---|---|---|
+| commands | free, at once, never lost | downlinks; repeated until they arrive |
+| history | anew after every decision | the last packets received, whatever their parameters |
+| statistic | strongest | mean or strongest |
+| first point | largest SF, highest power | MinSF at the highest power, or the same |
+| node side | none | LoRaWAN's |
+
+| paper | name |
+|---|---|
+| M, 15 dB, or sigma + 8 dB | `margin_db` |
+| the last 20 packets | `history` |
+
+Source: NoReL, section on ADR, and its authors' code (mean over 20, first point, steps); LoRaWAN L2 1.0.4, section
+4.3.1.1 (node side); Semtech, "LoRaWAN - simple rate adaptation recommended algorithm", 2016 (strongest of 20, 10 dB).
+Differences: the SNR is the received power over thermal noise, as gateways report it; the authors' code counts
+interference too, which no server is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.adr import check_history, stepped
+from agents.learner import Learner
+from agents.link_margin import least_sf
+from lora_marl.core import phy
+from lora_marl.core.downlink import Feedback
+
+if TYPE_CHECKING:
+    from lora_marl.core.outcome import Decisions, Heard
+    from lora_marl.core.scenario import Scenario
+
+STARTS = ("min_sf", "slowest")
+STATISTICS = ("mean", "max")
+SF, BW, _, TP = range(4)
+
+
+class AdrServer(Learner):
+    """See the module's page.
+
+    Args:
+        scenario, seeds: See `Learner`.
+        margin_db: Kept for fading and interference. dB
+        history: Packets looked back on, and received between two decisions, at least 1.
+        statistic: Of their SNR: `mean` (in dB) or `max`.
+        start: First spreading factor, at the highest power: `min_sf`, the smallest that reaches a gateway with a
+            standard deviation of the shadowing to spare, or `slowest`.
+        backoff: Whether nodes back off.
+
+    Raises:
+        ValueError: a parameter outside its range, naming it.
+    """
+
+    name: ClassVar[str] = "adr-server"
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        seeds: Sequence[int],
+        *,
+        margin_db: float = 15.0,
+        history: int = 20,
+        statistic: str = "mean",
+        start: str = "min_sf",
+        backoff: bool = True,
+    ) -> None:
+        check_history(history, margin_db)
+        for name, value, allowed in (("statistic", statistic, STATISTICS), ("start", start, STARTS)):
+            if value not in allowed:
+                raise ValueError(f"{name} = {value!r} is not one of {', '.join(allowed)}")
+        first = np.zeros((len(seeds), scenario.nodes, 4), np.int16)
+        slowest = len(scenario.region.spreading_factors) - 1
+        first[..., SF] = least_sf(scenario, len(seeds)) if start == "min_sf" else slowest
+        first[..., TP] = len(scenario.region.tp_dbm) - 1
+        super().__init__(scenario, seeds, fixed_point=first)
+        self.feedback = Feedback(decides="server", packets=int(history), backoff=backoff, listens=True)
+        self.margin_db, self._statistic = float(margin_db), statistic
+        self._noise_dbm = phy.noise_dbm(np.array(self.region.bandwidths_hz), scenario.reception.noise_figure_db)
+        self._needed_db = scenario.reception.sinr_thresholds_db(np.array(self.region.spreading_factors))
+        self._snr_db = np.full((self.replicas, self.nodes, int(history)), np.nan)
+        self._heard = np.zeros((self.replicas, self.nodes), np.int64)
+        self._commanded = first.copy()
+
+    @property
+    def operations(self) -> int:
+        """The mean of the history; the margin, its steps and two comparisons."""
+        return self._snr_db.shape[2] + 6
+
+    def hear(self, heard: Heard) -> None:
+        """Notes the SNR of every packet received."""
+        b, n = heard.replica, heard.node
+        snr_db = heard.rssi_dbm - self._noise_dbm[heard.point[:, BW]]
+        # Packets of one node take places one after another: the place of each is counted within the batch.
+        flat = b.astype(np.int64) * self.nodes + n
+        order = np.argsort(flat, kind="stable")
+        firsts = np.searchsorted(flat[order], flat[order])
+        number = np.empty(len(flat), np.int64)
+        number[order] = np.arange(len(flat)) - firsts
+        self._snr_db[b, n, (self._heard[b, n] + number) % self._snr_db.shape[2]] = snr_db
+        np.add.at(self._heard, (b, n), 1)
+
+    def select(self, decisions: Decisions) -> NDArray[np.int16]:
+        """Commands by the histories of nodes; a node that has sent nothing keeps its first point `[M, 4]`."""
+        b, n = decisions.replica, decisions.node
+        chosen = self._commanded[b, n]
+        known = np.flatnonzero(self._heard[b, n] > 0)
+        point = decisions.point[known]
+        past_db = self._snr_db[b[known], n[known]]
+        strength_db = np.nanmean(past_db, axis=1) if self._statistic == "mean" else np.nanmax(past_db, axis=1)
+        margin_db = strength_db - self._needed_db[point[:, SF]] - self.margin_db
+        chosen[known] = stepped(point, np.floor(margin_db / 3).astype(int), len(self.region.tp_dbm))
+        self._commanded[b, n] = chosen
+        return chosen
+
+    def state_arrays(self) -> dict[str, NDArray]:
+        """SNR of packets heard, in dB `[B, N, history]`, how many so far `[B, N]`, and last commands `[B, N, 4]`."""
+        return {"snr_db": self._snr_db, "heard": self._heard, "commanded": self._commanded}

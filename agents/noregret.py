@@ -1,0 +1,176 @@
+"""NoReL: every node learns by regret what it plays, a mixed strategy for each random state of the network.
+
+A round is `round_packets` packets sent with one action a = (SF, power), answered by the share u of them that was
+delivered and the random state of the network (`agents.random_state`). In that state, t its rounds so far:
+
+    kappa <- kappa + t^2
+    U_a <- U_a + t^-0.8 (u - U_a)
+    R_k <- R_k + t^-0.9 (U_k - u - R_k)                 for every action k of the node
+    beta = softmax(kappa max(0, R))
+    pi <- pi + t^-1 (beta - pi),                        next action ~ pi
+
+| paper | name |
+|---|---|
+| A_n, K_n | `agents.link_margin.feasible` with `margin_db`; their number |
+| u-hat, r-hat, pi | `utility`, `regret`, `strategy` `[B, N, states, K]` |
+| nu_t, gamma_t, mu_t = t^-p | `exponents`: 0.8, 0.9, 1.0 |
+| psi(t) = t^2 | sum kappa |
+| c = 10 packets | `round_packets` |
+| delta = 0.01 of Definition 2 | `delta` |
+
+With `decides="node"`, as printed, a downlink after every round carries the answer. With `decides="server"` the network
+server learns for the nodes from frame counters and commands an action only when it differs from the one in use.
+
+Source: NoReL, Algorithm 1 and the section on the evaluation; exponents and psi from its authors' code.
+Differences: the utility of a round is delivered / sent (`utility="unbiased"`); the authors' code divides by 10 what
+arrived up to the first packet received at or after the tenth (`"compat"`), which adds (1 - p) / 10 to a true share p.
+The random state is what a server can hear, not what no server has heard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.learner import Learner
+from agents.link_margin import feasible, least_sf
+from agents.noregret_kernel import Table, draw, learn
+from agents.random_state import STATES, RandomState
+from lora_marl.core.downlink import Feedback
+from lora_marl.core.kernel.random import stream_key
+
+if TYPE_CHECKING:
+    from lora_marl.core.outcome import Decisions, Heard
+    from lora_marl.core.scenario import Scenario
+
+UTILITIES = ("unbiased", "compat")
+RANDOM_STATES = ("heard", "none")
+SF, _, CHANNEL, TP = range(4)
+
+
+class NoReL(Learner):
+    """See the module's page.
+
+    Args:
+        scenario, seeds: See `Learner`.
+        round_packets: Of a round, at least 1.
+        utility: `unbiased` or `compat`.
+        random_state: `heard`: estimated from what the network receives; `none`: one state for all times.
+        margin_db: Of the action sets; None: a standard deviation of the shadowing. dB
+        exponents: Of the steps of utilities, regrets and strategies, each above 0 and at most 1.
+        delta: Mean change of a strategy that counts as none, for `restless_s`.
+        decides: See the page.
+
+    Raises:
+        ValueError: a parameter outside its range, naming it.
+    """
+
+    name: ClassVar[str] = "norel"
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        seeds: Sequence[int],
+        *,
+        round_packets: int = 10,
+        utility: str = "unbiased",
+        random_state: str = "heard",
+        margin_db: float | None = None,
+        exponents: Sequence[float] = (0.8, 0.9, 1.0),
+        delta: float = 0.01,
+        decides: Literal["node", "server"] = "node",
+    ) -> None:
+        _check(utility, random_state, exponents)
+        replicas, region = len(seeds), scenario.region
+        first = np.zeros((replicas, scenario.nodes, 4), np.int16)
+        first[..., SF] = least_sf(scenario, replicas, margin_db)
+        first[..., CHANNEL] = np.arange(scenario.nodes) % len(region.channels_hz)
+        first[..., TP] = len(region.tp_dbm) - 1
+        super().__init__(scenario, seeds, fixed_point=first)
+        self.feedback = Feedback(decides=decides, packets=round_packets, listens=random_state == "heard")
+        self.round_packets, self.utility, self.delta = int(round_packets), utility, float(delta)
+        self.actions = feasible(scenario, replicas, margin_db).reshape(replicas, scenario.nodes, -1)
+        self.random_state = RandomState(scenario, replicas) if random_state == "heard" else None
+        self._exponents = np.asarray(exponents, np.float64)
+        self._keys = np.array([stream_key(seed, "learner") for seed in seeds], np.uint64)
+        self._drawn = np.zeros((replicas, scenario.nodes), np.int64)
+        self.table = _empty(self.actions.shape, STATES if self.random_state else 1)
+
+    @property
+    def operations(self) -> int:
+        """Per action a regret (4), an exponential (3) and a strategy (4); the utility, kappa and the draw."""
+        return round(11 * self.actions.sum(axis=-1).mean()) + 12
+
+    def hear(self, heard: Heard) -> None:
+        """Takes in packets received, for the random state."""
+        if self.random_state is not None:
+            self.random_state.hear(heard)
+
+    def decide(self, decisions: Decisions, points: NDArray[np.int16]) -> None:
+        """Rounds are learned whole, not packet by packet."""
+        self.update(decisions)
+        points[decisions.replica, decisions.node] = self.select(decisions)
+
+    def update(self, decisions: Decisions) -> None:
+        """Learns from the rounds that ended."""
+        sent = np.where(decisions.sent > 0, decisions.sent, np.nan)
+        seen = decisions.delivered / (sent if self.utility == "unbiased" else np.where(sent > 0, self.round_packets, sent))
+        powers = len(self.region.tp_dbm)
+        learn(
+            decisions.records, powers, np.minimum(seen, 1.0), self._states(decisions), self.actions,
+            self._exponents, self.delta, self.table,
+        )  # fmt: skip
+
+    def select(self, decisions: Decisions) -> NDArray[np.int16]:
+        """Actions drawn from the strategies `[M, 4]`; the first point where a node has none yet."""
+        b, n = decisions.replica, decisions.node
+        actions = np.empty(len(decisions), np.int64)
+        draw(self._keys, decisions.records, self._states(decisions), self._drawn, self.table.strategy, actions)
+        chosen = self.fixed_points[b, n]
+        some = actions >= 0
+        chosen[some, SF], chosen[some, TP] = np.divmod(actions[some], len(self.region.tp_dbm))
+        return chosen
+
+    def modes(self, state: int = 0) -> NDArray[np.int16]:
+        """The likeliest action of every node in a state; the first point where it has none `[B, N, 4]`."""
+        points, strategy = self.fixed_points.copy(), self.table.strategy[:, :, state]
+        some = strategy.any(axis=-1)
+        sf, tp = np.divmod(strategy.argmax(axis=-1), len(self.region.tp_dbm))
+        points[some, SF], points[some, TP] = sf[some], tp[some]
+        return points
+
+    def state_arrays(self) -> dict[str, NDArray]:
+        """The table, draws so far, and the random state's arrays."""
+        own: dict[str, NDArray] = {**self.table._asdict(), "drawn": self._drawn}
+        return own | ({} if self.random_state is None else self.random_state.state_arrays())
+
+    def _states(self, decisions: Decisions) -> NDArray[np.int64]:
+        if self.random_state is None:
+            return np.zeros(len(decisions), np.int64)
+        return self.random_state.at(decisions.replica, decisions.time_s)
+
+
+def _empty(shape: tuple[int, ...], states: int) -> Table:
+    replicas, nodes, actions = shape
+    whole = (replicas, nodes, states, actions)
+    return Table(
+        rounds=np.zeros(whole[:3], np.int64),
+        kappa=np.zeros(whole[:3]),
+        utility=np.zeros(whole),
+        regret=np.zeros(whole),
+        strategy=np.zeros(whole),
+        beta=np.zeros(shape),
+        moved=np.zeros((replicas, nodes)),
+        restless_s=np.zeros((replicas, nodes)),
+    )
+
+
+def _check(utility: str, random_state: str, exponents: Sequence[float]) -> None:
+    for name, value, allowed in (("utility", utility, UTILITIES), ("random_state", random_state, RANDOM_STATES)):
+        if value not in allowed:
+            raise ValueError(f"{name} = {value!r} is not one of {', '.join(allowed)}")
+    if len(exponents) != 3 or not all(0 < each <= 1 for each in exponents):
+        raise ValueError(f"exponents = {list(exponents)}: must be three numbers above 0 and at most 1")

@@ -1,0 +1,87 @@
+"""NoReL's update over a batch of rounds, and its draw, compiled; formulas in `agents.noregret`."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from lora_marl.core.kernel.random import uniform
+
+UTILITY_EXPONENT, REGRET_EXPONENT = 0.8, 0.9
+
+
+class Table(NamedTuple):
+    """What NoReL learns, by replica, node, random state and action."""
+
+    rounds: NDArray[np.int64]  # [B, N, states], rounds so far
+    kappa: NDArray[np.float64]  # [B, N, states]
+    utility: NDArray[np.float64]  # [B, N, states, K]
+    regret: NDArray[np.float64]
+    strategy: NDArray[np.float64]
+    beta: NDArray[np.float64]  # [B, N, K], of the last round
+    moved: NDArray[np.float64]  # [B, N], mean change of the strategy in the last round
+    restless_s: NDArray[np.float64]  # [B, N], time of the last round that moved it by more than `delta`
+
+
+@njit(cache=True)
+def _learn(utility, regret, strategy, beta, allowed, action, seen, round_, kappa, exponents):  # type: ignore[no-untyped-def]
+    """One round of one node in one state; the mean change of its strategy."""
+    utility[action] += round_ ** -exponents[0] * (seen - utility[action])
+    largest = 0.0
+    for k in range(len(utility)):
+        if allowed[k]:
+            regret[k] += round_ ** -exponents[1] * (utility[k] - seen - regret[k])
+            largest = max(largest, kappa * regret[k])
+    total, actions = 0.0, 0
+    for k in range(len(utility)):
+        beta[k] = math.exp(kappa * max(regret[k], 0.0) - largest) if allowed[k] else 0.0
+        total += beta[k]
+        actions += allowed[k]
+    moved = 0.0
+    for k in range(len(utility)):
+        beta[k] /= total
+        step = (beta[k] - strategy[k]) * round_ ** -exponents[2]
+        strategy[k] += step
+        moved += abs(step)
+    return moved / actions
+
+
+@njit(cache=True)
+def learn(records, powers, seen, states, allowed, exponents, delta, table):  # type: ignore[no-untyped-def]
+    """The rounds of decision rows `[M]` with observed utilities and random states `[M]`; nan: there was none."""
+    for m in range(len(records)):
+        if not seen[m] >= 0.0:
+            continue
+        b, n, s = records[m].replica, records[m].node, states[m]
+        action = records[m].point[0] * powers + records[m].point[3]
+        round_ = table.rounds[b, n, s] + 1
+        table.rounds[b, n, s] = round_
+        table.kappa[b, n, s] += float(round_) ** 2
+        moved = _learn(
+            table.utility[b, n, s], table.regret[b, n, s], table.strategy[b, n, s], table.beta[b, n],
+            allowed[b, n], action, seen[m], float(round_), table.kappa[b, n, s], exponents,
+        )  # fmt: skip
+        table.moved[b, n] = moved
+        if moved > delta:
+            table.restless_s[b, n] = records[m].time_s
+
+
+@njit  # no disk cache: it would not notice an edited generator
+def draw(keys, records, states, drawn, strategy, actions):  # type: ignore[no-untyped-def]
+    """Draw an action from the strategy of each row `[M]`; -1 where the node has none in that state yet."""
+    for m in range(len(records)):
+        b, n = records[m].replica, records[m].node
+        left = uniform(keys[b], n, drawn[b, n])
+        drawn[b, n] += 1
+        actions[m] = -1
+        for k in range(strategy.shape[3]):
+            share = strategy[b, n, states[m], k]
+            if share > 0.0:
+                actions[m] = k  # the last positive one takes what rounding leaves
+                left -= share
+                if left <= 0.0:
+                    break
