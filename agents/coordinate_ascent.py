@@ -2,7 +2,7 @@
 
 | name | goal |
 |---|---|
-| `reference-pdr` | highest PDR of the network |
+| `reference-pdr` | highest PDR of the network; with `powers="highest"` among assignments at the highest power |
 | `reference-ee` | highest EE among assignments whose PDR is at least `least_pdr` |
 
 (EE alone is degenerate: everybody at the lowest power and the smallest spreading factor wins.)
@@ -48,6 +48,7 @@ _PRICE, _PRICE_STEP, _LAST_STEP = 16.0, 2.0, 1.1
 """First price of PDR, the factor that it changes by (its root after every turn), and the factor to stop at."""
 
 _MOST_PRICED_SWEEPS = 40
+POWERS = ("all", "highest")
 _GAIN = 1e-9
 """Relative improvement below which a point is not changed, so that rounding cannot make the ascent go round."""
 
@@ -57,35 +58,38 @@ class Reference(Learner):
 
     Args:
         scenario: The network; one gateway.
-        seeds: One per replica; the assignment is the same for all.
+        seeds: One per replica; the assignment is the same for all that have one placement.
         least_pdr: PDR that the assignment must reach before anything else counts. 0 to 1
         margin: Added to it. 0 to 1
         sweeps: Most sweeps of one ascent, at least 1.
+        powers: `all`, or the `highest` alone.
 
     Attributes:
-        expected: What the closed form expects of the assignment.
+        expected: What the closed form expects of each assignment: one for every placement.
 
     Raises:
         ValueError: a parameter outside its range, or a network that has no closed form (see `OneGateway`).
     """
 
     def __init__(
-        self, scenario: Scenario, seeds: Sequence[int], *, least_pdr: float, margin: float, sweeps: int
-    ) -> None:
+        self, scenario: Scenario, seeds: Sequence[int], *, least_pdr: float, margin: float, sweeps: int,
+        powers: str = "all",
+    ) -> None:  # fmt: skip
         for name, value in {"least_pdr": least_pdr, "margin": margin}.items():
             if not 0 <= value <= 1:
                 raise ValueError(f"{name} = {value}: must lie in 0 to 1")
         if not (sweeps >= 1 and sweeps == int(sweeps)):
             raise ValueError(f"sweeps = {sweeps}: must be a whole number of at least 1")
-        closed_form = OneGateway(_in_the_end(scenario))
-        goal = min(least_pdr + margin, 1.0)
-        ends = [
-            ascended(closed_form, approached(closed_form, start, goal) if goal < 1.0 else start, goal, int(sweeps))
-            for start in starts(scenario)
+        if powers not in POWERS:
+            raise ValueError(f"powers = {powers!r} is not one of {', '.join(POWERS)}")
+        goal, last = min(least_pdr + margin, 1.0), _in_the_end(scenario)
+        candidates = every_point(scenario, powers)
+        closed_forms = [OneGateway(last.replica(number)) for number in range(min(last.placements, len(seeds)))]
+        found = [best_assignment(closed_form, candidates, goal, int(sweeps)) for closed_form in closed_forms]
+        super().__init__(scenario, seeds, fixed_point=found[0] if len(found) == 1 else np.stack(found))
+        self.expected: list[Expectation] = [
+            closed_form.expect(points) for closed_form, points in zip(closed_forms, found, strict=True)
         ]
-        points = max(ends, key=lambda end: rank(Incremental(closed_form, end).totals()[None], goal)[0])
-        super().__init__(scenario, seeds, fixed_point=points)
-        self.expected: Expectation = closed_form.expect(points)
 
     def select(self, decisions: Decisions) -> NDArray[np.int16]:
         """The assignment `[M, 4]`."""
@@ -100,13 +104,13 @@ class ReferencePdr(Reference):
     """The highest PDR.
 
     Args:
-        scenario, seeds, sweeps: See `Reference`.
+        scenario, seeds, sweeps, powers: See `Reference`.
     """
 
     name: ClassVar[str] = "reference-pdr"
 
-    def __init__(self, scenario: Scenario, seeds: Sequence[int], *, sweeps: int = 50) -> None:
-        super().__init__(scenario, seeds, least_pdr=1.0, margin=0.0, sweeps=sweeps)
+    def __init__(self, scenario: Scenario, seeds: Sequence[int], *, sweeps: int = 50, powers: str = "all") -> None:
+        super().__init__(scenario, seeds, least_pdr=1.0, margin=0.0, sweeps=sweeps, powers=powers)
 
 
 class ReferenceEe(Reference):
@@ -141,9 +145,23 @@ def starts(scenario: Scenario) -> Iterable[NDArray[np.int16]]:
     yield drawn.astype(np.int16)
 
 
-def ascended(closed_form: OneGateway, start: NDArray[np.int16], least_pdr: float, sweeps: int) -> NDArray[np.int16]:
-    """Where coordinate ascent from an assignment `[N, 4]` ends."""
-    allocation, candidates = Incremental(closed_form, start), _every_point(closed_form.scenario)
+def best_assignment(
+    closed_form: OneGateway, candidates: NDArray[np.int16], goal: float, sweeps: int
+) -> NDArray[np.int16]:
+    """The best of the assignments that the ascents end at `[N, 4]`; nodes use the candidates `[K, 4]`."""
+    ends = []
+    for start in starts(closed_form.scenario):
+        start[:, 3] = np.maximum(start[:, 3], candidates[:, 3].min())
+        begin = approached(closed_form, start, goal, candidates) if goal < 1.0 else start
+        ends.append(ascended(closed_form, begin, goal, sweeps, candidates))
+    return max(ends, key=lambda end: rank(Incremental(closed_form, end).totals()[None], goal)[0])
+
+
+def ascended(
+    closed_form: OneGateway, start: NDArray[np.int16], least_pdr: float, sweeps: int, candidates: NDArray[np.int16]
+) -> NDArray[np.int16]:
+    """Where coordinate ascent from an assignment `[N, 4]` over the candidates `[K, 4]` ends."""
+    allocation = Incremental(closed_form, start)
     rng = np.random.default_rng(_SEED)
     for _ in range(sweeps):
         moves = [
@@ -155,9 +173,11 @@ def ascended(closed_form: OneGateway, start: NDArray[np.int16], least_pdr: float
     return allocation.points
 
 
-def approached(closed_form: OneGateway, start: NDArray[np.int16], least_pdr: float) -> NDArray[np.int16]:
+def approached(
+    closed_form: OneGateway, start: NDArray[np.int16], least_pdr: float, candidates: NDArray[np.int16]
+) -> NDArray[np.int16]:
     """The best assignment `[N, 4]` on the way of sweeps at a price of PDR that closes in on `least_pdr`."""
-    allocation, candidates = Incremental(closed_form, start), _every_point(closed_form.scenario)
+    allocation = Incremental(closed_form, start)
     rng = np.random.default_rng(_SEED)
     best, best_rank = start, rank(allocation.totals()[None], least_pdr)[0]
     price, step, reached_before = _PRICE, _PRICE_STEP, None
@@ -176,9 +196,11 @@ def approached(closed_form: OneGateway, start: NDArray[np.int16], least_pdr: flo
     return best
 
 
-def _every_point(scenario: Scenario) -> NDArray[np.int16]:
+def every_point(scenario: Scenario, powers: str = "all") -> NDArray[np.int16]:
+    """All operating points, or those of the highest power `[K, 4]`."""
     sizes = scenario.region.factor_sizes
-    return np.stack(np.meshgrid(*map(np.arange, sizes), indexing="ij"), axis=-1).reshape(-1, 4).astype(np.int16)
+    points = np.stack(np.meshgrid(*map(np.arange, sizes), indexing="ij"), axis=-1).reshape(-1, 4)
+    return points[(powers == "all") | (points[:, 3] == sizes[3] - 1)].astype(np.int16)
 
 
 def priced(totals: NDArray[np.float64], price: float) -> list[tuple[bool, float]]:

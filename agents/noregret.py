@@ -117,7 +117,9 @@ class NoReL(Learner):
     def update(self, decisions: Decisions) -> None:
         """Learns from the rounds that ended."""
         sent = np.where(decisions.sent > 0, decisions.sent, np.nan)
-        seen = decisions.delivered / (sent if self.utility == "unbiased" else np.where(sent > 0, self.round_packets, sent))
+        seen = decisions.delivered / (
+            sent if self.utility == "unbiased" else np.where(sent > 0, self.round_packets, sent)
+        )
         powers = len(self.region.tp_dbm)
         learn(
             decisions.records, powers, np.minimum(seen, 1.0), self._states(decisions), self.actions,

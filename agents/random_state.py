@@ -22,8 +22,8 @@ window before ended.
 | sigma, lambda, gamma | standard deviation, rate, exponent (b = 10 log10 slope) |
 
 Source: NoReL, section on channel and traffic estimation; Tobin 1958 and Amemiya 1973 for truncated samples.
-Differences: the authors' code estimates from all packets, lost ones too, at the last gateway, by ordinary least squares;
-no server hears lost packets, and those received look as if shadowing were smaller.
+Differences: the authors' code estimates from all packets, lost ones too, at the last gateway, by least squares; no
+server hears lost packets, and those received look as if shadowing were smaller.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def state_of(sigma_db: NDArray[np.float64], rate_per_s: NDArray[np.float64]) -> 
 
 @njit(cache=True)
 def _hazard(alpha: float) -> float:
-    """phi / (1 - Phi)."""
+    """Density over what lies above: phi / (1 - Phi)."""
     if alpha > 8.0:
         return alpha + 1.0 / alpha
     return math.exp(-0.5 * alpha * alpha) * 0.7978845608028654 / math.erfc(alpha * 0.7071067811865476)
@@ -164,9 +164,9 @@ def _end_window(rows: NDArray[np.float64], estimates: NDArray[np.float64]) -> No
 
 
 @njit(cache=True)
-def _hear(
+def _hear(  # type: ignore[no-untyped-def]
     records, gain_db, length, sensitivity_dbm, off_s, tp_dbm, estimates, counted, open_, filled, ended_s, states
-):  # type: ignore[no-untyped-def]  # fmt: skip
+):  # fmt: skip
     for record in records:
         b, n, g, point = record.replica, record.node, record.gateway, record.point
         row = open_[b, filled[b]]

@@ -53,8 +53,8 @@ class TopologyConfig(RecordSection):
 
     Attributes:
         kind: `uniform_disc` and `published_disc` (the D-LoRa code's placement): nodes, radius_m, seed; `uniform_discs`:
-            the same, a disc around each gateway; `ring`: nodes, radius_m; `clusters`: nodes, clusters, cluster_radius_m, radius_m (of their centres), seed; `arrays`:
-            node_xy_m; `csv`: nodes_csv.
+            the same, a disc around each gateway; `ring`: nodes, radius_m; `clusters`: nodes, clusters,
+            cluster_radius_m, radius_m (of their centres), seed; `arrays`: node_xy_m; `csv`: nodes_csv.
         nodes: N.
         radius_m: m
         seed: Of the placement; runs with other seeds share it.
@@ -68,7 +68,9 @@ class TopologyConfig(RecordSection):
         gateways_csv: Columns x_m, y_m; replaces `gateway_xy_m`.
     """
 
-    kind: Literal["uniform_disc", "uniform_discs", "published_disc", "ring", "clusters", "arrays", "csv"] = "uniform_disc"
+    kind: Literal["uniform_disc", "uniform_discs", "published_disc", "ring", "clusters", "arrays", "csv"] = (
+        "uniform_disc"
+    )
     nodes: int = Field(default=100, ge=1, le=1_000_000)
     radius_m: float = 1000.0
     seed: int = Field(default=42, ge=0)

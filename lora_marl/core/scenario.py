@@ -121,6 +121,32 @@ class Scenario:
         return self.gateway_xy_m.shape[-2]
 
     @property
+    def placements(self) -> int:
+        """How many replicas its fields tell apart; 1: all are alike but for their random numbers."""
+        return max(
+            np.shape(value)[0] if np.ndim(value) == with_replicas else 1
+            for value, with_replicas in self._per_replica().values()
+        )
+
+    def replica(self, number: int) -> Scenario:
+        """What one replica sees of it: fields without a replica axis. Changes keep theirs."""
+        own = {
+            name: np.asarray(value)[number % np.shape(value)[0]]
+            for name, (value, with_replicas) in self._per_replica().items()
+            if np.ndim(value) == with_replicas
+        }
+        return self.with_values(own) if own else self
+
+    def _per_replica(self) -> dict[str, tuple[Any, int]]:
+        """Fields that may have a replica axis, and their number of axes with it."""
+        return {
+            "node_xy_m": (self.node_xy_m, 3),
+            "path_loss_db": (self.path_loss_db, 3),
+            "traffic.interval_s": (self.traffic.interval_s, 2),
+            "traffic.payload_bytes": (self.traffic.payload_bytes, 2),
+        }
+
+    @property
     def carrier_hz(self) -> float:
         """Mean of the channels' frequencies. Hz"""
         return float(np.mean(self.region.channels_hz))
@@ -195,13 +221,7 @@ class Scenario:
 
     def check_replicas(self, replicas: int) -> None:
         """Raise ValueError when a field speaks of another number of replicas."""
-        per_replica: dict[str, tuple[Any, int]] = {
-            "node_xy_m": (self.node_xy_m, 3),
-            "path_loss_db": (self.path_loss_db, 3),
-            "traffic.interval_s": (self.traffic.interval_s, 2),
-            "traffic.payload_bytes": (self.traffic.payload_bytes, 2),
-        }
-        for name, (value, with_replicas) in per_replica.items():
+        for name, (value, with_replicas) in self._per_replica().items():
             if np.ndim(value) == with_replicas and np.shape(value)[0] not in (1, replicas):
                 raise ValueError(f"scenario.{name}: {np.shape(value)[0]} replicas; allowed are 1 or {replicas}")
 

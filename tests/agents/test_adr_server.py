@@ -59,7 +59,9 @@ def test_the_mean_or_the_strongest_of_the_last_packets_counts():
 def test_packets_of_one_batch_fill_the_history_in_order():
     at_once, one_by_one = (AdrServer(norel_network(3), [0], history=4) for _ in range(2))
     rng = np.random.default_rng(0)
-    rows = np.concatenate([heard([snr], node=int(n)).records for snr, n in zip(rng.normal(size=40), rng.integers(0, 3, 40))])
+    rows = np.concatenate(
+        [heard([snr], node=int(n)).records for snr, n in zip(rng.normal(size=40), rng.integers(0, 3, 40))]
+    )
     at_once.hear(Heard(rows))
     for i in range(40):
         one_by_one.hear(Heard(rows[i : i + 1]))
@@ -74,7 +76,10 @@ def test_commands_cost_downlinks_and_settle():
     air, points = Air(scenario, [0, 1], feedback=learner.feedback), learner.initial_points()
     first = play_until(air, learner, points, 1e5)
     later = play_until(air, learner, points, 4e5)
-    assert 0 < first.downlinks.sum() and later.downlinks.sum() / later.sent.sum() < first.downlinks.sum() / first.sent.sum()
+    assert (
+        0 < first.downlinks.sum()
+        and later.downlinks.sum() / later.sent.sum() < first.downlinks.sum() / first.sent.sum()
+    )
 
 
 def test_backoff_makes_nodes_ask():

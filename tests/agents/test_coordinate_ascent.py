@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 import agents
-from agents.coordinate_ascent import approached, ascended, rank, starts
+from agents.coordinate_ascent import approached, ascended, every_point, rank, starts
 from lora_marl.core.air import Air
 from lora_marl.core.expect import OneGateway
 from lora_marl.core.expect.incremental import Incremental
-from lora_marl.core.presets import journal_network
+from lora_marl.core.presets import journal_network, norel_network
 from lora_marl.core.scenario import Change
 from lora_marl.core.traffic import Traffic
 
@@ -32,7 +32,7 @@ def test_the_best_end_is_the_best_of_all_assignments(tiny, least_pdr):
     each = list(product((0, 1), (0,), (0, 1), (0, 1)))
     everything = (np.array(points, np.int16) for points in product(each, repeat=4))
     best = max(rank(Incremental(closed_form, points).totals()[None], least_pdr)[0] for points in everything)
-    ends = [ascended(closed_form, start, least_pdr, 50) for start in starts(tiny)]
+    ends = [ascended(closed_form, start, least_pdr, 50, every_point(tiny)) for start in starts(tiny)]
     found = max(rank(Incremental(closed_form, end).totals()[None], least_pdr)[0] for end in ends)
     assert found[0] == best[0] == (least_pdr < 1)
     assert found[1] == pytest.approx(best[1], rel=1e-9)
@@ -43,7 +43,7 @@ def test_no_sweep_makes_it_worse(tiny):
     for start in starts(tiny):
         values = []
         for sweeps in range(1, 5):
-            end = ascended(closed_form, start, 0.9, sweeps)
+            end = ascended(closed_form, start, 0.9, sweeps, every_point(closed_form.scenario))
             values.append(rank(Incremental(closed_form, end).totals()[None], 0.9)[0])
         assert values == sorted(values) and values[0] >= rank(Incremental(closed_form, start).totals()[None], 0.9)[0]
 
@@ -66,14 +66,14 @@ def test_on_the_air_it_keeps_what_the_closed_form_promised(network, name):
     np.testing.assert_array_equal(points[0], points[1])
     outcome = Air(network, [7, 8]).advance(points, 100 * 3600.0)
     pdr = outcome.delivered.sum() / outcome.sent.sum()
-    assert pdr == pytest.approx(learner.expected.pdr, abs=0.006)
+    assert pdr == pytest.approx(learner.expected[0].pdr, abs=0.006)
     ee = outcome.delivered_bits.sum() / outcome.energy_mj.sum()
-    assert ee == pytest.approx(learner.expected.ee_bits_per_mj, rel=0.02)
+    assert ee == pytest.approx(learner.expected[0].ee_bits_per_mj, rel=0.02)
 
 
 def test_each_reference_beats_the_rules_at_its_own_goal(network):
     closed_form = OneGateway(network)
-    pdr, ee = (agents.make(name, network, [0]).expected for name in ("reference-pdr", "reference-ee"))
+    pdr, ee = (agents.make(name, network, [0]).expected[0] for name in ("reference-pdr", "reference-ee"))
     rules = [
         closed_form.expect(agents.make(name, network, [0]).initial_points()[0])
         for name in ("static-sf7", "distance-quantile")
@@ -86,8 +86,9 @@ def test_each_reference_beats_the_rules_at_its_own_goal(network):
 def test_a_price_on_pdr_leads_on_where_single_moves_under_a_constraint_stop(network):
     closed_form = OneGateway(network)
     _, start, _ = starts(network)
-    stuck = closed_form.expect(ascended(closed_form, start, 0.9, 50))
-    led = closed_form.expect(ascended(closed_form, approached(closed_form, start, 0.9), 0.9, 50))
+    points = every_point(closed_form.scenario)
+    stuck = closed_form.expect(ascended(closed_form, start, 0.9, 50, points))
+    led = closed_form.expect(ascended(closed_form, approached(closed_form, start, 0.9, points), 0.9, 50, points))
     assert min(stuck.pdr, led.pdr) >= 0.9
     assert led.ee_bits_per_mj > 1.5 * stuck.ee_bits_per_mj
 
@@ -106,3 +107,23 @@ def test_bad_parameters_and_networks_are_named(network):
         agents.make("reference-pdr", network, [0], sweeps=0)
     with pytest.raises(ValueError, match="2 gateways"):
         agents.make("reference-pdr", replace(network, gateway_xy_m=np.zeros((2, 2))), [0])
+
+
+def test_every_placement_has_an_assignment_of_its_own():
+    one, other = (norel_network(12, 4000.0, packets_per_s=0.01, feedback="free", seed=seed) for seed in (0, 1))
+    both = replace(one, node_xy_m=np.stack([one.node_xy_m, other.node_xy_m]))
+    together = agents.make("reference-pdr", both, [0, 1])
+    alone = [agents.make("reference-pdr", each, [0]) for each in (one, other)]
+    for b in range(2):
+        assert np.array_equal(together.initial_points()[b], alone[b].initial_points()[0])
+        assert together.expected[b].pdr == alone[b].expected[0].pdr
+    assert together.expected[0].pdr != together.expected[1].pdr
+
+
+def test_the_highest_power_alone_cannot_do_better_than_all():
+    network = norel_network(12, 4000.0, packets_per_s=0.01, feedback="free")
+    loud, free = (agents.make("reference-pdr", network, [0], powers=powers) for powers in ("highest", "all"))
+    assert np.all(loud.initial_points()[..., 3] == 4) and not np.all(free.initial_points()[..., 3] == 4)
+    assert loud.expected[0].pdr <= free.expected[0].pdr + 1e-9
+    with pytest.raises(ValueError, match="powers = 'low' is not one of all, highest"):
+        agents.make("reference-pdr", network, [0], powers="low")

@@ -24,10 +24,15 @@ EXPONENTS = np.array([0.8, 0.9, 1.0])
 
 def empty_table(states, actions):
     shape = (1, 1, states, actions)
+    whole = {name: np.zeros(shape) for name in ("utility", "regret", "strategy")}
+    per_node = {name: np.zeros((1, 1)) for name in ("moved", "restless_s")}
     return Table(
-        rounds=np.zeros(shape[:3], np.int64), kappa=np.zeros(shape[:3]), utility=np.zeros(shape), regret=np.zeros(shape),
-        strategy=np.zeros(shape), beta=np.zeros((1, 1, actions)), moved=np.zeros((1, 1)), restless_s=np.zeros((1, 1)),
-    )  # fmt: skip
+        rounds=np.zeros(shape[:3], np.int64),
+        kappa=np.zeros(shape[:3]),
+        beta=np.zeros((1, 1, actions)),
+        **whole,
+        **per_node,
+    )
 
 
 def row(point=(0, 0, 0, 0), sent=10, delivered=9, time_s=0.0, node=0):
@@ -75,8 +80,8 @@ def test_large_regrets_do_not_overflow():
     for _ in range(400):
         for action, seen in ((0, 1.0), (1, 0.0)):
             learn(
-                row((action, 0, 0, 0)), 1, np.array([seen]), np.array([0]), np.ones((1, 1, 2), np.bool_), EXPONENTS, 0.01,
-                table,
+                row((action, 0, 0, 0)), 1, np.array([seen]), np.array([0]), np.ones((1, 1, 2), np.bool_), EXPONENTS,
+                0.01, table,
             )  # fmt: skip
     assert np.all(np.isfinite(table.strategy)) and table.strategy[0, 0, 0, 0] > 0.9
 

@@ -1,5 +1,10 @@
-"""The closed-form air: delivery in expectation, without playing packets. So far: one gateway, shadowing, capture."""
+"""The closed-form air: delivery in expectation, without playing packets.
 
+`OneGateway`: one gateway, shadowing, capture and every reception rule but energies; `Incremental` keeps it up to date.
+`LogNormal`: any gateways, capture and pairwise interference: NoReL's model and an exact one.
+"""
+
+from lora_marl.core.expect.lognormal import LogNormal
 from lora_marl.core.expect.one_gateway import Expectation, OneGateway
 
-__all__ = ["Expectation", "OneGateway"]
+__all__ = ["Expectation", "LogNormal", "OneGateway"]

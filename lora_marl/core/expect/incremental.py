@@ -83,7 +83,7 @@ def _mean_dbm(t: Tables, n: int, point: NDArray[np.int16]) -> float:
 @njit(cache=True, nogil=True)
 def _busy(t: Tables, n: int, point: NDArray[np.int16]) -> float:
     airtime_s = t.airtime_s[n, point[0], point[1]]
-    return min(airtime_s / (t.interval_s[n] + (airtime_s if t.after_end else 0.0)), 1.0)
+    return min(airtime_s / (t.interval_s[n] + t.airtimes * airtime_s), 1.0)
 
 
 @njit(nogil=True)
@@ -120,7 +120,8 @@ def _add(
         return
     busy = _busy(t, k, other)
     window_s = max(t.airtime_s[n, own[0], own[1]] - t.spared_s[own[0], own[1]], 0.0)
-    hit = busy - (1.0 - busy) * math.expm1(-window_s / t.interval_s[k])
+    silent_s = t.interval_s[k] + max(t.airtimes - 1.0, 0.0) * t.airtime_s[k, other[0], other[1]]
+    hit = busy - (1.0 - busy) * math.expm1(-window_s / silent_s)
     mean_dbm = _mean_dbm(t, k, other)
     for q in range(len(survival)):
         if collides:
@@ -148,11 +149,11 @@ def _delivery(t: Tables, sf: int, reached: float, survival: NDArray[np.float64],
 @njit(cache=True, nogil=True)
 def _book(t: Tables, n: int, point: NDArray[np.int16], delivery: float, totals: NDArray[np.float64]) -> None:
     airtime_s = t.airtime_s[n, point[0], point[1]]
-    rate = 1.0 / (t.interval_s[n] + (airtime_s if t.after_end else 0.0))
+    rate = 1.0 / (t.interval_s[n] + t.airtimes * airtime_s)
     totals[PACKETS] += rate
     totals[DELIVERED] += rate * delivery
     totals[BITS] += rate * delivery * t.bits[n]
-    totals[ENERGY] += rate * t.tp_mw[point[3]] * airtime_s
+    totals[ENERGY] += rate * (t.tp_mw[point[3]] * airtime_s + t.receive_mj)
 
 
 @njit(nogil=True)

@@ -8,15 +8,15 @@ A packet of node n is received at power x = mu_n + sigma z, z standard normal. I
     h_nk = b_k + (1 - b_k) (1 - exp(-V_n / g_k))       packet of k on the air at the start of V_n, or starting within it
     f_nk = Phi((mu_k - limit_nk(x)) / sigma)           its power exceeds what n's packet stands
 
-with g_k the mean interval of node k, b_k the share of time that it sends, and V_n the airtime of n's packet without its
-spared symbols. The limit is x minus the capture threshold within a spreading factor, x minus the SIR needed
+with g_k the mean silence of node k between packets, b_k the share of time that it sends, and V_n the airtime of n's
+packet without its spared symbols. The limit is x minus the capture threshold within a spreading factor, x minus the SIR needed
 (`sir_pairwise`), or the power that lowers the SINR to what is needed (`sinr`), each interferer on its own. The
 expectation is taken at the middles of `LEVELS` equally likely parts of the distribution of x above the floor.
 
 Approximations: overlaps of different nodes are independent; a node overlaps a packet once; interferers do not add up;
 `spares="pair"` counts as `target`; a packet that is lost at its start interferes all the same. `db_ratio` (the
 published code's quirk) becomes a limit on packets on the air: lost when more than 1 / (SINR needed) others are, their
-number Poisson, all powers equal. Duty cycles, demodulators and `at_start` are left out.
+number Poisson, all powers equal. Demodulators, `at_start` and downlinks are left out.
 
 Source: thinning of independent on-off sources; D-LoRa Eq. (2)-(5) for the physics.
 """
@@ -65,7 +65,8 @@ class Tables(NamedTuple):
     capture_db: float
     mode: int
     equal_bw: bool  # whether collisions need equal bandwidth
-    after_end: bool  # whether a gap starts at the end of the packet before
+    airtimes: float  # from a packet's start to where the gap begins: 0, 1, or 1 / duty cycle
+    receive_mj: float  # of the receive windows after a packet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,16 +140,17 @@ class OneGateway:
         airtime_s = t.airtime_s[node, sf, bw]
         mean_dbm = t.gain_db + t.tp_dbm[tp] - t.channel_loss_db[channel]
         reached, x_dbm = power_levels(mean_dbm, t.floor_dbm[sf, bw], t.sigma_db, t.levels)
-        busy = busy_share(airtime_s, t.interval_s, t.after_end)
+        busy = busy_share(airtime_s, t.interval_s, t.airtimes)
+        silent_s = t.interval_s + max(t.airtimes - 1.0, 0.0) * airtime_s
         window_s = np.maximum(airtime_s - t.spared_s[sf, bw], 0.0)
-        hit = busy + (1 - busy) * -np.expm1(-window_s[:, None] / t.interval_s)
+        hit = busy + (1 - busy) * -np.expm1(-window_s[:, None] / silent_s)
         fatal = normal_cdf(mean_dbm[None, :, None] - self._limit_dbm(points, x_dbm), t.sigma_db)
         survived = np.prod(1 - hit[..., None] * fatal, axis=1, where=self._disturbs(points)[..., None])
         delivery = reached * survived.mean(axis=-1) * self._few_enough(points, busy)
         return Expectation(
             delivery=delivery,
-            packets_per_s=1 / (t.interval_s + (airtime_s if t.after_end else 0.0)),
-            energy_mj=t.tp_mw[tp] * airtime_s,
+            packets_per_s=1 / (t.interval_s + t.airtimes * airtime_s),
+            energy_mj=t.tp_mw[tp] * airtime_s + t.receive_mj,
             airtime_s=airtime_s,
             bits=t.bits,
         )
@@ -190,9 +192,9 @@ def power_levels(
     return 1 - below, mean_dbm[:, None] + sigma_db * quantile
 
 
-def busy_share(airtime_s: NDArray[np.float64], interval_s: NDArray[np.float64], after_end: bool) -> NDArray[np.float64]:
-    """Share of time that nodes send: packets follow after a gap, or start at a rate whatever is on the air `[N]`."""
-    return np.minimum(airtime_s / (interval_s + (airtime_s if after_end else 0.0)), 1.0)
+def busy_share(airtime_s: NDArray[np.float64], interval_s: NDArray[np.float64], airtimes: float) -> NDArray[np.float64]:
+    """Share of time that nodes send, whose gaps begin `airtimes` airtimes after a packet's start `[N]`."""
+    return np.minimum(airtime_s / (interval_s + airtimes * airtime_s), 1.0)
 
 
 def sinr_limit_dbm(
@@ -229,14 +231,18 @@ def _tables(scenario: Scenario, gain_db: NDArray[np.float64] | None, sigma_db: f
     per_node = np.broadcast_to(payload.reshape(-1), (nodes,))
     airtime_s = scenario.airtime_s(per_node)
     interval = np.broadcast_to(interval_s.reshape(-1), (nodes,)).astype(np.float64)
-    most = float(busy_share(airtime_s.max(axis=(1, 2)), interval, traffic.after_end).sum())
+    gap_begins = float(traffic.after_end and traffic.kind != "periodic")
+    airtimes = gap_begins if traffic.duty_cycle is None else 1.0 / traffic.duty_cycle
+    most = float(busy_share(airtime_s.max(axis=(1, 2)), interval, airtimes).sum())
     return Tables(
         gain_db=gain.reshape(nodes).astype(np.float64),
         airtime_s=airtime_s,
         interval_s=interval,
         bits=8.0 * per_node,
         tp_dbm=np.array(region.tp_dbm, np.float64),
-        tp_mw=np.asarray(phy.tx_power_mw(np.array(region.tp_dbm, np.float64), scenario.energy)),
+        tp_mw=np.asarray(
+            phy.tx_power_mw(np.array(region.tp_dbm, np.float64), scenario.energy, supply=scenario.supply)
+        ),
         channel_loss_db=np.zeros(len(region.channels_hz)) if scenario.channel_loss_db is None
         else np.asarray(scenario.channel_loss_db, np.float64),
         floor_dbm=floor_dbm,
@@ -252,7 +258,8 @@ def _tables(scenario: Scenario, gain_db: NDArray[np.float64] | None, sigma_db: f
         capture_db=reception.capture_db,
         mode=mode,
         equal_bw=reception.same_sf_needs_equal_bw,
-        after_end=traffic.after_end and traffic.kind != "periodic",
+        airtimes=airtimes,
+        receive_mj=scenario.receive_mj,
     )  # fmt: skip
 
 
