@@ -26,6 +26,8 @@ LEARNERS: dict[str, str] = {
     "adr-ideal": "agents.adr:AdrIdeal",
     "adr-server": "agents.adr_server:AdrServer",
     "norel": "agents.noregret:NoReL",
+    "dylora": "agents.dylora:DyLoRa",
+    "norel-frugal": "agents.frugal_norel:FrugalNoReL",
     "rs-lora": "agents.rs_lora:RSLoRa",
     "distance-quantile": "agents.fixed:DistanceQuantile",
     "ucb1": "agents.bandits:UCB1",

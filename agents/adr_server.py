@@ -36,6 +36,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.adr import check_history, stepped
+from agents.history import History
 from agents.learner import Learner
 from agents.link_margin import least_sf
 from lora_marl.core import phy
@@ -92,35 +93,26 @@ class AdrServer(Learner):
         self.margin_db, self._statistic = float(margin_db), statistic
         self._noise_dbm = phy.noise_dbm(np.array(self.region.bandwidths_hz), scenario.reception.noise_figure_db)
         self._needed_db = scenario.reception.sinr_thresholds_db(np.array(self.region.spreading_factors))
-        self._snr_db = np.full((self.replicas, self.nodes, int(history)), np.nan)
-        self._heard = np.zeros((self.replicas, self.nodes), np.int64)
+        self._snr_db = History(self.replicas, self.nodes, int(history))
         self._commanded = first.copy()
 
     @property
     def operations(self) -> int:
         """The mean of the history; the margin, its steps and two comparisons."""
-        return self._snr_db.shape[2] + 6
+        return self._snr_db.values.shape[2] + 6
 
     def hear(self, heard: Heard) -> None:
         """Notes the SNR of every packet received."""
-        b, n = heard.replica, heard.node
         snr_db = heard.rssi_dbm - self._noise_dbm[heard.point[:, BW]]
-        # Packets of one node take places one after another: the place of each is counted within the batch.
-        flat = b.astype(np.int64) * self.nodes + n
-        order = np.argsort(flat, kind="stable")
-        firsts = np.searchsorted(flat[order], flat[order])
-        number = np.empty(len(flat), np.int64)
-        number[order] = np.arange(len(flat)) - firsts
-        self._snr_db[b, n, (self._heard[b, n] + number) % self._snr_db.shape[2]] = snr_db
-        np.add.at(self._heard, (b, n), 1)
+        self._snr_db.add(heard.replica, heard.node, snr_db)
 
     def select(self, decisions: Decisions) -> NDArray[np.int16]:
         """Commands by the histories of nodes; a node that has sent nothing keeps its first point `[M, 4]`."""
         b, n = decisions.replica, decisions.node
         chosen = self._commanded[b, n]
-        known = np.flatnonzero(self._heard[b, n] > 0)
+        known = np.flatnonzero(self._snr_db.heard[b, n] > 0)
         point = decisions.point[known]
-        past_db = self._snr_db[b[known], n[known]]
+        past_db = self._snr_db.values[b[known], n[known]]
         strength_db = np.nanmean(past_db, axis=1) if self._statistic == "mean" else np.nanmax(past_db, axis=1)
         margin_db = strength_db - self._needed_db[point[:, SF]] - self.margin_db
         chosen[known] = stepped(point, np.floor(margin_db / 3).astype(int), len(self.region.tp_dbm))
@@ -129,4 +121,4 @@ class AdrServer(Learner):
 
     def state_arrays(self) -> dict[str, NDArray]:
         """SNR of packets heard, in dB `[B, N, history]`, how many so far `[B, N]`, and last commands `[B, N, 4]`."""
-        return {"snr_db": self._snr_db, "heard": self._heard, "commanded": self._commanded}
+        return {"snr_db": self._snr_db.values, "heard": self._snr_db.heard, "commanded": self._commanded}

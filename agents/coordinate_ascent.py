@@ -36,6 +36,7 @@ from numpy.typing import NDArray
 
 from agents.fixed import DistanceQuantile, StaticSF7
 from agents.learner import Learner
+from lora_marl.core.downlink import NEVER, Feedback
 from lora_marl.core.expect import Expectation, OneGateway
 from lora_marl.core.expect.incremental import BITS, DELIVERED, ENERGY, PACKETS, Incremental
 
@@ -87,6 +88,7 @@ class Reference(Learner):
         closed_forms = [OneGateway(last.replica(number)) for number in range(min(last.placements, len(seeds)))]
         found = [best_assignment(closed_form, candidates, goal, int(sweeps)) for closed_form in closed_forms]
         super().__init__(scenario, seeds, fixed_point=found[0] if len(found) == 1 else np.stack(found))
+        self.feedback = Feedback(packets=NEVER, answers=False)
         self.expected: list[Expectation] = [
             closed_form.expect(points) for closed_form, points in zip(closed_forms, found, strict=True)
         ]

@@ -22,6 +22,7 @@ from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from agents.learner import Learner
+from lora_marl.core.downlink import NEVER, Feedback
 from lora_marl.core.kernel.random import bits, stream_key
 from lora_marl.core.region import FACTORS
 from lora_marl.core.topology import distances_m
@@ -45,6 +46,7 @@ class Random(Learner):
         fixed_point: ArrayLike | None = None,
     ) -> None:
         super().__init__(scenario, seeds, factors=factors, fixed_point=fixed_point)
+        self.feedback = Feedback(answers=False)
         self._keys = np.array([stream_key(seed, "learner") for seed in seeds], np.uint64)
         self._values = np.array(
             [size if name in self.factors else 0 for name, size in zip(FACTORS, self.region.factor_sizes, strict=True)],
@@ -120,6 +122,7 @@ class FixedRule(Learner):
         self, scenario: Scenario, seeds: Sequence[int], *, sf_index: NDArray[np.intp], turn: NDArray[np.intp]
     ) -> None:
         super().__init__(scenario, seeds)
+        self.feedback = Feedback(packets=NEVER, answers=False)
         self._points = super().initial_points()
         self._points[..., 0] = sf_index
         self._points[..., 2] = turn % len(self.region.channels_hz)

@@ -84,6 +84,10 @@ class Learner(ABC):
     def hear(self, heard: Heard) -> None:  # noqa: B027 (rules that do not listen keep it)
         """Takes in the uplinks that the network received since the last call; only where the feedback `listens`."""
 
+    def diagnostics(self, scenario: Scenario) -> dict[str, NDArray[np.float64]]:
+        """What the learner knows of itself, by name `[B]`, for learning curves; `scenario`: as changed so far."""
+        return {}
+
     def decide(self, decisions: Decisions, points: NDArray[np.int16]) -> None:
         """Updates, selects and writes the choices into `points` `[B, N, 4]`, in place."""
         self.update(decisions)

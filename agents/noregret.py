@@ -35,10 +35,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.equilibrium import epsilons
 from agents.learner import Learner
 from agents.link_margin import feasible, least_sf
 from agents.noregret_kernel import Table, draw, learn
-from agents.random_state import STATES, RandomState
+from agents.random_state import STATES, RandomState, state_of
 from lora_marl.core.downlink import Feedback
 from lora_marl.core.kernel.random import stream_key
 
@@ -94,6 +95,7 @@ class NoReL(Learner):
         self.round_packets, self.utility, self.delta = int(round_packets), utility, float(delta)
         self.actions = feasible(scenario, replicas, margin_db).reshape(replicas, scenario.nodes, -1)
         self.random_state = RandomState(scenario, replicas) if random_state == "heard" else None
+        self.sharpness = 1.0
         self._exponents = np.asarray(exponents, np.float64)
         self._keys = np.array([stream_key(seed, "learner") for seed in seeds], np.uint64)
         self._drawn = np.zeros((replicas, scenario.nodes), np.int64)
@@ -130,11 +132,47 @@ class NoReL(Learner):
         """Actions drawn from the strategies `[M, 4]`; the first point where a node has none yet."""
         b, n = decisions.replica, decisions.node
         actions = np.empty(len(decisions), np.int64)
-        draw(self._keys, decisions.records, self._states(decisions), self._drawn, self.table.strategy, actions)
+        draw(
+            self._keys, decisions.records, self._states(decisions), self._drawn, self.table.strategy, self.sharpness,
+            actions,
+        )  # fmt: skip
         chosen = self.fixed_points[b, n]
         some = actions >= 0
         chosen[some, SF], chosen[some, TP] = np.divmod(actions[some], len(self.region.tp_dbm))
         return chosen
+
+    def diagnostics(self, scenario: Scenario) -> dict[str, NDArray[np.float64]]:
+        """Estimates of the random state; when strategies last moved; epsilon where the closed form knows it.
+
+        `estimated_sigma_db`, `estimated_rate_per_s`, `state` (see `agents.random_state`); `restless_h` and
+        `restless95_h`, the time of the last round in which any node's strategy, and those of 95 % of the nodes, moved
+        by more than `delta` (Definition 2); `epsilon` and `epsilon_mean`, the largest and the mean over nodes of what
+        leaving the strategy would gain (Definition 1), in the state in force.
+        """
+        restless_h = self.table.restless_s / 3600.0
+        found = {"restless_h": restless_h.max(axis=1), "restless95_h": np.quantile(restless_h, 0.95, axis=1)}
+        state = np.zeros(self.replicas, np.int64)
+        if self.random_state is not None:
+            sigma_db, rate_per_s, offset_db, slope = self.random_state.estimates.T
+            state = state_of(sigma_db, rate_per_s)
+            found |= {"estimated_sigma_db": sigma_db, "estimated_rate_per_s": rate_per_s, "state": state * 1.0}
+            found |= {"estimated_offset_db": offset_db, "estimated_slope": slope}
+        gains = [self._epsilons(scenario, b, state[b]) for b in range(self.replicas)]
+        return found | {
+            "epsilon": np.array([gain.max() for gain in gains]),
+            "epsilon_mean": np.array([gain.mean() for gain in gains]),
+        }
+
+    def _epsilons(self, scenario: Scenario, b: int, state: int) -> NDArray[np.float64]:
+        """What leaving its strategy would gain each node `[N]`; nan where the closed form has no answer."""
+        strategy = self.table.strategy[b, :, state]
+        active = np.ones(self.nodes, np.bool_) if scenario.active is None else scenario.active
+        if not strategy[active].any(axis=-1).all():
+            return np.full(1, np.nan)
+        try:
+            return epsilons(scenario.replica(b), strategy, self.actions[b])[active]
+        except ValueError:
+            return np.full(1, np.nan)
 
     def modes(self, state: int = 0) -> NDArray[np.int16]:
         """The likeliest action of every node in a state; the first point where it has none `[B, N, 4]`."""

@@ -71,15 +71,18 @@ def learn(records, powers, seen, states, allowed, exponents, delta, table):  # t
 
 
 @njit  # no disk cache: it would not notice an edited generator
-def draw(keys, records, states, drawn, strategy, actions):  # type: ignore[no-untyped-def]
-    """Draw an action from the strategy of each row `[M]`; -1 where the node has none in that state yet."""
+def draw(keys, records, states, drawn, strategy, sharpness, actions):  # type: ignore[no-untyped-def]
+    """Draw an action of each row `[M]`, as likely as strategy^sharpness; -1: the node has none in that state yet."""
     for m in range(len(records)):
         b, n = records[m].replica, records[m].node
-        left = uniform(keys[b], n, drawn[b, n])
+        total = 0.0
+        for k in range(strategy.shape[3]):
+            total += strategy[b, n, states[m], k] ** sharpness
+        left = uniform(keys[b], n, drawn[b, n]) * total
         drawn[b, n] += 1
         actions[m] = -1
         for k in range(strategy.shape[3]):
-            share = strategy[b, n, states[m], k]
+            share = strategy[b, n, states[m], k] ** sharpness
             if share > 0.0:
                 actions[m] = k  # the last positive one takes what rounding leaves
                 left -= share

@@ -88,7 +88,7 @@ def evaluate(folder: RunFolder, held_out: tuple[int, ...], hours: float) -> list
     first = next(iter(trained.values()))
 
     def result(label: str, learner: Learner, air_from: snapshots.State, points: np.ndarray) -> Result:
-        air = Air(scenario, seeds, count_arms=True)
+        air = Air(scenario, seeds, count_arms=True, feedback=learner.feedback)
         if not held_out:
             _load(air, part_of(air_from, "air"), folder.path)
         until_s = float(air.now_s.max()) + HOUR_S * hours

@@ -19,6 +19,7 @@ from lora_marl.config import ConfigError, LearnerConfig, ScenarioConfig, TrainCo
 from lora_marl.core.air import Air
 from lora_marl.core.outcome import Outcome
 from lora_marl.core.scenario import Scenario
+from scripts.measures import Row, rows
 
 HOUR_S = 3600.0
 
@@ -81,6 +82,14 @@ class Experiment:
             outcome = play_until(self.air, self.learner, self.points, stretch.until_s)
         self.done += 1
         return outcome
+
+    def rows(self, outcome: Outcome) -> list[Row]:
+        """An outcome's row of every replica, with what the learner says of itself."""
+        said = self.learner.diagnostics(self.air.scenario)
+        return [
+            row | {name: float(values[replica]) for name, values in said.items()}
+            for replica, row in enumerate(rows(outcome, self.scenario.region))
+        ]
 
     def state_dict(self) -> dict[str, NDArray]:
         """Air, learner and points as plain arrays, all replicas."""

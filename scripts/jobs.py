@@ -22,15 +22,20 @@ from numpy.typing import NDArray
 import agents
 from lora_marl import __version__
 from lora_marl.config import LearnerConfig, TrainConfig
+from lora_marl.core.expect import LogNormal
+from lora_marl.core.expect.lognormal import Variant
 from lora_marl.core.outcome import Outcome
+from lora_marl.core.scenario import Scenario
 from scripts import snapshots
 from scripts.cli import ROOT, UsageError, errors
 from scripts.experiment import Experiment, Stretch, built
-from scripts.measures import Row, rows
+from scripts.measures import Row
 from scripts.snapshots import State
 
-_FORMAT = 1
+_FORMAT = 2
 _ROW = "row/"
+_MOST_PAIRS = 4000
+"""Nodes beyond which all pairs at once would take too much memory."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,7 @@ def play(number: int, job: Job) -> tuple[int, list[State] | str]:
     for place, stretch in enumerate(experiment.schedule):
         outcome = experiment.play_next()
         begun = {"time_h": stretch.end_h, "evaluation": float(stretch.evaluation)}
-        for curve, row in zip(curves, rows(outcome, experiment.scenario.region), strict=True):
+        for curve, row in zip(curves, experiment.rows(outcome), strict=True):
             curve.append(begun | row)
         reported = outcome if reported is None or place <= first else reported + outcome
     assert reported is not None  # a schedule has at least one stretch
@@ -182,8 +187,8 @@ def _source(learner: str) -> str:
 def _state(experiment: Experiment, curve: Sequence[Row], reported: Outcome, replica: int) -> State:
     """What is kept of a seed.
 
-    `row/<column>` `[T]`, `sent` and `delivered` `[N]` of the part that is reported, `points` `[N, 4]` at the end, and
-    the learner's `operations`, `state_bytes` and `overhead`.
+    `row/<column>` `[T]`, `sent` and `delivered` `[N]` of the part that is reported, `points` `[N, 4]` at the end and
+    what the closed forms expect of them, and the learner's `operations`, `state_bytes` and `overhead`.
     """
     learner = experiment.learner
     return {
@@ -191,10 +196,34 @@ def _state(experiment: Experiment, curve: Sequence[Row], reported: Outcome, repl
         "sent": reported.sent[replica],
         "delivered": reported.delivered[replica],
         "points": experiment.points[replica],
+        "expected": expected_delivery(experiment.air.scenario, experiment.points[replica], replica),
         "operations": np.array(float(learner.operations)),
         "state_bytes": np.array(float(learner.state_bytes)),
         "overhead": _overhead(learner.overhead, replica),
     }
+
+
+def delivery_ratio(state: State) -> float:
+    """Mean over nodes of packets delivered per packet sent, of the part that is reported; nan where none was sent."""
+    sent = state["sent"] > 0
+    return float(np.mean(state["delivered"][sent] / state["sent"][sent])) if sent.any() else math.nan
+
+
+def expected_delivery(scenario: Scenario, points: NDArray[np.int16], replica: int) -> NDArray[np.float64]:
+    """Mean over active nodes of the delivery that the log-normal closed forms expect: `joint`, `compat` `[2]`; or nan.
+
+    They know nothing of downlinks; see `lora_marl.core.expect.lognormal`.
+    """
+    active = np.ones(len(points), np.bool_) if scenario.active is None else scenario.active
+    found = np.full(2, np.nan)
+    variants: tuple[Variant, ...] = ("joint", "compat")
+    for place, variant in enumerate(variants):
+        if variant == "joint" or len(points) <= _MOST_PAIRS:
+            try:
+                found[place] = LogNormal(scenario, variant=variant, replica=replica).delivery(points)[active].mean()
+            except ValueError:
+                break
+    return found
 
 
 def _overhead(outcome: Outcome | None, replica: int) -> NDArray[np.float64]:

@@ -99,7 +99,7 @@ def choices(
     Number k is place k of the flattened `[S, W, C, T]`.
     """
     player = agents.make(learner, scenario, seeds, **parameters)
-    air = Air(scenario, seeds, feedback=player.feedback)
+    air = Air(scenario, seeds)  # a decision before every packet, of learners that need fewer too
     sizes = scenario.region.factor_sizes
     strides = np.array([math.prod(sizes[factor + 1 :]) for factor in range(len(sizes))])
     points = player.initial_points()

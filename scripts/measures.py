@@ -18,8 +18,10 @@ from lora_marl.core.region import Region
 Row = dict[str, float]
 """What happened to one replica in one stretch, by column."""
 
-COUNTS = ("sent", *(fate.name.lower() for fate in FATES), "dropped")
-SUMS = ("airtime_s", "energy_mj", "delivered_bits")
+COUNTS = (
+    "sent", *(fate.name.lower() for fate in FATES), "dropped", "downlinks", "downlinks_received", "downlinks_refused",
+)  # fmt: skip
+SUMS = ("airtime_s", "energy_mj", "delivered_bits", "downlink_airtime_s")
 METRICS = ("pdr", "ee_bits_per_mj", "bits_per_airtime_s", "goodput_bps", "fairness")
 """The reported metrics; `fairness` is Jain's index of the PDR of the nodes that sent anything."""
 
@@ -94,6 +96,8 @@ def reported(curve: Sequence[Row], last_h: float) -> Row:
     totals = _sums(chosen)
     return {
         **{name: float(value) for name, value in ratios(totals).items()},
+        "downlinks_per_100": _over(100 * totals["downlinks"], totals["sent"]),
+        "downlink_airtime": _over(totals["downlink_airtime_s"], totals["duration_s"]),
         "energy_per_delivered_mj": float(metrics.energy_per_delivered_mj(totals["energy_mj"], totals["delivered"])),
         "fairness": math.fsum(row["fairness"] for row in chosen) / len(chosen),
         **{name: math.fsum(row[name] for row in chosen) for name in chosen[0] if name.startswith("sent_")},
@@ -212,6 +216,11 @@ def estimate(values: Sequence[float]) -> Estimate:
 def t_quantile(degrees: int) -> float:
     """97.5 % quantile of Student's t."""
     return _T_975[degrees - 1] if degrees <= len(_T_975) else 1.95996 + 2.3723 / degrees + 2.8225 / degrees**2
+
+
+def _over(above: float, below: float) -> float:
+    """A ratio of sums; nan where there were no packets at all, or no downlinks."""
+    return above / below if above and below else math.nan
 
 
 def _sums(curve: Sequence[Row]) -> Row:

@@ -26,7 +26,7 @@ from lora_marl.config import TrainConfig
 from scripts.claims import NOT_REPRODUCIBLE, studies
 from scripts.claims.claim import Cell, Claim, Numbers, Played, Study
 from scripts.cli import ROOT, JsonPath, UsageError, console, errors, new_app, one_line_errors, read_config, write_json
-from scripts.jobs import Job, Store, curve_of, play
+from scripts.jobs import Job, Store, curve_of, delivery_ratio, play
 from scripts.measures import Estimate, estimate
 from scripts.parallel import Backend, Workers, in_parallel
 from scripts.report import markdown, number
@@ -98,6 +98,7 @@ def main(
         title += "; quick runs, not comparable" if quick else ""
         show(title, found)
         text = markdown(_HEADER, [finding.texts() for finding in found])
+        folder.mkdir(parents=True, exist_ok=True)
         (folder / "table.md").write_text(f"{title}\n\n{text}", encoding="utf-8")
         for study in wanted:
             if study.draw is not None:
@@ -144,7 +145,13 @@ def play_all(wanted: Sequence[Study], store: Store, *, quick: bool, jobs: int) -
 
 def _played(store: Store, job: Job) -> Played:
     kept = Store(store.folder).read(job)
-    return Played([curve_of(kept[seed]) for seed in job.seeds], job.config.report_last_h)
+    states = [kept[seed] for seed in job.seeds]
+    extra = {
+        "delivery": [100 * delivery_ratio(state) for state in states],
+        "joint": [100 * float(state["expected"][0]) for state in states],
+        "model": [100 * float(state["expected"][1]) for state in states],
+    }
+    return Played([curve_of(state) for state in states], job.config.report_last_h, extra)
 
 
 def findings(study: Study, numbers: Numbers) -> list[Finding]:

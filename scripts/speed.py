@@ -60,13 +60,13 @@ def packets_per_s(
 
 def _player(config: TrainConfig, scenario: Scenario, learner: str | None, seeds: list[int]) -> Callable[[float], int]:
     """A function that plays to a time and returns the number of packets that ended."""
-    air = Air(scenario, seeds)
     if learner is None:
+        air = Air(scenario, seeds)
         points = random_points(scenario, len(seeds))
         return lambda until_s: int(air.advance(points, until_s).sent.sum())
     stated = config.learners.get(learner)
     decider = agents.make(learner, scenario, seeds, **({} if stated is None else stated.parameters))
-    chosen = decider.initial_points()
+    air, chosen = Air(scenario, seeds, feedback=decider.feedback), decider.initial_points()
     return lambda until_s: int(play_until(air, decider, chosen, until_s).sent.sum())
 
 

@@ -31,7 +31,7 @@ from scripts.cli import (
 )
 from scripts.events import EventFile
 from scripts.experiment import Experiment, built, scenario_name, schedule
-from scripts.measures import METRICS, reported, rows
+from scripts.measures import METRICS, reported
 from scripts.progress import Progress, StopRequest
 from scripts.published import MEASURED_AGAIN_MARK, published
 from scripts.records import Result, records
@@ -90,7 +90,7 @@ def train(folder: RunFolder, label: str, stop: StopRequest, progress: Progress) 
             stretch = experiment.schedule[experiment.done]
             outcome = experiment.play_next()
             begun = {"time_h": stretch.end_h, "evaluation": int(stretch.evaluation)}
-            for seed, row in zip(seeds, rows(outcome, experiment.scenario.region), strict=True):
+            for seed, row in zip(seeds, experiment.rows(outcome), strict=True):
                 folder.append(label, seed, begun | row)
                 events[seed].add(begun | row)
             progress.advance(stretch.end_h, int(outcome.sent.sum()))

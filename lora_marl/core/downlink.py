@@ -76,6 +76,10 @@ class Downlink:
             raise ValueError(f"downlink.rx2_hz: {self.rx2_hz} is not above 0 Hz")
 
 
+NEVER = 2**31 - 1
+"""Packets between decisions of a rule that decides once."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Feedback:
     """What a learner asks of the network.
@@ -89,6 +93,8 @@ class Feedback:
             server decides after every `packets` packets received of a node; its decision is a command, sent only where
             it differs from what the node uses, and repeated after every packet received until it has arrived.
         packets: How many packets lie between two decisions.
+        answers: Whether decisions need what the network knows. Where they do not (fixed and random rules), no downlink
+            is sent and nodes decide by themselves.
         backoff: The nodes' side of LoRaWAN's adaptive data rate: one that has heard nothing for 64 packets asks for an
             answer, and after 96, 128, ... takes the highest power and the next spreading factor.
         listens: Whether the learner hears of every packet that the network received (`Learner.hear`).
@@ -101,6 +107,7 @@ class Feedback:
 
     decides: Literal["node", "server"] = "node"
     packets: int = 1
+    answers: bool = True
     backoff: bool = False
     listens: bool = False
 

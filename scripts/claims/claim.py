@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from scripts.measures import METRICS, Row, reported
@@ -36,10 +36,13 @@ class Played:
     Attributes:
         curves: Rows in order of time.
         last_h: Length of the part that is reported. h
+        extra: What is no row, by name and seed, in percent: `delivery` of the part that is reported, mean over nodes;
+            `joint` and `model`, what the closed forms expect of the last assignment.
     """
 
     curves: Sequence[Sequence[Row]]
     last_h: float
+    extra: Mapping[str, list[float]] = field(default_factory=dict)
 
     def values(self, metric: str, until_h: float | None = None, last_h: float | None = None) -> list[float]:
         """A metric of every seed, over the part that is reported or another one.

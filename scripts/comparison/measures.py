@@ -31,6 +31,30 @@ class Measure:
 
 MEASURES = (
     Measure("pdr", "PDR", "%", "Packets delivered per packet sent.", 100.0, "points"),
+    Measure(
+        "delivery_ratio",
+        "delivery ratio",
+        "%",
+        "Mean over nodes of packets delivered per packet sent.",
+        100.0,
+        "points",
+    ),
+    Measure(
+        "expected_delivery",
+        "expected",
+        "%",
+        "The same as the closed form expects it of the last assignment, without downlinks; empty where it has none.",
+        100.0,
+    ),
+    Measure(
+        "expected_compat",
+        "expected (NoReL's model)",
+        "%",
+        "The same by the closed form as NoReL's authors published it, their metric.",
+        100.0,
+    ),
+    Measure("downlinks_per_100", "downlinks", "per 100 packets", "Downlinks sent per 100 uplinks."),
+    Measure("downlink_airtime", "gateway airtime", "%", "Share of time that gateways send, summed over them.", 100.0),
     Measure("ee_bits_per_mj", "EE", "bits/mJ", "Payload bits delivered per energy of all packets.", 1.0, "%"),
     Measure(
         "bits_per_airtime_s",

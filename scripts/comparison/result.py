@@ -12,11 +12,14 @@ import numpy as np
 from lora_marl.config import TrainConfig
 from lora_marl.core import metrics
 from scripts.comparison.measures import MEASURES, REFERENCE_EE, REFERENCE_PDR, Measure
-from scripts.jobs import curve_of
+from scripts.jobs import curve_of, delivery_ratio
 from scripts.measures import Estimate, Row, converged_h, estimate, known, recovery_time_h, reported
 from scripts.snapshots import State
 
-_REPORTED = ("pdr", "ee_bits_per_mj", "bits_per_airtime_s", "goodput_bps", "energy_per_delivered_mj")
+_REPORTED = (
+    "pdr", "ee_bits_per_mj", "bits_per_airtime_s", "goodput_bps", "energy_per_delivered_mj", "downlinks_per_100",
+    "downlink_airtime",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,9 @@ def measured(state: State, config: TrainConfig) -> dict[str, float]:
     packets, airtime_s, energy_mj = state["overhead"].tolist()
     return {
         **{name: last[name] for name in _REPORTED},
+        "delivery_ratio": delivery_ratio(state),
+        "expected_delivery": float(state["expected"][0]),
+        "expected_compat": float(state["expected"][1]),
         "energy_j": math.fsum(row["energy_mj"] for row in curve),
         "fairness": float(metrics.jain_fairness(state["delivered"][sent] / state["sent"][sent])),
         "converged_pdr_h": converged_h(curve, "pdr"),

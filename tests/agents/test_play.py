@@ -8,6 +8,11 @@ from lora_marl.core.air import Air
 HOUR_S = 3600.0
 
 
+def air_and_learner(scenario, name, seeds):
+    learner = agents.make(name, scenario, seeds)
+    return Air(scenario, seeds, feedback=learner.feedback), learner
+
+
 def sent_by_interval(air, learner, until_s, every_s, points=None):
     intervals = []
     points = play(air, learner, until_s, every_s, lambda t, outcome: intervals.append((t, outcome.sent)), points=points)
@@ -26,10 +31,10 @@ def test_intervals_end_at_multiples_and_at_the_end(journal):
 @pytest.mark.parametrize("name", ["cucb", "random"])
 def test_a_run_cut_in_two_is_the_same_run(journal, name):
     seeds = [0, 5]
-    whole, points = sent_by_interval(Air(journal, seeds), agents.make(name, journal, seeds), HOUR_S, HOUR_S / 6)
-    air, learner = Air(journal, seeds), agents.make(name, journal, seeds)
+    whole, points = sent_by_interval(*air_and_learner(journal, name, seeds), HOUR_S, HOUR_S / 6)
+    air, learner = air_and_learner(journal, name, seeds)
     first, cut_points = sent_by_interval(air, learner, HOUR_S / 3, HOUR_S / 6)
-    resumed_air, resumed = Air(journal, seeds), agents.make(name, journal, seeds)
+    resumed_air, resumed = air_and_learner(journal, name, seeds)
     resumed_air.load_state_dict(air.state_dict())
     resumed.load_state_dict(learner.state_dict())
     second, cut_points = sent_by_interval(resumed_air, resumed, HOUR_S, HOUR_S / 6, cut_points)
@@ -42,9 +47,9 @@ def test_a_run_cut_in_two_is_the_same_run(journal, name):
 @pytest.mark.parametrize("name", ["cucb", "ucb1", "random"])
 def test_three_replicas_play_as_three_runs(journal, name):
     seeds = [4, 0, 9]
-    _, together = sent_by_interval(Air(journal, seeds), agents.make(name, journal, seeds), HOUR_S, HOUR_S)
+    _, together = sent_by_interval(*air_and_learner(journal, name, seeds), HOUR_S, HOUR_S)
     for b, seed in enumerate(seeds):
-        _, alone = sent_by_interval(Air(journal, [seed]), agents.make(name, journal, [seed]), HOUR_S, HOUR_S)
+        _, alone = sent_by_interval(*air_and_learner(journal, name, [seed]), HOUR_S, HOUR_S)
         np.testing.assert_array_equal(together[b], alone[0])
 
 
@@ -66,3 +71,9 @@ def test_episodes_start_the_clock_again_and_the_learner_goes_on(journal):
 def test_an_interval_of_no_length_is_an_error(journal):
     with pytest.raises(ValueError, match="every_s = 0"):
         play(Air(journal, [0]), agents.make("cucb", journal, [0]), 10.0, 0, lambda *_: None)
+
+
+def test_an_air_with_other_feedback_is_refused(journal):
+    learner = agents.make("static-sf7", journal, [0])
+    with pytest.raises(ValueError, match="static-sf7 needs an air with Feedback.*answers=False"):
+        play(Air(journal, [0]), learner, 10.0, 5.0, lambda *_: None)

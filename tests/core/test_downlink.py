@@ -142,6 +142,17 @@ def test_answers_wait_for_the_packets_between_feedbacks():
         assert answers.sum() == outcome.sent.sum() // count
 
 
+def test_rules_that_need_no_answers_cost_no_downlinks():
+    scenario = network(10, feedback="downlink", traffic=Traffic(interval_s=5.0))
+    air, points, rows = Air(scenario, [0], feedback=Feedback(answers=False)), random_points(scenario), 0
+    while len(decisions := air.next_decisions(points, 500.0)):
+        rows += len(decisions)
+    outcome = air.take_outcome()
+    assert (
+        rows > 500 and outcome.downlinks.sum() == outcome.downlinks_refused.sum() == outcome.gateway_sending.sum() == 0
+    )
+
+
 def test_free_feedback_costs_nothing_and_rows_cover_their_packets():
     scenario = network(10, traffic=Traffic(interval_s=5.0))
     air, points = Air(scenario, [0], feedback=Feedback(packets=4)), random_points(scenario)

@@ -70,7 +70,7 @@ class LogNormal:
         self._airtime_s = scenario.airtime_s(self._payload)[..., 0]
         self._spared_s = scenario.reception.spared_preamble_symbols * phy.symbol_time_s(sf, bw_hz)
         self._sensitivity_dbm = scenario.reception.sensitivities_dbm(sf, bw_hz)[:, 0]
-        self._threshold_db = _thresholds_db(scenario)
+        self._threshold_db = thresholds_db(scenario)
         self._meets = channel_overlaps(np.array(region.channels_hz), bw_hz, scenario.reception.channel_overlap)[
             :, 0, :, 0
         ]
@@ -151,7 +151,7 @@ def check(scenario: Scenario) -> None:
         )
 
 
-def _thresholds_db(scenario: Scenario) -> NDArray[np.float64]:
+def thresholds_db(scenario: Scenario) -> NDArray[np.float64]:
     """SIR needed, wanted by interfering spreading factor `[S, S]`; -inf where they do not harm each other."""
     rule, sf = scenario.reception, np.array(scenario.region.spreading_factors) - 7
     needed_db = np.full((len(sf), len(sf)), -np.inf)

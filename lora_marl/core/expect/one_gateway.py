@@ -9,9 +9,9 @@ A packet of node n is received at power x = mu_n + sigma z, z standard normal. I
     f_nk = Phi((mu_k - limit_nk(x)) / sigma)           its power exceeds what n's packet stands
 
 with g_k the mean silence of node k between packets, b_k the share of time that it sends, and V_n the airtime of n's
-packet without its spared symbols. The limit is x minus the capture threshold within a spreading factor, x minus the SIR needed
-(`sir_pairwise`), or the power that lowers the SINR to what is needed (`sinr`), each interferer on its own. The
-expectation is taken at the middles of `LEVELS` equally likely parts of the distribution of x above the floor.
+packet without its spared symbols. The limit is x minus the capture threshold within a spreading factor, x minus the
+SIR needed (`sir_pairwise`), or the power that lowers the SINR to what is needed (`sinr`), each interferer on its own.
+The expectation is taken at the middles of `LEVELS` equally likely parts of the distribution of x above the floor.
 
 Approximations: overlaps of different nodes are independent; a node overlaps a packet once; interferers do not add up;
 `spares="pair"` counts as `target`; a packet that is lost at its start interferes all the same. `db_ratio` (the

@@ -35,4 +35,5 @@ def _unpack_array(name: str, own: NDArray, saved: Mapping[str, NDArray]) -> NDAr
     fits = array.dtype == plain.dtype and array.ndim == plain.ndim
     if not fits or (name not in GROWING and array.shape != plain.shape):
         raise ValueError(f"air state: {name} is {array.dtype} {array.shape}; this air's is {plain.dtype} {plain.shape}")
-    return array.view(own.dtype).copy()
+    # An air that listens or records goes on from one that did not.
+    return own.copy() if name in GROWING and not array.size else array.view(own.dtype).copy()

@@ -69,6 +69,10 @@ RULE = np.dtype(
 )
 
 
+FEEDBACK = ("downlinks", "server", "feedback_packets", "backoff", "listens")
+"""Fields of the rule that belong to who decides, not to the network."""
+
+
 class Tables(NamedTuple):
     """Constants of a scenario by index: `S` spreading factors, `W` bandwidths, `C` channels, `T` powers, `Z` payloads.
 
@@ -100,8 +104,9 @@ class Tables(NamedTuple):
     off_per_down_airtime: NDArray[np.float64]  # [C + 1]
 
     def digest(self) -> int:
-        """A number that differs for networks or rules that play differently."""
-        rule = repr(self.rule.tolist()).encode()  # not its bytes: those between its fields are arbitrary
+        """A number that differs for networks or rules that play differently, whoever decides."""
+        kept = {name: value for name, value in zip(RULE.names or (), self.rule[0], strict=True) if name not in FEEDBACK}
+        rule = repr(kept).encode()  # not its bytes: those between its fields are arbitrary
         return zlib.crc32(rule + b"".join(array.tobytes() for array in self[1:]))
 
     def replicas_from(self, first: int) -> Tables:
@@ -192,6 +197,7 @@ def _rule(scenario: Scenario, feedback: Feedback, record: bool, count_arms: bool
         "feedback_packets": feedback.packets,
         "backoff": feedback.backoff,
         "listens": feedback.listens,
+        "downlinks": scenario.feedback == "downlink" and feedback.answers,
     } | _downlink_rule(scenario)
     for field, value in values.items():
         rule[field] = value
@@ -203,7 +209,6 @@ def _downlink_rule(scenario: Scenario) -> dict[str, float]:
     down, law = scenario.downlink, distance_law(scenario.propagation, scenario.carrier_hz)
     known_sf = scenario.region.spreading_factors
     return {
-        "downlinks": scenario.feedback == "downlink",
         "windows": WINDOWS[down.windows],
         "rx1_delay_s": down.rx1_delay_s,
         "rx2_delay_s": down.rx2_delay_s,
