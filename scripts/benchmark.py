@@ -1,11 +1,11 @@
-"""Times the air, CUCB and the environment on one core, per CPU second, beside the targets.
+"""Times the air, learners, closed forms and the environment on one core, per CPU second, beside the targets.
 
 - `python scripts/benchmark.py`
 - `python scripts/benchmark.py --quick --json benchmark.json`
 
 Default reception, one gateway, the journal's traffic (50 bytes every 20 s from 100 nodes; more nodes send less often,
 at equal offered Erlang per channel). Compilation and warm-up are left out; the best of some repeats counts, since
-whatever else the machine does can only slow a run down.
+whatever else the machine does can only slow a run down. NoReL and the closed forms are timed on NoReL's network.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from scripts import speed
+from scripts import speed, speed_norel
+from lora_marl.core.expect.lognormal import Variant
 from scripts.cli import JsonPath, console, errors, new_app, one_line_errors, write_json
 
 app = new_app()
@@ -107,6 +108,12 @@ def lines(quick: bool) -> list[Line]:
     def ratio(learner: str | None) -> Callable[[], float]:
         return lambda: speed.cost_ratio(learner, FEW, MANY, repeats=1 if quick else 3)
 
+    def norel(nodes: int) -> Callable[[], float]:
+        return lambda: speed_norel.packets_per_s(nodes, replicas=32, hours=240 * share)
+
+    def closed_form(variant: Variant, nodes: int, gateways: int = 1) -> Callable[[], float]:
+        return lambda: speed_norel.closed_form_ms(variant, nodes, gateways=gateways, repeats=repeats)
+
     sizes = f"{MANY:,} over {FEW:,} nodes"
     array: Any = {"replicas": 32, "nodes": 100, "steps": 20 if quick else 200, "repeats": repeats}
     dicts: Any = {"nodes": 30, "steps": 50 if quick else 500, "repeats": repeats}
@@ -118,6 +125,14 @@ def lines(quick: bool) -> list[Line]:
             Line(f"run_{name}", f"{name}, 2,000 h, one replica (36 million packets)", "s", limit, run(name), True)
             for name, limit in (("cucb", 60), ("cd-lora", 60), ("ucb1", 60), ("mix-mab", 120))
         ),
+        *(
+            Line(f"norel_{nodes}", f"NoReL with downlinks, {nodes} nodes, 32 replicas", "packets/s", 1e6, norel(nodes))
+            for nodes in (200, 1000)
+        ),
+        Line("pairwise", "closed form, pairwise, 1,000 nodes", "ms", 10, closed_form("pairwise", 1000), True),
+        Line("joint", "closed form, joint, 1,000 nodes", "ms", 15, closed_form("joint", 1000), True),
+        Line("pairwise_4", "closed form, 1,000 nodes, 4 gateways", "ms", 80, closed_form("pairwise", 1000, 4), True),
+        Line("joint_many", f"closed form, joint, {MANY:,} nodes", "ms", 2000, closed_form("joint", MANY), True),
         Line("air_cost_ratio", f"air, cost of a packet: {sizes}", "ratio", 3, ratio(None), True),
         Line("cucb_cost_ratio", f"CUCB, cost of a packet: {sizes}", "ratio", 4, ratio("cucb"), True),
         Line("memory", f"peak memory, {MANY:,} nodes", "GiB", 1, lambda: speed.peak_memory_gib(MANY), True),

@@ -12,12 +12,14 @@ from lora_marl.core import tables
 from lora_marl.core.propagation import Propagation
 from lora_marl.core.reception import Reception
 from lora_marl.core.region import REGIONS
-from lora_marl.core.scenario import Scenario
+from lora_marl.core.scenario import Change, Scenario
 from lora_marl.core.topology import published_disc, uniform_discs
 from lora_marl.core.traffic import Traffic
 
 NOREL_RECEIVE_MJ = 3.3 * 11.0 * 2 * 0.164
 """Two receive windows of 0.164 s at 11 mA and 3.3 V. mJ"""
+
+DAY_S = 86400.0
 
 CHANNELS = 8
 CHANNEL_STEP_HZ = 200_000.0
@@ -121,6 +123,40 @@ def norel_network(
         receive_mj=NOREL_RECEIVE_MJ,
         feedback=feedback,
     )
+
+
+def norel_dynamic(kind: Literal["nodes", "traffic", "channel"], nodes: int = 500, *, seed: int = 0) -> Scenario:
+    """NoReL's networks that change: nodes within 4 km of one gateway, 15 days.
+
+    Args:
+        kind: `nodes`: a fifth as many nodes more, after two days; `traffic`: five times the packets from day five to
+            day ten; `channel`: path-loss exponent 3.32 and shadowing of 7.08 dB every other twelve hours.
+        nodes: N, at the beginning.
+        seed: Of the placement.
+
+    Raises:
+        ValueError: an unknown kind.
+
+    Source: NoReL, dynamic scenarios; `configs/norel_nodes.yaml`, `norel_traffic.yaml` and `norel_channel.yaml`.
+    """
+    if kind not in ("nodes", "traffic", "channel"):
+        raise ValueError(f"kind: {kind!r} is not one of nodes, traffic, channel")
+    more = nodes // 5 if kind == "nodes" else 0
+    network = norel_network(nodes + more, 4000.0, seed=seed)
+    if kind == "nodes":
+        first = np.arange(nodes + more) < nodes
+        joined = Change(at_s=2 * DAY_S, values={"active": np.ones(nodes + more, np.bool_)})
+        return replace(network, name="norel_nodes", active=first, changes=(joined,))
+    if kind == "traffic":
+        intervals_s = ((5 * DAY_S, 200.0), (10 * DAY_S, 1000.0))
+        changes = tuple(Change(at_s=at_s, values={"traffic.interval_s": each}) for at_s, each in intervals_s)
+        return replace(network, name="norel_traffic", changes=changes)
+    states = ({"exponent": 2.32, "shadowing_db": 3.54}, {"exponent": 3.32, "shadowing_db": 7.08})
+    changes = tuple(
+        Change(at_s=half * DAY_S / 2, values={f"propagation.{name}": each for name, each in states[half % 2].items()})
+        for half in range(1, 30)
+    )
+    return replace(network, name="norel_channel", changes=changes)
 
 
 def _checked(**fields: Any) -> Scenario:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lora_marl import config
-from lora_marl.core.presets import conference_network, journal_network
+from lora_marl.core.presets import conference_network, journal_network, norel_dynamic, norel_network
 from lora_marl.core.traffic import Traffic
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -45,3 +45,43 @@ def test_the_conference_network_has_four_factors_to_choose() -> None:
     assert network.region.channels_hz[0] == 470.1e6
     assert network.region.channels_hz[-1] == pytest.approx(471.5e6)
     assert (network.traffic.interval_s, network.traffic.payload_bytes) == (4.0, 20)
+
+
+def assert_close(ours: Any, theirs: Any, path: str) -> None:
+    """As `assert_equal`, for numbers that a file rounds."""
+    if is_dataclass(ours):
+        for field in fields(ours):
+            if field.name not in ("name", "node_xy_m"):
+                assert_close(getattr(ours, field.name), getattr(theirs, field.name), f"{path}.{field.name}")
+    elif isinstance(ours, (np.ndarray, float, int)) and not isinstance(ours, bool):
+        np.testing.assert_allclose(np.asarray(ours, float), np.asarray(theirs, float), rtol=1e-9, err_msg=path)
+    elif isinstance(ours, tuple) and ours and is_dataclass(ours[0]):
+        assert len(ours) == len(theirs), path
+        for number, pair in enumerate(zip(ours, theirs, strict=True)):
+            assert_close(*pair, f"{path}[{number}]")
+    elif isinstance(ours, dict):
+        assert set(ours) == set(theirs), path
+        for name in ours:
+            np.testing.assert_array_equal(ours[name], theirs[name], err_msg=f"{path}.{name}")
+    else:
+        assert ours == theirs, path
+
+
+def test_norels_network_is_its_configuration() -> None:
+    listed = config.load(CONFIGS / "norel.yaml").scenario.build()
+    assert_close(norel_network(), listed, "scenario")
+    assert np.array_equal(listed.node_xy_m[0], norel_network(seed=0).node_xy_m)
+    assert np.array_equal(listed.node_xy_m[3], norel_network(seed=3).node_xy_m)
+
+
+@pytest.mark.parametrize("kind", ["nodes", "traffic", "channel"])
+def test_norels_changing_networks_are_their_configurations(kind: Any) -> None:
+    listed = config.load(CONFIGS / f"norel_{kind}.yaml").scenario.build()
+    ours = norel_dynamic(kind)
+    assert_close(ours, listed, "scenario")
+    assert ours.name == f"norel_{kind}" and np.array_equal(listed.node_xy_m[0], ours.node_xy_m)
+
+
+def test_an_unknown_kind_of_change_is_named() -> None:
+    with pytest.raises(ValueError, match="kind: 'load' is not one of nodes, traffic, channel"):
+        norel_dynamic("load")  # type: ignore[arg-type]
