@@ -19,8 +19,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from scripts import speed, speed_norel
 from lora_marl.core.expect.lognormal import Variant
+from scripts import speed, speed_norel
 from scripts.cli import JsonPath, console, errors, new_app, one_line_errors, write_json
 
 app = new_app()
