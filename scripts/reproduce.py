@@ -4,11 +4,11 @@
 - `python scripts/reproduce.py fig2 inversion`
 - `python scripts/reproduce.py --all --jobs 2 --json results/reproduce.json`
 
-A study is a table or figure of D-LoRa's conference or journal paper, or an experiment of ours beside it; `--list` has
-them all, and what is not reproducible. Five seeds each; the placement is the papers'. Nothing is tuned to match: a
-number outside its band stays in the table. Each study leaves a picture beside the table. What was played is kept in
-`cells/`, so that a call that was interrupted goes on where it stopped. `--quick` plays one fiftieth of the time, to see
-that everything runs; its numbers are not comparable.
+A study is a table or figure of a paper, or an experiment of ours beside it; `--list` has them all, and what is not
+reproducible. Five seeds each, on D-LoRa's placement; NoReL's have four or more, each with a placement of its own.
+Nothing is tuned to match: a number outside its band stays in the table. Each study leaves a picture beside the table.
+What was played is kept in `cells/`, so that a call that was interrupted goes on where it stopped. `--quick` plays one
+fiftieth of the time, to see that everything runs; its numbers are not comparable.
 """
 
 from __future__ import annotations

@@ -39,6 +39,8 @@ class Air:
         threads: Threads that share the replicas in `advance`; the results are the same for any number. Decisions are
             played by one: between two of them lie a dozen packets, less than it takes to wake a thread.
         feedback: Who decides, after how many packets; decisions after every packet by default.
+        in_force: What nodes use until a command has arrived, where a server commands by downlinks; None: the points of
+            each node's first packet. `[B, N, 4]` int16
 
     Attributes:
         scenario: The scenario as changed so far.
@@ -57,6 +59,7 @@ class Air:
         count_arms: bool = False,
         threads: int = 1,
         feedback: Feedback = _ALWAYS,
+        in_force: NDArray[np.int16] | None = None,
     ) -> None:
         self.seeds = _checked_seeds(seeds)
         if threads < 1:
@@ -75,6 +78,9 @@ class Air:
         )
         for stream in _STREAMS:
             self._state.replicas[f"{stream}_key"] = [stream_key(seed, stream) for seed in self.seeds]
+        if in_force is not None:
+            self._check_points(in_force)
+            self._state.nodes["in_force"] = in_force
         self._decisions = np.zeros(self.replicas * scenario.nodes, DECISION)
         self._changes_made = 0
         self._tables = self._first_tables = self._make_tables()

@@ -96,8 +96,10 @@ class UplinkGame:
         seeds = [int(rng.integers(_AIR_SEEDS)) for rng in rngs]
         # A window's choice is a command where it takes a downlink to give one, else the node's own.
         feedback = Feedback(decides="server" if scenario.feedback == "downlink" else "node")
-        self._air = Air(scenario, seeds, count_arms=True, threads=self.settings.threads, feedback=feedback)
         self.points = np.tile(self.codec.fixed_point, (*self._shape, 1))
+        self._air = Air(
+            scenario, seeds, count_arms=True, threads=self.settings.threads, feedback=feedback, in_force=self.points
+        )
         self._cycle = 0
         self.outcome = self._air.take_outcome()
         self._terms = self._reward.terms(self.outcome)

@@ -18,7 +18,7 @@ def test_a_class_can_be_named_by_its_import_path(journal):
     ("learner", "message"),
     [
         ("cucbb", "did you mean 'cucb'"),
-        ("zzz", "known: adr, adr-ideal, caasi, cd-lora"),
+        ("zzz", "known: adr, adr-ideal, adr-server, caasi, cd-lora"),
         ("agents.nowhere:X", "cannot be imported"),
         ("agents.bandits:X", "cannot be imported"),
     ],

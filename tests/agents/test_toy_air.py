@@ -72,5 +72,7 @@ def test_nor_does_a_rule_with_one_arm_per_factor_that_seeks_something_else():
 def test_no_learner_is_forgotten(learner):
     """A new learner is added above, or here where it does not learn or not on this air."""
     fixed = {"random", "static-sf7", "distance-quantile", "round-robin", "rs-lora", "caasi", "adr", "adr-ideal"}
+    fixed |= {"min-sf", "load-br", "load-sorted", "tolio", "adr-server", "dylora"}
     fixed.add("reference-ee")  # seeks what no learner seeks
+    fixed |= {"norel", "norel-frugal"}  # end at mixed strategies: tests/agents/test_noregret.py
     assert (learner in LEARNERS) != (learner in fixed)

@@ -10,8 +10,9 @@ from lora_marl.envs import uplink_v0
 
 @pytest.mark.parametrize("kind", ["nodes", "traffic", "channel"])
 def test_changing_networks_are_environments(kind):
-    env = uplink_v0.parallel_env(scenario=norel_dynamic(kind, 10), window_s=3600.0, max_cycles=80)
-    parallel_api_test(env, num_cycles=20)
+    arguments = {"scenario": norel_dynamic(kind, 10), "window_s": 3600.0}
+    parallel_api_test(uplink_v0.parallel_env(**arguments), num_cycles=20)
+    env = uplink_v0.parallel_env(**arguments, max_cycles=80)
     observations, _ = env.reset(seed=0)
     active = env.feature_names.index("active")
     assert sum(values[active] for values in observations.values()) == 10
