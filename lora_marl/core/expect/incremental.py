@@ -14,6 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from lora_marl.core.expect.normal import normal_cdf
 from lora_marl.core.expect.one_gateway import COUNT, LOADS, SINR, SIR, OneGateway, Tables
 from lora_marl.core.kernel.random import normal_quantile
 
@@ -63,7 +64,7 @@ class Incremental:
 
     def move(self, node: int, point: NDArray[np.int16]) -> None:
         """Give a node another point `[4]`."""
-        _take_out(self._tables, self._state, node)
+        _change_others(self._tables, self._state, node, -1.0)
         self._state.points[node] = point
         _put_in(self._tables, self._state, node)
 
@@ -72,7 +73,7 @@ class Incremental:
 def _cdf(difference: float, sigma: float) -> float:
     if sigma == 0.0:
         return 1.0 if difference > 0.0 else 0.0
-    return 0.5 * math.erfc(-difference / (sigma * 1.4142135623730951))
+    return normal_cdf(difference / sigma)
 
 
 @njit(cache=True, nogil=True)
@@ -108,37 +109,47 @@ def _levels(
 
 
 @njit(cache=True, nogil=True)
-def _add(
+def _spares(
     t: Tables, n: int, own: NDArray[np.int16], x_dbm: NDArray[np.float64], limit_dbm: NDArray[np.float64],
-    k: int, other: NDArray[np.int16], sign: float, survival: NDArray[np.float64],
-) -> None:  # fmt: skip
-    """Add (or, with a sign of -1, take out) what node `k` does to packets of node `n` `[Q]`."""
+    k: int, other: NDArray[np.int16], spared: NDArray[np.float64],
+) -> bool:  # fmt: skip
+    """Write what node `k` leaves of packets of node `n` `[Q]`; False: all, and nothing is written."""
     if n == k or not t.overlaps[own[2], own[1], other[2], other[1]]:
-        return
+        return False
     collides = own[0] == other[0] and (own[1] == other[1] or not t.equal_bw)
     if not collides and t.mode != SINR and t.mode != SIR:
-        return
+        return False
     busy = _busy(t, k, other)
     window_s = max(t.airtime_s[n, own[0], own[1]] - t.spared_s[own[0], own[1]], 0.0)
     silent_s = t.interval_s[k] + max(t.airtimes - 1.0, 0.0) * t.airtime_s[k, other[0], other[1]]
     hit = busy - (1.0 - busy) * math.expm1(-window_s / silent_s)
     mean_dbm = _mean_dbm(t, k, other)
-    for q in range(len(survival)):
+    for q in range(len(spared)):
         if collides:
             limit = x_dbm[q] - t.capture_db
         elif t.mode == SIR:
             limit = x_dbm[q] - t.sir_db[own[0], other[0]]
         else:
             limit = limit_dbm[q]
-        survival[q] += sign * math.log(max(1.0 - hit * _cdf(mean_dbm - limit, t.sigma_db), _SMALLEST))
+        spared[q] = max(1.0 - hit * _cdf(mean_dbm - limit, t.sigma_db), _SMALLEST)
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _add(
+    t: Tables, n: int, own: NDArray[np.int16], x_dbm: NDArray[np.float64], limit_dbm: NDArray[np.float64],
+    k: int, other: NDArray[np.int16], sign: float, survival: NDArray[np.float64], spared: NDArray[np.float64],
+) -> None:  # fmt: skip
+    """Add (or, with a sign of -1, take out) what node `k` does to packets of node `n` `[Q]`; `spared` is room."""
+    if _spares(t, n, own, x_dbm, limit_dbm, k, other, spared):
+        for q in range(len(survival)):
+            survival[q] += sign * math.log(spared[q])
 
 
 @njit(cache=True, nogil=True)
 def _delivery(t: Tables, sf: int, reached: float, survival: NDArray[np.float64], load: float) -> float:
-    total = 0.0
-    for q in range(len(survival)):
-        total += math.exp(survival[q])
-    share = reached * total / len(survival)
+    """From what packets survive `[Q]`, no logarithms."""
+    share = reached * survival.mean()
     if t.mode == COUNT:
         place = min(load / t.load_step, LOADS - 1e-9)
         low = int(place)
@@ -161,8 +172,8 @@ def _begin(t: Tables, state: State) -> None:
     for n in range(len(state.points)):
         state.reached[n] = _levels(t, n, state.points[n], state.x_dbm[n], state.limit_dbm[n])
         state.survival[n] = 0.0
-        for k in range(len(state.points)):
-            _add(t, n, state.points[n], state.x_dbm[n], state.limit_dbm[n], k, state.points[k], 1.0, state.survival[n])
+    for k in range(len(state.points)):
+        _change_others(t, state, k, 1.0)
 
 
 @njit(cache=True, nogil=True)
@@ -179,57 +190,64 @@ def _totals(t: Tables, state: State) -> NDArray[np.float64]:
     load = _load(t, state)
     for n in range(len(state.points)):
         own = load - _busy(t, n, state.points[n])
-        delivery = _delivery(t, state.points[n, 0], state.reached[n], state.survival[n], own)
+        delivery = _delivery(t, state.points[n, 0], state.reached[n], np.exp(state.survival[n]), own)
         _book(t, n, state.points[n], delivery, totals)
     return totals
 
 
 @njit(cache=True, nogil=True)
-def _take_out(t: Tables, state: State, k: int) -> None:
+def _change_others(t: Tables, state: State, k: int, sign: float) -> None:
+    """Add or take out what node `k` does to all others."""
+    spared = np.empty(state.x_dbm.shape[1])
     for n in range(len(state.points)):
-        _add(t, n, state.points[n], state.x_dbm[n], state.limit_dbm[n], k, state.points[k], -1.0, state.survival[n])
+        _add(
+            t, n, state.points[n], state.x_dbm[n], state.limit_dbm[n], k, state.points[k], sign, state.survival[n],
+            spared,
+        )  # fmt: skip
 
 
 @njit(nogil=True)
 def _put_in(t: Tables, state: State, k: int) -> None:
-    for n in range(len(state.points)):
-        _add(t, n, state.points[n], state.x_dbm[n], state.limit_dbm[n], k, state.points[k], 1.0, state.survival[n])
+    _change_others(t, state, k, 1.0)
+    spared = np.empty(state.x_dbm.shape[1])
     state.reached[k] = _levels(t, k, state.points[k], state.x_dbm[k], state.limit_dbm[k])
     state.survival[k] = 0.0
     for n in range(len(state.points)):
-        _add(t, k, state.points[k], state.x_dbm[k], state.limit_dbm[k], n, state.points[n], 1.0, state.survival[k])
+        _add(
+            t, k, state.points[k], state.x_dbm[k], state.limit_dbm[k], n, state.points[n], 1.0, state.survival[k],
+            spared,
+        )  # fmt: skip
 
 
 @njit(nogil=True)
 def _try_points(t: Tables, state: State, k: int, candidates: NDArray[np.int16]) -> NDArray[np.float64]:
     """The totals of every candidate; what nodes do to each other that do not overlap it is computed once."""
     nodes, levels = state.x_dbm.shape
-    _take_out(t, state, k)
+    _change_others(t, state, k, -1.0)
+    survival = np.exp(state.survival)
     load = _load(t, state) - _busy(t, k, state.points[k])
     found = np.zeros((len(candidates), 4))
     alone = np.empty(nodes)
     for n in range(nodes):
         own = load - _busy(t, n, state.points[n])
-        alone[n] = _delivery(t, state.points[n, 0], state.reached[n], state.survival[n], own)
-    x_dbm, limit_dbm, survival, theirs = np.empty(levels), np.empty(levels), np.empty(levels), np.empty(levels)
+        alone[n] = _delivery(t, state.points[n, 0], state.reached[n], survival[n], own)
+    x_dbm, limit_dbm, mine, spared = np.empty(levels), np.empty(levels), np.empty(levels), np.empty(levels)
     for c in range(len(candidates)):
         point = candidates[c]
         reached = _levels(t, k, point, x_dbm, limit_dbm)
-        survival[:] = 0.0
+        mine[:] = 1.0
         for n in range(nodes):
             if n == k:
                 continue
             other, delivery = state.points[n], alone[n]
-            meets = t.overlaps[other[2], other[1], point[2], point[1]]
-            if meets:
-                _add(t, k, point, x_dbm, limit_dbm, n, other, 1.0, survival)
-            if meets or t.mode == COUNT:
-                theirs[:] = state.survival[n]
-                _add(t, n, other, state.x_dbm[n], state.limit_dbm[n], k, point, 1.0, theirs)
+            if _spares(t, k, point, x_dbm, limit_dbm, n, other, spared):
+                mine *= spared
+            hit = _spares(t, n, other, state.x_dbm[n], state.limit_dbm[n], k, point, spared)
+            if hit or t.mode == COUNT:
+                theirs = survival[n] * spared if hit else survival[n]
                 now = load + _busy(t, k, point) - _busy(t, n, other)
                 delivery = _delivery(t, other[0], state.reached[n], theirs, now)
             _book(t, n, other, delivery, found[c])
-        _book(t, k, point, _delivery(t, point[0], reached, survival, load), found[c])
-    for n in range(nodes):
-        _add(t, n, state.points[n], state.x_dbm[n], state.limit_dbm[n], k, state.points[k], 1.0, state.survival[n])
+        _book(t, k, point, _delivery(t, point[0], reached, mine, load), found[c])
+    _change_others(t, state, k, 1.0)
     return found

@@ -244,7 +244,10 @@ def grown(state: State) -> State:
 def take_heard(state: State) -> NDArray[np.void]:
     """HEARD rows of all replicas since they were last taken, by replica and time. `[H]`"""
     counts = state.replicas["heard"]
-    rows = np.concatenate([state.heard[b, :count] for b, count in enumerate(counts)])
+    rows = np.empty(int(counts.sum()), HEARD)  # np.concatenate would compare the fields' types anew for every replica
+    ends = np.cumsum(counts)
+    for b, (end, count) in enumerate(zip(ends, counts, strict=True)):
+        rows[end - count : end] = state.heard[b, :count]
     counts[:] = 0
     return rows
 
