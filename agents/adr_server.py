@@ -33,12 +33,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from agents.adr import check_history, stepped
 from agents.history import History
 from agents.learner import Learner
 from agents.link_margin import least_sf
+from agents.random_state import RandomState
 from lora_marl.core import phy
 from lora_marl.core.downlink import Feedback
 
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
     from lora_marl.core.outcome import Decisions, Heard
     from lora_marl.core.scenario import Scenario
 
+SIGMA_MARGIN_DB = 8.0
+"""Added to the standard deviation of the shadowing where the margin follows it. dB"""
 STARTS = ("min_sf", "slowest")
 STATISTICS = ("mean", "max")
 SF, BW, _, TP = range(4)
@@ -56,7 +59,7 @@ class AdrServer(Learner):
 
     Args:
         scenario, seeds: See `Learner`.
-        margin_db: Kept for fading and interference. dB
+        margin_db: Kept for fading and interference; None: sigma_hat (`agents.random_state`) + 8 dB. dB
         history: Packets looked back on, and received between two decisions, at least 1.
         statistic: Of their SNR: `mean` (in dB) or `max`.
         start: First spreading factor, at the highest power: `min_sf`, the smallest that reaches a gateway with a
@@ -68,19 +71,20 @@ class AdrServer(Learner):
     """
 
     name: ClassVar[str] = "adr-server"
+    whole_rounds: ClassVar[bool] = True
 
     def __init__(
         self,
         scenario: Scenario,
         seeds: Sequence[int],
         *,
-        margin_db: float = 15.0,
+        margin_db: float | None = 15.0,
         history: int = 20,
         statistic: str = "mean",
         start: str = "min_sf",
         backoff: bool = True,
     ) -> None:
-        check_history(history, margin_db)
+        check_history(history, 0.0 if margin_db is None else margin_db)
         for name, value, allowed in (("statistic", statistic, STATISTICS), ("start", start, STARTS)):
             if value not in allowed:
                 raise ValueError(f"{name} = {value!r} is not one of {', '.join(allowed)}")
@@ -90,7 +94,8 @@ class AdrServer(Learner):
         first[..., TP] = len(scenario.region.tp_dbm) - 1
         super().__init__(scenario, seeds, fixed_point=first)
         self.feedback = Feedback(decides="server", packets=int(history), backoff=backoff, listens=True)
-        self.margin_db, self._statistic = float(margin_db), statistic
+        self.margin_db, self._statistic = margin_db, statistic
+        self.random_state = RandomState(scenario, self.replicas) if margin_db is None else None
         self._noise_dbm = phy.noise_dbm(np.array(self.region.bandwidths_hz), scenario.reception.noise_figure_db)
         self._needed_db = scenario.reception.sinr_thresholds_db(np.array(self.region.spreading_factors))
         self._snr_db = History(self.replicas, self.nodes, int(history))
@@ -102,9 +107,11 @@ class AdrServer(Learner):
         return self._snr_db.values.shape[2] + 6
 
     def hear(self, heard: Heard) -> None:
-        """Notes the SNR of every packet received."""
+        """Notes the SNR of every packet received, and how much it varies."""
         snr_db = heard.rssi_dbm - self._noise_dbm[heard.point[:, BW]]
         self._snr_db.add(heard.replica, heard.node, snr_db)
+        if self.random_state is not None:
+            self.random_state.hear(heard)
 
     def select(self, decisions: Decisions) -> NDArray[np.int16]:
         """Commands by the histories of nodes; a node that has sent nothing keeps its first point `[M, 4]`."""
@@ -114,11 +121,17 @@ class AdrServer(Learner):
         point = decisions.point[known]
         past_db = self._snr_db.values[b[known], n[known]]
         strength_db = np.nanmean(past_db, axis=1) if self._statistic == "mean" else np.nanmax(past_db, axis=1)
-        margin_db = strength_db - self._needed_db[point[:, SF]] - self.margin_db
-        chosen[known] = stepped(point, np.floor(margin_db / 3).astype(int), len(self.region.tp_dbm))
+        spare_db = strength_db - self._needed_db[point[:, SF]] - self._margins_db(b[known], decisions.time_s[known])
+        chosen[known] = stepped(point, np.floor(spare_db / 3).astype(int), len(self.region.tp_dbm))
         self._commanded[b, n] = chosen
         return chosen
 
     def state_arrays(self) -> dict[str, NDArray]:
         """SNR of packets heard, in dB `[B, N, history]`, how many so far `[B, N]`, and last commands `[B, N, 4]`."""
-        return {"snr_db": self._snr_db.values, "heard": self._snr_db.heard, "commanded": self._commanded}
+        own = {"snr_db": self._snr_db.values, "heard": self._snr_db.heard, "commanded": self._commanded}
+        return own | ({} if self.random_state is None else self.random_state.state_arrays())
+
+    def _margins_db(self, replica: NDArray[np.integer], time_s: NDArray[np.float64]) -> ArrayLike:
+        if self.random_state is None:
+            return float(self.margin_db or 0.0)
+        return self.random_state.sigma_at_db(replica, time_s) + SIGMA_MARGIN_DB

@@ -46,6 +46,7 @@ class DyLoRa(Learner):
     """
 
     name: ClassVar[str] = "dylora"
+    whole_rounds: ClassVar[bool] = True
 
     def __init__(self, scenario: Scenario, seeds: Sequence[int], *, history: int = 6) -> None:
         if not (history >= 1 and history == int(history)):

@@ -77,26 +77,35 @@ class FrugalNoReL(NoReL):
         self._round = np.zeros((self.replicas, self.nodes, 2), np.int64)
         self._ended = np.zeros((self.replicas, self.nodes), np.int64)
 
-    def update(self, decisions: Decisions) -> None:
-        """Adds packets to the nodes' rounds, and learns from those that are long enough."""
-        b, n = decisions.replica, decisions.node
-        self._round[b, n, 0] += decisions.sent
-        self._round[b, n, 1] += decisions.delivered
-        length = np.minimum(self.round_packets * self.growth ** self._ended[b, n], self.longest)
-        self._over = (self._round[b, n, 1] >= length) | (decisions.sent == 0)
-        over = decisions.records[self._over].copy()
-        b, n = over["replica"], over["node"]
-        over["sent"], over["delivered"] = self._round[b, n].T
-        self._ended[b, n] += over["sent"] > 0
-        self._round[b, n] = 0
-        super().update(Decisions(over))
+    def decide(self, decisions: Decisions, points: NDArray[np.int16]) -> None:
+        """Adds packets to the nodes' rounds; new actions for those whose round is over.
 
-    def select(self, decisions: Decisions) -> NDArray[np.int16]:
-        """New actions for the nodes whose rounds are over; the others keep theirs `[M, 4]`."""
-        chosen = decisions.point.copy()
-        chosen[self._over] = super().select(Decisions(decisions.records[self._over]))
-        return chosen
+        Packets sent before a command arrived are of no round: while the node's action is not the one drawn, the command
+        stands.
+        """
+        own = decisions.records
+        drawn = (own["point"] == points[own["replica"], own["node"]]).all(axis=1) | (own["sent"] == 0)
+        over = self._over(own[drawn])
+        super().decide(Decisions(over), points)
+
+    def played(self, replica: int, state: int) -> NDArray[np.float64]:
+        """As NoReL's, sharpened `[N, K]`."""
+        weight = super().played(replica, state) ** self.sharpness
+        return weight / np.maximum(weight.sum(axis=-1, keepdims=True), np.finfo(float).tiny)
 
     def state_arrays(self) -> dict[str, NDArray]:
         """NoReL's; packets of the open rounds, sent and delivered `[B, N, 2]`, and rounds that ended `[B, N]`."""
         return super().state_arrays() | {"round": self._round, "ended": self._ended}
+
+    def _over(self, records: NDArray[np.void]) -> NDArray[np.void]:
+        """Books packets; the rows of rounds that are over, with all their packets `[M]`."""
+        b, n = records["replica"], records["node"]
+        self._round[b, n, 0] += records["sent"]
+        self._round[b, n, 1] += records["delivered"]
+        length = np.minimum(self.round_packets * self.growth ** self._ended[b, n], self.longest)
+        over = records[(self._round[b, n, 1] >= length) | (records["sent"] == 0)].copy()
+        b, n = over["replica"], over["node"]
+        over["sent"], over["delivered"] = self._round[b, n].T
+        self._ended[b, n] += over["sent"] > 0
+        self._round[b, n] = 0
+        return over

@@ -43,6 +43,8 @@ class Learner(ABC):
     """
 
     name: ClassVar[str]
+    whole_rounds: ClassVar[bool] = False
+    """Whether it learns from `sent` and `delivered` of whole rounds, and not from the fates of single packets."""
 
     def __init__(
         self,
@@ -73,6 +75,17 @@ class Learner(ABC):
     def state_bytes(self) -> float:
         """Memory of one node, in bytes."""
         return sum(array.nbytes for array in self.state_arrays().values()) / (self.replicas * self.nodes)
+
+    def answer(self, decisions: Decisions, points: NDArray[np.int16]) -> None:
+        """Learns from all packets since the last decisions, then decides: see `decide`.
+
+        Where feedback needs downlinks, packets that were lost are answered together with the next one that was
+        received; who learns from single packets is told of them one after another.
+        """
+        if not self.whole_rounds:
+            for earlier in decisions.earlier():
+                self.decide(earlier, points)
+        self.decide(decisions, points)
 
     @abstractmethod
     def select(self, decisions: Decisions) -> NDArray[np.int16]:

@@ -23,7 +23,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from agents.link_margin import feasible, least_sf
-from agents.noregret_kernel import Table, learn
+from agents.noregret_kernel import Table, empty_table, learn
+from agents.random_state import STATES, binned
 from lora_marl.core.kernel.random import stream_key, uniform
 from lora_marl.core.legacy.adr import empty_histories, play_adr
 from lora_marl.core.legacy.early_stop import SENT, Air
@@ -42,8 +43,6 @@ from lora_marl.core.legacy.rounds import (
 )
 from lora_marl.core.scenario import Scenario
 
-CHANNEL_STATES, TRAFFIC_STATES = 4, 2
-SIGMA_BIN_DB, RATE_BIN_PER_S = 5.0, 0.0035
 _EXPONENTS = np.array([0.8, 0.9, 1.0])
 _RECORD = np.dtype([("replica", np.int32), ("node", np.int32), ("time_s", np.float64), ("point", np.int16, (4,))])
 SF, _, _, TP = range(4)
@@ -143,27 +142,10 @@ def _points_of(scenario: Scenario, air: Air) -> NDArray[np.int16]:
 
 def _play_norel(scenario: Scenario, seed: int, air: Air, books: Books, estimate: Estimate) -> Table:
     actions = feasible(scenario, 1).reshape(1, scenario.nodes, -1)
-    states = CHANNEL_STATES * TRAFFIC_STATES
-    whole = (1, scenario.nodes, states, actions.shape[-1])
-    table = Table(
-        rounds=np.zeros(whole[:3], np.int64),
-        kappa=np.zeros(whole[:3]),
-        utility=np.zeros(whole),
-        regret=np.zeros(whole),
-        strategy=np.zeros(whole),
-        beta=np.zeros((1, scenario.nodes, whole[3])),
-        moved=np.zeros(whole[:2]),
-        restless_s=np.zeros(whole[:2]),
-    )
+    table = empty_table(actions.shape, STATES)
     key, powers_dbm = stream_key(seed, "learner"), np.array(scenario.region.tp_dbm, np.float64)
     _play_rounds(air, books, estimate, actions, powers_dbm, key, np.zeros(1, _RECORD), _EXPONENTS, table)
     return table
-
-
-@njit  # no disk cache: it would not notice an edited simulator
-def _state(estimate):  # type: ignore[no-untyped-def]
-    channel = min(CHANNEL_STATES - 1, int(estimate.now[SIGMA] / SIGMA_BIN_DB))
-    return channel * TRAFFIC_STATES + min(TRAFFIC_STATES - 1, int(estimate.now[RATE] / RATE_BIN_PER_S))
 
 
 @njit
@@ -179,7 +161,7 @@ def _drawn(strategy, share):  # type: ignore[no-untyped-def]
     return action
 
 
-@njit
+@njit  # no disk cache: it would not notice an edited simulator
 def _play_rounds(air, books, estimate, actions, powers_dbm, key, records, exponents, table):  # type: ignore[no-untyped-def]
     """Rounds until the last uplink; what was learned from one acts before the downlink that carries it."""
     seen, states, powers = np.empty(1), np.empty(1, np.int64), len(powers_dbm)
@@ -194,7 +176,7 @@ def _play_rounds(air, books, estimate, actions, powers_dbm, key, records, expone
         record.point[0] = air.sf[n]
         record.point[3] = np.searchsorted(powers_dbm, air.tp_dbm[n])
         seen[0] = books.packets[ROUND_DELIVERED, n] / ROUND_PACKETS
-        states[0] = _state(estimate)
+        states[0] = binned(estimate.now[SIGMA], estimate.now[RATE])
         learn(records, powers, seen, states, actions, exponents, 0.01, table)
         action = _drawn(table.strategy[0, n, states[0]], uniform(key, n, packet))
         air.sf[n] = action // powers

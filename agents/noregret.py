@@ -38,9 +38,9 @@ from numpy.typing import NDArray
 from agents.equilibrium import epsilons
 from agents.learner import Learner
 from agents.link_margin import feasible, least_sf
-from agents.noregret_kernel import Table, draw, learn
-from agents.random_state import STATES, RandomState, state_of
-from lora_marl.core.downlink import Feedback
+from agents.noregret_kernel import draw, empty_table, learn
+from agents.random_state import STATES, RandomState, state_of, true_state
+from lora_marl.core.downlink import NEVER, Feedback
 from lora_marl.core.kernel.random import stream_key
 
 if TYPE_CHECKING:
@@ -64,12 +64,14 @@ class NoReL(Learner):
         exponents: Of the steps of utilities, regrets and strategies, each above 0 and at most 1.
         delta: Mean change of a strategy that counts as none, for `restless_s`.
         decides: See the page.
+        epsilon: Whether learning curves have Definition 1's epsilon, which takes some 0.1 ms per node, replica and row.
 
     Raises:
         ValueError: a parameter outside its range, naming it.
     """
 
     name: ClassVar[str] = "norel"
+    whole_rounds: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -83,6 +85,7 @@ class NoReL(Learner):
         exponents: Sequence[float] = (0.8, 0.9, 1.0),
         delta: float = 0.01,
         decides: Literal["node", "server"] = "node",
+        epsilon: bool = False,
     ) -> None:
         _check(utility, random_state, exponents)
         replicas, region = len(seeds), scenario.region
@@ -91,15 +94,17 @@ class NoReL(Learner):
         first[..., CHANNEL] = np.arange(scenario.nodes) % len(region.channels_hz)
         first[..., TP] = len(region.tp_dbm) - 1
         super().__init__(scenario, seeds, fixed_point=first)
-        self.feedback = Feedback(decides=decides, packets=round_packets, listens=random_state == "heard")
+        self.feedback = Feedback(
+            decides=decides, packets=round_packets, patience=NEVER, listens=random_state == "heard"
+        )
         self.round_packets, self.utility, self.delta = int(round_packets), utility, float(delta)
         self.actions = feasible(scenario, replicas, margin_db).reshape(replicas, scenario.nodes, -1)
         self.random_state = RandomState(scenario, replicas) if random_state == "heard" else None
-        self.sharpness = 1.0
+        self.sharpness, self.epsilon = 1.0, bool(epsilon)
         self._exponents = np.asarray(exponents, np.float64)
         self._keys = np.array([stream_key(seed, "learner") for seed in seeds], np.uint64)
         self._drawn = np.zeros((replicas, scenario.nodes), np.int64)
-        self.table = _empty(self.actions.shape, STATES if self.random_state else 1)
+        self.table = empty_table(self.actions.shape, STATES if self.random_state else 1)
 
     @property
     def operations(self) -> int:
@@ -142,30 +147,37 @@ class NoReL(Learner):
         return chosen
 
     def diagnostics(self, scenario: Scenario) -> dict[str, NDArray[np.float64]]:
-        """Estimates of the random state; when strategies last moved; epsilon where the closed form knows it.
+        """What is known of the random state; when strategies last moved; epsilon, if asked for.
 
-        `estimated_sigma_db`, `estimated_rate_per_s`, `state` (see `agents.random_state`); `restless_h` and
-        `restless95_h`, the time of the last round in which any node's strategy, and those of 95 % of the nodes, moved
-        by more than `delta` (Definition 2); `epsilon` and `epsilon_mean`, the largest and the mean over nodes of what
-        leaving the strategy would gain (Definition 1), in the state in force.
+        `estimated_sigma_db`, `estimated_rate_per_s`, `estimated_offset_db`, `estimated_slope` and `state` (see
+        `agents.random_state`); `windows` since the last call and those of them in the right state, `windows_right`;
+        `restless_h` and `restless95_h`, the time of the last round in which any node's strategy for the state in force,
+        and those of 95 % of the nodes, moved by more than `delta` (Definition 2); `epsilon` and `epsilon_mean`, the
+        largest and the mean over nodes of what leaving the strategy would gain (Definition 1).
         """
-        restless_h = self.table.restless_s / 3600.0
-        found = {"restless_h": restless_h.max(axis=1), "restless95_h": np.quantile(restless_h, 0.95, axis=1)}
         state = np.zeros(self.replicas, np.int64)
+        found: dict[str, NDArray[np.float64]] = {}
         if self.random_state is not None:
             sigma_db, rate_per_s, offset_db, slope = self.random_state.estimates.T
             state = state_of(sigma_db, rate_per_s)
+            windows, right = self.random_state.take_windows(np.full(self.replicas, true_state(scenario)))
             found |= {"estimated_sigma_db": sigma_db, "estimated_rate_per_s": rate_per_s, "state": state * 1.0}
             found |= {"estimated_offset_db": offset_db, "estimated_slope": slope}
-        gains = [self._epsilons(scenario, b, state[b]) for b in range(self.replicas)]
-        return found | {
-            "epsilon": np.array([gain.max() for gain in gains]),
-            "epsilon_mean": np.array([gain.mean() for gain in gains]),
-        }
+            found |= {"windows": windows * 1.0, "windows_right": right * 1.0}
+        restless_h = self.table.restless_s[np.arange(self.replicas), :, state] / 3600.0
+        found["restless_h"], found["restless95_h"] = np.quantile(restless_h, [1.0, 0.95], axis=1)
+        if self.epsilon:
+            gains = [self._epsilons(scenario, b, state[b]) for b in range(self.replicas)]
+            found["epsilon"], found["epsilon_mean"] = np.array([[gain.max(), gain.mean()] for gain in gains]).T
+        return found
+
+    def played(self, replica: int, state: int) -> NDArray[np.float64]:
+        """Probabilities of the actions in a state; all 0 for nodes that have not learned in it `[N, K]`."""
+        return self.table.strategy[replica, :, state]
 
     def _epsilons(self, scenario: Scenario, b: int, state: int) -> NDArray[np.float64]:
-        """What leaving its strategy would gain each node `[N]`; nan where the closed form has no answer."""
-        strategy = self.table.strategy[b, :, state]
+        """What leaving its strategy would gain each node `[N]`; nan: some have none, or it is unknown."""
+        strategy = self.played(b, state)
         active = np.ones(self.nodes, np.bool_) if scenario.active is None else scenario.active
         if not strategy[active].any(axis=-1).all():
             return np.full(1, np.nan)
@@ -191,21 +203,6 @@ class NoReL(Learner):
         if self.random_state is None:
             return np.zeros(len(decisions), np.int64)
         return self.random_state.at(decisions.replica, decisions.time_s)
-
-
-def _empty(shape: tuple[int, ...], states: int) -> Table:
-    replicas, nodes, actions = shape
-    whole = (replicas, nodes, states, actions)
-    return Table(
-        rounds=np.zeros(whole[:3], np.int64),
-        kappa=np.zeros(whole[:3]),
-        utility=np.zeros(whole),
-        regret=np.zeros(whole),
-        strategy=np.zeros(whole),
-        beta=np.zeros(shape),
-        moved=np.zeros((replicas, nodes)),
-        restless_s=np.zeros((replicas, nodes)),
-    )
 
 
 def _check(utility: str, random_state: str, exponents: Sequence[float]) -> None:

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from lora_marl.core.kernel.random import uniform
 
-UTILITY_EXPONENT, REGRET_EXPONENT = 0.8, 0.9
-
 
 class Table(NamedTuple):
     """What NoReL learns, by replica, node, random state and action."""
@@ -24,7 +22,23 @@ class Table(NamedTuple):
     strategy: NDArray[np.float64]
     beta: NDArray[np.float64]  # [B, N, K], of the last round
     moved: NDArray[np.float64]  # [B, N], mean change of the strategy in the last round
-    restless_s: NDArray[np.float64]  # [B, N], time of the last round that moved it by more than `delta`
+    restless_s: NDArray[np.float64]  # [B, N, states], time of the last round that moved it by more than `delta`
+
+
+def empty_table(shape: tuple[int, ...], states: int) -> Table:
+    """Nothing learned: of `shape = (B, N, K)`."""
+    replicas, nodes, actions = shape
+    whole = (replicas, nodes, states, actions)
+    return Table(
+        rounds=np.zeros(whole[:3], np.int64),
+        kappa=np.zeros(whole[:3]),
+        utility=np.zeros(whole),
+        regret=np.zeros(whole),
+        strategy=np.zeros(whole),
+        beta=np.zeros(shape),
+        moved=np.zeros((replicas, nodes)),
+        restless_s=np.zeros(whole[:3]),
+    )
 
 
 @njit(cache=True)
@@ -67,7 +81,7 @@ def learn(records, powers, seen, states, allowed, exponents, delta, table):  # t
         )  # fmt: skip
         table.moved[b, n] = moved
         if moved > delta:
-            table.restless_s[b, n] = records[m].time_s
+            table.restless_s[b, n, s] = records[m].time_s
 
 
 @njit  # no disk cache: it would not notice an edited generator

@@ -28,7 +28,7 @@ def play_until(air: Air, learner: Learner, points: NDArray[np.int16], until_s: f
     while len(decisions := air.next_decisions(points, until_s)):
         if learner.feedback.listens:
             learner.hear(air.take_heard())
-        learner.decide(decisions, points)
+        learner.answer(decisions, points)
     return air.take_outcome()
 
 

@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from lora_marl.core.topology import distances_m
 
@@ -64,6 +64,7 @@ class RandomState:
     Attributes:
         estimates: Smoothed sigma in dB, lambda in 1/s, a in dB and b in dB per unit of l `[B, 4]`.
         counted: Windows by state `[B, STATES]`.
+        told: The same when `take_windows` last asked.
     """
 
     def __init__(self, scenario: Scenario, replicas: int) -> None:
@@ -85,17 +86,29 @@ class RandomState:
         self._filled = np.zeros(replicas, np.int64)
         self._ended_s = np.full((replicas, KEPT), -np.inf)
         self._states = np.tile(state_of(self.estimates[:, SIGMA], self.estimates[:, RATE])[:, None], (1, KEPT))
+        self._sigma_db = np.tile(self.estimates[:, SIGMA, None], (1, KEPT))
+        self.told = self.counted.copy()
 
     def hear(self, heard: Heard) -> None:
         """Takes in packets received, in order of time within each replica."""
         _hear(
             heard.records, self._gain_db, self._length, self._sensitivity_dbm, self._off_s, self._tp_dbm,
-            self.estimates, self.counted, self._open, self._filled, self._ended_s, self._states,
+            self.estimates, self.counted, self._open, self._filled, self._ended_s, self._states, self._sigma_db,
         )  # fmt: skip
 
     def at(self, replica: NDArray[np.integer], time_s: NDArray[np.float64]) -> NDArray[np.int64]:
         """The states in force at some times `[M]`, from the windows that had ended by then."""
-        return _at(replica, time_s, self._ended_s, self._states, self.counted)
+        return self._states[replica, _places(replica, time_s, self._ended_s, self.counted)]
+
+    def sigma_at_db(self, replica: NDArray[np.integer], time_s: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The estimates of sigma in force at some times `[M]`. dB"""
+        return self._sigma_db[replica, _places(replica, time_s, self._ended_s, self.counted)]
+
+    def take_windows(self, true_state: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Windows since the last call, and those of them whose state was a replica's true one `[B]`: `[B]`, `[B]`."""
+        since = self.counted - self.told
+        self.told[...] = self.counted
+        return since.sum(axis=1), np.take_along_axis(since, np.asarray(true_state)[:, None], axis=1)[:, 0]
 
     def state_arrays(self) -> dict[str, NDArray]:
         """Estimates, counts, the open window, and the states of the last windows."""
@@ -106,14 +119,27 @@ class RandomState:
             "state_filled": self._filled,
             "state_ended_s": self._ended_s,
             "states": self._states,
+            "state_sigma_db": self._sigma_db,
+            "state_told": self.told,
         }
 
 
-def state_of(sigma_db: NDArray[np.float64], rate_per_s: NDArray[np.float64]) -> NDArray[np.int64]:
+@njit(cache=True, inline="always")
+def binned(sigma_db: float, rate_per_s: float) -> int:
+    """The state of a standard deviation in dB and a rate in 1/s."""
+    sigma_bin = min(int(sigma_db / SIGMA_BIN_DB), SIGMA_BINS - 1)
+    return sigma_bin * RATE_BINS + min(int(rate_per_s / RATE_BIN_PER_S), RATE_BINS - 1)
+
+
+def state_of(sigma_db: ArrayLike, rate_per_s: ArrayLike) -> NDArray[np.int64]:
     """States of standard deviations and rates `[...]`: rate bins vary fastest."""
-    sigma_bin = np.minimum(np.floor(np.asarray(sigma_db) / SIGMA_BIN_DB), SIGMA_BINS - 1)
-    rate_bin = np.minimum(np.floor(np.asarray(rate_per_s) / RATE_BIN_PER_S), RATE_BINS - 1)
-    return (sigma_bin * RATE_BINS + rate_bin).astype(np.int64)
+    return np.vectorize(binned, otypes=[np.int64])(sigma_db, rate_per_s)
+
+
+def true_state(scenario: Scenario) -> int:
+    """The state that a network is in, whatever anybody has heard of it."""
+    rate_per_s = np.mean(1.0 / np.asarray(scenario.traffic.interval_s, np.float64))
+    return int(state_of(scenario.propagation.shadowing_db, rate_per_s))
 
 
 @njit(cache=True)
@@ -165,10 +191,13 @@ def _end_window(rows: NDArray[np.float64], estimates: NDArray[np.float64]) -> No
 
 @njit(cache=True)
 def _hear(  # type: ignore[no-untyped-def]
-    records, gain_db, length, sensitivity_dbm, off_s, tp_dbm, estimates, counted, open_, filled, ended_s, states
+    records, gain_db, length, sensitivity_dbm, off_s, tp_dbm, estimates, counted, open_, filled, ended_s, states,
+    sigma_db,
 ):  # fmt: skip
     for record in records:
         b, n, g, point = record.replica, record.node, record.gateway, record.point
+        if record.time_s < ended_s[b].max():
+            ended_s[b, :] = -np.inf  # the clock has begun anew
         row = open_[b, filled[b]]
         expected_dbm = tp_dbm[point[3]] + gain_db[b, n, g]
         row[EXCESS] = record.rssi_dbm - expected_dbm
@@ -183,25 +212,25 @@ def _hear(  # type: ignore[no-untyped-def]
             continue
         filled[b] = 0
         _end_window(open_[b], estimates[b])
-        sigma_bin = min(int(estimates[b, SIGMA] / SIGMA_BIN_DB), SIGMA_BINS - 1)
-        rate_bin = min(int(estimates[b, RATE] / RATE_BIN_PER_S), RATE_BINS - 1)
-        state = sigma_bin * RATE_BINS + rate_bin
+        state = binned(estimates[b, SIGMA], estimates[b, RATE])
         place = counted[b].sum() % KEPT
         ended_s[b, place] = record.time_s
         states[b, place] = state
+        sigma_db[b, place] = estimates[b, SIGMA]
         counted[b, state] += 1
 
 
 @njit(cache=True)
-def _at(replica, time_s, ended_s, states, counted):  # type: ignore[no-untyped-def]
+def _places(replica, time_s, ended_s, counted):  # type: ignore[no-untyped-def]
+    """Where the last window that had ended by some times is kept; the oldest place where none is, or the start's."""
     found = np.empty(len(replica), np.int64)
     for m in range(len(replica)):
         b = replica[m]
         ended = counted[b].sum()
-        found[m] = states[b, ended % KEPT]  # the oldest kept, or the start's
+        found[m] = ended % KEPT
         for back in range(1, min(ended, KEPT) + 1):
             place = (ended - back) % KEPT
             if ended_s[b, place] <= time_s[m]:
-                found[m] = states[b, place]
+                found[m] = place
                 break
     return found

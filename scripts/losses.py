@@ -99,6 +99,10 @@ def choices(
     Number k is place k of the flattened `[S, W, C, T]`.
     """
     player = agents.make(learner, scenario, seeds, **parameters)
+    if player.feedback.listens:
+        raise UsageError(
+            f"{learner} decides by what a network server hears; regret is that of choices for every packet"
+        )
     air = Air(scenario, seeds)  # a decision before every packet, of learners that need fewer too
     sizes = scenario.region.factor_sizes
     strides = np.array([math.prod(sizes[factor + 1 :]) for factor in range(len(sizes))])

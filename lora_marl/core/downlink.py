@@ -3,8 +3,8 @@
 A node that has sent an uplink opens two receive windows: RX1, 1 s after its end, on the uplink's channel, bandwidth and
 spreading factor, and RX2, 2 s after it, on a frequency and spreading factor of their own. Until they are over it sends
 nothing. The gateway that heard the uplink best answers in RX1, if it may and can: it must have no duty cycle to wait
-for, be sending nothing, and be receiving nothing (`priority`). Otherwise the gateways that heard it are asked for RX2,
-the best one first. Nobody: the downlink is refused.
+for, be sending nothing, and be receiving nothing (`priority`). Otherwise the gateways that received it are asked for
+RX2, the loudest first. Nobody: the downlink is refused.
 
 While a gateway sends it is deaf to uplinks (half duplex). The node receives a downlink by the gateways' rule of
 sensitivity, capture and interference, at its own path loss, with shadowing and fading of its own.
@@ -86,13 +86,15 @@ class Feedback:
 
     Where feedback is free, answers arrive at once and always. Where it needs downlinks, only an uplink that was
     received can be answered, and a lost or refused answer leaves everything as it was: the next one covers all packets
-    since the last that arrived.
+    since the last that arrived, until a node has no more `patience`.
 
     Attributes:
         decides: `node`: a node decides when it learns what became of its last `packets` packets. `server`: the network
             server decides after every `packets` packets received of a node; its decision is a command, sent only where
             it differs from what the node uses, and repeated after every packet received until it has arrived.
-        packets: How many packets lie between two decisions.
+        packets: How many packets lie between two decisions; counted anew when a command arrives that changes something.
+        patience: Packets without an answer after which a node that decides takes them all for lost, and decides; as
+            many as LoRaWAN waits before a node backs off.
         answers: Whether decisions need what the network knows. Where they do not (fixed and random rules), no downlink
             is sent and nodes decide by themselves.
         backoff: The nodes' side of LoRaWAN's adaptive data rate: one that has heard nothing for 64 packets asks for an
@@ -107,6 +109,7 @@ class Feedback:
 
     decides: Literal["node", "server"] = "node"
     packets: int = 1
+    patience: int = 96
     answers: bool = True
     backoff: bool = False
     listens: bool = False
@@ -114,5 +117,7 @@ class Feedback:
     def __post_init__(self) -> None:
         if self.decides not in ("node", "server"):
             raise ValueError(f"feedback.decides: {self.decides!r} is not one of node, server")
-        if not (self.packets >= 1 and self.packets == int(self.packets)):
-            raise ValueError(f"feedback.packets: {self.packets} is not a whole number of at least 1")
+        for name in ("packets", "patience"):
+            count = getattr(self, name)
+            if not (count >= 1 and count == int(count)):
+                raise ValueError(f"feedback.{name}: {count} is not a whole number of at least 1")

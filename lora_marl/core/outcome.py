@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
+
+from lora_marl.core.reception import Fate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +112,23 @@ class Decisions:
     def delivered(self) -> NDArray[np.int32]:
         """Those of them that were delivered. `[M]`"""
         return self.records["delivered"]
+
+    def earlier(self) -> Iterator[Decisions]:
+        """The packets of the rows before their last ones: a batch for each place in a round, of nodes that have one.
+
+        An answer tells how many of them were delivered; which, and why others were not, it does not: those lost come
+        first, as `Fate.INTERFERED` with a received power of nan. Where every packet is answered there are none.
+        """
+        last_delivered = self.fate == Fate.DELIVERED
+        lost = self.sent - self.delivered - ~last_delivered
+        for place in range(int(self.sent.max(initial=0)) - 1):
+            some = self.sent - 1 > place
+            rows = self.records[some].copy()
+            was_lost = place < lost[some]
+            rows["fate"] = np.where(was_lost, Fate.INTERFERED, Fate.DELIVERED)
+            rows["rssi_dbm"] = np.where(was_lost, np.nan, rows["rssi_dbm"])
+            rows["sent"], rows["delivered"] = 1, ~was_lost
+            yield Decisions(rows)
 
 
 class Heard:

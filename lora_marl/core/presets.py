@@ -129,7 +129,7 @@ def norel_dynamic(kind: Literal["nodes", "traffic", "channel"], nodes: int = 500
     """NoReL's networks that change: nodes within 4 km of one gateway, 15 days.
 
     Args:
-        kind: `nodes`: a fifth as many nodes more, after two days; `traffic`: five times the packets from day five to
+        kind: `nodes`: a fifth as many nodes more, after ten days; `traffic`: five times the packets from day five to
             day ten; `channel`: path-loss exponent 3.32 and shadowing of 7.08 dB every other twelve hours.
         nodes: N, at the beginning.
         seed: Of the placement.
@@ -145,7 +145,7 @@ def norel_dynamic(kind: Literal["nodes", "traffic", "channel"], nodes: int = 500
     network = norel_network(nodes + more, 4000.0, seed=seed)
     if kind == "nodes":
         first = np.arange(nodes + more) < nodes
-        joined = Change(at_s=2 * DAY_S, values={"active": np.ones(nodes + more, np.bool_)})
+        joined = Change(at_s=10 * DAY_S, values={"active": np.ones(nodes + more, np.bool_)})
         return replace(network, name="norel_nodes", active=first, changes=(joined,))
     if kind == "traffic":
         intervals_s = ((5 * DAY_S, 200.0), (10 * DAY_S, 1000.0))

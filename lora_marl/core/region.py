@@ -83,8 +83,20 @@ class Region:
     @property
     def sub_bands(self) -> tuple[int, ...]:
         """Number of each channel's sub-band among those that channels lie in, from 1 `[C]`."""
-        bands = np.searchsorted(self.sub_band_edges_hz, self.channels_hz, side="right")
-        return tuple((np.unique(bands, return_inverse=True)[1] + 1).tolist())
+        return tuple((np.unique(self._bands(self.channels_hz), return_inverse=True)[1] + 1).tolist())
+
+    def sub_band_of(self, frequency_hz: float) -> int:
+        """The number in `sub_bands` of the sub-band that a frequency lies in; 0 where no channel does.
+
+        Where the region knows no sub-bands, channels are one, and other frequencies another.
+        """
+        if not self.sub_band_edges_hz:
+            return int(frequency_hz in self.channels_hz)
+        own = dict(zip(self._bands(self.channels_hz).tolist(), self.sub_bands, strict=True))
+        return own.get(int(self._bands(frequency_hz)), 0)
+
+    def _bands(self, frequency_hz: ArrayLike) -> NDArray[np.intp]:
+        return np.searchsorted(self.sub_band_edges_hz, frequency_hz, side="right")
 
     def max_payload(self, sf: int, bw_hz: float) -> int:
         """Largest PHY payload at a data rate: the region's limit, or LoRa's own 255 where it has none.

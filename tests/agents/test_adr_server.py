@@ -91,7 +91,25 @@ def test_backoff_makes_nodes_ask():
         points[..., 3] = 3
         outcome = play_until(air, learner, points, 1e5)
         asked[backoff] = outcome.downlinks.sum() / outcome.sent.sum()
-    assert asked[True] >= asked[False]
+    assert asked[True] > asked[False] == 0
+
+
+def test_a_margin_that_follows_the_shadowing_grows_with_it():
+    scenario = norel_network(200)
+    rng, used = np.random.default_rng(3), {}
+    for sigma_db in (1.0, 3.54, 7.08):
+        learner = AdrServer(scenario, [0], margin_db=None, history=20)
+        for _ in range(12):
+            rows = np.concatenate([heard([0.0], node=int(n)).records for n in rng.integers(0, 200, 100)])
+            gain_db = scenario.mean_gain_db()[..., rows["node"], 0].ravel()
+            rows["rssi_dbm"] = 14 + gain_db + sigma_db * rng.normal(size=100)
+            rows["point"] = (5, 0, 0, 4)
+            rows["time_s"] = np.arange(100.0)
+            learner.hear(Heard(rows[rows["rssi_dbm"] >= -137.0]))
+        used[sigma_db] = learner.random_state.sigma_at_db(np.zeros(1, int), np.array([np.inf]))[0]
+        assert learner._margins_db(np.zeros(1, int), np.array([np.inf])) == pytest.approx(used[sigma_db] + 8)
+        assert used[sigma_db] == pytest.approx(sigma_db, rel=0.35)
+    assert used[1.0] < used[3.54] < used[7.08]
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,16 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import agents
-from agents.play import play, play_episodes
+from agents.play import play, play_episodes, play_until
 from lora_marl.core.air import Air
+from lora_marl.core.downlink import Downlink
+from lora_marl.core.kernel.state import DECISION
+from lora_marl.core.outcome import Decisions
+from lora_marl.core.presets import norel_network
+from lora_marl.core.reception import Fate
 
 HOUR_S = 3600.0
 
@@ -77,3 +84,30 @@ def test_an_air_with_other_feedback_is_refused(journal):
     learner = agents.make("static-sf7", journal, [0])
     with pytest.raises(ValueError, match="static-sf7 needs an air with Feedback.*answers=False"):
         play(Air(journal, [0]), learner, 10.0, 5.0, lambda *_: None)
+
+
+def test_who_learns_from_packets_is_told_of_all_of_them_when_answers_are_late():
+    """With gateways that may always send, feedback by downlink teaches CUCB nearly what free feedback does."""
+    free = norel_network(40, 3000.0, packets_per_s=0.002, feedback="free")
+    always = Downlink(rx1_duty_cycle=None, rx2_duty_cycle=None, interference=False)
+    shares = {}
+    for name, scenario in (("free", free), ("paid", replace(free, feedback="downlink", downlink=always))):
+        learner = agents.make("cucb", scenario, [0, 1], eta=0.0)
+        air, points = Air(scenario, [0, 1], feedback=learner.feedback), learner.initial_points()
+        play_until(air, learner, points, 5e5)
+        counted = learner.counts.sum() / len(learner.factors)
+        outcome = play_until(air, learner, points, 8e5)
+        shares[name] = outcome.delivered.sum() / outcome.sent.sum()
+        assert counted > 0.95 * 2 * 40 * 5e5 / 1e3 * 0.9
+    assert shares["paid"] > shares["free"] - 0.05
+
+
+def test_the_packets_before_the_last_of_a_round():
+    rows = np.zeros(3, DECISION)
+    rows["node"], rows["sent"], rows["delivered"] = [0, 1, 2], [1, 4, 0], [1, 2, 0]
+    rows["fate"] = [Fate.DELIVERED, Fate.DELIVERED, Fate.NONE]
+    rows["rssi_dbm"] = -100.0
+    batches = list(Decisions(rows).earlier())
+    assert [batch.node.tolist() for batch in batches] == [[1]] * 3
+    assert [batch.fate.tolist() for batch in batches] == [[Fate.INTERFERED], [Fate.INTERFERED], [Fate.DELIVERED]]
+    assert np.isnan(batches[0].rssi_dbm[0]) and batches[2].rssi_dbm[0] == -100.0

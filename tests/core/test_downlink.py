@@ -7,7 +7,7 @@ import pytest
 
 from lora_marl.core import phy, tables, units
 from lora_marl.core.air import Air
-from lora_marl.core.downlink import Downlink, Feedback
+from lora_marl.core.downlink import NEVER, Downlink, Feedback
 from lora_marl.core.propagation import path_loss_db
 from lora_marl.core.reception import Fate, Reception
 from lora_marl.core.traffic import Traffic
@@ -174,7 +174,7 @@ def test_a_decision_by_downlink_covers_every_packet_since_the_last_that_arrived(
         downlink=Downlink(rx1_duty_cycle=0.001, rx2_duty_cycle=0.01),
         traffic=Traffic(interval_s=8.0),
     )
-    air, points = Air(scenario, [3], feedback=Feedback(packets=3)), random_points(scenario)
+    air, points = Air(scenario, [3], feedback=Feedback(packets=3, patience=NEVER)), random_points(scenario)
     told, rounds = np.zeros(6, int), 0
     while len(decisions := air.next_decisions(points, 5000.0)):
         later = decisions.sent > 0
@@ -207,6 +207,22 @@ def test_a_command_is_in_force_once_it_has_arrived_and_is_repeated_until_then():
     assert used.tolist() == expected.tolist() and set(used) == {0, 2}
 
 
+def test_a_node_that_decides_has_patience_for_96_packets_without_an_answer():
+    down = Downlink(tp_dbm=-50.0, rx1_duty_cycle=None)  # answers are sent, and lost
+    scenario = network(
+        1, spread_m=100.0, propagation=STILL, feedback="downlink", downlink=down, traffic=Traffic(interval_s=30.0)
+    )
+    for patience in (96, 40):
+        air, points = Air(scenario, [0], feedback=Feedback(patience=patience)), random_points(scenario)
+        rows = []
+        while len(decisions := air.next_decisions(points, 10_000.0)):
+            rows.append(decisions.records.copy())
+        rows = np.concatenate(rows)[1:]
+        assert len(rows) == air.take_outcome().sent.sum() // patience > 2
+        assert set(rows["sent"]) == {patience} and set(rows["delivered"]) == {0}
+        assert set(rows["fate"]) == {Fate.INTERFERED} and np.isnan(rows["rssi_dbm"]).all()
+
+
 def test_a_server_decides_before_the_window_opens():
     scenario = network(8, feedback="downlink", traffic=Traffic(interval_s=10.0), propagation=STILL, spread_m=100.0)
     air, points = (
@@ -231,6 +247,80 @@ def test_a_node_that_hears_nothing_for_96_packets_sends_slower_and_louder():
     assert packets.point[:96, 0].tolist() == [0] * 96 and set(packets.point[:96, 3]) == {0}
     assert packets.point[96:128, 0].tolist() == [1] * 32 and set(packets.point[96:, 3]) == {6}
     assert packets.point[128, 0] == 2 and points[0, 0].tolist() == packets.point[-1].tolist()
+
+
+@pytest.mark.parametrize(
+    "down",
+    [Downlink(tp_dbm=-50.0, rx1_duty_cycle=None), Downlink(windows="rx1", rx1_duty_cycle=1e-7)],
+    ids=["answers are lost", "answers are refused"],
+)
+def test_a_node_that_is_received_but_hears_nothing_sends_slower_and_louder_too(down):
+    scenario = network(
+        1, spread_m=100.0, propagation=STILL, feedback="downlink", downlink=down, traffic=Traffic(interval_s=30.0)
+    )
+    if down.windows == "rx1":  # the first answer silences the gateway for good, before anybody has sent 64 packets
+        scenario = replace(scenario, node_xy_m=np.array([[100.0, 0.0], [120.0, 0.0]]))
+    air = Air(scenario, [0], record=True, feedback=Feedback(decides="server", packets=10**6, backoff=True))
+    nodes = scenario.nodes
+    points = np.repeat(scenario.region.points(sf=[[7]], bw_hz=125e3, channel=0, tp_dbm=2.0), nodes, axis=1)
+    points = np.ascontiguousarray(points)
+    outcome = air.advance(points, 40_000.0)
+    packets, _ = air.recording()
+    silenced = int(np.argmin(outcome.downlinks_received[0]))
+    assert outcome.downlinks_received[0, silenced] == 0
+    mine = packets.point[(packets.kind == 0) & (packets.source == silenced)]
+    assert mine[:96, 0].tolist() == [0] * 96 and mine[96:128, 0].tolist() == [1] * 32 and mine[128, 0] == 2
+    assert set(mine[96:, 3]) == {6}
+
+
+def test_a_gateway_that_did_not_receive_an_uplink_does_not_answer_it():
+    """Gateway 1 hears node 0 loudly but collides it with node 1; gateway 0 alone receives it, and answers in RX2."""
+    scenario = timed(
+        [0.0, 0.0], [[120.0, 110.0], [150.0, 110.0]], feedback="downlink", downlink=Downlink(windows="rx2"),
+        region=region(channels=1),
+    )  # fmt: skip
+    packets, outcome = exchange(scenario, 7)
+    answers = packets.kind == 1
+    assert outcome.delivered[0].tolist() == [1, 0]
+    assert packets.gateway[answers].tolist() == [0] and packets.source[answers].tolist() == [0]
+
+
+def test_rx2_in_a_sub_band_of_the_uplinks_shares_its_duty_cycle():
+    edges = {"sub_band_edges_hz": (865e6, 868e6, 868.6e6, 869.4e6)}
+    own, shared = (
+        timed(
+            [0.0, 3.0], [100.0, 100.0], feedback="downlink", region=replace(region(channels=1), **edges),
+            downlink=Downlink(rx2_hz=rx2_hz, rx2_duty_cycle=0.01, rx1_duty_cycle=0.01),
+        )
+        for rx2_hz in (869.525e6, 868.3e6)
+    )  # fmt: skip
+    assert exchange(own, 7)[1].downlinks[0].tolist() == [1, 1]
+    assert exchange(shared, 7)[1].downlinks[0].tolist() == [1, 0]
+
+
+def test_an_episode_begins_without_silence_or_gaps_of_the_last_one():
+    scenario = network(20, traffic=Traffic(interval_s=20.0))
+    air = Air(scenario, [3], feedback=Feedback(decides="server", backoff=True, listens=True, packets=7))
+    points = random_points(scenario)
+    for _ in range(3):
+        air.begin_episode()
+        air.advance(points, 600.0)
+        heard = air.take_heard()
+        known = heard.records[heard.missed >= 0]
+        assert len(known) > 50 and np.all((known["since_s"] > 0) & (known["since_s"] < 600))
+
+
+def test_what_is_in_force_at_first_can_be_given():
+    scenario = network(4, spread_m=50.0, propagation=STILL, feedback="downlink", traffic=Traffic(interval_s=30.0))
+    first, wanted = (np.full((1, 4, 4), index, np.int16) * [1, 0, 0, 0] for index in (1, 4))
+    first, wanted = first.astype(np.int16), wanted.astype(np.int16)
+    for given, expected in ((first, 1), (None, 4)):
+        air = Air(scenario, [0], record=True, feedback=Feedback(decides="server"), in_force=given)
+        air.advance(wanted, 200.0)
+        packets, _ = air.recording()
+        assert packets.point[packets.kind == 0][0, 0] == expected
+    with pytest.raises(ValueError, match="points"):
+        Air(scenario, [0], in_force=first[:, :2])
 
 
 def test_a_node_that_asks_is_answered_though_nothing_changes():

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from lora_marl.core.expect.lognormal_plain import Network
 from lora_marl.core.expect.normal import normal_cdf
-from lora_marl.core.expect.smooth import chebyshev_points, fine_table, read, survival_at
+from lora_marl.core.expect.smooth import MOST_POINTS, chebyshev_points, fine_table, read, survival_at
 
 ORDER, ORDER_OF_TWO = 32, 24
 """Points of the quadrature over one gateway's power, and over each of two."""
@@ -42,6 +42,10 @@ def one_gateway(net: Network, g: int = 0) -> Vector:
         low = float(net.sensitivity_dbm[first])
         high = max(float(net.mean_dbm[rows, g].max()) + _REACH * net.sigma_db, low + net.sigma_db)
         grid_dbm = chebyshev_points(low, high, net.sigma_db)
+        if len(grid_dbm) > MOST_POINTS:
+            met_by = overlap[met], loud_dbm[net.sf[first], met]
+            found[rows] = _summed(net.mean_dbm[rows, g], low, net.sigma_db, *met_by, *own, *_RULE)
+            continue
         values = survival_at(grid_dbm, overlap[met], loud_dbm[net.sf[first], met], net.sigma_db)
         table, step = fine_table(low, high, values, net.sigma_db)
         found[rows] = _integrals(net.mean_dbm[rows, g], low, net.sigma_db, table, step, *own, *_RULE)
@@ -88,6 +92,25 @@ def _integrals(mean_dbm, low, sigma, table, step, own_overlap, own_loud, points,
             own = 1.0 - own_overlap[i] * normal_cdf((own_loud[i] - r) / sigma)
             total += weights[q] * math.exp(read(table, low, step, r) - 0.5 * z * z) / own
         found[i] = total * half / (sigma * 2.5066282746310002)
+    return found
+
+
+@njit(nogil=True)  # no disk cache: it would not notice an edited table
+def _summed(mean_dbm, low, sigma, overlap, loud, own_overlap, own_loud, points, weights):  # type: ignore[no-untyped-def]
+    """As `_integrals`, the interferers summed at every power of every target."""
+    found = np.zeros(len(mean_dbm))
+    for i in range(len(mean_dbm)):
+        begin, end = max(low, mean_dbm[i] - _REACH * sigma), mean_dbm[i] + _REACH * sigma
+        if end <= begin:
+            continue
+        half = 0.5 * (end - begin)
+        r = begin + half * (1.0 + points)
+        survived = survival_at(r, overlap, loud, sigma)
+        for q in range(len(points)):
+            z = (r[q] - mean_dbm[i]) / sigma
+            own = 1.0 - own_overlap[i] * normal_cdf((own_loud[i] - r[q]) / sigma)
+            found[i] += weights[q] * math.exp(survived[q] - 0.5 * z * z) / own
+        found[i] *= half / (sigma * 2.5066282746310002)
     return found
 
 

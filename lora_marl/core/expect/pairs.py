@@ -12,7 +12,7 @@ from lora_marl.core.expect.covers import MOST_GATEWAYS, irredundant_covers
 from lora_marl.core.expect.joint import class_overlap, target_classes
 from lora_marl.core.expect.lognormal_plain import Network, outage
 from lora_marl.core.expect.normal import normal_cdf
-from lora_marl.core.expect.smooth import chebyshev_points, fine_table, read, survival_at
+from lora_marl.core.expect.smooth import MOST_POINTS, chebyshev_points, fine_table, read, survival_at
 
 Vector = NDArray[np.float64]
 
@@ -47,7 +47,7 @@ def _one_gateway(net: Network) -> Vector:
         met = np.flatnonzero(overlap)
         low, high = float(mean_dbm[rows].min()), float(mean_dbm[rows].max()) + spread_db
         grid_dbm = chebyshev_points(low, high, spread_db)
-        if len(grid_dbm) >= len(rows):
+        if len(grid_dbm) >= min(len(rows), MOST_POINTS):
             found[rows] = survival_at(mean_dbm[rows], overlap[met], loud_dbm[sf, met], spread_db)
         else:
             values = survival_at(grid_dbm, overlap[met], loud_dbm[sf, met], spread_db)

@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from lora_marl.core.expect.normal import normal_cdf
 
 POINTS_PER_SPREAD, FEWEST_POINTS = 3.0, 24
+MOST_POINTS = 1024
+"""Beyond, as with spreads of a few tenths of a dB, interferers are better summed target by target."""
 _FINE = 24
 """Points of the table per spread; between them a polynomial of degree 5."""
 _FOLD = 64

@@ -165,13 +165,12 @@ def _able(state, tables, b, g, channel, now_s):
 
 @kernel()
 def _second_sender(state, tables, b, n, now_s):
-    """The gateway that heard the uplink best of those that heard it and can send in RX2, or -1."""
-    node, best = state.nodes[b, n], -1
-    least_dbm = tables.sensitivity_dbm[node.last_point[0], node.last_point[1]]
+    """The gateway that received the uplink loudest of those that received it and can send in RX2, or -1."""
+    best = -1
     for g in range(state.links.shape[2]):
-        rssi_dbm = state.links[b, n, g].rssi_dbm
-        if rssi_dbm >= least_dbm and _able(state, tables, b, g, state.newest.shape[1], now_s):
-            if best < 0 or rssi_dbm > state.links[b, n, best].rssi_dbm:
+        link = state.links[b, n, g]
+        if link.received and _able(state, tables, b, g, state.newest.shape[1], now_s):
+            if best < 0 or link.rssi_dbm > state.links[b, n, best].rssi_dbm:
                 best = g
     return best
 

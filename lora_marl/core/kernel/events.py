@@ -9,7 +9,7 @@ from lora_marl.core.kernel.downlinks import meet_downlinks, open_window, receive
 from lora_marl.core.kernel.heap import replace_first
 from lora_marl.core.kernel.overlap import meet
 from lora_marl.core.kernel.receive import arrive, depart
-from lora_marl.core.kernel.rounds import end_packet, take_answer, to_answer
+from lora_marl.core.kernel.rounds import bear_silence, end_packet, take_answer, to_answer
 from lora_marl.core.kernel.state import RX1, RX2, SENDING, WAITING
 
 
@@ -108,22 +108,26 @@ def end(state, tables, points, b, n, deciding):
         delay_s = rule.rx1_delay_s if rule.windows & 1 else rule.rx2_delay_s
         replace_first(state.events[b], node.end_s + delay_s, n)
     else:
+        bear_silence(state, tables, points, b, n, node.end_s, deciding)
         _wait(state, tables, b, n, node.end_s + rule.rx2_delay_s if rule.downlinks else node.end_s)
 
 
 @kernel()
-def listen(state, tables, points, b, n, now_s):
+def listen(state, tables, points, b, n, now_s, deciding):
     """The earliest event is that a receive window of node `n` opens."""
     node, rule = state.nodes[b, n], tables.rule[0]
     for f in range(4):
         node.command[f] = points[b, n, f]
     if not (to_answer(state, tables, points, b, n) and open_window(state, tables, b, n, now_s)):
+        bear_silence(state, tables, points, b, n, now_s, deciding)
         _wait(state, tables, b, n, node.end_s + rule.rx2_delay_s)
 
 
 @kernel()
-def hear_out(state, tables, b, n, now_s, deciding):
+def hear_out(state, tables, points, b, n, now_s, deciding):
     """The earliest event is that the downlink for node `n` ends."""
     if received(state, tables, b, n):
         take_answer(state, tables, b, n, now_s, deciding)
+    else:
+        bear_silence(state, tables, points, b, n, now_s, deciding)
     _wait(state, tables, b, n, now_s)

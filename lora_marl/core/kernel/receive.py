@@ -111,6 +111,7 @@ def depart(state, tables, b, n):
         louder = best < 0 or link.rssi_dbm > state.links[b, n, best].rssi_dbm
         if (here == DELIVERED and (fate != DELIVERED or louder)) or (fate != DELIVERED and louder):
             best, fate = g, here
+        link.received = here == DELIVERED
         gate.locked -= link.locked
         gate.on_air_dbm = gate.on_air_dbm - link.rssi_dbm if state.replicas[b].on_air > 1 else 0.0
         if tables.rule[0].record:

@@ -25,6 +25,7 @@ def fall_due(state, b, n, now_s, deciding):
     node.due_s = now_s
     node.due_sent = node.sent
     node.due_delivered = node.delivered
+    node.due_silent = False
     node.sent = 0
     node.delivered = 0
     if deciding and not node.undecided:
@@ -62,31 +63,50 @@ def _hear(state, b, n, now_s):
 
 
 @kernel()
-def _back_off(state, tables, points, b, n):
-    """The highest power and the next spreading factor, which the server learns from the next uplink."""
-    node = state.nodes[b, n]
-    sf = min(node.last_point[0] + 1, tables.airtime_s.shape[1] - 1)
-    for f in range(4):
-        points[b, n, f] = node.last_point[f]
-    points[b, n, 0] = sf
-    points[b, n, 3] = tables.tp_dbm.shape[0] - 1
-    for f in range(4):
-        node.in_force[f] = points[b, n, f]
+def _slowest(tables, point):
+    """Whether a node that backs off has nowhere left to go."""
+    return point[0] == tables.airtime_s.shape[1] - 1 and point[3] == tables.tp_dbm.shape[0] - 1
 
 
 @kernel()
-def _count_silence(state, tables, points, b, n, delivered):
-    """The node's side of adaptive data rate: ask for an answer, later back off."""
+def _count_silence(state, tables, b, n, delivered):
+    """The node's side of adaptive data rate: it asks for an answer when it has heard none for long."""
     node = state.nodes[b, n]
-    slowest = node.last_point[0] == tables.airtime_s.shape[1] - 1
-    if slowest and node.last_point[3] == tables.tp_dbm.shape[0] - 1:
+    if _slowest(tables, node.last_point):
         node.asks = False
         return
     node.unanswered += 1
     node.asks = delivered and node.unanswered >= ASKS_AFTER
-    if not node.asks and node.unanswered >= BACKS_OFF_AFTER:
-        if (node.unanswered - BACKS_OFF_AFTER) % BACKS_OFF_EVERY == 0:
-            _back_off(state, tables, points, b, n)
+
+
+@kernel()
+def bear_silence(state, tables, points, b, n, now_s, deciding):
+    """No answer follows the last uplink: a node that decides may lose patience, one that is commanded back off."""
+    rule, node = tables.rule[0], state.nodes[b, n]
+    if rule.server:
+        _back_off(state, tables, points, b, n)
+    elif rule.downlinks and node.sent >= rule.patience:
+        fall_due(state, b, n, now_s, deciding)
+        node.due_delivered = 0
+        node.due_silent = True
+
+
+@kernel()
+def _back_off(state, tables, points, b, n):
+    """When it is time, take the highest power and the next spreading factor.
+
+    The server learns of it from the next uplink, so the point is written into `points`, too.
+    """
+    rule, node = tables.rule[0], state.nodes[b, n]
+    late = node.unanswered - BACKS_OFF_AFTER
+    if not rule.backoff or late < 0 or late % BACKS_OFF_EVERY != 0 or _slowest(tables, node.last_point):
+        return
+    for f in range(4):
+        points[b, n, f] = node.last_point[f]
+    points[b, n, 0] = min(node.last_point[0] + 1, tables.airtime_s.shape[1] - 1)
+    points[b, n, 3] = tables.tp_dbm.shape[0] - 1
+    for f in range(4):
+        node.in_force[f] = points[b, n, f]
 
 
 @kernel()
@@ -104,7 +124,7 @@ def end_packet(state, tables, points, b, n, now_s, deciding):
         elif node.missed >= 0:
             node.missed += 1
     if rule.backoff:
-        _count_silence(state, tables, points, b, n, delivered)
+        _count_silence(state, tables, b, n, delivered)
     if rule.server:
         if delivered and (node.delivered >= rule.feedback_packets or node.asks):
             fall_due(state, b, n, now_s, deciding)
@@ -124,6 +144,8 @@ def take_answer(state, tables, b, n, now_s, deciding):
     rule, node = tables.rule[0], state.nodes[b, n]
     node.unanswered = 0
     if rule.server:
+        if differs(node.command, node.in_force):  # a round is of packets sent with one point
+            node.sent, node.delivered = 0, 0
         for f in range(4):
             node.in_force[f] = node.command[f]
     else:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from lora_marl.core.kernel.births import first_start_s
 from lora_marl.core.kernel.compiled import kernel
 from lora_marl.core.kernel.events import end, hear_out, listen, start
+from lora_marl.core.kernel.receive import INTERFERED
 from lora_marl.core.kernel.rounds import mark_due
 from lora_marl.core.kernel.state import RECEIVING, SENDING, WAITING, State
 
@@ -30,8 +31,8 @@ def _hand_out(state, b, decisions, made):
         decision = decisions[made]
         decision.replica = b
         decision.node = n
-        decision.fate = node.last_fate
-        decision.rssi_dbm = node.last_rssi_dbm
+        decision.fate = INTERFERED if node.due_silent else node.last_fate
+        decision.rssi_dbm = np.nan if node.due_silent else node.last_rssi_dbm
         decision.time_s = node.due_s
         decision.sent = node.due_sent
         decision.delivered = node.due_delivered
@@ -64,7 +65,7 @@ def _play_replica(state, tables, points, b, until_s, deciding):
         node = state.nodes[b, n]
         if source < 0:
             if node.phase == RECEIVING:
-                hear_out(state, tables, b, n, time_s, deciding)
+                hear_out(state, tables, points, b, n, time_s, deciding)
                 continue
             if rule.listens and replica.heard >= state.heard.shape[1]:
                 return RECORD_FULL
@@ -80,7 +81,7 @@ def _play_replica(state, tables, points, b, until_s, deciding):
             if node.phase == WAITING:
                 start(state, tables, points, b, n, time_s)
             else:
-                listen(state, tables, points, b, n, time_s)
+                listen(state, tables, points, b, n, time_s, deciding)
     replica.now_s = until_s
     return PLAYED
 
@@ -159,6 +160,8 @@ def clear(state, none):
         for n in range(state.nodes.shape[1]):
             node = state.nodes[b, n]
             sending, node.phase = node.phase == SENDING, WAITING
+            node.sent, node.delivered, node.unanswered, node.asks = 0, 0, 0, False
+            node.missed = -1
             if not sending:
                 continue
             node.packet += 1

@@ -35,6 +35,7 @@ NODE = np.dtype(
         ("delivered", np.int32),
         ("due_sent", np.int32),  # the same of the decision that waits
         ("due_delivered", np.int32),
+        ("due_silent", np.bool_),  # it waits for no answer any more: what became of its packets is unknown
         ("missed", np.int32),  # packets lost since the last received; -1 before the first
         ("unanswered", np.int32),  # packets since the last downlink
         ("gateway", np.int32),  # that heard the last packet best
@@ -63,6 +64,7 @@ LINK = np.dtype(
         ("deaf", np.bool_),  # the gateway sends during the critical section
         ("interfered", np.bool_),
         ("collided", np.bool_),
+        ("received", np.bool_),  # what the gateway made of the last packet that ended
     ],
     align=True,
 )

@@ -51,6 +51,7 @@ RULE = np.dtype(
         ("downlinks", np.bool_),  # feedback needs them
         ("server", np.bool_),  # the network server decides
         ("feedback_packets", np.int64),
+        ("patience", np.int64),
         ("backoff", np.bool_),
         ("listens", np.bool_),
         ("windows", np.int64),  # 1: RX1, 2: RX2, 3: both
@@ -69,7 +70,7 @@ RULE = np.dtype(
 )
 
 
-FEEDBACK = ("downlinks", "server", "feedback_packets", "backoff", "listens")
+FEEDBACK = ("downlinks", "server", "feedback_packets", "patience", "backoff", "listens")
 """Fields of the rule that belong to who decides, not to the network."""
 
 
@@ -195,6 +196,7 @@ def _rule(scenario: Scenario, feedback: Feedback, record: bool, count_arms: bool
         "receive_mj": scenario.receive_mj,
         "server": feedback.decides == "server",
         "feedback_packets": feedback.packets,
+        "patience": feedback.patience,
         "backoff": feedback.backoff,
         "listens": feedback.listens,
         "downlinks": scenario.feedback == "downlink" and feedback.answers,
@@ -236,7 +238,7 @@ def _downlink_tables(scenario: Scenario) -> dict[str, NDArray]:
         "gateway_gain_db": scenario.propagation.antenna_gain_db - loss_db,
         "down_airtime_s": scenario.downlink_airtime_s(),
         "down_overlaps": channel_overlaps(carriers_hz, bw_hz, scenario.reception.channel_overlap),
-        "sub_band": np.array([*region.sub_bands, 0]),
+        "sub_band": np.array([*region.sub_bands, region.sub_band_of(down.rx2_hz)]),
         "off_per_down_airtime": 1.0 / duty - 1.0,
     }
 

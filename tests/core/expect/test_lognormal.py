@@ -192,6 +192,47 @@ def test_without_shadowing_capture_decides():
     assert abs(LogNormal(scenario).delivery(points).mean() - found.mean()) < 0.01
 
 
+@pytest.mark.parametrize("sigma_db", [0.1, 0.3])
+def test_little_shadowing_is_summed_target_by_target(sigma_db):
+    """Below some tenths of a dB the smooth function has too many features; the two ways agree where both serve."""
+    scenario = replace(
+        norel_network(60, packets_per_s=0.005, feedback="free"), propagation=Propagation(shadowing_db=sigma_db)
+    )
+    points = mixed(scenario)
+    for variant in ("joint", "pairwise"):
+        found = LogNormal(scenario, variant=variant).delivery(points)
+        with pytest.MonkeyPatch.context() as patch:
+            for module in (joint, pairs):
+                patch.setattr(module, "MOST_POINTS", 10**9 if sigma_db == 0.1 else 1)
+            np.testing.assert_allclose(LogNormal(scenario, variant=variant).delivery(points), found, atol=1e-9)
+
+
+def test_two_gateways_are_the_double_integral():
+    scenario = norel_network(6, 1500.0, gateway_xy_m=((0, 0), (1500, 0)), packets_per_s=0.5, feedback="free")
+    points = mixed(scenario)
+    model = LogNormal(scenario)
+    net, found = model.network(points), model.delivery(points)
+    overlap = -np.expm1(-(net.airtime_s[None] + (net.airtime_s - net.spared_s)[:, None]) * net.rate_per_s[None])
+    for i in range(6):
+        r = [np.linspace(max(s := net.sensitivity_dbm[i], m - 28.0), max(s, m) + 28.0, 2401) for m in net.mean_dbm[i]]
+        density = [np.exp(-0.5 * ((x - m) / 3.54) ** 2) / (3.54 * math.sqrt(2 * math.pi))
+                   for x, m in zip(r, net.mean_dbm[i], strict=True)]  # fmt: skip
+        alone, both = [np.ones(2401), np.ones(2401)], np.ones((2401, 2401))
+        for j in set(range(6)) - {i}:
+            clear = [phi((r[g] - net.threshold_db[net.sf[i], net.sf[j]] - net.mean_dbm[j, g]) / 3.54) for g in range(2)]
+            for g in range(2):
+                alone[g] *= 1 - overlap[i, j] * (1 - clear[g])
+            both *= 1 - overlap[i, j] * (1 - np.outer(*clear))
+        one = [np.trapezoid(alone[g] * density[g], r[g]) for g in range(2)]
+        two = np.trapezoid(np.trapezoid(both * np.outer(*density), r[1], axis=1), r[0])
+        assert found[i] == pytest.approx(one[0] + one[1] - two, abs=2e-5)
+    assert found.min() < 0.96
+
+
+def phi(x):
+    return 0.5 * np.vectorize(math.erfc)(-x / math.sqrt(2))
+
+
 @pytest.mark.parametrize(("members", "count"), [(1, 1), (2, 2), (3, 8), (4, 49), (5, 462)])
 def test_irredundant_covers(members, count):
     covers, whole = irredundant_covers(members), (1 << members) - 1
