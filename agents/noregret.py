@@ -161,9 +161,13 @@ class NoReL(Learner):
             sigma_db, rate_per_s, offset_db, slope = self.random_state.estimates.T
             state = state_of(sigma_db, rate_per_s)
             windows, right = self.random_state.take_windows(np.full(self.replicas, true_state(scenario)))
-            found |= {"estimated_sigma_db": sigma_db, "estimated_rate_per_s": rate_per_s, "state": state * 1.0}
+            found |= {
+                "estimated_sigma_db": sigma_db,
+                "estimated_rate_per_s": rate_per_s,
+                "state": state.astype(np.float64),
+            }
             found |= {"estimated_offset_db": offset_db, "estimated_slope": slope}
-            found |= {"windows": windows * 1.0, "windows_right": right * 1.0}
+            found |= {"windows": windows.astype(np.float64), "windows_right": right.astype(np.float64)}
         restless_h = self.table.restless_s[np.arange(self.replicas), :, state] / 3600.0
         found["restless_h"], found["restless95_h"] = np.quantile(restless_h, [1.0, 0.95], axis=1)
         if self.epsilon:

@@ -80,7 +80,9 @@ class RandomState:
         self._off_s = scenario.airtime_s() / (1.0 if duty is None else duty)
         self._tp_dbm = np.array(region.tp_dbm)
         rate = float(np.mean(1.0 / np.asarray(scenario.traffic.interval_s, np.float64)))
-        self.estimates = np.tile([scenario.propagation.shadowing_db, rate, 0.0, 0.0], (replicas, 1))
+        self.estimates: NDArray[np.float64] = np.tile(
+            [scenario.propagation.shadowing_db, rate, 0.0, 0.0], (replicas, 1)
+        )
         self.counted = np.zeros((replicas, STATES), np.int64)
         self._open = np.zeros((replicas, WINDOW, OFF + 1))
         self._filled = np.zeros(replicas, np.int64)

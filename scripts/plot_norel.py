@@ -1,4 +1,4 @@
-"""Pictures of NoReL's studies: what nodes use over time, delivery by number of nodes, and the channel's estimates."""
+"""Pictures of NoReL's studies: what nodes use, when and where; delivery by number of nodes; the channel's estimates."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from scripts.claims.claim import Numbers, Played
+from scripts.claims.norel_readings import estimated, true_values
+from scripts.cli import ROOT, read_config
 from scripts.measures import Row, reported
 
 _FACTORS = {"sent_sf": "spreading factor", "sent_tp": "transmit power"}
@@ -36,43 +38,81 @@ def draw_assignments(path: Path, numbers: Numbers, *, title: str) -> None:
     figure.savefig(path, dpi=110)
 
 
+def draw_by_nodes(path: Path, numbers: Numbers, *, nodes: Sequence[int]) -> None:
+    """Delivery and energy per packet delivered over the number of nodes; cells are `study/nodes/learner`."""
+    figure = Figure(figsize=(16, 5), layout="constrained")
+    seeds = len(next(iter(numbers.values())).curves)
+    figure.suptitle(f"last 5 of 15 days (mean over {seeds} seeds and sd)")
+    study = next(iter(numbers)).partition("/")[0]
+    everywhere = [
+        label
+        for label in dict.fromkeys(name.rpartition("/")[2] for name in numbers)
+        if all(f"{study}/{count}/{label}" in numbers for count in nodes)
+    ]
+    titles = ("simulated, downlinks included [%]", "NoReL's model of the last assignment [%]",
+              "energy per packet delivered [mJ]")  # fmt: skip
+    for axes, title, read in zip(figure.subplots(1, 3), titles, (_simulated, _modelled, _energies), strict=True):
+        for place, label in enumerate(everywhere):
+            values = [read(numbers[f"{study}/{count}/{label}"]) for count in nodes]
+            means, spreads = [np.mean(each) for each in values], [np.std(each, ddof=1) for each in values]
+            axes.errorbar(nodes, means, yerr=spreads, marker="os^v<>DPX*"[place % 10], capsize=3, label=label)
+        axes.set(xlabel="nodes", ylabel=title)
+        axes.grid(alpha=0.3)
+    axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
+    figure.savefig(path, dpi=110)
+
+
+def draw_maps(path: Path, numbers: Numbers, *, config: str, shown: Sequence[str]) -> None:
+    """Where which spreading factor is used, on the first seed's placement, and delivery of all cells as bars."""
+    scenario = read_config(ROOT / "configs" / config, [], notes=False).scenario.build().replica(0)
+    figure = Figure(figsize=(6 * (len(shown) + 1), 5), layout="constrained")
+    *maps, bars = figure.subplots(1, len(shown) + 1)
+    for axes, name in zip(maps, shown, strict=True):
+        sf = np.array(scenario.region.spreading_factors)[numbers[name].points[0][:, 0]]
+        dots = axes.scatter(*scenario.node_xy_m.T / 1e3, c=sf, s=9, cmap="viridis", vmin=6.5, vmax=12.5)
+        axes.scatter(*scenario.gateway_xy_m.T / 1e3, marker="^", c="black", s=60)
+        axes.set(title=name.partition("/")[2], xlabel="km", ylabel="km", aspect="equal")
+        figure.colorbar(dots, ax=axes, label="spreading factor", shrink=0.8)
+    labels = [name.partition("/")[2] for name in numbers]
+    for shift, (what, read) in enumerate((("simulated", _simulated), ("NoReL's model", _modelled))):
+        values = [read(played) for played in numbers.values()]
+        at = np.arange(len(labels)) + 0.4 * shift
+        bars.bar(at, [np.mean(v) for v in values], 0.4, yerr=[np.std(v, ddof=1) for v in values], label=what)
+    bars.set_xticks(np.arange(len(labels)) + 0.2, labels, rotation=60, ha="right")
+    bars.set(ylabel="delivery [%]", ylim=(60, 100))
+    bars.legend(loc="lower right")
+    figure.savefig(path, dpi=110)
+
+
+def draw_estimates(path: Path, numbers: Numbers, *, config: str) -> None:
+    """The channel's estimates over time: mean and band over seeds, and the truth."""
+    (played,) = numbers.values()
+    figure = Figure(figsize=(12, 4), layout="constrained")
+    figure.suptitle("the channel as a network server hears it (mean; band: smallest to largest seed; dashed: truth)")
+    time_h = [row["time_h"] for row in played.curves[0]]
+    truth = true_values(config)
+    names = {"path_loss": "path loss at 1 km [dB]", "gamma": "path-loss exponent", "sigma": "sigma [dB]"}
+    for axes, (what, name) in zip(figure.subplots(1, 3), names.items(), strict=True):
+        values = np.array([[estimated(row)[what] for row in curve] for curve in played.curves])
+        axes.plot(time_h, values.mean(axis=0))
+        axes.fill_between(time_h, values.min(axis=0), values.max(axis=0), alpha=0.25, lw=0)
+        edges_h = [0.0, *(end_h for end_h, _ in truth)]
+        axes.stairs([each[what] for _, each in truth], edges_h, baseline=None, ls="--", color="black")
+        axes.set(xlabel="simulated time [h]", ylabel=name)
+        axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=110)
+
+
 def _totals(curves: Sequence[Sequence[Row]], column: str) -> list[float]:
     return [sum(rows[column] for rows in at_once) for at_once in zip(*curves, strict=True)]
 
 
-def draw_by_nodes(path: Path, numbers: Numbers, *, nodes: Sequence[int]) -> None:
-    """Delivery and energy per packet delivered over the number of nodes; cells are `study/nodes/learner`."""
-    figure = Figure(figsize=(12, 4.4), layout="constrained")
-    figure.suptitle("last 5 of 15 days, downlinks included (mean over ten seeds and sd)")
-    learners = dict.fromkeys(name.rpartition("/")[2] for name in numbers)
-    for axes, metric in zip(figure.subplots(1, 2), ("delivery [%]", "energy per packet delivered [mJ]"), strict=True):
-        for learner in learners:
-            by_nodes = [numbers[f"norel-frugal/{count}/{learner}"] for count in nodes]
-            values = [
-                played.extra["delivery"] if metric.startswith("delivery") else _energies(played) for played in by_nodes
-            ]
-            means, spreads = [np.mean(each) for each in values], [np.std(each, ddof=1) for each in values]
-            axes.errorbar(nodes, means, yerr=spreads, marker="o", capsize=3, label=learner)
-        axes.set(xlabel="nodes", ylabel=metric)
-        axes.grid(alpha=0.3)
-    axes.legend()
-    figure.savefig(path, dpi=110)
+def _simulated(played: Played) -> list[float]:
+    return played.extra["delivery"]
 
 
-def draw_estimates(path: Path, numbers: Numbers) -> None:
-    """Estimated standard deviation of the shadowing and path loss over a day: mean and band over seeds."""
-    (played,) = numbers.values()
-    figure = Figure(figsize=(12, 4), layout="constrained")
-    figure.suptitle("the channel as a network server hears it (mean; band: smallest to largest seed)")
-    time_h = [row["time_h"] for row in played.curves[0]]
-    names = {"estimated_sigma_db": "sigma [dB]", "estimated_offset_db": "a [dB]", "estimated_slope": "b"}
-    for axes, (column, name) in zip(figure.subplots(1, 3), names.items(), strict=True):
-        values = np.array([[row[column] for row in curve] for curve in played.curves])
-        axes.plot(time_h, values.mean(axis=0))
-        axes.fill_between(time_h, values.min(axis=0), values.max(axis=0), alpha=0.25, lw=0)
-        axes.set(xlabel="simulated time [h]", ylabel=name)
-        axes.grid(alpha=0.3)
-    figure.savefig(path, dpi=110)
+def _modelled(played: Played) -> list[float]:
+    return played.extra["model"]
 
 
 def _energies(played: Played) -> list[float]:

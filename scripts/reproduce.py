@@ -6,13 +6,15 @@
 
 A study is a table or figure of a paper, or an experiment of ours beside it; `--list` has them all, and what is not
 reproducible. Five seeds each, on D-LoRa's placement; NoReL's have four or more, each with a placement of its own.
-Nothing is tuned to match: a number outside its band stays in the table. Each study leaves a picture beside the table.
-What was played is kept in `cells/`, so that a call that was interrupted goes on where it stopped. `--quick` plays one
-fiftieth of the time, to see that everything runs; its numbers are not comparable.
+Nothing is tuned to match: a number outside its band stays in the table. Each study leaves a picture beside the table,
+NoReL's a table of all learners too. What was played is kept in `cells/`, so that a call that was interrupted goes on
+where it stopped. `--quick` plays one fiftieth of the time, to see that everything runs; its numbers are not comparable.
+`norel-compat` has no cells: it is played whole whenever it is read (some minutes).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +31,7 @@ from scripts.cli import ROOT, JsonPath, UsageError, console, errors, new_app, on
 from scripts.jobs import Job, Store, curve_of, delivery_ratio, play
 from scripts.measures import Estimate, estimate
 from scripts.parallel import Backend, Workers, in_parallel
-from scripts.report import markdown, number
+from scripts.report import markdown, number, with_interval
 
 app = new_app()
 
@@ -45,8 +47,10 @@ class Finding:
     ours: Estimate
 
     @property
-    def inside(self) -> bool:
-        """Whether the mean over seeds lies in the band."""
+    def inside(self) -> bool | None:
+        """Whether the mean over seeds lies in the band; None: there is none."""
+        if math.isinf(self.claim.low) and math.isinf(self.claim.high):
+            return None
         return self.claim.low <= self.ours.mean <= self.claim.high
 
     @property
@@ -62,8 +66,8 @@ class Finding:
             "spread": self.ours.spread,
             "paper": self.claim.paper,
             "difference": self.difference,
-            "low": self.claim.low,
-            "high": self.claim.high,
+            "low": _finite(self.claim.low),
+            "high": _finite(self.claim.high),
             "inside": self.inside,
         }
 
@@ -71,7 +75,7 @@ class Finding:
         """For readers."""
         numbers = (self.ours.mean, self.ours.spread, self.claim.paper, self.difference, self.claim.low, self.claim.high)
         shown = ["-" if value is None else number(value) for value in numbers]
-        return [self.claim.name, *shown, "yes" if self.inside else "no", self.claim.note]
+        return [self.claim.name, *shown, {True: "yes", False: "no", None: "-"}[self.inside], self.claim.note]
 
 
 @app.command(help=__doc__)
@@ -94,15 +98,19 @@ def main(
         folder = results / ("reproduce-quick" if quick else "reproduce")
         numbers = play_all(wanted, Store(folder / "cells", fresh=fresh), quick=quick, jobs=jobs)
         found = [finding for study in wanted for finding in findings(study, numbers)]
-        title = f"{sum(finding.inside for finding in found)} of {len(found)} inside their bands"
+        banded = [finding.inside for finding in found if finding.inside is not None]
+        title = f"{sum(banded)} of {len(banded)} inside their bands"
         title += "; quick runs, not comparable" if quick else ""
         show(title, found)
         text = markdown(_HEADER, [finding.texts() for finding in found])
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "table.md").write_text(f"{title}\n\n{text}", encoding="utf-8")
         for study in wanted:
+            own = {cell.name: numbers[cell.name] for cell in study.cells}
             if study.draw is not None:
-                study.draw(folder / f"{study.name}.png", {cell.name: numbers[cell.name] for cell in study.cells})
+                study.draw(folder / f"{study.name}.png", own)
+            if study.columns:
+                (folder / f"{study.name}.md").write_text(cell_table(study, own), encoding="utf-8")
         console.print(f"table and pictures: {folder}/", markup=False)
         write_json(json, [finding.record() for finding in found])
 
@@ -151,12 +159,24 @@ def _played(store: Store, job: Job) -> Played:
         "joint": [100 * float(state["expected"][0]) for state in states],
         "model": [100 * float(state["expected"][1]) for state in states],
     }
-    return Played([curve_of(state) for state in states], job.config.report_last_h, extra)
+    curves = [curve_of(state) for state in states]
+    return Played(curves, job.config.report_last_h, extra, [state["points"] for state in states])
 
 
 def findings(study: Study, numbers: Numbers) -> list[Finding]:
     """What came out of the claims of a study."""
     return [Finding(claim, estimate(claim.read(*(numbers[name] for name in claim.cells)))) for claim in study.claims]
+
+
+def cell_table(study: Study, numbers: Numbers) -> str:
+    """All cells of a study by its columns, as Markdown: mean and half width of the 95 % interval over seeds."""
+    header = ["cell", *(column.name for column in study.columns)]
+    lines = []
+    for name in numbers:
+        values = [[value for value in column.read(name, numbers) if math.isfinite(value)] for column in study.columns]
+        texts = [with_interval(estimate(each)) if each else "-" for each in values]
+        lines.append([name.removeprefix(f"{study.name}/"), *texts])
+    return markdown(header, lines)
 
 
 def shortened(cell: Cell) -> TrainConfig:
@@ -188,11 +208,15 @@ def show(title: str, findings: Sequence[Finding]) -> None:
     for name in _HEADER[1:-1]:
         table.add_column(name, justify="right")
     for finding in findings:
-        table.add_row(*finding.texts()[:-1], style=None if finding.inside else "yellow")
+        table.add_row(*finding.texts()[:-1], style="yellow" if finding.inside is False else None)
     console.print(table)
     for note in dict.fromkeys(finding.claim.note for finding in findings if finding.claim.note):
         names = [finding.claim.name for finding in findings if finding.claim.note == note]
         console.print(f"{note}: {', '.join(names)}", markup=False)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _config(cell: Cell, more: Sequence[str] = ()) -> TrainConfig:

@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from scripts.measures import METRICS, Row, reported
 
 AGAIN = "band from an independent simulation of the same rules"
@@ -38,11 +41,13 @@ class Played:
         last_h: Length of the part that is reported. h
         extra: What is no row, by name and seed, in percent: `delivery` of the part that is reported, mean over nodes;
             `joint` and `model`, what the closed forms expect of the last assignment.
+        points: The last assignment, by seed. `[N, 4]`
     """
 
     curves: Sequence[Sequence[Row]]
     last_h: float
     extra: Mapping[str, list[float]] = field(default_factory=dict)
+    points: Sequence[NDArray[np.int16]] = ()
 
     def values(self, metric: str, until_h: float | None = None, last_h: float | None = None) -> list[float]:
         """A metric of every seed, over the part that is reported or another one.
@@ -69,7 +74,7 @@ class Claim:
         name: `study/.../what`.
         cells: The cells that it is read off.
         read: From the played cells, in that order, to one value per seed.
-        low, high: The band for the mean over seeds.
+        low, high: The band for the mean over seeds; both infinite: there is none, the number is reported.
         paper: What the paper prints; None: nothing.
         note: For readers.
     """
@@ -84,6 +89,19 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Column:
+    """A number of every cell of a study, for the table that is no claim.
+
+    Attributes:
+        name: With its unit.
+        read: From a cell's name and all played cells to one value per seed.
+    """
+
+    name: str
+    read: Callable[[str, Numbers], list[float]]
+
+
+@dataclass(frozen=True)
 class Study:
     """An experiment of a paper, or one of ours.
 
@@ -93,6 +111,7 @@ class Study:
         cells: What is played.
         claims: What is checked.
         draw: Draws the picture of the study to a path; it must cope with cells that were not played.
+        columns: Of a table of all cells.
     """
 
     name: str
@@ -100,6 +119,7 @@ class Study:
     cells: tuple[Cell, ...]
     claims: tuple[Claim, ...]
     draw: Callable[[Path, Numbers], None] | None = None
+    columns: tuple[Column, ...] = ()
 
 
 def claim(
