@@ -19,6 +19,8 @@ from lora_marl.core.expect.one_gateway import COUNT, LOADS, SINR, SIR, OneGatewa
 from lora_marl.core.kernel.random import normal_quantile
 
 _SMALLEST = 1e-300
+_NEVER = -8.0
+"""Below so many standard deviations no packet is lost: Phi is 6e-16."""
 
 PACKETS, DELIVERED, BITS, ENERGY = 0, 1, 2, 3
 """Columns of the sums over nodes: packets, packets delivered, bits delivered, mJ; all per second."""
@@ -47,6 +49,7 @@ class Incremental:
         nodes, levels = len(points), len(self._tables.levels)
         grids = [np.zeros((nodes, levels)) for _ in range(3)]
         self._state = State(points.astype(np.int16), np.zeros(nodes), *grids)
+        self._apart: tuple[int, NDArray[np.float64]] | None = None
         _begin(self._tables, self._state)
 
     @property
@@ -60,13 +63,24 @@ class Incremental:
 
     def try_points(self, node: int, candidates: NDArray[np.int16]) -> NDArray[np.float64]:
         """The totals if a node used each of some points `[K, 4]`, everybody else staying as is: `[K, 4]`."""
-        return _try_points(self._tables, self._state, node, candidates)
+        return _try_points(self._tables, self._state, self._without(node), node, candidates)
+
+    def bounds(self, node: int, candidates: NDArray[np.int16]) -> NDArray[np.float64]:
+        """Totals `[K, 4]` as if neither the node nor the others disturbed each other: `try_points` never has more."""
+        return _bounds(self._tables, self._state, self._without(node), node, candidates)
 
     def move(self, node: int, point: NDArray[np.int16]) -> None:
         """Give a node another point `[4]`."""
+        self._apart = None
         _change_others(self._tables, self._state, node, -1.0)
         self._state.points[node] = point
         _put_in(self._tables, self._state, node)
+
+    def _without(self, node: int) -> NDArray[np.float64]:
+        """What packets of others survive without a node's interference `[N, Q]`."""
+        if self._apart is None or self._apart[0] != node:
+            self._apart = node, _without(self._tables, self._state, node)
+        return self._apart[1]
 
 
 @njit(cache=True, inline="always")
@@ -109,30 +123,46 @@ def _levels(
 
 
 @njit(cache=True, nogil=True)
-def _spares(
-    t: Tables, n: int, own: NDArray[np.int16], x_dbm: NDArray[np.float64], limit_dbm: NDArray[np.float64],
-    k: int, other: NDArray[np.int16], spared: NDArray[np.float64],
-) -> bool:  # fmt: skip
-    """Write what node `k` leaves of packets of node `n` `[Q]`; False: all, and nothing is written."""
-    if n == k or not t.overlaps[own[2], own[1], other[2], other[1]]:
-        return False
+def _harm(t: Tables, n: int, own: NDArray[np.int16], k: int, other: NDArray[np.int16]) -> tuple[float, float, bool]:
+    """What packets of node `k` can do to those of node `n`, but for its power.
+
+    The probability of overlapping (0: no harm), dB of power that count on top, and whether the limit is of the SINR.
+    """
     collides = own[0] == other[0] and (own[1] == other[1] or not t.equal_bw)
+    if n == k or not t.overlaps[own[2], own[1], other[2], other[1]]:
+        return 0.0, 0.0, False
     if not collides and t.mode != SINR and t.mode != SIR:
-        return False
+        return 0.0, 0.0, False
     busy = _busy(t, k, other)
     window_s = max(t.airtime_s[n, own[0], own[1]] - t.spared_s[own[0], own[1]], 0.0)
     silent_s = t.interval_s[k] + max(t.airtimes - 1.0, 0.0) * t.airtime_s[k, other[0], other[1]]
     hit = busy - (1.0 - busy) * math.expm1(-window_s / silent_s)
-    mean_dbm = _mean_dbm(t, k, other)
+    if collides:
+        return hit, t.capture_db, False
+    return (hit, t.sir_db[own[0], other[0]], False) if t.mode == SIR else (hit, 0.0, True)
+
+
+@njit(cache=True, nogil=True)
+def _spares(
+    hit: float, loud_dbm: float, limits_dbm: NDArray[np.float64], sigma_db: float, spared: NDArray[np.float64]
+) -> bool:
+    """Write what an interferer leaves of packets whose levels have limits `[Q]`; False: all, and nothing is written."""
+    if hit == 0.0 or loud_dbm - limits_dbm[0] < _NEVER * sigma_db:  # the first level is the weakest
+        return False
     for q in range(len(spared)):
-        if collides:
-            limit = x_dbm[q] - t.capture_db
-        elif t.mode == SIR:
-            limit = x_dbm[q] - t.sir_db[own[0], other[0]]
-        else:
-            limit = limit_dbm[q]
-        spared[q] = max(1.0 - hit * _cdf(mean_dbm - limit, t.sigma_db), _SMALLEST)
+        spared[q] = max(1.0 - hit * _cdf(loud_dbm - limits_dbm[q], sigma_db), _SMALLEST)
     return True
+
+
+@njit(cache=True, nogil=True)
+def _spares_of(
+    t: Tables, n: int, own: NDArray[np.int16], x_dbm: NDArray[np.float64], limit_dbm: NDArray[np.float64],
+    k: int, other: NDArray[np.int16], spared: NDArray[np.float64],
+) -> bool:  # fmt: skip
+    """The same of packets of node `n` and interferer `k`."""
+    hit, needed_db, linear = _harm(t, n, own, k, other)
+    limits_dbm = limit_dbm if linear else x_dbm
+    return _spares(hit, _mean_dbm(t, k, other) + needed_db, limits_dbm, t.sigma_db, spared)
 
 
 @njit(cache=True, nogil=True)
@@ -141,20 +171,19 @@ def _add(
     k: int, other: NDArray[np.int16], sign: float, survival: NDArray[np.float64], spared: NDArray[np.float64],
 ) -> None:  # fmt: skip
     """Add (or, with a sign of -1, take out) what node `k` does to packets of node `n` `[Q]`; `spared` is room."""
-    if _spares(t, n, own, x_dbm, limit_dbm, k, other, spared):
+    if _spares_of(t, n, own, x_dbm, limit_dbm, k, other, spared):
         for q in range(len(survival)):
             survival[q] += sign * math.log(spared[q])
 
 
 @njit(cache=True, nogil=True)
-def _delivery(t: Tables, sf: int, reached: float, survival: NDArray[np.float64], load: float) -> float:
-    """From what packets survive `[Q]`, no logarithms."""
-    share = reached * survival.mean()
-    if t.mode == COUNT:
-        place = min(load / t.load_step, LOADS - 1e-9)
-        low = int(place)
-        share *= t.few[sf, low] + (place - low) * (t.few[sf, low + 1] - t.few[sf, low])
-    return share
+def _few(t: Tables, sf: int, load: float) -> float:
+    """Probability that few enough others are on the air."""
+    if t.mode != COUNT:
+        return 1.0
+    place = min(load / t.load_step, LOADS - 1e-9)
+    low = int(place)
+    return t.few[sf, low] + (place - low) * (t.few[sf, low + 1] - t.few[sf, low])
 
 
 @njit(cache=True, nogil=True)
@@ -190,7 +219,7 @@ def _totals(t: Tables, state: State) -> NDArray[np.float64]:
     load = _load(t, state)
     for n in range(len(state.points)):
         own = load - _busy(t, n, state.points[n])
-        delivery = _delivery(t, state.points[n, 0], state.reached[n], np.exp(state.survival[n]), own)
+        delivery = state.reached[n] * np.exp(state.survival[n]).mean() * _few(t, state.points[n, 0], own)
         _book(t, n, state.points[n], delivery, totals)
     return totals
 
@@ -219,35 +248,87 @@ def _put_in(t: Tables, state: State, k: int) -> None:
         )  # fmt: skip
 
 
-@njit(nogil=True)
-def _try_points(t: Tables, state: State, k: int, candidates: NDArray[np.int16]) -> NDArray[np.float64]:
-    """The totals of every candidate; what nodes do to each other that do not overlap it is computed once."""
-    nodes, levels = state.x_dbm.shape
-    _change_others(t, state, k, -1.0)
+@njit(cache=True, nogil=True)
+def _without(t: Tables, state: State, k: int) -> NDArray[np.float64]:
     survival = np.exp(state.survival)
+    spared = np.empty(survival.shape[1])
+    for n in range(len(survival)):
+        own = state.points[n]
+        if _spares_of(t, n, own, state.x_dbm[n], state.limit_dbm[n], k, state.points[k], spared):
+            survival[n] /= spared
+    return survival
+
+
+@njit(cache=True, nogil=True)
+def _others(
+    t: Tables, state: State, survival: NDArray[np.float64], k: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    """What the others deliver without node `k` `[N]`, their totals `[4]`, and their load."""
+    alone, totals = np.zeros(len(survival)), np.zeros(4)
     load = _load(t, state) - _busy(t, k, state.points[k])
-    found = np.zeros((len(candidates), 4))
-    alone = np.empty(nodes)
-    for n in range(nodes):
-        own = load - _busy(t, n, state.points[n])
-        alone[n] = _delivery(t, state.points[n, 0], state.reached[n], survival[n], own)
-    x_dbm, limit_dbm, mine, spared = np.empty(levels), np.empty(levels), np.empty(levels), np.empty(levels)
+    for n in range(len(survival)):
+        if n != k:
+            point = state.points[n]
+            few = _few(t, point[0], load - _busy(t, n, point))
+            alone[n] = state.reached[n] * survival[n].mean() * few
+            _book(t, n, point, alone[n], totals)
+    return alone, totals, load
+
+
+@njit(nogil=True)
+def _bounds(
+    t: Tables, state: State, survival: NDArray[np.float64], k: int, candidates: NDArray[np.int16]
+) -> NDArray[np.float64]:
+    _, totals, _ = _others(t, state, survival, k)
+    found = np.empty((len(candidates), 4))
+    x_dbm, limit_dbm = np.empty(survival.shape[1]), np.empty(survival.shape[1])
     for c in range(len(candidates)):
-        point = candidates[c]
-        reached = _levels(t, k, point, x_dbm, limit_dbm)
-        mine[:] = 1.0
-        for n in range(nodes):
-            if n == k:
+        found[c] = totals
+        _book(t, k, candidates[c], _levels(t, k, candidates[c], x_dbm, limit_dbm), found[c])
+    return found
+
+
+@njit(nogil=True)
+def _try_points(
+    t: Tables, state: State, survival: NDArray[np.float64], k: int, candidates: NDArray[np.int16]
+) -> NDArray[np.float64]:
+    """The totals of every candidate; what does not depend on its power is computed once for those that share it."""
+    (nodes, levels), count = survival.shape, len(candidates)
+    alone, totals, load = _others(t, state, survival, k)
+    found, reached, loud_dbm = np.empty((count, 4)), np.empty(count), np.empty(count)
+    x_dbm, limit_dbm, mine = np.empty((count, levels)), np.empty((count, levels)), np.ones((count, levels))
+    fresh, spared = np.ones(count, np.bool_), np.empty(levels)
+    for c in range(count):
+        found[c], loud_dbm[c] = totals, _mean_dbm(t, k, candidates[c])
+        reached[c] = _levels(t, k, candidates[c], x_dbm[c], limit_dbm[c])
+        fresh[c] = c == 0 or np.any(candidates[c, :3] != candidates[c - 1, :3])
+    for n in range(nodes):
+        if n == k:
+            continue
+        other = state.points[n]
+        mean_dbm, own_load = _mean_dbm(t, n, other), load - _busy(t, n, other)
+        rate = 1.0 / (t.interval_s[n] + t.airtimes * t.airtime_s[n, other[0], other[1]])
+        for c in range(count):
+            if fresh[c]:
+                on_me, on_them = _harm(t, k, candidates[c], n, other), _harm(t, n, other, k, candidates[c])
+                few = _few(t, other[0], own_load + _busy(t, k, candidates[c]))
+                limits_dbm = state.limit_dbm[n] if on_them[2] else state.x_dbm[n]
+            mine_dbm = limit_dbm[c] if on_me[2] else x_dbm[c]
+            if _spares(on_me[0], mean_dbm + on_me[1], mine_dbm, t.sigma_db, spared):
+                for q in range(levels):
+                    mine[c, q] *= spared[q]
+            if _spares(on_them[0], loud_dbm[c] + on_them[1], limits_dbm, t.sigma_db, spared):
+                left = 0.0
+                for q in range(levels):
+                    left += survival[n, q] * spared[q]
+                gained = rate * (state.reached[n] * few * left / levels - alone[n])
+            elif t.mode == COUNT:
+                gained = rate * (state.reached[n] * few * survival[n].mean() - alone[n])
+            else:
                 continue
-            other, delivery = state.points[n], alone[n]
-            if _spares(t, k, point, x_dbm, limit_dbm, n, other, spared):
-                mine *= spared
-            hit = _spares(t, n, other, state.x_dbm[n], state.limit_dbm[n], k, point, spared)
-            if hit or t.mode == COUNT:
-                theirs = survival[n] * spared if hit else survival[n]
-                now = load + _busy(t, k, point) - _busy(t, n, other)
-                delivery = _delivery(t, other[0], state.reached[n], theirs, now)
-            _book(t, n, other, delivery, found[c])
-        _book(t, k, point, _delivery(t, point[0], reached, mine, load), found[c])
-    _change_others(t, state, k, 1.0)
+            found[c, DELIVERED] += gained
+            found[c, BITS] += gained * t.bits[n]
+    for c in range(count):
+        share = reached[c] * mine[c].mean() * _few(t, candidates[c, 0], load)
+        _book(t, k, candidates[c], share, found[c])
     return found

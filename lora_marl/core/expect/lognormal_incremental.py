@@ -119,7 +119,7 @@ def _delivery(reach, survival):  # type: ignore[no-untyped-def]
     """D `[N]` from what packets survive per set of gateways `[N, 2^G]`."""
     found = np.empty(len(survival))
     for n in range(len(survival)):
-        found[n] = reach.heard[n] * survives(survival[n], reach.count[n])
+        found[n] = reach.heard[n] * survives(survival[n], reach.counts[n])
     return found
 
 
@@ -129,7 +129,7 @@ def _add(net, reach, n, k, sign, scale, logs, spared):  # type: ignore[no-untype
     e = overlap(net, n, net, k) if n != k else 0.0
     if e != 0.0:
         spare(e, net, reach, n, net, k, scale, spared)
-        for region in range(1, 1 << reach.count[n]):
+        for region in range(1, 1 << reach.counts[n]):
             logs[region] += sign * math.log(max(spared[region], _SMALLEST))
 
 
@@ -158,18 +158,20 @@ def _try(net, reach, survival, tried, tried_reach, k, scale):  # type: ignore[no
     spared = np.empty(1 << MOST_GATEWAYS)
     on_me = on_them = 0.0
     for n in range(nodes):
-        alone = reach.heard[n] * survives(survival[n], reach.count[n])
+        alone = reach.heard[n] * survives(survival[n], reach.counts[n])
         for c in range(count if n != k else 0):
             if c == 0 or tried.sf[c] != tried.sf[c - 1] or tried.channel[c] != tried.channel[c - 1]:
                 on_me, on_them = overlap(tried, c, net, n), overlap(net, n, tried, c)
             found[c, n] = alone
             if on_me != 0.0:
                 spare(on_me, tried, tried_reach, c, net, n, scale, spared)
-                mine[c, : 1 << tried_reach.count[c]] *= spared[: 1 << tried_reach.count[c]]
+                for region in range(1, 1 << tried_reach.counts[c]):
+                    mine[c, region] *= spared[region]
             if on_them != 0.0:
                 spare(on_them, net, reach, n, tried, c, scale, spared)
-                spared[: 1 << reach.count[n]] *= survival[n, : 1 << reach.count[n]]
-                found[c, n] = reach.heard[n] * survives(spared, reach.count[n])
+                for region in range(1, 1 << reach.counts[n]):
+                    spared[region] *= survival[n, region]
+                found[c, n] = reach.heard[n] * survives(spared, reach.counts[n])
     for c in range(count):
-        found[c, k] = tried_reach.heard[c] * survives(mine[c], tried_reach.count[c])
+        found[c, k] = tried_reach.heard[c] * survives(mine[c], tried_reach.counts[c])
     return found

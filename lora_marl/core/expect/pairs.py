@@ -21,8 +21,8 @@ Vector = NDArray[np.float64]
 class Reach(NamedTuple):
     """Which gateways packets of every node may reach by themselves."""
 
-    members: NDArray[np.int64]  # [N, 5], gateways in reach, the first `count` of a row
-    count: NDArray[np.int64]  # [N]
+    members: NDArray[np.int64]  # [N, 5], gateways in reach, the first of `counts` in a row
+    counts: NDArray[np.int64]  # [N]
     heard: Vector  # [N], probability that one of them hears a packet that nothing disturbs
 
 
@@ -120,13 +120,13 @@ def spare(e, net, reach, i, by, j, scale, spared):  # type: ignore[no-untyped-de
     """
     needed_db = net.threshold_db[net.sf[i], by.sf[j]]
     spared[0] = e
-    for m in range(reach.count[i]):
+    for m in range(reach.counts[i]):
         g = reach.members[i, m]
         hit = normal_cdf((needed_db + by.mean_dbm[j, g] - net.mean_dbm[i, g]) * scale)
         for k in range(1 << m):
             spared[k | 1 << m] = spared[k] * hit
             spared[k] *= 1.0 - hit
-    for k in range(1 << reach.count[i]):
+    for k in range(1 << reach.counts[i]):
         spared[k] = 1.0 - spared[k]
 
 
@@ -153,6 +153,7 @@ def _pairs(net, reach):  # type: ignore[no-untyped-def]
             e = overlap(net, i, net, j) if j != i else 0.0
             if e != 0.0:
                 spare(e, net, reach, i, net, j, scale, spared)
-                product[: 1 << reach.count[i]] *= spared[: 1 << reach.count[i]]
-        found[i] = reach.heard[i] * survives(product, reach.count[i])
+                for k in range(1, 1 << reach.counts[i]):
+                    product[k] *= spared[k]
+        found[i] = reach.heard[i] * survives(product, reach.counts[i])
     return found
