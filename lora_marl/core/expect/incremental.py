@@ -90,12 +90,12 @@ def _cdf(difference: float, sigma: float) -> float:
     return normal_cdf(difference / sigma)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, inline="always")
 def _mean_dbm(t: Tables, n: int, point: NDArray[np.int16]) -> float:
     return t.gain_db[n] + t.tp_dbm[point[3]] - t.channel_loss_db[point[2]]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, inline="always")
 def _busy(t: Tables, n: int, point: NDArray[np.int16]) -> float:
     airtime_s = t.airtime_s[n, point[0], point[1]]
     return min(airtime_s / (t.interval_s[n] + t.airtimes * airtime_s), 1.0)
@@ -122,7 +122,7 @@ def _levels(
     return reached
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, inline="always")
 def _harm(t: Tables, n: int, own: NDArray[np.int16], k: int, other: NDArray[np.int16]) -> tuple[float, float, bool]:
     """What packets of node `k` can do to those of node `n`, but for its power.
 
@@ -176,7 +176,7 @@ def _add(
             survival[q] += sign * math.log(spared[q])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, inline="always")
 def _few(t: Tables, sf: int, load: float) -> float:
     """Probability that few enough others are on the air."""
     if t.mode != COUNT:
