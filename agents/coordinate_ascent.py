@@ -7,11 +7,13 @@
 
 (EE alone is degenerate: everybody at the lowest power and the smallest spreading factor wins.)
 
-Coordinate ascent over the closed form of one gateway (`lora_marl.core.expect`): nodes are visited in random order, each
-takes the point that serves the goal best while all others stay, until a sweep changes nothing. From three starts:
-everybody at the smallest spreading factor, quantiles of distance, and a random one; the best end is kept. While
-`least_pdr` is not reached, the point of highest PDR is taken. The closed form errs a little, so that the goal of
-`reference-ee` is `least_pdr` and `margin`.
+Coordinate ascent over a closed form (`lora_marl.core.expect`): nodes are visited in random order, each takes the point
+that serves the goal best while all others stay, until a sweep changes nothing. From three starts: everybody at the
+smallest spreading factor, quantiles of distance, and a random one; the best end is kept. While `least_pdr` is not
+reached, the point of highest PDR is taken. The closed form errs a little, so that the goal of `reference-ee` is
+`least_pdr` and `margin`. Points that could not do better if the node disturbed nobody and nobody it are not tried.
+
+The closed form is `OneGateway`, or the pairwise `LogNormal` for several gateways, at most five in a node's reach.
 
 A goal with a constraint stops single moves early: the first nodes that are visited spend all the PDR there is to spare,
 and nobody gives any back. So each start first goes through sweeps that maximise log EE + price PDR, the price falling
@@ -29,7 +31,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,8 +39,9 @@ from numpy.typing import NDArray
 from agents.fixed import DistanceQuantile, StaticSF7
 from agents.learner import Learner
 from lora_marl.core.downlink import NEVER, Feedback
-from lora_marl.core.expect import Expectation, OneGateway
+from lora_marl.core.expect import Expectation, LogNormal, OneGateway
 from lora_marl.core.expect.incremental import BITS, DELIVERED, ENERGY, PACKETS, Incremental
+from lora_marl.core.expect.lognormal_incremental import LogNormalIncremental
 
 if TYPE_CHECKING:
     from lora_marl.core.outcome import Decisions
@@ -54,11 +57,46 @@ _GAIN = 1e-9
 """Relative improvement below which a point is not changed, so that rounding cannot make the ascent go round."""
 
 
+ClosedForm = OneGateway | LogNormal
+
+
+class Allocation(Protocol):
+    """An allocation and its expectation while single nodes move; see `Incremental`."""
+
+    @property
+    def points(self) -> NDArray[np.int16]: ...  # noqa: D102
+    def totals(self) -> NDArray[np.float64]: ...  # noqa: D102
+    def try_points(self, node: int, candidates: NDArray[np.int16]) -> NDArray[np.float64]: ...  # noqa: D102
+    def bounds(self, node: int, candidates: NDArray[np.int16]) -> NDArray[np.float64]: ...  # noqa: D102
+    def move(self, node: int, point: NDArray[np.int16]) -> None: ...  # noqa: D102
+
+
+def closed_form_of(scenario: Scenario) -> ClosedForm:
+    """The closed form that the ascent goes by.
+
+    Raises:
+        ValueError: a network that it does not have, saying why.
+    """
+    if scenario.gateways == 1:
+        return OneGateway(scenario)
+    try:
+        return LogNormal(scenario, variant="pairwise")
+    except ValueError as error:
+        raise ValueError(f"scenario has {scenario.gateways} gateways; {error}") from error
+
+
+def allocation_of(closed_form: ClosedForm, points: NDArray[np.int16]) -> Allocation:
+    """An allocation `[N, 4]` whose nodes can move."""
+    if isinstance(closed_form, OneGateway):
+        return Incremental(closed_form, points)
+    return LogNormalIncremental(closed_form, points)
+
+
 class Reference(Learner):
     """Operating points found by coordinate ascent before the run, which never change.
 
     Args:
-        scenario: The network; one gateway.
+        scenario: The network.
         seeds: One per replica; the assignment is the same for all that have one placement.
         least_pdr: PDR that the assignment must reach before anything else counts. 0 to 1
         margin: Added to it. 0 to 1
@@ -69,7 +107,7 @@ class Reference(Learner):
         expected: What the closed form expects of each assignment: one for every placement.
 
     Raises:
-        ValueError: a parameter outside its range, or a network that has no closed form (see `OneGateway`).
+        ValueError: a parameter outside its range, or a network that has no closed form (see the two).
     """
 
     def __init__(
@@ -85,7 +123,7 @@ class Reference(Learner):
             raise ValueError(f"powers = {powers!r} is not one of {', '.join(POWERS)}")
         goal, last = min(least_pdr + margin, 1.0), _in_the_end(scenario)
         candidates = every_point(scenario, powers)
-        closed_forms = [OneGateway(last.replica(number)) for number in range(min(last.placements, len(seeds)))]
+        closed_forms = [closed_form_of(last.replica(number)) for number in range(min(last.placements, len(seeds)))]
         found = [best_assignment(closed_form, candidates, goal, int(sweeps)) for closed_form in closed_forms]
         super().__init__(scenario, seeds, fixed_point=found[0] if len(found) == 1 else np.stack(found))
         self.feedback = Feedback(packets=NEVER, answers=False)
@@ -148,7 +186,7 @@ def starts(scenario: Scenario) -> Iterable[NDArray[np.int16]]:
 
 
 def best_assignment(
-    closed_form: OneGateway, candidates: NDArray[np.int16], goal: float, sweeps: int
+    closed_form: ClosedForm, candidates: NDArray[np.int16], goal: float, sweeps: int
 ) -> NDArray[np.int16]:
     """The best of the assignments that the ascents end at `[N, 4]`; nodes use the candidates `[K, 4]`."""
     ends = []
@@ -156,14 +194,14 @@ def best_assignment(
         start[:, 3] = np.maximum(start[:, 3], candidates[:, 3].min())
         begin = approached(closed_form, start, goal, candidates) if goal < 1.0 else start
         ends.append(ascended(closed_form, begin, goal, sweeps, candidates))
-    return max(ends, key=lambda end: rank(Incremental(closed_form, end).totals()[None], goal)[0])
+    return max(ends, key=lambda end: rank(allocation_of(closed_form, end).totals()[None], goal)[0])
 
 
 def ascended(
-    closed_form: OneGateway, start: NDArray[np.int16], least_pdr: float, sweeps: int, candidates: NDArray[np.int16]
+    closed_form: ClosedForm, start: NDArray[np.int16], least_pdr: float, sweeps: int, candidates: NDArray[np.int16]
 ) -> NDArray[np.int16]:
     """Where coordinate ascent from an assignment `[N, 4]` over the candidates `[K, 4]` ends."""
-    allocation = Incremental(closed_form, start)
+    allocation = allocation_of(closed_form, start)
     rng = np.random.default_rng(_SEED)
     for _ in range(sweeps):
         moves = [
@@ -176,10 +214,10 @@ def ascended(
 
 
 def approached(
-    closed_form: OneGateway, start: NDArray[np.int16], least_pdr: float, candidates: NDArray[np.int16]
+    closed_form: ClosedForm, start: NDArray[np.int16], least_pdr: float, candidates: NDArray[np.int16]
 ) -> NDArray[np.int16]:
     """The best assignment `[N, 4]` on the way of sweeps at a price of PDR that closes in on `least_pdr`."""
-    allocation = Incremental(closed_form, start)
+    allocation = allocation_of(closed_form, start)
     rng = np.random.default_rng(_SEED)
     best, best_rank = start, rank(allocation.totals()[None], least_pdr)[0]
     price, step, reached_before = _PRICE, _PRICE_STEP, None
@@ -226,17 +264,20 @@ def _in_the_end(scenario: Scenario) -> Scenario:
 
 
 def _improved(
-    allocation: Incremental,
+    allocation: Allocation,
     node: int,
     candidates: NDArray[np.int16],
     ranked: Callable[[NDArray[np.float64]], list[tuple[bool, float]]],
 ) -> bool:
     """Gives a node its best point; whether that is another one."""
     before = ranked(allocation.totals()[None])[0]
-    found = ranked(allocation.try_points(node, candidates))
+    hopeful = candidates[[bound > before for bound in ranked(allocation.bounds(node, candidates))]]
+    if len(hopeful) == 0:
+        return False
+    found = ranked(allocation.try_points(node, hopeful))
     best = max(range(len(found)), key=found.__getitem__)
     reached, value = found[best]
     if reached == before[0] and value <= before[1] + abs(before[1]) * _GAIN:
         return False
-    allocation.move(node, candidates[best])
+    allocation.move(node, hopeful[best])
     return True

@@ -149,8 +149,13 @@ def _spares(
     """Write what an interferer leaves of packets whose levels have limits `[Q]`; False: all, and nothing is written."""
     if hit == 0.0 or loud_dbm - limits_dbm[0] < _NEVER * sigma_db:  # the first level is the weakest
         return False
+    if sigma_db == 0.0:
+        spared[:] = max(1.0 - hit * (loud_dbm > limits_dbm[0]), _SMALLEST)
+        return True
+    scale = 1.0 / sigma_db
     for q in range(len(spared)):
-        spared[q] = max(1.0 - hit * _cdf(loud_dbm - limits_dbm[q], sigma_db), _SMALLEST)
+        left = 1.0 - hit * normal_cdf((loud_dbm - limits_dbm[q]) * scale)
+        spared[q] = left if left > _SMALLEST else _SMALLEST
     return True
 
 

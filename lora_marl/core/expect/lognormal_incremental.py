@@ -48,6 +48,7 @@ class LogNormalIncremental:
         self._scale = 1.0 / (self._net.sigma_db * math.sqrt(2.0))
         self._reach = reach_of(self._net)
         self._books = closed_form.expectation(points, np.arange(len(points)), np.zeros(len(points)))
+        self._apart: tuple[int, Matrix] | None = None
         self._logs = np.zeros((len(points), 1 << min(self._net.mean_dbm.shape[1], MOST_GATEWAYS)))
         for node in range(len(points)):
             _change_others(self._net, self._reach, self._logs, node, 1.0, self._scale)
@@ -82,7 +83,7 @@ class LogNormalIncremental:
 
     def move(self, node: int, point: NDArray[np.int16]) -> None:
         """Give a node another point `[4]`."""
-        one = np.array([node])
+        self._apart, one = None, np.array([node])
         moved = self._closed_form.network(np.asarray(point)[None], one)
         reach = reach_of(moved)
         _change_others(self._net, self._reach, self._logs, node, -1.0, self._scale)
@@ -98,9 +99,11 @@ class LogNormalIncremental:
 
     def _without(self, node: int) -> Matrix:
         """What packets of others survive per set of gateways without a node's interference `[N, 2^G]`."""
-        logs = self._logs.copy()
-        _change_others(self._net, self._reach, logs, node, -1.0, self._scale)
-        return np.exp(logs)
+        if self._apart is None or self._apart[0] != node:
+            logs = self._logs.copy()
+            _change_others(self._net, self._reach, logs, node, -1.0, self._scale)
+            self._apart = node, np.exp(logs)
+        return self._apart[1]
 
     def _totals(self, node: int, candidates: NDArray[np.int16], delivery: Matrix) -> Matrix:
         """Totals `[K, 4]` of deliveries `[K, N]` with each of the candidates of a node."""
