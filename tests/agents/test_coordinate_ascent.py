@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import agents
-from agents.coordinate_ascent import approached, ascended, closed_form_of, every_point, rank, starts
+from agents.ascent import approached, ascended, closed_form_of, every_point, rank, starts
 from lora_marl.core.air import Air
 from lora_marl.core.expect import LogNormal, OneGateway
 from lora_marl.core.expect.incremental import Incremental
