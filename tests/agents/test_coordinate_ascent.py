@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import agents
-from agents.coordinate_ascent import approached, ascended, every_point, rank, starts
+from agents.ascent import approached, ascended, closed_form_of, every_point, rank, starts
 from lora_marl.core.air import Air
-from lora_marl.core.expect import OneGateway
+from lora_marl.core.expect import LogNormal, OneGateway
 from lora_marl.core.expect.incremental import Incremental
 from lora_marl.core.presets import journal_network, norel_network
 from lora_marl.core.scenario import Change
@@ -105,8 +105,42 @@ def test_bad_parameters_and_networks_are_named(network):
         agents.make("reference-ee", network, [0], least_pdr=1.5)
     with pytest.raises(ValueError, match="sweeps = 0"):
         agents.make("reference-pdr", network, [0], sweeps=0)
-    with pytest.raises(ValueError, match="2 gateways"):
+    with pytest.raises(ValueError, match="2 gateways; reception.inter_sf: 'sinr'"):
         agents.make("reference-pdr", replace(network, gateway_xy_m=np.zeros((2, 2))), [0])
+
+
+def test_for_several_gateways_the_best_end_is_the_best_of_all_assignments():
+    network = norel_network(3, 4000.0, gateway_xy_m=[[0, 0], [3000, 0]], packets_per_s=0.05, feedback="free")
+    network = replace(network, region=replace(network.region, spreading_factors=(7, 9, 12), tp_dbm=(2.0, 14.0)))
+    closed_form, each = closed_form_of(network), every_point(network)
+    everything = [closed_form.expect(np.array(points)).pdr for points in product(each, repeat=3)]
+    ends = [closed_form.expect(ascended(closed_form, start, 1.0, 50, each)).pdr for start in starts(network)]
+    found = agents.make("reference-pdr", network, [0]).expected[0].pdr
+    assert found == pytest.approx(max(everything), rel=1e-9)
+    assert max(ends) == pytest.approx(max(everything), rel=1e-9)
+    assert found > np.median(everything) + 0.01
+
+
+def test_for_several_gateways_it_beats_the_rules_under_the_exact_model():
+    network = norel_network(30, 4000.0, gateway_xy_m=[[0, 0], [3000, 0]], packets_per_s=0.02, feedback="free")
+    exact = LogNormal(network, variant="joint")
+    names = ("reference-pdr", "load-sorted", "min-sf")
+    reference, balanced, least = (exact.expect(agents.make(name, network, [0]).initial_points()[0]) for name in names)
+    assert reference.pdr > balanced.pdr > least.pdr
+
+
+def test_points_that_are_not_tried_would_not_have_been_taken(network):
+    closed_form, points = OneGateway(network), every_point(network)
+    _, start, _ = starts(network)
+    allocation = Incremental(closed_form, start)
+    left_out = 0
+    for node in range(network.nodes):
+        now, tried = rank(allocation.totals()[None], 1.0)[0], rank(allocation.try_points(node, points), 1.0)
+        hopeful = [bound > now for bound in rank(allocation.bounds(node, points), 1.0)]
+        assert all(value <= now for value, kept in zip(tried, hopeful, strict=True) if not kept)
+        left_out += hopeful.count(False)
+        allocation.move(node, points[max(range(len(tried)), key=tried.__getitem__)])
+    assert left_out > network.nodes
 
 
 def test_every_placement_has_an_assignment_of_its_own():

@@ -1,7 +1,8 @@
 """The closed-form air: delivery in expectation, without playing packets.
 
 `OneGateway`: one gateway, shadowing, capture and every reception rule but energies; `Incremental` keeps it up to date.
-`LogNormal`: any gateways, capture and pairwise interference: NoReL's model and an exact one.
+`LogNormal`: any gateways, capture and pairwise interference: NoReL's model and an exact one; `LogNormalIncremental`
+keeps the pairwise one up to date.
 """
 
 from lora_marl.core.expect.lognormal import LogNormal

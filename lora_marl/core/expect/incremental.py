@@ -7,31 +7,14 @@ node without deciding for any. It is held to `OneGateway.expect`, the plain stat
 
 from __future__ import annotations
 
-import math
-from typing import NamedTuple
-
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from lora_marl.core.expect.normal import normal_cdf
-from lora_marl.core.expect.one_gateway import COUNT, LOADS, SINR, SIR, OneGateway, Tables
-from lora_marl.core.kernel.random import normal_quantile
+from lora_marl.core.expect import incremental_kernel as kernel
+from lora_marl.core.expect.incremental_kernel import BITS, DELIVERED, ENERGY, PACKETS
+from lora_marl.core.expect.one_gateway import OneGateway
 
-_SMALLEST = 1e-300
-
-PACKETS, DELIVERED, BITS, ENERGY = 0, 1, 2, 3
-"""Columns of the sums over nodes: packets, packets delivered, bits delivered, mJ; all per second."""
-
-
-class State(NamedTuple):
-    """What changes with the allocation."""
-
-    points: NDArray[np.int16]  # [N, 4]
-    reached: NDArray[np.float64]  # [N], probability to reach the floor
-    x_dbm: NDArray[np.float64]  # [N, Q]
-    limit_dbm: NDArray[np.float64]  # [N, Q], interference that lowers the SINR to what is needed
-    survival: NDArray[np.float64]  # [N, Q], logarithms
+__all__ = ["BITS", "DELIVERED", "ENERGY", "PACKETS", "Incremental"]
 
 
 class Incremental:
@@ -44,10 +27,12 @@ class Incremental:
 
     def __init__(self, closed_form: OneGateway, points: NDArray[np.int16]) -> None:
         self._tables = closed_form.tables
-        nodes, levels = len(points), len(self._tables.levels)
-        grids = [np.zeros((nodes, levels)) for _ in range(3)]
-        self._state = State(points.astype(np.int16), np.zeros(nodes), *grids)
-        _begin(self._tables, self._state)
+        points = points.astype(np.int16)
+        found = kernel.levels(self._tables, np.arange(len(points)), points)
+        self._state = kernel.State(points, *found, np.zeros_like(found.x_dbm))
+        self._apart: tuple[int, NDArray[np.float64]] | None = None
+        for node in range(len(points)):
+            kernel.change_others(self._tables, self._state, node, 1.0)
 
     @property
     def points(self) -> NDArray[np.int16]:
@@ -56,198 +41,37 @@ class Incremental:
 
     def totals(self) -> NDArray[np.float64]:
         """Packets, packets delivered, bits delivered and mJ, all per second, over all nodes `[4]`."""
-        return _totals(self._tables, self._state)
+        return kernel.totals(self._tables, self._state)
 
     def try_points(self, node: int, candidates: NDArray[np.int16]) -> NDArray[np.float64]:
         """The totals if a node used each of some points `[K, 4]`, everybody else staying as is: `[K, 4]`."""
-        return _try_points(self._tables, self._state, node, candidates)
+        tried = self._levels(node, candidates)
+        return kernel.try_points(self._tables, self._state, self._without(node), node, candidates, tried)
+
+    def bounds(self, node: int, candidates: NDArray[np.int16]) -> NDArray[np.float64]:
+        """Totals `[K, 4]` as if neither the node nor the others disturbed each other: `try_points` never has more."""
+        reached = self._levels(node, candidates).reached
+        return kernel.bounds(self._tables, self._state, self._without(node), node, candidates, reached)
 
     def move(self, node: int, point: NDArray[np.int16]) -> None:
         """Give a node another point `[4]`."""
-        _change_others(self._tables, self._state, node, -1.0)
-        self._state.points[node] = point
-        _put_in(self._tables, self._state, node)
+        self._apart, state = None, self._state
+        kernel.change_others(self._tables, state, node, -1.0)
+        state.points[node] = point
+        moved = self._levels(node, state.points[node : node + 1])
+        state.reached[node], state.x_dbm[node], state.limit_dbm[node] = (
+            moved.reached[0],
+            moved.x_dbm[0],
+            moved.limit_dbm[0],
+        )
+        kernel.change_others(self._tables, state, node, 1.0)
+        kernel.rebuild(self._tables, state, node)
 
+    def _levels(self, node: int, points: NDArray[np.int16]) -> kernel.Levels:
+        return kernel.levels(self._tables, np.full(len(points), node), points)
 
-@njit(cache=True, inline="always")
-def _cdf(difference: float, sigma: float) -> float:
-    if sigma == 0.0:
-        return 1.0 if difference > 0.0 else 0.0
-    return normal_cdf(difference / sigma)
-
-
-@njit(cache=True, nogil=True)
-def _mean_dbm(t: Tables, n: int, point: NDArray[np.int16]) -> float:
-    return t.gain_db[n] + t.tp_dbm[point[3]] - t.channel_loss_db[point[2]]
-
-
-@njit(cache=True, nogil=True)
-def _busy(t: Tables, n: int, point: NDArray[np.int16]) -> float:
-    airtime_s = t.airtime_s[n, point[0], point[1]]
-    return min(airtime_s / (t.interval_s[n] + t.airtimes * airtime_s), 1.0)
-
-
-@njit(nogil=True)
-def _levels(
-    t: Tables, n: int, point: NDArray[np.int16], x_dbm: NDArray[np.float64], limit_dbm: NDArray[np.float64]
-) -> float:
-    """Write a packet's powers and limits `[Q]`; the probability that it reaches the floor."""
-    sf, bw = point[0], point[1]
-    mean_dbm, floor_dbm = _mean_dbm(t, n, point), t.floor_dbm[sf, bw]
-    reached = (
-        1.0 - _cdf(floor_dbm - mean_dbm, t.sigma_db) if t.sigma_db > 0.0 else (1.0 if mean_dbm >= floor_dbm else 0.0)
-    )
-    for q in range(len(t.levels)):
-        x_dbm[q] = mean_dbm
-        if t.sigma_db > 0.0:
-            part = 1.0 - reached + reached * t.levels[q]
-            x_dbm[q] += t.sigma_db * normal_quantile(min(max(part, 1e-15), 1.0 - 1e-15))
-        if t.mode == SINR:
-            left_mw = 10.0 ** (x_dbm[q] / 10.0) / t.sinr_ratio[sf] - t.noise_mw[bw]
-            limit_dbm[q] = 10.0 * math.log10(left_mw) if left_mw > 1e-30 else (-300.0 if left_mw > 0.0 else -np.inf)
-    return reached
-
-
-@njit(cache=True, nogil=True)
-def _spares(
-    t: Tables, n: int, own: NDArray[np.int16], x_dbm: NDArray[np.float64], limit_dbm: NDArray[np.float64],
-    k: int, other: NDArray[np.int16], spared: NDArray[np.float64],
-) -> bool:  # fmt: skip
-    """Write what node `k` leaves of packets of node `n` `[Q]`; False: all, and nothing is written."""
-    if n == k or not t.overlaps[own[2], own[1], other[2], other[1]]:
-        return False
-    collides = own[0] == other[0] and (own[1] == other[1] or not t.equal_bw)
-    if not collides and t.mode != SINR and t.mode != SIR:
-        return False
-    busy = _busy(t, k, other)
-    window_s = max(t.airtime_s[n, own[0], own[1]] - t.spared_s[own[0], own[1]], 0.0)
-    silent_s = t.interval_s[k] + max(t.airtimes - 1.0, 0.0) * t.airtime_s[k, other[0], other[1]]
-    hit = busy - (1.0 - busy) * math.expm1(-window_s / silent_s)
-    mean_dbm = _mean_dbm(t, k, other)
-    for q in range(len(spared)):
-        if collides:
-            limit = x_dbm[q] - t.capture_db
-        elif t.mode == SIR:
-            limit = x_dbm[q] - t.sir_db[own[0], other[0]]
-        else:
-            limit = limit_dbm[q]
-        spared[q] = max(1.0 - hit * _cdf(mean_dbm - limit, t.sigma_db), _SMALLEST)
-    return True
-
-
-@njit(cache=True, nogil=True)
-def _add(
-    t: Tables, n: int, own: NDArray[np.int16], x_dbm: NDArray[np.float64], limit_dbm: NDArray[np.float64],
-    k: int, other: NDArray[np.int16], sign: float, survival: NDArray[np.float64], spared: NDArray[np.float64],
-) -> None:  # fmt: skip
-    """Add (or, with a sign of -1, take out) what node `k` does to packets of node `n` `[Q]`; `spared` is room."""
-    if _spares(t, n, own, x_dbm, limit_dbm, k, other, spared):
-        for q in range(len(survival)):
-            survival[q] += sign * math.log(spared[q])
-
-
-@njit(cache=True, nogil=True)
-def _delivery(t: Tables, sf: int, reached: float, survival: NDArray[np.float64], load: float) -> float:
-    """From what packets survive `[Q]`, no logarithms."""
-    share = reached * survival.mean()
-    if t.mode == COUNT:
-        place = min(load / t.load_step, LOADS - 1e-9)
-        low = int(place)
-        share *= t.few[sf, low] + (place - low) * (t.few[sf, low + 1] - t.few[sf, low])
-    return share
-
-
-@njit(cache=True, nogil=True)
-def _book(t: Tables, n: int, point: NDArray[np.int16], delivery: float, totals: NDArray[np.float64]) -> None:
-    airtime_s = t.airtime_s[n, point[0], point[1]]
-    rate = 1.0 / (t.interval_s[n] + t.airtimes * airtime_s)
-    totals[PACKETS] += rate
-    totals[DELIVERED] += rate * delivery
-    totals[BITS] += rate * delivery * t.bits[n]
-    totals[ENERGY] += rate * (t.tp_mw[point[3]] * airtime_s + t.receive_mj)
-
-
-@njit(nogil=True)
-def _begin(t: Tables, state: State) -> None:
-    for n in range(len(state.points)):
-        state.reached[n] = _levels(t, n, state.points[n], state.x_dbm[n], state.limit_dbm[n])
-        state.survival[n] = 0.0
-    for k in range(len(state.points)):
-        _change_others(t, state, k, 1.0)
-
-
-@njit(cache=True, nogil=True)
-def _load(t: Tables, state: State) -> float:
-    load = 0.0
-    for n in range(len(state.points)):
-        load += _busy(t, n, state.points[n])
-    return load
-
-
-@njit(cache=True, nogil=True)
-def _totals(t: Tables, state: State) -> NDArray[np.float64]:
-    totals = np.zeros(4)
-    load = _load(t, state)
-    for n in range(len(state.points)):
-        own = load - _busy(t, n, state.points[n])
-        delivery = _delivery(t, state.points[n, 0], state.reached[n], np.exp(state.survival[n]), own)
-        _book(t, n, state.points[n], delivery, totals)
-    return totals
-
-
-@njit(cache=True, nogil=True)
-def _change_others(t: Tables, state: State, k: int, sign: float) -> None:
-    """Add or take out what node `k` does to all others."""
-    spared = np.empty(state.x_dbm.shape[1])
-    for n in range(len(state.points)):
-        _add(
-            t, n, state.points[n], state.x_dbm[n], state.limit_dbm[n], k, state.points[k], sign, state.survival[n],
-            spared,
-        )  # fmt: skip
-
-
-@njit(nogil=True)
-def _put_in(t: Tables, state: State, k: int) -> None:
-    _change_others(t, state, k, 1.0)
-    spared = np.empty(state.x_dbm.shape[1])
-    state.reached[k] = _levels(t, k, state.points[k], state.x_dbm[k], state.limit_dbm[k])
-    state.survival[k] = 0.0
-    for n in range(len(state.points)):
-        _add(
-            t, k, state.points[k], state.x_dbm[k], state.limit_dbm[k], n, state.points[n], 1.0, state.survival[k],
-            spared,
-        )  # fmt: skip
-
-
-@njit(nogil=True)
-def _try_points(t: Tables, state: State, k: int, candidates: NDArray[np.int16]) -> NDArray[np.float64]:
-    """The totals of every candidate; what nodes do to each other that do not overlap it is computed once."""
-    nodes, levels = state.x_dbm.shape
-    _change_others(t, state, k, -1.0)
-    survival = np.exp(state.survival)
-    load = _load(t, state) - _busy(t, k, state.points[k])
-    found = np.zeros((len(candidates), 4))
-    alone = np.empty(nodes)
-    for n in range(nodes):
-        own = load - _busy(t, n, state.points[n])
-        alone[n] = _delivery(t, state.points[n, 0], state.reached[n], survival[n], own)
-    x_dbm, limit_dbm, mine, spared = np.empty(levels), np.empty(levels), np.empty(levels), np.empty(levels)
-    for c in range(len(candidates)):
-        point = candidates[c]
-        reached = _levels(t, k, point, x_dbm, limit_dbm)
-        mine[:] = 1.0
-        for n in range(nodes):
-            if n == k:
-                continue
-            other, delivery = state.points[n], alone[n]
-            if _spares(t, k, point, x_dbm, limit_dbm, n, other, spared):
-                mine *= spared
-            hit = _spares(t, n, other, state.x_dbm[n], state.limit_dbm[n], k, point, spared)
-            if hit or t.mode == COUNT:
-                theirs = survival[n] * spared if hit else survival[n]
-                now = load + _busy(t, k, point) - _busy(t, n, other)
-                delivery = _delivery(t, other[0], state.reached[n], theirs, now)
-            _book(t, n, other, delivery, found[c])
-        _book(t, k, point, _delivery(t, point[0], reached, mine, load), found[c])
-    _change_others(t, state, k, 1.0)
-    return found
+    def _without(self, node: int) -> NDArray[np.float64]:
+        """What packets of others survive without a node's interference `[N, Q]`."""
+        if self._apart is None or self._apart[0] != node:
+            self._apart = node, kernel.without(self._tables, self._state, node)
+        return self._apart[1]

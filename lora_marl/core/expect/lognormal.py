@@ -71,24 +71,23 @@ class LogNormal:
         self._spared_s = scenario.reception.spared_preamble_symbols * phy.symbol_time_s(sf, bw_hz)
         self._sensitivity_dbm = scenario.reception.sensitivities_dbm(sf, bw_hz)[:, 0]
         self._threshold_db = thresholds_db(scenario)
-        self._meets = channel_overlaps(np.array(region.channels_hz), bw_hz, scenario.reception.channel_overlap)[
-            :, 0, :, 0
-        ]
+        overlaps = channel_overlaps(np.array(region.channels_hz), bw_hz, scenario.reception.channel_overlap)
+        self._meets = np.ascontiguousarray(overlaps[:, 0, :, 0])
 
-    def network(self, points: NDArray[np.int16]) -> Network:
-        """What the formulas need of an allocation `[N, 4]`."""
-        sf, _, channel, tp = points.T.astype(np.int64)
-        node, region = np.arange(len(points)), self.scenario.region
+    def network(self, points: NDArray[np.int16], nodes: NDArray[np.intp] | None = None) -> Network:
+        """What the formulas need of an allocation `[N, 4]`, or of points `[M, 4]` that certain nodes `[M]` have."""
+        sf, _, channel, tp = np.ascontiguousarray(points.T, np.int64)
+        node, region = np.arange(len(points)) if nodes is None else nodes, self.scenario.region
         loss_db = 0.0 if self.scenario.channel_loss_db is None else np.asarray(self.scenario.channel_loss_db)[channel]
         airtime_s = self._airtime_s[node, sf]
         return Network(
-            mean_dbm=self._gain_db + (np.array(region.tp_dbm, np.float64)[tp] - loss_db)[:, None],
+            mean_dbm=self._gain_db[node] + (np.array(region.tp_dbm, np.float64)[tp] - loss_db)[:, None],
             sensitivity_dbm=self._sensitivity_dbm[sf],
             sf=sf,
             channel=channel,
             airtime_s=airtime_s,
             spared_s=self._spared_s[sf],
-            rate_per_s=self._rates_per_s(airtime_s),
+            rate_per_s=self._rates_per_s(airtime_s, node),
             threshold_db=self._threshold_db,
             meets=self._meets,
             sigma_db=float(self.scenario.propagation.shadowing_db),
@@ -106,16 +105,21 @@ class LogNormal:
 
     def expect(self, points: NDArray[np.int16]) -> Expectation:
         """What comes of an allocation `[N, 4]`."""
-        _, _, _, tp = points.T
-        airtime_s = self._airtime_s[np.arange(len(points)), points[:, 0]]
+        return self.expectation(points, np.arange(len(points)), self.delivery(points))
+
+    def expectation(
+        self, points: NDArray[np.int16], nodes: NDArray[np.intp], delivery: NDArray[np.float64]
+    ) -> Expectation:
+        """What comes of points `[M, 4]` that certain nodes `[M]` have, if so much of each is delivered `[M]`."""
+        airtime_s = self._airtime_s[nodes, points[:, 0]]
         scenario = self.scenario
         tp_mw = phy.tx_power_mw(np.array(scenario.region.tp_dbm, np.float64), scenario.energy, supply=scenario.supply)
         return Expectation(
-            delivery=self.delivery(points),
-            packets_per_s=1.0 / (self._interval_s + self._cycle_s(airtime_s)),
-            energy_mj=tp_mw[tp] * airtime_s + scenario.receive_mj,
+            delivery=delivery,
+            packets_per_s=1.0 / (self._interval_s[nodes] + self._cycle_s(airtime_s)),
+            energy_mj=tp_mw[points[:, 3]] * airtime_s + scenario.receive_mj,
             airtime_s=airtime_s,
-            bits=8.0 * self._payload,
+            bits=8.0 * self._payload[nodes],
         )
 
     def _cycle_s(self, airtime_s: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -125,10 +129,11 @@ class LogNormal:
             return airtime_s / traffic.duty_cycle
         return airtime_s * traffic.after_end
 
-    def _rates_per_s(self, airtime_s: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _rates_per_s(self, airtime_s: NDArray[np.float64], nodes: NDArray[np.intp]) -> NDArray[np.float64]:
+        interval_s = self._interval_s[nodes]
         if self.rate == "renewal":
-            return 1.0 / (self._interval_s + self._cycle_s(airtime_s))
-        rate_per_s = 1.0 / self._interval_s
+            return 1.0 / (interval_s + self._cycle_s(airtime_s))
+        rate_per_s = 1.0 / interval_s
         return rate_per_s * (1.0 - (self._cycle_s(airtime_s) - airtime_s) * rate_per_s)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -17,23 +18,40 @@ from lora_marl.core.expect.smooth import MOST_POINTS, chebyshev_points, fine_tab
 Vector = NDArray[np.float64]
 
 
-def delivery(net: Network) -> Vector:
-    """D `[N]`; sigma above 0.
+class Reach(NamedTuple):
+    """Which gateways packets of every node may reach by themselves."""
+
+    members: NDArray[np.int64]  # [N, 5], gateways in reach, the first of `counts` in a row
+    counts: NDArray[np.int64]  # [N]
+    heard: Vector  # [N], probability that one of them hears a packet that nothing disturbs
+
+
+def reach_of(net: Network) -> Reach:
+    """The gateways in reach.
 
     Raises:
         ValueError: a node in reach of more than five gateways: the covers of six would be 6,424 families.
     """
     reach = net.mean_dbm >= net.sensitivity_dbm[:, None] - net.sigma_db
-    if reach.sum(axis=1).max() > MOST_GATEWAYS:
-        raise ValueError(f"a node has {reach.sum(axis=1).max()} gateways in reach; the closed form takes up to 5")
+    count = reach.sum(axis=1)
+    if count.max() > MOST_GATEWAYS:
+        raise ValueError(f"a node has {count.max()} gateways in reach; the closed form takes up to {MOST_GATEWAYS}")
+    first = np.argsort(~reach, axis=1, kind="stable")[:, :MOST_GATEWAYS]
+    members = np.zeros((len(count), MOST_GATEWAYS), np.int64)
+    members[:, : first.shape[1]] = first
+    return Reach(members, count, 1.0 - np.where(reach, outage(net), 1.0).prod(axis=1))
+
+
+def delivery(net: Network) -> Vector:
+    """D `[N]`; sigma above 0.
+
+    Raises:
+        ValueError: a node in reach of more than five gateways.
+    """
+    reach = reach_of(net)
     if net.mean_dbm.shape[1] == 1:
-        return np.where(reach[:, 0], _one_gateway(net) * (1.0 - outage(net)[:, 0]), 0.0)
-    survives = _pairs(
-        net.mean_dbm, reach, net.sf, net.channel, net.airtime_s, net.spared_s, net.rate_per_s, net.threshold_db,
-        net.meets, 1.0 / (net.sigma_db * math.sqrt(2.0)), *_COVERS,
-    )  # fmt: skip
-    lost = np.where(reach, outage(net), 1.0).prod(axis=1)
-    return np.where(reach.any(axis=1), survives * (1.0 - lost), 0.0)
+        return _one_gateway(net) * reach.heard
+    return _pairs(net, reach)
 
 
 def _one_gateway(net: Network) -> Vector:
@@ -83,43 +101,59 @@ def _cover_table() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return table, np.cumsum(counts)
 
 
-_COVERS = _cover_table()
+_COVERS, _BEGINS = _cover_table()
 
 
-@njit(nogil=True)  # no disk cache: it would not notice an edited table
-def _pairs(  # type: ignore[no-untyped-def]
-    mean_dbm, reach, sf, channel, airtime_s, spared_s, rate_per_s, threshold_db, meets, scale, covers, begins
-):  # fmt: skip
-    """The share of packets of each node that its interferers leave at some gateway in reach `[N]`."""
-    nodes, gateways = mean_dbm.shape
-    found = np.ones(nodes)
-    members = np.empty(gateways, np.int64)
-    share, spared = np.empty(1 << MOST_GATEWAYS), np.empty(1 << MOST_GATEWAYS)
+@njit(nogil=True, inline="always")
+def overlap(net, i, by, j):  # type: ignore[no-untyped-def]
+    """E of packets of node `j` of a network with one of node `i` of another; 0 between channels."""
+    if not net.meets[net.channel[i], by.channel[j]]:
+        return 0.0
+    return -math.expm1(-(by.airtime_s[j] + net.airtime_s[i] - net.spared_s[i]) * by.rate_per_s[j])
+
+
+@njit(nogil=True)  # no disk cache: see above
+def spare(e, net, reach, i, by, j, scale, spared):  # type: ignore[no-untyped-def]
+    """Write what node `j` of network `by`, overlapping with probability e, leaves of packets of node `i` of `net`.
+
+    Per set of gateways in reach at which alone it hits, as bit masks from 1 on: 1 - q E. `spared` `[2^5]`.
+    """
+    needed_db = net.threshold_db[net.sf[i], by.sf[j]]
+    spared[0] = e
+    for m in range(reach.counts[i]):
+        g = reach.members[i, m]
+        hit = normal_cdf((needed_db + by.mean_dbm[j, g] - net.mean_dbm[i, g]) * scale)
+        for k in range(1 << m):
+            spared[k | 1 << m] = spared[k] * hit
+            spared[k] *= 1.0 - hit
+    for k in range(1 << reach.counts[i]):
+        spared[k] = 1.0 - spared[k]
+
+
+@njit(nogil=True)  # no disk cache: see above
+def survives(spared, count):  # type: ignore[no-untyped-def]
+    """The share of packets that interferers leave at some gateway in reach, from what they leave per set of them."""
+    share = 1.0
+    for row in range(_BEGINS[max(count - 1, 0)], _BEGINS[count]):
+        fails = 1.0
+        for k in _COVERS[row]:
+            fails *= 1.0 - spared[k] if k else 1.0
+        share *= 1.0 - fails
+    return share
+
+
+@njit(nogil=True)  # no disk cache: see above
+def _pairs(net, reach):  # type: ignore[no-untyped-def]
+    nodes, scale = len(net.sf), 1.0 / (net.sigma_db * math.sqrt(2.0))
+    found = np.empty(nodes)
+    product, spared = np.empty(1 << MOST_GATEWAYS), np.empty(1 << MOST_GATEWAYS)
     for i in range(nodes):
-        count = 0
-        for g in range(gateways):
-            if reach[i, g]:
-                members[count] = g
-                count += 1
-        regions = 1 << count
-        spared[:regions] = 1.0
-        window_s = airtime_s[i] - spared_s[i]
+        product[:] = 1.0
         for j in range(nodes):
-            if j == i or not meets[channel[i], channel[j]]:
-                continue
-            share[0] = 1.0
-            for m in range(count):
-                g = members[m]
-                hit = normal_cdf((threshold_db[sf[i], sf[j]] + mean_dbm[j, g] - mean_dbm[i, g]) * scale)
-                for k in range(1 << m):
-                    share[k | 1 << m] = share[k] * hit
-                    share[k] *= 1.0 - hit
-            e = -math.expm1(-(airtime_s[j] + window_s) * rate_per_s[j])
-            for k in range(1, regions):
-                spared[k] *= 1.0 - e * share[k]
-        for row in range(begins[max(count - 1, 0)], begins[count]):
-            fails = 1.0
-            for k in covers[row]:
-                fails *= 1.0 - spared[k] if k else 1.0
-            found[i] *= 1.0 - fails
+            e = overlap(net, i, net, j) if j != i else 0.0
+            if e != 0.0:
+                spare(e, net, reach, i, net, j, scale, spared)
+                for k in range(1, 1 << reach.counts[i]):
+                    product[k] *= spared[k]
+        found[i] = reach.heard[i] * survives(product, reach.counts[i])
     return found

@@ -49,7 +49,8 @@ def test_moves_and_trials_are_the_plain_statement(rule, seed, shadowing_db, afte
     allocation = Incremental(air, points)
     np.testing.assert_allclose(allocation.totals(), plain_totals(air, points), rtol=1e-9, atol=1e-12)
     for node in (0, 7, 0):
-        tried = allocation.try_points(node, candidates)
+        tried, bounds = allocation.try_points(node, candidates), allocation.bounds(node, candidates)
+        assert np.all(bounds >= tried * (1 - 1e-12))
         np.testing.assert_array_equal(allocation.points, points)
         for candidate, totals in zip(candidates, tried, strict=True):
             points[node] = candidate

@@ -267,7 +267,7 @@ def test_a_sixth_gateway_in_reach_is_too_many():
     scenario = norel_network(6, 100.0, gateway_xy_m=[[x, 0] for x in range(6)], feedback="free")
     with pytest.raises(ValueError, match="6 gateways in reach"):
         LogNormal(scenario).delivery(min_sf(scenario))
-    assert len(pairs._COVERS[0]) == 522 and len(joint._RULE[0]) == joint.ORDER
+    assert len(pairs._COVERS) == 522 and len(joint._RULE[0]) == joint.ORDER
 
 
 @pytest.mark.parametrize(
