@@ -22,11 +22,12 @@ from numpy.typing import NDArray
 from lora_marl.core.expect.one_gateway import Expectation
 from lora_marl.core.expect.physics import check_pairwise
 from lora_marl.core.expect.rates import Rate, check_rate, cycle_s
-from lora_marl.core.expect.rayleigh import kernel, tables
+from lora_marl.core.expect.rayleigh import counterfactual, kernel, tables
+from lora_marl.core.expect.rayleigh.counterfactual import Counterfactuals
 from lora_marl.core.scenario import Scenario
 
 Variant = Literal["expect", "meang", "joint"]
-_NUMBERS = {"expect": kernel.EXPECT, "meang": kernel.MEANG, "joint": kernel.JOINT}
+_NUMBERS = {"expect": kernel.EXPECT, "meang": kernel.MEANG}
 MOST_GATEWAYS = 10
 """Of `joint`, whose cost doubles with each."""
 
@@ -62,14 +63,13 @@ class Rayleigh:
         self.variant, self.rate = variant, rate
         self.scenario = scenario.replica(replica)
         self.tables = tables.make(self.scenario, rate)
-        self.number = _NUMBERS[variant]
 
     def delivery(self, points: NDArray[np.int16]) -> NDArray[np.float64]:
         """Probability that a packet of each node is delivered, D_i `[N]`, under an allocation `[N, 4]`."""
-        self._check_points(points)
+        self.check_points(points)
         if self.variant == "joint":
             return np.asarray(kernel.joint_delivery(self.tables, points))
-        return np.asarray(kernel.delivery(self.tables, points, self.number))
+        return np.asarray(kernel.delivery(self.tables, points, self.product_number()))
 
     def gateway_delivery(self, points: NDArray[np.int16]) -> NDArray[np.float64]:
         """Probability that each gateway receives a packet of each node, D_ik `[N, G]`.
@@ -77,10 +77,8 @@ class Rayleigh:
         Raises:
             ValueError: `joint`, whose gateways are not independent, so that these say little about delivery.
         """
-        if self.variant == "joint":
-            raise ValueError("variant: 'joint' takes gateways together; gateway_delivery needs expect or meang")
-        self._check_points(points)
-        return np.asarray(kernel.gateway_delivery(self.tables, points, self.number))
+        self.check_points(points)
+        return np.asarray(kernel.gateway_delivery(self.tables, points, self.product_number()))
 
     def expect(self, points: NDArray[np.int16]) -> Expectation:
         """What comes of an allocation `[N, 4]`."""
@@ -95,11 +93,29 @@ class Rayleigh:
             bits=8.0 * np.broadcast_to(traffic.payload_bytes, len(points)),
         )
 
-    def _check_points(self, points: NDArray[np.int16]) -> None:
-        sizes = self.scenario.region.factor_sizes
-        if points.shape != (self.scenario.nodes, len(sizes)) or points.dtype != np.int16:
-            raise ValueError(f"points are {points.dtype} {points.shape}: they must be int16 ({self.scenario.nodes}, 4)")
-        if points.min() < 0 or (points.max(axis=0) >= sizes).any():
+    def counterfactuals(self, points: NDArray[np.int16]) -> Counterfactuals:
+        """What comes of allocations `[B, N, 4]`, and what the others of each node's channel would have without it.
+
+        Raises:
+            ValueError: `joint`, whose delivery does not follow from one factor per interferer and gateway.
+        """
+        number = self.product_number()
+        self.check_points(points, axes=3)
+        return Counterfactuals(*counterfactual.counterfactuals(self.tables, points, number))
+
+    def product_number(self) -> int:
+        """The kernel's number of a variant whose D_ik are products. ValueError: `joint`, whose are not."""
+        if self.variant == "joint":
+            raise ValueError("variant: 'joint' takes gateways together; this needs expect or meang")
+        return _NUMBERS[self.variant]
+
+    def check_points(self, points: NDArray[np.int16], axes: int = 2) -> None:
+        """Raise ValueError for points that are not int16 `[N, 4]` or `[B, N, 4]`, or outside the region."""
+        sizes, nodes = self.scenario.region.factor_sizes, self.scenario.nodes
+        if points.ndim != axes or points.shape[-2:] != (nodes, len(sizes)) or points.dtype != np.int16:
+            shape = f"[{'B, ' * (axes - 2)}{nodes}, 4]"
+            raise ValueError(f"points are {points.dtype} {points.shape}: they must be int16 {shape}")
+        if points.min() < 0 or (points.reshape(-1, len(sizes)).max(axis=0) >= sizes).any():
             self.scenario.region.physical(points)
 
 

@@ -7,11 +7,13 @@ import math
 import numpy as np
 from numba import njit
 
-EXPECT, MEANG, JOINT = 0, 1, 2
-"""Numbers of the variants."""
+EXPECT, MEANG = 0, 1
+"""Numbers of the variants whose D_ik are products over interferers."""
+SMALLEST = 1e-300
+"""Factors that are divided by are at least this."""
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, inline="always", error_model="numpy")
 def harm(variant, b):  # type: ignore[no-untyped-def]
     """Probability that an interferer in the air, over whose power a packet's mean is 1 / c = b, is fatal to it."""
     return 1.0 / (1.0 + b) if variant == EXPECT else 1.0 - math.exp(-1.0 / b)

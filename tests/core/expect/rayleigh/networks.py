@@ -12,7 +12,7 @@ import numpy as np
 from lora_marl.core import tables
 from lora_marl.core.presets import mmalora_network
 
-GOLDEN = json.loads(gzip.decompress((Path(__file__).parents[2] / "golden" / "mmalora.json.gz").read_bytes()))
+GOLDEN = json.loads(gzip.decompress((Path(__file__).parents[3] / "golden" / "mmalora.json.gz").read_bytes()))
 
 BUSY = {"channels": 2, "packets_per_s": 0.004}
 

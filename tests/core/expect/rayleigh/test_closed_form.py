@@ -11,7 +11,7 @@ from lora_marl.core.presets import mmalora_network
 from lora_marl.core.propagation import Propagation
 from lora_marl.core.reception import Reception
 from lora_marl.core.traffic import Traffic
-from tests.core.expect.mmalora import BUSY, GOLDEN, golden, random_points
+from tests.core.expect.rayleigh.networks import BUSY, GOLDEN, golden, random_points
 
 VARIANTS = ("expect", "meang", "joint")
 
@@ -174,9 +174,9 @@ def test_what_is_asked_wrongly_is_named():
         Rayleigh(scenario, rate="true")
     with pytest.raises(ValueError, match="scenario has 11 gateways"):
         Rayleigh(replace(scenario, gateway_xy_m=np.zeros((11, 2))), variant="joint")
-    with pytest.raises(ValueError, match="gateway_delivery needs expect or meang"):
+    with pytest.raises(ValueError, match="this needs expect or meang"):
         Rayleigh(scenario, variant="joint").gateway_delivery(points)
-    with pytest.raises(ValueError, match=r"points are int16 \(2, 4\): they must be int16 \(3, 4\)"):
+    with pytest.raises(ValueError, match=r"points are int16 \(2, 4\): they must be int16 \[3, 4\]"):
         Rayleigh(scenario).delivery(points[:2])
     points[1, 3] = 7
     with pytest.raises(ValueError, match="tp index is 7"):
