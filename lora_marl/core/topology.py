@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 Positions = NDArray[np.float64]
 
+_GATEWAY_STREAM = 1
+
 
 def uniform_disc(rng: np.random.Generator, nodes: int, radius_m: float) -> Positions:
     """Nodes spread evenly over the area of a disc around (0, 0).
@@ -56,11 +58,11 @@ def uniform_union(rng: np.random.Generator, nodes: int, radius_m: float, gateway
     return placed[:nodes]
 
 
-def spread_gateways(rng: np.random.Generator, gateways: int, side_m: float, apart_m: float) -> Positions:
+def spread_gateways(seed: int, gateways: int, side_m: float, apart_m: float) -> Positions:
     """Gateways uniform in the square from (0, 0) to (side, side), redrawn until all are some distance apart: [G, 2] m.
 
     Args:
-        rng: Source of positions.
+        seed: Of a generator of their own, so that nodes of the same seed do not follow them.
         gateways: G, at least 1.
         side_m: Of the square. m
         apart_m: Least distance of any two. m
@@ -71,6 +73,7 @@ def spread_gateways(rng: np.random.Generator, gateways: int, side_m: float, apar
     Source: MMALoRa, deployment.
     """
     gateways, side_m, apart_m = _count("gateways", gateways), _length_m("side_m", side_m), _length_m("apart_m", apart_m)
+    rng = np.random.default_rng((seed, _GATEWAY_STREAM))
     for _ in range(10_000):
         placed = side_m * rng.random((1, 2))
         while len(placed) < gateways:

@@ -96,6 +96,12 @@ def test_mmaloras_network_covers_all_nodes() -> None:
     assert not np.array_equal(network.gateway_xy_m, mmalora_network(seed=2).gateway_xy_m)
 
 
+def test_mmaloras_network_is_its_configuration() -> None:
+    listed = config.load(CONFIGS / "mmalora.yaml").scenario.build()
+    assert_close(mmalora_network(), listed, "scenario")
+    assert np.array_equal(listed.node_xy_m, mmalora_network().node_xy_m)
+
+
 @pytest.mark.parametrize("gateways", [1, 2, 3, 4])
 def test_mmaloras_network_of_given_positions(gateways: int) -> None:
     drawn = mmalora_network(20, gateways)

@@ -55,12 +55,12 @@ def mmalora_network(
 
     Source: MMALoRa, Tables I and II and section VII-A. Not in the paper: the number of powers, the channels, the energy
     (LoRaSim's supply currents, whose range the powers are), the flag for low data rates (LoRaSim's).
+    `configs/mmalora.yaml` says the same.
     """
     if power_levels not in POWER_LEVELS:
         raise ValueError(f"power_levels: {power_levels!r} is not one of {', '.join(map(str, POWER_LEVELS))}")
-    rng = np.random.default_rng(seed)
-    drawn = spread_gateways(rng, gateways, SIDE_M, APART_M) if gateway_xy_m is None else gateway_xy_m
-    sites = np.asarray(drawn, np.float64)
+    drawn = spread_gateways(seed, gateways, SIDE_M, APART_M) if gateway_xy_m is None else gateway_xy_m
+    rng, sites = np.random.default_rng(seed), np.asarray(drawn, np.float64)
     offsets_hz = CHANNEL_STEP_HZ * (np.arange(channels) - (channels - 1) / 2)
     return checked(
         name="mmalora",
