@@ -48,6 +48,10 @@ def test_golden_rewards(case):
     np.testing.assert_allclose(found.ee_sum[0], known["EE_c"], **near)
     np.testing.assert_allclose(found.ee_sum_without[0], known["EE_c_minus_i"], **near)
     np.testing.assert_allclose(found.ee_sum[0] - found.ee_sum_without[0], known["difference_reward"], **near)
+    feasible = found.delivery[0] >= known["D_th"]
+    for nodes, name in ((np.array(known["n_c"]), "r_paper_N_is_nc"), (len(points), "r_paper_N_total")):
+        reward = feasible * ((2 - 1 / nodes) * found.ee_sum[0] - found.ee_sum_without[0]) / nodes
+        np.testing.assert_allclose(reward, known[name], **near)
 
 
 def test_without_a_node_nobody_has_less():
