@@ -28,8 +28,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from lora_marl.core import phy
-from lora_marl.core.expect.lognormal import check, thresholds_db
+from lora_marl.core.expect.lognormal import check
 from lora_marl.core.expect.normal import normal_cdf
+from lora_marl.core.expect.physics import thresholds_db
 from lora_marl.core.expect.smooth import chebyshev_points, fine_table, read
 from lora_marl.core.scenario import Scenario
 

@@ -20,7 +20,7 @@ import typer
 from rich.table import Table
 
 from lora_marl.core.expect.lognormal import Variant
-from scripts import speed, speed_norel
+from scripts import speed, speed_norel, speed_rayleigh
 from scripts.cli import JsonPath, console, errors, new_app, one_line_errors, write_json
 
 app = new_app()
@@ -133,12 +133,34 @@ def lines(quick: bool) -> list[Line]:
         Line("joint", "closed form, joint, 1,000 nodes", "ms", 15, closed_form("joint", 1000), True),
         Line("pairwise_4", "closed form, 1,000 nodes, 4 gateways", "ms", 80, closed_form("pairwise", 1000, 4), True),
         Line("joint_many", f"closed form, joint, {MANY:,} nodes", "ms", 2000, closed_form("joint", MANY), True),
+        *rayleigh(repeats),
         Line("air_cost_ratio", f"air, cost of a packet: {sizes}", "ratio", 3, ratio(None), True),
         Line("cucb_cost_ratio", f"CUCB, cost of a packet: {sizes}", "ratio", 4, ratio("cucb"), True),
         Line("memory", f"peak memory, {MANY:,} nodes", "GiB", 1, lambda: speed.peak_memory_gib(MANY), True),
         Line("env_array", "environment, arrays, 32 x 100 nodes", "agent steps/s", 1e6,
              lambda: speed.array_agent_steps_per_s(**array)),
         Line("env_dict", "environment, dicts, 30 nodes", "steps/s", 500, lambda: speed.dict_steps_per_s(**dicts)),
+    ]  # fmt: skip
+
+
+def rayleigh(repeats: int) -> list[Line]:
+    """MMALoRa's closed form: 160 nodes, 3 gateways and 4 channels where nothing else is said."""
+
+    def of(measure: Callable[..., float], *sizes: int, **more: Any) -> Callable[[], float]:
+        return lambda: measure(*sizes, **more, repeats=repeats)
+
+    return [
+        Line("rayleigh_kernel", "Rayleigh closed form, compiled function", "us", 100,
+             of(speed_rayleigh.kernel_us, 160, 3), True),
+        Line("rayleigh", "Rayleigh closed form", "us", 200, of(speed_rayleigh.call_us, 160, 3), True),
+        Line("rayleigh_joint", "Rayleigh closed form, joint", "us", 1000,
+             of(speed_rayleigh.call_us, 160, 3, variant="joint"), True),
+        Line("rayleigh_1000", "Rayleigh closed form, 1,000 nodes, 4 gateways", "us", 10_000,
+             of(speed_rayleigh.call_us, 1000, 4), True),
+        Line("rayleigh_trial", "Rayleigh, one point tried", "us", 5, of(speed_rayleigh.trial_us, 160, 3), True),
+        Line("rayleigh_swap", "Rayleigh, one swap tried", "us", 50, of(speed_rayleigh.swap_us, 160, 3), True),
+        Line("rayleigh_without", "Rayleigh, 40 nodes of a channel without each", "us", 50,
+             of(speed_rayleigh.counterfactuals_us, 40, 3), True),
     ]  # fmt: skip
 
 

@@ -52,9 +52,10 @@ class TopologyConfig(RecordSection):
     """A way to place nodes; each kind uses the fields that are named with it.
 
     Attributes:
-        kind: `uniform_disc` and `published_disc` (the D-LoRa code's placement): nodes, radius_m, seed; `uniform_discs`:
-            the same, a disc around each gateway; `ring`: nodes, radius_m; `clusters`: nodes, clusters,
-            cluster_radius_m, radius_m (of their centres), seed; `arrays`: node_xy_m; `csv`: nodes_csv.
+        kind: `uniform_disc` and `published_disc` (the D-LoRa code's placement): nodes, radius_m, seed; `uniform_discs`
+            and `uniform_union`: the same, a disc around each gateway, or evenly over their union; `ring`: nodes,
+            radius_m; `clusters`: nodes, clusters, cluster_radius_m, radius_m (of their centres), seed; `arrays`:
+            node_xy_m; `csv`: nodes_csv.
         nodes: N.
         radius_m: m
         seed: Of the placement; runs with other seeds share it.
@@ -64,13 +65,16 @@ class TopologyConfig(RecordSection):
         cluster_radius_m: m
         node_xy_m: `[N, 2]` or `[B, N, 2]`. m
         gateway_xy_m: `[G, 2]`; for every kind. m
+        gateways: With it, so many are drawn from the square from (0, 0) to (side_m, side_m), at least apart_m from each
+            other, in place of `gateway_xy_m`; all placements have those of `seed`.
+        side_m, apart_m: m
         nodes_csv: Columns x_m, y_m and, if wished, payload_bytes, interval_s; sought from the configuration's folder.
         gateways_csv: Columns x_m, y_m; replaces `gateway_xy_m`.
     """
 
-    kind: Literal["uniform_disc", "uniform_discs", "published_disc", "ring", "clusters", "arrays", "csv"] = (
-        "uniform_disc"
-    )
+    kind: Literal[
+        "uniform_disc", "uniform_discs", "uniform_union", "published_disc", "ring", "clusters", "arrays", "csv"
+    ] = "uniform_disc"
     nodes: int = Field(default=100, ge=1, le=1_000_000)
     radius_m: float = 1000.0
     seed: int = Field(default=42, ge=0)
@@ -79,12 +83,17 @@ class TopologyConfig(RecordSection):
     cluster_radius_m: float = 200.0
     node_xy_m: Positions | None = None
     gateway_xy_m: Positions = [[0.0, 0.0]]
+    gateways: int | None = Field(default=None, ge=1)
+    side_m: float = 20_000.0
+    apart_m: float = 12_000.0
     nodes_csv: Path | None = None
     gateways_csv: Path | None = None
 
     def build(self) -> Sites:
         """The positions."""
         gateway_xy_m = np.asarray(self.gateway_xy_m, np.float64)
+        if self.gateways is not None:
+            gateway_xy_m = topology.spread_gateways(self.seed, self.gateways, self.side_m, self.apart_m)
         if self.gateways_csv is not None:
             gateway_xy_m = _xy_m(_read("gateways_csv", self.gateways_csv, _POSITION))
         if self.kind == "csv":
@@ -102,6 +111,8 @@ class TopologyConfig(RecordSection):
                 return topology.uniform_disc(rng, self.nodes, self.radius_m)
             case "uniform_discs":
                 return topology.uniform_discs(rng, self.nodes, self.radius_m, gateway_xy_m)
+            case "uniform_union":
+                return topology.uniform_union(rng, self.nodes, self.radius_m, gateway_xy_m)
             case "published_disc":
                 return topology.published_disc(self.nodes, self.radius_m, seed)  # type: ignore[arg-type]
             case "ring":

@@ -50,6 +50,23 @@ def ee_bits_per_mj(delivered_bits: ArrayLike, energy_mj: ArrayLike) -> Any:
     return _ratio(delivered_bits, energy_mj)
 
 
+def ee_sum_bits_per_mj(node_ee_bits_per_mj: ArrayLike, axis: int = -1) -> Any:
+    """Energy efficiency of a network as MMALoRa has it: the sum of its nodes', not the ratio of the sums.
+
+    Nodes near a gateway make up most of it, so it compares allocations on one placement alone.
+
+    Args:
+        node_ee_bits_per_mj: `ee_bits_per_mj` of each node; nan (a node that sends nothing) counts as 0. [..., N, ...]
+        axis: The axis of the nodes.
+
+    Returns:
+        [...] bits/mJ
+
+    Source: MMALoRa Eq. (14).
+    """
+    return np.nansum(np.asarray(node_ee_bits_per_mj, dtype=np.float64), axis=axis)
+
+
 def goodput_bps(delivered_bits: ArrayLike, duration_s: ArrayLike) -> Any:
     """Payload bits delivered per second of wall time: [...] bits, [...] s -> [...] bit/s."""
     return _ratio(delivered_bits, duration_s)

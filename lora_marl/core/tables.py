@@ -58,14 +58,16 @@ SENSITIVITY_DBM: Mapping[str, NDArray[np.float64]] = MappingProxyType(
             (-118.5, -121, -123.5, -126, -128.5, -131),
         ),
         "norel": _from_125khz((-124, -127, -130, -133, -135, -137)),
+        "mmalora": _from_125khz((-123, -126, -129, -132, -134.5, -137)),
         "ns3_gateway": _from_125khz((-130.0, -132.5, -135.0, -137.5, -140.0, -142.5)),
     }
 )
 """Sensitivity by source.
 
 `dlora_table_i`: Table I of both D-LoRa papers. `dlora_code`: what their code has (SF11 at 500 kHz is -133, a typing
-error). `lorasimplus`: measured, of LoRaSim and LoRaSimPlus. `iot_mab`: the IoT-MAB and MIX-MAB code. `norel` and
-`ns3_gateway`: NoReL and the ns-3 module, published for 125 kHz alone; 250 and 500 kHz are 3 and 6 dB above it.
+error). `lorasimplus`: measured, of LoRaSim and LoRaSimPlus. `iot_mab`: the IoT-MAB and MIX-MAB code. `norel`, `mmalora`
+and `ns3_gateway`: NoReL, MMALoRa and the ns-3 module, published for 125 kHz alone; 250 and 500 kHz are 3 and 6 dB
+above it.
 """
 
 SINR_THRESHOLD_DB = _frozen((-7.5, -10.0, -12.5, -15.0, -17.5, -20.0))

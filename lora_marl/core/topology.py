@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 Positions = NDArray[np.float64]
 
+_GATEWAY_STREAM = 1
+
 
 def uniform_disc(rng: np.random.Generator, nodes: int, radius_m: float) -> Positions:
     """Nodes spread evenly over the area of a disc around (0, 0).
@@ -38,6 +40,51 @@ def uniform_discs(rng: np.random.Generator, nodes: int, radius_m: float, gateway
     centres = _positions("gateway_xy_m", gateway_xy_m)
     which = np.arange(_count("nodes", nodes)) * len(centres) // nodes
     return uniform_disc(rng, nodes, radius_m) + centres[which]
+
+
+def uniform_union(rng: np.random.Generator, nodes: int, radius_m: float, gateway_xy_m: ArrayLike) -> Positions:
+    """Nodes spread evenly over the union of discs around the gateways `[G, 2]`, where discs overlap no denser.
+
+    Args: as of `uniform_disc`; draws of points that lie in several discs are rejected as often. [N, 2] m
+
+    Source: MMALoRa, deployment.
+    """
+    centres, nodes = _positions("gateway_xy_m", gateway_xy_m), _count("nodes", nodes)
+    placed = np.empty((0, 2))
+    while len(placed) < nodes:
+        drawn = uniform_disc(rng, nodes, radius_m) + centres[rng.integers(len(centres), size=nodes)]
+        within = (distances_m(drawn, centres) <= radius_m).sum(axis=1)
+        placed = np.concatenate([placed, drawn[rng.random(nodes) * within < 1.0]])
+    return placed[:nodes]
+
+
+def spread_gateways(seed: int, gateways: int, side_m: float, apart_m: float) -> Positions:
+    """Gateways uniform in the square from (0, 0) to (side, side), redrawn until all are some distance apart: [G, 2] m.
+
+    Args:
+        seed: Of a generator of their own, so that nodes of the same seed do not follow them.
+        gateways: G, at least 1.
+        side_m: Of the square. m
+        apart_m: Least distance of any two. m
+
+    Raises:
+        ValueError: gateways that were not placed in 10,000 attempts of 100 draws for each.
+
+    Source: MMALoRa, deployment.
+    """
+    gateways, side_m, apart_m = _count("gateways", gateways), _length_m("side_m", side_m), _length_m("apart_m", apart_m)
+    rng = np.random.default_rng((seed, _GATEWAY_STREAM))
+    for _ in range(10_000):
+        placed = side_m * rng.random((1, 2))
+        while len(placed) < gateways:
+            drawn = side_m * rng.random((100, 2))
+            fits = distances_m(drawn, placed).min(axis=1) >= apart_m
+            if not fits.any():
+                break
+            placed = np.concatenate([placed, drawn[fits][:1]])
+        if len(placed) == gateways:
+            return placed
+    raise ValueError(f"gateways is {gateways}: so many {apart_m:g} m apart were not placed in a square of {side_m:g} m")
 
 
 def published_disc(nodes: int, radius_m: float, seed: int = 42) -> Positions:

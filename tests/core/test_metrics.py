@@ -139,3 +139,9 @@ def test_utility_of_the_journal_has_no_throughput():
 def test_bad_weights_are_named(given, message):
     with pytest.raises(ValueError, match=message):
         metrics.utility(0.5, 1.0, 1.0, **given)
+
+
+def test_the_sum_of_the_nodes_energy_efficiencies_is_not_the_ratio_of_sums():
+    ee = metrics.ee_bits_per_mj([100.0, 100.0, 0.0], [1.0, 100.0, 0.0])
+    assert metrics.ee_sum_bits_per_mj(ee) == 101.0
+    np.testing.assert_array_equal(metrics.ee_sum_bits_per_mj([[1.0, 2.0], [3.0, np.nan]]), [3.0, 3.0])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lora_marl import config
-from lora_marl.core.presets import conference_network, journal_network, norel_dynamic, norel_network
+from lora_marl.core.presets import conference_network, journal_network, mmalora_network, norel_dynamic, norel_network
 from lora_marl.core.traffic import Traffic
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -85,3 +85,34 @@ def test_norels_changing_networks_are_their_configurations(kind: Any) -> None:
 def test_an_unknown_kind_of_change_is_named() -> None:
     with pytest.raises(ValueError, match="kind: 'load' is not one of nodes, traffic, channel"):
         norel_dynamic("load")  # type: ignore[arg-type]
+
+
+def test_mmaloras_network_covers_all_nodes() -> None:
+    network = mmalora_network(seed=1)
+    distance_m = np.linalg.norm(network.node_xy_m[:, None] - network.gateway_xy_m, axis=-1)
+    assert distance_m.min(axis=1).max() <= 12_000.0
+    assert network.region.factor_sizes == (6, 1, 4, 7) and network.carrier_hz == 868e6
+    assert network.region.tp_dbm == (2.0, 5.0, 8.0, 11.0, 14.0, 17.0, 20.0)
+    assert not np.array_equal(network.gateway_xy_m, mmalora_network(seed=2).gateway_xy_m)
+
+
+def test_mmaloras_network_is_its_configuration() -> None:
+    listed = config.load(CONFIGS / "mmalora.yaml").scenario.build()
+    assert_close(mmalora_network(), listed, "scenario")
+    assert np.array_equal(listed.node_xy_m, mmalora_network().node_xy_m)
+
+
+@pytest.mark.parametrize("gateways", [1, 2, 3, 4])
+def test_mmaloras_network_of_given_positions(gateways: int) -> None:
+    drawn = mmalora_network(20, gateways)
+    given = mmalora_network(node_xy_m=drawn.node_xy_m, gateway_xy_m=drawn.gateway_xy_m)
+    assert_equal(given, drawn, "scenario")
+
+
+def test_mmaloras_powers_are_whole_steps() -> None:
+    for levels in (2, 3, 4, 7, 10, 19):
+        tp_dbm = mmalora_network(1, 1, power_levels=levels).region.tp_dbm
+        assert (tp_dbm[0], tp_dbm[-1], len(tp_dbm)) == (2.0, 20.0, levels)
+        assert all(level == round(level) for level in tp_dbm)
+    with pytest.raises(ValueError, match="power_levels: 6 is not one of 2, 3, 4, 7, 10, 19"):
+        mmalora_network(1, 1, power_levels=6)

@@ -24,6 +24,11 @@ def test_sensitivity_of_the_ns3_gateway(ns3_vectors):
     np.testing.assert_array_equal(tables.SENSITIVITY_DBM["ns3_gateway"][:, 0], expected)
 
 
+def test_sensitivity_of_mmalora():
+    expected = np.add.outer([-123, -126, -129, -132, -134.5, -137], [0, 3, 6])
+    np.testing.assert_array_equal(tables.SENSITIVITY_DBM["mmalora"], expected)
+
+
 def test_paper_and_code_differ_in_one_entry():
     differs = tables.SENSITIVITY_DBM["dlora_table_i"] != tables.SENSITIVITY_DBM["dlora_code"]
     assert np.argwhere(differs).tolist() == [[4, 2]]

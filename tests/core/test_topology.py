@@ -46,6 +46,25 @@ def test_ring_has_one_radius_and_equal_gaps(nodes, radius_m):
     np.testing.assert_allclose(gaps_m, 2.0 * radius_m * math.sin(math.pi / nodes), rtol=1e-7)
 
 
+def test_the_union_of_discs_is_uniform_where_they_overlap():
+    centres = [[0.0, 0.0], [1000.0, 0.0]]
+    positions = topology.uniform_union(rng(), 100_000, 1000.0, centres)
+    distance_m = topology.distances_m(positions, centres)
+    assert distance_m.min(axis=1).max() <= 1000.0
+    lens = 2 * math.pi / 3 - math.sqrt(3) / 2
+    in_both = (distance_m <= 1000.0).all(axis=1).mean()
+    assert in_both == pytest.approx(lens / (2 * math.pi - lens), abs=0.006)
+
+
+def test_gateways_keep_their_distance():
+    for seed in range(20):
+        sites = topology.spread_gateways(seed, 4, 20_000.0, 12_000.0)
+        apart_m = topology.distances_m(sites, sites)[np.triu_indices(4, 1)]
+        assert apart_m.min() >= 12_000.0 and sites.min() >= 0.0 and sites.max() <= 20_000.0
+    with pytest.raises(ValueError, match="gateways is 9: so many 12000 m apart"):
+        topology.spread_gateways(0, 9, 20_000.0, 12_000.0)
+
+
 def test_clusters_are_small_discs_in_a_large_one():
     positions = topology.clusters(rng(), 1001, count=4, radius_m=5000.0, cluster_radius_m=50.0)
     assert positions.shape == (1001, 2)

@@ -18,6 +18,13 @@ NAMES = [
     "joint",
     "pairwise_4",
     "joint_many",
+    "rayleigh_kernel",
+    "rayleigh",
+    "rayleigh_joint",
+    "rayleigh_1000",
+    "rayleigh_trial",
+    "rayleigh_swap",
+    "rayleigh_without",
     "air_cost_ratio",
     "cucb_cost_ratio",
     "memory",
@@ -41,23 +48,7 @@ def test_both_kinds_of_targets():
     lines = {line.name: line for line in benchmark.lines(quick=True)}
     assert lines["env_dict"].meets(500) and not lines["env_dict"].meets(499)
     assert lines["memory"].meets(1.0) and not lines["memory"].meets(1.1)
-    assert [line.target for line in lines.values()] == [
-        4e6,
-        2.5e6,
-        1e6,
-        60,
-        60,
-        60,
-        120,
-        1e6,
-        1e6,
-        10,
-        15,
-        80,
-        2000,
-        3,
-        4,
-        1,
-        1e6,
-        500,
-    ]
+    targets = [4e6, 2.5e6, 1e6, 60, 60, 60, 120, 1e6, 1e6, 10, 15, 80, 2000]
+    targets += [100, 200, 1000, 10_000, 5, 50, 50, 3, 4, 1, 1e6, 500]
+    assert [line.target for line in lines.values()] == targets
+    assert list(lines) == NAMES

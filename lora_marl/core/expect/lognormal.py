@@ -6,10 +6,7 @@
 | `pairwise` | every pair by itself, sqrt(2) sigma (`pairs`) | up to five in a node's reach |
 | `compat` | as the authors' code: 2 sigma, cut off (`lognormal_plain`) | up to five in a node's reach |
 
-| rate | packets of a node that can overlap | |
-|---|---|---|
-| `renewal` | 1 / (mean gap + airtime / duty cycle) | what it sends |
-| `linear` | lambda (1 - (1 / duty cycle - 1) T lambda) | as printed; below 0 for lambda > 1 / (99 T) at 1 % |
+Rates: see `rates`; `linear` stays unclipped, as printed.
 
 One gateway costs O(N) per class of targets (`smooth`); `compat` and several gateways O(N^2). Against the packet air (no
 downlinks), at lambda 0.001 and 0.005: `joint` within 0.3 and 0.5 points for one and two gateways. With three and more
@@ -31,11 +28,12 @@ from lora_marl.core import phy
 from lora_marl.core.expect import joint, lognormal_plain, pairs
 from lora_marl.core.expect.lognormal_plain import Network
 from lora_marl.core.expect.one_gateway import Expectation
+from lora_marl.core.expect.physics import check_pairwise, thresholds_db
+from lora_marl.core.expect.rates import Rate, check_rate, cycle_s, rates_per_s
 from lora_marl.core.kernel.tables import channel_overlaps
 from lora_marl.core.scenario import Scenario
 
 Variant = Literal["joint", "pairwise", "compat"]
-Rate = Literal["renewal", "linear"]
 
 
 class LogNormal:
@@ -44,7 +42,7 @@ class LogNormal:
     Args:
         scenario: The network.
         variant: See the module's page.
-        rate: See there; None: `linear` for `compat`, else `renewal`.
+        rate: See `rates`; None: `linear` for `compat`, else `renewal`.
         replica: Which placement, where there are several.
 
     Raises:
@@ -57,8 +55,7 @@ class LogNormal:
         if variant not in get_args(Variant):
             raise ValueError(f"variant: {variant!r} is not one of {', '.join(get_args(Variant))}")
         self.rate: Rate = rate or ("linear" if variant == "compat" else "renewal")
-        if self.rate not in get_args(Rate):
-            raise ValueError(f"rate: {rate!r} is not one of {', '.join(get_args(Rate))}")
+        check_rate(self.rate)
         check(scenario)
         self.scenario = scenario = scenario.replica(replica)
         self.variant = variant
@@ -87,7 +84,7 @@ class LogNormal:
             channel=channel,
             airtime_s=airtime_s,
             spared_s=self._spared_s[sf],
-            rate_per_s=self._rates_per_s(airtime_s, node),
+            rate_per_s=rates_per_s(self.rate, self.scenario.traffic, self._interval_s[node], airtime_s),
             threshold_db=self._threshold_db,
             meets=self._meets,
             sigma_db=float(self.scenario.propagation.shadowing_db),
@@ -116,51 +113,25 @@ class LogNormal:
         tp_mw = phy.tx_power_mw(np.array(scenario.region.tp_dbm, np.float64), scenario.energy, supply=scenario.supply)
         return Expectation(
             delivery=delivery,
-            packets_per_s=1.0 / (self._interval_s[nodes] + self._cycle_s(airtime_s)),
+            packets_per_s=1.0 / (self._interval_s[nodes] + cycle_s(scenario.traffic, airtime_s)),
             energy_mj=tp_mw[points[:, 3]] * airtime_s + scenario.receive_mj,
             airtime_s=airtime_s,
             bits=8.0 * self._payload[nodes],
         )
 
-    def _cycle_s(self, airtime_s: NDArray[np.float64]) -> NDArray[np.float64]:
-        """From a packet's start to where the gap to the next one begins."""
-        traffic = self.scenario.traffic
-        if traffic.duty_cycle is not None:
-            return airtime_s / traffic.duty_cycle
-        return airtime_s * traffic.after_end
-
-    def _rates_per_s(self, airtime_s: NDArray[np.float64], nodes: NDArray[np.intp]) -> NDArray[np.float64]:
-        interval_s = self._interval_s[nodes]
-        if self.rate == "renewal":
-            return 1.0 / (interval_s + self._cycle_s(airtime_s))
-        rate_per_s = 1.0 / interval_s
-        return rate_per_s * (1.0 - (self._cycle_s(airtime_s) - airtime_s) * rate_per_s)
-
 
 def check(scenario: Scenario) -> None:
     """Raise ValueError for physics that the model does not have."""
-    air, rule, region = scenario.propagation, scenario.reception, scenario.region
-    for name, value, allowed in (
-        ("reception.inter_sf", rule.inter_sf, ("sir_pairwise", "none")),
-        ("propagation.fading", air.fading, ("none",)),
-        ("propagation.shadowing", air.shadowing if air.shadowing_db > 0 else "packet", ("packet",)),
-        ("reception.demodulators", rule.demodulators, (None,)),
-        ("traffic.kind", scenario.traffic.kind, ("poisson",)),
-        ("region.bandwidths_hz", len(region.bandwidths_hz), (1,)),
-    ):
-        if value not in allowed:
-            raise ValueError(f"{name}: {value!r} has no log-normal closed form; it takes {allowed[0]!r}")
+    air = scenario.propagation
+    check_pairwise(
+        scenario,
+        "log-normal",
+        (
+            ("propagation.fading", air.fading, ("none",)),
+            ("propagation.shadowing", air.shadowing if air.shadowing_db > 0 else "packet", ("packet",)),
+        ),
+    )
     if scenario.gateways > 1 and air.shadowing_common_share > 0.0:
         raise ValueError(
             f"propagation.shadowing_common_share: {air.shadowing_common_share} has no log-normal closed form; use 0"
         )
-
-
-def thresholds_db(scenario: Scenario) -> NDArray[np.float64]:
-    """SIR needed, wanted by interfering spreading factor `[S, S]`; -inf where they do not harm each other."""
-    rule, sf = scenario.reception, np.array(scenario.region.spreading_factors) - 7
-    needed_db = np.full((len(sf), len(sf)), -np.inf)
-    if rule.inter_sf == "sir_pairwise" and rule.sir_db is not None:
-        needed_db[...] = rule.sir_db[np.ix_(sf, sf)]
-    np.fill_diagonal(needed_db, rule.capture_db)
-    return needed_db

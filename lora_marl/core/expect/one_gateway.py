@@ -99,6 +99,19 @@ class Expectation:
         return float(metrics.ee_bits_per_mj(delivered_bits, self.packets_per_s @ self.energy_mj))
 
     @property
+    def node_ee_bits_per_mj(self) -> NDArray[np.float64]:
+        """Energy efficiency of each node; nan for nodes that are off. `[N]` bits/mJ"""
+        ee: NDArray[np.float64] = metrics.ee_bits_per_mj(
+            self.packets_per_s * self.delivery * self.bits, self.packets_per_s * self.energy_mj
+        )
+        return ee
+
+    @property
+    def ee_sum_bits_per_mj(self) -> float:
+        """Sum of the nodes' energy efficiencies (MMALoRa). bits/mJ"""
+        return float(metrics.ee_sum_bits_per_mj(self.node_ee_bits_per_mj))
+
+    @property
     def bits_per_airtime_s(self) -> float:
         """Payload bits delivered per second of airtime. bit/s"""
         delivered_bits = (self.packets_per_s * self.delivery) @ self.bits

@@ -288,5 +288,5 @@ def test_physics_that_the_formula_lacks_is_named(values, named):
 def test_unknown_variants_and_rates_are_named():
     with pytest.raises(ValueError, match="variant: 'exact' is not one of joint, pairwise, compat"):
         LogNormal(norel_network(3), variant="exact")
-    with pytest.raises(ValueError, match="rate: 'true' is not one of renewal, linear"):
+    with pytest.raises(ValueError, match="rate: 'true' is not one of linear, linear_clipped, renewal"):
         LogNormal(norel_network(3), rate="true")

@@ -1,80 +1,26 @@
-"""The networks of the papers under default physics, as plain constructors."""
+"""NoReL's networks."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from lora_marl.core import tables
+from lora_marl.core.presets.checked import checked
 from lora_marl.core.propagation import Propagation
 from lora_marl.core.reception import Reception
 from lora_marl.core.region import REGIONS
 from lora_marl.core.scenario import Change, Scenario
-from lora_marl.core.topology import published_disc, uniform_discs
+from lora_marl.core.topology import uniform_discs
 from lora_marl.core.traffic import Traffic
 
 NOREL_RECEIVE_MJ = 3.3 * 11.0 * 2 * 0.164
 """Two receive windows of 0.164 s at 11 mA and 3.3 V. mJ"""
 
 DAY_S = 86400.0
-
-CHANNELS = 8
-CHANNEL_STEP_HZ = 200_000.0
-
-
-def journal_network(
-    nodes: int = 100, radius_m: float = 1000.0, *, traffic: Traffic | None = None, seed: int = 42
-) -> Scenario:
-    """The network of D-LoRa's journal paper: one bandwidth, eight channels of EU868.
-
-    Args:
-        nodes: N.
-        radius_m: Of the disc around the gateway, a whole number. m
-        traffic: None: 50 bytes, with exponential gaps of 20 s between packets.
-        seed: Of the placement; the papers' topology is 42.
-
-    Source: D-LoRa journal, Tables I to III; `configs/default.yaml` says the same.
-    """
-    region = replace(REGIONS["EU868"], channels_hz=_channels_hz(868.1e6))
-    return _checked(
-        name="journal",
-        node_xy_m=published_disc(nodes, radius_m, seed),
-        region=region,
-        traffic=traffic or Traffic(interval_s=20.0, payload_bytes=50),
-    )
-
-
-def conference_network(
-    nodes: int = 50, radius_m: float = 1000.0, *, traffic: Traffic | None = None, seed: int = 42
-) -> Scenario:
-    """The network of D-LoRa's conference paper: three bandwidths, eight channels from 470.1 MHz.
-
-    Channels are 200 kHz apart, as printed, so adjacent ones overlap at 250 and 500 kHz.
-
-    Args:
-        nodes: N.
-        radius_m: Of the disc around the gateway, a whole number. m
-        traffic: None: 20 bytes, with exponential gaps of 4 s between packets.
-        seed: Of the placement; the papers' topology is 42.
-
-    Source: D-LoRa conference, Tables I and II and section V (the code's channels are 100 kHz apart).
-    """
-    region = replace(
-        REGIONS["CN470"],
-        channels_hz=_channels_hz(470.1e6),
-        bandwidths_hz=(125e3, 250e3, 500e3),
-        spreading_factors=(7, 8, 9, 10, 11, 12),
-        tp_dbm=(2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 14.0),
-    )
-    return _checked(
-        name="conference",
-        node_xy_m=published_disc(nodes, radius_m, seed),
-        region=region,
-        traffic=traffic or Traffic(interval_s=4.0, payload_bytes=20),
-    )
 
 
 def norel_network(
@@ -100,7 +46,7 @@ def norel_network(
     Source: NoReL, section on the evaluation, and its authors' code; `configs/norel.yaml` says the same.
     """
     gateways = np.asarray(gateway_xy_m, np.float64)
-    return _checked(
+    return checked(
         name="norel",
         node_xy_m=uniform_discs(np.random.default_rng(seed), nodes, radius_m, gateways),
         gateway_xy_m=gateways,
@@ -157,14 +103,3 @@ def norel_dynamic(kind: Literal["nodes", "traffic", "channel"], nodes: int = 500
         for half in range(1, 30)
     )
     return replace(network, name="norel_channel", changes=changes)
-
-
-def _checked(**fields: Any) -> Scenario:
-    """The scenario; warns where its traffic breaks the region's duty cycle."""
-    scenario = Scenario(**fields)
-    scenario.warn_if_unlawful(stacklevel=4)
-    return scenario
-
-
-def _channels_hz(first_hz: float) -> tuple[float, ...]:
-    return tuple(first_hz + CHANNEL_STEP_HZ * channel for channel in range(CHANNELS))

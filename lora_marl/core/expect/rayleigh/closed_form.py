@@ -1,0 +1,130 @@
+"""Delivery in expectation under Rayleigh fading, with any number of gateways: MMALoRa's model.
+
+The variants and their formulas: `plain`. `expect` is the default; `joint` is exact but for what all closed forms share.
+MAE against the packet air: see the study `mmalora-model`. `linear_clipped` is the paper's rate of a node under its duty
+cycle with what would be below 0 left out (`rates`); above lambda = 1 / (99 T), where such a node disturbs nobody, use
+`renewal`.
+
+Energies are of one attempt; a node's energy efficiency is bits D_i / energy (Eq. 13), the network's the sum over nodes
+(Eq. 14).
+
+Source: MMALoRa Eq. (2)-(14).
+Approximations: packets of different nodes overlap independently, and each node's at most once; nothing adds up.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lora_marl.core.expect.one_gateway import Expectation
+from lora_marl.core.expect.physics import check_pairwise
+from lora_marl.core.expect.rates import Rate, check_rate, cycle_s
+from lora_marl.core.expect.rayleigh import counterfactual, kernel, tables
+from lora_marl.core.expect.rayleigh.counterfactual import Counterfactuals
+from lora_marl.core.scenario import Scenario
+
+Variant = Literal["expect", "meang", "joint"]
+_NUMBERS = {"expect": kernel.EXPECT, "meang": kernel.MEANG}
+MOST_GATEWAYS = 10
+"""Of `joint`, whose cost doubles with each."""
+
+
+class Rayleigh:
+    """The closed form of a scenario; changes on schedule and downlinks are left out.
+
+    Args:
+        scenario: The network.
+        variant: See `plain`.
+        rate: See `rates`.
+        replica: Which placement, where there are several.
+
+    Attributes:
+        scenario: Of that replica.
+        tables: What the formulas look up.
+        variant, rate: As given.
+
+    Raises:
+        ValueError: an unknown variant or rate, too many gateways for `joint`, or physics that the formula does not
+            have, naming it.
+    """
+
+    def __init__(
+        self, scenario: Scenario, *, variant: Variant = "expect", rate: Rate = "linear_clipped", replica: int = 0
+    ) -> None:
+        if variant not in get_args(Variant):
+            raise ValueError(f"variant: {variant!r} is not one of {', '.join(get_args(Variant))}")
+        check_rate(rate)
+        check(scenario)
+        if variant == "joint" and scenario.gateways > MOST_GATEWAYS:
+            raise ValueError(f"scenario has {scenario.gateways} gateways; the joint closed form takes up to 10")
+        self.variant, self.rate = variant, rate
+        self.scenario = scenario.replica(replica)
+        self.tables = tables.make(self.scenario, rate)
+
+    def delivery(self, points: NDArray[np.int16]) -> NDArray[np.float64]:
+        """Probability that a packet of each node is delivered, D_i `[N]`, under an allocation `[N, 4]`."""
+        self.check_points(points)
+        if self.variant == "joint":
+            return np.asarray(kernel.joint_delivery(self.tables, points))
+        return np.asarray(kernel.delivery(self.tables, points, self.product_number()))
+
+    def gateway_delivery(self, points: NDArray[np.int16]) -> NDArray[np.float64]:
+        """Probability that each gateway receives a packet of each node, D_ik `[N, G]`.
+
+        Raises:
+            ValueError: `joint`, whose gateways are not independent, so that these say little about delivery.
+        """
+        self.check_points(points)
+        return np.asarray(kernel.gateway_delivery(self.tables, points, self.product_number()))
+
+    def expect(self, points: NDArray[np.int16]) -> Expectation:
+        """What comes of an allocation `[N, 4]`."""
+        delivery, t, traffic = self.delivery(points), self.tables, self.scenario.traffic
+        node, sf = np.arange(len(points)), points[:, 0]
+        airtime_s = t.airtime_s[node, sf]
+        return Expectation(
+            delivery=delivery,
+            packets_per_s=1.0 / (self.scenario.interval_s() + cycle_s(traffic, airtime_s)),
+            energy_mj=t.energy_mj[node, sf, points[:, 3]],
+            airtime_s=airtime_s,
+            bits=8.0 * np.broadcast_to(traffic.payload_bytes, len(points)),
+        )
+
+    def counterfactuals(self, points: NDArray[np.int16]) -> Counterfactuals:
+        """What comes of allocations `[B, N, 4]`, and what the others of each node's channel would have without it.
+
+        Raises:
+            ValueError: `joint`, whose delivery does not follow from one factor per interferer and gateway.
+        """
+        number = self.product_number()
+        self.check_points(points, axes=3)
+        return Counterfactuals(*counterfactual.counterfactuals(self.tables, points, number))
+
+    def product_number(self) -> int:
+        """The kernel's number of a variant whose D_ik are products. ValueError: `joint`, whose are not."""
+        if self.variant == "joint":
+            raise ValueError("variant: 'joint' takes gateways together; this needs expect or meang")
+        return _NUMBERS[self.variant]
+
+    def check_points(self, points: NDArray[np.int16], axes: int = 2) -> None:
+        """Raise ValueError for points that are not int16 `[N, 4]` or `[B, N, 4]`, or outside the region."""
+        sizes, nodes = self.scenario.region.factor_sizes, self.scenario.nodes
+        if points.ndim != axes or points.shape[-2:] != (nodes, len(sizes)) or points.dtype != np.int16:
+            shape = f"[{'B, ' * (axes - 2)}{nodes}, 4]"
+            raise ValueError(f"points are {points.dtype} {points.shape}: they must be int16 {shape}")
+        if points.min() < 0 or (points.reshape(-1, len(sizes)).max(axis=0) >= sizes).any():
+            self.scenario.region.physical(points)
+
+
+def check(scenario: Scenario) -> None:
+    """Raise ValueError for physics that the model does not have."""
+    air = scenario.propagation
+    own = (
+        ("propagation.fading", air.fading, ("rayleigh",)),
+        ("propagation.shadowing_db", air.shadowing_db, (0.0,)),
+        ("reception.spares", scenario.reception.spares, ("target",)),
+    )
+    check_pairwise(scenario, "Rayleigh", own)

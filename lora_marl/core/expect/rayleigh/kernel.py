@@ -1,0 +1,142 @@
+"""The Rayleigh closed form of `plain`, compiled: nodes in order of their channel, one pass over those that can meet."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+EXPECT, MEANG = 0, 1
+"""Numbers of the variants whose D_ik are products over interferers."""
+SMALLEST = 1e-300
+"""Factors that are divided by are at least this."""
+
+
+@njit(cache=True, inline="always", error_model="numpy")
+def harm(variant, b):  # type: ignore[no-untyped-def]
+    """Probability that an interferer in the air, over whose power a packet's mean is 1 / c = b, is fatal to it."""
+    return 1.0 / (1.0 + b) if variant == EXPECT else 1.0 - math.exp(-1.0 / b)
+
+
+@njit(cache=True, nogil=True)
+def by_channel(points, channels):  # type: ignore[no-untyped-def]
+    """Nodes in order of their channel `[N]`, and where each channel begins `[C + 1]`."""
+    begins = np.zeros(channels + 1, np.int64)
+    for n in range(len(points)):
+        begins[points[n, 2] + 1] += 1
+    for c in range(channels):
+        begins[c + 1] += begins[c]
+    place, order = begins.copy(), np.empty(len(points), np.int64)
+    for n in range(len(points)):
+        c = points[n, 2]
+        order[place[c]] = n
+        place[c] += 1
+    return order, begins
+
+
+@njit(cache=True, nogil=True)
+def links(t, points, order):  # type: ignore[no-untyped-def]
+    """Mean received powers of nodes in some order, and one over them `[N, G]`; mW."""
+    power = np.empty(t.gain.shape)
+    for place in range(len(order)):
+        n = order[place]
+        sent_mw = t.tp_mw[points[n, 3]] * t.channel_gain[points[n, 2]]
+        for g in range(t.gain.shape[1]):
+            power[place, g] = t.gain[n, g] * sent_mw
+    return power, 1.0 / power
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def gateway_delivery(t, points, variant):  # type: ignore[no-untyped-def]
+    """D_ik `[N, G]` of `expect` or `meang`."""
+    nodes, gateways = t.gain.shape
+    channels = len(t.meets)
+    order, begins = by_channel(points, channels)
+    power, inverse = links(t, points, order)
+    found, left = np.empty((nodes, gateways)), np.empty(gateways)
+    for place in range(nodes):
+        i = order[place]
+        sf, channel = points[i, 0], points[i, 2]
+        met, needs = t.overlap[t.size[i], sf], t.inverse_sir[sf]
+        left[:] = 1.0
+        for c in range(channels):
+            if not t.meets[channel, c]:
+                continue
+            for other in range(begins[c], begins[c + 1]):
+                if other == place:
+                    continue
+                j = order[other]
+                h, ratio = met[j, points[j, 0]], needs[points[j, 0]]
+                for g in range(gateways):
+                    left[g] *= 1.0 - h * harm(variant, ratio * power[place, g] * inverse[other, g])
+        for g in range(gateways):
+            found[i, g] = left[g] * math.exp(-t.sensitivity_mw[sf] * inverse[place, g])
+    return found
+
+
+@njit(cache=True, inline="always")
+def any_gateway(received):  # type: ignore[no-untyped-def]
+    """1 - prod of (1 - D_ik) of one node, exact for small ones."""
+    found = 0.0
+    for g in range(len(received)):
+        found += (1.0 - found) * received[g]
+    return found
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def delivery(t, points, variant):  # type: ignore[no-untyped-def]
+    """D_i `[N]` of `expect` or `meang`."""
+    received = gateway_delivery(t, points, variant)
+    found = np.empty(len(received))
+    for i in range(len(received)):
+        found[i] = any_gateway(received[i])
+    return found
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def joint_delivery(t, points):  # type: ignore[no-untyped-def]
+    """D_i `[N]` of `joint`; gateway sets are bit masks."""
+    nodes, gateways = t.gain.shape
+    channels = len(t.meets)
+    order, begins = by_channel(points, channels)
+    power, inverse = links(t, points, order)
+    found = np.empty(nodes)
+    left, spared, s = np.empty(1 << gateways), np.empty(1 << gateways), np.empty(gateways)
+    spared[0] = 1.0
+    for place in range(nodes):
+        i = order[place]
+        sf, channel = points[i, 0], points[i, 2]
+        for g in range(gateways):
+            s[g] = t.sensitivity_mw[sf] * inverse[place, g]
+        left[0], left[1:] = -1.0, 1.0
+        for c in range(channels):
+            if not t.meets[channel, c]:
+                continue
+            for other in range(begins[c], begins[c + 1]):
+                if other == place:
+                    continue
+                j = order[other]
+                h = t.overlap[t.size[i], sf, j, points[j, 0]]
+                for g in range(gateways):
+                    b = t.inverse_sir[sf, points[j, 0]] * power[place, g] * inverse[other, g]
+                    q = 1.0 - math.exp(-s[g] * b) / (1.0 + b)
+                    for mask in range(1 << g):
+                        spared[mask | 1 << g] = spared[mask] * q
+                for mask in range(1, 1 << gateways):
+                    left[mask] *= 1.0 - h * (1.0 - spared[mask])
+        found[i] = _alternating_sum(left, s)
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _alternating_sum(left, s):  # type: ignore[no-untyped-def]
+    """Sum over nonempty sets of gateways, with the signs of inclusion and exclusion."""
+    total = 0.0
+    for mask in range(1, len(left)):
+        term = -left[mask]
+        for g in range(len(s)):
+            if mask >> g & 1:
+                term *= -math.exp(-s[g])
+        total += term
+    return total
