@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -10,6 +11,20 @@ from torch.nn.functional import leaky_relu
 
 from agents.maac.groups import Groups
 from agents.maac.layers import Layers
+
+
+class Attended(NamedTuple):
+    """What attention gives.
+
+    Attributes:
+        contribution: Of the others to every agent. `[S, B, F]`
+        penalty: Squared logits, summed over heads and agents and averaged over batch and others. `[G]`
+        weights: `[G, B, H, A, A]`; None where they are equal.
+    """
+
+    contribution: Tensor
+    penalty: Tensor
+    weights: Tensor | None
 
 
 class Attention(Layers):
@@ -40,38 +55,38 @@ class Attention(Layers):
         self.register_buffer("others", mask.sum(1).double() - 1.0, persistent=False)
         self.alone = bool((groups.agents == 1).any())
 
-    def forward(self, own: Tensor, encoding: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What the others contribute, and what attention did.
+    def forward(self, own: Tensor, encoding: Tensor) -> Attended:
+        """What the others contribute.
 
         Args:
             own: Encodings of observations, which ask. `[S, B, F]`
             encoding: Of observations and actions, which are asked. `[S, B, F]`
-
-        Returns:
-            Contributions `[S, B, F]`; penalty, the squared logits summed over heads and agents and averaged over batch
-            and others `[G]`; entropy of the weights, averaged over batch and agents `[G, H]`. nats
         """
         value = leaky_relu(self.layer("value", encoding), inplace=True)
-        return self._attended(own, encoding, value) if self.learned else self._averaged(value)
+        return self._weighed(own, encoding, value) if self.learned else self._averaged(value)
 
-    def _attended(self, own: Tensor, encoding: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def entropy(self, attended: Attended, steps: int = 32) -> Tensor:
+        """Entropy of the weights, averaged over agents and the first `steps` of the batch `[G, H]`. nats"""
+        if attended.weights is None:
+            return self.others.clamp(min=1.0).log()[:, None].expand(-1, self.heads)
+        entropy = torch.special.entr(attended.weights[:, :steps].detach()).sum(-1).mean(1)
+        return (entropy * self.taken[:, None]).sum(-1) / self.taken.sum(1, keepdim=True)
+
+    def _weighed(self, own: Tensor, encoding: Tensor, value: Tensor) -> Attended:
         query, key = self._by_head(self.layer("query", own)), self._by_head(self.layer("key", encoding))
-        logits = torch.bmm(query, key.mT)
-        by_group = logits.view(len(self.taken), -1, self.heads, *logits.shape[1:])
-        weights = torch.softmax(by_group / math.sqrt(key.shape[-1]) + self.sight[:, None, None], dim=-1)
-        mixed = self._by_seat(torch.bmm(weights.view(logits.shape), self._by_head(value)), own.shape)
-        if self.alone:  # nobody to attend to: no contribution
-            mixed = (mixed.unflatten(0, self.taken.shape) * (self.others > 0)[:, None, None, None]).flatten(0, 1)
-        squares = by_group.square().sum((1, 2, 3, 4)) - by_group.diagonal(dim1=-2, dim2=-1).square().sum((1, 2, 3))
-        penalty = squares / (by_group.shape[1] * self.others.clamp(min=1.0))
-        entropy = torch.special.entr(weights.detach()).sum(-1).mean(1) @ self.taken[:, :, None]
-        return mixed, penalty, entropy[..., 0] / self.taken.sum(1, keepdim=True)
+        logits = torch.bmm(query, key.mT).view(len(self.taken), -1, self.heads, *self.sight.shape[1:])
+        weights, squares = _Softmax.apply(logits, self.sight[:, None, None], 1.0 / math.sqrt(key.shape[-1]))
+        contribution = self._by_seat(torch.bmm(weights.flatten(0, 2), self._by_head(value)), own.shape)
+        if self.alone:  # nobody to attend to
+            someone = (self.others > 0)[:, None, None, None]
+            contribution = (contribution.unflatten(0, self.taken.shape) * someone).flatten(0, 1)
+        return Attended(contribution, squares / (logits.shape[1] * self.others.clamp(min=1.0)), weights)
 
-    def _averaged(self, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _averaged(self, value: Tensor) -> Attended:
         by_group = value.unflatten(0, self.taken.shape) * self.taken[:, :, None, None]
-        others = self.others.clamp(min=1.0)
-        mixed = (by_group.sum(1, keepdim=True) - by_group) / others[:, None, None, None]
-        return mixed.flatten(0, 1), torch.zeros_like(others), others.log()[:, None].expand(-1, self.heads)
+        others = self.others.clamp(min=1.0)[:, None, None, None]
+        contribution = (by_group.sum(1, keepdim=True) - by_group) / others
+        return Attended(contribution.flatten(0, 1), torch.zeros_like(self.others), None)
 
     def _by_head(self, x: Tensor) -> Tensor:
         """`[S, B, F]` -> `[G B H, A, F / H]`."""
@@ -83,3 +98,24 @@ class Attention(Layers):
         """`[G B H, A, F / H]` -> `[S, B, F]`."""
         x = x.view(len(self.taken), -1, self.heads, *x.shape[1:])
         return x.permute(0, 3, 1, 2, 4).reshape(shape)
+
+
+class _Softmax(torch.autograd.Function):
+    """Weights of logits `[G, B, H, A, A]`, and the sum of the squared logits off the diagonal `[G]`.
+
+    One function, so that neither scaling nor squaring nor the diagonal costs passes over the largest arrays.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, sight: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+        logits.diagonal(dim1=-2, dim2=-1).zero_()
+        weights = torch.softmax(torch.add(sight, logits, alpha=scale), dim=-1)
+        ctx.save_for_backward(logits, weights)
+        ctx.scale = scale
+        return weights, torch.linalg.vector_norm(logits.flatten(1), dim=1).square()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        (logits, weights), (of_weights, of_squares) = ctx.saved_tensors, gradients
+        gradient = torch._softmax_backward_data(of_weights, weights, -1, weights.dtype).mul_(ctx.scale)
+        return gradient.addcmul_(logits, 2.0 * of_squares[:, None, None, None, None]), None, None

@@ -45,12 +45,18 @@ class Layers(nn.Module):
             self._register(f"{name}_{kind}", (2.0 * drawn - 1.0) / math.sqrt(inputs))
 
     def layer(self, name: str, x: Tensor, onto: Tensor | None = None) -> Tensor:
-        """A layer's outputs `[S, B, out]` for inputs `[S, B, in]`, added to `onto`, else to its bias if it has one."""
+        """A layer's outputs `[S, B, out]` for inputs `[S, B, in]`, its bias added if it has one.
+
+        Outputs are added to `onto`, in place, where it is given.
+        """
         weight = self.get_parameter(f"{name}_weight").flatten(0, -3)
-        if onto is None and hasattr(self, f"{name}_bias"):
-            onto = self.get_parameter(f"{name}_bias").flatten(0, -3)
-        rows = x.reshape(len(weight), -1, x.shape[-1])  # of an agent or of a group
-        y = torch.bmm(rows, weight) if onto is None else torch.baddbmm(onto, rows, weight)
+        rows = x.reshape(len(weight), -1, x.shape[-1])  # of an agent, or of a group
+        if onto is not None:
+            return onto.baddbmm_(rows, weight)
+        if hasattr(self, f"{name}_bias"):
+            y = torch.baddbmm(self.get_parameter(f"{name}_bias").flatten(0, -3), rows, weight)
+        else:
+            y = torch.bmm(rows, weight)
         return y.view(*x.shape[:2], -1)
 
     def _register(self, name: str, values: NDArray[np.floating]) -> None:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import leaky_relu
 
-from agents.maac.attention import Attention
+from agents.maac.attention import Attended, Attention
 from agents.maac.groups import Groups
 from agents.maac.layers import EPS, MOMENTUM, Layers, normalised
 
@@ -76,7 +76,7 @@ class Critic(Layers):
         """Parameters into which the losses of all agents flow."""
         return tuple(name for name, _ in self.named_parameters() if name.startswith(("encoder", "attention")))
 
-    def forward(self, observation: Tensor, action: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, observation: Tensor, action: Tensor) -> tuple[Tensor, Attended]:
         """Values of all own actions, and what attention did.
 
         Args:
@@ -84,7 +84,7 @@ class Critic(Layers):
             action: What everyone played. `[G, A, B]`
 
         Returns:
-            Values `[G, A, B, K]`; penalty `[G]` and entropy `[G, H]` of `Attention.forward`.
+            Values `[G, A, B, K]`, and what attention gave.
         """
         seen = observation.flatten(0, 1)
         if self.batch_norm:
@@ -92,9 +92,11 @@ class Critic(Layers):
             seen = normalised(seen, mean, variance)
         own = leaky_relu(self.layer("own", seen), inplace=True)
         encoding = leaky_relu(self._encoder(seen, action.flatten(0, 1)), inplace=True)
-        contribution, penalty, entropy = self.attention(own, encoding)
-        hidden = leaky_relu(self.layer("head_others", contribution, onto=self.layer("head", own)), inplace=True)
-        return self.layer("output", hidden).unflatten(0, action.shape[:2]), penalty, entropy
+        attended = self.attention(own, encoding)
+        hidden = leaky_relu(
+            self.layer("head_others", attended.contribution, onto=self.layer("head", own)), inplace=True
+        )
+        return self.layer("output", hidden).unflatten(0, action.shape[:2]), attended
 
     def _encoder(self, seen: Tensor, action: Tensor) -> Tensor:
         """Pre-activations for (observation, one-hot action) `[S, B, F]`.

@@ -52,8 +52,8 @@ class Training:
     def update_critic(self, batch: Batch) -> dict[str, Tensor]:
         """One step of the critics."""
         target = self._target(batch)
-        values, penalty, entropy = self.critic(batch.observation, batch.action)
-        loss = losses.critic_loss(values, batch.action, target, penalty, self.taken)
+        values, attended = self.critic(batch.observation, batch.action)
+        loss = losses.critic_loss(values, batch.action, target, attended.penalty, self.taken)
         self.critic_adam.zero_grad()
         loss.sum().backward()
         agents = self.taken.sum(1)
@@ -63,7 +63,7 @@ class Training:
             gradient /= agents.reshape(-1, *[1] * (gradient.dim() - 1))
         losses.clip(list(self.critic.parameters()), losses.CRITIC_NORM * agents)
         self.critic_adam.step()
-        return {"critic_loss": loss, "attention_entropy": entropy}
+        return {"critic_loss": loss, "attention_entropy": self.critic.attention.entropy(attended)}
 
     def update_actor(self, batch: Batch) -> dict[str, Tensor]:
         """One step of the actors, by critics that stay as they are."""
