@@ -1,8 +1,8 @@
 """The critics and actors of one group agent by agent, in the way of the code of Iqbal and Sha.
 
-It is the oracle of `networks`, `losses` and the updates of `learner`, and what the benchmark compares them with. Every
-agent has modules of its own, keys, queries and values have one module for each head, and attention loops over heads and
-agents. All arms are allowed, and mu's target is given.
+They are the oracle of `networks`, and in `plain_loop` what the benchmark compares with. Every agent has modules of its
+own, keys, queries and values have one module for each head, and attention loops over heads and agents. All arms are
+allowed.
 """
 
 from __future__ import annotations
@@ -12,11 +12,9 @@ from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import leaky_relu, log_softmax, one_hot
+from torch.nn.functional import leaky_relu, one_hot
 
 from agents.maac.layers import Layers
-from agents.maac.losses import ACTOR_NORM, CRITIC_NORM, PENALTY, WEIGHT_DECAY
-from agents.maac.networks import Actor, Critic
 
 Layer = tuple[str, tuple[int | slice, ...], nn.Module]
 """Name in the networks of all agents, index into its tensors, module."""
@@ -76,7 +74,7 @@ class PlainCritic(nn.Module):
             for i, s in enumerate(own):
                 others = [j for j in range(len(own)) if j != i]
                 logits = torch.matmul(query(s)[:, None], torch.stack([keys[j] for j in others]).permute(1, 2, 0))
-                weight = torch.softmax(logits / math.sqrt(logits.new_tensor(keys[0].shape[1])), dim=2)
+                weight = torch.softmax(logits / math.sqrt(keys[0].shape[1]), dim=2)
                 if self.learned:
                     penalties[i] = penalties[i] + logits.square().mean()
                 else:
@@ -103,68 +101,6 @@ class PlainCritic(nn.Module):
                     assert isinstance(module, nn.Linear)
                     width = module.out_features
                     yield f"attention.{name}", (group, slice(None), slice(head * width, (head + 1) * width)), module
-
-
-class PlainLoop:
-    """One group's networks with the weights of the networks of all agents, and an update of theirs.
-
-    Args:
-        actor, critic: The networks of all agents.
-        group: Whose weights to take.
-        learning_rate: Of every optimizer.
-    """
-
-    def __init__(self, actor: Actor, critic: Critic, group: int = 0, learning_rate: float = 1e-3) -> None:
-        groups, second = actor.groups, actor.get_parameter("second_weight")
-        hidden, kind = second.shape[-1], second.dtype
-        self.seats = [int(seat) for seat in groups.mask[group].nonzero()[0]]
-        sizes, attention = (groups.observation_size, groups.actions), critic.attention
-        self.critic = PlainCritic(
-            len(self.seats), *sizes, hidden, attention.heads, attention.learned, critic.batch_norm
-        )
-        self.critic.to(kind)
-        self.actors = [PlainActor(sizes[0], hidden, sizes[1], actor.batch_norm).to(kind) for _ in self.seats]
-        for layer in self.critic.layers(group, self.seats):
-            take(critic, layer)
-        for plain, seat in zip(self.actors, self.seats):
-            for layer in plain.layers(group, seat):
-                take(actor, layer)
-        self.critic_adam = torch.optim.Adam(self.critic.parameters(), lr=learning_rate, weight_decay=WEIGHT_DECAY)
-        self.actor_adams = [torch.optim.Adam(plain.parameters(), lr=learning_rate) for plain in self.actors]
-
-    def update_critic(self, seen: Sequence[Tensor], action: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
-        """One step on each agent's `[B, D]`, `[B]`, `[B]`; the loss, its gradients left in place."""
-        values, penalties, _ = self.critic(seen, action)
-        loss = seen[0].new_zeros(())
-        for q, a, y, penalty in zip(values, action, target, penalties):
-            loss = loss + (q.gather(1, a[:, None])[:, 0] - y).square().mean() + PENALTY * penalty
-        self.critic_adam.zero_grad()
-        loss.backward()
-        for shared in (self.critic.encoders, self.critic.keys, self.critic.queries, self.critic.values):
-            for parameter in shared.parameters():
-                if parameter.grad is not None:
-                    parameter.grad /= len(self.seats)
-        torch.nn.utils.clip_grad_norm_(self.critic.parameters(), CRITIC_NORM * len(self.seats))
-        self.critic_adam.step()
-        return loss.detach()
-
-    def update_actors(self, seen: Sequence[Tensor], drawn: Sequence[Tensor], alpha: float) -> list[Tensor]:
-        """One step on each agent's `[B, D]` with actions `[B]` drawn from the policies; the losses."""
-        logits = [actor(o) for actor, o in zip(self.actors, seen)]
-        with torch.no_grad():
-            values, _, _ = self.critic(seen, drawn)
-        found = []
-        for own, a, q, actor, adam in zip(logits, drawn, values, self.actors, self.actor_adams):
-            log_policy = log_softmax(own, dim=1)
-            chosen = log_policy.gather(1, a[:, None])
-            gain = q.gather(1, a[:, None]) - (log_policy.exp() * q).sum(dim=1, keepdim=True)
-            loss = (chosen * (alpha * chosen - gain).detach()).mean() + PENALTY * own.square().mean()
-            adam.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(actor.parameters(), ACTOR_NORM)
-            adam.step()
-            found.append(loss.detach())
-        return found
 
 
 @torch.no_grad()
