@@ -35,17 +35,13 @@ def _stages(groups: int, agents: int, **hyperparameters: Any) -> tuple[Callable[
 
 
 def _best_s(update: Callable[[], Any], repeats: int) -> float:
-    import torch
+    from agents.maac.threads import threads
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    best_s = np.inf
+    with threads(1):
         update()
-        best_s = np.inf
         for _ in range(repeats):
             begun_s = time.process_time()
             update()
             best_s = min(best_s, time.process_time() - begun_s)
-    finally:
-        torch.set_num_threads(threads)
     return float(best_s)

@@ -12,9 +12,17 @@ NAMES = [
     "run_cd-lora",
     "run_ucb1",
     "run_mix-mab",
+    "norel_200",
+    "norel_1000",
+    "pairwise",
+    "joint",
+    "pairwise_4",
+    "joint_many",
     "air_cost_ratio",
     "cucb_cost_ratio",
     "memory",
+    "maac_speed_up",
+    "maac_update",
     "env_array",
     "env_dict",
 ]
@@ -35,4 +43,5 @@ def test_both_kinds_of_targets():
     lines = {line.name: line for line in benchmark.lines(quick=True)}
     assert lines["env_dict"].meets(500) and not lines["env_dict"].meets(499)
     assert lines["memory"].meets(1.0) and not lines["memory"].meets(1.1)
-    assert [line.target for line in lines.values()] == [4e6, 2.5e6, 1e6, 60, 60, 60, 120, 3, 4, 1, 1e6, 500]
+    targets = [4e6, 2.5e6, 1e6, 60, 60, 60, 120, 1e6, 1e6, 10, 15, 80, 2000, 3, 4, 1, 3, 0.16, 1e6, 500]
+    assert [line.target for line in lines.values()] == targets
