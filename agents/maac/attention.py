@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import leaky_relu
 
 from agents.maac.groups import Groups
 from agents.maac.layers import Layers
@@ -62,7 +61,7 @@ class Attention(Layers):
             own: Encodings of observations, which ask. `[S, B, F]`
             encoding: Of observations and actions, which are asked. `[S, B, F]`
         """
-        value = leaky_relu(self.layer("value", encoding), inplace=True)
+        value = self.layer("value", encoding)
         return self._weighed(own, encoding, value) if self.learned else self._averaged(value)
 
     def entropy(self, attended: Attended, steps: int = 32) -> Tensor:
@@ -73,7 +72,8 @@ class Attention(Layers):
         return (entropy * self.taken[:, None]).sum(-1) / self.taken.sum(1, keepdim=True)
 
     def _weighed(self, own: Tensor, encoding: Tensor, value: Tensor) -> Attended:
-        query, key = self._by_head(self.layer("query", own)), self._by_head(self.layer("key", encoding))
+        query = self._by_head(self.layer("query", own, active=False))
+        key = self._by_head(self.layer("key", encoding, active=False))
         logits = torch.bmm(query, key.mT).view(len(self.taken), -1, self.heads, *self.sight.shape[1:])
         weights, squares = _Softmax.apply(logits, self.sight[:, None, None], 1.0 / math.sqrt(key.shape[-1]))
         contribution = self._by_seat(torch.bmm(weights.flatten(0, 2), self._by_head(value)), own.shape)

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.functional import leaky_relu
 
 from agents.maac.groups import Groups
 
@@ -44,20 +45,26 @@ class Layers(nn.Module):
             drawn = self.groups.uniform_shared(f"{self.name}.{name}_{kind}", 0, rows, outputs)
             self._register(f"{name}_{kind}", (2.0 * drawn - 1.0) / math.sqrt(inputs))
 
-    def layer(self, name: str, x: Tensor, onto: Tensor | None = None) -> Tensor:
-        """A layer's outputs `[S, B, out]` for inputs `[S, B, in]`, its bias added if it has one.
+    def layer(self, name: str, x: Tensor, *, onto: Tensor | None = None, active: bool = True) -> Tensor:
+        """A layer's outputs `[S, B, out]` for inputs `[S, B, in]`.
 
-        Outputs are added to `onto`, in place, where it is given.
+        Args:
+            name: Of the layer; its bias is added if it has one.
+            x: Inputs.
+            onto: What the outputs are added to, in place.
+            active: Whether a leaky ReLU follows.
         """
         weight = self.get_parameter(f"{name}_weight").flatten(0, -3)
-        rows = x.reshape(len(weight), -1, x.shape[-1])  # of an agent, or of a group
+        rows = x if len(weight) == len(x) else x.view(len(weight), -1, x.shape[-1])  # of an agent, or of a group
         if onto is not None:
-            return onto.baddbmm_(rows, weight)
-        if hasattr(self, f"{name}_bias"):
+            y = onto.baddbmm_(rows, weight)
+        elif hasattr(self, f"{name}_bias"):
             y = torch.baddbmm(self.get_parameter(f"{name}_bias").flatten(0, -3), rows, weight)
         else:
             y = torch.bmm(rows, weight)
-        return y.view(*x.shape[:2], -1)
+        if active:
+            y = leaky_relu(y, inplace=True)  # of no view: autograd would copy its gradient
+        return y if rows is x else y.view(*x.shape[:2], -1)
 
     def _register(self, name: str, values: NDArray[np.floating]) -> None:
         self.register_parameter(name, nn.Parameter(torch.from_numpy(values)))

@@ -38,9 +38,9 @@ class Actor(Layers):
         x = observation.flatten(0, 1)
         if self.batch_norm:
             x = normalised(x, *(self._moments(x) if self.training else (self.mean, self.variance)))
-        x = leaky_relu(self.layer("first", x), inplace=True)
-        x = leaky_relu(self.layer("second", x), inplace=True)
-        return self.layer("output", x).unflatten(0, observation.shape[:2])
+        x = self.layer("first", x)
+        x = self.layer("second", x)
+        return self.layer("output", x, active=False).unflatten(0, observation.shape[:2])
 
     def _moments(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Those of the batch, which the running ones follow."""
@@ -90,13 +90,11 @@ class Critic(Layers):
         if self.batch_norm:
             variance, mean = torch.var_mean(seen, dim=1, correction=0, keepdim=True)
             seen = normalised(seen, mean, variance)
-        own = leaky_relu(self.layer("own", seen), inplace=True)
+        own = self.layer("own", seen)
         encoding = leaky_relu(self._encoder(seen, action.flatten(0, 1)), inplace=True)
         attended = self.attention(own, encoding)
-        hidden = leaky_relu(
-            self.layer("head_others", attended.contribution, onto=self.layer("head", own)), inplace=True
-        )
-        return self.layer("output", hidden).unflatten(0, action.shape[:2]), attended
+        hidden = self.layer("head_others", attended.contribution, onto=self.layer("head", own, active=False))
+        return self.layer("output", hidden, active=False).unflatten(0, action.shape[:2]), attended
 
     def _encoder(self, seen: Tensor, action: Tensor) -> Tensor:
         """Pre-activations for (observation, one-hot action) `[S, B, F]`.
