@@ -69,7 +69,8 @@ class Attention(Layers):
         if attended.weights is None:
             return self.others.clamp(min=1.0).log()[:, None].expand(-1, self.heads)
         entropy = torch.special.entr(attended.weights[:, :steps].detach()).sum(-1).mean(1)
-        return (entropy * self.taken[:, None]).sum(-1) / self.taken.sum(1, keepdim=True)
+        of_agents = self.taken * (self.others > 0)[:, None]
+        return (entropy * of_agents[:, None]).sum(-1) / self.taken.sum(1, keepdim=True)
 
     def _weighed(self, own: Tensor, encoding: Tensor, value: Tensor) -> Attended:
         query = self._by_head(self.layer("query", own, active=False))
@@ -108,7 +109,7 @@ class _Softmax(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, sight: Tensor, scale: float) -> tuple[Tensor, Tensor]:
-        logits.diagonal(dim1=-2, dim2=-1).zero_()
+        logits.diagonal(dim1=-2, dim2=-1).zero_()  # in place: nothing else needs the product
         weights = torch.softmax(torch.add(sight, logits, alpha=scale), dim=-1)
         ctx.save_for_backward(logits, weights)
         ctx.scale = scale

@@ -40,6 +40,17 @@ def test_values_weights_and_logits_are_those_of_the_plain_loop(learner_of, atten
             torch.testing.assert_close(found, weights, rtol=0, atol=1e-10)
 
 
+def test_entropy_of_attention_is_that_of_the_weights_and_at_most_uniform(learner_of) -> None:
+    learned, uniform = (learner_of(np.ones((1, 5), bool), attention=kind).training for kind in ("learned", "uniform"))
+    _, attended = learned.critic(*inputs(learned))
+    weights = attended.weights.detach().numpy()
+    expected = -(weights * np.log(np.where(weights > 0, weights, 1.0))).sum(-1).mean((1, 3))
+    np.testing.assert_allclose(learned.critic.attention.entropy(attended), expected, rtol=1e-12)
+    assert (expected < np.log(4)).all()
+    _, equal = uniform.critic(*inputs(uniform))
+    np.testing.assert_allclose(uniform.critic.attention.entropy(equal), np.full((1, 2), np.log(4)))
+
+
 def test_nobody_attends_to_itself_or_to_padding(learner_of) -> None:
     training = learner_of().training
     _, attended = training.critic(*inputs(training))
@@ -62,7 +73,9 @@ def test_uniform_attention_is_the_mean_of_the_others(learner_of) -> None:
 def test_an_agent_alone_hears_nothing_of_the_others(learner_of, attention) -> None:
     training = learner_of(np.array([[1, 0], [1, 1]], bool), attention=attention).training
     seen, action = inputs(training)
-    contribution = training.critic(seen, action)[1].contribution.view(2, 2, 16, 8)
+    attended = training.critic(seen, action)[1]
+    contribution = attended.contribution.view(2, 2, 16, 8)
+    assert training.critic.attention.entropy(attended)[0].tolist() == [0.0, 0.0]
     assert (contribution[0, 0] == 0).all()
     assert (contribution[1] != 0).any()
 
