@@ -13,10 +13,14 @@ All agents of all groups are one array program: the parameters of a layer are on
 runs over agents or groups. `plain` says the same agent by agent; it is the oracle of the tests and what the benchmark
 compares with. The learner sees arrays only; groups never exchange anything, so G may be channels, seeds, or both.
 
+A step is `actions = maac.act(observations)`, `maac.observe(observations, actions, rewards)`, `maac.update()`; a leading
+axis of replicas of the environment, which share the buffer of their group, is free. `state.write` and `state.read` keep
+a learner, buffer and counters of random numbers included, in one safetensors file.
+
 | paper | name |
 |---|---|
 | f_i, F_i | `encoder_*`, `own_*` (state only); `head_*`, `output_*` |
-| V, W_k, W_q | `value_*`, `key_weight`, `query_weight` |
+| V, W_k, W_q | `attention.value_*`, `attention.key_weight`, `attention.query_weight` |
 | rho_j | attention weights; `attention="uniform"` fixes them (MMALoRa-U) |
 | mu, zeta, alpha | `mu`, `zeta`, `alpha` (1 / reward scale in the code of Iqbal and Sha) |
 | B_mini, size of the buffer, heads, learning rate | `batch`, `capacity`, `heads`, `learning_rate` |
