@@ -6,6 +6,7 @@
 Default reception, one gateway, the journal's traffic (50 bytes every 20 s from 100 nodes; more nodes send less often,
 at equal offered Erlang per channel). Compilation and warm-up are left out; the best of some repeats counts, since
 whatever else the machine does can only slow a run down. NoReL and the closed forms are timed on NoReL's network.
+MAAC is timed where torch is installed, on one thread.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +22,7 @@ import typer
 from rich.table import Table
 
 from lora_marl.core.expect.lognormal import Variant
-from scripts import speed, speed_norel, speed_rayleigh
+from scripts import speed, speed_maac, speed_norel, speed_rayleigh
 from scripts.cli import JsonPath, console, errors, new_app, one_line_errors, write_json
 
 app = new_app()
@@ -114,6 +116,16 @@ def lines(quick: bool) -> list[Line]:
     def closed_form(variant: Variant, nodes: int, gateways: int = 1) -> Callable[[], float]:
         return lambda: speed_norel.closed_form_ms(variant, nodes, gateways=gateways, repeats=repeats)
 
+    def maac_speed_up() -> float:
+        return speed_maac.speed_up(40, repeats=1 if quick else 3, hidden=128, batch=1024, mu=0.99)
+
+    def maac_update() -> float:
+        return speed_maac.update_s(groups=4, agents=40, repeats=4 * repeats, hidden=64, batch=128)
+
+    maac = [
+        Line("maac_speed_up", "MAAC, agent by agent over all at once, 40 agents", "ratio", 3, maac_speed_up),
+        Line("maac_update", "MAAC, an update of 4 x 40 agents", "s", 0.16, maac_update, True),
+    ]
     sizes = f"{MANY:,} over {FEW:,} nodes"
     array: Any = {"replicas": 32, "nodes": 100, "steps": 20 if quick else 200, "repeats": repeats}
     dicts: Any = {"nodes": 30, "steps": 50 if quick else 500, "repeats": repeats}
@@ -137,6 +149,7 @@ def lines(quick: bool) -> list[Line]:
         Line("air_cost_ratio", f"air, cost of a packet: {sizes}", "ratio", 3, ratio(None), True),
         Line("cucb_cost_ratio", f"CUCB, cost of a packet: {sizes}", "ratio", 4, ratio("cucb"), True),
         Line("memory", f"peak memory, {MANY:,} nodes", "GiB", 1, lambda: speed.peak_memory_gib(MANY), True),
+        *(maac if find_spec("torch") else []),
         Line("env_array", "environment, arrays, 32 x 100 nodes", "agent steps/s", 1e6,
              lambda: speed.array_agent_steps_per_s(**array)),
         Line("env_dict", "environment, dicts, 30 nodes", "steps/s", 500, lambda: speed.dict_steps_per_s(**dicts)),

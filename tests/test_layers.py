@@ -23,7 +23,7 @@ LAYERS = {
     "lora_marl/render": {"numpy", "matplotlib", "mpl_toolkits", "lora_marl.core", "lora_marl.render"},
     "lora_marl/views": {"numpy", "gymnasium", "pettingzoo", "lora_marl.core", "lora_marl.envs", "lora_marl.config"},
     "lora_marl/__init__": {"pettingzoo"},
-    "agents/": {"numpy", "numba", "safetensors", "lora_marl.core", "agents"},
+    "agents/": {"numpy", "numba", "torch", "safetensors", "lora_marl.core", "agents"},
 }
 """What the modules of a path may import, the standard library and the bare name `lora_marl` (ENVS, version) aside."""
 

@@ -1,0 +1,97 @@
+"""Who is in which group, what each may choose, and the random numbers of a group.
+
+Shape letters of the package: `G` groups, `A` agents of a group (padded), `S` = G A seats, `B` batch, `E` replicas of
+the environment, `D` features, `K` arms, `H` heads, `F` hidden width.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Seed = int | Sequence[int]
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The seats of all groups; padding is where `mask` is false.
+
+    Attributes:
+        observation_size: D.
+        actions: K.
+        mask: Seats that are taken. `[G, A]`
+        allowed: Arms that may be chosen. `[G, A, K]`
+        seeds: One per group, from which all its random numbers follow; a seed may have several parts.
+    """
+
+    observation_size: int
+    actions: int
+    mask: NDArray[np.bool_]
+    allowed: NDArray[np.bool_]
+    seeds: tuple[tuple[int, ...], ...]
+
+    @property
+    def agents(self) -> NDArray[np.int64]:
+        """Agents of each group `[G]`."""
+        return self.mask.sum(axis=1)
+
+    def uniform(self, stream: str, counter: int, *shape: int, dtype: str = "float64") -> NDArray[np.floating]:
+        """Uniform random numbers in [0, 1) for every agent `[G, A, *shape]`, 0 at padded seats.
+
+        They follow from (seed of the group, stream, counter) alone: a run resumes exactly by its counters, and neither
+        padding nor other groups matter.
+        """
+        drawn = np.zeros((*self.mask.shape, *shape), dtype)
+        for own, mask, seed in zip(drawn, self.mask, self.seeds):
+            size = (int(mask.sum()), *shape)
+            own[mask] = self.generator(seed, stream, counter).random(size, dtype)  # type: ignore[call-overload]
+        return drawn
+
+    def uniform_shared(self, stream: str, counter: int, *shape: int) -> NDArray[np.float64]:
+        """The same for every group `[G, *shape]`."""
+        return np.stack([self.generator(seed, stream, counter).random(shape) for seed in self.seeds])
+
+    def rows(self, counter: int, batch: int, filled: int) -> NDArray[np.int64]:
+        """Different rows of a buffer, for every group `[G, B]`."""
+        return np.stack([self.generator(s, "batch", counter).choice(filled, batch, replace=False) for s in self.seeds])
+
+    @staticmethod
+    def generator(seed: Sequence[int], stream: str, counter: int) -> np.random.Generator:
+        """A generator of its own for every seed, stream and counter."""
+        return np.random.default_rng([*seed, zlib.crc32(stream.encode()), counter])
+
+
+def groups_of(
+    observation_size: int, actions: int, mask: ArrayLike, allowed: ArrayLike | None, seeds: Sequence[Seed]
+) -> Groups:
+    """Checked groups; see `Groups` for the arguments.
+
+    Raises:
+        ValueError: a size below 1, masks of another shape, a group without agents, an agent without arms, or another
+            number of seeds than of groups.
+    """
+    for name, value in (("observation_size", observation_size), ("actions", actions)):
+        if not value >= 1:
+            raise ValueError(f"{name} = {value}: must be at least 1")
+    mask = np.array(mask, dtype=bool)
+    if mask.ndim != 2:
+        raise ValueError(f"group_mask has shape {list(mask.shape)}; expected [groups, agents]")
+    if not mask.any(axis=1).all():
+        raise ValueError(f"group_mask: group {int(np.argmin(mask.any(axis=1)))} has no agent; needs at least one")
+    arms = np.ones((*mask.shape, actions), bool) if allowed is None else np.array(allowed, dtype=bool)
+    if arms.shape != (*mask.shape, actions):
+        raise ValueError(f"action_mask has shape {list(arms.shape)}; expected {[*mask.shape, actions]}")
+    arms[~mask] = True
+    if not arms.any(axis=2).all():
+        group, agent = np.argwhere(~arms.any(axis=2))[0]
+        raise ValueError(f"action_mask: agent {agent} of group {group} has no arm left of {actions}")
+    if len(seeds) != len(mask):
+        raise ValueError(f"seeds has {len(seeds)} entries; needs one for each of {len(mask)} groups")
+    parts = tuple(tuple(int(part) for part in np.ravel(seed)) for seed in seeds)
+    if any(part < 0 for seed in parts for part in seed):
+        raise ValueError(f"seeds = {list(seeds)}: must not be negative")
+    return Groups(int(observation_size), int(actions), mask, arms, parts)

@@ -1,0 +1,121 @@
+"""The state of a learner as arrays by name, and as one safetensors file that needs nothing else to go on."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from agents.maac.layers import Layers
+    from agents.maac.learner import MAAC
+
+FORMAT = "maac-1"
+
+
+def collect(learner: MAAC) -> dict[str, NDArray]:
+    """Everything that changes while learning, copied."""
+    tensors = _tensors(learner) | _prefixed("replay", learner.replay.state())
+    arrays = {name: tensor.detach().cpu().numpy().copy() for name, tensor in tensors.items()}
+    return arrays | {"counters": np.array([learner.acts, learner.training.updates])}
+
+
+def restore(learner: MAAC, arrays: Mapping[str, NDArray]) -> None:
+    """Takes over what `collect` gave, for a learner made with the same arguments.
+
+    Raises:
+        ValueError: an array is missing, unknown, or of another shape or type than this learner's.
+    """
+    own = collect(learner)
+    for name in sorted(set(arrays) ^ set(own)):
+        raise ValueError(f"state of maac: {name} is {'missing' if name in own else 'unknown'}")
+    filled = arrays["replay.action"].shape[1] if arrays["replay.action"].ndim > 1 else 0
+    for name, expected in own.items():
+        given, shape = arrays[name], list(expected.shape)
+        if name.startswith("replay.") and expected.ndim:
+            shape[1] = min(filled, learner.replay.capacity)
+        if list(given.shape) != shape or given.dtype != expected.dtype:
+            raise ValueError(
+                f"state of maac: {name} is {given.dtype} {list(given.shape)}; expected {expected.dtype} {shape}"
+            )
+    with torch.no_grad():
+        for name, tensor in _tensors(learner).items():
+            tensor.copy_(torch.from_numpy(arrays[name]))
+    learner.replay.load({name: torch.from_numpy(arrays[f"replay.{name}"]) for name in learner.replay.state()})
+    learner.acts, learner.training.updates = (int(count) for count in arrays["counters"])
+
+
+def write(path: Path, learner: MAAC) -> None:
+    """Writes a learner to a safetensors file that is either complete or absent, whenever the machine stops.
+
+    The file holds the state, the masks, and, as JSON in its metadata, the learner's arguments.
+    """
+    groups = learner.groups
+    config = {
+        "format": FORMAT,
+        "observation_size": groups.observation_size,
+        "actions": groups.actions,
+        "seeds": groups.seeds,
+        "dtype": str(learner.dtype).removeprefix("torch."),
+        "hyperparameters": asdict(learner.hyper),
+    }
+    masks = {"group_mask": groups.mask, "action_mask": groups.allowed}
+    partial = path.with_suffix(".partial")
+    with partial.open("wb") as file:
+        file.write(save(collect(learner) | masks, metadata={"config": json.dumps(config)}))
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+
+
+def read(path: Path, device: str = "auto") -> MAAC:
+    """The learner in a file, which goes on exactly where it was written.
+
+    Raises:
+        ValueError: no such file, one that is truncated or damaged, or not of this kind, naming it.
+    """
+    from agents.maac.learner import MAAC
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            config = json.loads((file.metadata() or {})["config"])
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+        if config.pop("format") != FORMAT:
+            raise ValueError(f"its format is not {FORMAT}")
+        masks = {name: arrays.pop(name) for name in ("group_mask", "action_mask")}
+        hyperparameters = config.pop("hyperparameters")
+        learner = MAAC(**config, **masks, **hyperparameters, device=device)
+        learner.load_state_dict(arrays)
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: no snapshot of a MAAC learner, or a damaged one ({error})") from None
+    return learner
+
+
+def _tensors(learner: MAAC) -> dict[str, Tensor]:
+    """The tensors that change with an update, themselves: networks, targets, and moments of the optimizers."""
+    training = learner.training
+    networks: dict[str, Layers] = {"actor": training.actor, "critic": training.critic}
+    if training.targets is not None:
+        networks |= {"target_actor": training.targets[0], "target_critic": training.targets[1]}
+    found: dict[str, Tensor] = {}
+    for prefix, network in networks.items():
+        found |= _prefixed(prefix, network.state_dict())
+    for prefix, adam in (("actor", training.actor_adam), ("critic", training.critic_adam)):
+        for name, parameter in networks[prefix].named_parameters():
+            found |= _prefixed(f"{prefix}_adam.{name}", adam.state[parameter])
+    return found
+
+
+def _prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}

@@ -1,0 +1,117 @@
+"""Networks, their optimizers and one update of theirs; shape letters in `agents.maac.groups`."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from agents.maac import losses
+from agents.maac.groups import Groups
+from agents.maac.hyperparameters import Hyperparameters
+from agents.maac.networks import Actor, Critic
+from agents.maac.replay import Batch
+
+
+class Training:
+    """Critics and actors of all groups, with what training them needs.
+
+    Args:
+        groups: Whose.
+        hyper: How.
+        device: Where the networks lie.
+        dtype: Of their parameters.
+
+    Attributes:
+        targets: Actor and critic that follow slowly; None where mu = 0.
+        taken: 1 at the seats that are taken, else 0. `[G, A]`
+        allowed: Arms that may be chosen. `[G, A, 1, K]`
+        updates: How many there were.
+    """
+
+    def __init__(self, groups: Groups, hyper: Hyperparameters, device: str, dtype: torch.dtype) -> None:
+        self.groups, self.hyper, self.device, self.dtype = groups, hyper, device, dtype
+        batch_norm, learned = hyper.normalisation == "batch_norm", hyper.attention == "learned"
+        self.actor = Actor(groups, hyper.hidden, batch_norm).to(device, dtype)
+        self.critic = Critic(groups, hyper.hidden, hyper.heads, learned, batch_norm).to(device, dtype)
+        self.targets = (copy.deepcopy(self.actor), copy.deepcopy(self.critic)) if hyper.mu > 0.0 else None
+        self.actor_adam = adam(self.actor, hyper.learning_rate)
+        self.critic_adam = adam(self.critic, hyper.learning_rate, losses.WEIGHT_DECAY)
+        self.taken = torch.from_numpy(groups.mask).to(device, dtype)
+        self.allowed = torch.from_numpy(groups.allowed).to(device)[:, :, None]
+        self.updates = 0
+
+    def update(self, batch: Batch) -> dict[str, Tensor]:
+        """One step of critics, actors and targets; see `MAAC.update` for what is returned."""
+        found = self.update_critic(batch) | self.update_actor(batch)
+        self.follow()
+        self.updates += 1
+        return found
+
+    def update_critic(self, batch: Batch) -> dict[str, Tensor]:
+        """One step of the critics."""
+        target = self._target(batch)
+        values, attended = self.critic(batch.observation, batch.action)
+        loss = losses.critic_loss(values, batch.action, target, attended.penalty, self.taken)
+        self.critic_adam.zero_grad()
+        loss.sum().backward()
+        agents = self.taken.sum(1)
+        for name in self.critic.shared_names:
+            gradient = self.critic.get_parameter(name).grad
+            assert gradient is not None
+            gradient /= agents.reshape(-1, *[1] * (gradient.dim() - 1))
+        losses.clip(list(self.critic.parameters()), losses.CRITIC_NORM * agents)
+        self.critic_adam.step()
+        return {"critic_loss": loss, "attention_entropy": self.critic.attention.entropy(attended)}
+
+    def update_actor(self, batch: Batch) -> dict[str, Tensor]:
+        """One step of the actors, by critics that stay as they are."""
+        self.actor.train()
+        logits = self.actor(batch.observation)
+        with torch.no_grad():
+            log_policy = losses.log_policy(logits, self.allowed)
+            policy = log_policy.exp()
+            drawn = losses.sample(policy, self.uniform("policy", self.updates, logits.shape[2]))
+            values = self.critic(batch.observation, drawn)[0]
+            entropy = -((policy * log_policy).sum(-1).mean(-1) * self.taken).sum(1) / self.taken.sum(1)
+        loss = (losses.actor_loss(logits, self.allowed, drawn, values, self.hyper.alpha) * self.taken).sum(1)
+        self.actor_adam.zero_grad()
+        loss.sum().backward()
+        losses.clip(list(self.actor.parameters()), torch.full_like(self.taken, losses.ACTOR_NORM))
+        self.actor_adam.step()
+        return {"actor_loss": loss, "entropy": entropy}
+
+    @torch.no_grad()
+    def follow(self) -> None:
+        """Moves the target networks towards the networks by zeta; with mu = 0 there are none."""
+        for target, network in zip(self.targets or (), (self.actor, self.critic)):
+            torch._foreach_lerp_(list(target.parameters()), list(network.parameters()), self.hyper.zeta)
+
+    def uniform(self, stream: str, counter: int, size: int) -> Tensor:
+        """Random numbers for every agent `[G, A, size]`."""
+        name = str(self.dtype).removeprefix("torch.")
+        return torch.from_numpy(self.groups.uniform(stream, counter, size, dtype=name)).to(self.device)
+
+    @torch.no_grad()
+    def _target(self, batch: Batch) -> Tensor:
+        """The targets y of Eq. (28) `[G, A, B]`."""
+        if self.targets is None:
+            return batch.reward
+        assert batch.next_observation is not None and batch.going_on is not None
+        actor, critic = self.targets
+        actor.train()
+        log_policy = losses.log_policy(actor(batch.next_observation), self.allowed)
+        drawn = losses.sample(log_policy.exp(), self.uniform("target", self.updates, log_policy.shape[2]))
+        values = losses.at(critic(batch.next_observation, drawn)[0], drawn)
+        future = values - self.hyper.alpha * losses.at(log_policy, drawn)
+        return batch.reward + self.hyper.mu * batch.going_on * future
+
+
+def adam(network: nn.Module, learning_rate: float, weight_decay: float = 0.0) -> torch.optim.Adam:
+    """An optimizer whose moments exist before its first step, so that its state always has the same arrays."""
+    optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True)
+    for parameter in network.parameters():
+        moments = {"exp_avg": torch.zeros_like(parameter), "exp_avg_sq": torch.zeros_like(parameter)}
+        optimizer.state[parameter] = {"step": torch.zeros((), device=parameter.device)} | moments
+    return optimizer

@@ -1,0 +1,139 @@
+"""Updates of all agents at once against the plain loop, and what they must leave alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from agents.maac import losses
+from agents.maac.plain import gathered
+from agents.maac.plain_loop import PlainLoop
+
+EXACT = {"rtol": 0, "atol": 1e-10}
+
+
+def assert_same_layers(loop, networks, layers, gradient) -> None:
+    for name, index, module in layers:
+        weight, bias = module.weight, module.bias
+        torch.testing.assert_close(
+            gathered(networks, name, "weight", index, gradient).mT,
+            weight.grad if gradient else weight.detach(),
+            **EXACT,
+        )
+        if bias is not None:
+            found = gathered(networks, name, "bias", index, gradient)[0]
+            torch.testing.assert_close(found, bias.grad if gradient else bias.detach(), **EXACT)
+
+
+@pytest.mark.parametrize("attention", ["learned", "uniform"])
+@pytest.mark.parametrize(("normalisation", "mu"), [("batch_norm", 0.9), ("static", 0.9), ("batch_norm", 0.0)])
+def test_losses_gradients_and_parameters_are_those_of_the_plain_loop(
+    learner_of, play, attention, normalisation, mu
+) -> None:
+    learner = learner_of(attention=attention, normalisation=normalisation, mu=mu, zeta=0.2, batch=24)
+    play(learner, 2)
+    training = learner.training
+    assert training.updates == 0
+    loops = [PlainLoop(training, group) for group in (0, 1)]
+    for update in range(4):
+        batch = learner.replay.sample(learner.groups.rows(update, 16, learner.replay.filled))
+        draws = {stream: training.uniform(stream, update, 16) for stream in ("target", "policy")}
+        found = training.update(batch)
+        for group, loop in enumerate(loops):
+            expected = loop.update(batch, draws.__getitem__)
+            for name, value in expected.items():
+                torch.testing.assert_close(found[name][group].detach(), value, **EXACT)
+            for gradient in (True, False):
+                assert_same_layers(loop, training.critic, loop.critic.layers(group, loop.seats), gradient)
+                for actor, seat in zip(loop.actors, loop.seats):
+                    assert_same_layers(loop, training.actor, actor.layers(group, seat), gradient)
+
+
+@pytest.mark.parametrize("attention", ["learned", "uniform"])
+def test_padding_does_not_matter(learner_of, play, attention) -> None:
+    tight = np.ones((1, 5), bool)
+    padded = np.array([[1, 0, 1, 1, 0, 1, 1, 0, 0]], bool)
+    histories = [play(learner_of(mask, attention=attention, mu=0.5), 8) for mask in (tight, padded)]
+    for (actions, found), (padded_actions, padded_found) in zip(*histories):
+        np.testing.assert_array_equal(padded_actions[:, padded], actions[:, tight])
+        assert found.keys() == padded_found.keys()
+        for name in found:
+            np.testing.assert_allclose(padded_found[name], found[name], rtol=0, atol=1e-10)
+
+
+def test_parameters_of_padded_seats_stay_zero(learner_of, play) -> None:
+    learner = learner_of()
+    play(learner, 5)
+    for networks in (learner.training.actor, learner.training.critic):
+        for name, parameter in networks.named_parameters():
+            if not name.startswith("attention"):
+                assert (parameter[~torch.from_numpy(learner.groups.mask)] == 0).all()
+                assert (parameter[torch.from_numpy(learner.groups.mask)] != 0).any()
+
+
+def test_a_group_learns_as_if_it_were_alone(learner_of, play) -> None:
+    mask = np.array([[1, 1, 1, 0], [1, 1, 1, 1]], bool)
+    together = play(learner_of(mask, seeds=[7, (8, 1)], mu=0.5), 8, keys=(5, 6))
+    alone = play(learner_of(mask[1:], seeds=[(8, 1)], mu=0.5), 8, keys=(6,))
+    for (actions, found), (own_actions, own) in zip(together, alone):
+        np.testing.assert_array_equal(own_actions[:, 0], actions[:, 1])
+        for name in own:
+            np.testing.assert_allclose(own[name][0], found[name][1], rtol=0, atol=1e-10)
+
+
+def test_targets_follow_by_zeta(learner_of, play) -> None:
+    learner = learner_of(mu=0.9, zeta=0.25)
+    training = learner.training
+    before = [p.detach().clone() for network in training.targets for p in network.parameters()]
+    play(learner, 2)
+    assert training.updates == 1
+    networks = [p for network in (training.actor, training.critic) for p in network.parameters()]
+    targets = [p for network in training.targets for p in network.parameters()]
+    for old, new, target in zip(before, networks, targets):
+        torch.testing.assert_close(target, 0.75 * old + 0.25 * new.detach(), **EXACT)
+    assert learner_of(mu=0.0).training.targets is None
+
+
+def test_the_policy_step_leaves_the_critic_alone(learner_of, play) -> None:
+    learner = learner_of()
+    play(learner, 3)
+    training = learner.training
+    before = [p.detach().clone() for p in training.critic.parameters()]
+    training.update_actor(learner.replay.sample(learner.groups.rows(9, 16, 16)))
+    assert all(torch.equal(old, new) for old, new in zip(before, training.critic.parameters()))
+
+
+def test_the_expected_advantage_under_the_policy_is_zero() -> None:
+    draw = torch.Generator().manual_seed(0)
+    values = torch.randn(2, 3, 5, 4, generator=draw, dtype=torch.float64)
+    policy = torch.softmax(torch.randn(2, 3, 5, 4, generator=draw, dtype=torch.float64), -1)
+    advantage = losses.advantage(values, policy)
+    torch.testing.assert_close((policy * advantage).sum(-1), torch.zeros(2, 3, 5, dtype=torch.float64), **EXACT)
+    assert advantage.abs().max() > 0.1
+
+
+def test_gradients_are_clipped_by_group_or_agent() -> None:
+    parameters = [torch.zeros(2, 3, 4, requires_grad=True), torch.zeros(2, 3, 1, requires_grad=True)]
+    for parameter in parameters:
+        parameter.grad = torch.ones_like(parameter)
+        parameter.grad[0, 0] *= 10.0
+    losses.clip(parameters, torch.full((2, 3), 5.0))
+    joint = torch.cat([parameter.grad for parameter in parameters], -1).norm(dim=-1)
+    assert joint[0, 0].item() == pytest.approx(5.0, rel=1e-5)
+    torch.testing.assert_close(joint[1], torch.full((3,), 5.0**0.5))
+
+
+def test_actions_are_drawn_as_likely_as_the_policy_says() -> None:
+    chances = torch.tensor([0.0, 0.5, 0.0, 0.3, 0.2, 0.0], dtype=torch.float64)
+    uniform = torch.linspace(0.0, 1.0, 1001, dtype=torch.float64)[:-1]
+    shares = torch.bincount(losses.sample(chances.expand(1000, 6), uniform), minlength=6) / 1000
+    torch.testing.assert_close(shares, chances.float(), rtol=0, atol=2e-3)
+
+
+def test_the_largest_random_number_draws_no_arm_of_probability_zero() -> None:
+    logits = torch.randn(100_000, 6, generator=torch.Generator().manual_seed(0))
+    allowed = torch.tensor([False, True, True, True, False, False])
+    chances = losses.log_policy(logits, allowed).exp()
+    for uniform in (0.0, 1.0 - 2.0**-24):
+        assert allowed[losses.sample(chances, torch.full((100_000,), uniform))].all()
