@@ -10,7 +10,7 @@ from lora_marl.envs import uplink_v0
 
 @pytest.mark.parametrize("kind", ["nodes", "traffic", "channel"])
 def test_changing_networks_are_environments(kind):
-    arguments = {"scenario": norel_dynamic(kind, 10), "window_s": 3600.0}
+    arguments = {"scenario": norel_dynamic(kind, 10), "window_s": 6 * 3600.0}
     parallel_api_test(uplink_v0.parallel_env(**arguments), num_cycles=20)
     env = uplink_v0.parallel_env(**arguments, max_cycles=80)
     observations, _ = env.reset(seed=0)
