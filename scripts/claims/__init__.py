@@ -23,6 +23,10 @@ NOT_REPRODUCIBLE = {
     "journal Fig. 2 and 4, CAASI+ADR": "no rule tried loses 37.7 % of its PDR from 50 to 250 nodes with 62 % at SF12",
     "journal Fig. 2 and 4, MIX-MAB's EE at 100 nodes": "printed as 31; the original rule gives more under all physics",
     "journal Fig. 3(a)": "ADR puts 5 to 21 % of 200 nodes on SF12 under the rules tried, not 62 %",
+    "NoReL Fig. 3(b), (d), (f)": "the non-uniform layout is not published",
+    "NoReL Table II, added nodes": "the authors' code crashes there; `norel-nodes` plays it on our air",
+    "NoReL Table II, changing channel": "unexplained: the authors' code gives 53.7 and 58.5 for 62.1 and 68.8",
+    "NoReL Table II, Tolio and DyLoRa": "neither is public; ours are readings of the text, DyLoRa's off at 2,000 nodes",
     "journal Fig. 11 and Table VI": "measured with hardware; its EE is off the simulation's by a factor of 1e5 or more",
 }
 """Published results that no variant tried gives, and why they are not among the studies."""
