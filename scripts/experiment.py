@@ -44,7 +44,7 @@ class Stretch:
 class Experiment:
     """A learner and its air, which can be stopped between two stretches and go on elsewhere.
 
-    Replica b depends on `config.seeds[b]` alone: its random numbers, not the placement, which all replicas share.
+    Replica b depends on `config.seeds[b]` alone, and on placement b where the topology has several.
 
     Args:
         config: The run.
@@ -56,7 +56,7 @@ class Experiment:
     """
 
     def __init__(self, config: TrainConfig, label: str, *, count_arms: bool = True) -> None:
-        self.scenario = built(config.scenario)
+        self.scenario = built(_with_a_placement_per_seed(config))
         self.schedule = schedule(config, label)
         self.done = 0
         self.learner = make_learner(config, label, self.scenario)
@@ -127,6 +127,12 @@ def built(scenario: ScenarioConfig) -> Scenario:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return scenario.build()
+
+
+def _with_a_placement_per_seed(config: TrainConfig) -> ScenarioConfig:
+    topology = config.scenario.topology
+    fewer = topology.model_copy(update={"placements": min(topology.placements, len(config.seeds))})
+    return config.scenario.model_copy(update={"topology": fewer})
 
 
 def scenario_name(config: TrainConfig) -> str:

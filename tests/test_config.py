@@ -388,3 +388,10 @@ def test_the_main_job() -> None:
     run = config.load(CONFIGS / "dlora.yaml")
     assert list(run.learners) == ["cucb", "random", "static-sf7", "distance-quantile"]
     assert (run.seeds, run.duration_h) == ((0, 1, 2, 3, 4), 500)
+
+
+def test_placements_are_enough_for_all_seeds():
+    text = {"scenario": {"topology": {"placements": 3}}, "learners": {"random": {}}}
+    assert config.TrainConfig.model_validate({**text, "seeds": [0, 1]}).scenario.topology.placements == 3
+    with pytest.raises(ValueError, match="scenario.topology.placements: 3 for 4 seeds"):
+        config.TrainConfig.model_validate({**text, "seeds": [0, 1, 2, 3]})

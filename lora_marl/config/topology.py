@@ -59,8 +59,8 @@ class TopologyConfig(RecordSection):
         nodes: N.
         radius_m: m
         seed: Of the placement; runs with other seeds share it.
-        placements: With more than one, each replica has a placement of its own, of seeds `seed`, `seed + 1`, ...: as
-            many as the run has seeds.
+        placements: With more than one, each replica has a placement of its own, of seeds `seed`, `seed + 1`, ...: at
+            least as many as the run has seeds.
         clusters: Number of clusters.
         cluster_radius_m: m
         node_xy_m: `[N, 2]` or `[B, N, 2]`. m

@@ -100,6 +100,16 @@ class TrainConfig(Section):
             raise ValueError(f"{twice[0]} occurs twice; seeds must be unique")
         return seeds
 
+    @model_validator(mode="after")
+    def _placements_for_all_seeds(self) -> Self:
+        """Every seed has a placement of its own, or all share one."""
+        topology, seeds = self.scenario.topology, len(self.seeds)
+        if 1 < topology.placements < seeds:
+            raise ValueError(
+                f"scenario.topology.placements: {topology.placements} for {seeds} seeds; give one for each, or 1"
+            )
+        return self
+
     @field_validator("learners", mode="before")
     @classmethod
     def _labelled(cls, learners: Any) -> Any:
