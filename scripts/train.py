@@ -29,7 +29,7 @@ from scripts.cli import (
     read_config,
     write_json,
 )
-from scripts.events import EventFile
+from scripts.events import EventFile, packet_event
 from scripts.experiment import Experiment, built, scenario_name, schedule
 from scripts.measures import METRICS, reported
 from scripts.progress import Progress, StopRequest
@@ -84,7 +84,7 @@ def train(folder: RunFolder, label: str, stop: StopRequest, progress: Progress) 
         events = {seed: files.enter_context(EventFile(folder.folder(label, seed))) for seed in seeds}
         for seed in seeds:
             for row in folder.cut(label, seed, experiment.done):
-                events[seed].add(row)
+                events[seed].add(*packet_event(row))
         every = max(1, len(experiment.schedule) // _SNAPSHOTS)
         while not experiment.finished and not stop.requested:
             stretch = experiment.schedule[experiment.done]
@@ -92,7 +92,7 @@ def train(folder: RunFolder, label: str, stop: StopRequest, progress: Progress) 
             begun = {"time_h": stretch.end_h, "evaluation": int(stretch.evaluation)}
             for seed, row in zip(seeds, experiment.rows(outcome), strict=True):
                 folder.append(label, seed, begun | row)
-                events[seed].add(begun | row)
+                events[seed].add(*packet_event(begun | row))
             progress.advance(stretch.end_h, int(outcome.sent.sum()))
             if experiment.done % every == 0 or experiment.finished or stop.requested:
                 folder.save(label, experiment.state_dict())

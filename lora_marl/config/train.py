@@ -7,6 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import ConfigDict, Field, PositiveFloat, field_validator, model_validator
 
 from lora_marl import ENVS
+from lora_marl.config.energy import EnergyConfig
 from lora_marl.config.errors import did_you_mean
 from lora_marl.config.scenario import ScenarioConfig
 from lora_marl.config.section import Section
@@ -57,6 +58,8 @@ class TrainConfig(Section):
         scenario: The network.
         learners: By label; the label is the name unless one is given.
         environment: See `EnvironmentConfig`.
+        energy: Learning on the closed form in place of packets, for planners and MAAC; see `EnergyConfig`. Hours and
+            episodes of packets have no part in it.
     """
 
     model_config = ConfigDict(allow_inf_nan=False)
@@ -72,6 +75,7 @@ class TrainConfig(Section):
     scenario: ScenarioConfig = Field(default_factory=ScenarioConfig)
     learners: dict[str, LearnerConfig]
     environment: EnvironmentConfig | None = None
+    energy: EnergyConfig | None = None
 
     def training_s(self, label: str) -> float:
         """Simulated training time of a learner. s."""

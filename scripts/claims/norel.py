@@ -15,6 +15,7 @@ from functools import partial
 from scripts.claims.claim import AGAIN, Cell, Claim, Column, Played, Study
 from scripts.claims.norel_readings import (
     columns,
+    differences,
     epsilons,
     lower_end,
     right_states,
@@ -44,8 +45,8 @@ _LEARNERS = {
 
 
 def studies() -> list[Study]:
-    """`norel-density`, `norel-gateways`, `norel-nodes`, `norel-traffic`, `norel-channel`, `norel-tracking`."""
-    return [_density(), _gateways(), *map(_dynamic, ("nodes", "traffic", "channel")), _tracking()]
+    """`norel-density`, `-parts`, `-gateways`, `-nodes`, `-traffic`, `-channel` and `-tracking`."""
+    return [_density(), _parts(), _gateways(), *map(_dynamic, ("nodes", "traffic", "channel")), _tracking()]
 
 
 def _cell(name: str, config: str = "norel.yaml", changes: tuple[str, ...] = ()) -> Cell:
@@ -100,6 +101,36 @@ def _density() -> Study:
     title = "NoReL, Fig. 2, and beyond: NoReL that spends downlinks sparingly, against MinSF and both ADRs"
     more = Column("epsilon, mean [points]", epsilons)
     return Study(study, title, tuple(cells), tuple(claims), partial(draw_by_nodes, nodes=NODES), columns(more))
+
+
+def _parts() -> Study:
+    """What each thrifty idea is worth: 1,000 nodes, ten seeds; each alone with NoReL, and ours without each."""
+    study = "norel-parts"
+    few = (*TEN.split(), "scenario.topology.nodes=1000")
+    variants: dict[str, tuple[str, ...]] = {
+        "norel": (),
+        "norel, short downlinks (12 bytes)": ("scenario.downlink.payload_bytes=12",),
+        "norel, RX1 alone": ("scenario.downlink.windows=rx1",),
+        "norel, server commands changes alone": ("learners.norel.parameters={decides: server}",),
+        "norel, rounds of 40 packets": ("learners.norel.parameters={round_packets: 40}",),
+        "norel-frugal": (),
+        "norel-frugal, rounds of equal length": ("learners.norel-frugal.parameters={growth: 1}",),
+        "norel-frugal, draws from the strategy itself": ("learners.norel-frugal.parameters={sharpness: 1}",),
+        "norel-frugal, all powers": ("learners.norel-frugal.parameters={powers: all}",),
+        "norel-frugal, short downlinks (12 bytes)": ("scenario.downlink.payload_bytes=12",),
+    }
+    cells = {
+        name: Cell(f"{study}/{name}", "norel.yaml", name.partition(",")[0], (*few, *changes))
+        for name, changes in variants.items()
+    }
+    whole = cells["norel-frugal"]
+    claims = tuple(
+        Claim(f"{study}/{name}/over_norel-frugal", (cell.name, whole.name), differences, -math.inf, math.inf)
+        for name, cell in cells.items()
+        if cell is not whole
+    )
+    title = "what each part of a frugal NoReL is worth, 1,000 nodes"
+    return Study(study, title, tuple(cells.values()), claims, columns=columns())
 
 
 def _gateways() -> Study:

@@ -30,10 +30,15 @@ def columns(*more: Column) -> tuple[Column, ...]:
     )
 
 
+def differences(ours: Played, theirs: Played) -> list[float]:
+    """Differences in delivery by seed, in points."""
+    pairs = zip(ours.extra["delivery"], theirs.extra["delivery"], strict=True)
+    return [mine - other for mine, other in pairs]
+
+
 def lower_end(ours: Played, theirs: Played) -> list[float]:
     """Lower end of the 95 % interval of the paired difference in delivery, in points."""
-    pairs = zip(ours.extra["delivery"], theirs.extra["delivery"], strict=True)
-    return [estimate([mine - other for mine, other in pairs]).ci_low]
+    return [estimate(differences(ours, theirs)).ci_low]
 
 
 def right_states(played: Played) -> list[float]:

@@ -97,7 +97,7 @@ def test_mmaloras_network_covers_all_nodes() -> None:
 
 
 def test_mmaloras_network_is_its_configuration() -> None:
-    listed = config.load(CONFIGS / "mmalora.yaml").scenario.build()
+    listed = config.load(CONFIGS / "mmalora_network.yaml").scenario.build()
     assert_close(mmalora_network(), listed, "scenario")
     assert np.array_equal(listed.node_xy_m, mmalora_network().node_xy_m)
 

@@ -55,7 +55,7 @@ def mmalora_network(
 
     Source: MMALoRa, Tables I and II and section VII-A. Not in the paper: the number of powers, the channels, the energy
     (LoRaSim's supply currents, whose range the powers are), the flag for low data rates (LoRaSim's).
-    `configs/mmalora.yaml` says the same.
+    `configs/mmalora_network.yaml` says the same.
     """
     if power_levels not in POWER_LEVELS:
         raise ValueError(f"power_levels: {power_levels!r} is not one of {', '.join(map(str, POWER_LEVELS))}")
