@@ -11,7 +11,7 @@ import pettingzoo
 __version__ = "0.1.0"
 __all__ = ["ENVS", "__version__", "make"]
 
-ENVS = {"uplink_v0": "lora_marl.envs.uplink_v0"}
+ENVS = {"energy_v0": "lora_marl.envs.energy_v0", "uplink_v0": "lora_marl.envs.uplink_v0"}
 """Names of the environments and the modules that hold them."""
 
 

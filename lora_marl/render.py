@@ -37,22 +37,23 @@ class Frame:
 
     Attributes:
         scenario: As it is now.
-        time_s: s
+        when: Such as `at 60 s`.
         node_xy_m: `[N, 2]` m
         points: Operating points, indices into the region's lists. `[N, 4]`
-        fates: `Fate` of each node's last packet. `[N]`
         active: Whether each node is part of the network. `[N]`
-        sent, delivered: Packets that ended in the last step.
+        result: What came of the last step, in short.
+        lines: The same in full, for text.
+        links: What nodes' links to the nearest gateway can be: name, colour, and which are `[N]`.
     """
 
     scenario: Scenario
-    time_s: float
+    when: str
     node_xy_m: NDArray[np.float64]
     points: NDArray[np.int16]
-    fates: NDArray[np.int8]
     active: NDArray[np.bool_]
-    sent: int
-    delivered: int
+    result: str
+    lines: tuple[str, ...]
+    links: tuple[tuple[str, str, NDArray[np.bool_]], ...]
 
     @property
     def gateway_xy_m(self) -> NDArray[np.float64]:
@@ -65,23 +66,47 @@ class Frame:
         return np.array(self.scenario.region.spreading_factors)[self.points[:, 0]]
 
 
+def packet_frame(
+    scenario: Scenario, *, time_s: float, fates: NDArray[np.int8], sent: int, delivered: int, **shown: Any
+) -> Frame:
+    """The frame of an air of packets; `shown` are `node_xy_m`, `points` and `active`.
+
+    Args:
+        scenario: As it is now.
+        time_s: s
+        fates: `Fate` of each node's last packet. `[N]`
+        sent: Packets that ended in the last step.
+        delivered: Those of them that were received.
+        shown: Further fields of the frame.
+    """
+    share = f" ({delivered / sent:.1%})" if sent else ""
+    counts = (f"{_spelled(fate)} {int((fates == fate).sum())}" for fate in FATES)
+    return Frame(
+        scenario=scenario,
+        when=f"at {time_s:g} s",
+        result=f"{delivered} of {sent} delivered",
+        lines=(
+            f"last step: {sent} packets ended, {delivered} delivered{share}",
+            f"last packets: {', '.join(counts)}",
+        ),
+        links=tuple((_spelled(fate), colour, fates == fate) for fate, colour in FATE_COLOURS.items()),
+        **shown,
+    )
+
+
 def ansi(frame: Frame) -> str:
-    """A summary in text: packets of the last step, spreading factors, fates of the last packets."""
+    """A summary in text: what came of the last step, and how many nodes use each spreading factor."""
     nodes, scenario = int(frame.active.sum()), frame.scenario
-    share = f" ({frame.delivered / frame.sent:.1%})" if frame.sent else ""
-    lines = [
-        f"{scenario.name} at {frame.time_s:g} s: {nodes} of {len(frame.points)} nodes, {scenario.gateways} gateway(s)",
-        f"last step: {frame.sent} packets ended, {frame.delivered} delivered{share}",
-    ]
+    size = f"{nodes} of {len(frame.points)} nodes, {scenario.gateways} gateway(s)"
+    lines = [f"{scenario.name} {frame.when}: {size}", *frame.lines]
     for sf in scenario.region.spreading_factors:
         count = int((frame.sf[frame.active] == sf).sum())
         lines.append(f"SF{sf:<2} {count:6d} {'#' * round(_BAR * count / max(nodes, 1))}".rstrip())
-    fates = (f"{_spelled(fate)} {int((frame.fates == fate).sum())}" for fate in FATES)
-    return "\n".join([*lines, f"last packets: {', '.join(fates)}"])
+    return "\n".join(lines)
 
 
 def rgb_array(frame: Frame) -> NDArray[np.uint8]:
-    """A map: gateways, nodes coloured by spreading factor, links to the nearest gateway by fate. uint8 `[H, W, 3]`
+    """A map: gateways, nodes coloured by spreading factor, links to the nearest gateway. uint8 `[H, W, 3]`
 
     Raises:
         ModuleNotFoundError: matplotlib is missing.
@@ -93,7 +118,7 @@ def rgb_array(frame: Frame) -> NDArray[np.uint8]:
     _draw_links(axes, frame)
     _draw_sites(axes, frame)
     axes.set(xlabel="x (m)", ylabel="y (m)")
-    axes.set_title(f"{frame.scenario.name}, {frame.time_s:g} s: {frame.delivered} of {frame.sent} delivered")
+    axes.set_title(f"{frame.scenario.name} {frame.when}: {frame.result}")
     figure.legend(loc="outside lower center", ncols=4, fontsize="x-small", frameon=False)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba(), np.uint8)[..., :3].copy()
@@ -133,10 +158,10 @@ def _draw_links(axes: Any, frame: Frame) -> None:
 
     nearest = distances_m(frame.node_xy_m, frame.gateway_xy_m).argmin(axis=-1)
     links = np.stack([frame.node_xy_m, frame.gateway_xy_m[nearest]], axis=1)
-    for fate, colour in FATE_COLOURS.items():
-        which = frame.active & (frame.fates == fate)
-        if which.any():
-            axes.add_collection(LineCollection(links[which], colors=colour, linewidths=0.8, label=_spelled(fate)))
+    for name, colour, which in frame.links:
+        drawn = frame.active & which
+        if drawn.any():
+            axes.add_collection(LineCollection(list(links[drawn]), colors=colour, linewidths=0.8, label=name))
 
 
 def _draw_sites(axes: Any, frame: Frame) -> None:

@@ -109,13 +109,22 @@ class ActionCodec:
         """
         if min_margin_db is None:
             return np.ones((scenario.nodes, self.mask_size), np.bool_)
-        margin_db = self._point_margins_db(scenario)
-        if not self.flat:
-            axes = range(len(self.sizes))
-            best = [margin_db.max(axis=tuple(other for other in axes if other != axis)) for axis in axes]
-            margin_db = np.concatenate(best)
-        margins_db = scenario.mean_gain_db().max(axis=-1)[..., None] + margin_db.ravel()
-        return margins_db >= np.minimum(min_margin_db, margins_db.max(axis=-1, keepdims=True))
+        margins_db = scenario.mean_gain_db().max(axis=-1)[..., None] + self._point_margins_db(scenario).ravel()
+        return self.mask_of(margins_db >= np.minimum(min_margin_db, margins_db.max(axis=-1, keepdims=True)))
+
+    def mask_of(self, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """The mask that leaves these flat actions, or the values of which each is in one of them.
+
+        Args:
+            allowed: `[..., A]`, by flat index of the chosen factors.
+
+        Returns:
+            `[..., K]`
+        """
+        if self.flat:
+            return allowed
+        grid, axes = allowed.reshape(*allowed.shape[:-1], *self.sizes), range(-len(self.sizes), 0)
+        return np.concatenate([grid.any(axis=tuple(other for other in axes if other != axis)) for axis in axes], -1)
 
     def _point_margins_db(self, scenario: Scenario) -> NDArray[np.float64]:
         """Transmitted power minus sensitivity and the channel's loss, by chosen factor `[size, ...]`. dB"""

@@ -76,12 +76,11 @@ class NodeFeatures:
             scenario.reception.sinr_thresholds_db(np.array(region.spreading_factors)), 1
         )
         self.table = _table(scenario, factors)
-        self.names = tuple(name for feature in self.table for name in feature.names)
+        self.names = names(self.table)
 
     def box(self) -> Box:
         """The space of one node's observation. `[D]`"""
-        lows, highs = ([getattr(f, side) for f in self.table for _ in f.values] for side in ("low", "high"))
-        return Box(np.array(lows, np.float32), np.array(highs, np.float32))
+        return box(self.table)
 
     def begin(self, outcome: Outcome) -> None:
         """Forget everything; an outcome of no time gives the shapes."""
@@ -123,6 +122,17 @@ class NodeFeatures:
         sf, bw = np.moveaxis(air.last_point[..., :2], -1, 0)
         margin_db = air.last_rssi_dbm - self._snr_floor_dbm[sf, bw]
         return np.where(fate == Fate.DELIVERED, np.clip(margin_db / SNR_SCALE_DB, -1.0, 1.0), 0.0)
+
+
+def names(table: tuple[Feature, ...]) -> tuple[str, ...]:
+    """Of each number of an observation. `[D]`"""
+    return tuple(name for feature in table for name in feature.names)
+
+
+def box(table: tuple[Feature, ...]) -> Box:
+    """The space of an observation. `[D]`"""
+    lows, highs = ([getattr(f, side) for f in table for _ in f.values] for side in ("low", "high"))
+    return Box(np.array(lows, np.float32), np.array(highs, np.float32))
 
 
 def markdown(table: tuple[Feature, ...]) -> str:

@@ -5,7 +5,7 @@ Shape letters: `B` replicas, `N` agents, `D` features, `K` entries of a mask.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args, get_type_hints
 
@@ -16,6 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from lora_marl.render import Frame
 
 RENDER_MODES = ("human", "ansi", "rgb_array")
+
+Redraw = Callable[[np.random.Generator], NDArray[np.float64]]
+"""Draws the positions of all nodes. `[N, 2]` m"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +84,7 @@ class Game(Protocol):
         """Of the last step. `[B, N]`"""
 
     def infos(self) -> dict[str, NDArray]:
-        """Of the last step, zeros after `begin`; whole or real numbers. `[B, N]` each"""
+        """Of the last step; after `begin` of what it played, or zeros. Whole or real numbers. `[B, N]` each"""
 
     def masks(self) -> NDArray[np.bool_]:
         """`[B, N, K]`"""

@@ -5,7 +5,7 @@ Shape letters: `B` replicas, `N` nodes, `F` chosen factors, `D` features, `K` en
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -20,11 +20,9 @@ from lora_marl.core.scenario import Scenario
 from lora_marl.core.traffic import Traffic
 from lora_marl.envs.codec import ActionCodec, ActionFormat
 from lora_marl.envs.features import NodeFeatures
-from lora_marl.envs.game import EnvSettings, check_count
+from lora_marl.envs.game import EnvSettings, Redraw, check_count
 from lora_marl.envs.rewards import Reward, Scales
-from lora_marl.render import Frame
-
-Redraw = Callable[[np.random.Generator], NDArray[np.float64]]
+from lora_marl.render import Frame, packet_frame
 
 _AIR_SEEDS = 2**63
 
@@ -155,8 +153,8 @@ class UplinkGame:
 
     def frame(self) -> Frame:
         scenario = self.air.scenario
-        return Frame(
-            scenario=scenario,
+        return packet_frame(
+            scenario,
             time_s=float(self.air.now_s[0]),
             node_xy_m=np.broadcast_to(scenario.node_xy_m, (*self._shape, 2))[0],
             points=self.points[0],

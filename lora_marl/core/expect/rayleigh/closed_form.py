@@ -80,6 +80,13 @@ class Rayleigh:
         self.check_points(points)
         return np.asarray(kernel.gateway_delivery(self.tables, points, self.product_number()))
 
+    def undisturbed_delivery(self, channel: NDArray[np.integer]) -> NDArray[np.float64]:
+        """D_i of every spreading factor and power if nobody else sent, with nodes' channels `[N]`; `[N, S, T]`."""
+        t = self.tables
+        gain = t.gain * t.channel_gain[channel][:, None]
+        lost = -np.expm1(-(t.sensitivity_mw[:, None] / t.tp_mw)[..., None] / gain[:, None, None])
+        return np.asarray(1.0 - lost.prod(axis=-1))
+
     def expect(self, points: NDArray[np.int16]) -> Expectation:
         """What comes of an allocation `[N, 4]`."""
         delivery, t, traffic = self.delivery(points), self.tables, self.scenario.traffic

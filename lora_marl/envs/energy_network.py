@@ -1,0 +1,103 @@
+"""Who plays MMALoRa's game, on which channel, and with which actions.
+
+Shape letters: `N` nodes, `G` gateways, `C` channels, `A` flat actions (spreading factor by power).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lora_marl.core.expect.rayleigh import Rayleigh
+from lora_marl.core.presets.mmalora import POWER_LEVELS
+from lora_marl.core.scenario import Scenario
+
+
+def check_scenario(scenario: Any) -> None:
+    """Raise ValueError, naming the field, for what the game does not have; `Rayleigh` checks the physics."""
+    if not isinstance(scenario, Scenario):
+        raise ValueError(f"scenario: {scenario!r} is not a lora_marl.core.scenario.Scenario, or None")
+    levels_dbm = scenario.region.tp_dbm
+    if len(levels_dbm) not in POWER_LEVELS or not np.allclose(np.diff(levels_dbm, 2), 0.0):
+        allowed = ", ".join(map(str, POWER_LEVELS))
+        raise ValueError(f"scenario.region.tp_dbm: J = {len(levels_dbm)}, {levels_dbm}; J is {allowed}, in equal steps")
+    if scenario.placements > 1:
+        raise ValueError(f"scenario: has {scenario.placements} placements; all replicas share one")
+    if scenario.changes or scenario.feedback != "free":
+        raise ValueError("scenario: has changes or downlinks, which its expectations leave out")
+    if not np.isfinite(scenario.interval_s()).all():
+        raise ValueError("scenario.active: has nodes that are off; all nodes of this game send")
+
+
+def channels(scenario: Scenario, channel: Sequence[int] | None) -> NDArray[np.int16]:
+    """The channel of each node `[N]`; None: as many on each as on the next, or one more.
+
+    Raises:
+        ValueError: another shape, or a channel that the region lacks.
+    """
+    count = len(scenario.region.channels_hz)
+    given = np.arange(scenario.nodes) % count if channel is None else np.asarray(channel)
+    if given.shape != (scenario.nodes,) or given.dtype.kind not in "iu":
+        raise ValueError(f"channel: {given.dtype} {given.shape}; expected are integers {(scenario.nodes,)}")
+    if given.min() < 0 or given.max() >= count:
+        raise ValueError(f"channel: {given.min()} to {given.max()}; the region has 0 to {count - 1}")
+    return given.astype(np.int16)
+
+
+def players(channel: NDArray[np.int16], only: int | None) -> NDArray[np.intp]:
+    """The nodes that play: all, or those of one channel. ValueError: a channel without nodes."""
+    nodes = np.arange(len(channel)) if only is None else np.flatnonzero(channel == only)
+    if not len(nodes):
+        used = ", ".join(map(str, np.unique(channel)))
+        raise ValueError(f"only_channel: {only!r} has no nodes; channels with nodes are {used}")
+    return nodes
+
+
+def part_of(scenario: Scenario, nodes: NDArray[np.intp]) -> Scenario:
+    """The network of some of the nodes, `[N']` of them."""
+    whole = scenario.replica(0)
+
+    def own(value: Any) -> Any:
+        return np.asarray(value)[nodes] if np.ndim(value) > 0 else value
+
+    traffic = whole.traffic
+    return replace(
+        whole,
+        node_xy_m=own(whole.node_xy_m),
+        path_loss_db=own(whole.path_loss_db),
+        active=own(whole.active),
+        traffic=replace(traffic, interval_s=own(traffic.interval_s), payload_bytes=own(traffic.payload_bytes)),
+    )
+
+
+def check_separate(model: Rayleigh) -> None:
+    """Raise ValueError where nodes of other channels would be missed, were they left out."""
+    if (model.tables.meets.sum(axis=1) > 1).any():
+        raise ValueError("only_channel: the region's channels overlap, so the nodes of one are no game of their own")
+
+
+def allowed_actions(model: Rayleigh, channel: NDArray[np.int16], least_delivery: float) -> NDArray[np.bool_]:
+    """Which actions are delivered often enough if nobody else sends; the best one where none is. `[N, A]`"""
+    delivery = model.undisturbed_delivery(channel)
+    allowed = delivery.reshape(len(delivery), -1) >= least_delivery
+    # What is needed over what is sent: the less, the higher the delivery, wherever a node is.
+    best = (model.tables.sensitivity_mw[:, None] / model.tables.tp_mw).argmin()
+    allowed[:, best] |= ~allowed.any(axis=1)
+    return allowed
+
+
+def drawn(rng: np.random.Generator, allowed: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """One of each node's allowed actions, uniformly `[N]`."""
+    rank = np.floor(rng.random(len(allowed)) * allowed.sum(axis=1))
+    return np.asarray((allowed.cumsum(axis=1) > rank[:, None]).argmax(axis=1))
+
+
+def redrawn(scenario: Scenario, node_xy_m: ArrayLike) -> Scenario:
+    """The network with other positions. ValueError: their shape."""
+    if np.shape(node_xy_m) != (scenario.nodes, 2):
+        raise ValueError(f"redraw: positions of shape {np.shape(node_xy_m)}; expected is {(scenario.nodes, 2)}")
+    return scenario.with_values({"node_xy_m": np.asarray(node_xy_m)})

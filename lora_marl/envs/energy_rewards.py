@@ -1,0 +1,75 @@
+"""The rewards of MMALoRa's game, each a sum of named terms.
+
+gamma is 1 for a node that is delivered often enough and else 0 (Eq. 24), N_c the number of nodes of its channel, EE_c
+the sum of their energy efficiencies, EE_{c,-i} what that of the others would be without node i. Everything is in bits
+per mJ.
+
+| term | formula | meaning |
+|---|---|---|
+| `system` | gamma EE_c / N_c | the channel's mean with the node |
+| `gain` | gamma (1 - 1 / N_c) (EE_c / N_c - EE_{c,-i} / (N_c - 1)) | what that mean gains by the node |
+| `own` | gamma EE_i | the node's own |
+| `harm` | gamma (EE_c - EE_i - EE_{c,-i}) | what the others lose by it, at most 0 |
+
+Source: MMALoRa Eq. (23) with its weight at 1 / N_c is `system` + `gain`; the others are ours.
+
+Shape letters: `B` replicas, `N` nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lora_marl.core.expect.rayleigh import Counterfactuals
+
+Term = NDArray[np.float64]
+
+
+def system(found: Counterfactuals, members: NDArray[np.int64]) -> Term:
+    """The channel's mean with the node. `[B, N]` bits/mJ"""
+    return found.ee_sum / members
+
+
+def gain(found: Counterfactuals, members: NDArray[np.int64]) -> Term:
+    """What the channel's mean gains by the node, times 1 - 1 / N_c; 0 for a node alone. `[B, N]` bits/mJ"""
+    return ((1.0 - 1.0 / members) * found.ee_sum - found.ee_sum_without) / members
+
+
+def own(found: Counterfactuals, members: NDArray[np.int64]) -> Term:
+    """The node's own. `[B, N]` bits/mJ"""
+    return found.ee
+
+
+def harm(found: Counterfactuals, members: NDArray[np.int64]) -> Term:
+    """What the others of its channel lose by the node, at most 0 but for rounding. `[B, N]` bits/mJ"""
+    return found.ee_sum - found.ee - found.ee_sum_without
+
+
+REWARDS: Mapping[str, tuple[Callable[[Counterfactuals, NDArray[np.int64]], Term], ...]] = MappingProxyType(
+    {"printed": (system, gain), "marginal": (own, harm), "team": (system,)}
+)
+"""The terms of each reward."""
+
+
+def check_reward(reward: str) -> None:
+    """Raise ValueError for an unknown reward."""
+    if reward not in REWARDS:
+        raise ValueError(f"reward: {reward!r} is not one of {', '.join(REWARDS)}")
+
+
+def terms(
+    reward: str, found: Counterfactuals, members: NDArray[np.int64], feasible: NDArray[np.bool_]
+) -> dict[str, Term]:
+    """The named terms whose sum is a reward, 0 for nodes that are not feasible. `[B, N]` each, bits/mJ
+
+    Args:
+        reward: Of `REWARDS`.
+        found: What came of the allocations.
+        members: Number of nodes of each node's channel, N_c. `[N]`
+        feasible: Whether each node is delivered often enough. `[B, N]`
+    """
+    return {term.__name__: np.where(feasible, term(found, members), 0.0) for term in REWARDS[reward]}
