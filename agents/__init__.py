@@ -40,6 +40,15 @@ LEARNERS: dict[str, str] = {
     "mix-mab": "agents.mix_mab:MixMAB",
     "epsilon-greedy": "agents.exploration:EpsilonGreedy",
     "thompson": "agents.exploration:Thompson",
+    "rcst": "agents.planners.learners:Rcst",
+    "distance-sf": "agents.planners.learners:DistanceSF",
+    "matching": "agents.planners.learners:Matching",
+    "adr-mean": "agents.planners.learners:AdrMean",
+    "adr-max": "agents.planners.learners:AdrMax",
+    "ef-lora": "agents.planners.learners:EFLoRa",
+    "independent": "agents.planners.learners:Independent",
+    "table-bandit": "agents.planners.learners:TableBandit",
+    "energy-ascent": "agents.planners.learners:EnergyAscent",
     "conference-cucb": "agents.legacy:ConferenceCUCB",
 }
 """Import path of every learner; resolved when used, so that a learner's libraries load only with it."""

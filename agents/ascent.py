@@ -1,10 +1,14 @@
-"""Coordinate ascent over the closed forms: see `coordinate_ascent`, the references that are found by it."""
+"""Coordinate ascent over the closed forms, for whoever says how good an allocation is.
+
+See `coordinate_ascent`, the references that are found by it, and `planners.search`, which maximises MMALoRa's energy
+efficiency.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,15 +32,18 @@ _GAIN = 1e-9
 
 ClosedForm = OneGateway | LogNormal
 
+Ranked = Callable[[Any], list[tuple[bool, float]]]
+"""How well the totals of an allocation, or those of several, serve a goal: whether it is reached, and how far."""
+
 
 class Allocation(Protocol):
-    """An allocation and its expectation while single nodes move; see `Incremental`."""
+    """An allocation and its expectation while single nodes move, whatever its totals are; see the `Incremental`s."""
 
     @property
     def points(self) -> NDArray[np.int16]: ...  # noqa: D102
-    def totals(self) -> NDArray[np.float64]: ...  # noqa: D102
-    def try_points(self, node: int, candidates: NDArray[np.int16]) -> NDArray[np.float64]: ...  # noqa: D102
-    def bounds(self, node: int, candidates: NDArray[np.int16]) -> NDArray[np.float64]: ...  # noqa: D102
+    def totals(self) -> Any: ...  # noqa: D102
+    def try_points(self, node: int, candidates: NDArray[np.int16]) -> Any: ...  # noqa: D102
+    def bounds(self, node: int, candidates: NDArray[np.int16]) -> Any: ...  # noqa: D102
     def move(self, node: int, point: NDArray[np.int16]) -> None: ...  # noqa: D102
 
 
@@ -81,20 +88,29 @@ def best_assignment(
         start[:, 3] = np.maximum(start[:, 3], candidates[:, 3].min())
         begin = approached(closed_form, start, goal, candidates) if goal < 1.0 else start
         ends.append(ascended(closed_form, begin, goal, sweeps, candidates))
-    return max(ends, key=lambda end: rank(allocation_of(closed_form, end).totals()[None], goal)[0])
+    return max(ends, key=lambda end: rank(allocation_of(closed_form, end).totals(), goal)[0])
 
 
 def ascended(
     closed_form: ClosedForm, start: NDArray[np.int16], least_pdr: float, sweeps: int, candidates: NDArray[np.int16]
 ) -> NDArray[np.int16]:
     """Where coordinate ascent from an assignment `[N, 4]` over the candidates `[K, 4]` ends."""
-    allocation = allocation_of(closed_form, start)
-    rng = np.random.default_rng(_SEED)
+    return climbed(allocation_of(closed_form, start), partial(rank, least_pdr=least_pdr), sweeps, candidates)
+
+
+def climbed(allocation: Allocation, ranked: Ranked, sweeps: int, candidates: NDArray[np.int16]) -> NDArray[np.int16]:
+    """Where coordinate ascent from an allocation ends `[N, 4]`.
+
+    Args:
+        allocation: To begin with; it is moved.
+        ranked: The goal.
+        sweeps: Most of them.
+        candidates: What every node may use `[K, 4]`, or each `[N, K, 4]`.
+    """
+    nodes, rng = len(allocation.points), np.random.default_rng(_SEED)
+    own = np.broadcast_to(candidates, (nodes, *candidates.shape[-2:]))
     for _ in range(sweeps):
-        moves = [
-            _improved(allocation, node, candidates, partial(rank, least_pdr=least_pdr))
-            for node in rng.permutation(len(start))
-        ]
+        moves = [_improved(allocation, node, own[node], ranked) for node in rng.permutation(nodes)]
         if not any(moves):
             break
     return allocation.points
@@ -106,12 +122,12 @@ def approached(
     """The best assignment `[N, 4]` on the way of sweeps at a price of PDR that closes in on `least_pdr`."""
     allocation = allocation_of(closed_form, start)
     rng = np.random.default_rng(_SEED)
-    best, best_rank = start, rank(allocation.totals()[None], least_pdr)[0]
+    best, best_rank = start, rank(allocation.totals(), least_pdr)[0]
     price, step, reached_before = _PRICE, _PRICE_STEP, None
     for _ in range(_MOST_PRICED_SWEEPS):
         for node in rng.permutation(len(start)):
             _improved(allocation, node, candidates, partial(priced, price=price))
-        found = rank(allocation.totals()[None], least_pdr)[0]
+        found = rank(allocation.totals(), least_pdr)[0]
         if found > best_rank:
             best, best_rank = allocation.points, found
         if reached_before is not None and found[0] != reached_before:
@@ -131,25 +147,25 @@ def every_point(scenario: Scenario, powers: str = "all") -> NDArray[np.int16]:
 
 
 def priced(totals: NDArray[np.float64], price: float) -> list[tuple[bool, float]]:
-    """Logarithm of EE plus price times PDR, of totals `[K, 4]`, in the form of `rank`."""
-    pdr, ee = totals[:, DELIVERED] / totals[:, PACKETS], totals[:, BITS] / totals[:, ENERGY]
+    """Logarithm of EE plus price times PDR, of totals `[4]` or `[K, 4]`, in the form of `rank`."""
+    pdr, ee = _pdr_and_ee(totals)
     return [(True, float(value)) for value in np.log(np.maximum(ee, 1e-300)) + price * pdr]
 
 
 def rank(totals: NDArray[np.float64], least_pdr: float) -> list[tuple[bool, float]]:
-    """How well totals `[K, 4]` serve the goal: whether the PDR is reached, then EE; where it is not, PDR."""
-    pdr, ee = totals[:, DELIVERED] / totals[:, PACKETS], totals[:, BITS] / totals[:, ENERGY]
+    """How well totals `[4]` or `[K, 4]` serve the goal: whether the PDR is reached, then EE; where it is not, PDR."""
+    pdr, ee = _pdr_and_ee(totals)
     return [(bool(p >= least_pdr), float(e if p >= least_pdr else p)) for p, e in zip(pdr, ee, strict=True)]
 
 
-def _improved(
-    allocation: Allocation,
-    node: int,
-    candidates: NDArray[np.int16],
-    ranked: Callable[[NDArray[np.float64]], list[tuple[bool, float]]],
-) -> bool:
+def _pdr_and_ee(totals: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    each = np.atleast_2d(totals)
+    return each[:, DELIVERED] / each[:, PACKETS], each[:, BITS] / each[:, ENERGY]
+
+
+def _improved(allocation: Allocation, node: int, candidates: NDArray[np.int16], ranked: Ranked) -> bool:
     """Gives a node its best point; whether that is another one."""
-    before = ranked(allocation.totals()[None])[0]
+    before = ranked(allocation.totals())[0]
     hopeful = candidates[[bound > before for bound in ranked(allocation.bounds(node, candidates))]]
     if len(hopeful) == 0:
         return False

@@ -116,16 +116,25 @@ class FixedRule(Learner):
         seeds: One per replica.
         sf_index: Which spreading factor of the region each node uses; broadcasts to `[B, N]`.
         turn: In which order channels are dealt out to the nodes; broadcasts to `[B, N]`.
+        tp_index: Which power of the region; None: the highest. Broadcasts to `[B, N]`.
     """
 
     def __init__(
-        self, scenario: Scenario, seeds: Sequence[int], *, sf_index: NDArray[np.intp], turn: NDArray[np.intp]
+        self,
+        scenario: Scenario,
+        seeds: Sequence[int],
+        *,
+        sf_index: NDArray[np.integer],
+        turn: NDArray[np.integer],
+        tp_index: NDArray[np.integer] | None = None,
     ) -> None:
         super().__init__(scenario, seeds)
         self.feedback = Feedback(packets=NEVER, answers=False)
         self._points = super().initial_points()
         self._points[..., 0] = sf_index
         self._points[..., 2] = turn % len(self.region.channels_hz)
+        if tp_index is not None:
+            self._points[..., 3] = tp_index
 
     def select(self, decisions: Decisions) -> NDArray[np.int16]:
         """The same as ever `[M, 4]`."""

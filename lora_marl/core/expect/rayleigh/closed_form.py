@@ -87,6 +87,11 @@ class Rayleigh:
         lost = -np.expm1(-(t.sensitivity_mw[:, None] / t.tp_mw)[..., None] / gain[:, None, None])
         return np.asarray(1.0 - lost.prod(axis=-1))
 
+    def ee_bits_per_mj(self, points: NDArray[np.int16]) -> NDArray[np.float64]:
+        """Energy efficiency of each node under an allocation `[N, 4]`; 0 for nodes that are off `[N]`. bits/mJ"""
+        delivery, (sf, _, _, tp) = self.delivery(points), points.T
+        return np.asarray(self.tables.bits_per_mj[np.arange(len(points)), sf, tp] * delivery)
+
     def expect(self, points: NDArray[np.int16]) -> Expectation:
         """What comes of an allocation `[N, 4]`."""
         delivery, t, traffic = self.delivery(points), self.tables, self.scenario.traffic

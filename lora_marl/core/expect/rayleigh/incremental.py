@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lora_marl.core.expect.rayleigh import moves, swaps
+from lora_marl.core.expect.rayleigh import bounds, moves, swaps
 from lora_marl.core.expect.rayleigh.closed_form import Rayleigh
 
 Vector = NDArray[np.float64]
@@ -105,12 +105,13 @@ class Incremental:
 
     def try_points(self, node: int, candidates: NDArray[np.int16]) -> Trial:
         """What would come of each of some points `[K, 4]` of a node, everybody else staying as is."""
-        sums, delivery = moves.try_points(
-            self._tables, self._number, self._state, node, candidates, self._least
-        )  # fmt: skip
-        ee = self._tables.bits_per_mj[node, candidates[:, 0], candidates[:, 3]] * delivery
-        short = np.rint(sums[:, moves.SHORT]).astype(np.int64)
-        return Trial(sums[:, moves.EE_SUM], ee, delivery, short, sums[:, moves.SHORTFALL])
+        tried = moves.try_points(self._tables, self._number, self._state, node, candidates, self._least)
+        return self._trial(node, candidates, *tried)
+
+    def bounds(self, node: int, candidates: NDArray[np.int16]) -> Trial:
+        """The same as if neither the node nor the others disturbed each other: `try_points` is never better."""
+        most = bounds.bounds(self._tables, self._number, self._state, node, candidates, self._least)
+        return self._trial(node, candidates, *most)
 
     def try_swap(self, first: int, second: int) -> Swap:
         """What would come of two nodes' having each other's channel."""
@@ -128,6 +129,11 @@ class Incremental:
         one[2], other[2] = other[2], one[2]
         self.move(first, one)
         self.move(second, other)
+
+    def _trial(self, node: int, candidates: NDArray[np.int16], sums: Vector, delivery: Vector) -> Trial:
+        ee = self._tables.bits_per_mj[node, candidates[:, 0], candidates[:, 3]] * delivery
+        short = np.rint(sums[:, moves.SHORT]).astype(np.int64)
+        return Trial(sums[:, moves.EE_SUM], ee, delivery, short, sums[:, moves.SHORTFALL])
 
     def _bits_per_mj(self, node: int) -> float:
         sf, _, _, tp = self._state.points[node]

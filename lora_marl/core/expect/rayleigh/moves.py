@@ -123,7 +123,7 @@ def _settle(state, n):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, error_model="numpy")
-def _without(t, variant, state, k):  # type: ignore[no-untyped-def]
+def without(t, variant, state, k):  # type: ignore[no-untyped-def]
     """What each gateway receives of the others `[N, G]`, and their delivery `[N]`, with node k removed."""
     received, delivery = state.left * state.reach, state.delivery.copy()
     old_sf, old_channel = state.points[k, 0], state.points[k, 2]
@@ -143,7 +143,7 @@ def _without(t, variant, state, k):  # type: ignore[no-untyped-def]
 def try_points(t, variant, state, k, candidates, least):  # type: ignore[no-untyped-def]
     """Sums `[K, 3]`, and the node's own delivery `[K]`, at each of some points of node k."""
     nodes, gateways = state.power.shape
-    alone, alone_delivery = _without(t, variant, state, k)
+    alone, alone_delivery = without(t, variant, state, k)
     best, base = np.empty(nodes), np.zeros(3)
     for n in range(nodes):
         best[n] = t.bits_per_mj[n, state.points[n, 0], state.points[n, 3]]

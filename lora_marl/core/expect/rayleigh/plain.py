@@ -48,16 +48,18 @@ def advantage(t: Tables, points: NDArray[np.int16]) -> Matrix:
     return t.inverse_sir[np.ix_(sf, sf)][..., None] * power[:, None] / power[None]
 
 
+def harm(b: Matrix, variant: str) -> Matrix:
+    """Probability that an interferer in the air is fatal at an advantage of 1 / c = b, in `expect` or `meang`."""
+    if variant == "expect":
+        return 1.0 / (1.0 + b)
+    with np.errstate(divide="ignore"):  # b is 0 where any overlap is fatal
+        return -np.expm1(-1.0 / b)
+
+
 def gateway_delivery(t: Tables, points: NDArray[np.int16], variant: str) -> Matrix:
     """D_ik `[N, G]`."""
     s, b = t.sensitivity_mw[points[:, 0]][:, None] / power_mw(t, points), advantage(t, points)
-    if variant == "joint":
-        harmed = np.exp(-s[:, None] * b) / (1.0 + b)
-    elif variant == "expect":
-        harmed = 1.0 / (1.0 + b)
-    else:
-        with np.errstate(divide="ignore"):  # b is 0 where any overlap is fatal
-            harmed = -np.expm1(-1.0 / b)
+    harmed = np.exp(-s[:, None] * b) / (1.0 + b) if variant == "joint" else harm(b, variant)
     return np.exp(-s) * np.prod(1.0 - overlap(t, points)[..., None] * harmed, axis=1)
 
 
