@@ -63,6 +63,10 @@ def play(number: int, job: Job) -> tuple[int, list[State] | str]:
 
     What `_state` keeps of each seed is all that tables and pictures need.
     """
+    if job.config.energy is not None:
+        from scripts.energy.states import states_of
+
+        return number, states_of(job.config, job.label)
     try:
         experiment = Experiment(job.config, job.label)
     except ValueError as error:
@@ -164,13 +168,14 @@ def digest(job: Job, seed: int) -> str:
     learner: LearnerConfig = config.learners[job.label]
     whole = config.model_dump(
         mode="json",
-        include={"scenario", "duration_h", "interval_h", "report_last_h", "episode_s", "evaluation_s"},
+        include={"scenario", "duration_h", "interval_h", "report_last_h", "episode_s", "evaluation_s", "energy"},
     )
     topology = config.scenario.topology
     files = [path.read_bytes() for path in (topology.nodes_csv, topology.gateways_csv) if path is not None]
     place = config.seeds.index(seed) if by_replica(config) else None
+    source = _source(learner.name) if config.energy is None else _source_of_closed_forms()
     text = json.dumps(
-        [_FORMAT, __version__, _source(learner.name), whole, learner.model_dump(mode="json"), seed, place],
+        [_FORMAT, __version__, source, whole, learner.model_dump(mode="json"), seed, place],
         sort_keys=True,
     )
     return hashlib.sha256(b"\0".join([text.encode(), *files])).hexdigest()[:32]
@@ -179,8 +184,18 @@ def digest(job: Job, seed: int) -> str:
 @cache
 def _source(learner: str) -> str:
     """Digest of the code that plays: the package, the learners, and a learner's own module elsewhere."""
-    paths = {path for folder in ("lora_marl", "agents") for path in (ROOT / folder).rglob("*.py")}
-    paths.add(Path(getsourcefile(agents.learner_class(learner)) or "").resolve())
+    own = Path(getsourcefile(agents.learner_class(learner)) or "").resolve()
+    return _digest_of(("lora_marl", "agents"), own)
+
+
+@cache
+def _source_of_closed_forms() -> str:
+    """The same where learners meet the closed form."""
+    return _digest_of(("lora_marl", "agents", "scripts/energy"))
+
+
+def _digest_of(folders: Sequence[str], *more: Path) -> str:
+    paths = {path for folder in folders for path in (ROOT / folder).rglob("*.py")} | set(more)
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in sorted(paths) if path.is_file())).hexdigest()
 
 
@@ -201,6 +216,15 @@ def _state(experiment: Experiment, curve: Sequence[Row], reported: Outcome, repl
         "state_bytes": np.array(float(learner.state_bytes)),
         "overhead": _overhead(learner.overhead, replica),
     }
+
+
+def extra_of(state: State) -> dict[str, float]:
+    """What is no row of a played seed, in percent but for scores on the closed form: see `claims.claim.Played`."""
+    scores = {name.removeprefix("extra/"): float(value) for name, value in state.items() if name.startswith("extra/")}
+    if scores:
+        return scores
+    joint, model = (100 * float(value) for value in state["expected"])
+    return {"delivery": 100 * delivery_ratio(state), "joint": joint, "model": model}
 
 
 def delivery_ratio(state: State) -> float:

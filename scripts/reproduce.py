@@ -28,7 +28,7 @@ from lora_marl.config import TrainConfig
 from scripts.claims import NOT_REPRODUCIBLE, studies
 from scripts.claims.claim import Cell, Claim, Numbers, Played, Study
 from scripts.cli import ROOT, JsonPath, UsageError, console, errors, new_app, one_line_errors, read_config, write_json
-from scripts.jobs import Job, Store, curve_of, delivery_ratio, play
+from scripts.jobs import Job, Store, curve_of, extra_of, play
 from scripts.measures import Estimate, estimate
 from scripts.parallel import Backend, Workers, in_parallel
 from scripts.report import markdown, number, with_interval
@@ -154,11 +154,8 @@ def play_all(wanted: Sequence[Study], store: Store, *, quick: bool, jobs: int) -
 def _played(store: Store, job: Job) -> Played:
     kept = Store(store.folder).read(job)
     states = [kept[seed] for seed in job.seeds]
-    extra = {
-        "delivery": [100 * delivery_ratio(state) for state in states],
-        "joint": [100 * float(state["expected"][0]) for state in states],
-        "model": [100 * float(state["expected"][1]) for state in states],
-    }
+    extras = [extra_of(state) for state in states]
+    extra = {name: [each[name] for each in extras] for name in extras[0]}
     curves = [curve_of(state) for state in states]
     return Played(curves, job.config.report_last_h, extra, [state["points"] for state in states])
 
@@ -182,6 +179,8 @@ def cell_table(study: Study, numbers: Numbers) -> str:
 def shortened(cell: Cell) -> TrainConfig:
     """A cell's configuration with a fraction of the time; changes come as much earlier."""
     run = _config(cell)
+    if run.energy is not None:
+        return _config(cell, ("energy.episodes=1",))
     episodes = run.learners[cell.learner].episodes
     fewer = () if episodes is None else (f"learners.{cell.learner}.episodes={max(1, episodes // _QUICK)}",)
     short = _config(cell, (f"duration_h={run.duration_h / _QUICK}", "interval_h=1", *fewer))

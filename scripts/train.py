@@ -61,18 +61,41 @@ def main(
             raise UsageError("--resume and --overwrite: one keeps the earlier run, the other removes it; give one")
         run = read_config(config, [*(set_ or ()), *(more or ())])
         folder = RunFolder(runs / run.name, run)
+        if run.energy is not None:
+            train_on_closed_form(folder, resume=resume, overwrite=overwrite, json=json)
+            return
         for label in run.learners:
             Experiment(run, label)  # whatever is wrong with a learner is said before the first one trains
         folder.prepare(resume=resume, overwrite=overwrite)
         with StopRequest() as stop, Progress(sum(schedule(run, label)[-1].end_h for label in run.learners)) as bar:
             finished = all(train(folder, label, stop, bar) for label in run.learners)
         if not finished:
-            errors.print(f"interrupted; what was played is in {folder.path}; the same command with --resume goes on")
-            raise typer.Exit(INTERRUPTED)
+            raise interrupted(folder)
         results = results_of(folder)
         draw(folder, results)
         show(folder, results)
         write_json(json, list(records(results)))
+
+
+def train_on_closed_form(folder: RunFolder, *, resume: bool, overwrite: bool, json: Path | None) -> None:
+    """The same for a run whose learners meet `energy_v0` in place of packets."""
+    from scripts.energy import run as energy
+    from scripts.energy.stages import Stages
+
+    for label in folder.config.learners:
+        Stages(folder.config, label)
+    folder.prepare(resume=resume, overwrite=overwrite)
+    with StopRequest() as stop:
+        finished = energy.train_all(folder, stop)
+    if not finished:
+        raise interrupted(folder)
+    write_json(json, energy.report(folder))
+
+
+def interrupted(folder: RunFolder) -> typer.Exit:
+    """Says what is kept."""
+    errors.print(f"interrupted; what was played is in {folder.path}; the same command with --resume goes on")
+    return typer.Exit(INTERRUPTED)
 
 
 def train(folder: RunFolder, label: str, stop: StopRequest, progress: Progress) -> bool:

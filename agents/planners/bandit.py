@@ -38,9 +38,7 @@ def table_bandit(
     return played(worth.argmax(axis=1))
 
 
-def marginal_rewards(
-    closed_form: Rayleigh, points: NDArray[np.int16], least_delivery: float
-) -> NDArray[np.float64]:
+def marginal_rewards(closed_form: Rayleigh, points: NDArray[np.int16], least_delivery: float) -> NDArray[np.float64]:
     """gamma_i (EE_c - EE_{c,-i}) of each node `[N]`. bits/mJ"""
     found = closed_form.counterfactuals(points[None])
     reached = found.delivery[0] >= least_delivery

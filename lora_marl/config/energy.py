@@ -30,6 +30,6 @@ class EnergyConfig(Section):
     masks: bool = True
     rate: Rate = "linear_clipped"
     matching: Literal["literal", "utilitarian", "none"] = "literal"
-    episodes: PositiveInt = 12
+    episodes: PositiveInt = 10
     steps: PositiveInt = 30
     replicas: PositiveInt = 1

@@ -1,0 +1,215 @@
+"""MMALoRa: what attention critics reach beside planners and bounds, on identical networks.
+
+Every seed is a network of its own (nodes and gateways), the same for all labels. `maac` learns from the gated marginal
+contribution, `maac-printed` from Eq. (23). EE is the sum over nodes (Eq. 14) by the closed form; `joint` and `packets`
+judge the same allocation. The reference of shares is `energy-ascent` (LS) on the same channels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+
+from scripts.claims.claim import AGAIN, Cell, Claim, Column, Numbers, Played, Study
+from scripts.plot_mmalora import draw_bars, draw_convergence, draw_lines, draw_networks
+
+PLANNERS = ("rcst", "adr-mean", "adr-max", "distance-sf", "ef-lora", "independent", "table-bandit", "energy-ascent")
+LS = "energy-ascent"
+OURS = "our target"
+DELIVERIES = (0.7, 0.6, 0.5)
+NODES = (60, 80, 100, 120, 140, 160)
+GATEWAYS = (1, 2, 3, 4)
+LEVELS = {4: "[2, 8, 14, 20]", 7: "[2, 5, 8, 11, 14, 17, 20]", 10: "[2, 4, 6, 8, 10, 12, 14, 16, 18, 20]",
+          19: "[2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20]"}  # fmt: skip
+_PRINTED = ("energy.reward=printed", "energy.episodes=16")
+
+
+def studies() -> list[Study]:
+    """`mmalora-methods`, `-literal`, `-attention`, `-nodes`, `-gateways`, `-powers`, `-heavy-160` and `-heavy-1000`."""
+    return [
+        _methods(), _literal(), _attention(), _nodes(), _gateways(), _powers(), _heavy(160), _heavy(1000),
+    ]  # fmt: skip
+
+
+def _cell(name: str, changes: Sequence[str] = (), config: str = "mmalora.yaml") -> Cell:
+    """A label, the last part of the name; `maac-printed` is `maac` with another reward."""
+    label = name.rpartition("/")[2]
+    more = _PRINTED if label == "maac-printed" else ()
+    return Cell(name, config, "maac" if label.startswith("maac") else label, (*changes, *more))
+
+
+def _last(column: str, factor: float = 1.0) -> Callable[[Played], list[float]]:
+    """A column of the last episode."""
+    return lambda played: [factor * curve[-1][column] for curve in played.curves]
+
+
+def share(ours: Played, reference: Played) -> list[float]:
+    """EE over LS on the same networks."""
+    pairs = zip(_last("ee_bits_per_mj")(ours), _last("ee_bits_per_mj")(reference), strict=True)
+    return [own / best for own, best in pairs]
+
+
+def median_share(ours: Played, reference: Played) -> list[float]:
+    """Median over seeds of `share`, as one value."""
+    return [float(np.median(share(ours, reference)))]
+
+
+def columns() -> tuple[Column, ...]:
+    """What is shown of every label: EE and violations by three judges."""
+
+    def extra(name: str, factor: float = 1.0) -> Callable[[str, Numbers], list[float]]:
+        return lambda cell, numbers: [factor * value for value in numbers[cell].extra[name]]
+
+    def of_reference(cell: str, numbers: Numbers) -> list[float]:
+        reference = numbers.get(f"{cell.rpartition('/')[0]}/{LS}")
+        return [math.nan] if reference is None else [100 * value for value in share(numbers[cell], reference)]
+
+    return (
+        Column("EE [bits/mJ]", extra("ee_expect")),
+        Column("share of LS [%]", of_reference),
+        Column("share of UB [%]", lambda cell, numbers: _last("share_of_bound", 100.0)(numbers[cell])),
+        Column("mean PDR [%]", extra("pdr_expect", 100.0)),
+        Column("violations", extra("violations_expect")),
+        Column("violations, joint", extra("violations_joint")),
+        Column("EE, packets", extra("ee_packets")),
+        Column("violations, packets", extra("violations_packets")),
+        Column("mean PDR, packets [%]", extra("pdr_packets", 100.0)),
+    )
+
+
+def _methods() -> Study:
+    """Fig. 4 and 7 at 160 nodes, three gateways: all methods at three delivery thresholds."""
+    study = "mmalora-methods"
+    cells: dict[str, Cell] = {}
+    for least in DELIVERIES:
+        for label in ("maac", "maac-printed", *PLANNERS):
+            cells[f"{least}/{label}"] = _cell(f"{study}/{least}/{label}", (f"energy.least_delivery={least}",))
+    claims = []
+    for least, reached in ((0.7, 0.99), (0.5, 0.98)):
+        pair = (cells[f"{least}/maac"].name, cells[f"{least}/{LS}"].name)
+        claims.append(Claim(f"{study}/{least}/maac/median_share_of_LS", pair, median_share, reached, 1.01, None, OURS))
+        alone = (cells[f"{least}/maac"].name,)
+        claims.append(Claim(f"{study}/{least}/maac/violations", alone, _last("violations"), -0.1, 0.1, None, OURS))
+    for least, pdr, paper in ((0.7, 82, 80), (0.6, 77, 75), (0.5, 73, 70)):
+        alone = (cells[f"{least}/maac-printed"].name,)
+        read = _last("pdr", 100.0)
+        claims.append(Claim(f"{study}/{least}/maac-printed/pdr", alone, read, pdr - 2, pdr + 2, paper, AGAIN))
+    ls_and_bound = (cells[f"0.7/{LS}"].name,)
+    claims.append(Claim(f"{study}/0.7/{LS}/share_of_bound", ls_and_bound, _last("share_of_bound"), 0.995, 1.0, None, OURS))
+    names = [cells[f"0.7/{label}"].name for label in ("rcst", "ef-lora", "adr-max", "maac")]
+    claims.append(Claim(f"{study}/0.7/order", tuple(names), _in_order, 0.99, 1.01, 1.0, "RCST < EF-LoRa < ADR < MMALoRa"))
+    draw = partial(draw_networks, study=study, shown=("maac", LS), config="mmalora.yaml")
+    title = "MMALoRa, Fig. 4 and 7: 160 nodes, three gateways, all methods"
+    return Study(study, title, tuple(cells.values()), tuple(claims), draw, columns())
+
+
+def _in_order(*played: Played) -> list[float]:
+    """1 for every seed whose EE rises in the order of the cells."""
+    values = np.array([_last("ee_bits_per_mj")(each) for each in played])
+    return (np.diff(values, axis=0) > 0).all(axis=0).astype(float).tolist()
+
+
+def _literal() -> Study:
+    """Table III as printed, one cell a seed: each takes some half an hour of one core."""
+    study = "mmalora-literal"
+    cells = [_cell(f"{study}/{seed}/{label}", (f"seeds=[{seed}]",), "mmalora_literal.yaml")
+             for seed in (0, 1, 2) for label in ("maac", LS)]  # fmt: skip
+    claims = [
+        Claim(f"{study}/{seed}/share_of_LS", (f"{study}/{seed}/maac", f"{study}/{seed}/{LS}"), share, 0.75, 1.0, None, AGAIN)
+        for seed in (0, 1, 2)
+    ]
+    title = "MMALoRa with Table III as printed, Eq. (23), no masks"
+    return Study(study, title, tuple(cells), tuple(claims), None, columns())
+
+
+def _attention() -> Study:
+    """Fig. 6 at 80 nodes, two gateways, Eq. (23): heads, and attention against a plain mean."""
+    study = "mmalora-attention"
+    variants = {"2 heads": {}, "uniform": {"attention": "uniform"}, "1 head": {"heads": 1}, "4 heads": {"heads": 4}}
+    fixed = ("scenario.topology.nodes=80", "scenario.topology.gateways=2", "energy.reward=printed", "energy.episodes=25")
+    cells = tuple(
+        Cell(f"{study}/{name}", "mmalora.yaml", "maac",
+             (*fixed, f"learners.maac.parameters={{capacity: 4000{_listed(changed)}}}"))
+        for name, changed in variants.items()
+    )  # fmt: skip
+    claims = tuple(
+        Claim(f"{study}/{name}/ee_over_2_heads", (cell.name, cells[0].name), share, -math.inf, math.inf)
+        for name, cell in zip(variants, cells, strict=True)
+        if name != "2 heads"
+    )
+    title = "MMALoRa, Fig. 6: convergence, heads, uniform attention (80 nodes, two gateways)"
+    return Study(study, title, cells, claims, draw_convergence, columns())
+
+
+def _listed(changed: dict[str, object]) -> str:
+    return "".join(f", {name}: {value}" for name, value in changed.items())
+
+
+def _nodes() -> Study:
+    """Fig. 7 by number of nodes; attention critics at three of them."""
+    study = "mmalora-nodes"
+    cells = [
+        _cell(f"{study}/{nodes}/{label}", (f"scenario.topology.nodes={nodes}",))
+        for nodes in NODES
+        for label in (*(("maac",) if nodes in (60, 100, 160) else ()), *PLANNERS)
+    ]
+    claims = tuple(
+        Claim(f"{study}/{nodes}/maac/median_share_of_LS", (f"{study}/{nodes}/maac", f"{study}/{nodes}/{LS}"),
+              median_share, 0.97, 1.01, None, OURS)
+        for nodes in (60, 100, 160)
+    )  # fmt: skip
+    draw = partial(draw_lines, study=study, over=NODES, what="nodes")
+    return Study(study, "MMALoRa, Fig. 7: by number of nodes", tuple(cells), claims, draw, columns())
+
+
+def _gateways() -> Study:
+    """Fig. 8: EE and delivery rise with the number of gateways."""
+    study = "mmalora-gateways"
+    changes = {k: ("scenario.topology.nodes=140", f"scenario.topology.gateways={k}") for k in GATEWAYS}
+    cells = [_cell(f"{study}/{k}/{label}", changes[k]) for k in GATEWAYS for label in ("maac", *PLANNERS)]
+    names = tuple(f"{study}/{k}/maac" for k in GATEWAYS)
+    claims = tuple(
+        Claim(f"{study}/maac/{column}_rises", names, partial(_rises, column=column), 0.99, 1.01, 1.0, "from one gateway to four")
+        for column in ("ee_bits_per_mj", "pdr")
+    )
+    draw = partial(draw_lines, study=study, over=GATEWAYS, what="gateways")
+    return Study(study, "MMALoRa, Fig. 8: by number of gateways", tuple(cells), claims, draw, columns())
+
+
+def _rises(*played: Played, column: str) -> list[float]:
+    """1 if the mean over seeds is higher with the last number of gateways than with the first."""
+    means = [np.mean(_last(column)(each)) for each in played]
+    return [float(means[-1] > means[0])]
+
+
+def _powers() -> Study:
+    """The best EE over the number of power levels J."""
+    study = "mmalora-powers"
+    cells = tuple(_cell(f"{study}/{levels}/{LS}", (f"scenario.region.tp_dbm={listed}",)) for levels, listed in LEVELS.items())
+    rising = Claim(f"{study}/ee_rises", tuple(cell.name for cell in cells), _rising, 0.99, 1.01, None, AGAIN)
+    draw = partial(draw_bars, study=study)
+    return Study(study, "MMALoRa: best EE over the number of powers", cells, (rising,), draw, columns())
+
+
+def _rising(*played: Played) -> list[float]:
+    means = [np.mean(_last("ee_bits_per_mj")(each)) for each in played]
+    return [float((np.diff(means) > 0).all())]
+
+
+def _heavy(nodes: int) -> Study:
+    """Heavier load: fewer violations than independent choice, EE within 2 % of LS."""
+    study, config = f"mmalora-heavy-{nodes}", f"mmalora_heavy_{nodes}.yaml"
+    cells = {label: _cell(f"{study}/{label}", (), config) for label in ("maac", *PLANNERS)}
+    fewer = Claim(f"{study}/violations_less_than_independent", (cells["maac"].name, cells["independent"].name),
+                  _fewer, -math.inf, -0.01, None, OURS)  # fmt: skip
+    near = Claim(f"{study}/share_of_LS", (cells["maac"].name, cells[LS].name), share, 0.98, 1.02, None, OURS)
+    title = f"heavier load: {nodes} nodes, a packet every 200 s"
+    return Study(study, title, tuple(cells.values()), (fewer, near), partial(draw_bars, study=study), columns())
+
+
+def _fewer(ours: Played, theirs: Played) -> list[float]:
+    pairs = zip(_last("violations")(ours), _last("violations")(theirs), strict=True)
+    return [own - other for own, other in pairs]

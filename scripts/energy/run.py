@@ -1,0 +1,156 @@
+"""A run on the closed form: trains and plans, keeps everything on disk as packets' runs do, reports, draws.
+
+```
+runs/<name>/curves.png                     EE, delivery, violations, attention over episodes; bands over seeds
+            <label>-<n>.safetensors        what attention critics had learned after n episodes, buffer included
+runs/<name>/<seed>/map.png                 nodes coloured by the spreading factor that they ended with
+                   <label>/metrics.csv     one row per episode, and TensorBoard events
+                   <label>/allocation.csv  the last allocation, a node per row
+```
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+from rich import progress
+from rich.markup import escape
+from rich.table import Table
+
+from scripts import plots
+from scripts.cli import console, errors
+from scripts.energy import plot
+from scripts.energy.networks import Network, networks_of
+from scripts.energy.stages import Stages
+from scripts.events import EventFile
+from scripts.measures import Row, estimate
+from scripts.progress import StopRequest
+from scripts.report import number
+from scripts.runfolder import RunFolder
+
+COLUMNS = {"EE [bits/mJ]": "ee_bits_per_mj", "mean delivery": "pdr", "violations": "violations",
+           "share of the bound": "share_of_bound"}  # fmt: skip
+_SNAPSHOTS = 6
+
+
+def train_all(folder: RunFolder, stop: StopRequest) -> bool:
+    """All labels from their newest snapshots on; False: a stop was requested."""
+    networks = networks_of(folder.config)
+    return all(train(folder, label, networks, stop) for label in folder.config.learners)
+
+
+def train(folder: RunFolder, label: str, networks: Sequence[Network], stop: StopRequest) -> bool:
+    """One label from its newest snapshot on; False: a stop was requested."""
+    stages, seeds = restored(folder, label, networks), folder.config.seeds
+    every = max(1, stages.episodes // _SNAPSHOTS)
+    with ExitStack() as opened:
+        events = {seed: opened.enter_context(EventFile(folder.folder(label, seed))) for seed in seeds}
+        for seed in seeds:
+            for row in folder.cut(label, seed, stages.done):
+                events[seed].add(*event(row))
+        bar = opened.enter_context(_progress())
+        task = bar.add_task(label, total=stages.episodes, completed=stages.done)
+        while not stages.finished and not stop.requested:
+            for seed, row in zip(seeds, stages.play_next(), strict=True):
+                folder.append(label, seed, row)
+                events[seed].add(*event(row))
+            bar.update(task, completed=stages.done)
+            if stages.done % every == 0 or stages.finished or stop.requested:
+                keep(folder, label, stages)
+    return stages.finished
+
+
+def keep(folder: RunFolder, label: str, stages: Stages) -> None:
+    """Writes allocations and a snapshot, and only then removes the older ones."""
+    for network, seed, points in zip(stages.networks, folder.config.seeds, stages.points, strict=True):
+        _write_allocation(folder.folder(label, seed) / "allocation.csv", network, points)
+    newest = folder.path / f"{label}-{stages.done:06d}.safetensors"
+    stages.save(newest)
+    for path in _snapshots(folder, label):
+        if path.name < newest.name:
+            path.unlink()
+
+
+def restored(folder: RunFolder, label: str, networks: Sequence[Network]) -> Stages:
+    """A label where its newest snapshot left it, or at its beginning.
+
+    Raises:
+        UsageError: a snapshot that is damaged, or of another run.
+    """
+    stages = Stages(folder.config, label, networks)
+    for newest in _snapshots(folder, label)[-1:]:
+        stages.load(newest, int(newest.stem.rpartition("-")[2]))
+    return stages
+
+
+def event(row: Row) -> tuple[int, Row]:
+    """A row for TensorBoard: the episode, and its numbers by tag."""
+    return round(row["episode"]), {
+        f"{'learner' if name not in COLUMNS.values() else 'metrics'}/{name}": value
+        for name, value in row.items()
+        if name != "episode"
+    }
+
+
+def report(folder: RunFolder) -> list[dict[str, object]]:
+    """Prints the table, draws the pictures, says where everything is; for machines: a record per label and number."""
+    run = folder.config
+    curves = {label: [folder.curve(label, seed) for seed in run.seeds] for label in run.learners}
+    title = f"{run.name}: {len(run.seeds)} seeds, a network each; delivery of at least {run.energy.least_delivery:g}"  # type: ignore[union-attr]
+    table = Table("learner", *map(escape, COLUMNS), title=title, title_justify="left")
+    records: list[dict[str, object]] = []
+    for label, by_seed in curves.items():
+        found = {name: estimate([curve[-1][name] for curve in by_seed]) for name in COLUMNS.values()}
+        table.add_row(label, *(f"{number(each.mean)} ({number(each.spread)})" for each in found.values()))
+        records += [
+            {"learner": label, "metric": name, "mean": each.mean, "sd": each.spread, "seeds": each.seeds}
+            for name, each in found.items()
+        ]
+    console.print(table)
+    console.print("mean over seeds (sd)")
+    plot.draw_curves(folder.path / "curves.png", title, curves)
+    for network, seed in zip(networks_of(run), run.seeds, strict=True):
+        points = {label: _read_allocation(folder.folder(label, seed) / "allocation.csv", network) for label in curves}
+        scenario = network.closed_form.scenario
+        plots.draw_map(folder.path / str(seed) / "map.png", f"{run.name}: seed {seed}", scenario, points, 0)
+    console.print(f"metrics, allocations: {folder.path}/<seed>/<learner>/", markup=False)
+    console.print(f"pictures:             {folder.path}/curves.png, <seed>/map.png", markup=False)
+    console.print(f"learning curves:      tensorboard --logdir {folder.path}", markup=False)
+    return records
+
+
+def _snapshots(folder: RunFolder, label: str) -> list[Path]:
+    return sorted(folder.path.glob(f"{label}-[0-9][0-9][0-9][0-9][0-9][0-9].safetensors"))
+
+
+def _progress() -> progress.Progress:
+    return progress.Progress(
+        progress.TextColumn("{task.description}"), progress.BarColumn(bar_width=None), progress.MofNCompleteColumn(),
+        progress.TextColumn("episodes"), progress.TimeRemainingColumn(), console=errors, expand=True,
+    )  # fmt: skip
+
+
+def _write_allocation(path: Path, network: Network, points: np.ndarray) -> None:
+    region, delivery = network.closed_form.scenario.region, network.closed_form.delivery(points)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["node", "sf", "channel", "tp_dbm", "delivery"])
+        for node, (sf, _, channel, tp) in enumerate(points.tolist()):
+            writer.writerow([node, region.spreading_factors[sf], channel, region.tp_dbm[tp], f"{delivery[node]:.6f}"])
+
+
+def _read_allocation(path: Path, network: Network) -> np.ndarray:
+    region = network.closed_form.scenario.region
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    points = np.zeros((len(rows), 4), np.int16)
+    for node, row in enumerate(rows):
+        points[node] = (
+            region.spreading_factors.index(int(row["sf"])), 0, int(row["channel"]),
+            region.tp_dbm.index(float(row["tp_dbm"])),
+        )  # fmt: skip
+    return points

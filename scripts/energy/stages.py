@@ -1,0 +1,109 @@
+"""What a label of a run does, episode by episode: a planner plans once, attention critics learn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.planners import PLANNERS, plan
+from agents.planners.summary import row
+from lora_marl.config import ConfigError, TrainConfig
+from lora_marl.config.errors import did_you_mean
+from scripts.cli import UsageError
+from scripts.energy.networks import Network, energy_of, networks_of
+from scripts.measures import Row
+
+MAAC = "maac"
+
+
+class Stages:
+    """A label on all networks of a run.
+
+    Args:
+        config: The run.
+        label: Of one of its learners.
+        networks: Of its seeds, if they are known already.
+
+    Attributes:
+        networks: One per seed.
+        episodes: There are.
+        done: Played so far.
+        points: The last allocation of each network. `[N, 4]` each
+
+    Raises:
+        ConfigError: an unknown learner, or parameters that it does not accept.
+    """
+
+    def __init__(self, config: TrainConfig, label: str, networks: Sequence[Network] | None = None) -> None:
+        self._energy, spec = energy_of(config), config.learners[label]
+        self._name, parameters = spec.name, spec.parameters
+        known = (MAAC, *PLANNERS)
+        if self._name not in known:
+            raise ConfigError([f"learners.{label}: {self._name!r} plans nothing{did_you_mean(self._name, known)}"])
+        if self._name != MAAC and parameters:
+            raise ConfigError([f"learners.{label}.parameters: planners take none"])
+        self.networks = networks_of(config) if networks is None else networks
+        self.episodes = (spec.episodes or self._energy.episodes) if self._name == MAAC else 1
+        self.done, self.points = 0, [np.zeros((0, 4), np.int16) for _ in self.networks]
+        self._training = None
+        if self._name == MAAC:
+            from scripts.energy.training import Training
+
+            try:
+                self._training = Training(self.networks, self._energy, parameters)
+            except (ValueError, TypeError) as error:
+                raise ConfigError([f"learners.{label}: {error}"]) from None
+
+    @property
+    def finished(self) -> bool:
+        """Whether all episodes have been played."""
+        return self.done == self.episodes
+
+    def play_next(self) -> list[Row]:
+        """Plays an episode; a row for each network: what its allocation is worth now, and how learning went."""
+        if self._training is None:
+            said: list[Row] = [{} for _ in self.networks]
+            self.points = [self._planned(network) for network in self.networks]
+        else:
+            said = self._training.play_episode()
+            self.points = self._training.greedy_points()
+        self.done += 1
+        return [
+            {"episode": float(self.done)} | self._worth(network, points) | own
+            for network, points, own in zip(self.networks, self.points, said, strict=True)
+        ]
+
+    def save(self, path: Path) -> None:
+        """Writes what is learned to a file with the number of episodes in its name; planners have nothing to keep."""
+        if self._training is not None:
+            self._training.write(path)
+
+    def load(self, path: Path, done: int) -> None:
+        """Goes on from a file.
+
+        Raises:
+            UsageError: it is damaged, or of another run.
+        """
+        if self._training is not None:
+            try:
+                self._training.read(path, done)
+            except ValueError as error:
+                raise UsageError(f"{error}; restore it, or train again with --overwrite") from None
+            self.points = self._training.greedy_points()
+            self.done = done
+
+    def _planned(self, network: Network) -> NDArray[np.int16]:
+        least = self._energy.least_delivery
+        return plan(self._name, network.closed_form, network.seed, least_delivery=least, channel=network.channel)
+
+    def _worth(self, network: Network, points: NDArray[np.int16]) -> Row:
+        found = row(network.closed_form, points, self._energy.least_delivery)
+        return {
+            "ee_bits_per_mj": found.ee_sum,
+            "pdr": found.mean_delivery,
+            "violations": float(found.violations),
+            "share_of_bound": found.share_of_bound,
+        }
