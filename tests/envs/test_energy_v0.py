@@ -93,6 +93,25 @@ def test_a_node_without_enough_delivery_is_rewarded_nothing(busy: Scenario) -> N
         assert (rewards[~below] > 0).all()
 
 
+def test_the_threshold_itself_is_enough(busy: Scenario) -> None:
+    actions = random_actions(energy_v0.parallel_env(scenario=busy), np.random.default_rng(1))
+    _, infos = played(energy_v0.parallel_env(scenario=busy), actions)
+    least = float(np.sort(infos["delivery"][0])[6])
+    _, infos = played(energy_v0.parallel_env(scenario=busy, least_delivery=least), actions)
+    assert infos["violation"].sum() == 6
+
+
+@pytest.mark.parametrize("case", GOLDEN["allocation_cases"], ids=lambda case: case["name"])
+def test_the_best_allocations_known(case: dict[str, Any]) -> None:
+    scenario, points = golden({**case, **case["local_search"]})
+    env = energy_v0.parallel_env(scenario=scenario, channel=case["channel"], least_delivery=case["D_th"])
+    actions = env.game.codec.encode(points)
+    _, infos = played(env, actions[None])
+    assert infos["ee_bits_per_mj"].sum() == pytest.approx(case["local_search"]["system_EE"], rel=1e-9)
+    assert infos["violation"].sum() == case["local_search"]["violations"]
+    assert env.action_masks()[np.arange(len(actions)), actions].all()
+
+
 def test_a_node_alone_on_its_channel_is_rewarded_its_own_efficiency() -> None:
     for reward in REWARDS:
         env = energy_v0.parallel_env(scenario=mmalora_network(2, 1), reward=reward, least_delivery=0.0)
@@ -144,6 +163,7 @@ def test_an_episode_starts_from_a_random_allowed_allocation(masks: bool) -> None
         counts = np.bincount(drawn[:, node], minlength=42)
         assert (counts[~allowed] == 0).all()
         assert (np.abs(counts[allowed] - expected) <= 6.0 * np.sqrt(expected)).all()
+    assert abs(np.corrcoef(drawn[:, 0], drawn[:, 1])[0, 1]) < 0.1
     seen = env.game.model.counterfactuals(env.game.points)
     np.testing.assert_allclose(observations[..., 0], seen.delivery, rtol=1e-6, atol=1e-30)
     np.testing.assert_allclose(observations[..., 1], seen.ee / 10.0, rtol=1e-6, atol=1e-30)
