@@ -157,7 +157,7 @@ def lines(quick: bool) -> list[Line]:
 
 
 def rayleigh(repeats: int) -> list[Line]:
-    """MMALoRa's closed form: 160 nodes, 3 gateways and 4 channels where nothing else is said."""
+    """MMALoRa's closed form and game: 160 nodes, 3 gateways and 4 channels where nothing else is said."""
 
     def of(measure: Callable[..., float], *sizes: int, **more: Any) -> Callable[[], float]:
         return lambda: measure(*sizes, **more, repeats=repeats)
@@ -174,6 +174,8 @@ def rayleigh(repeats: int) -> list[Line]:
         Line("rayleigh_swap", "Rayleigh, one swap tried", "us", 50, of(speed_rayleigh.swap_us, 160, 3), True),
         Line("rayleigh_without", "Rayleigh, 40 nodes of a channel without each", "us", 50,
              of(speed_rayleigh.counterfactuals_us, 40, 3), True),
+        Line("energy_array", "energy environment, arrays, 32 x 40 nodes of a channel", "agent steps/s", 1e6,
+             of(speed_rayleigh.agent_steps_per_s, 40, 3, replicas=32)),
     ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What the benchmark measures of MMALoRa's closed form: CPU time of one call, the best of some repeats."""
+"""What the benchmark measures of MMALoRa's closed form and the game on it: CPU time, the best of some repeats."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from lora_marl.core.expect.rayleigh import Incremental, Rayleigh, Variant, kernel
 from lora_marl.core.presets import mmalora_network
-from scripts.speed import random_points
+from scripts.speed import best_rate, random_points
 
 _CALLS = 20
 """Timed together, since the clock is coarser than one call."""
@@ -32,6 +32,22 @@ def counterfactuals_us(nodes: int, gateways: int, *, repeats: int) -> float:
     """What the others have without each of the nodes of one channel: an environment's step. us"""
     model, points = _built(nodes, gateways, 1)
     return _best_us(lambda: model.counterfactuals(points[None]), repeats)
+
+
+def agent_steps_per_s(nodes: int, gateways: int, *, replicas: int, repeats: int) -> float:
+    """Agent steps per CPU second of the energy environment's array path, the nodes on one channel, random actions."""
+    from lora_marl.envs import energy_v0
+
+    scenario = mmalora_network(nodes, gateways, channels=1)
+    env: Any = energy_v0.parallel_env(scenario=scenario, replicas=replicas, max_cycles=_CALLS)
+    actions = np.random.default_rng(0).integers(env.single_action_space.n, size=(_CALLS, replicas, nodes))
+
+    def episode() -> None:
+        env.reset_array(range(replicas))
+        for chosen in actions:
+            env.step_array(chosen)
+
+    return best_rate(episode, actions.size, repeats)
 
 
 def trial_us(nodes: int, gateways: int, *, channels: int = 4, repeats: int) -> float:

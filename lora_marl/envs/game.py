@@ -13,6 +13,7 @@ import numpy as np
 from gymnasium.spaces import Box, Discrete, MultiDiscrete
 from numpy.typing import ArrayLike, NDArray
 
+from lora_marl.envs.features import Feature
 from lora_marl.render import Frame
 
 RENDER_MODES = ("human", "ansi", "rgb_array")
@@ -69,6 +70,7 @@ class Game(Protocol):
     """What a door needs to know of a game; every array is new at each call."""
 
     agents: tuple[str, ...]
+    table: tuple[Feature, ...]
     feature_names: tuple[str, ...]
 
     def begin(self, rngs: Sequence[np.random.Generator]) -> None:

@@ -75,7 +75,7 @@ class UplinkGame:
         )
         self.features = NodeFeatures(self.scenario, self.codec.factors, settings.memory)
         scales = Scales.of(self.scenario, self.codec.factors, xi=settings.xi, zeta=settings.zeta, eta=settings.eta)
-        self.feature_names = self.features.names
+        self.table, self.feature_names = self.features.table, self.features.names
         self._reward = Reward(settings.reward, scales)
         self._activity = _activity(self.scenario)
         self._masks: tuple[Scenario, NDArray[np.bool_]] | None = None

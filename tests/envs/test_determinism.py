@@ -3,23 +3,35 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cloudpickle
 import numpy as np
 import pytest
+from pettingzoo import ParallelEnv
+
+from lora_marl.envs import energy_v0, uplink_v0
 
 ROOT = Path(__file__).parents[2]
 
 CODE = """
 import hashlib, pickle, numpy as np
-from lora_marl.core.presets import conference_network
-from lora_marl.envs import uplink_v0
+from lora_marl.core.presets import conference_network, mmalora_network
+from lora_marl.envs import energy_v0, uplink_v0
 
-def make(turns=False):
-    build = uplink_v0.env if turns else uplink_v0.parallel_env
-    return build(scenario=conference_network(5, 2000.0), max_cycles=10, reward={"dlora": 1.0})
+SETTINGS = {
+    uplink_v0: {"scenario": conference_network(5, 2000.0), "reward": {"dlora": 1.0}},
+    energy_v0: {"scenario": mmalora_network(5, 2, channels=2)},
+}
+
+def make(module, turns=False):
+    return (module.env if turns else module.parallel_env)(max_cycles=10, **SETTINGS[module])
+
+def draw(rng, space):
+    return rng.integers(0, space.nvec if hasattr(space, "nvec") else space.n)
 
 def play(env, episodes, seed=None, through=lambda env: env):
     'Everything that a user sees of some episodes; `through` is applied to the environment in mid-episode.'
@@ -30,8 +42,7 @@ def play(env, episodes, seed=None, through=lambda env: env):
         while env.agents:
             if len(seen) % 5 == 0:
                 env = through(env)
-            sizes = env.single_action_space.nvec
-            seen.append(env.step({agent: rng.integers(0, sizes) for agent in env.agents}))
+            seen.append(env.step({agent: draw(rng, env.single_action_space) for agent in env.agents}))
             seen.append(env.state())
     return flat(seen)
 
@@ -45,7 +56,7 @@ def play_turns(env, episodes, seed=None, through=lambda env: env):
             agent, (observation, *rest) = env.agent_selection, env.last()
             seen.append((agent, observation, *rest))
             done = env.truncations[agent]
-            env.step(None if done else rng.integers(0, env.action_space(agent).nvec))
+            env.step(None if done else draw(rng, env.action_space(agent)))
     return flat(seen)
 
 def flat(value):
@@ -58,46 +69,49 @@ def flat(value):
     return repr(value)
 
 def digest(seed):
-    played = play(make(), 3, seed), play_turns(make(True), 2, seed)
+    played = [(play(make(module), 3, seed), play_turns(make(module, True), 2, seed)) for module in SETTINGS]
     return hashlib.sha256(repr(played).encode()).hexdigest()
 """
 
 SPACE: dict[str, Any] = {}
 exec(CODE, SPACE)
-make, play, play_turns, digest = (SPACE[name] for name in ("make", "play", "play_turns", "digest"))
+play, play_turns, digest = (SPACE[name] for name in ("play", "play_turns", "digest"))
 
-GAMES = pytest.mark.parametrize("turns", [False, True], ids=["parallel", "turns"])
+GAMES = pytest.mark.parametrize(
+    "make",
+    [partial(SPACE["make"], module, turns) for module in (uplink_v0, energy_v0) for turns in (False, True)],
+    ids=["uplink", "uplink-turns", "energy", "energy-turns"],
+)
 
 
-def played(turns: bool, env: Any, *args: Any, **kwargs: Any) -> Any:
-    return (play_turns if turns else play)(env, *args, **kwargs)
+def played(env: Any, *args: Any, **kwargs: Any) -> Any:
+    return (play if isinstance(env, ParallelEnv) else play_turns)(env, *args, **kwargs)
 
 
 @GAMES
 @pytest.mark.parametrize("seed", [0, 1])
-def test_a_seed_determines_three_episodes(turns: bool, seed: int) -> None:
-    env = make(turns)
-    first = played(turns, env, 3, seed)
-    assert played(turns, env, 3, seed) == first
-    assert played(turns, make(turns), 3, seed) == first
+def test_a_seed_determines_three_episodes(make: Callable[[], Any], seed: int) -> None:
+    env = make()
+    first = played(env, 3, seed)
+    assert played(env, 3, seed) == first
+    assert played(make(), 3, seed) == first
 
 
 @GAMES
-def test_seeds_and_episodes_differ(turns: bool) -> None:
-    zero, one = played(turns, make(turns), 1, 0), played(turns, make(turns), 1, 1)
-    assert zero != one
-    env = make(turns)
-    assert played(turns, env, 1, 0) != played(turns, env, 1)
-    assert played(turns, make(turns), 1) != played(turns, make(turns), 1)
+def test_seeds_and_episodes_differ(make: Callable[[], Any]) -> None:
+    assert played(make(), 1, 0) != played(make(), 1, 1)
+    env = make()
+    assert played(env, 1, 0) != played(env, 1)
+    assert played(make(), 1) != played(make(), 1)
 
 
 @GAMES
 @pytest.mark.parametrize("module", [pickle, cloudpickle])
-def test_pickled_in_mid_episode(turns: bool, module: Any) -> None:
+def test_pickled_in_mid_episode(make: Callable[[], Any], module: Any) -> None:
     def through(env: Any) -> Any:
         return module.loads(module.dumps(env))
 
-    assert played(turns, make(turns), 3, 0, through) == played(turns, make(turns), 3, 0)
+    assert played(make(), 3, 0, through) == played(make(), 3, 0)
 
 
 def test_in_another_process() -> None:
@@ -106,8 +120,9 @@ def test_in_another_process() -> None:
     assert result.stdout.split() == [digest(0), digest(1)]
 
 
-def test_global_random_state_is_untouched() -> None:
+@GAMES
+def test_global_random_state_is_untouched(make: Callable[[], Any]) -> None:
     np.random.seed(3)  # noqa: NPY002
     before = np.random.get_state()[1].tolist()  # noqa: NPY002
-    play(make(), 1, 0)
+    played(make(), 1, 0)
     assert np.random.get_state()[1].tolist() == before  # noqa: NPY002

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,8 +17,9 @@ from pettingzoo.test import (
 from pettingzoo.utils import parallel_to_aec
 
 import lora_marl
+from lora_marl.core.presets import mmalora_network
 from lora_marl.core.scenario import Change
-from lora_marl.envs import uplink_v0
+from lora_marl.envs import energy_v0, uplink_v0
 
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("no_display")]
 
@@ -33,34 +35,52 @@ def no_display(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MPLBACKEND", "agg")
 
 
+MODULES = pytest.mark.parametrize("module", [energy_v0, uplink_v0], ids=["energy_v0", "uplink_v0"])
+
+
+@pytest.fixture
+def network(module: ModuleType, journal: Any) -> dict[str, Any]:
+    if module is energy_v0:
+        return {"scenario": mmalora_network(6, 2, channels=2)}
+    return {"scenario": journal(), "min_margin_db": 3.0}
+
+
 @pytest.fixture(params=FORMATS, ids=lambda settings: "-".join(map(str, settings.values())))
-def settings(request: pytest.FixtureRequest, journal: Any) -> dict[str, Any]:
-    return {"scenario": journal(), "max_cycles": 12, "min_margin_db": 3.0, **request.param}
+def settings(request: pytest.FixtureRequest, network: dict[str, Any]) -> dict[str, Any]:
+    return {**network, "max_cycles": 12, **request.param}
 
 
-def as_aec(**settings: Any) -> Any:
-    return parallel_to_aec(uplink_v0.parallel_env(**settings))
+def as_aec(module: ModuleType) -> Callable[..., Any]:
+    return lambda **settings: parallel_to_aec(module.parallel_env(**settings))
 
 
-def test_parallel(settings: dict[str, Any]) -> None:
-    parallel_api_test(uplink_v0.parallel_env(**settings), num_cycles=15)
-    parallel_seed_test(partial(uplink_v0.parallel_env, **settings), num_cycles=10)
+def by_turns(module: ModuleType, kind: str) -> Callable[..., Any]:
+    return as_aec(module) if kind == "converted" else getattr(module, kind)
 
 
-@pytest.mark.parametrize("make", [as_aec, uplink_v0.raw_env, uplink_v0.env], ids=["converted", "raw_env", "env"])
-def test_aec(make: Any, settings: dict[str, Any]) -> None:
-    api_test(make(**settings), num_cycles=15)
-    seed_test(partial(make, **settings), num_cycles=10)
+@MODULES
+def test_parallel(module: ModuleType, settings: dict[str, Any]) -> None:
+    parallel_api_test(module.parallel_env(**settings), num_cycles=15)
+    parallel_seed_test(partial(module.parallel_env, **settings), num_cycles=10)
 
 
-@pytest.mark.parametrize("make", [as_aec, uplink_v0.raw_env], ids=["converted", "turns"])
-def test_render(make: Any, journal: Any) -> None:
-    render_test(partial(make, scenario=journal()))
+@MODULES
+@pytest.mark.parametrize("kind", ["converted", "raw_env", "env"])
+def test_aec(module: ModuleType, kind: str, settings: dict[str, Any]) -> None:
+    api_test(by_turns(module, kind)(**settings), num_cycles=15)
+    seed_test(partial(by_turns(module, kind), **settings), num_cycles=10)
 
 
-def test_max_cycles(journal: Any) -> None:
-    parallel = partial(uplink_v0.parallel_env, scenario=journal())
-    max_cycles_test(SimpleNamespace(parallel_env=parallel, env=partial(as_aec, scenario=journal())))
+@MODULES
+@pytest.mark.parametrize("kind", ["converted", "raw_env"])
+def test_render(module: ModuleType, kind: str, network: dict[str, Any]) -> None:
+    render_test(partial(by_turns(module, kind), **network))
+
+
+@MODULES
+def test_max_cycles(module: ModuleType, network: dict[str, Any]) -> None:
+    made = {"parallel_env": module.parallel_env, "env": as_aec(module)}
+    max_cycles_test(SimpleNamespace(**{name: partial(make, **network) for name, make in made.items()}))
 
 
 @pytest.mark.parametrize("remove_dead", [False, True])
@@ -78,13 +98,15 @@ def test_nodes_that_join_and_leave(journal: Any, remove_dead: bool) -> None:
     api_test(uplink_v0.env(scenario=scenario, max_cycles=12), num_cycles=12)
 
 
-def test_what_the_environments_are(journal: Any) -> None:
-    parallel, turns = lora_marl.make("uplink_v0", scenario=journal()), uplink_v0.env(scenario=journal())
+@MODULES
+def test_what_the_environments_are(module: ModuleType, network: dict[str, Any]) -> None:
+    name = module.__name__.rpartition(".")[2]
+    parallel, turns = lora_marl.make(name, **network), module.env(**network)
     for env in (parallel, turns):
-        assert env.metadata["name"] == "lora_uplink_v0"
+        assert env.metadata["name"] == f"lora_{name}"
         assert env.metadata["render_modes"] == ["human", "ansi", "rgb_array"]
         assert env.possible_agents == [f"node_{node}" for node in range(6)]
         assert env.unwrapped.render_mode is None
-        assert set(env.action_spaces) == set(env.observation_spaces) == set(env.possible_agents)
+    assert set(parallel.action_spaces) == set(parallel.observation_spaces) == set(parallel.possible_agents)
     assert parallel.metadata["is_parallelizable"]
-    assert not turns.metadata["is_parallelizable"]
+    assert turns.metadata["is_parallelizable"] == (module is energy_v0)

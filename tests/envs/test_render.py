@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from lora_marl import render
-from lora_marl.envs import uplink_v0
+from lora_marl.core.presets import mmalora_network
+from lora_marl.envs import energy_v0, uplink_v0
 
 
 def played(journal: Any, render_mode: str | None) -> uplink_v0.Uplink:
@@ -27,6 +28,21 @@ def test_text(journal: Any) -> None:
     assert f"{env.game.outcome.sent.sum()} packets ended" in text
     counts = [int(line.split()[1]) for line in text.splitlines() if line.startswith("SF")]
     assert counts == np.bincount(env.game.points[0, :, 0], minlength=6).tolist()
+
+
+def test_text_of_expectations() -> None:
+    env = energy_v0.parallel_env(scenario=mmalora_network(8, 2), render_mode="ansi")
+    env.reset(seed=0)
+    *_, infos = env.step(dict.fromkeys(env.agents, 0))
+    text = env.render()
+    ee = sum(info["ee_bits_per_mj"] for info in infos.values())
+    violations = sum(info["violation"] for info in infos.values())
+    assert 0 < violations <= 8
+    assert "mmalora after step 1: 8 of 8 nodes, 2 gateway(s)" in text
+    assert f"last step: {ee:.4g} bits/mJ, {violations} violations" in text
+    assert "SF7       8 " in text
+    links = {name: which.sum() for name, _, which in env.game.frame().links}
+    assert links == {"at least 0.7": 8 - violations, "below 0.7": violations}
 
 
 def test_picture(journal: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,7 @@ NAMES = [
     "rayleigh_trial",
     "rayleigh_swap",
     "rayleigh_without",
+    "energy_array",
     "air_cost_ratio",
     "cucb_cost_ratio",
     "memory",
@@ -51,6 +52,6 @@ def test_both_kinds_of_targets():
     assert lines["env_dict"].meets(500) and not lines["env_dict"].meets(499)
     assert lines["memory"].meets(1.0) and not lines["memory"].meets(1.1)
     targets = [4e6, 2.5e6, 1e6, 60, 60, 60, 120, 1e6, 1e6, 10, 15, 80, 2000]
-    targets += [100, 200, 1000, 10_000, 5, 50, 50, 3, 4, 1, 3, 0.16, 1e6, 500]
+    targets += [100, 200, 1000, 10_000, 5, 50, 50, 1e6, 3, 4, 1, 3, 0.16, 1e6, 500]
     assert [line.target for line in lines.values()] == targets
     assert list(lines) == NAMES

@@ -88,6 +88,19 @@ def test_alone_only_fading_counts(variant):
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
+def test_undisturbed_delivery_is_that_of_a_node_alone(variant):
+    scenario = replace(mmalora_network(5, 3), channel_loss_db=np.array([0.0, 3.0, 6.0, 9.0]))
+    channel = np.array([0, 1, 2, 3, 1])
+    found = Rayleigh(scenario, variant=variant).undisturbed_delivery(channel)
+    assert found.shape == (5, 6, 7)
+    for node in range(5):
+        alone = Rayleigh(replace(scenario, node_xy_m=scenario.node_xy_m[node : node + 1]), variant=variant)
+        for sf, tp in ((0, 0), (2, 5), (5, 6)):
+            point = np.array([[sf, 0, channel[node], tp]], np.int16)
+            assert found[node, sf, tp] == pytest.approx(alone.delivery(point)[0], rel=1e-9)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
 def test_more_of_the_same_never_helps_and_gateways_never_harm(variant):
     scenario = mmalora_network(60, 3, seed=2, **BUSY)
     points = random_points(scenario)
