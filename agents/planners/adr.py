@@ -46,9 +46,7 @@ def adr_max(
     return commanded(closed_form, points, faded_mw.max(axis=(0, 2)))
 
 
-def commanded(
-    closed_form: Rayleigh, points: NDArray[np.int16], received_mw: NDArray[np.float64]
-) -> NDArray[np.int16]:
+def commanded(closed_form: Rayleigh, points: NDArray[np.int16], received_mw: NDArray[np.float64]) -> NDArray[np.int16]:
     """Points `[N, 4]` after one command for received powers `[N]`."""
     tp_dbm, after = np.array(closed_form.scenario.region.tp_dbm), points.copy()
     sensitivity_dbm = units.mw_to_dbm(closed_form.tables.sensitivity_mw)[points[:, 0]]

@@ -21,7 +21,7 @@ GREEDY_STEPS = 5
 def table_bandit(
     closed_form: Rayleigh, rng: np.random.Generator, least_delivery: float, channel: NDArray[np.int16]
 ) -> NDArray[np.int16]:
-    """The arms of highest reward after every arm once and five greedy steps; the slowest and loudest where all are 0."""
+    """The arms of highest reward, after every arm once and five greedy steps; where all are 0, slow and loud."""
     _, factors, powers = closed_form.tables.bits_per_mj.shape
     nodes, arms, node = len(channel), factors * powers, np.arange(len(channel))
     worth = np.zeros((nodes, arms))
@@ -38,9 +38,7 @@ def table_bandit(
     return played(worth.argmax(axis=1))
 
 
-def marginal_rewards(
-    closed_form: Rayleigh, points: NDArray[np.int16], least_delivery: float
-) -> NDArray[np.float64]:
+def marginal_rewards(closed_form: Rayleigh, points: NDArray[np.int16], least_delivery: float) -> NDArray[np.float64]:
     """gamma_i (EE_c - EE_{c,-i}) of each node `[N]`. bits/mJ"""
     found = closed_form.counterfactuals(points[None])
     reached = found.delivery[0] >= least_delivery
