@@ -11,7 +11,7 @@
 | `table-bandit` | each node tries all and then takes what its marginal reward was highest at | x |
 | `energy-ascent` | coordinate ascent (LS), the reference of every table | x |
 
-All choose spreading factor and power in given channels, but `rcst`, `matching` and `ef-lora`, which choose channels too.
+All choose spreading factor and power in given channels; `rcst`, `matching` and `ef-lora` choose channels, too.
 `alone.upper_bound` bounds them all, `summary.row` scores an allocation, `learners` puts them on the packet air.
 
 Source: MMALoRa, section VII, where most of them are named only: their modules say what we took them to be.

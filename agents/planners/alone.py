@@ -9,20 +9,12 @@ Source: ours; MMALoRa has no bound.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from lora_marl.core.expect.rayleigh import Rayleigh
 
 KEPT_FOR_INTERFERENCE = 0.015
 """Share of the delivery that `independent` gives interference."""
-
-
-def delivery_alone(closed_form: Rayleigh, channel_gain: ArrayLike) -> NDArray[np.float64]:
-    """Delivery without interference `[N, S, T]`, in channels of a gain: of all nodes, or of each `[N]`."""
-    t = closed_form.tables
-    power_mw = t.tp_mw[:, None] * (t.gain * np.reshape(channel_gain, (-1, 1)))[:, None]
-    missed = -np.expm1(-t.sensitivity_mw[:, None, None] / power_mw[:, None])
-    return np.asarray(1.0 - missed.prod(axis=-1))
 
 
 def best_alone(delivery: NDArray[np.float64], ee: NDArray[np.float64], least_delivery: float) -> NDArray[np.intp]:
@@ -36,7 +28,7 @@ def independent(
 ) -> NDArray[np.int16]:
     """Each node's best point if it were alone, with 1.5 % of its delivery given to interference; nothing is drawn."""
     t = closed_form.tables
-    alone = delivery_alone(closed_form, t.channel_gain[channel])
+    alone = closed_form.undisturbed_delivery(channel)
     nodes, powers = len(alone), alone.shape[2]
     flat, ee = alone.reshape(nodes, -1), (alone * t.bits_per_mj).reshape(nodes, -1)
     points = np.zeros((nodes, 4), np.int16)
@@ -51,7 +43,8 @@ def upper_bound(closed_form: Rayleigh, least_delivery: float) -> float:
     UB = sum over i of the largest EE_i^0 of the points with D_i^0 of at least the least delivery; of all points for a
     node that has none, which therefore may fall short.
     """
-    alone = delivery_alone(closed_form, closed_form.tables.channel_gain.max())
+    best = int(closed_form.tables.channel_gain.argmax())
+    alone = closed_form.undisturbed_delivery(np.full(closed_form.scenario.nodes, best))
     ee, enough = alone * closed_form.tables.bits_per_mj, alone >= least_delivery
     enough |= ~enough.any(axis=(1, 2), keepdims=True)
     return float(np.where(enough, ee, 0.0).max(axis=(1, 2)).sum())

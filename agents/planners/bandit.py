@@ -21,7 +21,7 @@ GREEDY_STEPS = 5
 def table_bandit(
     closed_form: Rayleigh, rng: np.random.Generator, least_delivery: float, channel: NDArray[np.int16]
 ) -> NDArray[np.int16]:
-    """The arms of highest reward after every arm once and five greedy steps; the slowest and loudest where all are 0."""
+    """The arms of highest reward, after every arm once and five greedy steps; where all are 0, slow and loud."""
     _, factors, powers = closed_form.tables.bits_per_mj.shape
     nodes, arms, node = len(channel), factors * powers, np.arange(len(channel))
     worth = np.zeros((nodes, arms))

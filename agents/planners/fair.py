@@ -1,7 +1,8 @@
 """EF-LoRa: the largest least energy efficiency, bottleneck first.
 
 From `distance_sf`, the node of least energy efficiency gets the channel, spreading factor and power that make the least
-of all nodes largest, again and again until that does not rise. Delivery is not looked at.
+of all nodes largest, again and again until that does not rise: within 0.5 % of the largest there is on networks that
+are small enough to try everything. Delivery is not looked at.
 
 Source: W. Gao et al., EF-LoRa, as MMALoRa names it, a greedy for max-min fairness.
 Differences: the order of its greedy is not given by MMALoRa, and results hang on it. A pass over all nodes in turn that

@@ -8,14 +8,14 @@ authors' rules as means over the last 100 h on the seed-42 placement, and what t
 
 from __future__ import annotations
 
-from scripts.claims import conference, inversion, journal, mmalora_model, norel, norel_compat
+from scripts.claims import conference, inversion, journal, mmalora, mmalora_model, norel, norel_compat
 from scripts.claims.claim import Study
 
 
 def studies() -> dict[str, Study]:
     """All studies by name, in the order of the papers."""
     everything = (*conference.studies(), *journal.studies(), *inversion.studies())
-    everything += (*norel_compat.studies(), *norel.studies(), *mmalora_model.studies())
+    everything += (*norel_compat.studies(), *norel.studies(), *mmalora_model.studies(), *mmalora.studies())
     return {study.name: study for study in everything}
 
 

@@ -7,8 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from agents.planners import PLANNERS
 from lora_marl.core.kernel.state import DECISION
 from lora_marl.core.outcome import Decisions
+from lora_marl.core.presets import mmalora_network
 from lora_marl.core.region import Region
 from lora_marl.core.scenario import Scenario
 
@@ -33,6 +35,12 @@ def journal() -> Scenario:
 def conference() -> Scenario:
     """The same with three bandwidths."""
     return scenario_of(NODES, (125e3, 250e3, 500e3))
+
+
+@pytest.fixture(scope="session")
+def network_of(conference) -> Callable[[str], Scenario]:
+    """A network of 12 nodes that a learner can be put on: `conference`, or one with a Rayleigh closed form."""
+    return lambda learner: mmalora_network(NODES, 2) if learner in PLANNERS else conference
 
 
 @pytest.fixture(scope="session")

@@ -9,40 +9,44 @@ LEARNERS = sorted(agents.LEARNERS)
 
 
 @pytest.mark.parametrize("name", LEARNERS)
-def test_a_resumed_learner_chooses_as_if_it_had_not_stopped(conference, run_of, name):
+def test_a_resumed_learner_chooses_as_if_it_had_not_stopped(network_of, run_of, name):
+    network = network_of(name)
     seeds = [3, 4]
-    whole = run_of(agents.make(name, conference, seeds), seeds, 60)
-    stopped = agents.make(name, conference, seeds)
+    whole = run_of(agents.make(name, network, seeds), seeds, 60)
+    stopped = agents.make(name, network, seeds)
     before = run_of(stopped, seeds, 25)
     saved = stopped.state_dict()
     run_of(stopped, seeds, 5, first=25, points=before[-1].copy())
-    resumed = agents.make(name, conference, seeds)
+    resumed = agents.make(name, network, seeds)
     resumed.load_state_dict(saved)
     after = run_of(resumed, seeds, 35, first=25, points=before[-1].copy())
     np.testing.assert_array_equal(np.concatenate([before, after]), whole)
 
 
 @pytest.mark.parametrize("name", LEARNERS)
-def test_three_replicas_are_three_runs(conference, run_of, name):
+def test_three_replicas_are_three_runs(network_of, run_of, name):
+    network = network_of(name)
     seeds = [0, 7, 2]
-    together = run_of(agents.make(name, conference, seeds), seeds, 40)
-    alone = [run_of(agents.make(name, conference, [seed]), [seed], 40) for seed in seeds]
+    together = run_of(agents.make(name, network, seeds), seeds, 40)
+    alone = [run_of(agents.make(name, network, [seed]), [seed], 40) for seed in seeds]
     np.testing.assert_array_equal(together, np.concatenate(alone, axis=1))
 
 
 @pytest.mark.parametrize("name", LEARNERS)
-def test_neither_the_order_nor_the_cut_of_a_batch_matters(conference, run_of, name):
+def test_neither_the_order_nor_the_cut_of_a_batch_matters(network_of, run_of, name):
+    network = network_of(name)
     seeds = [0, 1]
-    expected = run_of(agents.make(name, conference, seeds), seeds, 40)
-    shuffled = run_of(agents.make(name, conference, seeds), seeds, 40, order=np.random.default_rng(0), batches=7)
+    expected = run_of(agents.make(name, network, seeds), seeds, 40)
+    shuffled = run_of(agents.make(name, network, seeds), seeds, 40, order=np.random.default_rng(0), batches=7)
     np.testing.assert_array_equal(shuffled, expected)
 
 
 @pytest.mark.parametrize("name", LEARNERS)
-def test_choices_lie_within_the_region(conference, run_of, name):
-    chosen = run_of(agents.make(name, conference, [0]), [0], 60)
+def test_choices_lie_within_the_region(network_of, run_of, name):
+    network = network_of(name)
+    chosen = run_of(agents.make(name, network, [0]), [0], 60)
     assert chosen.dtype == np.int16
-    assert (chosen >= 0).all() and (chosen < conference.region.factor_sizes).all()
+    assert (chosen >= 0).all() and (chosen < network.region.factor_sizes).all()
 
 
 @pytest.mark.parametrize("name", ["cucb", "ucb1", "random"])

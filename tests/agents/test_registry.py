@@ -4,10 +4,10 @@ import agents
 
 
 @pytest.mark.parametrize("name", sorted(agents.LEARNERS))
-def test_every_learner_goes_by_its_own_name(conference, name):
-    learner = agents.make(name, conference, [0])
+def test_every_learner_goes_by_its_own_name(network_of, name):
+    learner = agents.make(name, network_of(name), [0])
     assert learner.name == name
-    assert learner.initial_points().shape == (1, conference.nodes, 4)
+    assert learner.initial_points().shape == (1, network_of(name).nodes, 4)
 
 
 def test_a_class_can_be_named_by_its_import_path(journal):
@@ -18,7 +18,7 @@ def test_a_class_can_be_named_by_its_import_path(journal):
     ("learner", "message"),
     [
         ("cucbb", "did you mean 'cucb'"),
-        ("zzz", "known: adr, adr-ideal, adr-server, caasi, cd-lora"),
+        ("zzz", "known: adr, adr-ideal, adr-max, adr-mean, adr-server, caasi, cd-lora"),
         ("agents.nowhere:X", "cannot be imported"),
         ("agents.bandits:X", "cannot be imported"),
     ],

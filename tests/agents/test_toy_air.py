@@ -10,6 +10,7 @@ import pytest
 
 import agents
 from agents.bandits import CUCB
+from agents.planners import PLANNERS
 from lora_marl.core.toy import delivery_probabilities, expected_rewards, toy_network
 from scripts.losses import choices
 
@@ -73,6 +74,7 @@ def test_no_learner_is_forgotten(learner):
     """A new learner is added above, or here where it does not learn or not on this air."""
     fixed = {"random", "static-sf7", "distance-quantile", "round-robin", "rs-lora", "caasi", "adr", "adr-ideal"}
     fixed |= {"min-sf", "load-br", "load-sorted", "tolio", "adr-server", "dylora"}
+    fixed |= set(PLANNERS)
     fixed.add("reference-ee")  # seeks what no learner seeks
     fixed |= {"norel", "norel-frugal"}  # end at mixed strategies: tests/agents/test_noregret.py
     assert (learner in LEARNERS) != (learner in fixed)

@@ -73,6 +73,31 @@ def test_trying_points_tells_what_moving_would(variant, changed):
 
 
 @pytest.mark.parametrize("changed", CHANGED.values(), ids=CHANGED)
+def test_bounds_are_what_it_would_be_if_the_node_met_nobody(changed):
+    scenario, points = two_channels(changed)
+    model = Rayleigh(scenario)
+    kept = Incremental(model, points, least_delivery=LEAST)
+    candidates = np.stack([random_points(scenario, seed, loud=False)[0] for seed in range(12)])
+    for node in (0, 5, 23):
+        bounds, trial = kept.bounds(node, candidates), kept.try_points(node, candidates)
+        for number, candidate in enumerate(candidates):
+            alone = model.tables._replace(overlap=model.tables.overlap.copy())
+            moved = points.copy()
+            moved[node] = candidate
+            alone.overlap[:, :, node] = 0.0
+            others = plain.delivery(alone, moved, "expect")
+            alone.overlap[...] = 0.0
+            others[node] = plain.delivery(alone, moved, "expect")[node]
+            best = model.tables.bits_per_mj[np.arange(24), moved[:, 0], moved[:, 3]]
+            missing = np.maximum(LEAST - others, 0.0)[best > 0]
+            assert bounds.ee_sum[number] == pytest.approx(best @ others, rel=1e-9)
+            assert bounds.short[number] == (missing > 0).sum()
+            assert bounds.shortfall[number] == pytest.approx(missing.sum(), rel=1e-9)
+        assert np.all(bounds.ee_sum >= trial.ee_sum - 1e-9) and np.all(bounds.delivery >= trial.delivery - 1e-12)
+        assert np.all(bounds.short <= trial.short) and np.all(bounds.shortfall <= trial.shortfall + 1e-9)
+
+
+@pytest.mark.parametrize("changed", CHANGED.values(), ids=CHANGED)
 def test_trying_a_swap_tells_what_swapping_would(changed):
     scenario, points = two_channels(changed)
     model = Rayleigh(scenario)
