@@ -17,6 +17,12 @@ KEPT_FOR_INTERFERENCE = 0.015
 """Share of the delivery that `independent` gives interference."""
 
 
+def delivery_alone(closed_form: Rayleigh) -> NDArray[np.float64]:
+    """Delivery without interference in the channel of the least path loss `[N, S, T]`."""
+    best = int(closed_form.tables.channel_gain.argmax())
+    return closed_form.undisturbed_delivery(np.full(closed_form.scenario.nodes, best))
+
+
 def best_alone(delivery: NDArray[np.float64], ee: NDArray[np.float64], least_delivery: float) -> NDArray[np.intp]:
     """Index of the highest EE of enough delivery, else of the highest delivery, of choices `[N, K]`: `[N]`."""
     enough = delivery >= least_delivery
@@ -43,8 +49,7 @@ def upper_bound(closed_form: Rayleigh, least_delivery: float) -> float:
     UB = sum over i of the largest EE_i^0 of the points with D_i^0 of at least the least delivery; of all points for a
     node that has none, which therefore may fall short.
     """
-    best = int(closed_form.tables.channel_gain.argmax())
-    alone = closed_form.undisturbed_delivery(np.full(closed_form.scenario.nodes, best))
+    alone = delivery_alone(closed_form)
     ee, enough = alone * closed_form.tables.bits_per_mj, alone >= least_delivery
     enough |= ~enough.any(axis=(1, 2), keepdims=True)
     return float(np.where(enough, ee, 0.0).max(axis=(1, 2)).sum())

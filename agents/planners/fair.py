@@ -29,7 +29,7 @@ def ef_lora(
     t = closed_form.tables
     points, every = distance_sf(closed_form, rng, least_delivery, channel), every_point(closed_form.scenario)
     on = np.flatnonzero((t.bits_per_mj > 0.0).any(axis=(1, 2)))
-    most = (delivery_alone(closed_form, t.channel_gain.max()) * t.bits_per_mj)[:, every[:, 0], every[:, 3]]
+    most = (delivery_alone(closed_form) * t.bits_per_mj)[:, every[:, 0], every[:, 3]]
     ee = closed_form.ee_bits_per_mj(points)
     while len(on):
         node = on[ee[on].argmin()]

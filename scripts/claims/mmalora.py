@@ -98,9 +98,13 @@ def _methods() -> Study:
         read = _last("pdr", 100.0)
         claims.append(Claim(f"{study}/{least}/maac-printed/pdr", alone, read, pdr - 2, pdr + 2, paper, AGAIN))
     ls_and_bound = (cells[f"0.7/{LS}"].name,)
-    claims.append(Claim(f"{study}/0.7/{LS}/share_of_bound", ls_and_bound, _last("share_of_bound"), 0.995, 1.0, None, OURS))
+    claims.append(
+        Claim(f"{study}/0.7/{LS}/share_of_bound", ls_and_bound, _last("share_of_bound"), 0.995, 1.0, None, OURS)
+    )
     names = [cells[f"0.7/{label}"].name for label in ("rcst", "ef-lora", "adr-max", "maac")]
-    claims.append(Claim(f"{study}/0.7/order", tuple(names), _in_order, 0.99, 1.01, 1.0, "RCST < EF-LoRa < ADR < MMALoRa"))
+    claims.append(
+        Claim(f"{study}/0.7/order", tuple(names), _in_order, 0.99, 1.01, 1.0, "RCST < EF-LoRa < ADR < MMALoRa")
+    )
     draw = partial(draw_networks, study=study, shown=("maac", LS), config="mmalora.yaml")
     title = "MMALoRa, Fig. 4 and 7: 160 nodes, three gateways, all methods"
     return Study(study, title, tuple(cells.values()), tuple(claims), draw, columns())
@@ -118,7 +122,15 @@ def _literal() -> Study:
     cells = [_cell(f"{study}/{seed}/{label}", (f"seeds=[{seed}]",), "mmalora_literal.yaml")
              for seed in (0, 1, 2) for label in ("maac", LS)]  # fmt: skip
     claims = [
-        Claim(f"{study}/{seed}/share_of_LS", (f"{study}/{seed}/maac", f"{study}/{seed}/{LS}"), share, 0.75, 1.0, None, AGAIN)
+        Claim(
+            f"{study}/{seed}/share_of_LS",
+            (f"{study}/{seed}/maac", f"{study}/{seed}/{LS}"),
+            share,
+            0.75,
+            1.0,
+            None,
+            AGAIN,
+        )
         for seed in (0, 1, 2)
     ]
     title = "MMALoRa with Table III as printed, Eq. (23), no masks"
@@ -128,8 +140,18 @@ def _literal() -> Study:
 def _attention() -> Study:
     """Fig. 6 at 80 nodes, two gateways, Eq. (23): heads, and attention against a plain mean."""
     study = "mmalora-attention"
-    variants = {"2 heads": {}, "uniform": {"attention": "uniform"}, "1 head": {"heads": 1}, "4 heads": {"heads": 4}}
-    fixed = ("scenario.topology.nodes=80", "scenario.topology.gateways=2", "energy.reward=printed", "energy.episodes=25")
+    variants: dict[str, dict[str, object]] = {
+        "2 heads": {},
+        "uniform": {"attention": "uniform"},
+        "1 head": {"heads": 1},
+        "4 heads": {"heads": 4},
+    }
+    fixed = (
+        "scenario.topology.nodes=80",
+        "scenario.topology.gateways=2",
+        "energy.reward=printed",
+        "energy.episodes=25",
+    )
     cells = tuple(
         Cell(f"{study}/{name}", "mmalora.yaml", "maac",
              (*fixed, f"learners.maac.parameters={{capacity: 4000{_listed(changed)}}}"))
@@ -172,7 +194,15 @@ def _gateways() -> Study:
     cells = [_cell(f"{study}/{k}/{label}", changes[k]) for k in GATEWAYS for label in ("maac", *PLANNERS)]
     names = tuple(f"{study}/{k}/maac" for k in GATEWAYS)
     claims = tuple(
-        Claim(f"{study}/maac/{column}_rises", names, partial(_rises, column=column), 0.99, 1.01, 1.0, "from one gateway to four")
+        Claim(
+            f"{study}/maac/{column}_rises",
+            names,
+            partial(_rises, column=column),
+            0.99,
+            1.01,
+            1.0,
+            "from one gateway to four",
+        )
         for column in ("ee_bits_per_mj", "pdr")
     )
     draw = partial(draw_lines, study=study, over=GATEWAYS, what="gateways")
@@ -188,7 +218,9 @@ def _rises(*played: Played, column: str) -> list[float]:
 def _powers() -> Study:
     """The best EE over the number of power levels J."""
     study = "mmalora-powers"
-    cells = tuple(_cell(f"{study}/{levels}/{LS}", (f"scenario.region.tp_dbm={listed}",)) for levels, listed in LEVELS.items())
+    cells = tuple(
+        _cell(f"{study}/{levels}/{LS}", (f"scenario.region.tp_dbm={listed}",)) for levels, listed in LEVELS.items()
+    )
     rising = Claim(f"{study}/ee_rises", tuple(cell.name for cell in cells), _rising, 0.99, 1.01, None, AGAIN)
     draw = partial(draw_bars, study=study)
     return Study(study, "MMALoRa: best EE over the number of powers", cells, (rising,), draw, columns())

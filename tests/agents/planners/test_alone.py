@@ -25,7 +25,7 @@ def lone(scenario, node):
 @pytest.mark.parametrize("channel", [0, 1])
 def test_alone_is_what_the_closed_form_gives_a_node_when_all_others_are_off(channel):
     closed_form = Rayleigh(LOSSY)
-    alone = delivery_alone(closed_form, closed_form.tables.channel_gain[np.full(5, channel)])
+    alone = closed_form.undisturbed_delivery(np.full(5, channel))
     for node in range(5):
         for sf, tp in ((0, 0), (3, 2), (5, 6)):
             points = np.tile(np.array([sf, 0, channel, tp], np.int16), (5, 1))
@@ -58,7 +58,7 @@ def test_a_node_that_cannot_reach_it_sends_as_far_as_it_can():
 )
 def test_no_allocation_that_serves_all_exceeds_the_bound(data, least, variant):
     closed_form = Rayleigh(LOSSY, variant=variant)
-    alone = delivery_alone(closed_form, closed_form.tables.channel_gain.max())
+    alone = delivery_alone(closed_form)
     sf, tp = np.divmod(
         [data.draw(st.sampled_from(np.flatnonzero(each >= least).tolist())) for each in alone.reshape(5, -1)], 7
     )
