@@ -10,11 +10,15 @@ the replica that was trained with seed number i, counted round.
 
 The references `random`, `static-sf7` and `distance-quantile` take over the air of the run's first learner at the same
 moment (or the same held-out seeds): identical air, random numbers per node and packet included.
+
+A run on the closed form (`energy` in its configuration) leaves allocations, which are judged by the closed form, by its
+exact refinement, and by 2,000 packets a node.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -53,13 +57,37 @@ def main(
         if hours is not None and not 0 < hours < math.inf:
             raise UsageError(f"--hours: {hours:g} is not a number of hours above 0")
         held_out, results = _seeds(seeds), []
-        for path in runs:
-            folder = RunFolder.read(path)
+        folders = [RunFolder.read(path) for path in runs]
+        closed = [folder for folder in folders if folder.config.energy is not None]
+        if closed:
+            evaluate_allocations(folders, closed, held_out, hours, json)
+            return
+        for folder in folders:
             named = f"{folder.config.name}/" if len(runs) > 1 else ""
             found = evaluate(folder, held_out, default_h(folder.config) if hours is None else hours)
             results += [Result(named + result.learner, result.scenario, result.by_seed) for result in found]
         console.print(results_table("evaluation: from the snapshots on, learning included", results))
         write_json(json, list(records(results)))
+
+
+def evaluate_allocations(
+    folders: Sequence[RunFolder],
+    closed: Sequence[RunFolder],
+    held_out: Sequence[int],
+    hours: float | None,
+    json: Path | None,
+) -> None:
+    """The same for runs on the closed form, whose allocations are judged as they are."""
+    from scripts.energy.evaluate import evaluate as judged
+
+    other = [folder.path for folder in folders if folder not in closed]
+    if other:
+        raise UsageError(
+            f"{other[0]}: is a run of packets, {closed[0].path} one on the closed form; evaluate them apart"
+        )
+    if held_out or hours is not None:
+        raise UsageError(f"{closed[0].path}: is a run on the closed form; --seeds and --hours are for runs of packets")
+    write_json(json, [{"run": folder.config.name} | record for folder in closed for record in judged(folder)])
 
 
 def evaluate(folder: RunFolder, held_out: tuple[int, ...], hours: float) -> list[Result]:

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from agents import matching
 from agents.planners.rules import distance_sf
-from lora_marl.config import EnergyConfig, TrainConfig
+from lora_marl.config import ConfigError, EnergyConfig, TrainConfig
 from lora_marl.core.expect.rayleigh import Rayleigh
 from lora_marl.core.kernel.random import stream_key
+from lora_marl.envs.energy_network import check_scenario
 from scripts.experiment import built
 
 
@@ -42,15 +43,19 @@ def networks_of(config: TrainConfig) -> list[Network]:
     """The networks of a run's seeds: seed k has the placement (nodes and gateways) of the topology's seed plus k.
 
     Raises:
-        ValueError: physics that the closed form does not have.
+        ConfigError: physics that the closed form or the game does not have.
     """
-    return [_network(config, seed) for seed in config.seeds]
+    try:
+        return [_network(config, seed) for seed in config.seeds]
+    except ValueError as error:
+        raise ConfigError([str(error)]) from None
 
 
 def _network(config: TrainConfig, seed: int) -> Network:
     energy, topology = energy_of(config), config.scenario.topology
     own = topology.model_copy(update={"seed": topology.seed + seed})
     scenario = built(config.scenario.model_copy(update={"topology": own}))
+    check_scenario(scenario)
     closed_form = Rayleigh(scenario, rate=energy.rate)
     rng = np.random.default_rng(int(stream_key(seed, "matching")))
     channel = matching.balanced(rng, scenario.nodes, len(scenario.region.channels_hz))

@@ -11,20 +11,18 @@ runs/<name>/<seed>/map.png                 nodes coloured by the spreading facto
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-import numpy as np
 from rich import progress
 from rich.markup import escape
 from rich.table import Table
 
 from scripts import plots
 from scripts.cli import console, errors
-from scripts.energy import plot
-from scripts.energy.networks import Network, networks_of
+from scripts.energy import allocations, plot
+from scripts.energy.networks import Network, energy_of, networks_of
 from scripts.energy.stages import Stages
 from scripts.events import EventFile
 from scripts.measures import Row, estimate
@@ -67,7 +65,7 @@ def train(folder: RunFolder, label: str, networks: Sequence[Network], stop: Stop
 def keep(folder: RunFolder, label: str, stages: Stages) -> None:
     """Writes allocations and a snapshot, and only then removes the older ones."""
     for network, seed, points in zip(stages.networks, folder.config.seeds, stages.points, strict=True):
-        _write_allocation(folder.folder(label, seed) / "allocation.csv", network, points)
+        allocations.write(folder.folder(label, seed) / allocations.NAME, network, points)
     newest = folder.path / f"{label}-{stages.done:06d}.safetensors"
     stages.save(newest)
     for path in _snapshots(folder, label):
@@ -100,7 +98,8 @@ def report(folder: RunFolder) -> list[dict[str, object]]:
     """Prints the table, draws the pictures, says where everything is; for machines: a record per label and number."""
     run = folder.config
     curves = {label: [folder.curve(label, seed) for seed in run.seeds] for label in run.learners}
-    title = f"{run.name}: {len(run.seeds)} seeds, a network each; delivery of at least {run.energy.least_delivery:g}"  # type: ignore[union-attr]
+    least = energy_of(run).least_delivery
+    title = f"{run.name}: {len(run.seeds)} seeds, a network each; delivery of at least {least:g}"
     table = Table("learner", *map(escape, COLUMNS), title=title, title_justify="left")
     records: list[dict[str, object]] = []
     for label, by_seed in curves.items():
@@ -114,7 +113,7 @@ def report(folder: RunFolder) -> list[dict[str, object]]:
     console.print("mean over seeds (sd)")
     plot.draw_curves(folder.path / "curves.png", title, curves)
     for network, seed in zip(networks_of(run), run.seeds, strict=True):
-        points = {label: _read_allocation(folder.folder(label, seed) / "allocation.csv", network) for label in curves}
+        points = {label: allocations.read(folder.folder(label, seed) / allocations.NAME, network) for label in curves}
         scenario = network.closed_form.scenario
         plots.draw_map(folder.path / str(seed) / "map.png", f"{run.name}: seed {seed}", scenario, points, 0)
     console.print(f"metrics, allocations: {folder.path}/<seed>/<learner>/", markup=False)
@@ -132,25 +131,3 @@ def _progress() -> progress.Progress:
         progress.TextColumn("{task.description}"), progress.BarColumn(bar_width=None), progress.MofNCompleteColumn(),
         progress.TextColumn("episodes"), progress.TimeRemainingColumn(), console=errors, expand=True,
     )  # fmt: skip
-
-
-def _write_allocation(path: Path, network: Network, points: np.ndarray) -> None:
-    region, delivery = network.closed_form.scenario.region, network.closed_form.delivery(points)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["node", "sf", "channel", "tp_dbm", "delivery"])
-        for node, (sf, _, channel, tp) in enumerate(points.tolist()):
-            writer.writerow([node, region.spreading_factors[sf], channel, region.tp_dbm[tp], f"{delivery[node]:.6f}"])
-
-
-def _read_allocation(path: Path, network: Network) -> np.ndarray:
-    region = network.closed_form.scenario.region
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    points = np.zeros((len(rows), 4), np.int16)
-    for node, row in enumerate(rows):
-        points[node] = (
-            region.spreading_factors.index(int(row["sf"])), 0, int(row["channel"]),
-            region.tp_dbm.index(float(row["tp_dbm"])),
-        )  # fmt: skip
-    return points
