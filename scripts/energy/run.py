@@ -19,9 +19,9 @@ from rich import progress
 from rich.markup import escape
 from rich.table import Table
 
-from scripts import plots
+from scripts import plot_energy, plots
 from scripts.cli import console, errors
-from scripts.energy import allocations, plot
+from scripts.energy import allocations
 from scripts.energy.networks import Network, energy_of, networks_of
 from scripts.energy.stages import Stages
 from scripts.events import EventFile
@@ -111,7 +111,7 @@ def report(folder: RunFolder) -> list[dict[str, object]]:
         ]
     console.print(table)
     console.print("mean over seeds (sd)")
-    plot.draw_curves(folder.path / "curves.png", title, curves)
+    plot_energy.draw_curves(folder.path / "curves.png", title, curves)
     for network, seed in zip(networks_of(run), run.seeds, strict=True):
         points = {label: allocations.read(folder.folder(label, seed) / allocations.NAME, network) for label in curves}
         scenario = network.closed_form.scenario
