@@ -38,11 +38,16 @@ def test_order_and_rise():
     assert mmalora._in_order(low, middle, high) == [1.0, 0.0]
     assert mmalora._rises(low, high, column="ee_bits_per_mj") == [1.0]
     assert mmalora._rises(high, low, column="ee_bits_per_mj") == [0.0]
-    assert mmalora._rising(low, high) == [1.0] and mmalora._rising(low, high, middle) == [0.0]
+    assert mmalora._rises(low, middle, high, column="ee_bits_per_mj") == [0.0]  # 3.0, 2.5, 4.5
 
 
 def test_violations_are_counted_against_the_same_network():
-    assert mmalora._fewer(played(1.0, violations=2.0), played(1.0, violations=5.0)) == [-3.0]
+    ours, theirs = played(9.0, 9.5), played(10.0, 10.0)
+    ours.extra.update(violations_joint=[2.0, 4.0], ee_joint=[9.0, 9.5])
+    theirs.extra.update(violations_joint=[5.0, 3.0], ee_joint=[10.0, 10.0])
+    assert mmalora._more_violations(ours, theirs, judge="joint") == [-3.0, 1.0]
+    assert mmalora._share_if_feasible(ours, theirs, judge="joint") == [0.9]
+    assert np.isnan(mmalora._share_if_feasible(theirs, played(1.0, 1.0), judge="joint")[0])
 
 
 def test_every_label_is_shown_with_its_share_and_three_judges():
