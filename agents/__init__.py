@@ -80,6 +80,10 @@ def learner_class(learner: str) -> type[Learner]:
     Raises:
         ValueError: an unknown name, naming the nearest one, or an import path that leads nowhere.
     """
+    if learner == "maac":
+        raise ValueError(
+            "learner 'maac' learns on the closed form: it needs a run with a section energy (mmalora.yaml)"
+        )
     if learner not in LEARNERS and ":" not in learner:
         raise ValueError(f"unknown learner {learner!r}{_nearest(learner, LEARNERS)}")
     module, _, name = LEARNERS.get(learner, learner).partition(":")

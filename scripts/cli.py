@@ -74,6 +74,19 @@ def read_config(path: Path, overrides: Iterable[str] = (), *, notes: bool = True
     return config
 
 
+def read_packet_config(path: Path, overrides: Iterable[str] = (), *, notes: bool = True) -> TrainConfig:
+    """The configuration of a run of packets.
+
+    Raises:
+        ConfigError: one line for each problem.
+        UsageError: it is a run on the closed form.
+    """
+    config = read_config(path, overrides, notes=notes)
+    if config.energy is not None:
+        raise UsageError(f"{path}: is a run on the closed form (energy); play it with train.py or reproduce.py")
+    return config
+
+
 def write_json(path: Path | None, records: Sequence[dict[str, Any]]) -> None:
     """Writes a list of records, if a path was given; numbers that are not finite become null.
 

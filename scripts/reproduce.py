@@ -9,7 +9,7 @@ reproducible. Five seeds each, on D-LoRa's placement; NoReL's have four or more,
 Nothing is tuned to match: a number outside its band stays in the table. Each study leaves a picture beside the table,
 NoReL's a table of all learners too. What was played is kept in `cells/`, so that a call that was interrupted goes on
 where it stopped. `--quick` plays one fiftieth of the time, to see that everything runs; its numbers are not comparable.
-`norel-compat` has no cells: it is played whole whenever it is read (some minutes).
+`norel-compat` and `mmalora-model` have no cells: they are played whole whenever they are read (some minutes).
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from joblib import Parallel, delayed
 from rich.progress import track
 from rich.table import Table
 
-from scripts.cli import JsonPath, UsageError, console, errors, new_app, one_line_errors, read_config, write_json
+from scripts.cli import JsonPath, UsageError, console, errors, new_app, one_line_errors, read_packet_config, write_json
 from scripts.experiment import Experiment
 from scripts.front import OBJECTIVES, Front, Tried
 from scripts.jobs import Job, Store, by_replica, curve_of, play, with_seeds
@@ -115,8 +115,8 @@ def job_of(config: Path, learner: str, common: Sequence[str], settings: Settings
     if "." in learner:
         raise UsageError(f"--learner {learner}: give a label without dots, and its import path in the configuration")
     own = [f"{key if '.' in key else f'{label}.parameters.{key}'}={value}" for key, value in settings.items()]
-    present = learner in read_config(config, notes=False).learners
-    run = read_config(config, [*(() if present else (f"{label}={{}}",)), *common, *own], notes=first)
+    present = learner in read_packet_config(config, notes=False).learners
+    run = read_packet_config(config, [*(() if present else (f"{label}={{}}",)), *common, *own], notes=first)
     job = Job(run.model_copy(update={"learners": {learner: run.learners[learner]}}), learner)
     Experiment(with_seeds(job, run.seeds if by_replica(run) else run.seeds[:1]).config, learner, count_arms=False)
     return job
@@ -174,7 +174,7 @@ def _overrides(
         yield f"seeds=[{seeds}]"
     if hours is None and last_h is None:
         return
-    whole = read_config(config, changes, notes=False).duration_h if hours is None else hours
+    whole = read_packet_config(config, changes, notes=False).duration_h if hours is None else hours
     part = min(whole, whole / 2 if last_h is None else last_h)
     interval_h = math.gcd(round(whole / _GRAIN_H), round(part / _GRAIN_H)) * _GRAIN_H
     yield from (f"duration_h={whole}", f"report_last_h={part}", f"interval_h={max(interval_h, _GRAIN_H)}")

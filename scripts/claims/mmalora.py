@@ -1,8 +1,8 @@
 """MMALoRa: what attention critics reach beside planners and bounds, on identical networks.
 
 Every seed is a network of its own (nodes and gateways), the same for all labels. `maac` learns from the gated marginal
-contribution, `maac-printed` from Eq. (23) without masks. EE is the sum over nodes (Eq. 14) by the closed form; `joint` and `packets`
-judge the same allocation. The reference of shares is `energy-ascent` (LS) on the same channels.
+contribution, `maac-printed` from Eq. (23) without masks. EE is the sum over nodes (Eq. 14) by the closed form; `joint`
+and `packets` judge the same allocation. The reference of shares is `energy-ascent` (LS) on the same channels.
 """
 
 from __future__ import annotations
@@ -77,6 +77,7 @@ def columns() -> tuple[Column, ...]:
         Column("EE, packets", extra("ee_packets")),
         Column("violations, packets", extra("violations_packets")),
         Column("mean PDR, packets [%]", extra("pdr_packets", 100.0)),
+        Column("CPU [s per network]", lambda cell, numbers: numbers[cell].extra.get("cpu_s", [math.nan])),
     )
 
 

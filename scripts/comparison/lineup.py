@@ -10,7 +10,7 @@ from pathlib import Path
 import agents
 from lora_marl.config import LearnerConfig, TrainConfig
 from lora_marl.config.errors import did_you_mean
-from scripts.cli import UsageError, read_config
+from scripts.cli import UsageError, read_packet_config
 from scripts.comparison.measures import REFERENCE_EE, REFERENCE_PDR
 from scripts.experiment import Experiment
 from scripts.jobs import Job, by_replica, with_seeds
@@ -67,7 +67,7 @@ def lineups(
         UsageError: an unknown learner, or two scenarios of one name.
     """
     # rows of an hour, unless asked otherwise: times to converge and to recover are read off them
-    runs = [read_config(path, ["interval_h=1", *overrides]) for path in configs]
+    runs = [read_packet_config(path, ["interval_h=1", *overrides]) for path in configs]
     names = [run.name for run in runs]
     for path, name in zip(configs, names, strict=True):
         if names.count(name) > 1:

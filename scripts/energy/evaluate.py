@@ -15,7 +15,7 @@ from scripts.measures import estimate
 from scripts.report import number
 from scripts.runfolder import RunFolder
 
-_NUMBERS = {"ee": "EE [bits/mJ]", "pdr": "mean delivery", "violations": "violations"}
+_NUMBERS = {"ee": "EE [bits/mJ]", "share": "share of the bound", "pdr": "mean delivery", "violations": "violations"}
 
 
 def evaluate(folder: RunFolder) -> list[dict[str, Any]]:
@@ -50,4 +50,5 @@ def evaluate(folder: RunFolder) -> list[dict[str, Any]]:
             for (name, judge), each in found.items()
         ]
     console.print(table)
+    console.print("violations by packets: below by more than two standard errors of 2,000 packets")
     return records

@@ -17,8 +17,9 @@ PACKETS_PER_NODE = 2000
 
 
 def scores(network: Network, points: NDArray[np.int16], least_delivery: float) -> Row:
-    """By each judge: `ee_<judge>` (sum of the nodes' EE, bits/mJ), `pdr_<judge>`, `violations_<judge>`; and `bound`.
+    """What each judge says, and the `bound` that no allocation without violations exceeds.
 
+    `ee_<judge>` (sum of the nodes' EE, bits/mJ), `share_<judge>` (of the bound), `pdr_<judge>`, `violations_<judge>`.
     Violations by packets are nodes that are below by more than two standard errors of `PACKETS_PER_NODE` packets.
     """
     closed_form = network.closed_form
@@ -34,6 +35,7 @@ def scores(network: Network, points: NDArray[np.int16], least_delivery: float) -
     for judge in JUDGES:
         short = delivery[judge] < least_delivery - (slack if judge == "packets" else 0.0)
         found[f"ee_{judge}"] = float(metrics.ee_sum_bits_per_mj(bits_per_mj * delivery[judge]))
+        found[f"share_{judge}"] = found[f"ee_{judge}"] / found["bound"]
         found[f"pdr_{judge}"] = float(delivery[judge].mean())
         found[f"violations_{judge}"] = float(short.sum())
     return found

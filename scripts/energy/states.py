@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 
 from lora_marl.config import TrainConfig
@@ -15,18 +17,23 @@ EXTRA, ROW = "extra/", "row/"
 
 
 def states_of(config: TrainConfig, label: str) -> list[State]:
-    """A state of every seed: `row/<column>` `[episodes]`, `points` `[N, 4]`, `extra/<score>`, `extra/swaps`."""
+    """A state of every seed: `row/<column>` `[episodes]`, `points` `[N, 4]`, `extra/<score>`.
+
+    Scores are those of `scoring`, `swaps` of the matching, and `cpu_s`: CPU time of a network, its matching included.
+    """
+    begun_s = time.process_time()
     stages = Stages(config, label)
     curves: list[list[Row]] = [[] for _ in stages.networks]
     while not stages.finished:
         for curve, row in zip(curves, stages.play_next(), strict=True):
             curve.append(row)
-    least = energy_of(config).least_delivery
+    least, cpu_s = energy_of(config).least_delivery, (time.process_time() - begun_s) / len(curves)
     return [
         {
             **{ROW + name: np.array([row[name] for row in curve]) for name in curve[0]},
             **{EXTRA + name: np.array(value) for name, value in scores(network, points, least).items()},
             EXTRA + "swaps": np.array(float(network.swaps)),
+            EXTRA + "cpu_s": np.array(cpu_s),
             "points": points,
         }
         for curve, network, points in zip(curves, stages.networks, stages.points, strict=True)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.maac import MAAC, state
+from agents.maac.threads import threads
 from lora_marl.config import EnergyConfig
 from lora_marl.envs import energy_v0
 from scripts.energy.networks import Network
@@ -81,7 +82,14 @@ class Training:
         )  # fmt: skip
 
     def play_episode(self) -> list[Row]:
-        """Plays and learns from an episode of every network; a row of each: what was learned, and the greedy policy."""
+        """Plays and learns from an episode of every network; a row of each: what was earned and learned.
+
+        On one thread of torch: more gain little at these sizes, and numbers would depend on how many there are.
+        """
+        with threads(1):
+            return self._play_episode()
+
+    def _play_episode(self) -> list[Row]:
         seen = self._reset(self._envs, self._energy.replicas)
         earned: Any = 0.0
         told: dict[str, NDArray[np.floating]] = {}

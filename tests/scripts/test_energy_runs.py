@@ -11,9 +11,10 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from typer.testing import CliRunner
 
+from agents import learner_class
 from agents.maac import state
 from lora_marl.config import load
-from scripts import evaluate, train
+from scripts import compare, evaluate, sweep, train
 from scripts.energy import allocations
 from scripts.energy.networks import networks_of
 from scripts.energy.scoring import PACKETS_PER_NODE, scores
@@ -27,7 +28,7 @@ CONFIG = ROOT / "configs" / "mmalora.yaml"
 TINY = (
     "scenario.topology.nodes=14", "seeds=[0,1]", "energy.episodes=6", "energy.steps=5",
     "learners.maac.parameters={batch: 8, hidden: 8, capacity: 64}", "learners.ef-lora=null", "learners.adr-mean=null",
-    "learners.adr-max=null", "learners.table-bandit=null",
+    "learners.adr-max=null", "learners.table-bandit=null", "learners.maac-uniform=null",
 )  # fmt: skip
 LABELS = ("maac", "rcst", "distance-sf", "independent", "energy-ascent")
 
@@ -113,7 +114,7 @@ def test_evaluation_has_three_judges(finished, tmp_path, invoke):
     result = invoke(evaluate.app, finished[0] / "mmalora", "--json", path)
     assert result.exit_code == 0, result.output
     found = {(r["learner"], r["metric"], r["judge"]): r["mean"] for r in json.loads(path.read_text())}
-    assert len(found) == len(LABELS) * 3 * 3
+    assert len(found) == len(LABELS) * 4 * 3
     for label in LABELS:
         assert found[label, "pdr", "packets"] == pytest.approx(found[label, "pdr", "joint"], abs=0.01)
     assert invoke(evaluate.app, finished[0] / "mmalora", "--hours", 5).exit_code == 2
@@ -171,3 +172,22 @@ def test_what_is_wrong_is_said_before_anything_is_trained(tmp_path, changes, mes
     result = trained(tmp_path, *changes)
     assert result.exit_code == 2 and message in result.output, result.output
     assert not (tmp_path / "mmalora").exists()
+
+
+def test_scripts_of_packets_say_that_it_is_no_run_of_theirs(invoke):
+    for app, arguments in ((compare.app, (CONFIG,)), (sweep.app, ("--config", CONFIG, "--vary", "c=1,2"))):
+        result = invoke(app, *arguments)
+        assert result.exit_code == 2 and "is a run on the closed form (energy)" in result.output
+    with pytest.raises(ValueError, match="'maac' learns on the closed form"):
+        learner_class("maac")
+
+
+@pytest.mark.slow
+def test_attention_critics_reach_the_best_allocation_found():
+    """Forty nodes of one channel, ten episodes of the marginal reward: some 20 CPU seconds."""
+    changes = ["scenario.topology.nodes=40", "scenario.region.channels_hz=[868e6]", "seeds=[0]"]
+    maac, best = (Stages(load(CONFIG, changes), label) for label in ("maac", "energy-ascent"))
+    while not maac.finished:
+        (learned,) = maac.play_next()
+    (reference,) = best.play_next()
+    assert learned["violations"] == 0 and learned["ee_bits_per_mj"] > 0.97 * reference["ee_bits_per_mj"]

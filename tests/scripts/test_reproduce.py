@@ -5,10 +5,13 @@ import math
 
 import pytest
 
+from agents.maac.hyperparameters import Hyperparameters
+from agents.planners import PLANNERS
 from scripts import reproduce
 from scripts.claims import NOT_REPRODUCIBLE, studies
 from scripts.claims.claim import Played
 from scripts.claims.inversion import recovery_h
+from scripts.energy.stages import MAAC
 from scripts.published import TABLE_III
 
 CELLS = [cell for study in studies().values() for cell in study.cells]
@@ -54,6 +57,9 @@ def test_every_cell_has_a_learner_that_can_be_made(cell):
     run = reproduce.shortened(cell)
     fewer = {"mmalora-literal": 1, "mmalora-heavy-1000": 2, "norel": 4}
     assert len(run.seeds) >= next((seeds for name, seeds in fewer.items() if cell.name.startswith(name)), 5)
+    if run.energy is not None:
+        name, parameters = run.learners[cell.learner].name, run.learners[cell.learner].parameters
+        assert name in PLANNERS or (name == MAAC and Hyperparameters(**parameters).capacity == 4000)
     assert (
         not {"c", "cucb"} & set(run.learners[cell.learner].parameters)
         or run.learners[cell.learner].parameters["c"] == 2

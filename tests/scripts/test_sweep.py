@@ -82,7 +82,7 @@ def test_a_point_is_what_its_configuration_gives_alone(invoke, tmp_path):
         "duration_h=0.2", "report_last_h=0.1", "interval_h=0.1", "seeds=[7]", "scenario.topology.nodes=4",
         "scenario.traffic.interval_s=10", "learners.cucb.parameters.eta=3.5",
     )  # fmt: skip
-    experiment = Experiment(sweep.read_config(CONFIGS / "journal_fit.yaml", changes), "cucb")
+    experiment = Experiment(sweep.read_packet_config(CONFIGS / "journal_fit.yaml", changes), "cucb")
     curve = []
     while not experiment.finished:
         end_h = experiment.schedule[experiment.done].end_h

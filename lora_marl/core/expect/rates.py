@@ -1,4 +1,6 @@
-"""How often a node sends as the overlap probabilities of a closed form count it: one parameter for all of them.
+"""How often a node sends as the overlap probabilities of a closed form count it: one parameter for all that have one.
+
+(`OneGateway` counts what nodes send: `renewal`.)
 
 | rate | packets per second of a node with mean gap 1 / lambda, airtime T and duty cycle d | |
 |---|---|---|
