@@ -14,7 +14,7 @@ runs over agents or groups. `plain` says the same agent by agent; it is the orac
 compares with. The learner sees arrays only; groups never exchange anything, so G may be channels, seeds, or both.
 
 A step is `actions = maac.act(observations)`, `maac.observe(observations, actions, rewards)`, `maac.update()`; a leading
-axis of replicas of the environment, which share the buffer of their group, is free. `state.write` and `state.read` keep
+axis of replicas of the environment, which share the buffer of their group, is free. `state.write` and `MAAC.read` keep
 a learner, buffer and counters of random numbers included, in one safetensors file.
 
 | paper | name |

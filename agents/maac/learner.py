@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,21 @@ class MAAC:
         shape = (groups.mask.shape[0], groups.mask.shape[1])
         self.replay = Replay(shape, observation_size, hyper.capacity, hyper.mu > 0.0, self.dtype, self.device)
         self.acts = 0
+
+    @classmethod
+    def read(cls, path: Path, device: str = "auto") -> MAAC:
+        """The learner in a file of `state.write`, which goes on exactly where it was written.
+
+        Raises:
+            ValueError: no such file, one that is truncated or damaged, or not of this kind, naming it.
+        """
+        arguments, arrays = state.read(path)
+        try:
+            learner = cls(**arguments, device=device)
+            learner.load_state_dict(arrays)
+        except (TypeError, ValueError) as error:
+            raise state.damaged(path, error) from None
+        return learner
 
     def act(self, observations: ArrayLike, explore: bool = True) -> NDArray[np.int64]:
         """Actions drawn from the policies, or without `explore` the likeliest ones `[..., G, A]`; 0 at padded seats.

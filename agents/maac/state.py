@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -79,14 +79,12 @@ def write(path: Path, learner: MAAC) -> None:
     os.replace(partial, path)
 
 
-def read(path: Path, device: str = "auto") -> MAAC:
-    """The learner in a file, which goes on exactly where it was written.
+def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray]]:
+    """The arguments of the learner in a file, and its state: see `MAAC.read`.
 
     Raises:
         ValueError: no such file, one that is truncated or damaged, or not of this kind, naming it.
     """
-    from agents.maac.learner import MAAC
-
     try:
         with safe_open(path, framework="numpy") as file:
             config = json.loads((file.metadata() or {})["config"])
@@ -95,11 +93,14 @@ def read(path: Path, device: str = "auto") -> MAAC:
             raise ValueError(f"its format is not {FORMAT}")
         masks = {name: arrays.pop(name) for name in ("group_mask", "action_mask")}
         hyperparameters = config.pop("hyperparameters")
-        learner = MAAC(**config, **masks, **hyperparameters, device=device)
-        learner.load_state_dict(arrays)
+        return config | hyperparameters | masks, arrays
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path}: no snapshot of a MAAC learner, or a damaged one ({error})") from None
-    return learner
+        raise damaged(path, error) from None
+
+
+def damaged(path: Path, error: Exception) -> ValueError:
+    """The error of a file that cannot be used."""
+    return ValueError(f"{path}: no snapshot of a MAAC learner, or a damaged one ({error})")
 
 
 def _tensors(learner: MAAC) -> dict[str, Tensor]:

@@ -125,7 +125,10 @@ class Training:
         Raises:
             ValueError: it is damaged, or of another learner.
         """
-        self.learner.load_state_dict(state.read(path).state_dict())
+        try:
+            self.learner.load_state_dict(state.read(path)[1])
+        except ValueError as error:
+            raise state.damaged(path, error) from None
         self.episodes = episodes
 
     def _env(self, network: Network, replicas: int) -> Any:

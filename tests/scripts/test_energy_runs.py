@@ -12,7 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from typer.testing import CliRunner
 
 from agents import learner_class
-from agents.maac import state
+from agents.maac import MAAC
 from lora_marl.config import load
 from scripts import compare, evaluate, sweep, train
 from scripts.energy import allocations
@@ -97,7 +97,7 @@ def test_a_run_that_was_interrupted_goes_on_to_the_same_numbers(finished, tmp_pa
     monkeypatch.setattr(Stages, "play_next", play_next)
     assert trained(tmp_path, "--resume").exit_code == 0
     assert tables(tmp_path / "mmalora") == tables(finished[0] / "mmalora")
-    ours, theirs = (state.read(runs / "mmalora" / "maac-000006.safetensors") for runs in (tmp_path, finished[0]))
+    ours, theirs = (MAAC.read(runs / "mmalora" / "maac-000006.safetensors") for runs in (tmp_path, finished[0]))
     for name, array in ours.state_dict().items():
         np.testing.assert_array_equal(array, theirs.state_dict()[name], err_msg=name)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from agents.maac.state import read, write
+from agents.maac.state import write
 
 
 def same(first, second) -> bool:
@@ -30,7 +30,7 @@ def test_a_snapshot_goes_on_without_the_learner_that_wrote_it(tmp_path, learner_
     learner = learner_of(mu=0.5, action_mask=allowed, seeds=[3, (4, 1)])
     play(learner, 4)
     write(tmp_path / "maac.safetensors", learner)
-    again = read(tmp_path / "maac.safetensors")
+    again = MAAC.read(tmp_path / "maac.safetensors")
     assert again.hyper == learner.hyper
     assert [path.name for path in tmp_path.iterdir()] == ["maac.safetensors"]
     play(learner, 3, first=4)
@@ -41,13 +41,13 @@ def test_a_snapshot_goes_on_without_the_learner_that_wrote_it(tmp_path, learner_
 def test_damaged_snapshots_are_named(tmp_path, learner_of) -> None:
     path = tmp_path / "maac.safetensors"
     with pytest.raises(ValueError, match=r"maac\.safetensors: no snapshot"):
-        read(path)
+        MAAC.read(path)
     write(path, learner_of())
     whole = path.read_bytes()
     for damaged in (whole[:-100], b"", b"not a snapshot at all", whole.replace(b"maac-1", b"maac-9")):
         path.write_bytes(damaged)
         with pytest.raises(ValueError, match=r"maac\.safetensors: no snapshot"):
-            read(path)
+            MAAC.read(path)
 
 
 def test_a_state_of_another_learner_is_refused(learner_of) -> None:
