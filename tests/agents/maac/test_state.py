@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from agents.maac import MAAC
 from agents.maac.state import write
 
 
