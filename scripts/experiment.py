@@ -60,7 +60,10 @@ class Experiment:
         self.schedule = schedule(config, label)
         self.done = 0
         self.learner = make_learner(config, label, self.scenario)
-        self.air = Air(self.scenario, config.seeds, count_arms=count_arms, feedback=self.learner.feedback)
+        try:
+            self.air = Air(self.scenario, config.seeds, count_arms=count_arms, feedback=self.learner.feedback)
+        except ValueError as error:
+            raise ConfigError([f"scenario: {str(error).removeprefix('scenario.')}"]) from None
         self.points = self.learner.initial_points()
 
     @property

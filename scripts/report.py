@@ -17,6 +17,8 @@ NAMES = {
     "bits_per_airtime_s": ("TH [bits/s of airtime]", 1.0),
     "goodput_bps": ("goodput [bits/s]", 1.0),
     "fairness": ("fairness of PDR (Jain)", 1.0),
+    "energy_per_delivered_mj": ("energy per packet delivered [mJ]", 1.0),
+    "downlinks_per_100": ("downlinks per 100 packets", 1.0),
 }
 """How a metric is shown: name with unit, factor."""
 
@@ -34,6 +36,8 @@ def results_table(title: str, results: Sequence[Result], paper: Callable[[str, s
         table.add_column(name, justify="right")
     for result in results:
         for metric, (name, factor) in NAMES.items():
+            if not any(math.isfinite(row.get(metric, math.nan)) for row in result.by_seed):
+                continue
             found = result.estimate(metric)
             cells = [number(factor * found.mean), number(factor * found.spread)]
             cells += [paper(result.learner, metric)] if paper else []

@@ -91,6 +91,8 @@ class TopologyConfig(RecordSection):
 
     def build(self) -> Sites:
         """The positions."""
+        if self.nodes_csv is not None and self.kind != "csv":
+            raise ValueError(f"nodes_csv: is not read by kind {self.kind!r}; set kind: csv")
         gateway_xy_m = np.asarray(self.gateway_xy_m, np.float64)
         if self.gateways is not None:
             gateway_xy_m = topology.spread_gateways(self.seed, self.gateways, self.side_m, self.apart_m)

@@ -89,7 +89,8 @@ Of `parallel_env`, `raw_env` and `env`:
 - `fixed_point`: Indices `[4]` of what is not chosen; None: the first value of each factor, highest power.
 - `action_format`: `multidiscrete` or `discrete`.
 - `min_margin_db`: Margin that masks ask for; None: nothing is masked. dB
-- `window_s`: Length of a step. s
+- `window_s`: Length of a step; in a window much shorter than the gap between packets most nodes have nothing to report
+  (NoReL's nodes send every 1,000 s). s
 - `max_cycles`: Steps of an episode; a plain attribute of the environment as well.
 - `reward`: Weight by name of term.
 - `xi`, `zeta`, `eta`: Metric factors of the term `dlora`.

@@ -28,7 +28,7 @@ TEN = "seeds=[0,1,2,3,4,5,6,7,8,9] scenario.topology.placements=10"
 RULES = ("min-sf", "tolio", "load-br", "load-sorted")
 SERVERS = ("adr-server", "adr-sigma8", "dylora")
 OURS = "our target"
-NODES = (200, 600, 1000, 1400, 2000)
+NODES = (200, 600, 1000, 2000)
 WITH_REFERENCES = (200, 1000)
 """Coordinate ascent takes time that grows with more than the square of the nodes."""
 COMPARED = (200, 1000, 2000)

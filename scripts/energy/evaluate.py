@@ -7,7 +7,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from scripts.cli import console
+from scripts.cli import console, errors
 from scripts.energy import allocations
 from scripts.energy.networks import energy_of, networks_of
 from scripts.energy.scoring import JUDGES, scores
@@ -25,30 +25,35 @@ def evaluate(folder: RunFolder) -> list[dict[str, Any]]:
         UsageError: an allocation is missing or damaged.
     """
     run, least = folder.config, energy_of(folder.config).least_delivery
-    names = [f"{name} by {judge}" for name in _NUMBERS.values() for judge in JUDGES]
-    table = Table("learner", *map(escape, names), title=f"{run.name}: mean over {len(run.seeds)} networks")
+    table = Table("learner", "judge", *map(escape, _NUMBERS.values()), title=f"{run.name}: {len(run.seeds)} networks")
     records: list[dict[str, Any]] = []
     networks = networks_of(run)
     for label in run.learners:
+        paths = [folder.folder(label, seed) / allocations.NAME for seed in run.seeds]
+        if not all(path.exists() for path in paths):
+            errors.print(f"note: {folder.path}: {label} has not finished and is left out", style="yellow")
+            continue
         rows = [
-            scores(network, allocations.read(folder.folder(label, seed) / allocations.NAME, network), least)
-            for network, seed in zip(networks, run.seeds, strict=True)
+            scores(network, allocations.read(path, network), least)
+            for network, path in zip(networks, paths, strict=True)
         ]
-        found = {
-            (name, judge): estimate([row[f"{name}_{judge}"] for row in rows]) for name in _NUMBERS for judge in JUDGES
-        }
-        table.add_row(label, *(number(each.mean) for each in found.values()))
-        records += [
-            {
-                "learner": label,
-                "metric": name,
-                "judge": judge,
-                "mean": each.mean,
-                "sd": each.spread,
-                "seeds": each.seeds,
-            }
-            for (name, judge), each in found.items()
-        ]
+        for judge in JUDGES:
+            found = {name: estimate([row[f"{name}_{judge}"] for row in rows]) for name in _NUMBERS}
+            cells = [f"{number(each.mean)} ({number(each.spread)})" for each in found.values()]
+            table.add_row(label if judge == JUDGES[0] else "", judge, *cells)
+            records += [
+                {
+                    "learner": label,
+                    "metric": name,
+                    "judge": judge,
+                    "mean": each.mean,
+                    "sd": each.spread,
+                    "seeds": each.seeds,
+                }
+                for name, each in found.items()
+            ]
     console.print(table)
-    console.print("violations by packets: below by more than two standard errors of 2,000 packets")
+    console.print(
+        "mean over networks (sd); violations by packets: below by more than two standard errors of 2,000 packets"
+    )
     return records

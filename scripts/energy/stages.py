@@ -42,7 +42,10 @@ class Stages:
         self._name, parameters = spec.name, spec.parameters
         known = (MAAC, *PLANNERS)
         if self._name not in known:
-            raise ConfigError([f"learners.{label}: {self._name!r} plans nothing{did_you_mean(self._name, known)}"])
+            hint = did_you_mean(self._name, known)
+            raise ConfigError(
+                [f"learners.{label}: {self._name!r} is neither maac nor a planner, as runs with energy take{hint}"]
+            )
         if self._name != MAAC and parameters:
             raise ConfigError([f"learners.{label}.parameters: planners take none"])
         self.networks = networks_of(config) if networks is None else networks
@@ -50,8 +53,14 @@ class Stages:
         self.done, self.points = 0, [np.zeros((0, 4), np.int16) for _ in self.networks]
         self._training = None
         if self._name == MAAC:
+            from agents.maac.hyperparameters import Hyperparameters
             from scripts.energy.training import Training
 
+            known_parameters = Hyperparameters.__dataclass_fields__
+            for name in parameters:
+                if name not in known_parameters:
+                    hint = did_you_mean(name, known_parameters)
+                    raise ConfigError([f"learners.{label}.parameters: no {name!r} in maac{hint}"])
             try:
                 self._training = Training(self.networks, self._energy, parameters)
             except (ValueError, TypeError) as error:

@@ -158,9 +158,9 @@ def test_a_study_keeps_rows_allocation_and_scores():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (("learners.cucb={}",), "learners.cucb: 'cucb' plans nothing"),
+        (("learners.cucb={}",), "learners.cucb: 'cucb' is neither maac nor a planner"),
         (("learners.rcst.parameters={a: 1}",), "learners.rcst.parameters: planners take none"),
-        (("learners.maac.parameters={hiden: 8}",), "learners.maac: "),
+        (("learners.maac.parameters={hiden: 8}",), "did you mean 'hidden'"),
         (("learners.maac.parameters={heads: 3}",), "learners.maac: hidden = 64: must be a multiple of heads = 3"),
         (("energy.least_delivery=1.5",), "energy.least_delivery"),
         (("energy.matching=none", "energy.reward=mean"), "energy.reward"),

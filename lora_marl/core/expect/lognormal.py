@@ -28,7 +28,7 @@ from lora_marl.core import phy
 from lora_marl.core.expect import joint, lognormal_plain, pairs
 from lora_marl.core.expect.lognormal_plain import Network
 from lora_marl.core.expect.one_gateway import Expectation
-from lora_marl.core.expect.physics import check_pairwise, thresholds_db
+from lora_marl.core.expect.physics import check_pairwise, check_points, thresholds_db
 from lora_marl.core.expect.rates import Rate, check_rate, cycle_s, rates_per_s
 from lora_marl.core.kernel.tables import channel_overlaps
 from lora_marl.core.scenario import Scenario
@@ -92,6 +92,7 @@ class LogNormal:
 
     def delivery(self, points: NDArray[np.int16]) -> NDArray[np.float64]:
         """Probability that a packet of each node is delivered `[N]`."""
+        check_points(self.scenario, points)
         net = self.network(points)
         if self.variant == "compat" or net.sigma_db == 0.0:
             return lognormal_plain.delivery(net, compat=self.variant == "compat")

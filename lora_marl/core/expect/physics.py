@@ -31,6 +31,16 @@ def check_pairwise(scenario: Scenario, form: str, more: Iterable[tuple[str, Any,
             raise ValueError(f"{name}: {value!r} has no {form} closed form; it takes {allowed[0]!r}")
 
 
+def check_points(scenario: Scenario, points: NDArray[np.int16], axes: int = 2) -> None:
+    """Raise ValueError for points that are not int16 `[N, 4]` or `[B, N, 4]`, or outside the region."""
+    sizes, nodes = scenario.region.factor_sizes, scenario.nodes
+    if points.ndim != axes or points.shape[-2:] != (nodes, len(sizes)) or points.dtype != np.int16:
+        shape = f"[{'B, ' * (axes - 2)}{nodes}, 4]"
+        raise ValueError(f"points are {points.dtype} {points.shape}: they must be int16 {shape}")
+    if points.min() < 0 or (points.reshape(-1, len(sizes)).max(axis=0) >= sizes).any():
+        scenario.region.physical(points)
+
+
 def thresholds_db(scenario: Scenario) -> NDArray[np.float64]:
     """SIR needed, wanted by interfering spreading factor `[S, S]`; -inf where they do not harm each other."""
     rule, sf = scenario.reception, np.array(scenario.region.spreading_factors) - 7

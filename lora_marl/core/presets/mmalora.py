@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lora_marl.core import tables
-from lora_marl.core.presets.checked import checked
+from lora_marl.core.presets.checked import checked, mean_gap_s
 from lora_marl.core.propagation import Propagation
 from lora_marl.core.reception import Reception
 from lora_marl.core.region import REGIONS
@@ -79,7 +79,7 @@ def mmalora_network(
             inter_sf="sir_pairwise",
             sir_db=tables.SIR_DB["norel"],
         ),
-        traffic=Traffic(interval_s=1.0 / packets_per_s, payload_bytes=20, duty_cycle=0.01),
+        traffic=Traffic(interval_s=mean_gap_s(packets_per_s), payload_bytes=20, duty_cycle=0.01),
         low_data_rate="sf11_125khz",
         energy="supply",
     )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lora_marl.core import tables
-from lora_marl.core.presets.checked import checked
+from lora_marl.core.presets.checked import checked, mean_gap_s
 from lora_marl.core.propagation import Propagation
 from lora_marl.core.reception import Reception
 from lora_marl.core.region import REGIONS
@@ -61,7 +61,7 @@ def norel_network(
             sir_db=tables.SIR_DB["norel"],
             noise_figure_db=0.0,
         ),
-        traffic=Traffic(interval_s=1.0 / packets_per_s, payload_bytes=20, duty_cycle=0.01),
+        traffic=Traffic(interval_s=mean_gap_s(packets_per_s), payload_bytes=20, duty_cycle=0.01),
         low_data_rate="off",
         coding_rate=4,
         energy="supply",

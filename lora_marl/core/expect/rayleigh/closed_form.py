@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lora_marl.core.expect.one_gateway import Expectation
-from lora_marl.core.expect.physics import check_pairwise
+from lora_marl.core.expect.physics import check_pairwise, check_points
 from lora_marl.core.expect.rates import Rate, check_rate, cycle_s
 from lora_marl.core.expect.rayleigh import counterfactual, kernel, tables
 from lora_marl.core.expect.rayleigh.counterfactual import Counterfactuals
@@ -123,12 +123,7 @@ class Rayleigh:
 
     def check_points(self, points: NDArray[np.int16], axes: int = 2) -> None:
         """Raise ValueError for points that are not int16 `[N, 4]` or `[B, N, 4]`, or outside the region."""
-        sizes, nodes = self.scenario.region.factor_sizes, self.scenario.nodes
-        if points.ndim != axes or points.shape[-2:] != (nodes, len(sizes)) or points.dtype != np.int16:
-            shape = f"[{'B, ' * (axes - 2)}{nodes}, 4]"
-            raise ValueError(f"points are {points.dtype} {points.shape}: they must be int16 {shape}")
-        if points.min() < 0 or (points.reshape(-1, len(sizes)).max(axis=0) >= sizes).any():
-            self.scenario.region.physical(points)
+        check_points(self.scenario, points, axes)
 
 
 def check(scenario: Scenario) -> None:
