@@ -79,8 +79,8 @@ def draw_maps(path: Path, numbers: Numbers, *, config: str, shown: Sequence[str]
         at = np.arange(len(labels)) + 0.4 * shift
         bars.bar(at, [np.mean(v) for v in values], 0.4, yerr=[np.std(v, ddof=1) for v in values], label=what)
     bars.set_xticks(np.arange(len(labels)) + 0.2, labels, rotation=60, ha="right")
-    bars.set(ylabel="delivery [%]", ylim=(60, 100))
-    bars.legend(loc="lower right")
+    bars.set(ylabel="delivery [%]", ylim=(40, 102))
+    bars.legend(loc="lower left")
     figure.savefig(path, dpi=110)
 
 
