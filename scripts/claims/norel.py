@@ -29,8 +29,9 @@ RULES = ("min-sf", "tolio", "load-br", "load-sorted")
 SERVERS = ("adr-server", "adr-sigma8", "dylora")
 OURS = "our target"
 NODES = (200, 600, 1000, 2000)
-WITH_REFERENCES = (200, 1000)
-"""Coordinate ascent takes time that grows with more than the square of the nodes."""
+REFERENCES = ("reference-pdr", "reference-tp14")
+SEEDS_OF_REFERENCES = {200: 10, 1000: 3, 2000: 1}
+"""By number of nodes: coordinate ascent takes time that grows with more than the square of them."""
 COMPARED = (200, 1000, 2000)
 DAY_H = 24.0
 
@@ -56,6 +57,11 @@ def _cell(name: str, config: str = "norel.yaml", changes: tuple[str, ...] = ()) 
     return Cell(name, config, learner, (*changes, *free, f"learners.{learner}={_LEARNERS.get(learner, '{}')}"))
 
 
+def _reference(name: str, seeds: int, config: str = "norel.yaml", changes: tuple[str, ...] = ()) -> Cell:
+    """A reference on the first placements."""
+    return _cell(name, config, (*changes, f"seeds={list(range(seeds))}"))
+
+
 def _value(key: str) -> Callable[[Played], list[float]]:
     return lambda played: played.extra[key]
 
@@ -75,8 +81,9 @@ def _density() -> Study:
     for nodes in NODES:
         few = (*TEN.split(), f"scenario.topology.nodes={nodes}")
         labels = [*RULES, *SERVERS, "norel", "norel-free", "norel-frugal"]
-        labels += ["reference-pdr", "reference-tp14"] if nodes in WITH_REFERENCES else []
         cells += [_cell(f"{study}/{nodes}/{label}", changes=few) for label in labels]
+        seeds = SEEDS_OF_REFERENCES.get(nodes, 0)
+        cells += [_reference(f"{study}/{nodes}/{label}", seeds, changes=few) for label in REFERENCES if seeds]
     bands = {
         ("200/min-sf", "model"): (94.26, 0.25, 94.2, ""),
         ("200/min-sf", "delivery"): (94.3, 0.4, None, AGAIN),
@@ -138,6 +145,7 @@ def _gateways() -> Study:
     study = "norel-gateways"
     labels = (*RULES, *SERVERS, "norel", "norel-free", "norel-frugal")
     cells = tuple(_cell(f"{study}/{label}", "norel_gateways.yaml") for label in labels)
+    cells += tuple(_reference(f"{study}/{label}", 2, "norel_gateways.yaml") for label in REFERENCES)
     inferred = "layout inferred"
     bands = {
         ("min-sf", "model"): (94.55, 0.5, 94.6, inferred),
@@ -155,6 +163,7 @@ def _dynamic(kind: str) -> Study:
     study, config = f"norel-{kind}", f"norel_{kind}.yaml"
     labels = ("min-sf", "load-sorted", *SERVERS, "norel", "norel-free", "norel-frugal")
     cells = tuple(_cell(f"{study}/{label}", config) for label in labels)
+    cells += tuple(_reference(f"{study}/{label}", 2, config) for label in REFERENCES)
     titles = {
         "nodes": "NoReL, Fig. 4(a), 5: 100 nodes join 500",
         "traffic": "NoReL, Fig. 4(b), 6: five times the traffic for five days",

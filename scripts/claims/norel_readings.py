@@ -124,7 +124,10 @@ def _last(metric: str, factor: float = 1.0) -> Callable[[str, Numbers], list[flo
 
 
 def _share(name: str, numbers: Numbers) -> list[float]:
-    """Delivery over that of the best fixed assignment of the same network, at any power; nan: it was not played."""
+    """Delivery over that of the best fixed assignment of the same network, at any power; nan: it was not played.
+
+    References of large networks are played on the first placements alone.
+    """
     reference = numbers.get(f"{name.rpartition('/')[0]}/reference-pdr")
     if reference is None:
         return [math.nan]

@@ -11,7 +11,7 @@ import pytest
 
 from agents.link_margin import feasible, least_sf
 from lora_marl.core.air import Air
-from lora_marl.core.expect import joint, lognormal_plain, pairs
+from lora_marl.core.expect import joint, lognormal_plain, pairs, smooth
 from lora_marl.core.expect.covers import irredundant_covers, subsets
 from lora_marl.core.expect.lognormal import LogNormal
 from lora_marl.core.expect.normal import normal_cdf
@@ -190,6 +190,18 @@ def test_without_shadowing_capture_decides():
     points = min_sf(scenario)
     found = played(scenario, points, 12)
     assert abs(LogNormal(scenario).delivery(points).mean() - found.mean()) < 0.01
+
+
+@pytest.mark.parametrize("nodes", [60, 600])
+def test_one_gateways_integral_has_converged(nodes, monkeypatch):
+    """To 1e-9: four times the points of the quadrature, and of the smooth function, change no more."""
+    scenario = norel_network(nodes, packets_per_s=0.002, feedback="free")
+    points = mixed(scenario)
+    found = LogNormal(scenario).delivery(points)
+    monkeypatch.setattr(joint, "_RULE", joint._rule(4 * joint.ORDER))
+    monkeypatch.setattr(smooth, "POINTS_PER_SPREAD", 4 * smooth.POINTS_PER_SPREAD)
+    np.testing.assert_allclose(LogNormal(scenario).delivery(points), found, rtol=0, atol=1e-9)
+    assert found.min() < 0.9
 
 
 @pytest.mark.parametrize("sigma_db", [0.1, 0.3])
