@@ -56,7 +56,8 @@ def draw_networks(path: Path, numbers: Numbers, *, study: str, shown: Sequence[s
         axes.set_xticks(np.arange(len(labels)) + 0.27, labels, rotation=60, ha="right")
         axes.set(ylabel=title)
         axes.grid(alpha=0.3, axis="y")
-    bars[0].legend()
+    bars[0].margins(y=0.3)
+    bars[0].legend(ncols=3, loc="upper center")
     figure.savefig(path, dpi=110)
 
 
