@@ -89,6 +89,7 @@ class RandomState:
         self._ended_s = np.full((replicas, KEPT), -np.inf)
         self._states = np.tile(state_of(self.estimates[:, SIGMA], self.estimates[:, RATE])[:, None], (1, KEPT))
         self._sigma_db = np.tile(self.estimates[:, SIGMA, None], (1, KEPT))
+        self._heard_s = np.full(replicas, -np.inf)
         self.told = self.counted.copy()
 
     def hear(self, heard: Heard) -> None:
@@ -96,6 +97,7 @@ class RandomState:
         _hear(
             heard.records, self._gain_db, self._length, self._sensitivity_dbm, self._off_s, self._tp_dbm,
             self.estimates, self.counted, self._open, self._filled, self._ended_s, self._states, self._sigma_db,
+            self._heard_s,
         )  # fmt: skip
 
     def at(self, replica: NDArray[np.integer], time_s: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -123,6 +125,7 @@ class RandomState:
             "states": self._states,
             "state_sigma_db": self._sigma_db,
             "state_told": self.told,
+            "state_heard_s": self._heard_s,
         }
 
 
@@ -194,12 +197,13 @@ def _end_window(rows: NDArray[np.float64], estimates: NDArray[np.float64]) -> No
 @njit(cache=True)
 def _hear(  # type: ignore[no-untyped-def]
     records, gain_db, length, sensitivity_dbm, off_s, tp_dbm, estimates, counted, open_, filled, ended_s, states,
-    sigma_db,
+    sigma_db, heard_s,
 ):  # fmt: skip
     for record in records:
         b, n, g, point = record.replica, record.node, record.gateway, record.point
-        if record.time_s < ended_s[b].max():
+        if record.time_s < heard_s[b]:
             ended_s[b, :] = -np.inf  # the clock has begun anew
+        heard_s[b] = record.time_s
         row = open_[b, filled[b]]
         expected_dbm = tp_dbm[point[3]] + gain_db[b, n, g]
         row[EXCESS] = record.rssi_dbm - expected_dbm
