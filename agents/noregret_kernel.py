@@ -45,20 +45,22 @@ def empty_table(shape: tuple[int, ...], states: int) -> Table:
 def _learn(utility, regret, strategy, beta, allowed, action, seen, round_, kappa, exponents):  # type: ignore[no-untyped-def]
     """One round of one node in one state; the mean change of its strategy."""
     utility[action] += round_ ** -exponents[0] * (seen - utility[action])
-    largest = 0.0
+    regret_step, strategy_step, largest = round_ ** -exponents[1], round_ ** -exponents[2], 0.0
     for k in range(len(utility)):
         if allowed[k]:
-            regret[k] += round_ ** -exponents[1] * (utility[k] - seen - regret[k])
+            regret[k] += regret_step * (utility[k] - seen - regret[k])
             largest = max(largest, kappa * regret[k])
-    total, actions = 0.0, 0
+    total, actions, least = 0.0, 0, math.exp(-largest)
     for k in range(len(utility)):
-        beta[k] = math.exp(kappa * max(regret[k], 0.0) - largest) if allowed[k] else 0.0
+        beta[k] = 0.0
+        if allowed[k]:
+            beta[k] = math.exp(kappa * regret[k] - largest) if regret[k] > 0.0 else least
         total += beta[k]
         actions += allowed[k]
     moved = 0.0
     for k in range(len(utility)):
         beta[k] /= total
-        step = (beta[k] - strategy[k]) * round_ ** -exponents[2]
+        step = (beta[k] - strategy[k]) * strategy_step
         strategy[k] += step
         moved += abs(step)
     return moved / actions
