@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,9 @@ from lora_marl.config.errors import did_you_mean
 from scripts.cli import UsageError
 from scripts.energy.networks import Network, energy_of, networks_of
 from scripts.measures import Row
+
+if TYPE_CHECKING:
+    from scripts.energy.training import Training
 
 MAAC = "maac"
 
@@ -51,20 +55,7 @@ class Stages:
         self.networks = networks_of(config) if networks is None else networks
         self.episodes = (spec.episodes or self._energy.episodes) if self._name == MAAC else 1
         self.done, self.points = 0, [np.zeros((0, 4), np.int16) for _ in self.networks]
-        self._training = None
-        if self._name == MAAC:
-            from agents.maac.hyperparameters import Hyperparameters
-            from scripts.energy.training import Training
-
-            known_parameters = Hyperparameters.__dataclass_fields__
-            for name in parameters:
-                if name not in known_parameters:
-                    hint = did_you_mean(name, known_parameters)
-                    raise ConfigError([f"learners.{label}.parameters: no {name!r} in maac{hint}"])
-            try:
-                self._training = Training(self.networks, self._energy, parameters)
-            except (ValueError, TypeError) as error:
-                raise ConfigError([f"learners.{label}: {error}"]) from None
+        self._training = self._trained(label, parameters) if self._name == MAAC else None
 
     @property
     def finished(self) -> bool:
@@ -103,6 +94,21 @@ class Stages:
                 raise UsageError(f"{error}; restore it, or train again with --overwrite") from None
             self.points = self._training.greedy_points()
             self.done = done
+
+    def _trained(self, label: str, parameters: dict[str, Any]) -> Training:
+        try:
+            from agents.maac.hyperparameters import Hyperparameters
+            from scripts.energy.training import Training
+        except ImportError as error:
+            raise ConfigError([f"learners.{label}: {error}; attention critics need the extra torch"]) from None
+        known = Hyperparameters.__dataclass_fields__
+        for name in parameters:
+            if name not in known:
+                raise ConfigError([f"learners.{label}.parameters: no {name!r} in maac{did_you_mean(name, known)}"])
+        try:
+            return Training(self.networks, self._energy, parameters)
+        except (ValueError, TypeError) as error:
+            raise ConfigError([f"learners.{label}: {error}"]) from None
 
     def _planned(self, network: Network) -> NDArray[np.int16]:
         least = self._energy.least_delivery

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -172,6 +173,12 @@ def test_what_is_wrong_is_said_before_anything_is_trained(tmp_path, changes, mes
     result = trained(tmp_path, *changes)
     assert result.exit_code == 2 and message in result.output, result.output
     assert not (tmp_path / "mmalora").exists()
+
+
+def test_without_torch_it_says_what_is_needed(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "scripts.energy.training", None)
+    result = trained(tmp_path)
+    assert result.exit_code == 2 and "attention critics need the extra torch" in result.output
 
 
 def test_scripts_of_packets_say_that_it_is_no_run_of_theirs(invoke):
