@@ -161,7 +161,7 @@ def _gateways() -> Study:
 
 def _dynamic(kind: str) -> Study:
     study, config = f"norel-{kind}", f"norel_{kind}.yaml"
-    labels = ("min-sf", "load-sorted", *SERVERS, "norel", "norel-free", "norel-frugal")
+    labels = (*RULES, *SERVERS, "norel", "norel-free", "norel-frugal")
     cells = tuple(_cell(f"{study}/{label}", config) for label in labels)
     cells += tuple(_reference(f"{study}/{label}", 2, config) for label in REFERENCES)
     titles = {
