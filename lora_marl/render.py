@@ -1,4 +1,4 @@
-"""Frames of a network, without a display: text, or a picture of nodes coloured by spreading factor.
+"""Frames of an environment, without a display: text, or a picture. `MapFrame` is a map of nodes by spreading factor.
 
 Pictures need matplotlib (the extra `scripts`), which is imported where one is drawn.
 """
@@ -9,7 +9,7 @@ import os
 import sys
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,9 +31,19 @@ _BAR = 40
 _WINDOW = "lora_marl"
 
 
+class Frame(Protocol):
+    """What there is to see of one replica."""
+
+    def text(self) -> str:
+        """In words."""
+
+    def draw(self, figure: Any) -> None:
+        """On a figure of matplotlib."""
+
+
 @dataclass(frozen=True, kw_only=True)
-class Frame:
-    """What there is to see of one replica.
+class MapFrame:
+    """A network: where nodes are, what they send with and what came of it.
 
     Attributes:
         scenario: As it is now.
@@ -65,10 +75,29 @@ class Frame:
         """Spreading factors. `[N]`"""
         return np.array(self.scenario.region.spreading_factors)[self.points[:, 0]]
 
+    def text(self) -> str:
+        """What came of the last step, and how many nodes use each spreading factor."""
+        nodes, scenario = int(self.active.sum()), self.scenario
+        size = f"{nodes} of {len(self.points)} nodes, {scenario.gateways} gateway(s)"
+        lines = [f"{scenario.name} {self.when}: {size}", *self.lines]
+        for sf in scenario.region.spreading_factors:
+            count = int((self.sf[self.active] == sf).sum())
+            lines.append(f"SF{sf:<2} {count:6d} {'#' * round(_BAR * count / max(nodes, 1))}".rstrip())
+        return "\n".join(lines)
+
+    def draw(self, figure: Any) -> None:
+        """Gateways, nodes coloured by spreading factor, links to the nearest gateway."""
+        axes = figure.add_subplot(aspect="equal")
+        _draw_links(axes, self)
+        _draw_sites(axes, self)
+        axes.set(xlabel="x (m)", ylabel="y (m)")
+        axes.set_title(f"{self.scenario.name} {self.when}: {self.result}")
+        figure.legend(loc="outside lower center", ncols=4, fontsize="x-small", frameon=False)
+
 
 def packet_frame(
     scenario: Scenario, *, time_s: float, fates: NDArray[np.int8], sent: int, delivered: int, **shown: Any
-) -> Frame:
+) -> MapFrame:
     """The frame of an air of packets; `shown` are `node_xy_m`, `points` and `active`.
 
     Args:
@@ -81,7 +110,7 @@ def packet_frame(
     """
     share = f" ({delivered / sent:.1%})" if sent else ""
     counts = (f"{_spelled(fate)} {int((fates == fate).sum())}" for fate in FATES)
-    return Frame(
+    return MapFrame(
         scenario=scenario,
         when=f"at {time_s:g} s",
         result=f"{delivered} of {sent} delivered",
@@ -94,19 +123,8 @@ def packet_frame(
     )
 
 
-def ansi(frame: Frame) -> str:
-    """A summary in text: what came of the last step, and how many nodes use each spreading factor."""
-    nodes, scenario = int(frame.active.sum()), frame.scenario
-    size = f"{nodes} of {len(frame.points)} nodes, {scenario.gateways} gateway(s)"
-    lines = [f"{scenario.name} {frame.when}: {size}", *frame.lines]
-    for sf in scenario.region.spreading_factors:
-        count = int((frame.sf[frame.active] == sf).sum())
-        lines.append(f"SF{sf:<2} {count:6d} {'#' * round(_BAR * count / max(nodes, 1))}".rstrip())
-    return "\n".join(lines)
-
-
 def rgb_array(frame: Frame) -> NDArray[np.uint8]:
-    """A map: gateways, nodes coloured by spreading factor, links to the nearest gateway. uint8 `[H, W, 3]`
+    """A picture. uint8 `[H, W, 3]`
 
     Raises:
         ModuleNotFoundError: matplotlib is missing.
@@ -114,18 +132,13 @@ def rgb_array(frame: Frame) -> NDArray[np.uint8]:
     canvas_type, figure_type = _matplotlib()
     figure = figure_type(figsize=(SIDE_INCH, SIDE_INCH), dpi=DOTS_PER_INCH, layout="constrained")
     canvas = canvas_type(figure)
-    axes = figure.add_subplot(aspect="equal")
-    _draw_links(axes, frame)
-    _draw_sites(axes, frame)
-    axes.set(xlabel="x (m)", ylabel="y (m)")
-    axes.set_title(f"{frame.scenario.name} {frame.when}: {frame.result}")
-    figure.legend(loc="outside lower center", ncols=4, fontsize="x-small", frameon=False)
+    frame.draw(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba(), np.uint8)[..., :3].copy()
 
 
 def human(frame: Frame) -> None:
-    """Show the map in a window; without a display, warn and name what works there."""
+    """Show the picture in a window; without a display, warn and name what works there."""
     if not _has_display():
         warnings.warn("render_mode 'human' needs a display and there is none: use 'rgb_array' or 'ansi'", stacklevel=3)
         return
@@ -153,7 +166,7 @@ def _matplotlib() -> tuple[Any, Any]:
     return FigureCanvasAgg, Figure
 
 
-def _draw_links(axes: Any, frame: Frame) -> None:
+def _draw_links(axes: Any, frame: MapFrame) -> None:
     from matplotlib.collections import LineCollection
 
     nearest = distances_m(frame.node_xy_m, frame.gateway_xy_m).argmin(axis=-1)
@@ -164,7 +177,7 @@ def _draw_links(axes: Any, frame: Frame) -> None:
             axes.add_collection(LineCollection(list(links[drawn]), colors=colour, linewidths=0.8, label=name))
 
 
-def _draw_sites(axes: Any, frame: Frame) -> None:
+def _draw_sites(axes: Any, frame: MapFrame) -> None:
     for sf, colour in SF_COLOURS.items():
         x_m, y_m = frame.node_xy_m[frame.active & (frame.sf == sf)].T
         if len(x_m):

@@ -86,7 +86,7 @@ class Door:
             return None
         frame = self.game.frame()
         if self.render_mode == "ansi":
-            return render.ansi(frame)
+            return frame.text()
         if self.render_mode == "rgb_array":
             return render.rgb_array(frame)
         render.human(frame)

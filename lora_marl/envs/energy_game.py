@@ -25,7 +25,7 @@ from lora_marl.envs.codec import ActionCodec, ActionFormat
 from lora_marl.envs.energy_rewards import check_reward, terms
 from lora_marl.envs.features import Feature
 from lora_marl.envs.game import EnvSettings, Redraw
-from lora_marl.render import Frame
+from lora_marl.render import MapFrame
 
 EE_SCALE_BITS_PER_MJ = 10.0
 DISTANCE_SCALE_M, FARTHEST = 12_000.0, 4.0
@@ -135,10 +135,10 @@ class EnergyGame:
     def action_space(self) -> Discrete | MultiDiscrete:
         return self.codec.space()
 
-    def frame(self) -> Frame:
+    def frame(self) -> MapFrame:
         feasible, least, ee = self._feasible[0], self.settings.least_delivery, float(self.found.ee[0].sum())
         result = f"{ee:.4g} bits/mJ, {int((~feasible).sum())} violations"
-        return Frame(
+        return MapFrame(
             scenario=self.model.scenario,
             when=f"after step {self._cycle}",
             node_xy_m=self.model.scenario.node_xy_m,

@@ -22,7 +22,7 @@ from lora_marl.envs.codec import ActionCodec, ActionFormat
 from lora_marl.envs.features import NodeFeatures
 from lora_marl.envs.game import EnvSettings, Redraw, check_count
 from lora_marl.envs.rewards import Reward, Scales
-from lora_marl.render import Frame, packet_frame
+from lora_marl.render import MapFrame, packet_frame
 
 _AIR_SEEDS = 2**63
 
@@ -151,7 +151,7 @@ class UplinkGame:
     def action_space(self) -> Discrete | MultiDiscrete:
         return self.codec.space()
 
-    def frame(self) -> Frame:
+    def frame(self) -> MapFrame:
         scenario = self.air.scenario
         return packet_frame(
             scenario,

@@ -1,0 +1,191 @@
+"""Networks that share the air: who deploys what where, drawn into a scenario for every episode.
+
+Shape letters: `B` replicas, `N` nodes of all networks, network by network, `G` gateways likewise, `S` networks, `C`
+channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lora_marl.core.interference import Interference
+from lora_marl.core.propagation import path_loss_db
+from lora_marl.core.scenario import Change, Scenario
+from lora_marl.core.topology import distances_m, uniform_disc
+
+Rule = Literal["learns", "uniform", "adr"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """One network.
+
+    Attributes:
+        nodes: At least one for each group.
+        load: Its nodes send this many times as often as the radio's traffic says.
+        rule: `learns`: a server chooses for it; legacy that does not learn is `uniform` (every attempt on any channel)
+            or `adr` (any of the default channels, by adaptive data rate).
+        gateways: Of its own, side by side on its sector of the circle.
+        silent_s: Stretches of time, from and until, in which its nodes send nothing. s
+    """
+
+    nodes: int = 100
+    load: float = 1.0
+    rule: Rule = "learns"
+    gateways: int = 1
+    silent_s: tuple[tuple[float, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("nodes", "gateways"):
+            if not (getattr(self, name) >= 1 and getattr(self, name) == int(getattr(self, name))):
+                raise ValueError(f"deployment.{name}: {getattr(self, name)!r} is not a whole number of at least 1")
+        if not 0.0 < self.load < np.inf:
+            raise ValueError(f"deployment.load: {self.load} is not a number above 0")
+        if self.rule not in get_args(Rule):
+            raise ValueError(f"deployment.rule: {self.rule!r} is not one of {', '.join(get_args(Rule))}")
+        if any(not 0.0 <= from_s < until_s for from_s, until_s in self.silent_s):
+            raise ValueError(f"deployment.silent_s: {self.silent_s} has a stretch that does not end after it begins")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coexistence:
+    """Networks in one place, and what disturbs all of them.
+
+    Attributes:
+        name: For tables and run folders.
+        deployments: The networks. `[S]`
+        radio: What all have in common: a scenario whose nodes, gateways and interference are replaced.
+        radius_m: Nodes are spread evenly over a disc. m
+        circle_m: Gateways stand on a circle around its centre. m
+        offset_m: Added to every distance before the path loss is taken. m
+        occupancy: Share of time of external interference, in any order; every replica permutes it over the channels.
+            `[C]`
+        moves_s: It is permuted anew after each such time; None: never. s
+        burst_s, burst_dbm: See `Interference`.
+        alarm_probability: That an alarm begins in a network in an interval of `alarm_step_s`.
+        alarm_step_s: s
+        alarm_steps: Intervals that it lasts.
+        alarm_factor: Nodes send this many times as often meanwhile.
+    """
+
+    name: str = "coexistence"
+    deployments: tuple[Deployment, ...]
+    radio: Scenario
+    radius_m: float = 1200.0
+    circle_m: float = 400.0
+    offset_m: float = 20.0
+    occupancy: tuple[float, ...] | None = None
+    moves_s: float | None = None
+    burst_s: tuple[float, float] = (0.25, 0.75)
+    burst_dbm: tuple[float, float] = (-103.0, -97.0)
+    alarm_probability: float = 0.0
+    alarm_step_s: float = 60.0
+    alarm_steps: int = 3
+    alarm_factor: float = 3.0
+
+    def __post_init__(self) -> None:
+        channels = len(self.radio.region.channels_hz)
+        if not self.deployments:
+            raise ValueError("coexistence.deployments: needs at least one network")
+        if self.occupancy is not None and len(self.occupancy) != channels:
+            raise ValueError(f"coexistence.occupancy: {len(self.occupancy)} values; allowed is one for each channel, "
+                             f"{channels}")  # fmt: skip
+        for name in ("moves_s", "alarm_step_s", "alarm_factor", "radius_m"):
+            value = getattr(self, name)
+            if value is not None and not 0.0 < value < np.inf:
+                raise ValueError(f"coexistence.{name}: {value} is not a number above 0")
+        if not 0.0 <= self.alarm_probability <= 1.0:
+            raise ValueError(f"coexistence.alarm_probability: {self.alarm_probability} is not from 0 to 1")
+
+    @property
+    def nodes(self) -> int:
+        """`N`"""
+        return sum(deployment.nodes for deployment in self.deployments)
+
+    @property
+    def node_network(self) -> NDArray[np.int64]:
+        """`[N]`"""
+        return np.repeat(np.arange(len(self.deployments)), [deployment.nodes for deployment in self.deployments])
+
+    @property
+    def gateway_network(self) -> NDArray[np.int64]:
+        """`[G]`"""
+        return np.repeat(np.arange(len(self.deployments)), [deployment.gateways for deployment in self.deployments])
+
+    def draw(self, rngs: Sequence[np.random.Generator], until_s: float) -> Scenario:
+        """A scenario of `B` replicas; replica b depends on `rngs[b]` alone.
+
+        Args:
+            rngs: `[B]`
+            until_s: Nothing changes from here on. s
+        """
+        drawn = [self._draw_replica(rng, until_s) for rng in rngs]
+        node_xy_m, occupancy, factor = (np.stack(parts) for parts in zip(*drawn, strict=True))
+        gateway_xy_m = self._gateways()
+        loss_db = path_loss_db(self.radio.propagation, distances_m(node_xy_m, gateway_xy_m) + self.offset_m,
+                               carrier_hz=self.radio.carrier_hz)  # fmt: skip
+        times_s, rates = self._rates(until_s, factor)
+        mean_s = np.asarray(self.radio.traffic.interval_s, np.float64)
+        with np.errstate(divide="ignore"):
+            interval_s = (mean_s / rates)[..., self.node_network]  # [B, times, N]
+        changes = [
+            Change(at_s=float(at_s), values={"traffic.interval_s": interval_s[:, i]})
+            for i, at_s in enumerate(times_s) if i and np.any(rates[:, i] != rates[:, i - 1])
+        ]  # fmt: skip
+        values: dict[str, Any] = {}
+        if self.occupancy is not None:
+            values["interference"] = Interference(
+                occupancy=occupancy[:, 0], burst_s=self.burst_s, power_dbm=self.burst_dbm
+            )
+            changes += [
+                Change(at_s=(i + 1) * float(self.moves_s or 0.0), values={"interference.occupancy": moved})
+                for i, moved in enumerate(np.moveaxis(occupancy[:, 1:], 1, 0))
+            ]
+        return replace(
+            self.radio,
+            name=self.name,
+            node_xy_m=node_xy_m,
+            gateway_xy_m=gateway_xy_m,
+            node_network=self.node_network,
+            gateway_network=self.gateway_network,
+            path_loss_db=loss_db,
+            traffic=replace(self.radio.traffic, interval_s=interval_s[:, 0]),
+            changes=tuple(sorted(changes, key=lambda change: change.at_s)),
+            **values,
+        )
+
+    def _draw_replica(self, rng: np.random.Generator, until_s: float) -> tuple[NDArray, NDArray, NDArray]:
+        """Positions `[N, 2]`, occupancies `[moves + 1, C]` and factors of alarms on the rates `[steps, S]`."""
+        node_xy_m = uniform_disc(rng, self.nodes, self.radius_m)
+        moves = 0 if self.moves_s is None else int(np.ceil(until_s / self.moves_s)) - 1
+        occupancy = [rng.permutation(self.occupancy or (0.0,)) for _ in range(moves + 1)]
+        steps = int(np.ceil(until_s / self.alarm_step_s))
+        begins = rng.random((steps, len(self.deployments))) < self.alarm_probability
+        alarmed = np.zeros_like(begins)
+        for later in range(min(self.alarm_steps, steps)):
+            alarmed[later:] |= begins[: steps - later]
+        return node_xy_m, np.array(occupancy), np.where(alarmed, self.alarm_factor, 1.0)
+
+    def _gateways(self) -> NDArray[np.float64]:
+        """Evenly on the circle. `[G, 2]` m"""
+        gateways = len(self.gateway_network)
+        angle = 2.0 * np.pi * np.arange(gateways) / gateways
+        return self.circle_m * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+
+    def _rates(self, until_s: float, factor: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Times at which rates may change `[times]`, 0 first, and rates from then on, relative. `[B, times, S]`"""
+        times = {0.0} | {edge for each in self.deployments for stretch in each.silent_s for edge in stretch}
+        if self.alarm_probability > 0.0:
+            times |= set((self.alarm_step_s * np.arange(factor.shape[1])).tolist())
+        times_s = np.array(sorted(time_s for time_s in times if time_s < until_s))
+        rates = factor[:, (times_s / self.alarm_step_s).astype(int)]
+        for s, deployment in enumerate(self.deployments):
+            rates[..., s] *= deployment.load
+            for from_s, to_s in deployment.silent_s:
+                rates[:, (times_s >= from_s) & (times_s < to_s), s] = 0.0
+        return times_s, rates

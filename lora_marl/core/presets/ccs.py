@@ -1,0 +1,120 @@
+"""Networks of the coordination service: those of the study, and lawful ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+
+from lora_marl.core import tables
+from lora_marl.core.coexistence import Coexistence, Deployment, Rule
+from lora_marl.core.downlink import Downlink
+from lora_marl.core.propagation import Propagation
+from lora_marl.core.reception import Reception
+from lora_marl.core.region import REGIONS
+from lora_marl.core.scenario import Scenario
+from lora_marl.core.traffic import Traffic
+
+OCCUPANCY = (0.01, 0.05, 0.10, 0.15, 0.55, 0.60, 0.65, 0.70)
+INTERVAL_S = 60.0
+MOVES_S = 30 * INTERVAL_S
+RECEIVE_MJ = 3.0
+"""Of the receive windows of an attempt. mJ"""
+
+_PERIOD_S = 20.0
+_LAWFUL = 10
+
+
+def ccs_study(
+    deployments: int | Sequence[Deployment] = 2,
+    *,
+    load: float = 1.0,
+    interference: Literal["dynamic", "static", "none"] = "dynamic",
+    **others: Any,
+) -> Coexistence:
+    """Networks of 100 nodes that learn, with free acknowledgements and a duty cycle of 10 %.
+
+    Args:
+        deployments: The networks, or how many.
+        load: Times that of one frame every 20 s and node, on top of each network's own.
+        interference: `dynamic` moves every 30 minutes, `static` never.
+        others: Further fields of `Coexistence`.
+
+    Raises:
+        ValueError: an unknown interference, or no networks.
+
+    Source: paper 000 describes no radio; this is the scenario of our study of it.
+    """
+    return _coexistence("ccs_study", _radio(_PERIOD_S / load), _listed(deployments), interference, others)
+
+
+def ccs_eu868(
+    deployments: int | Sequence[Deployment] = 2,
+    *,
+    load: float = 1.0,
+    interference: Literal["dynamic", "static", "none"] = "dynamic",
+    acknowledgements: Literal["free", "downlink"] = "downlink",
+    **others: Any,
+) -> Coexistence:
+    """Networks of 1,000 nodes under EU868's duty cycles: the same offered load as `ccs_study`, ten times the period.
+
+    Acknowledgements of 13 bytes are downlinks that gateways may send 1 % of the time in RX1 and 10 % in RX2 (SF9), so at
+    a load of 1 most are refused, and nodes repeat frames that were received: see the environment's page.
+
+    Args: as of `ccs_study`, and
+        acknowledgements: `free` ones arrive at once and always.
+    """
+    radio = replace(
+        _radio(_LAWFUL * _PERIOD_S / load),
+        feedback=acknowledgements,
+        downlink=Downlink(payload_bytes=13, rx2_sf=9, interference=False),
+    )
+    radio = radio.with_values({"traffic.duty_cycle": 0.01})
+    return _coexistence("ccs_eu868", radio, _listed(deployments, nodes=1000), interference, others)
+
+
+def _listed(deployments: int | Sequence[Deployment], nodes: int = 100) -> tuple[Deployment, ...]:
+    if isinstance(deployments, int):
+        return (Deployment(nodes=nodes),) * deployments
+    return tuple(deployments)
+
+
+def legacy(rule: Rule = "uniform", nodes: int = 100) -> Deployment:
+    """A network that does not learn."""
+    return Deployment(nodes=nodes, rule=rule)
+
+
+def _radio(interval_s: float) -> Scenario:
+    """What all networks have in common."""
+    return Scenario(
+        name="ccs",
+        node_xy_m=np.zeros((1, 2)),
+        region=replace(REGIONS["EU868"], tp_dbm=(2.0, 5.0, 8.0, 11.0, 14.0)),
+        propagation=Propagation(shadowing_db=4.0, shadowing="link", shadowing_common_share=0.64, fading="rayleigh"),
+        reception=Reception(
+            spared_preamble_symbols=0.0,
+            sensitivity_dbm=tables.SENSITIVITY_DBM["mmalora"],
+            inter_sf="sir_energy",
+            sir_db=tables.SIR_DB["norel"],
+        ),
+        traffic=Traffic(
+            interval_s=interval_s, after_end=False, payload_bytes=20, duty_cycle=0.1, queued=True, confirmed=True
+        ),
+        energy="supply",
+        supply="norel",
+        receive_mj=RECEIVE_MJ,
+    )
+
+
+def _coexistence(
+    name: str, radio: Scenario, deployments: tuple[Deployment, ...], interference: str, others: dict[str, Any]
+) -> Coexistence:
+    if interference not in ("dynamic", "static", "none"):
+        raise ValueError(f"interference: {interference!r} is not one of dynamic, static, none")
+    disturbed = {
+        "occupancy": None if interference == "none" else OCCUPANCY,
+        "moves_s": MOVES_S if interference == "dynamic" else None,
+    }
+    return Coexistence(**{"name": name, "deployments": deployments, "radio": radio} | disturbed | others)

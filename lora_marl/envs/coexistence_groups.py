@@ -1,0 +1,136 @@
+"""Who belongs together in a drawn scenario, and the sums of outcomes over groups and networks.
+
+Shape letters: `B` replicas, `N` nodes, `G` gateways, `S` networks, `Q` groups of a network, `C` channels, `O` offsets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lora_marl.core.outcome import Outcome
+from lora_marl.core.scenario import Scenario
+
+MARGIN_DB, FULL_DBM = 8.0, 14.0
+"""A node's least spreading factor leaves this margin over sensitivity at this power."""
+
+OFFSETS = 3
+"""Steps above it that a server may ask for: 0, 1, 2."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Groups:
+    """The groups of every network: equal parts of its nodes, from the best link to the worst.
+
+    Attributes:
+        networks, groups: `S` and `Q`.
+        network: Of each node. `[N]`
+        group: Of each node within its network. `[B, N]`
+        least_sf: Index of each node's least spreading factor. `[B, N]`
+        gain_db: Received minus transmitted power at the best own gateway. `[B, N]`
+        first: First node of each network. `[S]`
+    """
+
+    networks: int
+    groups: int
+    network: NDArray[np.int64]
+    group: NDArray[np.int64]
+    least_sf: NDArray[np.int64]
+    gain_db: NDArray[np.float64]
+    first: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, scenario: Scenario, link_gain_db: NDArray[np.float64], groups: int) -> Groups:
+        """Those of a scenario whose nodes are listed network by network; `link_gain_db [B, N, G]`."""
+        network, gateways = np.asarray(scenario.node_network), np.asarray(scenario.gateway_network)
+        own = network[:, None] == gateways[None, :]
+        gain_db = np.where(own, link_gain_db, -np.inf).max(axis=-1)
+        first, sizes = np.unique(network, return_index=True, return_counts=True)[1:]
+        if sizes.min() < groups:
+            raise ValueError(f"groups: {groups}; network {int(sizes.argmin())} has {sizes.min()} nodes")
+        group = np.empty(gain_db.shape, np.int64)
+        for at, size in zip(first, sizes, strict=True):
+            order = np.argsort(np.argsort(-gain_db[:, at : at + size], axis=-1, kind="stable"), axis=-1)
+            group[:, at : at + size] = order * groups // size
+        sf, bw_hz = np.array(scenario.region.spreading_factors), np.array(scenario.region.bandwidths_hz[:1])
+        needed_db = scenario.reception.sensitivities_dbm(sf, bw_hz)[:, 0] + MARGIN_DB - FULL_DBM
+        enough = gain_db[..., None] >= needed_db
+        least_sf = np.where(enough.any(axis=-1), enough.argmax(axis=-1), len(sf) - 1)
+        return cls(networks=len(first), groups=groups, network=network, group=group, least_sf=least_sf,
+                   gain_db=gain_db, first=first)  # fmt: skip
+
+    @property
+    def row(self) -> NDArray[np.int64]:
+        """Each node's group among those of all networks, network by network. `[B, N]`"""
+        return self.network * self.groups + self.group
+
+    def sums(self, values: NDArray) -> NDArray[np.float64]:
+        """Sums over the nodes of each group. `[B, N]` -> `[B, S, Q]`"""
+        rows = self.networks * self.groups
+        flat = self.row + rows * np.arange(len(values))[:, None]
+        summed = np.bincount(flat.ravel(), np.asarray(values, np.float64).ravel(), rows * len(values))
+        return summed.reshape(len(values), self.networks, self.groups)
+
+    def network_sums(self, values: NDArray) -> NDArray:
+        """Sums over the nodes of each network. `[B, N, ...]` -> `[B, S, ...]`"""
+        return np.add.reduceat(values, self.first, axis=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Books:
+    """What came of an interval, by group and by network.
+
+    Attributes:
+        attempts, received: Packets that ended, and those that an own gateway received. `[B, S, Q]`
+        energy_mj: `[B, S, Q]` mJ
+        frames_delivered, frames_lost: Frames of which an attempt was received, or none before the last one failed or
+            at a full queue. `[B, S, Q]`
+        delay_s: Sum over delivered frames, from birth to first reception. `[B, S, Q]` s
+        queued: Frames that wait at the end, mean per node. `[B, S]`
+        channel_attempts, channel_received: `[B, S, C]`
+        channel_airtime_s: `[B, S, C]` s
+        offset_attempts, offset_received: By steps above each node's least spreading factor; where those end, by the
+            smallest. `[B, S, O]`
+    """
+
+    attempts: NDArray[np.float64]
+    received: NDArray[np.float64]
+    energy_mj: NDArray[np.float64]
+    frames_delivered: NDArray[np.float64]
+    frames_lost: NDArray[np.float64]
+    delay_s: NDArray[np.float64]
+    queued: NDArray[np.float64]
+    channel_attempts: NDArray[np.int64]
+    channel_received: NDArray[np.int64]
+    channel_airtime_s: NDArray[np.float64]
+    offset_attempts: NDArray[np.int64]
+    offset_received: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, outcome: Outcome, groups: Groups, channels: slice) -> Books:
+        """The sums of an outcome whose arms count packets; `channels`: the arms of channels."""
+        sent, sizes = outcome.sent, np.bincount(groups.network)
+        by_channel = outcome.arm_sent[..., channels]
+        share = by_channel / np.maximum(sent, 1)[..., None]
+        return cls(
+            attempts=groups.sums(sent),
+            received=groups.sums(outcome.delivered),
+            energy_mj=groups.sums(outcome.energy_mj),
+            frames_delivered=groups.sums(outcome.frames_delivered),
+            frames_lost=groups.sums(outcome.frames_lost + outcome.dropped),
+            delay_s=groups.sums(outcome.delay_s),
+            queued=groups.network_sums(outcome.queued) / sizes,
+            channel_attempts=groups.network_sums(by_channel),
+            channel_received=groups.network_sums(outcome.arm_delivered[..., channels]),
+            channel_airtime_s=groups.network_sums(share * outcome.airtime_s[..., None]),
+            offset_attempts=groups.network_sums(_by_offset(outcome.arm_sent, groups.least_sf)),
+            offset_received=groups.network_sums(_by_offset(outcome.arm_delivered, groups.least_sf)),
+        )
+
+
+def _by_offset(arms: NDArray[np.int64], least_sf: NDArray[np.int64], highest: int = 5) -> NDArray[np.int64]:
+    """Packets by steps above the node's least spreading factor. `[B, N, K]` -> `[B, N, O]`"""
+    sf = least_sf[..., None] + np.arange(OFFSETS)
+    return np.where(sf <= highest, np.take_along_axis(arms, np.minimum(sf, highest), axis=-1), 0)

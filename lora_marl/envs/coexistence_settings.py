@@ -1,0 +1,54 @@
+"""The arguments of the coexistence environments.
+
+Shape letters: `S` networks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+import numpy as np
+
+from lora_marl.core.coexistence import Coexistence
+from lora_marl.envs.coexistence_rewards import DEFAULT
+from lora_marl.envs.game import EnvSettings, check_count
+
+Decider = Literal["server", "group"]
+Indicator = Literal["external", "all", "none"]
+OperatingPoints = Literal["per_interval", "per_packet"]
+Success = Literal["received", "acknowledged"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoexistenceSettings(EnvSettings):
+    """The arguments of the coexistence environments; described on the page of `lora_marl.envs.coexistence_v0`."""
+
+    max_cycles: int = 240
+    coexistence: Coexistence | None = None
+    decider: Decider = "server"
+    operating_points: OperatingPoints = "per_interval"
+    interval_s: float = 60.0
+    groups: int = 4
+    tp_dbm: Sequence[float] = (8.0, 14.0)
+    interference_indicator: Indicator = "external"
+    reward: Mapping[str, float] | Sequence[Mapping[str, float]] = field(default_factory=lambda: dict(DEFAULT))
+    success: Success = "received"
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("threads", "groups"):
+            check_count(name, getattr(self, name))
+        known = {"decider": Decider, "interference_indicator": Indicator, "operating_points": OperatingPoints,
+                 "success": Success}  # fmt: skip
+        for name, literal in known.items():
+            if getattr(self, name) not in get_args(literal):
+                raise ValueError(f"{name}: {getattr(self, name)!r} is not one of {', '.join(get_args(literal))}")
+        if self.operating_points == "per_packet" and self.decider == "server":
+            raise ValueError("operating_points: 'per_packet' needs decider 'group', whose action is a distribution")
+        if not 0.0 < self.interval_s < np.inf:
+            raise ValueError(f"interval_s: {self.interval_s} is not a number of seconds above 0")
+        if not isinstance(self.coexistence, (Coexistence, type(None))):
+            raise ValueError(f"coexistence: {self.coexistence!r} is not a lora_marl.core.coexistence.Coexistence")
