@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +66,7 @@ class Coexistence:
         occupancy: Share of time of external interference, in any order; every replica permutes it over the channels.
             `[C]`
         moves_s: It is permuted anew after each such time; None: never. s
+        load_range: Every replica draws a factor on all loads, log-uniform.
         burst_s, burst_dbm: See `Interference`.
         alarm_probability: That an alarm begins in a network in an interval of `alarm_step_s`.
         alarm_step_s: s
@@ -81,6 +82,7 @@ class Coexistence:
     offset_m: float = 20.0
     occupancy: tuple[float, ...] | None = None
     moves_s: float | None = None
+    load_range: tuple[float, float] = (1.0, 1.0)
     burst_s: tuple[float, float] = (0.25, 0.75)
     burst_dbm: tuple[float, float] = (-103.0, -97.0)
     alarm_probability: float = 0.0
@@ -99,6 +101,8 @@ class Coexistence:
             value = getattr(self, name)
             if value is not None and not 0.0 < value < np.inf:
                 raise ValueError(f"coexistence.{name}: {value} is not a number above 0")
+        if not 0.0 < self.load_range[0] <= self.load_range[1] < np.inf:
+            raise ValueError(f"coexistence.load_range: {self.load_range} is not two numbers above 0 that ascend")
         if not 0.0 <= self.alarm_probability <= 1.0:
             raise ValueError(f"coexistence.alarm_probability: {self.alarm_probability} is not from 0 to 1")
 
@@ -124,52 +128,45 @@ class Coexistence:
             rngs: `[B]`
             until_s: Nothing changes from here on. s
         """
-        drawn = [self._draw_replica(rng, until_s) for rng in rngs]
-        node_xy_m, occupancy, factor = (np.stack(parts) for parts in zip(*drawn, strict=True))
-        gateway_xy_m = self._gateways()
-        loss_db = path_loss_db(self.radio.propagation, distances_m(node_xy_m, gateway_xy_m) + self.offset_m,
-                               carrier_hz=self.radio.carrier_hz)  # fmt: skip
-        times_s, rates = self._rates(until_s, factor)
-        mean_s = np.asarray(self.radio.traffic.interval_s, np.float64)
-        with np.errstate(divide="ignore"):
-            interval_s = (mean_s / rates)[..., self.node_network]  # [B, times, N]
-        changes = [
-            Change(at_s=float(at_s), values={"traffic.interval_s": interval_s[:, i]})
-            for i, at_s in enumerate(times_s) if i and np.any(rates[:, i] != rates[:, i - 1])
-        ]  # fmt: skip
-        values: dict[str, Any] = {}
+        node_xy_m, occupancy, rates = (
+            np.stack(parts) for parts in zip(*(self._draw_replica(rng, until_s) for rng in rngs), strict=True)
+        )
+        gateway_xy_m, radio = self._gateways(), self.radio
+        apart_m = distances_m(node_xy_m, gateway_xy_m) + self.offset_m
+        interval_s, changes = self._traffic(until_s, rates)
+        interference = None
         if self.occupancy is not None:
-            values["interference"] = Interference(
-                occupancy=occupancy[:, 0], burst_s=self.burst_s, power_dbm=self.burst_dbm
-            )
+            interference = Interference(occupancy=occupancy[:, 0], burst_s=self.burst_s, power_dbm=self.burst_dbm)
             changes += [
-                Change(at_s=(i + 1) * float(self.moves_s or 0.0), values={"interference.occupancy": moved})
-                for i, moved in enumerate(np.moveaxis(occupancy[:, 1:], 1, 0))
+                Change(at_s=i * float(self.moves_s or 0.0), values={"interference.occupancy": occupancy[:, i]})
+                for i in range(1, occupancy.shape[1])
             ]
         return replace(
-            self.radio,
+            radio,
             name=self.name,
             node_xy_m=node_xy_m,
             gateway_xy_m=gateway_xy_m,
             node_network=self.node_network,
             gateway_network=self.gateway_network,
-            path_loss_db=loss_db,
-            traffic=replace(self.radio.traffic, interval_s=interval_s[:, 0]),
+            path_loss_db=path_loss_db(radio.propagation, apart_m, carrier_hz=radio.carrier_hz),
+            traffic=replace(radio.traffic, interval_s=interval_s),
+            interference=interference,
             changes=tuple(sorted(changes, key=lambda change: change.at_s)),
-            **values,
         )
 
     def _draw_replica(self, rng: np.random.Generator, until_s: float) -> tuple[NDArray, NDArray, NDArray]:
-        """Positions `[N, 2]`, occupancies `[moves + 1, C]` and factors of alarms on the rates `[steps, S]`."""
+        """Positions `[N, 2]`, occupancies `[moves + 1, C]`, and rates without silences by alarm step `[steps, S]`."""
         node_xy_m = uniform_disc(rng, self.nodes, self.radius_m)
         moves = 0 if self.moves_s is None else int(np.ceil(until_s / self.moves_s)) - 1
         occupancy = [rng.permutation(self.occupancy or (0.0,)) for _ in range(moves + 1)]
+        low, high = self.load_range
+        rates = np.exp(rng.uniform(np.log(low), np.log(high))) * np.array([each.load for each in self.deployments])
         steps = int(np.ceil(until_s / self.alarm_step_s))
-        begins = rng.random((steps, len(self.deployments))) < self.alarm_probability
+        begins = rng.random((steps, len(rates))) < self.alarm_probability
         alarmed = np.zeros_like(begins)
         for later in range(min(self.alarm_steps, steps)):
             alarmed[later:] |= begins[: steps - later]
-        return node_xy_m, np.array(occupancy), np.where(alarmed, self.alarm_factor, 1.0)
+        return node_xy_m, np.array(occupancy), rates * np.where(alarmed, self.alarm_factor, 1.0)
 
     def _gateways(self) -> NDArray[np.float64]:
         """Evenly on the circle. `[G, 2]` m"""
@@ -177,15 +174,19 @@ class Coexistence:
         angle = 2.0 * np.pi * np.arange(gateways) / gateways
         return self.circle_m * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
 
-    def _rates(self, until_s: float, factor: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Times at which rates may change `[times]`, 0 first, and rates from then on, relative. `[B, times, S]`"""
+    def _traffic(self, until_s: float, rates: NDArray[np.float64]) -> tuple[NDArray[np.float64], list[Change]]:
+        """Mean intervals at first `[B, N]`, in s, and their changes; `rates [B, steps, S]`."""
         times = {0.0} | {edge for each in self.deployments for stretch in each.silent_s for edge in stretch}
         if self.alarm_probability > 0.0:
-            times |= set((self.alarm_step_s * np.arange(factor.shape[1])).tolist())
+            times |= set((self.alarm_step_s * np.arange(rates.shape[1])).tolist())
         times_s = np.array(sorted(time_s for time_s in times if time_s < until_s))
-        rates = factor[:, (times_s / self.alarm_step_s).astype(int)]
+        rates = rates[:, (times_s / self.alarm_step_s).astype(int)]
         for s, deployment in enumerate(self.deployments):
-            rates[..., s] *= deployment.load
             for from_s, to_s in deployment.silent_s:
                 rates[:, (times_s >= from_s) & (times_s < to_s), s] = 0.0
-        return times_s, rates
+        with np.errstate(divide="ignore"):
+            interval_s = (np.asarray(self.radio.traffic.interval_s, np.float64) / rates)[..., self.node_network]
+        changed = [i for i in range(1, len(times_s)) if np.any(rates[:, i] != rates[:, i - 1])]
+        return interval_s[:, 0], [
+            Change(at_s=float(times_s[i]), values={"traffic.interval_s": interval_s[:, i]}) for i in changed
+        ]

@@ -92,6 +92,34 @@ def energy_per_delivered_mj(energy_mj: ArrayLike, delivered: ArrayLike) -> Any:
     return _ratio(energy_mj, delivered)
 
 
+def attempts_per_delivered(attempts: ArrayLike, delivered: ArrayLike) -> Any:
+    """Attempts per frame delivered (ATP): [...] attempts, [...] frames -> [...].
+
+    Where nearly all frames get through it is the inverse of the received share of attempts, so both tell the same fact.
+
+    Source: paper 000, KPIs.
+    """
+    return _ratio(attempts, delivered)
+
+
+def channel_overlap(airtime_s: ArrayLike) -> Any:
+    """How far networks use the same channels: the cosine of their airtimes by channel, mean over pairs of networks.
+
+    Args:
+        airtime_s: [..., S, C] s
+
+    Returns:
+        1: all in the same shares; 0: no channel is used by two. nan where fewer than two networks sent. [...]
+    """
+    used = np.asarray(airtime_s, dtype=np.float64)
+    length = np.sqrt((used**2).sum(axis=-1, keepdims=True))
+    unit = np.divide(used, length, out=np.zeros_like(used), where=length > 0.0)
+    cosines = unit @ np.swapaxes(unit, -1, -2)
+    senders = (length[..., 0] > 0.0).sum(axis=-1)
+    both = cosines.sum(axis=(-1, -2)) - senders
+    return _ratio(both, senders * (senders - 1))
+
+
 def utility(
     pdr: ArrayLike,
     ee_bits_per_mj: ArrayLike,

@@ -31,7 +31,9 @@ def network_table(channels: int, queue_frames: int) -> tuple[Feature, ...]:
     return (
         Feature("received_channel", "2 x - 1", -1, 1, "received share of attempts by channel", each),
         Feature("share_channel", "2 x", 0, 2, "share of own attempts by channel", each),
-        Feature("busy_channel", f"level / {LEVEL_SCALE:g}", 0, 2, "how busy others keep the channel, levels 0 to 5", each),
+        Feature(
+            "busy_channel", f"level / {LEVEL_SCALE:g}", 0, 2, "how busy others keep the channel, levels 0 to 5", each
+        ),
         Feature("received_offset", "2 x - 1", -1, 1, "received share of attempts by offset above least SF", offsets),
         Feature("share_offset", "share", 0, 1, "share of own attempts by offset", offsets),
         Feature("prr", "2 x - 1", -1, 1, "received share of all attempts"),
@@ -47,7 +49,9 @@ def group_table(groups: int, prefix: str) -> tuple[Feature, ...]:
     return (
         Feature(f"{prefix}is", "flag", 0, 1, "which group it is, from the best links to the worst", each),
         Feature(f"{prefix}received", "2 x - 1", -1, 1, "received share of the group's attempts"),
-        Feature(f"{prefix}energy", "ratio - 1", -1, MOST_ENERGY, "its energy per attempt over that at least SF, 14 dBm"),
+        Feature(
+            f"{prefix}energy", "ratio - 1", -1, MOST_ENERGY, "its energy per attempt over that at least SF, 14 dBm"
+        ),
     )
 
 

@@ -183,9 +183,7 @@ class CoexistenceGame:
         lost = self.settings.success == "acknowledged" and self.coexistence.radio.feedback == "downlink"
         answered = self.groups.sums(outcome.downlinks_received) if lost else self.books.received
         terms = rewards.terms(self.books, answered, self.reference_mj, self.settings.interval_s)
-        self._terms = {
-            name: self._weights[name][:, None] * term[:, self.learning] for name, term in terms.items()
-        }
+        self._terms = {name: self._weights[name][:, None] * term[:, self.learning] for name, term in terms.items()}
 
     def _busy(self, outcome: Outcome) -> NDArray[np.float64] | None:
         """What the indicator measures: share of time that others kept each channel busy. `[B, S, C]`"""
@@ -216,4 +214,3 @@ def _reference_mj(scenario: Scenario, groups: Groups) -> NDArray[np.float64]:
     power_mw = float(phy.tx_power_mw(FULL_DBM, scenario.energy, supply=scenario.supply))
     sizes = groups.sums(np.ones_like(airtime_s))
     return groups.sums(airtime_s * power_mw + scenario.receive_mj) / sizes
-

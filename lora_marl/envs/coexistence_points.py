@@ -1,6 +1,7 @@
 """From what servers choose to what nodes send with.
 
-Shape letters: `B` replicas, `N` nodes, `R` groups of learning networks, `A` actions of a group, `K` points of a mixture.
+Shape letters: `B` replicas, `N` nodes, `R` groups of learning networks, `A` actions of a group, `K` points of a
+mixture.
 """
 
 from __future__ import annotations

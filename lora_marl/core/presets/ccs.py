@@ -60,8 +60,8 @@ def ccs_eu868(
 ) -> Coexistence:
     """Networks of 1,000 nodes under EU868's duty cycles: the same offered load as `ccs_study`, ten times the period.
 
-    Acknowledgements of 13 bytes are downlinks that gateways may send 1 % of the time in RX1 and 10 % in RX2 (SF9), so at
-    a load of 1 most are refused, and nodes repeat frames that were received: see the environment's page.
+    Acknowledgements of 13 bytes are downlinks that gateways may send 1 % of the time in RX1 and 10 % in RX2 (SF9), so
+    at a load of 1 most are refused, and nodes repeat frames that were received.
 
     Args: as of `ccs_study`, and
         acknowledgements: `free` ones arrive at once and always.

@@ -1,0 +1,81 @@
+"""Networks that share the air: who deploys what, and what learns there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from lora_marl.config.section import Section
+from lora_marl.core.coexistence import Coexistence, Deployment, Rule
+from lora_marl.core.presets import ccs
+
+LEARNERS = ("dqn", "pg")
+
+
+class NetworkConfig(Section):
+    """One network.
+
+    Attributes:
+        learner: Its server learns by `dqn` or `pg`; or it is legacy, `uniform` or `adr`.
+        vendor: Whose trained policy the server begins with; None: the run's.
+        nodes: None: as many as the preset has.
+        load: On top of the run's.
+        gateways: Of its own.
+        silent_s: Stretches in which its nodes send nothing. s
+    """
+
+    learner: Literal["dqn", "pg", "uniform", "adr"] = "pg"
+    vendor: int | None = Field(default=None, ge=0)
+    nodes: PositiveInt | None = None
+    load: PositiveFloat = 1.0
+    gateways: PositiveInt = 1
+    silent_s: tuple[tuple[float, float], ...] = ()
+
+    def build(self, nodes: int) -> Deployment:
+        """The deployment; `nodes` where it states none."""
+        rule: Rule = "learns" if self.learner in LEARNERS else self.learner
+        return Deployment(nodes=self.nodes or nodes, load=self.load, rule=rule, gateways=self.gateways,
+                          silent_s=self.silent_s)  # fmt: skip
+
+
+class CoexistenceConfig(Section):
+    """A run of coexisting networks; its learners are ways of coordinating them.
+
+    Attributes:
+        preset: `ccs_study`, or `ccs_eu868`: ten times the nodes and lawful duty cycles.
+        networks: In the order of their numbers.
+        load: Of all.
+        interference: `dynamic`, `static` or `none`.
+        acknowledgements: `free`, or `downlink` (`ccs_eu868` alone).
+        intervals: Of an episode, a minute each.
+        indicator: What servers measure of others: `external`, `all` or `none`.
+        alarm_probability: That an alarm begins in a network in an interval.
+        vendors: Folder of trained policies, from the project's root.
+        vendor: Whose policies servers begin with.
+        online: Whether servers go on learning.
+    """
+
+    preset: Literal["ccs_study", "ccs_eu868"] = "ccs_study"
+    networks: tuple[NetworkConfig, ...] = (NetworkConfig(), NetworkConfig())
+    load: PositiveFloat = 1.0
+    interference: Literal["dynamic", "static", "none"] = "dynamic"
+    acknowledgements: Literal["free", "downlink"] = "free"
+    intervals: PositiveInt = 240
+    indicator: Literal["external", "all", "none"] = "external"
+    alarm_probability: float = Field(default=0.0, ge=0.0, le=1.0)
+    vendors: Path = Path("configs/ccs")
+    vendor: int = Field(default=0, ge=0)
+    online: bool = True
+
+    def build(self) -> Coexistence:
+        """The networks."""
+        shared = {"interference": self.interference, "alarm_probability": self.alarm_probability, "load": self.load}
+        if self.preset == "ccs_study":
+            if self.acknowledgements != "free":
+                raise ValueError("acknowledgements: 'downlink' needs the preset ccs_eu868, whose duty cycle is lawful")
+            return ccs.ccs_study([network.build(100) for network in self.networks], **shared)
+        return ccs.ccs_eu868(
+            [network.build(1000) for network in self.networks], acknowledgements=self.acknowledgements, **shared
+        )

@@ -1,0 +1,159 @@
+"""Networks that share the air: each network server chooses channel, data rate and power of its groups of nodes.
+
+```python
+from lora_marl.core.presets.ccs import ccs_study
+from lora_marl.envs import coexistence_v0
+
+env = coexistence_v0.parallel_env(coexistence=ccs_study(2), max_cycles=5)
+observations, infos = env.reset(seed=0)
+while env.agents:
+    actions = {agent: env.action_space(agent).sample() for agent in env.agents}
+    observations, rewards, terminations, truncations, infos = env.step(actions)
+```
+
+Several operators have deployed networks in the same place and on the same channels. Each has gateways, nodes and a
+server of its own, which knows what its own gateways received and nothing of the others. A node's packets disturb all
+gateways and count where its own receive them. Frames are confirmed: one that is not acknowledged is sent again, up to
+four times, while the next ones wait in a queue. Bursts of other technologies keep some channels busy, and move. A step
+is a control interval; a server sets one operating point for each group of its nodes, which holds for every attempt that
+starts in the interval. Networks that do not learn (legacy) play along, without agents.
+
+`env()` and `raw_env()` are the same game by turns. `reset_array` and `step_array` of the parallel environment play `B`
+replicas in one call.
+
+## Agents
+
+`server_0` ..., numbered by network, legacy left out; with `decider="group"` `group_0` ..., the groups of the first
+learning network, then those of the next. Groups are equal parts of a network's nodes, from the best links to its own
+gateways to the worst.
+
+## Actions
+
+A group's action is a number below 48, (channel * 3 + offset) * 2 + power: one of 8 channels, 0 to 2 steps above each
+node's least spreading factor (the first that leaves 8 dB over sensitivity at 14 dBm; SF12 is the highest), 8 or 14 dBm.
+Groups choose from `Discrete(48)`, servers from `MultiDiscrete([48] * 4)`, a number for each group. With
+`operating_points="per_packet"` a group's action is a weight for each of the 48, `Box(0, 1, (48,))`, and every attempt
+draws its own. No action is ever masked.
+
+## Observations
+
+What the server knows of its own network; averages over intervals give the newest a weight of 0.5. A group sees:
+
+{table}
+
+A server sees the features of its network once, and behind them the last six of each group as `group_0_...`. With
+`interference_indicator="none"` the levels stay 0.
+
+## Rewards
+
+The sum of `reward`'s terms, each times its weight, for each group; a server's are the means of its groups', by
+attempts.
+
+| term | formula |
+|---|---|
+| `delivery` | received / attempts |
+| `energy` | -(energy / attempts) / (energy of an attempt at least SF and 14 dBm) |
+| `delay` | -(delay / delivered frames) / interval, from a frame's birth to its first reception |
+
+By default 1, 0.1 and 0. A group without attempts has reward 0. Infos carry `attempts`, `received`, `energy_mj`,
+`frames_delivered`, `frames_lost` (given up, or born at a full queue), `delay_s` (summed over delivered frames) and each
+term as `reward_<term>`.
+
+## Starting state
+
+Positions, shadowing and which channels are busy are drawn at every reset; no frame waits. `reset(seed=...)` determines
+everything after it, over any number of episodes.
+
+## Episode end
+
+Truncation of all agents after `max_cycles` steps.
+
+## Arguments
+
+Of `parallel_env`, `raw_env` and `env`:
+
+- `coexistence`: The networks, a `lora_marl.core.coexistence.Coexistence`; None: `ccs_eu868()`, two lawful networks of
+  1,000 nodes whose acknowledgements are downlinks. `ccs_study()` has 100 nodes each and free acknowledgements.
+- `decider`: `server` or `group`.
+- `operating_points`: `per_interval`, or `per_packet` for deciders that give a distribution (groups).
+- `interval_s`: Length of a step.
+- `groups`: Q, groups of each network.
+- `tp_dbm`: Powers that may be chosen, ascending; any of the region's.
+- `interference_indicator`: What `busy_channel` measures: `external` bursts, `all` (packets of other networks as well,
+  where the own gateways can hear them), or `none`.
+- `reward`: Weights by term, or one such mapping for each learning network.
+- `success`: What the term `delivery` counts: attempts `received`, or `acknowledged`.
+- `threads`: That share the replicas.
+- `max_cycles`: Steps of an episode; interference and alarms are drawn for as many at `reset`.
+- `obs_format`: `box`, or `dict` with `observation` and int8 `action_mask` (`action_mask_flat` for `MultiDiscrete`).
+- `mask_in_info`: Whether infos carry `action_mask`; for discrete actions.
+- `info_level`: `full`, or `none` for empty infos.
+- `remove_dead`: Without effect: nobody leaves; a silent network keeps its agents.
+- `replicas`: Episodes played together through `reset_array(seeds)` and `step_array(actions)`; dicts show one.
+- `render_mode`: `ansi` (text), `rgb_array` (channel by time for every network) or `human` (that in a window).
+
+## Source
+
+Paper 000 (coexisting intelligent LoRaWANs and a coordination service): the setting, KPIs and servers; it gives no
+radio, no sizes and no spaces. Those are of the presets `ccs_study` and `ccs_eu868` and of this page.
+
+## Differences from the paper
+
+1. Everything that it does not give: see `lora_marl.core.presets.ccs`.
+2. Commands to nodes cost no airtime and arrive at once, as by multicast to a group; acknowledgements do cost airtime
+   where the scenario's feedback is `downlink`.
+3. Servers know their nodes' attempts, those lost as well, from a counter in the frame.
+4. Attempts count in the interval in which they end.
+
+## Versions
+
+- v0: first version.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pettingzoo import AECEnv
+from pettingzoo.utils import wrappers
+from pettingzoo.utils.conversions import parallel_to_aec_wrapper
+
+from lora_marl.envs.base import ArrayParallelEnv
+from lora_marl.envs.coexistence_game import CoexistenceGame
+from lora_marl.envs.coexistence_settings import CoexistenceSettings
+from lora_marl.envs.game import RENDER_MODES
+
+__all__ = ["Coexisting", "CoexistenceSettings", "env", "parallel_env", "raw_env"]
+
+
+class Coexisting(ArrayParallelEnv):
+    """The parallel environment. See the module's page."""
+
+    metadata = {
+        "name": "lora_coexistence_v0",
+        "render_modes": list(RENDER_MODES),
+        "is_parallelizable": True,
+        "render_fps": 4,
+    }
+
+    def __init__(self, **settings: Any) -> None:
+        game = CoexistenceGame(CoexistenceSettings(**settings))
+        super().__init__(game, game.settings)
+
+
+def parallel_env(**settings: Any) -> Coexisting:
+    """The environment in which all servers move at once."""
+    return Coexisting(**settings)
+
+
+def raw_env(**settings: Any) -> AECEnv:
+    """The same by turns: servers move one after another, and the step is played when all have."""
+    return parallel_to_aec_wrapper(Coexisting(**settings))
+
+
+def env(**settings: Any) -> wrappers.BaseWrapper:
+    """The environment of turns behind PettingZoo's checks of actions and of the order of calls."""
+    turns = raw_env(**settings)
+    # Before PettingZoo 1.26 the check of actions knew discrete spaces alone; the game checks all of them itself.
+    single = turns.env.settings.decider == "group" and turns.env.settings.operating_points == "per_interval"
+    return wrappers.OrderEnforcingWrapper(wrappers.AssertOutOfBoundsWrapper(turns) if single else turns)
