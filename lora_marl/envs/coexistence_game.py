@@ -12,16 +12,15 @@ import numpy as np
 from gymnasium.spaces import Box, Discrete, MultiDiscrete
 from numpy.typing import ArrayLike, NDArray
 
-from lora_marl.core import phy
 from lora_marl.core.air import Air
 from lora_marl.core.downlink import Feedback
 from lora_marl.core.outcome import Outcome
 from lora_marl.core.presets.ccs import ccs_eu868
-from lora_marl.core.scenario import Scenario
 from lora_marl.envs import coexistence_rewards as rewards
 from lora_marl.envs import features
+from lora_marl.envs.coexistence_facts import facts
 from lora_marl.envs.coexistence_features import ServerFeatures, group_table, network_table
-from lora_marl.envs.coexistence_groups import FULL_DBM, Books, Groups
+from lora_marl.envs.coexistence_groups import Books, Groups
 from lora_marl.envs.coexistence_legacy import AdaptiveDataRate
 from lora_marl.envs.coexistence_points import Commands, GroupActions
 from lora_marl.envs.coexistence_settings import CoexistenceSettings
@@ -85,7 +84,7 @@ class CoexistenceGame:
         noise = [np.random.default_rng(int(rng.integers(_AIR_SEEDS))) for rng in rngs]
         self._air = Air(scenario, seeds, count_arms=True, threads=settings.threads, feedback=Feedback())
         self.groups = Groups.of(scenario, self._air.link_gain_db, settings.groups)
-        self._features = ServerFeatures(self._sizes, _reference_mj(scenario, self.groups), noise)
+        self._features = ServerFeatures(self._sizes, self.groups.reference_mj(scenario), noise)
         self._commands = Commands(self.coexistence, self.groups, self.actions)
         if any(each.rule == "adr" for each in self.coexistence.deployments):
             self._commands.adr = AdaptiveDataRate(scenario, self.groups.group.shape)
@@ -141,6 +140,10 @@ class CoexistenceGame:
         if self.settings.decider == "group":
             return Discrete(self.actions.size)
         return MultiDiscrete([self.actions.size] * self.settings.groups)
+
+    def facts(self) -> dict[str, NDArray]:
+        """What is true of the networks now, by name; see `lora_marl.envs.coexistence_facts`."""
+        return facts(self.coexistence, self.air.scenario, self.groups, self.actions.powers)
 
     def frame(self) -> ChannelFrame:
         usage = np.array(self._usage).reshape(-1, self._sizes[1], self._sizes[3]) / self.settings.interval_s
@@ -207,10 +210,3 @@ class CoexistenceGame:
         attempts = self.books.attempts[:, self.learning]
         share = attempts / np.maximum(attempts.sum(-1, keepdims=True), 1)
         return {name: (term * share).sum(-1) for name, term in self._terms.items()}
-
-
-def _reference_mj(scenario: Scenario, groups: Groups) -> NDArray[np.float64]:
-    airtime_s = scenario.airtime_s()[:, 0][groups.least_sf]
-    power_mw = float(phy.tx_power_mw(FULL_DBM, scenario.energy, supply=scenario.supply))
-    sizes = groups.sums(np.ones_like(airtime_s))
-    return groups.sums(airtime_s * power_mw + scenario.receive_mj) / sizes

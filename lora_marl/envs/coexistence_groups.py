@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lora_marl.core import phy
 from lora_marl.core.outcome import Outcome
 from lora_marl.core.scenario import Scenario
 
@@ -72,6 +73,18 @@ class Groups:
         flat = self.row + rows * np.arange(len(values))[:, None]
         summed = np.bincount(flat.ravel(), np.asarray(values, np.float64).ravel(), rows * len(values))
         return summed.reshape(len(values), self.networks, self.groups)
+
+    def means(self, values: NDArray) -> NDArray[np.float64]:
+        """Means over the nodes of each group. `[B, N, ...]` -> `[B, S, Q, ...]`"""
+        flat = np.reshape(values, (*values.shape[:2], -1))
+        sums = np.stack([self.sums(column) for column in np.moveaxis(flat, -1, 0)], axis=-1)
+        means = sums / self.sums(np.ones(values.shape[:2]))[..., None]
+        return means.reshape(*means.shape[:3], *values.shape[2:])
+
+    def reference_mj(self, scenario: Scenario) -> NDArray[np.float64]:
+        """Energy of an attempt at least spreading factor and 14 dBm, receive windows included. `[B, S, Q]` mJ"""
+        power_mw = float(phy.tx_power_mw(FULL_DBM, scenario.energy, supply=scenario.supply))
+        return self.means(scenario.airtime_s()[:, 0][self.least_sf] * power_mw + scenario.receive_mj)
 
     def network_sums(self, values: NDArray) -> NDArray:
         """Sums over the nodes of each network. `[B, N, ...]` -> `[B, S, ...]`"""
