@@ -1,7 +1,7 @@
 """What is true of coexisting networks now, known to nobody in them: for models of their air and for references.
 
-Shape letters: `B` replicas, `N` nodes, `S` networks, `Q` groups of a network, `C` channels, `O` offsets, `T` powers that
-may be chosen, `V` spreading factors.
+Shape letters: `B` replicas, `N` nodes, `S` networks, `Q` groups of a network, `C` channels, `O` offsets, `T` powers
+that may be chosen, `V` spreading factors.
 """
 
 from __future__ import annotations
