@@ -1,0 +1,114 @@
+"""Servers that learn the values of actions: double Q-learning with a target network.
+
+    y = r + gamma Q'(o', argmax_a Q(o', a))
+    minimise the weighted mean of huber(Q(o, a) - y) over a minibatch drawn evenly, with replacement
+    Q' <- Q' + rate (Q - Q') after every update
+
+An action is drawn evenly with probability epsilon, else it is the one of highest value. Rows of all groups of a server
+share one network and one buffer.
+
+Source: V. Mnih et al., "Human-level control through deep reinforcement learning", Nature 2015; H. van Hasselt et al.,
+"Deep reinforcement learning with double Q-learning", AAAI 2016. The paper on coexisting networks names the kind only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+from torch.nn.functional import smooth_l1_loss
+
+from agents.lns.draws import Draws
+from agents.lns.hyperparameters import DqnHyperparameters
+from agents.lns.learning import LearningServers, weighted_mean
+from agents.lns.network import forward
+from agents.lns.replay import Replay
+from agents.lns.trained import Trained
+from agents.lns.vendor import Vendor
+from agents.maac.losses import at
+
+
+class DqnServers(LearningServers):
+    """See the module's page.
+
+    Args:
+        vendors, seeds, servers, groups: See `LearningServers`.
+        hyper: Hyperparameters; None: those of learning online.
+
+    Attributes:
+        target: What the target network has learned `[L, P]`; residuals are added to it as to the network.
+    """
+
+    kind, temperature = "dqn", 0.03
+
+    def __init__(
+        self,
+        vendors: Sequence[Vendor],
+        seeds: Sequence[int],
+        servers: Sequence[int],
+        groups: int = 4,
+        hyper: DqnHyperparameters | None = None,
+    ) -> None:
+        super().__init__(vendors, seeds, servers, groups)
+        self.hyper = hyper = hyper or DqnHyperparameters.online()
+        start = self._starts([vendor.parameters for vendor in self.vendors])
+        self.policy = Trained(start, self.schema, hyper.learning_rate, hyper.gradient_norm)
+        self.target = start.clone()
+        self.replaying = Draws(seeds, servers, "replay")
+        following = {"next_observation": self.row["observation"]}
+        self.replay = Replay(self.learners, hyper.capacity, self.row | following)
+
+    @property
+    def networks(self) -> dict[str, Trained]:
+        """See `LearningServers`."""
+        return {"policy": self.policy}
+
+    @property
+    def epsilon(self) -> float:
+        """Share of actions that are drawn evenly now."""
+        gone = int(self.steps) / self.hyper.exploration_steps if self.hyper.exploration_steps else 1.0
+        return max(self.hyper.epsilon, 1.0 - gone)
+
+    def chosen(self, outputs: Tensor) -> Tensor:
+        """See `LearningServers`."""
+        whether, which = self.acting.uniform(outputs.shape[1], 2).unbind(-1)
+        evenly = (which * outputs.shape[-1]).long()
+        return torch.where(whether < self.epsilon, evenly, outputs.argmax(-1))
+
+    def update(
+        self,
+        observations: ArrayLike,
+        actions: ArrayLike,
+        rewards: ArrayLike,
+        weights: ArrayLike,
+        next_observations: ArrayLike,
+    ) -> dict[str, NDArray[np.floating]]:
+        """See `Servers`; gives `loss` of the last minibatch."""
+        following = self._rows("next_observations", next_observations, self.features)
+        rows = self._step_rows(observations, actions, rewards, weights)
+        self.replay.add(**rows, next_observation=following)
+        self.steps += 1
+        found: dict[str, Tensor] = {}
+        if self.replay.filled >= self.hyper.batch:
+            for _ in range(self.hyper.updates_per_step):
+                rows = self.replay.sample(self.replaying.uniform(self.hyper.batch))
+                found = {"loss": self._loss(rows)}
+                self.policy.descend(found["loss"])
+                self.target.lerp_(self.policy.vectors.detach(), self.hyper.target_rate)
+        return self.by_server(found)
+
+    def _loss(self, rows: dict[str, Tensor]) -> Tensor:
+        """Of each learner `[L]`."""
+        layers = self.policy.layers()
+        with torch.no_grad():
+            best = forward(layers, rows["next_observation"]).argmax(-1)
+            values = forward(self.policy.layers(self.target), rows["next_observation"])
+            goal = rows["reward"] + self.hyper.discount * at(values, best)
+        chosen = at(forward(layers, rows["observation"]), rows["action"].long())
+        return weighted_mean(smooth_l1_loss(chosen, goal, reduction="none"), rows["weight"])
+
+    def _tensors(self) -> dict[str, Tensor]:
+        return super()._tensors() | {"target": self.target, "replaying": self.replaying.drawn}

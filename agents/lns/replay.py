@@ -1,0 +1,67 @@
+"""What servers remember: rows of groups and intervals, the oldest overwritten; `L` = B S learners."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class Replay:
+    """Buffers of all learners, which fill in step.
+
+    Args:
+        learners: L.
+        capacity: Rows of each.
+        rows: Shape and type of a row, by name.
+
+    Attributes:
+        filled: Rows that hold something.
+    """
+
+    def __init__(self, learners: int, capacity: int, rows: Mapping[str, tuple[tuple[int, ...], torch.dtype]]) -> None:
+        self.capacity, self.position, self.filled = capacity, 0, 0
+        self._arrays = {
+            # NumPy's zeros take no memory before they are written
+            name: torch.from_numpy(np.zeros((learners, capacity, *shape), str(dtype).removeprefix("torch.")))
+            for name, (shape, dtype) in rows.items()
+        }
+        self._learner = torch.arange(learners)[:, None]
+
+    def add(self, **rows: Tensor) -> None:
+        """Appends rows `[L, M, ...]` by name.
+
+        Raises:
+            ValueError: more of them than the buffer holds.
+        """
+        count = next(iter(rows.values())).shape[1]
+        if count > self.capacity:
+            raise ValueError(f"capacity = {self.capacity}: must be at least the {count} rows of one interval")
+        places = torch.arange(self.position, self.position + count) % self.capacity
+        for name, array in self._arrays.items():
+            array[:, places] = rows[name].to(array.dtype)
+        self.position = int(places[-1] + 1) % self.capacity
+        self.filled = min(self.filled + count, self.capacity)
+
+    def sample(self, uniform: Tensor) -> dict[str, Tensor]:
+        """The rows of each learner that random numbers in (0, 1) `[L, M]` fall on, by name `[L, M, ...]`."""
+        index = (uniform * self.filled).long()
+        return {name: array[self._learner, index] for name, array in self._arrays.items()}
+
+    def take(self) -> dict[str, Tensor]:
+        """All rows `[L, filled, ...]`, after which the buffer is empty."""
+        rows = self.state()
+        self.position, self.filled = 0, 0
+        return rows
+
+    def state(self) -> dict[str, Tensor]:
+        """The rows that hold something, themselves `[L, filled, ...]`."""
+        return {name: array[:, : self.filled] for name, array in self._arrays.items()}
+
+    def load(self, rows: Mapping[str, Tensor], position: int) -> None:
+        """Takes over the rows of a buffer of the same shape, and where its next row goes."""
+        self.position, self.filled = position, next(iter(rows.values())).shape[1]
+        for name, array in self._arrays.items():
+            array[:, : self.filled] = rows[name]

@@ -1,0 +1,96 @@
+"""A vendor's default: what the servers of a product have learned when they are put into service, as one file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from agents.lns.network import Schema, initial
+
+FORMAT = "lns-vendor-1"
+
+
+@dataclass(frozen=True)
+class Vendor:
+    """The parameters that a server starts from.
+
+    Attributes:
+        schema: Of the policy or the action values.
+        parameters: Of these, the part that a server reports. `[P]`
+        critic: Parameters of a policy's critic, which learns on but is never reported; None with action values.
+            Without it a server in service would first reinforce whatever it does.
+
+    Raises:
+        ValueError: parameters that do not fit the schema or are not finite, or a policy without a critic.
+    """
+
+    schema: Schema
+    parameters: Tensor
+    critic: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.schema.kind == "pg" and self.critic is None:
+            raise ValueError("critic = None: a vendor of kind pg needs one")
+        for name, vector, size in (
+            ("parameters", self.parameters, self.schema.size),
+            ("critic", self.critic, critic_schema(self.schema).size),
+        ):
+            if vector is not None and not (list(vector.shape) == [size] and bool(vector.isfinite().all())):
+                raise ValueError(f"{name} has shape {list(vector.shape)}; expected [{size}], finite")
+
+
+def fresh_vendor(schema: Schema, seed: int) -> Vendor:
+    """A vendor that has learned nothing yet."""
+    policy, critic = (np.random.default_rng([seed, part]) for part in range(2))
+    of_critic = initial(critic_schema(schema), [critic])[0] if schema.kind == "pg" else None
+    return Vendor(schema, initial(schema, [policy])[0], of_critic)
+
+
+def critic_schema(schema: Schema) -> Schema:
+    """Sizes of the critic of a policy: one value in place of the actions."""
+    return Schema((*schema.sizes[:-1], 1), schema.kind)
+
+
+def save_vendor(path: Path, vendor: Vendor) -> None:
+    """Writes a vendor to a safetensors file."""
+    config = {"format": FORMAT, "sizes": vendor.schema.sizes, "kind": vendor.schema.kind}
+    tensors = {"parameters": vendor.parameters, "critic": vendor.critic}
+    copies = {name: tensor.clone() for name, tensor in tensors.items() if tensor is not None}
+    save_file(copies, path, metadata={"config": json.dumps(config)})
+
+
+def load_vendor(path: Path) -> Vendor:
+    """The vendor in a file.
+
+    Raises:
+        ValueError: no such file, one that is truncated or damaged, or not of this kind, naming it.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            config = json.loads((file.metadata() or {})["config"])
+            if config["format"] != FORMAT:
+                raise ValueError(f"its format is not {FORMAT}")
+            schema = Schema(tuple(config["sizes"]), config["kind"])
+            critic = file.get_tensor("critic") if "critic" in file.keys() else None  # noqa: SIM118 (not a mapping)
+            return Vendor(schema, file.get_tensor("parameters"), critic)
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: no snapshot of a vendor, or a damaged one ({error})") from None
+
+
+def same_schema(vendors: list[Vendor], kind: str) -> Schema:
+    """The schema that all vendors share.
+
+    Raises:
+        ValueError: none, another kind, or different sizes.
+    """
+    schemas = {vendor.schema for vendor in vendors}
+    if len(schemas) != 1 or vendors[0].schema.kind != kind:
+        given = ", ".join(sorted(map(str, schemas))) or "none"
+        raise ValueError(f"vendors: need one schema of kind {kind} for all; given {given}")
+    return vendors[0].schema
