@@ -93,7 +93,12 @@ def survey(scenario: Scenario, seeds: Sequence[int], *, tests: int = 20, pdr_min
         rssi_dbm=rssi_dbm,
         channel=channel,
         allowed_sf=allowed_spreading_factors(delivered, int(tests), pdr_min),
-        outcome=Outcome(duration_s=duration_s, downlink_airtime_s=np.zeros((len(seeds), scenario.gateways)), **parts),
+        outcome=Outcome(
+            duration_s=duration_s,
+            downlink_airtime_s=np.zeros((len(seeds), scenario.gateways)),
+            foreign_busy_s=np.zeros((len(seeds), scenario.gateways, len(scenario.region.channels_hz))),
+            **parts,
+        ),
     )
 
 

@@ -97,6 +97,15 @@ class Air:
         return self.scenario.nodes
 
     @property
+    def link_gain_db(self) -> NDArray[np.float64]:
+        """Received minus transmitted power, with the shadowing that a link keeps, without the channel's loss.
+
+        `[B, N, G]`, in dB.
+        """
+        gain_db = self._tables.gain_db
+        return np.broadcast_to(gain_db, (self.replicas, *gain_db.shape[1:])).copy()
+
+    @property
     def now_s(self) -> NDArray[np.float64]:
         """Each replica's clock `[B]`, in s."""
         return self._state.replicas["now_s"].copy()

@@ -161,7 +161,7 @@ def fates(
         noise: The unit normal draws of `db_ratio`. `[P]`
 
     Returns:
-        Fates. `[P, G]`
+        Fates; NONE at gateways of other networks. `[P, G]`
     """
     rx = scenario.reception
     facts = _facts(scenario, packets)
@@ -182,4 +182,6 @@ def fates(
             [Fate.BELOW_SENSITIVITY, Fate.NO_DEMODULATOR, Fate.INTERFERED, Fate.COLLIDED],
             Fate.DELIVERED,
         )
+    if scenario.node_network is not None and scenario.gateway_network is not None:
+        judged[scenario.node_network[packets.source][:, None] != scenario.gateway_network] = Fate.NONE
     return judged

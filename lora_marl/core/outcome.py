@@ -27,6 +27,8 @@ class Outcome:
         downlinks, downlinks_received, downlinks_refused: Downlinks sent to the node, those of them that it received,
             and those that no gateway could send.
         downlink_airtime_s: Of each gateway. `[B, G]` s
+        foreign_busy_s: Airtime of other networks' packets that a gateway could hear (at or above its sensitivity), by
+            their channel. `[B, G, C]` s
     """
 
     duration_s: NDArray[np.float64]
@@ -46,6 +48,7 @@ class Outcome:
     downlinks_received: NDArray[np.int64]
     downlinks_refused: NDArray[np.int64]
     downlink_airtime_s: NDArray[np.float64]
+    foreign_busy_s: NDArray[np.float64]
 
     @property
     def sent(self) -> NDArray[np.int64]:
@@ -220,7 +223,7 @@ class Receptions:
         rssi_dbm: Received power; of a downlink at its node, in the first column. `[P, G]` dBm
         overlap_mw: Summed power of all packets that overlap it beyond spared symbols, whatever their spreading factor.
             `[P, G]` mW
-        fate: What the gateway made of it; NONE while it is on the air. `[P, G]`
+        fate: What the gateway made of it; NONE while it is on the air, and at gateways of other networks. `[P, G]`
     """
 
     rssi_dbm: NDArray[np.float64]

@@ -49,6 +49,8 @@ class Scenario:
         name: For tables and run folders.
         node_xy_m: `[N, 2]` or `[B, N, 2]`. m
         gateway_xy_m: `[G, 2]`. m
+        node_network, gateway_network: Which network each node `[N]` and each gateway `[G]` belongs to, numbered from 0;
+            None: all are of one. A packet is received by gateways of its own network alone, and disturbs all.
         region: Channels, spreading factors, bandwidths, powers and their limits.
         propagation: Mean path loss, shadowing, fading.
         path_loss_db: A measured mean path loss `[N, G]` or `[B, N, G]` that replaces the model's. dB
@@ -72,6 +74,8 @@ class Scenario:
     name: str = "scenario"
     node_xy_m: NDArray[np.float64]
     gateway_xy_m: NDArray[np.float64] = field(default_factory=lambda: np.zeros((1, 2)))
+    node_network: NDArray[np.int64] | None = None
+    gateway_network: NDArray[np.int64] | None = None
     region: Region
     propagation: Propagation = field(default_factory=Propagation)
     path_loss_db: NDArray[np.float64] | None = None
@@ -103,6 +107,7 @@ class Scenario:
             object.__setattr__(self, name, xy_m)
         self._check_frame()
         self._check_shapes()
+        self._check_networks()
         self._check_payload()
         self._check_downlink()
         if any(later.at_s < sooner.at_s for sooner, later in zip(self.changes, self.changes[1:], strict=False)):
@@ -254,6 +259,26 @@ class Scenario:
                 raise ValueError(f"scenario.{name}: shape {np.shape(value)}; allowed is {shape}")
             if name in ("path_loss_db", "channel_loss_db") and not np.all(np.isfinite(np.asarray(value, np.float64))):
                 raise ValueError(f"scenario.{name}: has values that are not finite")
+
+    def _check_networks(self) -> None:
+        if (self.node_network is None) != (self.gateway_network is None):
+            raise ValueError(
+                "scenario.node_network, gateway_network: only one of them is given; allowed are both or none"
+            )
+        for name, size in (("node_network", self.nodes), ("gateway_network", self.gateways)):
+            network = getattr(self, name)
+            if network is None:
+                return
+            network = np.asarray(network)
+            if network.shape != (size,) or network.dtype.kind not in "iu" or network.min() < 0:
+                raise ValueError(
+                    f"scenario.{name}: {network.dtype} {network.shape}, at least {network.min(initial=0)}; "
+                    f"allowed are {size} whole numbers of at least 0"
+                )
+            object.__setattr__(self, name, network.astype(np.int64))
+        alone = np.setdiff1d(np.asarray(self.node_network), np.asarray(self.gateway_network))
+        if len(alone):
+            raise ValueError(f"scenario.gateway_network: network {alone[0]} has nodes and no gateway")
 
     def _check_downlink(self) -> None:
         rule, sf = self.reception, self.downlink.rx2_sf

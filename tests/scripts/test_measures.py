@@ -26,6 +26,7 @@ def outcome(sent, delivered):
         downlinks_received=zero,
         downlinks_refused=zero,
         downlink_airtime_s=np.zeros((len(sent), 1)),
+        foreign_busy_s=np.zeros((len(sent), 1, 3)),
         airtime_s=sent * 0.5,
         energy_mj=sent * 2.0,
         delivered_bits=delivered * 400.0,

@@ -39,13 +39,15 @@ def _interfere(rule, tables, new, old, new_sf, old_sf, hits_new, hits_old):
 
 
 @kernel()
-def _add_energy(state, b, p, q, g, new, old, new_point, old_point):
-    """Add to each packet the other's energy (mW s) while both are on the air and harmful."""
+def _add_energy(state, b, p, q, g, new, old, to_new, to_old):
+    """Add to each packet that it concerns the other's energy (mW s) while both are on the air and harmful."""
     new_node, old_node = state.nodes[b, p], state.nodes[b, q]
     until_s = min(new_node.end_s, old_node.end_s)
-    state.sf_energy[b, p, g, old_point[0]] += old.power_mw * max(until_s - new_node.critical_s, 0.0)
-    from_s = max(new_node.start_s, old_node.critical_s)
-    state.sf_energy[b, q, g, new_point[0]] += new.power_mw * max(until_s - from_s, 0.0)
+    if to_new:
+        state.sf_energy[b, p, g, old_node.point[0]] += old.power_mw * max(until_s - new_node.critical_s, 0.0)
+    if to_old:
+        from_s = max(new_node.start_s, old_node.critical_s)
+        state.sf_energy[b, q, g, new_node.point[0]] += new.power_mw * max(until_s - from_s, 0.0)
 
 
 @kernel()
@@ -64,7 +66,10 @@ def _add_power(rule, new, old, hits_new, hits_old, noise_like):
 
 @kernel()
 def meet(state, tables, b, p, q):
-    """Node `p` starts a packet while node `q`'s is on the air of an overlapping channel."""
+    """Node `p` starts a packet while node `q`'s is on the air of an overlapping channel.
+
+    What a gateway of another network would have made of a packet is of no interest.
+    """
     rule = tables.rule[0]
     new_node, old_node = state.nodes[b, p], state.nodes[b, q]
     hits_new = old_node.end_s > new_node.critical_s
@@ -79,12 +84,16 @@ def meet(state, tables, b, p, q):
     by_energy = rule.inter_sf == SIR_ENERGY and equal_bw
     pairwise = rule.inter_sf == SIR_PAIRWISE and equal_bw
     noise_like = not same_sf and not by_energy and not pairwise and rule.inter_sf not in (NONE, DB_RATIO)
+    new_network, old_network = tables.node_network[p], tables.node_network[q]
     for g in range(state.links.shape[2]):
+        to_new, to_old = tables.gateway_network[g] == new_network, tables.gateway_network[g] == old_network
+        if not (to_new or to_old or rule.record):
+            continue
         new, old = state.links[b, p, g], state.links[b, q, g]
         if rule.linear:
             _add_power(rule, new, old, hits_new, hits_old, noise_like)
         if by_energy:
-            _add_energy(state, b, p, q, g, new, old, new_point, old_point)
+            _add_energy(state, b, p, q, g, new, old, to_new, to_old)
         elif same_sf:
             if rule.lost_packets_interfere or not new_node.lost:
                 _collide(rule, new, old, hits_new, hits_old)

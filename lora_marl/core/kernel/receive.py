@@ -8,12 +8,13 @@ from lora_marl.core.kernel.books import record_link
 from lora_marl.core.kernel.compiled import kernel
 from lora_marl.core.kernel.overlap import DB_RATIO, SINR, SIR_ENERGY, survives
 from lora_marl.core.kernel.random import draw_index, exponential, normal
-from lora_marl.core.reception import FATES
+from lora_marl.core.reception import FATES, Fate
 from lora_marl.core.units import dbm_to_mw as _dbm_to_mw
 
 dbm_to_mw = kernel()(_dbm_to_mw)
 
 DELIVERED, BELOW_SENSITIVITY, INTERFERED, COLLIDED, NO_DEMODULATOR, GATEWAY_SENDING = (int(fate) for fate in FATES)
+NONE = int(Fate.NONE)
 
 
 @kernel()
@@ -102,15 +103,19 @@ def _fate_at(state, tables, b, n, g):
 
 @kernel()
 def depart(state, tables, b, n):
-    """Judge the packet at every gateway; its fate is the best one's: delivered anywhere, or heard loudest."""
+    """Judge the packet at the gateways of its network; its fate is the best one's: delivered anywhere, or loudest."""
     node = state.nodes[b, n]
     best, fate = -1, BELOW_SENSITIVITY
     for g in range(state.links.shape[2]):
         link, gate = state.links[b, n, g], state.gates[b, g]
-        here = _fate_at(state, tables, b, n, g)
-        louder = best < 0 or link.rssi_dbm > state.links[b, n, best].rssi_dbm
-        if (here == DELIVERED and (fate != DELIVERED or louder)) or (fate != DELIVERED and louder):
-            best, fate = g, here
+        here = NONE
+        if tables.gateway_network[g] == tables.node_network[n]:
+            here = _fate_at(state, tables, b, n, g)
+            louder = best < 0 or link.rssi_dbm > state.links[b, n, best].rssi_dbm
+            if (here == DELIVERED and (fate != DELIVERED or louder)) or (fate != DELIVERED and louder):
+                best, fate = g, here
+        elif link.rssi_dbm >= tables.sensitivity_dbm[node.point[0], node.point[1]]:
+            state.foreign_busy_s[b, g, node.point[2]] += node.end_s - node.start_s
         link.received = here == DELIVERED
         gate.locked -= link.locked
         gate.on_air_dbm = gate.on_air_dbm - link.rssi_dbm if state.replicas[b].on_air > 1 else 0.0

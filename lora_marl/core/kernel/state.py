@@ -188,6 +188,7 @@ class State(NamedTuple):
     sums: NDArray[np.float64]  # [B, N, 3]: airtime, energy, delivered bits
     arms: NDArray[np.int64]  # [B, N, K, 2]: sent and delivered by factor value, or [..., 0, 2]
     gate_airtime_s: NDArray[np.float64]  # [B, G], of downlinks
+    foreign_busy_s: NDArray[np.float64]  # [B, G, C], of other networks' packets that a gateway could hear
     packets: NDArray[np.void]  # PACKET [B, P]
     receptions: NDArray[np.void]  # RECEPTION [B, P, G]
     heard: NDArray[np.void]  # HEARD [B, H]
@@ -217,6 +218,7 @@ def allocate(
         sums=np.zeros((replicas, nodes, 3)),
         arms=np.zeros((replicas, nodes, arms, 2), np.int64),
         gate_airtime_s=np.zeros((replicas, gateways)),
+        foreign_busy_s=np.zeros((replicas, gateways, channels)),
         packets=np.zeros((replicas, packets), PACKET),
         receptions=np.zeros((replicas, packets, gateways), RECEPTION),
         heard=np.zeros((replicas, heard), HEARD),
@@ -264,13 +266,14 @@ def take_tallies(state: State) -> dict[str, NDArray]:
         "downlinks_received": state.counts[..., ANSWERS_RECEIVED].copy(),
         "downlinks_refused": state.counts[..., REFUSED].copy(),
         "downlink_airtime_s": state.gate_airtime_s.copy(),
+        "foreign_busy_s": state.foreign_busy_s.copy(),
         "airtime_s": state.sums[..., AIRTIME_S].copy(),
         "energy_mj": state.sums[..., ENERGY_MJ].copy(),
         "delivered_bits": state.sums[..., DELIVERED_BITS].copy(),
         "arm_sent": state.arms[..., 0].copy(),
         "arm_delivered": state.arms[..., 1].copy(),
     }
-    for tally in (state.counts, state.sums, state.arms, state.gate_airtime_s):
+    for tally in (state.counts, state.sums, state.arms, state.gate_airtime_s, state.foreign_busy_s):
         tally.fill(0)
     replicas["taken_s"] = replicas["now_s"]
     return taken

@@ -92,6 +92,8 @@ class Tables(NamedTuple):
     tp_mw: NDArray[np.float64]  # [T], drawn from the battery or radiated
     gain_db: NDArray[np.float64]  # [b, N, G], received minus transmitted power
     channel_loss_db: NDArray[np.float64]  # [C]
+    node_network: NDArray[np.int32]  # [N]
+    gateway_network: NDArray[np.int32]  # [G]
     reach: NDArray[np.int32]  # [C, R], channels that may overlap each, -1 where there are fewer
     overlaps: NDArray[np.bool_]  # [C, W, C, W]
     payload: NDArray[np.int32]  # [b, N], index of the payload size
@@ -270,6 +272,8 @@ def make(
         gain_db=_gain_db(scenario, shadowing_keys),
         channel_loss_db=np.zeros(len(region.channels_hz)) if scenario.channel_loss_db is None
         else np.asarray(scenario.channel_loss_db, np.float64),
+        node_network=_network(scenario.node_network, nodes),
+        gateway_network=_network(scenario.gateway_network, scenario.gateways),
         reach=_reach(overlaps),
         overlaps=overlaps,
         payload=np.broadcast_to(payload.astype(np.int32), (*_lead(payload), nodes)),
@@ -278,6 +282,11 @@ def make(
         **_downlink_tables(scenario),
     )  # fmt: skip
     return Tables(**{name: np.array(array, order="C") for name, array in made._asdict().items()})
+
+
+def _network(network: NDArray[np.int64] | None, size: int) -> NDArray[np.int32]:
+    """Whose each node or gateway is; all are of one network where the scenario does not say."""
+    return np.zeros(size, np.int32) if network is None else network.astype(np.int32)
 
 
 def _lead(array: NDArray) -> tuple[int]:
