@@ -1,5 +1,6 @@
 """Validated configuration of runs: the one place where what a user writes becomes records of the core."""
 
+from lora_marl.config.coexistence import CoexistenceConfig
 from lora_marl.config.energy import EnergyConfig
 from lora_marl.config.errors import ConfigError
 from lora_marl.config.load import dump, load, parse
@@ -8,6 +9,7 @@ from lora_marl.config.train import SCHEMA_VERSION, EnvironmentConfig, LearnerCon
 
 __all__ = [
     "SCHEMA_VERSION",
+    "CoexistenceConfig",
     "ConfigError",
     "EnergyConfig",
     "EnvironmentConfig",

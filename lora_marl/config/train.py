@@ -7,6 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import ConfigDict, Field, PositiveFloat, field_validator, model_validator
 
 from lora_marl import ENVS
+from lora_marl.config.coexistence import CoexistenceConfig
 from lora_marl.config.energy import EnergyConfig
 from lora_marl.config.errors import did_you_mean
 from lora_marl.config.scenario import ScenarioConfig
@@ -60,6 +61,8 @@ class TrainConfig(Section):
         environment: See `EnvironmentConfig`.
         energy: Learning on the closed form in place of packets, for planners and MAAC; see `EnergyConfig`. Hours and
             episodes of packets have no part in it.
+        coexistence: Networks that share the air, in place of the scenario; learners are ways of coordinating them. See
+            `CoexistenceConfig`.
     """
 
     model_config = ConfigDict(allow_inf_nan=False)
@@ -76,6 +79,7 @@ class TrainConfig(Section):
     learners: dict[str, LearnerConfig]
     environment: EnvironmentConfig | None = None
     energy: EnergyConfig | None = None
+    coexistence: CoexistenceConfig | None = None
 
     def training_s(self, label: str) -> float:
         """Simulated training time of a learner. s."""
@@ -83,6 +87,12 @@ class TrainConfig(Section):
         if episodes is None or self.episode_s is None:
             return 3600.0 * self.duration_h
         return episodes * self.episode_s
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if self.energy is not None and self.coexistence is not None:
+            raise ValueError("energy and coexistence: a run has one of them")
+        return self
 
     @model_validator(mode="before")
     @classmethod
