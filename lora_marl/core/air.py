@@ -24,7 +24,7 @@ from lora_marl.core.reception import Fate
 from lora_marl.core.scenario import Scenario
 
 _FIRST_RECORDS = 1024
-_STREAMS = ("traffic", "shadowing", "fading", "noise", "downlink")
+_STREAMS = ("traffic", "shadowing", "fading", "noise", "downlink", "retry", "burst")
 _ALWAYS = Feedback()
 
 
@@ -71,10 +71,12 @@ class Air:
         self._state = allocate(
             (self.replicas, scenario.nodes, scenario.gateways),
             channels=len(scenario.region.channels_hz),
-            sf_energies=len(scenario.region.spreading_factors) if scenario.reception.inter_sf == "sir_energy" else 0,
+            bursts=scenario.interference is not None,
+            sf_energies=_sf_energies(scenario),
             arms=sum(scenario.region.factor_sizes) if count_arms else 0,
             packets=_FIRST_RECORDS if record else 0,
             heard=_FIRST_RECORDS if feedback.listens else 0,
+            frames=scenario.traffic.queue_frames if scenario.traffic.confirmed else 0,
         )
         for stream in _STREAMS:
             self._state.replicas[f"{stream}_key"] = [stream_key(seed, stream) for seed in self.seeds]
@@ -84,7 +86,7 @@ class Air:
         self._decisions = np.zeros(self.replicas * scenario.nodes, DECISION)
         self._changes_made = 0
         self._tables = self._first_tables = self._make_tables()
-        self._schedule_first(np.ones((self.replicas, scenario.nodes), np.bool_), 0.0)
+        self._schedule_first(np.ones(self._state.events.shape, np.bool_), 0.0)
 
     @property
     def replicas(self) -> int:
@@ -167,6 +169,8 @@ class Air:
 
     def take_outcome(self) -> Outcome:
         """What came of the time since outcomes were last taken."""
+        if self.scenario.traffic.confirmed:
+            run.catch_up(self._state, self._tables)
         return Outcome(**take_tallies(self._state))
 
     def take_heard(self) -> Heard:
@@ -183,7 +187,7 @@ class Air:
             self.scenario, self._changes_made = self._first_scenario, 0
             self._tables = self._first_tables
         run.clear(self._state, int(Fate.NONE))
-        self._schedule_first(np.ones((self.replicas, self.nodes), np.bool_), 0.0)
+        self._schedule_first(np.ones(self._state.events.shape, np.bool_), 0.0)
 
     def recording(self, replica: int = 0) -> tuple[Packets, Receptions]:
         """The recorded packets of a replica and what the gateways heard of them.
@@ -234,9 +238,9 @@ class Air:
         )
 
     def _schedule_first(self, which: NDArray[np.bool_], now_s: float) -> None:
-        """Draw a first packet for the nodes `which [B, N]` and put all nodes in order of time."""
+        """Draw a first packet or burst for the sources `which [B, N + C]`, and put all sources in order of time."""
         starts_s = run.first_starts_s(self._state, self._tables, now_s, which)
-        times_s = np.where(which, starts_s, heap.times_by_node(self._state.events))
+        times_s = np.where(which, starts_s, heap.times_by_source(self._state.events))
         heap.fill(self._state.events, times_s, on_air(self._state))
 
     def _check_points(self, points: NDArray[np.int16]) -> None:
@@ -261,13 +265,22 @@ class Air:
         yield until_s
 
     def _make_change(self) -> None:
-        """Give the scenario its next values; waiting times stretch with the mean interval."""
+        """Give the scenario its next values; waiting times stretch with the mean interval, silent channels wake."""
         change = self._first_scenario.changes[self._changes_made]
-        interval_before_s = self._tables.interval_s
+        if self.scenario.traffic.confirmed:
+            run.catch_up(self._state, self._tables)
+        before = self._tables
         self.scenario = self.scenario.with_values(change.values)
         self._changes_made += 1
-        self._tables = self._make_tables()
-        joining = stretch_waits(self._state, interval_before_s, self._tables.interval_s, change.at_s)
+        retiming = kernel_tables.RETIMING.issuperset(change.values)
+        self._tables = kernel_tables.retimed(before, self.scenario) if retiming else self._make_tables()
+        joining = np.zeros(self._state.events.shape, np.bool_)
+        if not np.array_equal(before.interval_s, self._tables.interval_s):
+            joining[:, : self.nodes] = stretch_waits(
+                self._state, before.interval_s, self._tables.interval_s, change.at_s
+            )
+        silent = np.isinf(heap.times_by_source(self._state.events)[:, self.nodes :])
+        joining[:, self.nodes :] = silent & np.isfinite(self._tables.mean_gap_s)
         self._schedule_first(joining, change.at_s)
 
     def _play(self, points: NDArray[np.int16], until_s: float, *, deciding: bool) -> int:
@@ -285,6 +298,13 @@ class Air:
             if status == run.FOREIGN_POINT:
                 raise run.foreign_point(self._state, points, done)
             self._state = grown(self._state)
+
+
+def _sf_energies(scenario: Scenario) -> int:
+    """Interferers that a packet is held against by their summed energy: spreading factors, and bursts."""
+    if scenario.reception.inter_sf != "sir_energy":
+        return 0
+    return len(scenario.region.spreading_factors) + (scenario.interference is not None)
 
 
 def _checked_seeds(seeds: Sequence[int]) -> tuple[int, ...]:

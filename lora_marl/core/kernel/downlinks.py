@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lora_marl.core.kernel.books import record_downlink
+from lora_marl.core.kernel.bursts import strike_downlink
 from lora_marl.core.kernel.compiled import kernel
 from lora_marl.core.kernel.heap import replace_first
 from lora_marl.core.kernel.overlap import NONE, SINR, SIR_PAIRWISE, survives
@@ -145,6 +146,7 @@ def _begin(state, tables, b, n, g, now_s, second):
     link.interfered = False
     _meet_uplinks(state, tables, b, g)
     _meet_rivals(state, tables, b, g)
+    strike_downlink(state, tables, b, g)
     state.gate_airtime_s[b, g] += airtime_s
     state.counts[b, n, ANSWERED] += 1
     if rule.record:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lora_marl.core import phy, units
 from lora_marl.core.downlink import Feedback
+from lora_marl.core.interference import Interference
 from lora_marl.core.kernel.random import draw_index, normal
 from lora_marl.core.propagation import distance_law, path_loss_db
 from lora_marl.core.scenario import Scenario
@@ -45,6 +46,12 @@ RULE = np.dtype(
         ("burst_gap_s", np.float64),
         ("off_per_airtime", np.float64),
         ("queued", np.bool_),
+        ("confirmed", np.bool_),
+        ("max_attempts", np.int64),
+        ("least_retry_s", np.float64),
+        ("most_retry_s", np.float64),
+        ("least_next_s", np.float64),
+        ("most_next_s", np.float64),
         ("record", np.bool_),
         ("count_arms", np.bool_),
         ("receive_mj", np.float64),
@@ -61,6 +68,11 @@ RULE = np.dtype(
         ("down_tp_dbm", np.float64),
         ("busy_gateways_send", np.bool_),
         ("down_interference", np.bool_),
+        ("bursts", np.bool_),
+        ("least_burst_s", np.float64),
+        ("most_burst_s", np.float64),
+        ("least_burst_dbm", np.float64),
+        ("most_burst_dbm", np.float64),
         ("near_gain_db", np.float64),  # of nodes at the reference distance of each other
         ("loss_per_decade_db", np.float64),
         ("reference_m", np.float64),
@@ -69,6 +81,9 @@ RULE = np.dtype(
     align=True,
 )
 
+
+RETIMING = frozenset({"active", "traffic.interval_s", "interference.occupancy"})
+"""Fields of a scenario that say how often nodes send and bursts come, and nothing else."""
 
 FEEDBACK = ("downlinks", "server", "feedback_packets", "patience", "backoff", "listens")
 """Fields of the rule that belong to who decides, not to the network."""
@@ -87,7 +102,7 @@ class Tables(NamedTuple):
     sinr_ratio: NDArray[np.float64]  # [S]
     noise_mw: NDArray[np.float64]  # [W]
     sir_db: NDArray[np.float64]  # [S, S], wanted by interferer
-    sir_ratio: NDArray[np.float64]  # [S, S]
+    sir_ratio: NDArray[np.float64]  # [S, S + 1], the last one against bursts
     tp_dbm: NDArray[np.float64]  # [T]
     tp_mw: NDArray[np.float64]  # [T], drawn from the battery or radiated
     gain_db: NDArray[np.float64]  # [b, N, G], received minus transmitted power
@@ -99,6 +114,7 @@ class Tables(NamedTuple):
     payload: NDArray[np.int32]  # [b, N], index of the payload size
     payload_bits: NDArray[np.float64]  # [Z]
     interval_s: NDArray[np.float64]  # [b, N]
+    mean_gap_s: NDArray[np.float64]  # [b, C] between bursts, or [b, 0] without interference
     xy_m: NDArray[np.float64]  # [b, N, 2], or [b, 0, 2] without downlinks
     gateway_gain_db: NDArray[np.float64]  # [G, G], received minus transmitted power from gateway to gateway
     down_airtime_s: NDArray[np.float64]  # [S, W]
@@ -116,7 +132,7 @@ class Tables(NamedTuple):
         """The tables as the replicas from `first` on see them: the kernel numbers them from 0."""
         own = {
             name: array[first:]
-            for name in ("gain_db", "payload", "interval_s", "xy_m")
+            for name in ("gain_db", "payload", "interval_s", "mean_gap_s", "xy_m")
             if len(array := getattr(self, name)) > 1
         }
         return self._replace(**own)
@@ -171,38 +187,50 @@ def _rule(scenario: Scenario, feedback: Feedback, record: bool, count_arms: bool
     rx, air, traffic = scenario.reception, scenario.propagation, scenario.traffic
     rule = np.zeros(1, RULE)
     per_packet = air.shadowing == "packet" and air.shadowing_db > 0
-    values = {
-        "spares_pair": rx.spares == "pair",
-        "capture_db": rx.capture_db,
-        "equality_survives": rx.equality_survives,
-        "same_sf_needs_equal_bw": rx.same_sf_needs_equal_bw,
-        "inter_sf": INTER_SF[rx.inter_sf],
-        "at_start": rx.interferers == "at_start",
-        "demodulators": UNLIMITED if rx.demodulators is None else rx.demodulators,
-        "lost_packets_interfere": rx.lost_packets_interfere,
-        "linear": record or rx.inter_sf in ("sinr", "sir_energy", "sir_pairwise"),
-        "packet_shadowing": per_packet,
-        "common_db": air.shadowing_parts_db[0],
-        "own_db": air.shadowing_parts_db[1],
-        "rayleigh": air.fading == "rayleigh",
-        "traffic": TRAFFIC[traffic.kind],
-        "after_end": traffic.after_end,
-        "jitter_s": traffic.jitter_s,
-        "random_phase": traffic.random_phase,
-        "burst_packets": traffic.burst_packets,
-        "burst_gap_s": traffic.burst_gap_s,
-        "off_per_airtime": 0.0 if traffic.duty_cycle is None else 1.0 / traffic.duty_cycle - 1.0,
-        "queued": traffic.queued,
-        "record": record,
-        "count_arms": count_arms,
-        "receive_mj": scenario.receive_mj,
-        "server": feedback.decides == "server",
-        "feedback_packets": feedback.packets,
-        "patience": feedback.patience,
-        "backoff": feedback.backoff,
-        "listens": feedback.listens,
-        "downlinks": scenario.feedback == "downlink" and feedback.answers,
-    } | _downlink_rule(scenario)
+    values = (
+        {
+            "spares_pair": rx.spares == "pair",
+            "capture_db": rx.capture_db,
+            "equality_survives": rx.equality_survives,
+            "same_sf_needs_equal_bw": rx.same_sf_needs_equal_bw,
+            "inter_sf": INTER_SF[rx.inter_sf],
+            "at_start": rx.interferers == "at_start",
+            "demodulators": UNLIMITED if rx.demodulators is None else rx.demodulators,
+            "lost_packets_interfere": rx.lost_packets_interfere,
+            "linear": record
+            or scenario.interference is not None
+            or rx.inter_sf in ("sinr", "sir_energy", "sir_pairwise"),
+            "packet_shadowing": per_packet,
+            "common_db": air.shadowing_parts_db[0],
+            "own_db": air.shadowing_parts_db[1],
+            "rayleigh": air.fading == "rayleigh",
+            "traffic": TRAFFIC[traffic.kind],
+            "after_end": traffic.after_end,
+            "jitter_s": traffic.jitter_s,
+            "random_phase": traffic.random_phase,
+            "burst_packets": traffic.burst_packets,
+            "burst_gap_s": traffic.burst_gap_s,
+            "off_per_airtime": 0.0 if traffic.duty_cycle is None else 1.0 / traffic.duty_cycle - 1.0,
+            "queued": traffic.queued,
+            "confirmed": traffic.confirmed,
+            "max_attempts": traffic.max_attempts,
+            "least_retry_s": traffic.retry_s[0],
+            "most_retry_s": traffic.retry_s[1],
+            "least_next_s": traffic.next_s[0],
+            "most_next_s": traffic.next_s[1],
+            "record": record,
+            "count_arms": count_arms,
+            "receive_mj": scenario.receive_mj,
+            "server": feedback.decides == "server",
+            "feedback_packets": feedback.packets,
+            "patience": feedback.patience,
+            "backoff": feedback.backoff,
+            "listens": feedback.listens,
+            "downlinks": scenario.feedback == "downlink" and (feedback.answers or traffic.confirmed),
+        }
+        | _downlink_rule(scenario)
+        | _burst_rule(scenario.interference)
+    )
     for field, value in values.items():
         rule[field] = value
     return rule
@@ -227,6 +255,30 @@ def _downlink_rule(scenario: Scenario) -> dict[str, float]:
     }
 
 
+def _burst_rule(interference: Interference | None) -> dict[str, float]:
+    """The fields of the rule that say what bursts are like."""
+    if interference is None:
+        return {}
+    (least_s, most_s), (least_dbm, most_dbm) = interference.burst_s, interference.power_dbm
+    return {
+        "bursts": True,
+        "least_burst_s": least_s,
+        "most_burst_s": most_s,
+        "least_burst_dbm": least_dbm,
+        "most_burst_dbm": most_dbm,
+    }
+
+
+def _times(scenario: Scenario) -> dict[str, NDArray]:
+    """How often nodes send and bursts come."""
+    interval_s = scenario.interval_s()
+    gap_s = np.zeros((1, 0)) if scenario.interference is None else np.atleast_2d(scenario.interference.mean_gap_s)
+    return {
+        "interval_s": np.array(np.broadcast_to(interval_s, (*_lead(interval_s), scenario.nodes)), order="C"),
+        "mean_gap_s": np.array(gap_s, order="C"),
+    }
+
+
 def _downlink_tables(scenario: Scenario) -> dict[str, NDArray]:
     """What downlinks alone look up; a network without them has no positions in it."""
     region, down = scenario.region, scenario.downlink
@@ -245,6 +297,11 @@ def _downlink_tables(scenario: Scenario) -> dict[str, NDArray]:
     }
 
 
+def retimed(tables: Tables, scenario: Scenario) -> Tables:
+    """The tables of a scenario in which nothing but fields of `RETIMING` has changed: costs next to nothing."""
+    return tables._replace(**_times(scenario))
+
+
 def make(
     scenario: Scenario, shadowing_keys: NDArray[np.uint64], *, record: bool, count_arms: bool, feedback: Feedback
 ) -> Tables:
@@ -255,18 +312,18 @@ def make(
     tp_dbm = np.array(region.tp_dbm, np.float64)
     nodes = scenario.nodes
     payload_bytes, payload = np.unique(np.asarray(scenario.traffic.payload_bytes), return_inverse=True)
-    interval_s = scenario.interval_s()
     overlaps = channel_overlaps(np.array(region.channels_hz), bw_hz, rx.channel_overlap)
     sir_db = rx.sir_db[np.ix_(sf - 7, sf - 7)] if rx.sir_db is not None else np.full((len(sf),) * 2, -np.inf)
+    sinr_ratio = units.db_to_ratio(rx.sinr_thresholds_db(sf))
     made = Tables(
         rule=_rule(scenario, feedback, record, count_arms),
         airtime_s=scenario.airtime_s(payload_bytes),
         spared_s=rx.spared_preamble_symbols * phy.symbol_time_s(sf[:, None], bw_hz=bw_hz),
         sensitivity_dbm=rx.sensitivities_dbm(sf, bw_hz),
-        sinr_ratio=units.db_to_ratio(rx.sinr_thresholds_db(sf)),
+        sinr_ratio=sinr_ratio,
         noise_mw=units.dbm_to_mw(phy.noise_dbm(bw_hz, rx.noise_figure_db)),
         sir_db=sir_db,
-        sir_ratio=units.db_to_ratio(sir_db),
+        sir_ratio=np.column_stack([units.db_to_ratio(sir_db), sinr_ratio]),
         tp_dbm=tp_dbm,
         tp_mw=phy.tx_power_mw(tp_dbm, scenario.energy, supply=scenario.supply),
         gain_db=_gain_db(scenario, shadowing_keys),
@@ -278,7 +335,7 @@ def make(
         overlaps=overlaps,
         payload=np.broadcast_to(payload.astype(np.int32), (*_lead(payload), nodes)),
         payload_bits=8.0 * payload_bytes,
-        interval_s=np.broadcast_to(interval_s, (*_lead(interval_s), nodes)),
+        **_times(scenario),
         **_downlink_tables(scenario),
     )  # fmt: skip
     return Tables(**{name: np.array(array, order="C") for name, array in made._asdict().items()})
