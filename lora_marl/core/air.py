@@ -16,15 +16,17 @@ from numpy.typing import NDArray
 from lora_marl.core.downlink import Feedback
 from lora_marl.core.kernel import heap, run, snapshot, threads
 from lora_marl.core.kernel import tables as kernel_tables
+from lora_marl.core.kernel.choices import NO_CHOICES, Choices
 from lora_marl.core.kernel.random import stream_key
 from lora_marl.core.kernel.reschedule import stretch_waits
 from lora_marl.core.kernel.state import DECISION, allocate, grown, on_air, take_heard, take_tallies
+from lora_marl.core.mixture import Mixture
 from lora_marl.core.outcome import Decisions, Heard, Outcome, Packets, Receptions
 from lora_marl.core.reception import Fate
 from lora_marl.core.scenario import Scenario
 
 _FIRST_RECORDS = 1024
-_STREAMS = ("traffic", "shadowing", "fading", "noise", "downlink", "retry", "burst")
+_STREAMS = ("traffic", "shadowing", "fading", "noise", "downlink", "retry", "burst", "choice")
 _ALWAYS = Feedback()
 
 
@@ -127,26 +129,28 @@ class Air:
         """Operating point of that packet `[B, N, 4]`."""
         return self._state.nodes["last_point"].copy()
 
-    def advance(self, points: NDArray[np.int16], until_s: float) -> Outcome:
+    def advance(self, points: NDArray[np.int16], until_s: float, mixture: Mixture | None = None) -> Outcome:
         """Play all replicas to a time; every packet is sent with its node's point at its start.
 
         Args:
             points: Operating points, indices into the region's lists. `[B, N, 4]` int16
             until_s: Where the clocks stop; an event at exactly this time belongs to the next call. s
+            mixture: What every packet draws its point from; the point drawn is written into `points`.
 
         Returns:
             What came of the time since outcomes were last taken.
 
         Raises:
-            ValueError: an endless `until_s` or one before a clock, points of another type or shape, or a packet's point
-                outside the region.
+            ValueError: an endless `until_s` or one before a clock, points of another type or shape, a packet's point
+                outside the region, or a mixture for another network or beside commands.
         """
         self._check_points(points)
+        choices = NO_CHOICES if mixture is None else self._choices(mixture)
         self._check_time(until_s)
         if until_s == np.inf:
             raise ValueError("until_s: inf has no end; advance needs a time, next_decisions does not")
         for stop_s in self._stops_s(until_s):
-            self._play(points, stop_s, deciding=False)
+            self._play(points, stop_s, choices, deciding=False)
         return self.take_outcome()
 
     def next_decisions(self, points: NDArray[np.int16], until_s: float) -> Decisions:
@@ -162,7 +166,7 @@ class Air:
         self._check_points(points)
         self._check_time(until_s)
         for stop_s in self._stops_s(until_s):
-            made = self._play(points, stop_s, deciding=True)
+            made = self._play(points, stop_s, NO_CHOICES, deciding=True)
             if made:
                 return Decisions(self._decisions[:made])
         return Decisions(self._decisions[:0])
@@ -248,6 +252,16 @@ class Air:
         if points.dtype != np.int16 or points.shape != shape:
             raise ValueError(f"points: {points.dtype} {points.shape}; the air takes int16 {shape}")
 
+    def _choices(self, mixture: Mixture) -> Choices:
+        if mixture.cumulative.shape[:2] != (self.replicas, self.nodes):
+            shape = (self.replicas, self.nodes)
+            raise ValueError(f"mixture.cumulative: of {mixture.cumulative.shape[:2]} replicas and nodes; not {shape}")
+        if self.scenario.feedback == "downlink" and self.feedback.decides == "server":
+            raise ValueError(
+                "mixture: nodes that a server commands by downlinks do not draw; feedback.decides is server"
+            )
+        return Choices(mixture.cumulative, mixture.points)
+
     def _check_time(self, until_s: float) -> None:
         now_s = self._state.replicas["now_s"].max()
         if not until_s >= now_s:
@@ -283,15 +297,15 @@ class Air:
         joining[:, self.nodes :] = silent & np.isfinite(self._tables.mean_gap_s)
         self._schedule_first(joining, change.at_s)
 
-    def _play(self, points: NDArray[np.int16], until_s: float, *, deciding: bool) -> int:
+    def _play(self, points: NDArray[np.int16], until_s: float, choices: Choices, *, deciding: bool) -> int:
         """Play all replicas; returns the number of decisions written."""
         if self._threads > 1 and not deciding:
-            threads.play(self._state, self._tables, points, until_s, self._threads)
+            threads.play(self._state, self._tables, points, choices, until_s, self._threads)
             return 0
         made, done = 0, 0
         while True:
             made, done, status = run.play(
-                self._state, self._tables, points, until_s, deciding, self._decisions, done, made
+                self._state, self._tables, points, choices, until_s, deciding, self._decisions, done, made
             )  # fmt: skip
             if status == run.PLAYED:
                 return made

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from lora_marl.core.kernel.births import first_birth_s
 from lora_marl.core.kernel.bursts import begin_burst, end_burst, next_burst_s
+from lora_marl.core.kernel.choices import choose
 from lora_marl.core.kernel.compiled import kernel
 from lora_marl.core.kernel.events import end, hear_out, listen, start, wait
 from lora_marl.core.kernel.frames import admit, forget
@@ -57,7 +58,7 @@ def _in_region(tables, points, b, n):
 
 
 @kernel()
-def _play_replica(state, tables, points, b, until_s, deciding):
+def _play_replica(state, tables, points, choices, b, until_s, deciding):
     """Play one replica to `until_s`, the packet of an undecided node, a point outside the region, or a full record."""
     replica, rule = state.replicas[b], tables.rule[0]
     events, nodes = state.events[b], state.nodes.shape[1]
@@ -84,6 +85,8 @@ def _play_replica(state, tables, points, b, until_s, deciding):
             if deciding and node.undecided:
                 replica.now_s = time_s
                 return DECISION_DUE
+            if node.phase == WAITING and choices.cumulative.shape[2] > 0:
+                choose(state, choices, points, b, n)
             if not _in_region(tables, points, b, n):
                 return FOREIGN_POINT
             if rule.record and replica.recorded >= state.packets.shape[1]:
@@ -102,7 +105,7 @@ def _compiled_play(source_hash: int) -> Callable:
     """The compiled loop; the hash, a closure variable, makes the compiler's disk cache notice an edited kernel file."""
 
     @kernel(cache=True)
-    def play(state, tables, points, until_s, deciding, decisions, first, made):
+    def play(state, tables, points, choices, until_s, deciding, decisions, first, made):
         """Play the replicas from `first` on and write the decisions that are due behind the `made` first rows.
 
         Returns the number of decisions, the replica to go on with (`B`: all done), and why it stopped there:
@@ -110,7 +113,7 @@ def _compiled_play(source_hash: int) -> Callable:
         """
         replicas = state.replicas.shape[0] if source_hash >= 0 else 0
         for b in range(first, replicas):
-            status = _play_replica(state, tables, points, b, until_s, deciding)
+            status = _play_replica(state, tables, points, choices, b, until_s, deciding)
             if status == RECORD_FULL or status == FOREIGN_POINT:
                 return made, b, status
             if status == DECISION_DUE:

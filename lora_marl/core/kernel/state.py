@@ -127,6 +127,7 @@ REPLICA = np.dtype(
         ("downlink_key", np.uint64),
         ("retry_key", np.uint64),
         ("burst_key", np.uint64),
+        ("choice_key", np.uint64),
         ("now_s", np.float64),
         ("taken_s", np.float64),  # when outcomes were last taken
         ("on_air", np.int64),
