@@ -301,10 +301,15 @@ class Scenario:
         if sf not in self.region.spreading_factors:
             known = ", ".join(map(str, self.region.spreading_factors))
             raise ValueError(f"downlink.rx2_sf: {sf} is not one of the region's spreading factors, {known}")
-        if rule.inter_sf not in ("none", "sinr", "sir_pairwise") or rule.interferers != "all_overlaps":
+        if rule.inter_sf == "db_ratio" or rule.interferers != "all_overlaps":
             raise ValueError(
-                f"scenario.feedback: 'downlink' needs reception.inter_sf none, sinr or sir_pairwise over all_overlaps; "
-                f"they are {rule.inter_sf} and {rule.interferers}"
+                f"scenario.feedback: 'downlink' needs reception.inter_sf none, sinr, sir_pairwise or sir_energy over "
+                f"all_overlaps; they are {rule.inter_sf} and {rule.interferers}"
+            )
+        if rule.inter_sf == "sir_energy" and self.downlink.interference:
+            raise ValueError(
+                "downlink.interference: True; allowed is False where reception.inter_sf is sir_energy, under which "
+                "uplinks and downlinks do not harm each other"
             )
         if max(self.region.sub_bands) >= SUB_BANDS:
             raise ValueError(f"region.sub_band_edges_hz: channels in {max(self.region.sub_bands)} sub-bands; at most 7")

@@ -57,6 +57,7 @@ RULE = np.dtype(
         ("receive_mj", np.float64),
         ("downlinks", np.bool_),  # feedback needs them
         ("server", np.bool_),  # the network server decides
+        ("waits", np.bool_),  # a node that decides waits for a downlink
         ("feedback_packets", np.int64),
         ("patience", np.int64),
         ("backoff", np.bool_),
@@ -85,7 +86,7 @@ RULE = np.dtype(
 RETIMING = frozenset({"active", "traffic.interval_s", "interference.occupancy"})
 """Fields of a scenario that say how often nodes send and bursts come, and nothing else."""
 
-FEEDBACK = ("downlinks", "server", "feedback_packets", "patience", "backoff", "listens")
+FEEDBACK = ("downlinks", "server", "waits", "feedback_packets", "patience", "backoff", "listens")
 """Fields of the rule that belong to who decides, not to the network."""
 
 
@@ -222,6 +223,7 @@ def _rule(scenario: Scenario, feedback: Feedback, record: bool, count_arms: bool
             "count_arms": count_arms,
             "receive_mj": scenario.receive_mj,
             "server": feedback.decides == "server",
+            "waits": scenario.feedback == "downlink" and feedback.answers and feedback.decides == "node",
             "feedback_packets": feedback.packets,
             "patience": feedback.patience,
             "backoff": feedback.backoff,
