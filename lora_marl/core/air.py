@@ -9,6 +9,7 @@ depend neither on `B`, nor on how a run is cut into calls, nor on threads.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +20,12 @@ from lora_marl.core.kernel import tables as kernel_tables
 from lora_marl.core.kernel.choices import NO_CHOICES, Choices
 from lora_marl.core.kernel.random import stream_key
 from lora_marl.core.kernel.reschedule import stretch_waits
-from lora_marl.core.kernel.state import DECISION, allocate, grown, on_air, take_heard, take_tallies
+from lora_marl.core.kernel.state import DECISION, allocate, grown, on_air
+from lora_marl.core.kernel.tallies import take_heard, take_tallies
 from lora_marl.core.mixture import Mixture
 from lora_marl.core.outcome import Decisions, Heard, Outcome, Packets, Receptions
 from lora_marl.core.reception import Fate
-from lora_marl.core.scenario import Scenario
+from lora_marl.core.scenario import Change, Scenario
 
 _FIRST_RECORDS = 1024
 _STREAMS = ("traffic", "shadowing", "fading", "noise", "downlink", "retry", "burst", "choice")
@@ -45,7 +47,7 @@ class Air:
             each node's first packet. `[B, N, 4]` int16
 
     Attributes:
-        scenario: The scenario as changed so far.
+        scenario: The scenario as changed so far; once it has changed, without the schedule.
         feedback: As given.
 
     Raises:
@@ -232,7 +234,7 @@ class Air:
         self._state = snapshot.unpack(self._state, saved)
         self.scenario, self._changes_made = self._first_scenario, int(saved["changes_made"])
         for change in self._first_scenario.changes[: self._changes_made]:
-            self.scenario = self.scenario.with_values(change.values)
+            self.scenario = _changed(self.scenario, change)
         self._tables = self._make_tables()
 
     def _make_tables(self) -> kernel_tables.Tables:
@@ -284,7 +286,7 @@ class Air:
         if self.scenario.traffic.confirmed:
             run.catch_up(self._state, self._tables)
         before = self._tables
-        self.scenario = self.scenario.with_values(change.values)
+        self.scenario = _changed(self.scenario, change)
         self._changes_made += 1
         retiming = kernel_tables.RETIMING.issuperset(change.values)
         self._tables = kernel_tables.retimed(before, self.scenario) if retiming else self._make_tables()
@@ -295,7 +297,8 @@ class Air:
             )
         silent = np.isinf(heap.times_by_source(self._state.events)[:, self.nodes :])
         joining[:, self.nodes :] = silent & np.isfinite(self._tables.mean_gap_s)
-        self._schedule_first(joining, change.at_s)
+        if joining.any():
+            self._schedule_first(joining, change.at_s)
 
     def _play(self, points: NDArray[np.int16], until_s: float, choices: Choices, *, deciding: bool) -> int:
         """Play all replicas; returns the number of decisions written."""
@@ -312,6 +315,11 @@ class Air:
             if status == run.FOREIGN_POINT:
                 raise run.foreign_point(self._state, points, done)
             self._state = grown(self._state)
+
+
+def _changed(scenario: Scenario, change: Change) -> Scenario:
+    """The scenario from the change on. The schedule was checked when it was made: to carry it costs its checks anew."""
+    return replace(scenario, changes=()).with_values(change.values)
 
 
 def _sf_energies(scenario: Scenario) -> int:

@@ -130,6 +130,13 @@ class Scenario:
         return self.gateway_xy_m.shape[-2]
 
     @property
+    def networks(self) -> int:
+        """`S`, networks that share the air."""
+        if self.node_network is None or self.gateway_network is None:
+            return 1
+        return int(max(self.node_network.max(), self.gateway_network.max())) + 1
+
+    @property
     def placements(self) -> int:
         """How many replicas its fields tell apart; 1: all are alike but for their random numbers."""
         return max(

@@ -6,8 +6,8 @@ import numpy as np
 
 from lora_marl.core.kernel.compiled import kernel
 from lora_marl.core.kernel.random import exponential, uniform
+from lora_marl.core.kernel.rule import TRAFFIC
 from lora_marl.core.kernel.state import DROPPED
-from lora_marl.core.kernel.tables import TRAFFIC
 
 _PERIODIC = TRAFFIC["periodic"]
 _BURST = TRAFFIC["burst"]
