@@ -97,6 +97,7 @@ def survey(scenario: Scenario, seeds: Sequence[int], *, tests: int = 20, pdr_min
             duration_s=duration_s,
             downlink_airtime_s=np.zeros((len(seeds), scenario.gateways)),
             foreign_busy_s=np.zeros((len(seeds), scenario.gateways, len(scenario.region.channels_hz))),
+            external_busy_s=np.zeros((len(seeds), len(scenario.region.channels_hz))),
             **parts,
         ),
     )

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 NODES_AT_ONCE = 64
 _SLOT_PER_AIRTIME = 1.01
 
-PER_GATEWAY = ("downlink_airtime_s", "foreign_busy_s")
+PER_GATEWAY = ("downlink_airtime_s", "foreign_busy_s", "external_busy_s")
 PER_NODE = tuple(f.name for f in fields(Outcome) if f.name not in ("duration_s", *PER_GATEWAY))
 """Fields of an outcome that are `[B, N]`."""
 

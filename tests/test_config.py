@@ -220,6 +220,12 @@ def test_bad_runs(values: dict, place: str, says: str) -> None:
             "did you mean 'propagation.exponent'",
         ),
         ({"active": 101}, "scenario", "active: 101 of 100 nodes"),
+        ({"traffic": {"confirmed": True}}, "scenario.traffic", "after_end: True"),
+        ({"traffic": {"retry_s": [5, 3]}}, "scenario.traffic.retry_s", "not a least and a largest time"),
+        ({"interference": {}}, "scenario.interference.occupancy", "required"),
+        ({"interference": {"occupancy": [0.1, 0.2]}}, "scenario.interference.occupancy", "shape"),
+        ({"interference": {"occupancy": [1, 0, 0]}}, "scenario.interference.occupancy", "1.0"),
+        ({"node_network": [0, 1]}, "scenario", "only one of node_network and"),
         ({"changes": [{"at_s": 5, "values": {}}, {"at_s": 4, "values": {}}]}, "scenario", "not in order of time"),
     ],
 )
@@ -242,6 +248,24 @@ def test_changes_that_go_little_by_little() -> None:
     losses = [list(change.values["channel_loss_db"]) for change in made]
     assert losses == [[1, 0, 2], [2, 0, 4], [3, 0, 6], [4, 0, 8], [2, 0, 4], [0, 0, 0]]
     assert [change.values["traffic.interval_s"] for change in made[:4]] == [30, 40, 50, 60]
+
+
+def test_networks_confirmed_traffic_and_interference() -> None:
+    sections = {
+        "topology": {"kind": "arrays", "node_xy_m": [[0, 100], [100, 0]], "gateway_xy_m": [[0, 0], [50, 50]]},
+        "region": {"channels_hz": [868.1e6, 868.3e6, 868.5e6]},
+        "node_network": [1, 0],
+        "gateway_network": [0, 1],
+        "traffic": {"after_end": False, "confirmed": True, "retry_s": [2.5, 4.0], "queue_frames": 2},
+        "interference": {"occupancy": [0.1, 0.5, 0.0], "power_dbm": [-110, -105]},
+        "changes": [{"at_s": 60, "until_s": 120, "steps": 2, "values": {"interference.occupancy": [0.3, 0.5, 0.2]}}],
+    }
+    scenario = config.parse({"learners": LEARNERS, "scenario": sections}).scenario.build()
+    assert scenario.node_network.tolist() == [1, 0] and scenario.gateway_network.tolist() == [0, 1]
+    assert scenario.traffic.confirmed and scenario.traffic.retry_s == (2.5, 4.0)
+    assert scenario.interference.power_dbm == (-110.0, -105.0) and scenario.interference.burst_s == (0.25, 0.75)
+    occupancies = [change.values["interference.occupancy"] for change in scenario.changes]
+    np.testing.assert_allclose(occupancies, [[0.2, 0.5, 0.1], [0.3, 0.5, 0.2]])
 
 
 def test_active_may_be_a_number_of_nodes() -> None:

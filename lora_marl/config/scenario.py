@@ -15,6 +15,7 @@ from lora_marl.config.section import RecordSection, Section, fields_of
 from lora_marl.config.topology import TopologyConfig
 from lora_marl.core import tables
 from lora_marl.core.downlink import Downlink
+from lora_marl.core.interference import Interference
 from lora_marl.core.propagation import Propagation
 from lora_marl.core.reception import Reception
 from lora_marl.core.region import REGIONS, Region
@@ -63,6 +64,14 @@ class TrafficConfig(RecordSection):
 
     def build(self) -> Traffic:
         return Traffic(**self.fields())
+
+
+@fields_of(Interference)
+class InterferenceConfig(RecordSection):
+    """Noise-like bursts from outside; fields and defaults of `lora_marl.core.interference.Interference`."""
+
+    def build(self) -> Interference:
+        return Interference(**self.fields())
 
 
 @fields_of(Downlink)
@@ -171,6 +180,7 @@ class ScenarioConfig(RecordSection):
     propagation: PropagationConfig = PropagationConfig()
     reception: ReceptionConfig = ReceptionConfig()
     traffic: TrafficConfig = TrafficConfig()
+    interference: InterferenceConfig | None = None
     downlink: DownlinkConfig = DownlinkConfig()
     active: tuple[bool, ...] | int | None = None
     changes: tuple[ChangeConfig, ...] = ()

@@ -9,6 +9,7 @@ depend neither on `B`, nor on how a run is cut into calls, nor on threads.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,15 +17,18 @@ from numpy.typing import NDArray
 from lora_marl.core.downlink import Feedback
 from lora_marl.core.kernel import heap, run, snapshot, threads
 from lora_marl.core.kernel import tables as kernel_tables
+from lora_marl.core.kernel.choices import NO_CHOICES, Choices
 from lora_marl.core.kernel.random import stream_key
 from lora_marl.core.kernel.reschedule import stretch_waits
-from lora_marl.core.kernel.state import DECISION, allocate, grown, on_air, take_heard, take_tallies
+from lora_marl.core.kernel.state import DECISION, allocate, grown, on_air
+from lora_marl.core.kernel.tallies import take_heard, take_tallies
+from lora_marl.core.mixture import Mixture
 from lora_marl.core.outcome import Decisions, Heard, Outcome, Packets, Receptions
 from lora_marl.core.reception import Fate
-from lora_marl.core.scenario import Scenario
+from lora_marl.core.scenario import Change, Scenario
 
 _FIRST_RECORDS = 1024
-_STREAMS = ("traffic", "shadowing", "fading", "noise", "downlink")
+_STREAMS = ("traffic", "shadowing", "fading", "noise", "downlink", "retry", "burst", "choice")
 _ALWAYS = Feedback()
 
 
@@ -43,7 +47,7 @@ class Air:
             each node's first packet. `[B, N, 4]` int16
 
     Attributes:
-        scenario: The scenario as changed so far.
+        scenario: The scenario as changed so far; once it has changed, without the schedule.
         feedback: As given.
 
     Raises:
@@ -71,10 +75,12 @@ class Air:
         self._state = allocate(
             (self.replicas, scenario.nodes, scenario.gateways),
             channels=len(scenario.region.channels_hz),
-            sf_energies=len(scenario.region.spreading_factors) if scenario.reception.inter_sf == "sir_energy" else 0,
+            bursts=scenario.interference is not None,
+            sf_energies=_sf_energies(scenario),
             arms=sum(scenario.region.factor_sizes) if count_arms else 0,
             packets=_FIRST_RECORDS if record else 0,
             heard=_FIRST_RECORDS if feedback.listens else 0,
+            frames=scenario.traffic.queue_frames if scenario.traffic.confirmed else 0,
         )
         for stream in _STREAMS:
             self._state.replicas[f"{stream}_key"] = [stream_key(seed, stream) for seed in self.seeds]
@@ -84,7 +90,7 @@ class Air:
         self._decisions = np.zeros(self.replicas * scenario.nodes, DECISION)
         self._changes_made = 0
         self._tables = self._first_tables = self._make_tables()
-        self._schedule_first(np.ones((self.replicas, scenario.nodes), np.bool_), 0.0)
+        self._schedule_first(np.ones(self._state.events.shape, np.bool_), 0.0)
 
     @property
     def replicas(self) -> int:
@@ -125,26 +131,28 @@ class Air:
         """Operating point of that packet `[B, N, 4]`."""
         return self._state.nodes["last_point"].copy()
 
-    def advance(self, points: NDArray[np.int16], until_s: float) -> Outcome:
+    def advance(self, points: NDArray[np.int16], until_s: float, mixture: Mixture | None = None) -> Outcome:
         """Play all replicas to a time; every packet is sent with its node's point at its start.
 
         Args:
             points: Operating points, indices into the region's lists. `[B, N, 4]` int16
             until_s: Where the clocks stop; an event at exactly this time belongs to the next call. s
+            mixture: What every packet draws its point from; the point drawn is written into `points`.
 
         Returns:
             What came of the time since outcomes were last taken.
 
         Raises:
-            ValueError: an endless `until_s` or one before a clock, points of another type or shape, or a packet's point
-                outside the region.
+            ValueError: an endless `until_s` or one before a clock, points of another type or shape, a packet's point
+                outside the region, or a mixture for another network or beside commands.
         """
         self._check_points(points)
+        choices = NO_CHOICES if mixture is None else self._choices(mixture)
         self._check_time(until_s)
         if until_s == np.inf:
             raise ValueError("until_s: inf has no end; advance needs a time, next_decisions does not")
         for stop_s in self._stops_s(until_s):
-            self._play(points, stop_s, deciding=False)
+            self._play(points, stop_s, choices, deciding=False)
         return self.take_outcome()
 
     def next_decisions(self, points: NDArray[np.int16], until_s: float) -> Decisions:
@@ -160,13 +168,15 @@ class Air:
         self._check_points(points)
         self._check_time(until_s)
         for stop_s in self._stops_s(until_s):
-            made = self._play(points, stop_s, deciding=True)
+            made = self._play(points, stop_s, NO_CHOICES, deciding=True)
             if made:
                 return Decisions(self._decisions[:made])
         return Decisions(self._decisions[:0])
 
     def take_outcome(self) -> Outcome:
         """What came of the time since outcomes were last taken."""
+        if self.scenario.traffic.confirmed:
+            run.catch_up(self._state, self._tables)
         return Outcome(**take_tallies(self._state))
 
     def take_heard(self) -> Heard:
@@ -183,7 +193,7 @@ class Air:
             self.scenario, self._changes_made = self._first_scenario, 0
             self._tables = self._first_tables
         run.clear(self._state, int(Fate.NONE))
-        self._schedule_first(np.ones((self.replicas, self.nodes), np.bool_), 0.0)
+        self._schedule_first(np.ones(self._state.events.shape, np.bool_), 0.0)
 
     def recording(self, replica: int = 0) -> tuple[Packets, Receptions]:
         """The recorded packets of a replica and what the gateways heard of them.
@@ -224,7 +234,7 @@ class Air:
         self._state = snapshot.unpack(self._state, saved)
         self.scenario, self._changes_made = self._first_scenario, int(saved["changes_made"])
         for change in self._first_scenario.changes[: self._changes_made]:
-            self.scenario = self.scenario.with_values(change.values)
+            self.scenario = _changed(self.scenario, change)
         self._tables = self._make_tables()
 
     def _make_tables(self) -> kernel_tables.Tables:
@@ -234,15 +244,25 @@ class Air:
         )
 
     def _schedule_first(self, which: NDArray[np.bool_], now_s: float) -> None:
-        """Draw a first packet for the nodes `which [B, N]` and put all nodes in order of time."""
+        """Draw a first packet or burst for the sources `which [B, N + C]`, and put all sources in order of time."""
         starts_s = run.first_starts_s(self._state, self._tables, now_s, which)
-        times_s = np.where(which, starts_s, heap.times_by_node(self._state.events))
+        times_s = np.where(which, starts_s, heap.times_by_source(self._state.events))
         heap.fill(self._state.events, times_s, on_air(self._state))
 
     def _check_points(self, points: NDArray[np.int16]) -> None:
         shape = (self.replicas, self.nodes, 4)
         if points.dtype != np.int16 or points.shape != shape:
             raise ValueError(f"points: {points.dtype} {points.shape}; the air takes int16 {shape}")
+
+    def _choices(self, mixture: Mixture) -> Choices:
+        if mixture.cumulative.shape[:2] != (self.replicas, self.nodes):
+            shape = (self.replicas, self.nodes)
+            raise ValueError(f"mixture.cumulative: of {mixture.cumulative.shape[:2]} replicas and nodes; not {shape}")
+        if self.scenario.feedback == "downlink" and self.feedback.decides == "server":
+            raise ValueError(
+                "mixture: nodes that a server commands by downlinks do not draw; feedback.decides is server"
+            )
+        return Choices(mixture.cumulative, mixture.points)
 
     def _check_time(self, until_s: float) -> None:
         now_s = self._state.replicas["now_s"].max()
@@ -261,30 +281,52 @@ class Air:
         yield until_s
 
     def _make_change(self) -> None:
-        """Give the scenario its next values; waiting times stretch with the mean interval."""
+        """Give the scenario its next values; waiting times stretch with the mean interval, silent channels wake."""
         change = self._first_scenario.changes[self._changes_made]
-        interval_before_s = self._tables.interval_s
-        self.scenario = self.scenario.with_values(change.values)
+        if self.scenario.traffic.confirmed:
+            run.catch_up(self._state, self._tables)
+        before = self._tables
+        self.scenario = _changed(self.scenario, change)
         self._changes_made += 1
-        self._tables = self._make_tables()
-        joining = stretch_waits(self._state, interval_before_s, self._tables.interval_s, change.at_s)
-        self._schedule_first(joining, change.at_s)
+        retiming = kernel_tables.RETIMING.issuperset(change.values)
+        self._tables = kernel_tables.retimed(before, self.scenario) if retiming else self._make_tables()
+        joining = np.zeros(self._state.events.shape, np.bool_)
+        if not np.array_equal(before.interval_s, self._tables.interval_s):
+            joining[:, : self.nodes] = stretch_waits(
+                self._state, before.interval_s, self._tables.interval_s, change.at_s
+            )
+        silent = np.isinf(heap.times_by_source(self._state.events)[:, self.nodes :])
+        joining[:, self.nodes :] = silent & np.isfinite(self._tables.mean_gap_s)
+        if joining.any():
+            self._schedule_first(joining, change.at_s)
 
-    def _play(self, points: NDArray[np.int16], until_s: float, *, deciding: bool) -> int:
+    def _play(self, points: NDArray[np.int16], until_s: float, choices: Choices, *, deciding: bool) -> int:
         """Play all replicas; returns the number of decisions written."""
         if self._threads > 1 and not deciding:
-            threads.play(self._state, self._tables, points, until_s, self._threads)
+            threads.play(self._state, self._tables, points, choices, until_s, self._threads)
             return 0
         made, done = 0, 0
         while True:
             made, done, status = run.play(
-                self._state, self._tables, points, until_s, deciding, self._decisions, done, made
+                self._state, self._tables, points, choices, until_s, deciding, self._decisions, done, made
             )  # fmt: skip
             if status == run.PLAYED:
                 return made
             if status == run.FOREIGN_POINT:
                 raise run.foreign_point(self._state, points, done)
             self._state = grown(self._state)
+
+
+def _changed(scenario: Scenario, change: Change) -> Scenario:
+    """The scenario from the change on. The schedule was checked when it was made: to carry it costs its checks anew."""
+    return replace(scenario, changes=()).with_values(change.values)
+
+
+def _sf_energies(scenario: Scenario) -> int:
+    """Interferers that a packet is held against by their summed energy: spreading factors, and bursts."""
+    if scenario.reception.inter_sf != "sir_energy":
+        return 0
+    return len(scenario.region.spreading_factors) + (scenario.interference is not None)
 
 
 def _checked_seeds(seeds: Sequence[int]) -> tuple[int, ...]:

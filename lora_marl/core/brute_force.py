@@ -6,12 +6,13 @@ row: the packet that is judged, column: the one that disturbs it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lora_marl.core import phy, units
+from lora_marl.core.kernel.state import BURST_KIND
 from lora_marl.core.outcome import Packets, Receptions
 from lora_marl.core.reception import Fate
 from lora_marl.core.scenario import Scenario
@@ -30,9 +31,11 @@ class _Facts:
     same_sf: Pairs
     equal_bw: Pairs
     critical_s: NDArray[np.float64]
+    burst_s: NDArray[np.float64]  # how long burst j is on packet i's channel while that may be harmed
+    burst_first: Pairs  # whether it began before
 
 
-def _facts(scenario: Scenario, packets: Packets) -> _Facts:
+def _facts(scenario: Scenario, packets: Packets, bursts: Packets) -> _Facts:
     rx, region = scenario.reception, scenario.region
     sf, bw, channel = (packets.point[:, f].astype(int) for f in range(3))
     order = np.arange(len(sf))
@@ -46,6 +49,7 @@ def _facts(scenario: Scenario, packets: Packets) -> _Facts:
     if rx.spares == "pair":
         critical = np.where(earlier, critical, critical.T)
     equal_bw = bw[:, None] == bw[None, :]
+    burst_s = np.minimum(packets.end_s[:, None], bursts.end_s) - np.maximum(critical_s[:, None], bursts.start_s)
     return _Facts(
         sf=sf,
         bw=bw,
@@ -54,6 +58,8 @@ def _facts(scenario: Scenario, packets: Packets) -> _Facts:
         same_sf=(sf[:, None] == sf[None, :]) & (equal_bw | (not rx.same_sf_needs_equal_bw)),
         equal_bw=equal_bw,
         critical_s=critical_s,
+        burst_s=np.where(channel[:, None] == bursts.point[:, 2], np.maximum(burst_s, 0.0), 0.0),
+        burst_first=bursts.start_s <= packets.start_s[:, None],
     )
 
 
@@ -92,9 +98,14 @@ def _noise_like(scenario: Scenario, facts: _Facts) -> Pairs:
 
 
 def _passes_energy(
-    scenario: Scenario, packets: Packets, facts: _Facts, power_mw: NDArray[np.float64], sir_db: NDArray[np.float64]
+    scenario: Scenario,
+    packets: Packets,
+    facts: _Facts,
+    power_mw: NDArray[np.float64],
+    burst_mw: NDArray[np.float64],
+    sir_db: NDArray[np.float64],
 ) -> NDArray[np.bool_]:
-    """Signal energy against the summed energy of each interfering spreading factor."""
+    """Signal energy against the summed energy of each interfering spreading factor, and against that of bursts."""
     last_s = np.minimum(packets.end_s[:, None], packets.end_s[None, :])
     first_s = np.maximum(facts.critical_s[:, None], packets.start_s[None, :])
     energy = np.where(facts.hits & facts.equal_bw, power_mw[None, :] * np.maximum(last_s - first_s, 0.0), 0.0)
@@ -105,26 +116,41 @@ def _passes_energy(
         ratio = units.db_to_ratio(sir_db[facts.sf, other])
         met = _meets(signal, ratio * summed, scenario.reception.equality_survives)
         passes &= met | (summed == 0.0)
-    return passes
+    summed = (facts.burst_s * burst_mw).sum(1)
+    met = _meets(signal, _needed(scenario, facts) * summed, scenario.reception.equality_survives)
+    return passes & (met | (summed == 0.0))
+
+
+def _needed(scenario: Scenario, facts: _Facts) -> NDArray[np.float64]:
+    """The ratio to noise that each packet needs."""
+    sf = np.array(scenario.region.spreading_factors)[facts.sf]
+    return units.db_to_ratio(scenario.reception.sinr_thresholds_db(sf))
 
 
 def _disturbed(
-    scenario: Scenario, packets: Packets, facts: _Facts, rssi_dbm: NDArray[np.float64], lost: NDArray[np.bool_]
+    scenario: Scenario,
+    packets: Packets,
+    facts: _Facts,
+    rssi_dbm: NDArray[np.float64],
+    burst_mw: NDArray[np.float64],
+    lost: NDArray[np.bool_],
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Which packets the others interfere with, and which they collide with, at one gateway."""
     rx = scenario.reception
-    sf = np.array(scenario.region.spreading_factors)
     power_mw = units.dbm_to_mw(rssi_dbm)
     advantage_db = rssi_dbm[:, None] - rssi_dbm[None, :]
     colliding = facts.hits & facts.same_sf & ~_meets(advantage_db, rx.capture_db, rx.equality_survives)
     if not rx.lost_packets_interfere:
         colliding &= ~np.where(facts.earlier, lost[:, None], lost[None, :])
-    sf = sf[facts.sf]
-    interfered = np.zeros(len(sf), np.bool_)
+    interfered = np.zeros(len(rssi_dbm), np.bool_)
     noise_like_mw = (_noise_like(scenario, facts) * power_mw[None, :]).sum(1)
+    if rx.inter_sf != "sir_energy":
+        struck = facts.burst_s > 0.0
+        struck &= facts.burst_first | (rx.interferers != "at_start")
+        noise_like_mw += (struck * burst_mw).sum(1)
     bw_hz = np.array(scenario.region.bandwidths_hz)[facts.bw]
     noise_mw = units.dbm_to_mw(phy.noise_dbm(bw_hz, rx.noise_figure_db))
-    needed = units.db_to_ratio(rx.sinr_thresholds_db(sf))
+    needed = _needed(scenario, facts)
     if rx.inter_sf == "sinr":
         interfered |= power_mw < needed * (noise_mw + noise_like_mw)
     else:
@@ -135,7 +161,7 @@ def _disturbed(
             beaten = ~_meets(advantage_db, sir_db[facts.sf[:, None], facts.sf[None, :]], rx.equality_survives)
             interfered |= (facts.hits & facts.equal_bw & ~facts.same_sf & beaten).any(1)
         if rx.inter_sf == "sir_energy":
-            interfered |= ~_passes_energy(scenario, packets, facts, power_mw, sir_db)
+            interfered |= ~_passes_energy(scenario, packets, facts, power_mw, burst_mw, sir_db)
             colliding &= ~facts.equal_bw
     return interfered, np.asarray(colliding.any(1))
 
@@ -156,27 +182,52 @@ def fates(
 
     Args:
         scenario: Its region and reception rule are used.
-        packets: `P` packets in order of start.
+        packets: `P` uplinks, and bursts of interference, in order of start.
         receptions: Their received powers.
         noise: The unit normal draws of `db_ratio`. `[P]`
 
     Returns:
-        Fates; NONE at gateways of other networks. `[P, G]`
+        Fates; NONE at gateways of other networks, and of bursts. `[P, G]`
     """
+    burst = packets.kind == BURST_KIND
+    judged = np.full(receptions.rssi_dbm.shape, Fate.NONE, np.int8)
+    judged[~burst] = _uplink_fates(
+        scenario,
+        _rows(packets, ~burst),
+        receptions.rssi_dbm[~burst],
+        _rows(packets, burst),
+        units.dbm_to_mw(receptions.rssi_dbm[burst]),
+        None if noise is None else noise[~burst],
+    )
+    return judged
+
+
+def _rows(packets: Packets, some: NDArray[np.bool_]) -> Packets:
+    return Packets(**{field.name: getattr(packets, field.name)[some] for field in fields(Packets)})
+
+
+def _uplink_fates(
+    scenario: Scenario,
+    packets: Packets,
+    rssi_dbm: NDArray[np.float64],
+    bursts: Packets,
+    burst_mw: NDArray[np.float64],
+    noise: NDArray[np.float64] | None,
+) -> NDArray[np.int8]:
     rx = scenario.reception
-    facts = _facts(scenario, packets)
+    facts = _facts(scenario, packets, bursts)
     sensitivity_dbm = rx.sensitivities_dbm(
         np.array(scenario.region.spreading_factors), np.array(scenario.region.bandwidths_hz)
     )[facts.sf, facts.bw]
-    heard = receptions.rssi_dbm >= sensitivity_dbm[:, None]
+    heard = rssi_dbm >= sensitivity_dbm[:, None]
     weak = np.zeros_like(heard)
     if rx.inter_sf == "db_ratio" and noise is not None:
-        columns = [_fails_db_ratio(scenario, packets, facts, rssi, noise) for rssi in receptions.rssi_dbm.T]
+        columns = [_fails_db_ratio(scenario, packets, facts, rssi, noise) for rssi in rssi_dbm.T]
         weak = np.stack(columns, axis=1)
     lost = np.asarray((~heard | weak).all(1))
     judged = np.empty(heard.shape, np.int8)
     for g in range(heard.shape[1]):
-        interfered, collided = _disturbed(scenario, packets, facts, receptions.rssi_dbm[:, g], lost)
+        interfered, collided = _disturbed(scenario, packets, facts, rssi_dbm[:, g], burst_mw[:, g], lost)
         judged[:, g] = np.select(
             [~heard[:, g], _refused(packets, heard[:, g], rx.demodulators), interfered | weak[:, g], collided],
             [Fate.BELOW_SENSITIVITY, Fate.NO_DEMODULATOR, Fate.INTERFERED, Fate.COLLIDED],

@@ -34,7 +34,8 @@ class Downlink:
         payload_bytes: PHY payload of a downlink. bytes
         priority: `uplink`: a gateway that is receiving does not begin to send; `downlink`: it does, and loses them.
         interference: Whether uplinks and the downlinks of other gateways harm each other where their spectra meet, as
-            if both had the same I/Q orientation; downlinks among themselves always do.
+            if both had the same I/Q orientation; downlinks among themselves always do. Under `sir_energy` it must be
+            False, and downlinks judge each other one by one, by power against the SIR matrix and its diagonal.
 
     Raises:
         ValueError: a parameter outside its range, naming it.
@@ -95,8 +96,8 @@ class Feedback:
         packets: How many packets lie between two decisions; counted anew when a command arrives that changes something.
         patience: Packets without an answer after which a node that decides takes them all for lost, and decides; as
             many as LoRaWAN waits before a node backs off.
-        answers: Whether decisions need what the network knows. Where they do not (fixed and random rules), no downlink
-            is sent and nodes decide by themselves.
+        answers: Whether decisions need what the network knows. Where they do not (fixed and random rules), nodes decide
+            by themselves, and no downlink is sent but the acknowledgements of confirmed traffic.
         backoff: The nodes' side of LoRaWAN's adaptive data rate: one that has heard nothing for 64 packets asks for an
             answer, and after 96, 128, ... takes the highest power and the next spreading factor.
         listens: Whether the learner hears of every packet that the network received (`Learner.hear`).

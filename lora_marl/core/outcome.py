@@ -18,7 +18,7 @@ class Outcome:
     Attributes:
         duration_s: Length of the stretch. `[B]` s
         delivered, below_sensitivity, interfered, collided, no_demodulator, gateway_sending: Packets by fate.
-        dropped: Births that met a busy or silenced node, and were not sent.
+        dropped: Births that met a busy or silenced node or a full queue, and frames that waited when their node left.
         airtime_s: s
         energy_mj: mJ
         delivered_bits: PHY payload of delivered packets. bit
@@ -27,8 +27,13 @@ class Outcome:
         downlinks, downlinks_received, downlinks_refused: Downlinks sent to the node, those of them that it received,
             and those that no gateway could send.
         downlink_airtime_s: Of each gateway. `[B, G]` s
+        frames_delivered, frames_lost: Frames of confirmed traffic, by whether an attempt of theirs was received: booked
+            at the first that was, or when the last has failed; 0 where traffic is not confirmed.
+        delay_s: From birth to first reception, summed over frames delivered. s
+        queued: Frames that wait at the end of the stretch, the one being sent included.
         foreign_busy_s: Airtime of other networks' packets that a gateway could hear (at or above its sensitivity), by
             their channel. `[B, G, C]` s
+        external_busy_s: Time with a burst of interference on the channel. `[B, C]` s
     """
 
     duration_s: NDArray[np.float64]
@@ -48,7 +53,12 @@ class Outcome:
     downlinks_received: NDArray[np.int64]
     downlinks_refused: NDArray[np.int64]
     downlink_airtime_s: NDArray[np.float64]
+    frames_delivered: NDArray[np.int64]
+    frames_lost: NDArray[np.int64]
+    delay_s: NDArray[np.float64]
+    queued: NDArray[np.int64]
     foreign_busy_s: NDArray[np.float64]
+    external_busy_s: NDArray[np.float64]
 
     @property
     def sent(self) -> NDArray[np.int64]:
@@ -57,8 +67,9 @@ class Outcome:
         return heard + self.below_sensitivity
 
     def __add__(self, other: Outcome) -> Outcome:
-        """The outcome of two stretches together."""
-        return Outcome(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
+        """The outcome of two stretches together, `other` the later one."""
+        both = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self) if f.name != "queued"}
+        return Outcome(**both, queued=other.queued)
 
 
 class Decisions:
@@ -195,9 +206,10 @@ class Packets:
     """Recorded packets of one replica, `P` in order of start. Together with `Receptions` the oracle's only input.
 
     Attributes:
-        source: Node that sent it, or that a downlink is for. `[P]`
-        gateway: That sent a downlink; -1 for an uplink. `[P]`
-        kind: 0: uplink. 1: downlink; its operating point has RX2's channel behind those of uplinks, and power 0. `[P]`
+        source: Node that sent it, or that a downlink is for; the channel of a burst. `[P]`
+        gateway: That sent a downlink, else -1. `[P]`
+        kind: 0: uplink. 1: downlink; its operating point has RX2's channel behind those of uplinks, and power 0.
+            2: burst of interference; its operating point has a channel and nothing else, and it keeps fate NONE. `[P]`
         index: Its number among the source's packets. `[P]`
         fate: `Fate`; NONE while it is on the air. `[P]`
         start_s, end_s, critical_s: On the air from start to end; harmful overlaps lie after `critical_s`. `[P]` s

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lora_marl.core import phy
 from lora_marl.core.downlink import Downlink
+from lora_marl.core.interference import Interference
 from lora_marl.core.propagation import Propagation, path_loss_db
 from lora_marl.core.reception import Reception
 from lora_marl.core.region import Region
@@ -34,7 +35,8 @@ class Change:
     Attributes:
         at_s: Time of the change; it holds for packets that start at or after it. s
         values: Dotted field names to new values, e.g. `{"propagation.exponent": 3.32, "traffic.interval_s": 4.0}`: any
-            field of `propagation` and `traffic`, and `path_loss_db`, `channel_loss_db`, `active` and positions.
+            field of `propagation` and `traffic`, and `interference.occupancy`, `path_loss_db`, `channel_loss_db`,
+            `active` and positions.
     """
 
     at_s: float
@@ -57,6 +59,7 @@ class Scenario:
         channel_loss_db: `[C]`, path loss of each channel on top of the mean. dB
         reception: The gateways' rule.
         traffic: When nodes send and how much.
+        interference: Noise-like bursts from outside; None: there are none.
         active: `[N]` bool; nodes that are off send nothing (a change switches them).
         low_data_rate: Low-data-rate optimisation: `auto` (symbols of 16 ms and longer), `on`, `off`, or
             `sf11_125khz` (SF11 and SF12 at 125 kHz).
@@ -82,6 +85,7 @@ class Scenario:
     channel_loss_db: NDArray[np.float64] | None = None
     reception: Reception = field(default_factory=Reception)
     traffic: Traffic = field(default_factory=Traffic)
+    interference: Interference | None = None
     active: NDArray[np.bool_] | None = None
     low_data_rate: phy.LowDataRate = "auto"
     coding_rate: int = 1
@@ -126,6 +130,13 @@ class Scenario:
         return self.gateway_xy_m.shape[-2]
 
     @property
+    def networks(self) -> int:
+        """`S`, networks that share the air."""
+        if self.node_network is None or self.gateway_network is None:
+            return 1
+        return int(max(self.node_network.max(), self.gateway_network.max())) + 1
+
+    @property
     def placements(self) -> int:
         """How many replicas its fields tell apart; 1: all are alike but for their random numbers."""
         return max(
@@ -149,7 +160,12 @@ class Scenario:
             "path_loss_db": (self.path_loss_db, 3),
             "traffic.interval_s": (self.traffic.interval_s, 2),
             "traffic.payload_bytes": (self.traffic.payload_bytes, 2),
+            "interference.occupancy": (self._occupancy, 2),
         }
+
+    @property
+    def _occupancy(self) -> ArrayLike | None:
+        return None if self.interference is None else self.interference.occupancy
 
     @property
     def carrier_hz(self) -> float:
@@ -251,6 +267,7 @@ class Scenario:
             "active": (self.active, (self.nodes,), 1),
             "traffic.interval_s": (self.traffic.interval_s, (self.nodes,), 2),
             "traffic.payload_bytes": (self.traffic.payload_bytes, (self.nodes,), 2),
+            "interference.occupancy": (self._occupancy, (channels,), 2),
         }
         for name, (value, shape, most_axes) in expected.items():
             if value is None or np.ndim(value) == 0:
@@ -263,7 +280,7 @@ class Scenario:
     def _check_networks(self) -> None:
         if (self.node_network is None) != (self.gateway_network is None):
             raise ValueError(
-                "scenario.node_network, gateway_network: only one of them is given; allowed are both or none"
+                "scenario: only one of node_network and gateway_network is given; allowed are both or none"
             )
         for name, size in (("node_network", self.nodes), ("gateway_network", self.gateways)):
             network = getattr(self, name)
@@ -291,10 +308,15 @@ class Scenario:
         if sf not in self.region.spreading_factors:
             known = ", ".join(map(str, self.region.spreading_factors))
             raise ValueError(f"downlink.rx2_sf: {sf} is not one of the region's spreading factors, {known}")
-        if rule.inter_sf not in ("none", "sinr", "sir_pairwise") or rule.interferers != "all_overlaps":
+        if rule.inter_sf == "db_ratio" or rule.interferers != "all_overlaps":
             raise ValueError(
-                f"scenario.feedback: 'downlink' needs reception.inter_sf none, sinr or sir_pairwise over all_overlaps; "
-                f"they are {rule.inter_sf} and {rule.interferers}"
+                f"scenario.feedback: 'downlink' needs reception.inter_sf none, sinr, sir_pairwise or sir_energy over "
+                f"all_overlaps; they are {rule.inter_sf} and {rule.interferers}"
+            )
+        if rule.inter_sf == "sir_energy" and self.downlink.interference:
+            raise ValueError(
+                "downlink.interference: True; allowed is False where reception.inter_sf is sir_energy, under which "
+                "uplinks and downlinks do not harm each other"
             )
         if max(self.region.sub_bands) >= SUB_BANDS:
             raise ValueError(f"region.sub_band_edges_hz: channels in {max(self.region.sub_bands)} sub-bands; at most 7")
@@ -315,6 +337,8 @@ class Scenario:
         if not change.at_s >= 0:
             raise ValueError(f"scenario.changes: at_s {change.at_s} is not at least 0 s")
         known = [f"{part}.{f.name}" for part in ("propagation", "traffic") for f in fields(getattr(self, part))]
+        known = [path for path in known if path not in ("traffic.confirmed", "traffic.queue_frames")]
+        known += ["interference.occupancy"] if self.interference is not None else []
         known += ["path_loss_db", "channel_loss_db", "active", "node_xy_m", "gateway_xy_m"]
         for path in change.values:
             if path not in known:

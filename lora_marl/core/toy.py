@@ -147,6 +147,8 @@ def _check_alone(scenario: Scenario) -> None:
         "reception.inter_sf": (scenario.reception.inter_sf, "none"),
         "propagation.fading": (propagation.fading, "none"),
         "propagation.shadowing": (propagation.shadowing, "packet"),
+        "traffic.confirmed": (scenario.traffic.confirmed, False),
+        "interference": (scenario.interference, None),
         "changes": (len(scenario.changes), 0),
         "mean_gain_db": (scenario.mean_gain_db().ndim, 2),
     }

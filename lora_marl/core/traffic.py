@@ -26,6 +26,14 @@ class Traffic:
         duty_cycle: Share of time that a node may send: after a packet of airtime T it is off for T (1 / duty - 1);
             None: no limit.
         queued: What becomes of packets born while the node is busy or off: sent when it is free, or dropped.
+        confirmed: Whether what is born is a frame that waits for an acknowledgement: it is sent, each attempt a packet
+            of its own, until one is acknowledged or `max_attempts` have failed. Frames are born whatever the node does
+            (`after_end=False`) and wait in a queue; one born while that is full is dropped. Where feedback is free an
+            attempt that was received is acknowledged at its end, else by a downlink that reaches the node.
+        max_attempts: Of a frame.
+        retry_s: From the end of a failed attempt to the next one, drawn uniformly. s
+        next_s: From the end of a frame's last attempt to the earliest start of the next frame, drawn uniformly. s
+        queue_frames: Frames that wait at most, the one being sent included.
     """
 
     kind: Literal["poisson", "periodic", "burst"] = "poisson"
@@ -38,6 +46,11 @@ class Traffic:
     payload_bytes: ArrayLike = 50
     duty_cycle: float | None = None
     queued: bool = False
+    confirmed: bool = False
+    max_attempts: int = 4
+    retry_s: tuple[float, float] = (3.0, 5.0)
+    next_s: tuple[float, float] = (2.0, 3.0)
+    queue_frames: int = 4
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(get_type_hints(Traffic)["kind"]):
@@ -56,6 +69,21 @@ class Traffic:
                 raise ValueError(f"traffic.{name}: {getattr(self, name)} is not at least 0 s")
         if self.burst_packets < 1:
             raise ValueError(f"traffic.burst_packets: {self.burst_packets} is not at least 1")
+        self._check_confirmed()
+
+    def _check_confirmed(self) -> None:
+        for name in ("max_attempts", "queue_frames"):
+            count = getattr(self, name)
+            if count < 1 or count % 1:
+                raise ValueError(f"traffic.{name}: {count} is not a whole number of at least 1")
+        for name in ("retry_s", "next_s"):
+            span_s = getattr(self, name)
+            if len(span_s) != 2 or not 0 <= span_s[0] <= span_s[1] < np.inf:
+                raise ValueError(f"traffic.{name}: {span_s} is not a least and a largest time of at least 0 s")
+        if self.confirmed and self.after_end and self.kind != "periodic":
+            raise ValueError(
+                "traffic.after_end: True; frames of confirmed traffic are born on their own, allowed is False"
+            )
 
     @classmethod
     def one_per_window(cls, window_s: float, payload_bytes: ArrayLike = 50) -> Traffic:

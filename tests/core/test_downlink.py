@@ -381,11 +381,17 @@ class Oracle:
             if sending.any():
                 return Fate.GATEWAY_SENDING
         noise_mw, collided, interfered = 0.0, False, False
+        energy_mw_s, by_energy = np.zeros(13), rx.inter_sf == "sir_energy"
         for j in np.flatnonzero(meets):
             if p.kind[i] != p.kind[j] and not self.s.downlink.interference:
                 continue
             rival_dbm, other = self.power_dbm(j, xy_m), sf[p.point[j, 0]]
-            if other == own:
+            if by_energy and p.kind[i] == 0:
+                together_s = min(p.end_s[i], p.end_s[j]) - max(p.critical_s[i], p.start_s[j])
+                energy_mw_s[other] += units.dbm_to_mw(rival_dbm) * together_s
+            elif by_energy:
+                interfered |= own_dbm - rival_dbm < rx.sir_db[own - 7, other - 7]
+            elif other == own:
                 collided |= own_dbm - rival_dbm < rx.capture_db
             elif rx.inter_sf == "sir_pairwise":
                 interfered |= own_dbm - rival_dbm < rx.sir_db[own - 7, other - 7]
@@ -395,6 +401,9 @@ class Oracle:
             floor_mw = units.dbm_to_mw(phy.noise_dbm(125e3, rx.noise_figure_db))
             needed = units.db_to_ratio(rx.sinr_thresholds_db(np.array([own]))[0])
             interfered |= units.dbm_to_mw(own_dbm) < needed * (floor_mw + noise_mw)
+        if by_energy:
+            signal_mw_s = units.dbm_to_mw(own_dbm) * (p.end_s[i] - p.start_s[i])
+            interfered |= bool((signal_mw_s < energy_mw_s[7:] * units.db_to_ratio(rx.sir_db[own - 7])).any())
         return Fate.INTERFERED if interfered else Fate.COLLIDED if collided else Fate.DELIVERED
 
     def overall(self, i):
@@ -414,8 +423,10 @@ BUSY = [
 ]
 
 
-@pytest.mark.parametrize("inter_sf", ["none", "sinr", "sir_pairwise"])
-@pytest.mark.parametrize("fields", BUSY)
+@pytest.mark.parametrize(
+    ("fields", "inter_sf"),
+    [(fields, rule) for fields in BUSY for rule in ("none", "sinr", "sir_pairwise")] + [(BUSY[3], "sir_energy")],
+)
 def test_every_reception_is_what_the_plain_rule_says(fields, inter_sf):
     rule = Reception(inter_sf=inter_sf, sir_db=tables.SIR_DB["norel"], spared_preamble_symbols=7.25, capture_db=1.0)
     scenario = network(
@@ -538,8 +549,12 @@ def test_feedback_and_rules_that_do_not_fit_are_named():
         Feedback(decides="both")
     with pytest.raises(ValueError, match="scenario.feedback: 'never'"):
         network(feedback="never")
-    with pytest.raises(ValueError, match="inter_sf none, sinr or sir_pairwise"):
+    with pytest.raises(ValueError, match="inter_sf none, sinr, sir_pairwise or sir_energy"):
         network(feedback="downlink", reception=Reception(inter_sf="db_ratio"))
+    energy = Reception(inter_sf="sir_energy", sir_db=tables.SIR_DB["norel"])
+    with pytest.raises(ValueError, match="downlink.interference: True; allowed is False"):
+        network(feedback="downlink", reception=energy)
+    assert network(feedback="downlink", reception=energy, downlink=Downlink(interference=False)).nodes == 20
     with pytest.raises(ValueError, match="downlink.rx2_sf: 12"):
         network(feedback="downlink", region=region(spreading_factors=(7, 8)))
 

@@ -137,7 +137,7 @@ def test_link_gain_is_what_is_received_beyond_what_is_sent():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"node_network": np.zeros(4, int)}, "node_network, gateway_network: only one of them is given"),
+        ({"node_network": np.zeros(4, int)}, "only one of node_network and gateway_network is given"),
         ({"node_network": [0, 1, 0, 1], "gateway_network": [0]}, "gateway_network: network 1 has nodes and no gateway"),
         ({"node_network": [0, 0], "gateway_network": [0]}, r"node_network: int64 \(2,\)"),
         ({"node_network": [0, 0, 0, 0.5], "gateway_network": [0]}, "node_network: float64"),

@@ -31,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lora_marl.core import metrics, phy, units
+from lora_marl.core.expect.physics import check_alone
 from lora_marl.core.kernel.random import normal_quantile
 from lora_marl.core.kernel.tables import channel_overlaps
 from lora_marl.core.scenario import Scenario
@@ -133,6 +134,7 @@ class OneGateway:
 
     def __init__(self, scenario: Scenario, gain_db: NDArray[np.float64] | None = None) -> None:
         air, reception = scenario.propagation, scenario.reception
+        check_alone(scenario, "one-gateway")
         if scenario.gateways != 1:
             raise ValueError(f"scenario has {scenario.gateways} gateways; this closed form is of one")
         if reception.inter_sf not in _MODES:

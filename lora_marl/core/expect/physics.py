@@ -19,6 +19,7 @@ def check_pairwise(scenario: Scenario, form: str, more: Iterable[tuple[str, Any,
         form: Name of the closed form, for the error.
         more: Fields, their values, and what the form takes.
     """
+    check_alone(scenario, form)
     rule = scenario.reception
     for name, value, allowed in (
         ("reception.inter_sf", rule.inter_sf, ("sir_pairwise", "none")),
@@ -29,6 +30,17 @@ def check_pairwise(scenario: Scenario, form: str, more: Iterable[tuple[str, Any,
     ):
         if value not in allowed:
             raise ValueError(f"{name}: {value!r} has no {form} closed form; it takes {allowed[0]!r}")
+
+
+def check_alone(scenario: Scenario, form: str) -> None:
+    """Raise ValueError for what no closed form has: other networks, interference from outside, retries."""
+    for name, value, allowed in (
+        ("node_network", scenario.networks, 1),
+        ("interference", scenario.interference, None),
+        ("traffic.confirmed", scenario.traffic.confirmed, False),
+    ):
+        if value != allowed:
+            raise ValueError(f"scenario.{name}: {value!r} has no {form} closed form; it takes {allowed!r}")
 
 
 def check_points(scenario: Scenario, points: NDArray[np.int16], axes: int = 2) -> None:

@@ -6,8 +6,8 @@ import numpy as np
 
 from lora_marl.core.kernel.compiled import kernel
 from lora_marl.core.kernel.random import exponential, uniform
+from lora_marl.core.kernel.rule import TRAFFIC
 from lora_marl.core.kernel.state import DROPPED
-from lora_marl.core.kernel.tables import TRAFFIC
 
 _PERIODIC = TRAFFIC["periodic"]
 _BURST = TRAFFIC["burst"]
@@ -32,6 +32,15 @@ def _delay_s(rule, key, n, birth):
 
 
 @kernel()
+def next_birth_s(state, tables, b, n):
+    """Move node `n` to its next birth, and return when that is."""
+    rule, node, key = tables.rule[0], state.nodes[b, n], state.replicas[b].traffic_key
+    node.birth += 1
+    node.birth_s += _gap_s(tables, rule, key, n, node.birth, tables.interval_s[b % tables.interval_s.shape[0], n])
+    return node.birth_s + _delay_s(rule, key, n, node.birth)
+
+
+@kernel()
 def next_start_s(state, tables, b, n, now_s):
     """Move node `n` to its next birth that leads to a packet, and return when that starts.
 
@@ -39,26 +48,21 @@ def next_start_s(state, tables, b, n, now_s):
     """
     rule = tables.rule[0]
     node = state.nodes[b, n]
-    key = state.replicas[b].traffic_key
-    interval_s = tables.interval_s[b % tables.interval_s.shape[0], n]
     in_burst = rule.traffic == _BURST and (node.birth + 1) % rule.burst_packets != 0
     if rule.after_end and rule.traffic != _PERIODIC or in_burst:
         node.birth_s = now_s
     while True:
-        node.birth += 1
-        node.birth_s += _gap_s(tables, rule, key, n, node.birth, interval_s)
-        time_s = node.birth_s + _delay_s(rule, key, n, node.birth)
+        time_s = next_birth_s(state, tables, b, n)
         if rule.queued or time_s >= node.free_s:
             return max(time_s, node.free_s)
         state.counts[b, n, DROPPED] += 1
 
 
 @kernel()
-def first_start_s(state, tables, b, n, now_s):
-    """Start of the first packet after a node joins or an episode begins."""
+def first_birth_s(state, tables, b, n, now_s):
+    """First birth after a node joins or an episode begins."""
     rule = tables.rule[0]
     node = state.nodes[b, n]
-    node.free_s = now_s
     node.birth_s = now_s
     interval_s = tables.interval_s[b % tables.interval_s.shape[0], n]
     key = state.replicas[b].traffic_key

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from lora_marl.core.kernel.books import record_downlink
+from lora_marl.core.kernel.bursts import strike_downlink
 from lora_marl.core.kernel.compiled import kernel
 from lora_marl.core.kernel.heap import replace_first
-from lora_marl.core.kernel.overlap import NONE, SINR, SIR_PAIRWISE, survives
+from lora_marl.core.kernel.overlap import NONE, SINR, SIR_ENERGY, SIR_PAIRWISE, survives
 from lora_marl.core.kernel.random import draw_index, exponential, normal
 from lora_marl.core.kernel.receive import BELOW_SENSITIVITY, COLLIDED, DELIVERED, INTERFERED, dbm_to_mw
 from lora_marl.core.kernel.state import ANSWERED, ANSWERS_RECEIVED, RECEIVING, REFUSED, RX1, RX2
@@ -36,12 +37,14 @@ def _varied_db(rule, key, n, counter):
 @kernel()
 def _strike(rule, tables, link, sf, bw, rival_dbm, rival_sf, rival_bw):
     """What a rival's power does to a reception that it overlaps in time and frequency."""
-    if sf == rival_sf and (bw == rival_bw or not rule.same_sf_needs_equal_bw):
-        if not survives(link.rssi_dbm - rival_dbm, rule.capture_db, rule.equality_survives):
-            link.collided = True
-    elif rule.inter_sf == SIR_PAIRWISE and bw == rival_bw:
+    same_sf = sf == rival_sf and (bw == rival_bw or not rule.same_sf_needs_equal_bw)
+    by_matrix = bw == rival_bw and (rule.inter_sf == SIR_ENERGY or (rule.inter_sf == SIR_PAIRWISE and not same_sf))
+    if by_matrix:
         if not survives(link.rssi_dbm - rival_dbm, tables.sir_db[sf, rival_sf], rule.equality_survives):
             link.interfered = True
+    elif same_sf:
+        if not survives(link.rssi_dbm - rival_dbm, rule.capture_db, rule.equality_survives):
+            link.collided = True
     elif rule.inter_sf != NONE:
         link.noise_like_mw += dbm_to_mw(rival_dbm)
 
@@ -145,6 +148,7 @@ def _begin(state, tables, b, n, g, now_s, second):
     link.interfered = False
     _meet_uplinks(state, tables, b, g)
     _meet_rivals(state, tables, b, g)
+    strike_downlink(state, tables, b, g)
     state.gate_airtime_s[b, g] += airtime_s
     state.counts[b, n, ANSWERED] += 1
     if rule.record:

@@ -1,11 +1,18 @@
-"""What a node does: a packet's start and its end, its receive windows, a downlink's end."""
+"""What a node does: a packet's start and its end, its receive windows, a downlink's end.
+
+All but the start tell from when on the node may send again; infinite: it is not through with its packet yet.
+"""
 
 from __future__ import annotations
 
+import numpy as np
+
 from lora_marl.core.kernel.births import next_start_s
-from lora_marl.core.kernel.books import record_start, tally
+from lora_marl.core.kernel.books import DELIVERED, record_start, tally
+from lora_marl.core.kernel.bursts import strike
 from lora_marl.core.kernel.compiled import kernel
 from lora_marl.core.kernel.downlinks import meet_downlinks, open_window, received
+from lora_marl.core.kernel.frames import next_attempt_s, receive_frame
 from lora_marl.core.kernel.heap import replace_first
 from lora_marl.core.kernel.overlap import meet
 from lora_marl.core.kernel.receive import arrive, depart
@@ -74,6 +81,8 @@ def start(state, tables, points, b, n, now_s):
     _meet_all(state, tables, b, n)
     if rule.downlinks and rule.down_interference:
         meet_downlinks(state, tables, b, n)
+    if rule.bursts and state.bursts[b, channel].on:
+        strike(state, tables, b, channel, n)
     _join_channel(state, b, n, channel)
     state.replicas[b].on_air += 1
     if rule.record:
@@ -82,12 +91,16 @@ def start(state, tables, points, b, n, now_s):
 
 
 @kernel()
-def _wait(state, tables, b, n, free_s):
+def wait(state, tables, b, n, now_s, free_s):
     """Node `n` sends nothing before `free_s`; its next packet is born as if it had been free since its last."""
     node = state.nodes[b, n]
     node.phase = WAITING
     node.free_s = max(node.free_s, free_s)
-    replace_first(state.events[b], next_start_s(state, tables, b, n, node.end_s), n)
+    if tables.rule[0].confirmed:
+        start_s = next_attempt_s(state, tables, b, n, now_s)
+    else:
+        start_s = next_start_s(state, tables, b, n, node.end_s)
+    replace_first(state.events[b], start_s, n)
 
 
 @kernel()
@@ -103,13 +116,17 @@ def end(state, tables, points, b, n, deciding):
     replica.on_air -= 1
     node.packet += 1
     node.free_s = node.end_s + rule.off_per_airtime * (node.end_s - node.start_s)
+    delivered = node.last_fate == DELIVERED
+    node.answered = delivered and not rule.downlinks
+    if rule.confirmed and delivered:
+        receive_frame(state, tables, b, n, node.end_s)
     if end_packet(state, tables, points, b, n, node.end_s, deciding):
         node.phase = RX1 if rule.windows & 1 else RX2
         delay_s = rule.rx1_delay_s if rule.windows & 1 else rule.rx2_delay_s
         replace_first(state.events[b], node.end_s + delay_s, n)
-    else:
-        bear_silence(state, tables, points, b, n, node.end_s, deciding)
-        _wait(state, tables, b, n, node.end_s + rule.rx2_delay_s if rule.downlinks else node.end_s)
+        return np.inf
+    bear_silence(state, tables, points, b, n, node.end_s, deciding)
+    return node.end_s + rule.rx2_delay_s if rule.downlinks else node.end_s
 
 
 @kernel()
@@ -118,16 +135,18 @@ def listen(state, tables, points, b, n, now_s, deciding):
     node, rule = state.nodes[b, n], tables.rule[0]
     for f in range(4):
         node.command[f] = points[b, n, f]
-    if not (to_answer(state, tables, points, b, n) and open_window(state, tables, b, n, now_s)):
-        bear_silence(state, tables, points, b, n, now_s, deciding)
-        _wait(state, tables, b, n, node.end_s + rule.rx2_delay_s)
+    if to_answer(state, tables, points, b, n) and open_window(state, tables, b, n, now_s):
+        return np.inf
+    bear_silence(state, tables, points, b, n, now_s, deciding)
+    return node.end_s + rule.rx2_delay_s
 
 
 @kernel()
 def hear_out(state, tables, points, b, n, now_s, deciding):
     """The earliest event is that the downlink for node `n` ends."""
     if received(state, tables, b, n):
+        state.nodes[b, n].answered = True
         take_answer(state, tables, b, n, now_s, deciding)
     else:
         bear_silence(state, tables, points, b, n, now_s, deciding)
-    _wait(state, tables, b, n, now_s)
+    return now_s

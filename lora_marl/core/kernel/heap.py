@@ -1,7 +1,7 @@
-"""A binary heap of each node's next event, ordered by time.
+"""A binary heap of the next event of each node, and of each channel's bursts, ordered by time.
 
 The start of node n's packet has the source n, its end the source ~n = -n - 1: at equal times ends come before starts,
-and packets that touch do not meet.
+and packets that touch do not meet. The bursts of channel c have the source N + c.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def _earlier(events, i, j):
 
 @kernel()
 def replace_first(events, time_s, source):
-    """Put a node's next event in the place of the earliest one, which was its own, and restore the order."""
+    """Put a source's next event in the place of the earliest one, which was its own, and restore the order."""
     size = events.shape[0]
     hole = 0
     child = 1
@@ -39,16 +39,16 @@ def replace_first(events, time_s, source):
 
 
 def fill(events: NDArray[np.void], time_s: NDArray[np.float64], ends: NDArray[np.bool_]) -> None:
-    """Write the heaps `[B, N]` of the nodes' next times `[B, N]`, which are ends or starts: sorted arrays are heaps."""
-    nodes = np.broadcast_to(np.arange(events.shape[-1]), events.shape)
-    source = np.where(ends, ~nodes, nodes)
+    """Write the heaps of all sources' next times `[B, N + C]`, which are ends or starts: sorted arrays are heaps."""
+    sources = np.broadcast_to(np.arange(events.shape[-1]), events.shape)
+    source = np.where(ends, ~sources, sources)
     order = np.lexsort((source, time_s), axis=-1)
     events["source"] = np.take_along_axis(source, order, axis=-1)
     events["time_s"] = np.take_along_axis(time_s, order, axis=-1)
 
 
-def times_by_node(events: NDArray[np.void]) -> NDArray[np.float64]:
-    """Each node's next time `[B, N]`: the inverse of `fill`."""
+def times_by_source(events: NDArray[np.void]) -> NDArray[np.float64]:
+    """Each source's next time `[B, N + C]`: the inverse of `fill`."""
     source = events["source"]
     time_s = np.empty(events.shape)
     np.put_along_axis(time_s, np.where(source < 0, ~source, source), events["time_s"], axis=-1)

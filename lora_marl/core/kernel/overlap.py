@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lora_marl.core.kernel.compiled import kernel
-from lora_marl.core.kernel.tables import INTER_SF
+from lora_marl.core.kernel.rule import INTER_SF
 
 NONE = INTER_SF["none"]
 SIR_PAIRWISE = INTER_SF["sir_pairwise"]

@@ -42,7 +42,8 @@ def differs(one, other):
 def to_answer(state, tables, points, b, n):
     """Whether a downlink is due to a node that listens."""
     node = state.nodes[b, n]
-    return not tables.rule[0].server or node.asks or differs(points[b, n], node.in_force)
+    rule = tables.rule[0]
+    return not rule.server or rule.confirmed or node.asks or differs(points[b, n], node.in_force)
 
 
 @kernel()
@@ -85,7 +86,7 @@ def bear_silence(state, tables, points, b, n, now_s, deciding):
     rule, node = tables.rule[0], state.nodes[b, n]
     if rule.server:
         _back_off(state, tables, points, b, n)
-    elif rule.downlinks and node.sent >= rule.patience:
+    elif rule.waits and node.sent >= rule.patience:
         fall_due(state, b, n, now_s, deciding)
         node.due_delivered = 0
         node.due_silent = True
@@ -131,11 +132,11 @@ def end_packet(state, tables, points, b, n, now_s, deciding):
             if not rule.downlinks:
                 node.unanswered = 0
         return rule.downlinks and delivered and (node.undecided or to_answer(state, tables, points, b, n))
-    if rule.downlinks:
-        return delivered and node.sent >= rule.feedback_packets
+    if rule.waits:
+        return delivered and (rule.confirmed or node.sent >= rule.feedback_packets)
     if node.sent >= rule.feedback_packets:
         fall_due(state, b, n, now_s, deciding)
-    return False
+    return rule.downlinks and delivered
 
 
 @kernel()
@@ -148,5 +149,5 @@ def take_answer(state, tables, b, n, now_s, deciding):
             node.sent, node.delivered = 0, 0
         for f in range(4):
             node.in_force[f] = node.command[f]
-    else:
+    elif rule.waits and node.sent >= rule.feedback_packets:
         fall_due(state, b, n, now_s, deciding)

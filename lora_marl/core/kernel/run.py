@@ -10,9 +10,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from lora_marl.core.kernel.births import first_start_s
+from lora_marl.core.kernel.births import first_birth_s
+from lora_marl.core.kernel.bursts import begin_burst, end_burst, next_burst_s
+from lora_marl.core.kernel.choices import choose
 from lora_marl.core.kernel.compiled import kernel
-from lora_marl.core.kernel.events import end, hear_out, listen, start
+from lora_marl.core.kernel.events import end, hear_out, listen, start, wait
+from lora_marl.core.kernel.frames import admit, forget
 from lora_marl.core.kernel.receive import INTERFERED
 from lora_marl.core.kernel.rounds import mark_due
 from lora_marl.core.kernel.state import RECEIVING, SENDING, WAITING, State
@@ -55,33 +58,45 @@ def _in_region(tables, points, b, n):
 
 
 @kernel()
-def _play_replica(state, tables, points, b, until_s, deciding):
+def _play_replica(state, tables, points, choices, b, until_s, deciding):
     """Play one replica to `until_s`, the packet of an undecided node, a point outside the region, or a full record."""
     replica, rule = state.replicas[b], tables.rule[0]
-    events = state.events[b]
+    events, nodes = state.events[b], state.nodes.shape[1]
     while events[0].time_s < until_s:
         time_s, source = events[0].time_s, events[0].source
         n = ~source if source < 0 else source
+        if n >= nodes:
+            if source < 0:
+                end_burst(state, tables, b, n - nodes, time_s)
+                continue
+            if rule.record and replica.recorded >= state.packets.shape[1]:
+                return RECORD_FULL
+            begin_burst(state, tables, b, n - nodes, time_s)
+            continue
         node = state.nodes[b, n]
         if source < 0:
             if node.phase == RECEIVING:
-                hear_out(state, tables, points, b, n, time_s, deciding)
-                continue
-            if rule.listens and replica.heard >= state.heard.shape[1]:
-                return RECORD_FULL
-            end(state, tables, points, b, n, deciding)
+                free_s = hear_out(state, tables, points, b, n, time_s, deciding)
+            else:
+                if rule.listens and replica.heard >= state.heard.shape[1]:
+                    return RECORD_FULL
+                free_s = end(state, tables, points, b, n, deciding)
         else:
             if deciding and node.undecided:
                 replica.now_s = time_s
                 return DECISION_DUE
+            if node.phase == WAITING and choices.cumulative.shape[2] > 0:
+                choose(state, choices, points, b, n)
             if not _in_region(tables, points, b, n):
                 return FOREIGN_POINT
             if rule.record and replica.recorded >= state.packets.shape[1]:
                 return RECORD_FULL
             if node.phase == WAITING:
                 start(state, tables, points, b, n, time_s)
-            else:
-                listen(state, tables, points, b, n, time_s, deciding)
+                continue
+            free_s = listen(state, tables, points, b, n, time_s, deciding)
+        if free_s < np.inf:
+            wait(state, tables, b, n, time_s, free_s)
     replica.now_s = until_s
     return PLAYED
 
@@ -90,7 +105,7 @@ def _compiled_play(source_hash: int) -> Callable:
     """The compiled loop; the hash, a closure variable, makes the compiler's disk cache notice an edited kernel file."""
 
     @kernel(cache=True)
-    def play(state, tables, points, until_s, deciding, decisions, first, made):
+    def play(state, tables, points, choices, until_s, deciding, decisions, first, made):
         """Play the replicas from `first` on and write the decisions that are due behind the `made` first rows.
 
         Returns the number of decisions, the replica to go on with (`B`: all done), and why it stopped there:
@@ -98,7 +113,7 @@ def _compiled_play(source_hash: int) -> Callable:
         """
         replicas = state.replicas.shape[0] if source_hash >= 0 else 0
         for b in range(first, replicas):
-            status = _play_replica(state, tables, points, b, until_s, deciding)
+            status = _play_replica(state, tables, points, choices, b, until_s, deciding)
             if status == RECORD_FULL or status == FOREIGN_POINT:
                 return made, b, status
             if status == DECISION_DUE:
@@ -109,19 +124,37 @@ def _compiled_play(source_hash: int) -> Callable:
 
 
 def _compiled_first_starts(source_hash: int) -> Callable:
-    """What draws first packets; for the hash see `_compiled_play`."""
+    """What draws first packets and bursts; for the hash see `_compiled_play`."""
 
     @njit(cache=True)
     def first_starts_s(state, tables, now_s, which):
-        """First starts `[B, N]` of the nodes `which [B, N]`; infinite for the others. s"""
-        starts_s = np.full(which.shape, np.inf if source_hash >= 0 else 0.0)
+        """First starts of the nodes, and of the channels' bursts, `which [B, N + C]`; infinite for the others. s"""
+        starts_s, nodes = np.full(which.shape, np.inf if source_hash >= 0 else 0.0), state.nodes.shape[1]
         for b in range(which.shape[0]):
             for n in range(which.shape[1]):
-                if which[b, n]:
-                    starts_s[b, n] = first_start_s(state, tables, b, n, now_s)
+                if which[b, n] and n >= nodes:
+                    starts_s[b, n] = next_burst_s(state, tables, b, n - nodes, now_s)
+                elif which[b, n]:
+                    state.nodes[b, n].free_s = now_s
+                    starts_s[b, n] = first_birth_s(state, tables, b, n, now_s)
+                    if tables.rule[0].confirmed:
+                        state.queues[b, n].next_s = starts_s[b, n]
         return starts_s
 
     return first_starts_s
+
+
+def _compiled_catch_up(source_hash: int) -> Callable:
+    """What lets frames join their queues; for the hash see `_compiled_play`."""
+
+    @njit(cache=True)
+    def catch_up(state, tables):
+        """Let all frames born before the clocks join their queues."""
+        for b in range(state.queues.shape[0] if source_hash >= 0 else 0):
+            for n in range(state.queues.shape[1]):
+                admit(state, tables, b, n, state.replicas[b].now_s)
+
+    return catch_up
 
 
 def foreign_point(state: State, points: NDArray[np.int16], b: int, first: int = 0) -> ValueError:
@@ -140,6 +173,7 @@ def _source_hash() -> int:
 
 play = _compiled_play(_source_hash())
 first_starts_s = _compiled_first_starts(_source_hash())
+catch_up = _compiled_catch_up(_source_hash())
 
 
 @njit(cache=True)
@@ -150,6 +184,12 @@ def clear(state, none):
     state.gates["free_s"][:] = 0.0
     for b in range(state.nodes.shape[0]):
         replica = state.replicas[b]
+        for c in range(state.bursts.shape[1]):
+            burst = state.bursts[b, c]
+            if burst.on:
+                burst.busy_s += replica.now_s - max(burst.start_s, replica.taken_s)
+                burst.on = False
+                burst.index += 1
         replica.on_air = 0
         replica.recorded = 0
         replica.taken_s -= replica.now_s
@@ -162,6 +202,8 @@ def clear(state, none):
             sending, node.phase = node.phase == SENDING, WAITING
             node.sent, node.delivered, node.unanswered, node.asks = 0, 0, 0, False
             node.missed = -1
+            if n < state.queues.shape[1]:
+                forget(state.queues[b, n])
             if not sending:
                 continue
             node.packet += 1

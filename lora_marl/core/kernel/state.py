@@ -48,8 +48,23 @@ NODE = np.dtype(
         ("phase", np.int8),
         ("asks", np.bool_),  # for any downlink, having heard none for long
         ("undecided", np.bool_),  # its last fate has not been answered yet
+        ("answered", np.bool_),  # its last packet was acknowledged
         ("lost", np.bool_),  # by power or SINR, known at the start
         ("last_fate", np.int8),
+    ],
+    align=True,
+)
+
+QUEUE = np.dtype(
+    [
+        ("next_s", np.float64),  # birth of the next frame that has not joined the queue
+        ("delay_s", np.float64),  # from births to first receptions, of frames delivered
+        ("delivered", np.int64),
+        ("lost", np.int64),
+        ("size", np.int32),  # frames that wait, the one being sent included
+        ("first", np.int32),  # place of that one's birth among `born_s`
+        ("attempts", np.int32),  # of it that have ended
+        ("received", np.bool_),
     ],
     align=True,
 )
@@ -92,6 +107,17 @@ DOWNLINK = np.dtype(
     align=True,
 )
 
+BURST = np.dtype(
+    [
+        ("start_s", np.float64),
+        ("end_s", np.float64),
+        ("busy_s", np.float64),  # of bursts that have ended, as far as no outcome has it
+        ("index", np.int64),  # of the burst on the air, or of the next one
+        ("on", np.bool_),
+    ],
+    align=True,
+)
+
 REPLICA = np.dtype(
     [
         ("traffic_key", np.uint64),
@@ -99,6 +125,9 @@ REPLICA = np.dtype(
         ("fading_key", np.uint64),
         ("noise_key", np.uint64),
         ("downlink_key", np.uint64),
+        ("retry_key", np.uint64),
+        ("burst_key", np.uint64),
+        ("choice_key", np.uint64),
         ("now_s", np.float64),
         ("taken_s", np.float64),  # when outcomes were last taken
         ("on_air", np.int64),
@@ -156,15 +185,15 @@ PACKET = np.dtype(
 
 RECEPTION = np.dtype([("rssi_dbm", np.float64), ("overlap_mw", np.float64), ("fate", np.int8)], align=True)
 
-UPLINK, DOWN = 0, 1
+UPLINK, DOWN, BURST_KIND = 0, 1, 2
 """Kinds of recorded packets."""
 
 WAITING, SENDING, RX1, RX2, RECEIVING = range(5)
 """What a node does: waits for its next packet, sends it, waits for a receive window, receives a downlink."""
 
 DROPPED, ANSWERED, ANSWERS_RECEIVED, REFUSED = range(len(FATES), len(FATES) + 4)
-"""Columns of `State.counts` after the fates: births that met a busy or silenced node; downlinks sent, received by the
-node, and refused by every gateway."""
+"""Columns of `State.counts` after the fates: births that met a busy or silenced node, or a full queue; downlinks sent,
+received by the node, and refused by every gateway."""
 AIRTIME_S, ENERGY_MJ, DELIVERED_BITS = 0, 1, 2
 
 GROWING = ("packets", "receptions", "heard")
@@ -176,14 +205,20 @@ class State(NamedTuple):
 
     nodes: NDArray[np.void]  # NODE [B, N]
     links: NDArray[np.void]  # LINK [B, N, G]
+    queues: NDArray[np.void]  # QUEUE [B, N] of confirmed traffic, else [B, 0]
+    born_s: NDArray[np.float64]  # [B, N, Q], a ring of births of the frames that wait, or [B, 0, 1]. s
     gates: NDArray[np.void]  # GATE [B, G]
     downlinks: NDArray[np.void]  # DOWNLINK [B, G], the last of each gateway
     down_links: NDArray[np.void]  # LINK [B, G], how its node receives it
     replicas: NDArray[np.void]  # REPLICA [B]
-    events: NDArray[np.void]  # EVENT [B, N], a binary heap: each node's next event
+    bursts: NDArray[np.void]  # BURST [B, C], the last of each channel, or [B, 0] without interference
+    burst_mw: NDArray[np.float64]  # [B, C, G], its power at each gateway
+    events: NDArray[
+        np.void
+    ]  # EVENT [B, N + C], a binary heap: the next event of each node and of each channel's bursts
     newest: NDArray[np.int32]  # [B, C], newest packet on the air of each channel, or -1
     due: NDArray[np.int32]  # [B, N], nodes to be answered, in the order in which their packets ended
-    sf_energy: NDArray[np.float64]  # [B, N, G, SF] under `sir_energy`, else [..., 0]. mW s
+    sf_energy: NDArray[np.float64]  # [B, N, G, SF (+ 1: bursts)] under `sir_energy`, else [..., 0]. mW s
     counts: NDArray[np.int64]  # [B, N, 10]: packets by fate, births dropped, downlinks
     sums: NDArray[np.float64]  # [B, N, 3]: airtime, energy, delivered bits
     arms: NDArray[np.int64]  # [B, N, K, 2]: sent and delivered by factor value, or [..., 0, 2]
@@ -199,18 +234,31 @@ class State(NamedTuple):
 
 
 def allocate(
-    sizes: tuple[int, int, int], channels: int, sf_energies: int, arms: int, packets: int, heard: int
+    sizes: tuple[int, int, int],
+    *,
+    channels: int,
+    bursts: bool,
+    sf_energies: int,
+    arms: int,
+    packets: int,
+    heard: int,
+    frames: int,
 ) -> State:
-    """A state of `sizes = (B, N, G)`, all nodes silent and nothing on the air."""
+    """A state of `sizes = (B, N, G)`, all nodes silent and nothing on the air; 0 `frames`: no queues."""
     replicas, nodes, gateways = sizes
+    noisy = channels if bursts else 0
     state = State(
         nodes=np.zeros((replicas, nodes), NODE),
         links=np.zeros((replicas, nodes, gateways), LINK),
+        queues=np.zeros((replicas, nodes if frames else 0), QUEUE),
+        born_s=np.zeros((replicas, nodes if frames else 0, max(frames, 1))),
         gates=np.zeros((replicas, gateways), GATE),
         downlinks=np.zeros((replicas, gateways), DOWNLINK),
         down_links=np.zeros((replicas, gateways), LINK),
         replicas=np.zeros(replicas, REPLICA),
-        events=np.zeros((replicas, nodes), EVENT),
+        bursts=np.zeros((replicas, noisy), BURST),
+        burst_mw=np.zeros((replicas, noisy, gateways)),
+        events=np.zeros((replicas, nodes + noisy), EVENT),
         newest=np.full((replicas, channels), -1, np.int32),
         due=np.tile(np.arange(nodes, dtype=np.int32), (replicas, 1)),
         sf_energy=np.zeros((replicas, nodes, gateways, sf_energies)),
@@ -233,8 +281,9 @@ def allocate(
 
 
 def on_air(state: State) -> NDArray[np.bool_]:
-    """Nodes whose next event is the end of a packet or of a downlink `[B, N]`."""
-    return (state.nodes["phase"] == SENDING) | (state.nodes["phase"] == RECEIVING)
+    """Nodes whose next event is the end of a packet or of a downlink, and channels with a burst `[B, N + C]`."""
+    busy = (state.nodes["phase"] == SENDING) | (state.nodes["phase"] == RECEIVING)
+    return np.concatenate([busy, state.bursts["on"]], axis=1)
 
 
 def grown(state: State) -> State:
@@ -243,37 +292,3 @@ def grown(state: State) -> State:
         **{name: np.concatenate([array, np.zeros_like(array)], axis=1)
            for name in GROWING if (array := getattr(state, name)).size}
     )  # fmt: skip
-
-
-def take_heard(state: State) -> NDArray[np.void]:
-    """HEARD rows of all replicas since they were last taken, by replica and time. `[H]`"""
-    counts = state.replicas["heard"]
-    rows = np.empty(int(counts.sum()), HEARD)  # np.concatenate would compare the fields' types anew for every replica
-    ends = np.cumsum(counts)
-    for b, (end, count) in enumerate(zip(ends, counts, strict=True)):
-        rows[end - count : end] = state.heard[b, :count]
-    counts[:] = 0
-    return rows
-
-
-def take_tallies(state: State) -> dict[str, NDArray]:
-    """What was booked since tallies were last taken, by the names of `Outcome`; the books begin anew."""
-    replicas = state.replicas
-    taken = {fate.name.lower(): state.counts[..., fate].copy() for fate in FATES} | {
-        "duration_s": replicas["now_s"] - replicas["taken_s"],
-        "dropped": state.counts[..., DROPPED].copy(),
-        "downlinks": state.counts[..., ANSWERED].copy(),
-        "downlinks_received": state.counts[..., ANSWERS_RECEIVED].copy(),
-        "downlinks_refused": state.counts[..., REFUSED].copy(),
-        "downlink_airtime_s": state.gate_airtime_s.copy(),
-        "foreign_busy_s": state.foreign_busy_s.copy(),
-        "airtime_s": state.sums[..., AIRTIME_S].copy(),
-        "energy_mj": state.sums[..., ENERGY_MJ].copy(),
-        "delivered_bits": state.sums[..., DELIVERED_BITS].copy(),
-        "arm_sent": state.arms[..., 0].copy(),
-        "arm_delivered": state.arms[..., 1].copy(),
-    }
-    for tally in (state.counts, state.sums, state.arms, state.gate_airtime_s, state.foreign_busy_s):
-        tally.fill(0)
-    replicas["taken_s"] = replicas["now_s"]
-    return taken

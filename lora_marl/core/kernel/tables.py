@@ -12,66 +12,15 @@ from numpy.typing import NDArray
 from lora_marl.core import phy, units
 from lora_marl.core.downlink import Feedback
 from lora_marl.core.kernel.random import draw_index, normal
-from lora_marl.core.propagation import distance_law, path_loss_db
+from lora_marl.core.kernel.rule import FEEDBACK, RULE, make_rule
+from lora_marl.core.propagation import path_loss_db
 from lora_marl.core.scenario import Scenario
 from lora_marl.core.topology import distances_m
 
-INTER_SF = {"none": 0, "sir_pairwise": 1, "sir_energy": 2, "sinr": 3, "db_ratio": 4}
-TRAFFIC = {"poisson": 0, "periodic": 1, "burst": 2}
-WINDOWS = {"both": 3, "rx1": 1, "rx2": 2}
-UNLIMITED = np.iinfo(np.int64).max
 LORASIM_REACH_HZ = {125_000.0: 30_000.0, 250_000.0: 60_000.0, 500_000.0: 120_000.0}
 
-RULE = np.dtype(
-    [
-        ("spares_pair", np.bool_),
-        ("capture_db", np.float64),
-        ("equality_survives", np.bool_),
-        ("same_sf_needs_equal_bw", np.bool_),
-        ("inter_sf", np.int64),
-        ("at_start", np.bool_),
-        ("demodulators", np.int64),
-        ("lost_packets_interfere", np.bool_),
-        ("linear", np.bool_),  # received powers are needed in mW
-        ("packet_shadowing", np.bool_),
-        ("common_db", np.float64),
-        ("own_db", np.float64),
-        ("rayleigh", np.bool_),
-        ("traffic", np.int64),
-        ("after_end", np.bool_),
-        ("jitter_s", np.float64),
-        ("random_phase", np.bool_),
-        ("burst_packets", np.int64),
-        ("burst_gap_s", np.float64),
-        ("off_per_airtime", np.float64),
-        ("queued", np.bool_),
-        ("record", np.bool_),
-        ("count_arms", np.bool_),
-        ("receive_mj", np.float64),
-        ("downlinks", np.bool_),  # feedback needs them
-        ("server", np.bool_),  # the network server decides
-        ("feedback_packets", np.int64),
-        ("patience", np.int64),
-        ("backoff", np.bool_),
-        ("listens", np.bool_),
-        ("windows", np.int64),  # 1: RX1, 2: RX2, 3: both
-        ("rx1_delay_s", np.float64),
-        ("rx2_delay_s", np.float64),
-        ("rx2_sf", np.int64),
-        ("down_tp_dbm", np.float64),
-        ("busy_gateways_send", np.bool_),
-        ("down_interference", np.bool_),
-        ("near_gain_db", np.float64),  # of nodes at the reference distance of each other
-        ("loss_per_decade_db", np.float64),
-        ("reference_m", np.float64),
-        ("nearest_m", np.float64),
-    ],
-    align=True,
-)
-
-
-FEEDBACK = ("downlinks", "server", "feedback_packets", "patience", "backoff", "listens")
-"""Fields of the rule that belong to who decides, not to the network."""
+RETIMING = frozenset({"active", "traffic.interval_s", "interference.occupancy"})
+"""Fields of a scenario that say how often nodes send and bursts come, and nothing else."""
 
 
 class Tables(NamedTuple):
@@ -87,7 +36,7 @@ class Tables(NamedTuple):
     sinr_ratio: NDArray[np.float64]  # [S]
     noise_mw: NDArray[np.float64]  # [W]
     sir_db: NDArray[np.float64]  # [S, S], wanted by interferer
-    sir_ratio: NDArray[np.float64]  # [S, S]
+    sir_ratio: NDArray[np.float64]  # [S, S + 1], the last one against bursts
     tp_dbm: NDArray[np.float64]  # [T]
     tp_mw: NDArray[np.float64]  # [T], drawn from the battery or radiated
     gain_db: NDArray[np.float64]  # [b, N, G], received minus transmitted power
@@ -99,6 +48,7 @@ class Tables(NamedTuple):
     payload: NDArray[np.int32]  # [b, N], index of the payload size
     payload_bits: NDArray[np.float64]  # [Z]
     interval_s: NDArray[np.float64]  # [b, N]
+    mean_gap_s: NDArray[np.float64]  # [b, C] between bursts, or [b, 0] without interference
     xy_m: NDArray[np.float64]  # [b, N, 2], or [b, 0, 2] without downlinks
     gateway_gain_db: NDArray[np.float64]  # [G, G], received minus transmitted power from gateway to gateway
     down_airtime_s: NDArray[np.float64]  # [S, W]
@@ -116,7 +66,7 @@ class Tables(NamedTuple):
         """The tables as the replicas from `first` on see them: the kernel numbers them from 0."""
         own = {
             name: array[first:]
-            for name in ("gain_db", "payload", "interval_s", "xy_m")
+            for name in ("gain_db", "payload", "interval_s", "mean_gap_s", "xy_m")
             if len(array := getattr(self, name)) > 1
         }
         return self._replace(**own)
@@ -167,63 +117,13 @@ def _link_shadowing_db(key, nodes, gateways, common_db, own_db):  # type: ignore
     return shadowing_db
 
 
-def _rule(scenario: Scenario, feedback: Feedback, record: bool, count_arms: bool) -> NDArray[np.void]:
-    rx, air, traffic = scenario.reception, scenario.propagation, scenario.traffic
-    rule = np.zeros(1, RULE)
-    per_packet = air.shadowing == "packet" and air.shadowing_db > 0
-    values = {
-        "spares_pair": rx.spares == "pair",
-        "capture_db": rx.capture_db,
-        "equality_survives": rx.equality_survives,
-        "same_sf_needs_equal_bw": rx.same_sf_needs_equal_bw,
-        "inter_sf": INTER_SF[rx.inter_sf],
-        "at_start": rx.interferers == "at_start",
-        "demodulators": UNLIMITED if rx.demodulators is None else rx.demodulators,
-        "lost_packets_interfere": rx.lost_packets_interfere,
-        "linear": record or rx.inter_sf in ("sinr", "sir_energy", "sir_pairwise"),
-        "packet_shadowing": per_packet,
-        "common_db": air.shadowing_parts_db[0],
-        "own_db": air.shadowing_parts_db[1],
-        "rayleigh": air.fading == "rayleigh",
-        "traffic": TRAFFIC[traffic.kind],
-        "after_end": traffic.after_end,
-        "jitter_s": traffic.jitter_s,
-        "random_phase": traffic.random_phase,
-        "burst_packets": traffic.burst_packets,
-        "burst_gap_s": traffic.burst_gap_s,
-        "off_per_airtime": 0.0 if traffic.duty_cycle is None else 1.0 / traffic.duty_cycle - 1.0,
-        "queued": traffic.queued,
-        "record": record,
-        "count_arms": count_arms,
-        "receive_mj": scenario.receive_mj,
-        "server": feedback.decides == "server",
-        "feedback_packets": feedback.packets,
-        "patience": feedback.patience,
-        "backoff": feedback.backoff,
-        "listens": feedback.listens,
-        "downlinks": scenario.feedback == "downlink" and feedback.answers,
-    } | _downlink_rule(scenario)
-    for field, value in values.items():
-        rule[field] = value
-    return rule
-
-
-def _downlink_rule(scenario: Scenario) -> dict[str, float]:
-    """The fields of the rule that say how gateways send."""
-    down, law = scenario.downlink, distance_law(scenario.propagation, scenario.carrier_hz)
-    known_sf = scenario.region.spreading_factors
+def _times(scenario: Scenario) -> dict[str, NDArray]:
+    """How often nodes send and bursts come."""
+    interval_s = scenario.interval_s()
+    gap_s = np.zeros((1, 0)) if scenario.interference is None else np.atleast_2d(scenario.interference.mean_gap_s)
     return {
-        "windows": WINDOWS[down.windows],
-        "rx1_delay_s": down.rx1_delay_s,
-        "rx2_delay_s": down.rx2_delay_s,
-        "rx2_sf": known_sf.index(down.rx2_sf) if down.rx2_sf in known_sf else 0,  # a scenario with downlinks has it
-        "down_tp_dbm": down.tp_dbm,
-        "busy_gateways_send": down.priority == "downlink",
-        "down_interference": down.interference,
-        "near_gain_db": scenario.propagation.antenna_gain_db - law.reference_loss_db,
-        "loss_per_decade_db": law.loss_per_decade_db,
-        "reference_m": law.reference_m,
-        "nearest_m": law.nearest_m,
+        "interval_s": np.array(np.broadcast_to(interval_s, (*_lead(interval_s), scenario.nodes)), order="C"),
+        "mean_gap_s": np.array(gap_s, order="C"),
     }
 
 
@@ -245,6 +145,11 @@ def _downlink_tables(scenario: Scenario) -> dict[str, NDArray]:
     }
 
 
+def retimed(tables: Tables, scenario: Scenario) -> Tables:
+    """The tables of a scenario in which nothing but fields of `RETIMING` has changed: costs next to nothing."""
+    return tables._replace(**_times(scenario))
+
+
 def make(
     scenario: Scenario, shadowing_keys: NDArray[np.uint64], *, record: bool, count_arms: bool, feedback: Feedback
 ) -> Tables:
@@ -255,18 +160,18 @@ def make(
     tp_dbm = np.array(region.tp_dbm, np.float64)
     nodes = scenario.nodes
     payload_bytes, payload = np.unique(np.asarray(scenario.traffic.payload_bytes), return_inverse=True)
-    interval_s = scenario.interval_s()
     overlaps = channel_overlaps(np.array(region.channels_hz), bw_hz, rx.channel_overlap)
     sir_db = rx.sir_db[np.ix_(sf - 7, sf - 7)] if rx.sir_db is not None else np.full((len(sf),) * 2, -np.inf)
+    sinr_ratio = units.db_to_ratio(rx.sinr_thresholds_db(sf))
     made = Tables(
-        rule=_rule(scenario, feedback, record, count_arms),
+        rule=make_rule(scenario, feedback, record, count_arms),
         airtime_s=scenario.airtime_s(payload_bytes),
         spared_s=rx.spared_preamble_symbols * phy.symbol_time_s(sf[:, None], bw_hz=bw_hz),
         sensitivity_dbm=rx.sensitivities_dbm(sf, bw_hz),
-        sinr_ratio=units.db_to_ratio(rx.sinr_thresholds_db(sf)),
+        sinr_ratio=sinr_ratio,
         noise_mw=units.dbm_to_mw(phy.noise_dbm(bw_hz, rx.noise_figure_db)),
         sir_db=sir_db,
-        sir_ratio=units.db_to_ratio(sir_db),
+        sir_ratio=np.column_stack([units.db_to_ratio(sir_db), sinr_ratio]),
         tp_dbm=tp_dbm,
         tp_mw=phy.tx_power_mw(tp_dbm, scenario.energy, supply=scenario.supply),
         gain_db=_gain_db(scenario, shadowing_keys),
@@ -278,7 +183,7 @@ def make(
         overlaps=overlaps,
         payload=np.broadcast_to(payload.astype(np.int32), (*_lead(payload), nodes)),
         payload_bits=8.0 * payload_bytes,
-        interval_s=np.broadcast_to(interval_s, (*_lead(interval_s), nodes)),
+        **_times(scenario),
         **_downlink_tables(scenario),
     )  # fmt: skip
     return Tables(**{name: np.array(array, order="C") for name, array in made._asdict().items()})

@@ -8,11 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lora_marl.core.kernel import run
+from lora_marl.core.kernel.choices import Choices
 from lora_marl.core.kernel.state import DECISION, State
 from lora_marl.core.kernel.tables import Tables
 
 
-def play(state: State, tables: Tables, points: NDArray[np.int16], until_s: float, threads: int) -> None:
+def play(
+    state: State, tables: Tables, points: NDArray[np.int16], choices: Choices, until_s: float, threads: int
+) -> None:
     """Play every replica of a state that records nothing to a time, without decisions.
 
     Raises:
@@ -24,7 +27,9 @@ def play(state: State, tables: Tables, points: NDArray[np.int16], until_s: float
     def play_part(first: int, last: int) -> None:
         part = slice(first, last)
         here, shared = state.replicas_in(part), tables.replicas_from(first)
-        _, stopped, status = run.play(here, shared, points[part], until_s, False, no_decisions, 0, 0)
+        _, stopped, status = run.play(
+            here, shared, points[part], choices.replicas_in(part), until_s, False, no_decisions, 0, 0
+        )
         if status == run.FOREIGN_POINT:
             raise run.foreign_point(here, points[part], stopped, first)
 

@@ -115,6 +115,9 @@ def check(scenario: Scenario) -> None:
         ("propagation.fading", air.fading, "none"),
         ("propagation.shadowing", air.shadowing, "packet"),
         ("traffic.kind", scenario.traffic.kind, "poisson"),
+        ("traffic.confirmed", scenario.traffic.confirmed, False),
+        ("node_network", scenario.networks, 1),
+        ("interference", scenario.interference, None),
         ("changes", scenario.changes, ()),
         ("node_xy_m, axes", np.ndim(scenario.node_xy_m), 2),
     ):

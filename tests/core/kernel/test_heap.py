@@ -18,4 +18,4 @@ def test_events_come_in_order_of_time_ends_before_starts(first, gaps):
         assert (events[0, 0]["time_s"], events[0, 0]["source"]) == pending[n]
         pending[n] = (pending[n][0] + gap, ~n if is_end else n)
         heap.replace_first(events[0], *pending[n])
-        assert heap.times_by_node(events)[0].tolist() == [pending[k][0] for k in range(len(first))]
+        assert heap.times_by_source(events)[0].tolist() == [pending[k][0] for k in range(len(first))]
