@@ -55,6 +55,7 @@ def test_worlds_are_shared_out_evenly() -> None:
 def test_a_file_holds_what_servers_start_from(tmp_path, vendor_of, kind) -> None:
     path, vendor = tmp_path / "vendor.safetensors", vendor_of(kind, seed=4)
     save_vendor(path, vendor)
+    assert list(tmp_path.iterdir()) == [path]
     again = load_vendor(path)
     assert again.schema == vendor.schema
     assert torch.equal(again.parameters, vendor.parameters)
