@@ -15,9 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from torch.nn.functional import smooth_l1_loss
 
@@ -39,7 +37,7 @@ class DqnServers(LearningServers):
         hyper: Hyperparameters; None: those of learning online.
 
     Attributes:
-        target: What the target network has learned `[L, P]`; residuals are added to it as to the network.
+        target: What the target network has learned `[L, P]`, padded; residuals are added as to the network.
     """
 
     kind, temperature = "dqn", 0.03
@@ -56,7 +54,7 @@ class DqnServers(LearningServers):
         self.hyper = hyper = hyper or DqnHyperparameters.online()
         start = self._starts([vendor.parameters for vendor in self.vendors])
         self.policy = Trained(start, self.schema, hyper.learning_rate, hyper.gradient_norm)
-        self.target = start.clone()
+        self.target = self.policy.vectors.detach().clone()
         self.replaying = Draws(seeds, servers, "replay")
         following = {"next_observation": self.row["observation"]}
         self.replay = Replay(self.learners, hyper.capacity, self.row | following)
@@ -78,27 +76,17 @@ class DqnServers(LearningServers):
         evenly = (which * outputs.shape[-1]).long()
         return torch.where(whether < self.epsilon, evenly, outputs.argmax(-1))
 
-    def update(
-        self,
-        observations: ArrayLike,
-        actions: ArrayLike,
-        rewards: ArrayLike,
-        weights: ArrayLike,
-        next_observations: ArrayLike,
-    ) -> dict[str, NDArray[np.floating]]:
-        """See `Servers`; gives `loss` of the last minibatch."""
-        following = self._rows("next_observations", next_observations, self.features)
-        rows = self._step_rows(observations, actions, rewards, weights)
+    def learn(self, rows: dict[str, Tensor], following: Tensor) -> dict[str, Tensor]:
+        """See `LearningServers`; gives `loss` of the last minibatch."""
         self.replay.add(**rows, next_observation=following)
-        self.steps += 1
         found: dict[str, Tensor] = {}
         if self.replay.filled >= self.hyper.batch:
             for _ in range(self.hyper.updates_per_step):
-                rows = self.replay.sample(self.replaying.uniform(self.hyper.batch))
-                found = {"loss": self._loss(rows)}
+                drawn = self.replay.sample(self.replaying.uniform(self.hyper.batch))
+                found = {"loss": self._loss(drawn)}
                 self.policy.descend(found["loss"])
                 self.target.lerp_(self.policy.vectors.detach(), self.hyper.target_rate)
-        return self.by_server(found)
+        return found
 
     def _loss(self, rows: dict[str, Tensor]) -> Tensor:
         """Of each learner `[L]`."""

@@ -39,7 +39,7 @@ class DqnHyperparameters(_Checked):
         learning_rate: Of Adam, above 0.
         updates_per_step: Minibatches of one control interval.
         epsilon: Share of actions that are drawn evenly, from 0 to 1; the least share where it falls.
-        exploration_steps: Intervals over which that share falls from 1 to 0, or to `epsilon`; 0: it is `epsilon`.
+        exploration_steps: Intervals in which that share would fall from 1 to 0, did it not stop at `epsilon`; 0: none.
         capacity: Rows that the buffer of a server holds, one per group and interval.
         batch: Rows of a minibatch; no update before the buffer holds as many.
         discount: gamma, from 0 up to but not including 1.

@@ -17,12 +17,14 @@ from agents.lns.replay import Replay
 from agents.lns.servers import Servers, check_names
 from agents.lns.trained import Trained
 from agents.lns.vendor import Vendor, same_schema
+from agents.maac.threads import threads
 
 
 class LearningServers(Servers):
     """Servers with a network each, that start from vendors' defaults.
 
-    A server depends on its vendor, the seed of its replica and its number alone, not on how many others there are.
+    A server depends on its vendor, the seed of its replica and its number alone, not on how many others there are: bit
+    by bit where hidden widths are multiples of 16, else torch's products may differ in the last bit.
 
     Args:
         vendors: One per server, or one for all; of one schema.
@@ -67,13 +69,44 @@ class LearningServers(Servers):
     def chosen(self, outputs: Tensor) -> Tensor:
         """Actions with chance in them `[L, Q]`, for outputs `[L, Q, A]`."""
 
+    @abstractmethod
+    def learn(self, rows: dict[str, Tensor], following: Tensor) -> dict[str, Tensor]:
+        """Remembers an interval, and learns where it is time; diagnostics `[L]`.
+
+        Args:
+            rows: `observation` `[L, Q, D]`, `action`, `reward`, `weight` `[L, Q]`.
+            following: Next observations. `[L, Q, D]`
+        """
+
     def select(self, observations: ArrayLike, explore: bool = True) -> NDArray[np.int64]:
         """See `Servers`."""
         seen = self._rows("observations", observations, self.features)
-        with torch.no_grad():
+        with threads(1), torch.no_grad():
             outputs = forward(self.networks["policy"].layers(), seen)
             actions = self.chosen(outputs) if explore else outputs.argmax(-1)
         return actions.numpy().reshape(self.shape)
+
+    def update(
+        self,
+        observations: ArrayLike,
+        actions: ArrayLike,
+        rewards: ArrayLike,
+        weights: ArrayLike,
+        next_observations: ArrayLike,
+    ) -> dict[str, NDArray[np.floating]]:
+        """See `Servers`."""
+        rows = {
+            "observation": self._rows("observations", observations, self.features),
+            "action": self._rows("actions", actions).long(),
+            "reward": self._rows("rewards", rewards),
+            "weight": self._rows("weights", weights),
+        }
+        following = self._rows("next_observations", next_observations, self.features)
+        self._check_rows(rows)
+        self.steps += 1
+        with threads(1):
+            found = self.learn(rows, following)
+        return {name: value.detach().numpy().reshape(self.shape[:2]) for name, value in found.items()}
 
     def parameters(self) -> NDArray[np.floating]:
         """A copy of the parameters as they act `[B, S, P]`."""
@@ -127,10 +160,6 @@ class LearningServers(Servers):
         rows = {name: torch.from_numpy(state[f"replay.{name}"]) for name in self.replay.state()}
         self.replay.load(rows, position)
 
-    def by_server(self, diagnostics: Mapping[str, Tensor]) -> dict[str, NDArray[np.floating]]:
-        """Values of the learners `[L]` as `[B, S]`."""
-        return {name: value.detach().numpy().reshape(self.shape[:2]) for name, value in diagnostics.items()}
-
     def _tensors(self) -> dict[str, Tensor]:
         """The tensors of constant shape that change, themselves."""
         found = {"steps": self.steps, "acting": self.acting.drawn}
@@ -142,27 +171,17 @@ class LearningServers(Servers):
         """Vectors by server, for every learner `[L, ...]`."""
         return torch.stack([*vectors]).repeat(self.shape[0], 1)
 
-    def _step_rows(
-        self, observations: ArrayLike, actions: ArrayLike, rewards: ArrayLike, weights: ArrayLike
-    ) -> dict[str, Tensor]:
-        """The rows of a control interval, checked."""
-        rows = {
-            "observation": self._rows("observations", observations, self.features),
-            "action": self._rows("actions", actions).long(),
-            "reward": self._rows("rewards", rewards),
-            "weight": self._rows("weights", weights),
-        }
-        played = rows["action"]
-        wrong = played[(played < 0) | (played >= self.schema.sizes[-1])]
+    def _check_rows(self, rows: Mapping[str, Tensor]) -> None:
+        played, actions = rows["action"], self.schema.sizes[-1]
+        wrong = played[(played < 0) | (played >= actions)]
         if len(wrong):
-            raise ValueError(f"actions: {int(wrong[0])} is not one of 0 to {self.schema.sizes[-1] - 1}")
+            raise ValueError(f"actions: {int(wrong[0])} is not one of 0 to {actions - 1}")
         if bool((rows["weight"] < 0.0).any()):
             raise ValueError(f"weights: {float(rows['weight'].min()):g}: must be at least 0")
-        return rows
 
     def _rows(self, name: str, given: ArrayLike, *last: int) -> Tensor:
         """An array `[B, S, Q, *last]` as rows of learners `[L, Q, *last]`."""
-        return torch.from_numpy(self.checked(name, given, *last).copy()).to(self.dtype).flatten(0, 1)
+        return torch.tensor(self.checked(name, given, *last), dtype=self.dtype).flatten(0, 1)
 
 
 def weighted_mean(values: Tensor, weights: Tensor) -> Tensor:

@@ -17,9 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from agents.lns.hyperparameters import PolicyGradientHyperparameters
@@ -69,36 +67,29 @@ class PolicyGradientServers(LearningServers):
         chances = torch.softmax(outputs, -1)
         return sample(chances, self.acting.uniform(outputs.shape[1]).to(chances.dtype))
 
-    def update(
-        self,
-        observations: ArrayLike,
-        actions: ArrayLike,
-        rewards: ArrayLike,
-        weights: ArrayLike,
-        next_observations: ArrayLike,
-    ) -> dict[str, NDArray[np.floating]]:
-        """See `Servers`; gives `policy_loss`, `critic_loss` and `entropy` of the last epoch, when one was due.
+    def learn(self, rows: dict[str, Tensor], following: Tensor) -> dict[str, Tensor]:
+        """See `LearningServers`; gives `policy_loss`, `critic_loss` and `entropy` of the last epoch, when one was due.
 
         Residuals come between an update and the next selection, so that the policy here is the one that acted.
         """
-        self._rows("next_observations", next_observations, self.features)
-        rows = self._step_rows(observations, actions, rewards, weights)
         with torch.no_grad():
             log_policy = torch.log_softmax(forward(self.policy.layers(), rows["observation"]), -1)
         self.replay.add(**rows, log_chance=at(log_policy, rows["action"]))
-        self.steps += 1
-        due = int(self.steps) % self.hyper.every == 0
-        return self.by_server(self._learn(self.replay.take()) if due else {})
-
-    def _learn(self, rows: dict[str, Tensor]) -> dict[str, Tensor]:
-        """All epochs on some rows; the last one's diagnostics `[L]`."""
-        advantage, found = self._advantage(rows), {}
-        for _ in range(self.hyper.epochs):
-            surrogate, entropy = self._policy_terms(rows, advantage)
-            found = {"policy_loss": -surrogate, "critic_loss": self._critic_loss(rows), "entropy": entropy}
-            self.policy.descend(found["policy_loss"] - self.hyper.entropy * entropy)
-            self.critic.descend(found["critic_loss"])
+        found: dict[str, Tensor] = {}
+        if int(self.steps) % self.hyper.every == 0:
+            drawn = self.replay.take()
+            advantage = self._advantage(drawn)
+            for _ in range(self.hyper.epochs):
+                found = self._epoch(drawn, advantage)
         return found
+
+    def _epoch(self, rows: dict[str, Tensor], advantage: Tensor) -> dict[str, Tensor]:
+        """One step of policy and critic by all rows; diagnostics `[L]`."""
+        gain, entropy = self._policy_terms(rows, advantage)
+        error = weighted_mean((self._values(rows) - rows["reward"]).square(), rows["weight"])
+        self.policy.descend(-gain - self.hyper.entropy * entropy)
+        self.critic.descend(error)
+        return {"policy_loss": -gain, "critic_loss": error, "entropy": entropy}
 
     @torch.no_grad()
     def _advantage(self, rows: dict[str, Tensor]) -> Tensor:
@@ -116,10 +107,6 @@ class PolicyGradientServers(LearningServers):
         gain = torch.minimum(ratio * advantage, near * advantage)
         entropy = -(log_policy.exp() * log_policy).sum(-1)
         return weighted_mean(gain, rows["weight"]), weighted_mean(entropy, rows["weight"])
-
-    def _critic_loss(self, rows: dict[str, Tensor]) -> Tensor:
-        """`[L]`."""
-        return weighted_mean((self._values(rows) - rows["reward"]).square(), rows["weight"])
 
     def _values(self, rows: dict[str, Tensor]) -> Tensor:
         """What the critics expect `[L, M]`."""

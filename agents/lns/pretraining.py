@@ -18,7 +18,6 @@ from agents.lns.learning import LearningServers
 from agents.lns.network import Schema
 from agents.lns.policy_gradient import PolicyGradientServers
 from agents.lns.vendor import fresh_vendor
-from agents.maac.threads import threads
 
 INTERVALS = 2_500
 """Control intervals of one pretraining."""
@@ -52,7 +51,7 @@ def beginners(schema: Schema, seeds: Sequence[int], rows: int, intervals: int = 
 def pretrain(
     servers: LearningServers, world: World, seeds: Sequence[int], intervals: int = INTERVALS
 ) -> Iterator[dict[str, NDArray[np.floating]]]:
-    """Lets `beginners` learn, on one thread of torch.
+    """Lets `beginners` learn.
 
     Args:
         servers: Of one replica, `[1, V, W Q]`.
@@ -77,12 +76,10 @@ def pretrain(
         return given.reshape(1, vendors, rows, *given.shape[3:])
 
     for _ in range(intervals):
-        with threads(1):
-            actions = servers.select(by_vendor(observations))
+        actions = servers.select(by_vendor(observations))
         following, rewards, weights = (np.asarray(each) for each in world.step(actions.reshape(of_world)))
         step = (by_vendor(observations), actions, by_vendor(rewards), by_vendor(weights), by_vendor(following))
-        with threads(1):
-            told = servers.update(*step)
+        told = servers.update(*step)
         total = np.maximum(by_vendor(weights).sum(-1)[0], np.finfo(np.float64).tiny)
         yield {name: value[0] for name, value in told.items()} | {"reward": (step[2] * step[3]).sum(-1)[0] / total}
         observations = following

@@ -51,8 +51,8 @@ class Replay:
         return {name: array[self._learner, index] for name, array in self._arrays.items()}
 
     def take(self) -> dict[str, Tensor]:
-        """All rows `[L, filled, ...]`, after which the buffer is empty."""
-        rows = self.state()
+        """A copy of all rows `[L, filled, ...]`, after which the buffer is empty."""
+        rows = {name: array.clone() for name, array in self.state().items()}
         self.position, self.filled = 0, 0
         return rows
 

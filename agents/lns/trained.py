@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from agents.lns.network import Layers, Schema, flatten, unflatten
 from agents.maac.losses import clip
@@ -13,6 +14,9 @@ GRID = 2.0**-40
 
 LARGEST = 2.0**10
 """Of a residual, absolutely; so their sums are exact in float64."""
+
+LANES = 16
+"""Vectors are padded to whole multiples: the rest of an array may be rounded differently, so others would matter."""
 
 
 class Trained:
@@ -29,22 +33,23 @@ class Trained:
         gradient_norm: Largest norm of a learner's gradient.
 
     Attributes:
-        vectors: What was learned `[L, P]`.
+        vectors: What was learned `[L, P]`, padded.
         residual: Added to the last layer, its last row to the bias `[L, hidden + 1, A]`.
     """
 
     def __init__(self, vectors: Tensor, schema: Schema, learning_rate: float, gradient_norm: float) -> None:
         self.schema = schema
-        self.vectors = vectors.clone().requires_grad_()
+        self.vectors = pad(vectors, (0, -schema.size % LANES)).clone().requires_grad_()
         self.residual = torch.zeros((len(vectors), *schema.last_layer), dtype=torch.float64)
         self._largest = torch.full((len(vectors),), gradient_norm, dtype=vectors.dtype)
         self._adam = torch.optim.Adam([self.vectors], lr=learning_rate, fused=True)
-        moments = {name: torch.zeros_like(vectors) for name in ("exp_avg", "exp_avg_sq")}
+        moments = {name: torch.zeros_like(self.vectors) for name in ("exp_avg", "exp_avg_sq")}
         self._adam.state[self.vectors] = {"step": torch.zeros(())} | moments
 
     def layers(self, learned: Tensor | None = None) -> Layers:
         """The network as it acts, or with other learned parameters than its own."""
-        found = unflatten(self.vectors if learned is None else learned, self.schema)
+        learned = self.vectors if learned is None else learned
+        found = unflatten(learned[:, : self.schema.size], self.schema)
         residual = self.residual.to(self.vectors.dtype)
         weight, bias = found.weights[-1] + residual[:, :-1], found.biases[-1] + residual[:, -1]
         return Layers((*found.weights[:-1], weight), (*found.biases[:-1], bias))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,11 +59,13 @@ def critic_schema(schema: Schema) -> Schema:
 
 
 def save_vendor(path: Path, vendor: Vendor) -> None:
-    """Writes a vendor to a safetensors file."""
+    """Writes a vendor to a safetensors file that is either complete or absent."""
     config = {"format": FORMAT, "sizes": vendor.schema.sizes, "kind": vendor.schema.kind}
     tensors = {"parameters": vendor.parameters, "critic": vendor.critic}
     copies = {name: tensor.clone() for name, tensor in tensors.items() if tensor is not None}
-    save_file(copies, path, metadata={"config": json.dumps(config)})
+    partial = path.with_suffix(".partial")
+    save_file(copies, partial, metadata={"config": json.dumps(config)})
+    os.replace(partial, path)
 
 
 def load_vendor(path: Path) -> Vendor:
