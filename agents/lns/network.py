@@ -1,0 +1,120 @@
+"""The network of a server: a perceptron whose layers are tensors, so that many servers are one set of operations.
+
+Shape letters of the package: `B` replicas, `S` servers of a replica, `Q` groups of a server, `D` features of a group,
+`A` actions of a group, `M` rows, `P` parameters of a server. A leading `...` is any number of axes, or none.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Kind = Literal["dqn", "pg"]
+"""What the outputs are: values of the actions, or logits of a policy."""
+
+
+class Layers(NamedTuple):
+    """The parameters of one network, or of many of the same sizes.
+
+    Attributes:
+        weights: By layer. `[..., in, out]`
+        biases: By layer. `[..., out]`
+    """
+
+    weights: tuple[Tensor, ...]
+    biases: tuple[Tensor, ...]
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Layers:
+        """The function of every tensor."""
+        return Layers(tuple(map(function, self.weights)), tuple(map(function, self.biases)))
+
+
+@dataclass(frozen=True)
+class Schema:
+    """How a flat vector of parameters is to be read.
+
+    Attributes:
+        sizes: Width of the observation, of the hidden layers and of the output.
+        kind: What the outputs are.
+
+    Raises:
+        ValueError: fewer than one hidden layer, a width below 1, or an unknown kind.
+    """
+
+    sizes: tuple[int, ...] = (40, 128, 128, 48)
+    kind: Kind = "dqn"
+
+    def __post_init__(self) -> None:
+        if len(self.sizes) < 3 or min(self.sizes) < 1:
+            raise ValueError(f"sizes = {self.sizes}: needs observation, hidden and output widths, each at least 1")
+        if self.kind not in get_args(Kind):
+            raise ValueError(f"kind = {self.kind!r}: expected one of {', '.join(get_args(Kind))}")
+
+    @property
+    def size(self) -> int:
+        """P."""
+        return sum((inputs + 1) * outputs for inputs, outputs in pairwise(self.sizes))
+
+    @property
+    def last_layer(self) -> tuple[int, int]:
+        """Shape of the last layer, whose last row is the bias; flat, it is the end of the vector."""
+        return self.sizes[-2] + 1, self.sizes[-1]
+
+
+def hidden(layers: Layers, x: Tensor) -> Tensor:
+    """The last hidden features `[..., M, hidden]` of observations `[..., M, D]`."""
+    for weight, bias in zip(layers.weights[:-1], layers.biases[:-1]):
+        x = torch.relu(_affine(x, weight, bias))
+    return x
+
+
+def forward(layers: Layers, x: Tensor) -> Tensor:
+    """The outputs `[..., M, A]` of observations `[..., M, D]`."""
+    return _affine(hidden(layers, x), layers.weights[-1], layers.biases[-1])
+
+
+def flatten(layers: Layers) -> Tensor:
+    """The parameters as one vector `[..., P]`: layer by layer, weights `[in, out]` before biases."""
+    parts = [part for w, b in zip(layers.weights, layers.biases) for part in (w.flatten(-2), b)]
+    return torch.cat(parts, dim=-1)
+
+
+def unflatten(vector: Tensor, schema: Schema) -> Layers:
+    """Views into a vector of parameters `[..., P]`.
+
+    Raises:
+        ValueError: a vector of another size than the schema's.
+    """
+    if vector.shape[-1] != schema.size:
+        raise ValueError(f"vector has {vector.shape[-1]} parameters; {schema} has {schema.size}")
+    shapes = list(pairwise(schema.sizes))
+    parts = vector.split([size for i, o in shapes for size in (i * o, o)], dim=-1)
+    weights = [part.unflatten(-1, shape) for part, shape in zip(parts[::2], shapes)]
+    return Layers(tuple(weights), tuple(parts[1::2]))
+
+
+def initial(schema: Schema, generators: Sequence[np.random.Generator]) -> Tensor:
+    """The vectors of new networks, one per generator `[len(generators), P]`.
+
+    Source: K. He et al., "Delving deep into rectifiers", ICCV 2015; the last layer is ten times smaller.
+    """
+    vectors = torch.zeros(len(generators), schema.size)
+    weights = unflatten(vectors, schema).weights
+    for weight in weights:
+        scale = math.sqrt(2.0 / weight.shape[-2]) * (0.1 if weight is weights[-1] else 1.0)
+        for own, generator in zip(weight, generators):
+            own.copy_(torch.from_numpy(generator.normal(0.0, scale, own.shape)))
+    return vectors
+
+
+def _affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    if x.dim() == weight.dim() == 3 and len(x) == len(weight):
+        return torch.baddbmm(bias[:, None], x, weight)
+    return torch.matmul(x, weight) + bias[..., None, :]
