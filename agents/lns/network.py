@@ -115,6 +115,8 @@ def initial(schema: Schema, generators: Sequence[np.random.Generator]) -> Tensor
 
 
 def _affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    if weight.shape[-1] == 1:  # torch's product with one column rounds differently where there is one network
+        return (x * weight.mT).sum(-1, keepdim=True) + bias[..., None, :]
     if x.dim() == weight.dim() == 3 and len(x) == len(weight):
         return torch.baddbmm(bias[:, None], x, weight)
     return torch.matmul(x, weight) + bias[..., None, :]
