@@ -1,0 +1,1 @@
+"""The coordination service of coexisting learning networks (paper 000)."""

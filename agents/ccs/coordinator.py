@@ -1,0 +1,152 @@
+"""The frozen part of the service: from views of all networks to a residual for each; letters in `agents.ccs.layout`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from agents.ccs.encoder import ENCODERS
+from agents.ccs.hypernetwork import Hypernetwork, behaviour
+from agents.ccs.layout import Layout
+from agents.ccs.pull_back import RIDGE, way_back
+from agents.ccs.raw import RawHypernetwork
+from agents.ccs.view import View
+from agents.lns.network import Schema
+
+FORMAT = "ccs-1"
+MAPPINGS = ("behaviour", "raw")
+CODE_SCOPES = ("network", "group", "none")
+
+
+@dataclass(frozen=True)
+class Design:
+    """What is decided before training.
+
+    Attributes:
+        mapping: `behaviour` on probes, pulled back to the last layer; or `raw`: flattened weights to a residual of the
+            last layer, the plain hypernetwork of the paper's words, for networks of the default schema only.
+        encoder: `shared` over channels, or `flat` as in the study.
+        channel_embedding: Numbers of a learned embedding of channels; 4 in the study, 0: none.
+        width: Of the hidden layers of the head that scores channels.
+        code_scope: Whether a code is of a `network` or of each `group` of it; `none`: all codes are 0.
+        gate: Overlap at which coordination begins, and how much more it takes to be whole; None: no gate.
+        ridge: Of the pull-back, relative.
+        layout: Of observations and actions.
+
+    Raises:
+        ValueError: a value outside its range, naming it.
+    """
+
+    mapping: str = "behaviour"
+    encoder: str = "shared"
+    channel_embedding: int = 0
+    width: int = 64
+    code_scope: str = "network"
+    gate: tuple[float, float] | None = (0.1, 0.3)
+    ridge: float = RIDGE
+    layout: Layout = field(default_factory=Layout)
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("mapping", MAPPINGS), ("encoder", tuple(ENCODERS)), ("code_scope", CODE_SCOPES)):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} = {getattr(self, name)!r}: expected one of {', '.join(allowed)}")
+        if self.ridge <= 0.0:
+            raise ValueError(f"ridge = {self.ridge}: must be above 0")
+        if self.gate is not None and self.gate[1] <= 0.0:
+            raise ValueError(f"gate = {self.gate}: its width must be above 0")
+
+    @property
+    def codes_per_network(self) -> int:
+        """How many codes a network takes."""
+        return self.layout.groups if self.code_scope == "group" else 1
+
+
+class Coordinator(nn.Module):
+    """Hypernetwork, probes and gate.
+
+    A round is `message = coordinator(view)`, over all networks, then `coordinator.residual(message, ...)`, for each on
+    its own, in any split: networks of different architectures share the first and not the second.
+
+    Args:
+        probes: Public probe observations, group by group of each pattern. `[n, D]`
+        design: What is decided before training.
+    """
+
+    probes: Tensor
+
+    def __init__(self, probes: Tensor, design: Design | None = None) -> None:
+        super().__init__()
+        self.design = design or Design()
+        self.layout = self.design.layout
+        if probes.dim() != 2 or probes.shape[1] != self.layout.features or len(probes) % self.layout.groups:
+            raise ValueError(f"probes have shape {list(probes.shape)}; expected [patterns * groups, features]")
+        self.register_buffer("probes", probes)
+        self.hypernetwork: Hypernetwork | RawHypernetwork
+        if self.design.mapping == "raw":
+            self.hypernetwork = RawHypernetwork(Schema())
+        else:
+            sizes = self.design.channel_embedding, self.design.width
+            self.hypernetwork = Hypernetwork(self.layout, len(probes), self.design.encoder, *sizes)
+
+    def forward(self, view: View) -> Tensor:
+        """Wanted shifts of logits `[M, S, n, A]`; of the raw mapping residuals relative to the layer `[M, S, H, A]`."""
+        seen = behaviour(view, self.layout)
+        if self.design.code_scope == "none":
+            view = view._replace(codes=torch.zeros_like(view.codes))
+        message = self.hypernetwork(view, seen, self.probes)
+        return message if self.design.gate is None else message * self.gate(seen.overlap)[..., None, None]
+
+    def gate(self, overlap: Tensor) -> Tensor:
+        """The conflict gate, from 0 to 1, of overlaps of any shape."""
+        begin, width = self.design.gate or (-1.0, 1.0)
+        return ((overlap - begin) / width).clamp(0.0, 1.0)
+
+    def way_back(self, features: Tensor, temperature: Tensor) -> Tensor:
+        """What turns messages into residuals, of features on the probes: see `agents.ccs.pull_back.way_back`."""
+        return way_back(features, temperature, self.design.ridge)
+
+    def residual(self, message: Tensor, back: Tensor, last: Tensor) -> Tensor:
+        """Changes of last layers, not yet clipped `[..., H, A]`.
+
+        Args:
+            message: Of `forward`. `[..., n, A]`
+            back: Of `way_back`; not read by the raw mapping. `[..., H, n]`
+            last: The layers. `[..., H, A]`
+        """
+        return (
+            message * torch.linalg.matrix_norm(last, keepdim=True) if self.design.mapping == "raw" else back @ message
+        )
+
+    def save(self, path: Path) -> None:
+        """Writes weights, probes and design as safetensors."""
+        config = json.dumps({"format": FORMAT, "design": asdict(self.design)})
+        save_file({name: tensor.contiguous() for name, tensor in self.state_dict().items()}, path, {"config": config})
+
+    @classmethod
+    def load(cls, path: Path) -> Coordinator:
+        """What `save` wrote, frozen.
+
+        Raises:
+            ValueError: no such file, or not of this kind, naming it.
+        """
+        try:
+            with safe_open(path, framework="pt") as file:
+                config = json.loads((file.metadata() or {})["config"])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+            if config["format"] != FORMAT:
+                raise ValueError(f"its format is not {FORMAT}")
+            design = config["design"]
+            gate = None if design["gate"] is None else tuple(design["gate"])
+            coordinator = cls(
+                tensors["probes"], Design(**design | {"gate": gate, "layout": Layout(**design["layout"])})
+            )
+            coordinator.load_state_dict(tensors)
+        except (OSError, SafetensorError, KeyError, TypeError, RuntimeError, ValueError) as error:
+            raise ValueError(f"{path}: no coordinator, or a damaged one ({error})") from None
+        return coordinator.requires_grad_(False).eval()

@@ -1,0 +1,161 @@
+"""The hypernetwork: from behaviour on the probes to wanted shifts of logits; letters in `agents.ccs.layout`."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from agents.ccs.codes import DIMENSION
+from agents.ccs.encoder import EMBEDDING, Encoders
+from agents.ccs.kpis import RANGES
+from agents.ccs.layout import Layout
+from agents.ccs.view import View, others_mean
+
+TRUNK = 32
+CHUNK = 32
+"""Networks whose channel scores are computed at once without gradients, so that they fit a processor's cache."""
+
+REST_SCALE = 0.3
+"""Of the shift per (offset, power)."""
+
+
+class Behaviour(NamedTuple):
+    """Policies on the probes, seen from each network.
+
+    Attributes:
+        logits: `[M, S, n, A]`
+        own: Chances of channels. `[M, S, n, C]`
+        others: Their weighed mean over the other networks. `[M, S, n, C]`
+    """
+
+    logits: Tensor
+    own: Tensor
+    others: Tensor
+
+    @property
+    def overlap(self) -> Tensor:
+        """Mean over probes of what own and others' chances have in common `[M, S]`."""
+        return torch.minimum(self.own, self.others).sum(-1).mean(-1)
+
+
+def behaviour(view: View, layout: Layout) -> Behaviour:
+    """How networks behave on the probes."""
+    own = layout.marginals(view.logits.softmax(-1))
+    return Behaviour(view.logits, own, others_mean(own, view.weights))
+
+
+class ChannelHead(nn.Module):
+    """A perceptron of what is known of a (probe, channel): own and others' chances, the probe, the trunk, the code.
+
+    Its first layer is one product per network: what the trunk and a group's code add is a row of the weights that the
+    one-hot group of the probe picks, so that they are not repeated for every probe and channel.
+
+    Args:
+        layout: Of observations and actions.
+        embedding: Numbers of a learned embedding of channels; 0: channels are known by what is seen of them only.
+        width: Of both hidden layers.
+    """
+
+    def __init__(self, layout: Layout, embedding: int, width: int) -> None:
+        super().__init__()
+        self.layout = layout
+        self.of_pair = nn.Linear(5 + 3 + embedding, width)
+        self.of_group = nn.Linear(TRUNK + DIMENSION + layout.groups, width, bias=False)
+        self.rest = nn.Sequential(nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1))
+        self.channels = nn.Parameter(0.3 * torch.randn(layout.channels, embedding))
+        scaled(self.rest[-1], 0.3)
+
+    def forward(self, seen: Behaviour, probes: Tensor, of_network: Tensor) -> Tensor:
+        """Scores of channels, centred under the own policy `[M, S, n, C]`.
+
+        Args:
+            seen: How the networks behave.
+            probes: `[n, D]`
+            of_network: Trunk and code by group. `[M, S, Q, TRUNK + Z]`
+        """
+        size = self.layout.groups
+        of_network = of_network.flatten(0, 1)
+        group = torch.eye(size).expand(len(of_network), size, size)
+        by_group = self.of_group(torch.cat([of_network, group], dim=-1)) + self.of_pair.bias
+        weights = torch.cat([by_group, self.of_pair.weight.T.expand(len(by_group), -1, -1)], dim=1)
+        pairs, by_probe = self._pairs(seen).flatten(0, 1), self._of_probe(probes)
+        at_once = len(pairs) if torch.is_grad_enabled() else CHUNK
+        parts = [self._scores(*part, by_probe) for part in zip(pairs.split(at_once), weights.split(at_once))]
+        scores = torch.cat(parts).view_as(seen.own)
+        return scores - (seen.own * scores).sum(-1, keepdim=True)
+
+    def _scores(self, pairs: Tensor, weights: Tensor, by_probe: Tensor) -> Tensor:
+        inputs = torch.cat([by_probe.expand(len(pairs), -1, -1, -1), pairs], dim=-1)
+        return self.rest(torch.bmm(inputs.flatten(1, 2), weights))
+
+    def _pairs(self, seen: Behaviour) -> Tensor:
+        """Own score, own and others' chances, own in other groups of the pattern, others' over its groups."""
+        groups = self.layout.groups
+        scores = self.layout.scores(seen.logits)
+        scores = ((scores - scores.amax(-1, keepdim=True)) / 5.0).clamp(min=-3.0)
+        own, others = (chances.unflatten(2, (-1, groups)) for chances in (seen.own, seen.others))
+        elsewhere = (own.sum(3, keepdim=True) - own) / max(groups - 1, 1)
+        anywhere = others.mean(3, keepdim=True).expand_as(others)
+        return torch.stack([scores, seen.own, seen.others, elsewhere.flatten(2, 3), anywhere.flatten(2, 3)], dim=-1)
+
+    def _of_probe(self, probes: Tensor) -> Tensor:
+        """One-hot group, embedding and features of channels `[n, C, Q + embedding + 3]`."""
+        by_channel = self.layout.by_channel(probes)
+        group = self.layout.one_hot(probes)[:, None].expand(-1, by_channel.shape[1], -1)
+        return torch.cat([group, self.channels.expand(len(probes), -1, -1), by_channel], dim=-1)
+
+
+class Hypernetwork(nn.Module):
+    """Encoders, context, trunk, and the heads that say how logits on the probes should shift.
+
+    Args:
+        layout: Of observations and actions.
+        probes: n.
+        encoder: Name of the encoder.
+        channel_embedding: Numbers of a learned embedding of channels.
+        width: Of the channel head.
+
+    Source: paper 000, Eq. (2), (3).
+    """
+
+    def __init__(self, layout: Layout, probes: int, encoder: str, channel_embedding: int, width: int) -> None:
+        super().__init__()
+        self.layout = layout
+        self.encoders = Encoders(encoder, probes, layout.channels)
+        self.context = nn.Sequential(nn.Linear(2 * EMBEDDING, 64), nn.ReLU(), nn.Linear(64, EMBEDDING))
+        self.trunk = trunk(2 * EMBEDDING)
+        self.head = ChannelHead(layout, channel_embedding, width)
+        rest = layout.offsets * layout.powers
+        self.rest = nn.Sequential(nn.Linear(TRUNK, 32), nn.ReLU(), nn.Linear(32, rest))
+        scaled(self.rest[-1], 0.1)
+
+    def forward(self, view: View, seen: Behaviour, probes: Tensor) -> Tensor:
+        """Wanted shifts, before any gate `[M, S, n, A]`."""
+        embedding = self.encoders(seen.own, view.kinds)
+        context = self.context(torch.cat([embedding, others_mean(embedding, view.weights)], dim=-1))
+        summary = self.trunk(torch.cat([embedding, context, facts(view)], dim=-1))
+        by_group = torch.cat([summary[:, :, None].expand(*view.codes.shape[:-1], -1), view.codes], dim=-1)
+        scores = self.head(seen, probes, by_group)
+        rest = self.rest(summary)
+        rest = REST_SCALE * (rest - rest.mean(-1, keepdim=True))
+        return (scores[..., None] + rest[:, :, None, None]).flatten(-2)
+
+
+@torch.no_grad()
+def scaled(layer: nn.Module, scale: float) -> None:
+    """Makes the first weights of a linear layer smaller."""
+    layer.get_parameter("weight").mul_(scale)
+
+
+def trunk(embeddings: int) -> nn.Sequential:
+    """A perceptron of embeddings and `facts`."""
+    return nn.Sequential(nn.Linear(embeddings + DIMENSION + len(RANGES) + 2, 96), nn.ReLU(), nn.Linear(96, TRUNK))
+
+
+def facts(view: View) -> Tensor:
+    """What is known of networks beside behaviour: mean code, report, how many there are `[M, S, Z + 6]`."""
+    count = (view.weights > 0.0).sum(1, keepdim=True).clamp(min=1).expand_as(view.weights)
+    sizes = torch.stack([1.0 / count, count.clamp(max=8) / 4.0], dim=-1)
+    return torch.cat([view.codes.mean(2), view.kpis, sizes], dim=-1)

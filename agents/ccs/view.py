@@ -1,0 +1,66 @@
+"""What the service sees of networks: behaviour on the probes, reports, codes; letters in `agents.ccs.layout`."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from agents.lns.network import Layers, hidden
+
+KINDS = ("dqn", "pg")
+"""Kinds of learners, by index; -1 is a legacy network."""
+
+TEMPERATURES = (0.03, 1.0)
+"""What outputs are divided by to make logits, by kind: values are not logits yet."""
+
+
+class View(NamedTuple):
+    """All that a residual may depend on.
+
+    Attributes:
+        logits: On the probes, outputs over temperature. `[M, S, n, A]`
+        kinds: Index in `KINDS`. int64 `[M, S]`
+        kpis: Clipped reports. `[M, S, 4]`
+        codes: Latent codes by group, on the unit sphere. `[M, S, Q, Z]`
+        weights: How much a network counts for the others, at least 0; 0: not there. `[M, S]`
+        parameters: Flat, only read by the baseline on raw weights; else None. `[M, S, P]`
+    """
+
+    logits: Tensor
+    kinds: Tensor
+    kpis: Tensor
+    codes: Tensor
+    weights: Tensor
+    parameters: Tensor | None = None
+
+
+def temperatures(kinds: Tensor) -> Tensor:
+    """Of kinds; 1 for legacy networks. `[...]`"""
+    return torch.tensor((*TEMPERATURES, 1.0))[kinds]
+
+
+def features(layers: Layers, observations: Tensor) -> Tensor:
+    """Last hidden features and a constant 1 `[..., rows, H]`."""
+    found = hidden(layers, observations)
+    return torch.cat([found, found.new_ones(*found.shape[:-1], 1)], dim=-1)
+
+
+def last_layer(layers: Layers) -> Tensor:
+    """Weights with the bias as last row `[..., H, A]`."""
+    return torch.cat([layers.weights[-1], layers.biases[-1][..., None, :]], dim=-2)
+
+
+def others_mean(values: Tensor, weights: Tensor) -> Tensor:
+    """The weighed mean over the other networks of a world; 0 where there is none.
+
+    Args:
+        values: `[M, S, ...]`
+        weights: `[M, S]`
+    """
+    own = weights.reshape(*weights.shape, *[1] * (values.dim() - 2))
+    rest = own.sum(1, keepdim=True) - own
+    weighed = own * values
+    mean = (weighed.sum(1, keepdim=True) - weighed) / rest.clamp(min=1e-6)
+    return torch.where(rest > 1e-6, mean, 0.0)

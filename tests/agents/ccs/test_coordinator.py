@@ -1,0 +1,187 @@
+"""The frozen part of the service: what it must not depend on, its gate, its file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from agents.ccs.coordinator import Coordinator, Design
+from agents.ccs.layout import random_orders
+from agents.ccs.view import others_mean
+
+CLOSE = {"rtol": 1e-3, "atol": 1e-3}
+"""Of messages of order 1 to 10, in float32."""
+
+
+def loud(coordinator: Coordinator) -> Coordinator:
+    """Without the small first weights and the gate, so that every part shows."""
+    for parameter in coordinator.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    return coordinator
+
+
+@pytest.fixture
+def ungated(probes) -> Coordinator:
+    torch.manual_seed(1)
+    return loud(Coordinator(probes, Design(gate=None)))
+
+
+def test_permuted_networks_get_permuted_messages(ungated, snapshots_of, view_of) -> None:
+    view = view_of(snapshots_of((0, 1, 1, 0), count=3), ungated)
+    order = torch.tensor([2, 0, 3, 1])
+    moved = type(view)(*(None if item is None else item[:, order] for item in view))
+    torch.testing.assert_close(ungated(moved), ungated(view)[:, order], **CLOSE)
+
+
+def test_permuted_channels_get_permuted_messages(ungated, snapshots_of, view_of) -> None:
+    layout, view = ungated.layout, view_of(snapshots_of((0, 1), count=3), ungated)
+    order = random_orders(1, 8, torch.Generator().manual_seed(3))[0]
+    before = ungated(view)
+    ungated.probes.copy_(layout.permuted_observations(ungated.probes, order))
+    after = ungated(view._replace(logits=layout.permuted_actions(view.logits, order)))
+    torch.testing.assert_close(after, layout.permuted_actions(before, order), **CLOSE)
+
+
+@pytest.mark.parametrize("given", [{"encoder": "flat"}, {"channel_embedding": 4}])
+def test_the_studys_variants_know_channels_by_number(probes, snapshots_of, view_of, given) -> None:
+    torch.manual_seed(1)
+    coordinator = loud(Coordinator(probes, Design(gate=None, **given)))
+    layout, view = coordinator.layout, view_of(snapshots_of((0, 1), count=3), coordinator)
+    order = random_orders(1, 8, torch.Generator().manual_seed(3))[0]
+    before = coordinator(view)
+    coordinator.probes.copy_(layout.permuted_observations(coordinator.probes, order))
+    after = coordinator(view._replace(logits=layout.permuted_actions(view.logits, order)))
+    assert (after - layout.permuted_actions(before, order)).abs().max() > 0.01
+
+
+def test_worlds_do_not_see_each_other_and_chunks_do_not_matter(ungated, snapshots_of, view_of) -> None:
+    view = view_of(snapshots_of((0, 1, 1), count=30), ungated)
+    with torch.no_grad():
+        together = ungated(view)
+        alone = ungated(type(view)(*(None if item is None else item[:1] for item in view)))
+    torch.testing.assert_close(alone, together[:1], **CLOSE)
+    torch.testing.assert_close(ungated(view).detach(), together, **CLOSE)
+
+
+def test_networks_of_weight_zero_count_for_nobody(ungated, snapshots_of, view_of) -> None:
+    view = view_of(snapshots_of((0, 1, 1), count=2), ungated)
+    two = type(view)(*(None if item is None else item[:, :2] for item in view))
+    weights = torch.tensor([[1.0, 1.0, 0.0]]).expand(2, 3)
+    found = ungated(view._replace(weights=weights))[:, :2]
+    torch.testing.assert_close(found, ungated(two), **CLOSE)
+
+
+def test_no_overlap_no_residual(probes, snapshots_of, view_of) -> None:
+    coordinator = loud(Coordinator(probes))
+    view = view_of(snapshots_of((1, 1), count=2), coordinator)
+    apart = torch.full_like(view.logits, -30.0)
+    apart[:, 0, :, :6] = 0.0
+    apart[:, 1, :, 6:12] = 0.0
+    assert not coordinator(view._replace(logits=apart)).any()
+    same = apart[:, :1].expand(-1, 2, -1, -1)
+    assert coordinator(view._replace(logits=same)).abs().min(-1).values.max() > 0.0
+    alone = type(view)(*(None if item is None else item[:, :1] for item in view))
+    assert not coordinator(alone).any()
+
+
+def test_gate_opens_linearly(coordinator) -> None:
+    overlap = torch.tensor([0.0, 0.1, 0.25, 0.4, 0.9])
+    torch.testing.assert_close(coordinator.gate(overlap), torch.tensor([0.0, 0.0, 0.5, 1.0, 1.0]))
+
+
+def test_alike_networks_are_told_apart_by_codes_only(probes, snapshots_of, view_of) -> None:
+    snapshots = snapshots_of((1, 1), count=1)
+    same = torch.stack([snapshots.parameters[:, 0]] * 2, dim=1)
+    object.__setattr__(snapshots, "parameters", same)
+    object.__setattr__(snapshots, "kpis", snapshots.kpis[:, :1].expand(-1, 2, -1))
+    for scope, apart in (("none", False), ("network", True), ("group", True)):
+        torch.manual_seed(0)
+        coordinator = loud(Coordinator(probes, Design(code_scope=scope)))
+        message = coordinator(view_of(snapshots, coordinator))
+        assert (not torch.allclose(message[:, 0], message[:, 1], **CLOSE)) == apart
+
+
+def test_scores_are_centred_under_the_policy(ungated, snapshots_of, view_of) -> None:
+    view = view_of(snapshots_of((1, 1), count=2), ungated)
+    chances = ungated.layout.marginals(view.logits.softmax(-1))
+    mean_by_channel = ungated(view).unflatten(-1, (8, 6)).mean(-1)
+    torch.testing.assert_close((chances * mean_by_channel).sum(-1), torch.zeros(2, 2, 24), atol=1e-5, rtol=0.0)
+
+
+def test_the_mean_over_others_is_over_others() -> None:
+    values = torch.tensor([[[1.0], [2.0], [6.0]]])
+    assert others_mean(values, torch.ones(1, 3))[0, :, 0].tolist() == [4.0, 3.5, 1.5]
+    assert others_mean(values, torch.tensor([[1.0, 3.0, 0.0]]))[0, :, 0].tolist() == [2.0, 1.0, 1.75]
+    assert others_mean(values[:, :1], torch.ones(1, 1)).tolist() == [[[0.0]]]
+
+
+@pytest.mark.parametrize("mapping", ["behaviour", "raw"])
+def test_saved_and_loaded_says_the_same(tmp_path: Path, probes, snapshots_of, view_of, mapping) -> None:
+    coordinator = loud(Coordinator(probes, Design(mapping=mapping)))
+    coordinator.save(tmp_path / "service.safetensors")
+    loaded = Coordinator.load(tmp_path / "service.safetensors")
+    view = view_of(snapshots_of((0, 1), count=1), coordinator)
+    assert loaded.design == coordinator.design
+    assert torch.equal(loaded(view), coordinator(view))
+    assert not any(parameter.requires_grad for parameter in loaded.parameters())
+    (tmp_path / "service.safetensors").write_bytes(b"nothing")
+    with pytest.raises(ValueError, match="no coordinator, or a damaged one"):
+        Coordinator.load(tmp_path / "service.safetensors")
+
+
+def test_impossible_designs_are_refused(probes) -> None:
+    with pytest.raises(ValueError, match="encoder = 'flt': expected one of shared, flat"):
+        Design(encoder="flt")
+    with pytest.raises(ValueError, match="ridge = 0.0"):
+        Design(ridge=0.0)
+    with pytest.raises(ValueError, match=r"probes have shape \[24, 39\]"):
+        Coordinator(probes[:, 1:])
+
+
+def test_a_round_by_hand(coordinator, snapshots_of, view_of) -> None:
+    """The whole forward pass of one network restated in NumPy, loop by loop."""
+    coordinator = loud(coordinator)
+    view = view_of(snapshots_of((1, 1), count=1), coordinator)
+    found = coordinator(view)[0, 0].detach().numpy()
+    w = {name: tensor.numpy().astype(float) for name, tensor in coordinator.hypernetwork.state_dict().items()}
+
+    def linear(name: str, x: np.ndarray) -> np.ndarray:
+        return x @ w[f"{name}.weight"].T + w.get(f"{name}.bias", 0.0)
+
+    def relu(x: np.ndarray) -> np.ndarray:
+        return np.maximum(x, 0.0)
+
+    logits = view.logits[0].numpy().astype(float)
+    policy = np.exp(logits - logits.max(-1, keepdims=True))
+    chances = (policy / policy.sum(-1, keepdims=True)).reshape(2, 24, 8, 6).sum(-1)
+    embeddings = []
+    for k in range(2):
+        x = relu(linear("encoders.kinds.1.by_channel.2", relu(linear("encoders.kinds.1.by_channel.0", chances[k].T))))
+        embeddings.append(linear("encoders.kinds.1.output", np.concatenate([x.mean(0), x.max(0)])))
+    context = linear("context.2", relu(linear("context.0", np.concatenate(embeddings))))
+    code, report = view.codes[0, 0, 0].numpy(), view.kpis[0, 0].numpy()
+    inputs = np.concatenate([embeddings[0], context, code, report, [0.5, 0.5]])
+    trunk = linear("trunk.2", relu(linear("trunk.0", inputs)))
+    rest = linear("rest.2", relu(linear("rest.0", trunk)))
+    overlap = np.minimum(chances[0], chances[1]).sum(-1).mean()
+    gate = np.clip((overlap - 0.1) / 0.3, 0.0, 1.0)
+    probes = coordinator.probes.numpy().astype(float)
+    for i in (0, 13, 23):
+        group, pattern = i % 4, range(i - i % 4, i - i % 4 + 4)
+        scores = np.log(np.exp(logits[0, i]).reshape(8, 6).sum(-1))
+        shifts = np.zeros(8)
+        for c in range(8):
+            elsewhere = np.mean([chances[0, j, c] for j in pattern if j != i])
+            anywhere = np.mean([chances[1, j, c] for j in pattern])
+            score = max((scores[c] - scores.max()) / 5.0, -3.0)
+            pair = np.array([*probes[i, [c, 8 + c, 16 + c]], score, chances[0, i, c], chances[1, i, c]])
+            pair = np.concatenate([pair, [elsewhere, anywhere]])
+            of_group = np.concatenate([trunk, code, np.eye(4)[group]])
+            x = relu(linear("head.of_pair", pair) + linear("head.of_group", of_group))
+            shifts[c] = linear("head.rest.3", relu(linear("head.rest.1", x)))[0]
+        shifts -= (chances[0, i] * shifts).sum()
+        expected = gate * (shifts[:, None] + 0.3 * (rest - rest.mean())).ravel()
+        np.testing.assert_allclose(found[i], expected, rtol=1e-3, atol=1e-4)

@@ -1,0 +1,50 @@
+"""The pull-back of shifts of logits, and the clipping of residuals."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from agents.ccs.pull_back import clipped, way_back
+
+
+def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+@pytest.mark.parametrize("probes", [24, 96, 200])
+def test_almost_no_ridge_reproduces_a_realisable_shift(probes: int) -> None:
+    features, change, tau = drawn(3, probes, 129).relu(), drawn(3, 129, 48, seed=1), torch.tensor([0.03, 1.0, 2.0])
+    shift = features @ change / tau[:, None, None]
+    delta = way_back(features, tau, ridge=1e-8) @ shift
+    error = (features @ delta / tau[:, None, None] - shift).abs().amax((-1, -2))
+    assert (error < 1e-5 * shift.abs().amax((-1, -2))).all()
+
+
+def test_is_the_ridge_regression_in_its_first_form() -> None:
+    features, shift, tau = drawn(30, 9), drawn(30, 6, seed=1), torch.tensor(0.5, dtype=torch.float64)
+    gram = features.T @ features
+    expected = 0.5 * torch.linalg.solve(gram + 0.2 * gram.diagonal().mean() * torch.eye(9), features.T @ shift)
+    torch.testing.assert_close(way_back(features, tau) @ shift, expected)
+
+
+def test_what_is_realised_is_never_larger_than_asked() -> None:
+    features, shift = drawn(5, 96, 129).relu().float(), drawn(5, 96, 48, seed=1).float()
+    tau = torch.full((5,), 0.03)
+    realised = features @ way_back(features, tau) @ shift / 0.03
+    assert (torch.linalg.matrix_norm(realised) < torch.linalg.matrix_norm(shift)).all()
+
+
+def test_clipping_bounds_the_norm_and_keeps_the_direction() -> None:
+    delta, last = drawn(4, 129, 48), drawn(4, 129, 48, seed=1)
+    delta = delta * torch.tensor([0.1, 0.5, 1.0, 1000.0])[:, None, None]
+    bounded = clipped(delta, last, 0.5)
+    norms = torch.linalg.matrix_norm(bounded)
+    assert (norms <= 0.5 * torch.linalg.matrix_norm(last) * (1 + 1e-12)).all()
+    assert torch.equal(bounded[0], delta[0])
+    torch.testing.assert_close(bounded[3] / norms[3], delta[3] / torch.linalg.matrix_norm(delta[3]))
+    assert torch.equal(clipped(delta, last, math.inf), delta)
+    assert not clipped(delta, last, 0.0).any()
+    assert not clipped(torch.zeros_like(delta), last, 0.5).any()

@@ -1,0 +1,119 @@
+"""Offline training: it learns, it goes on where it was killed, and rounds do what they say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from agents.ccs.coordinator import Coordinator, Design
+from agents.ccs.layout import random_orders
+from agents.ccs.proxy import Proxy
+from agents.ccs.training import Hyperparameters, Training
+from agents.ccs.unroll import own_policies, prepared, unrolled
+from agents.lns.network import Schema, forward, unflatten
+
+SMALL: dict[str, Any] = {"snapshots": 2, "orders": 2}
+
+
+@pytest.fixture
+def training_of(probes, snapshots_of):
+    def build(design: Design | None = None, mixtures=((1, 1), (0, -1, 1)), **hyper: Any) -> Training:
+        torch.manual_seed(0)
+        data = [snapshots_of(kinds, 4) for kinds in mixtures]
+        return Training(Coordinator(probes, design), Proxy(), data, 3, Hyperparameters(**(SMALL | hyper)))
+
+    return build
+
+
+def test_training_lowers_the_loss(training_of) -> None:
+    training = training_of(mixtures=((1, 1),))
+    batch = training.batch()
+    before = training.loss(batch)
+    training.run(40, 5e-3)
+    after = training.loss(batch)
+    assert after["loss"] < before["loss"] - 0.01
+    assert after["task"] < before["task"]
+
+
+@pytest.mark.parametrize("design", [None, Design(mapping="raw"), Design(encoder="flat", channel_embedding=4)])
+def test_a_killed_training_goes_on_to_identical_numbers(training_of, design) -> None:
+    whole, told = training_of(design), []
+    whole.run(6, 2e-3, lambda step, terms: told.append((step, terms["loss"])))
+    assert [step for step, _ in told] == [1, 2, 3, 4, 5, 6]
+
+    killed = training_of(design)
+
+    def kill(step: int, terms: dict[str, float]) -> None:
+        if step == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        killed.run(6, 2e-3, kill)
+    state, resumed, rest = killed.state_dict(), training_of(design), []
+    resumed.load_state_dict(state)
+    resumed.run(6, 2e-3, lambda step, terms: rest.append((step, terms["loss"])))
+    assert rest == told[3:]
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(tensor, resumed.state_dict()[name]), name
+
+
+def test_a_new_phase_with_more_data_is_fresh_but_for_the_coordinator(training_of, snapshots_of) -> None:
+    training = training_of()
+    training.run(2, 2e-3)
+    learnt = training.coordinator.state_dict()["hypernetwork.context.0.weight"].clone()
+    training.add([snapshots_of((1, 1), 3, seed=9), snapshots_of((0, 0), 2)])
+    assert {name: len(found) for name, found in training.data.items()} == {"DD": 2, "DLP": 4, "PP": 7}
+    training.begin(5, 1e-3)
+    assert torch.equal(training.coordinator.state_dict()["hypernetwork.context.0.weight"], learnt)
+    moments = [tensor for name, tensor in training.state_dict().items() if name.endswith("exp_avg")]
+    assert moments and not any(moment.any() for moment in moments)
+
+
+def test_states_that_do_not_fit_are_refused(training_of) -> None:
+    training = training_of()
+    state = training.state_dict()
+    with pytest.raises(ValueError, match="hypernetwork.context.0.bias is missing"):
+        training.load_state_dict({k: v for k, v in state.items() if k != "coordinator.hypernetwork.context.0.bias"})
+    with pytest.raises(ValueError, match="extra is unknown"):
+        training.load_state_dict(state | {"extra": torch.zeros(1)})
+    with pytest.raises(ValueError, match=r"probes has shape \[4, 40\]; expected \[24, 40\]"):
+        training.load_state_dict(state | {"coordinator.probes": torch.zeros(4, 40)})
+
+
+def test_rounds_change_last_layers_as_their_residuals_say(coordinator, snapshots_of) -> None:
+    snapshots = snapshots_of((0, -1, 1), count=2)
+    codes = torch.randn(2, 2, 4, 8)
+    straight = torch.arange(8).expand(2, 8)
+    batch = prepared(snapshots, codes, straight, coordinator)
+    assert batch.learners.tolist() == [0, 2]
+    first, second = unrolled(coordinator, batch, 2, clip=1.0)
+    assert (first.norm <= 1.0).all() and (second.norm > first.norm * 0.0).all()
+    tight = unrolled(coordinator, batch, 2, clip=1e-9)[-1].policy
+    outputs = forward(unflatten(snapshots.parameters[:, [0, 2]], Schema()), snapshots.observations[:, [0, 2]])
+    expected = (outputs / torch.tensor([0.03, 1.0])[:, None, None]).softmax(-1)
+    own = own_policies(tight, batch.learners, 3)
+    torch.testing.assert_close(own[:, [0, 2]], expected, rtol=1e-3, atol=1e-5)
+    assert not own[:, 1].any()
+
+
+def test_other_channel_numbers_make_the_same_world(coordinator, snapshots_of) -> None:
+    """Without coordination the proxy expects the same, whatever the channels are called."""
+    snapshots, codes, proxy = snapshots_of((0, -1, 1), count=2), torch.zeros(2, 2, 4, 8), Proxy()
+    utilities = []
+    for orders in (torch.arange(8).expand(2, 8), random_orders(2, 8, torch.Generator().manual_seed(0))):
+        batch = prepared(snapshots, codes, orders, coordinator)
+        policy = unrolled(coordinator, batch, 1, clip=0.0)[0].policy
+        utilities.append(proxy(own_policies(policy, batch.learners, 3), batch.worlds).utility)
+    torch.testing.assert_close(utilities[0], utilities[1])
+
+
+def test_diversity_over_groups_is_over_all_of_them(training_of) -> None:
+    training = training_of(mixtures=((1, 1),), pairs="group")
+    other = training_of(mixtures=((1, 1),))
+    batch = training.batch()
+    assert training.loss(batch)["diversity"] != other.loss(batch)["diversity"]
+    with pytest.raises(ValueError, match="pairs = 'all'"):
+        replace(training.hyper, pairs="all")
