@@ -39,8 +39,8 @@ class Ledger:
         """The KPIs of some networks (None: all), from sums over networks and intervals.
 
         Returns:
-            `prr`, `epn_mj`, `atp`, `pdr`, `delay_s`, `return`; `overlap` of channel use, mean over intervals; `switches`:
-            share of intervals in which a network's busiest channel changed; `jain` of the networks' PRR.
+            `prr`, `epn_mj`, `atp`, `pdr`, `delay_s`, `return`; `overlap` of channel use, mean over intervals;
+            `switches`: share of intervals in which a network's busiest channel changed; `jain` of the networks' PRR.
         """
         of = {name: self.total(name, networks, intervals) for name in SUMS}
         every = list(range(self.sums.shape[1]) if networks is None else networks)

@@ -24,13 +24,16 @@ def coexistence_of(config: TrainConfig) -> CoexistenceConfig:
     return config.coexistence
 
 
-def environment(coexistence: CoexistenceConfig, replicas: int, *, per_packet: bool = False) -> Coexisting:
+def environment(
+    coexistence: CoexistenceConfig, replicas: int, *, per_packet: bool = False, indicator: str | None = None
+) -> Coexisting:
     """The environment of a run, whose agents are groups.
 
     Args:
         coexistence: Of the run.
         replicas: One per seed.
         per_packet: Whether groups give distributions in place of actions.
+        indicator: What servers measure of others; None: what the run says.
 
     Raises:
         ConfigError: networks that cannot be built.
@@ -41,7 +44,7 @@ def environment(coexistence: CoexistenceConfig, replicas: int, *, per_packet: bo
             decider="group",
             replicas=replicas,
             max_cycles=coexistence.intervals,
-            interference_indicator=coexistence.indicator,
+            interference_indicator=indicator or coexistence.indicator,
             operating_points="per_packet" if per_packet else "per_interval",
         )
     except ValueError as error:

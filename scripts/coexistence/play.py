@@ -8,34 +8,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lora_marl.config import TrainConfig
+from lora_marl.envs.coexistence_v0 import Coexisting
 from scripts.coexistence.ledger import Book, Ledger
 from scripts.coexistence.networks import coexistence_of, environment
-from scripts.coexistence.ways import way_of
+from scripts.coexistence.ways import Way, way_of
 
 
 class Play:
-    """One way of coordination on all replicas of a run, interval by interval.
+    """One way of coordination on all replicas of an environment, interval by interval.
 
     Args:
-        config: The run.
-        label: Of one of its learners.
+        env: Whose agents are groups.
+        way: What decides.
+        seeds: One per replica.
 
     Attributes:
-        env: The environment.
+        env, way: As given.
         book: What came of the intervals so far.
-        intervals: There are.
-
-    Raises:
-        ConfigError: what cannot be built, naming it.
     """
 
-    def __init__(self, config: TrainConfig, label: str) -> None:
-        coexistence = coexistence_of(config)
-        self.way = way_of(config, label)
-        self.env = environment(coexistence, len(config.seeds), per_packet=self.way.hops)
-        self.book, self.intervals = Book(), coexistence.intervals
-        self._observations = self._by_network(self.env.reset_array(config.seeds))
-        self.way.begin(self.env.game)
+    def __init__(self, env: Coexisting, way: Way, seeds: Sequence[int]) -> None:
+        self.env, self.way, self.book = env, way, Book()
+        self._observations = self._by_network(env.reset_array(seeds))
+        way.begin(env.game)
+
+    @classmethod
+    def of(cls, config: TrainConfig, label: str) -> Play:
+        """A label of a run. ConfigError: what cannot be built, naming it."""
+        way = way_of(config, label)
+        env = environment(coexistence_of(config), len(config.seeds), per_packet=way.hops, indicator=way.indicator)
+        return cls(env, way, config.seeds)
 
     @property
     def done(self) -> int:
@@ -45,7 +47,7 @@ class Play:
     @property
     def finished(self) -> bool:
         """Whether all have been played."""
-        return self.done == self.intervals
+        return self.done == self.env.max_cycles
 
     def play_next(self) -> None:
         """Plays an interval."""
@@ -59,18 +61,15 @@ class Play:
         self.way.after(self.book)
         self._observations = seen
 
-    def play(self) -> list[Ledger]:
-        """Plays all that is left; a ledger of each replica."""
-        while not self.finished:
-            self.play_next()
-        return self.book.ledgers()
-
     def _by_network(self, values: NDArray) -> NDArray:
         """Of groups `[B, L * Q, ...]` to `[B, L, Q, ...]`."""
         game = self.env.game
         return values.reshape(len(values), len(game.learning), game.settings.groups, *values.shape[2:])
 
 
-def sums_of(ledgers: Sequence[Ledger]) -> dict[str, NDArray[np.float64]]:
-    """What is kept of replicas, by name. `[B, T, S, ...]` each"""
-    return {"sums": np.stack([each.sums for each in ledgers]), "airtime_s": np.stack([e.airtime_s for e in ledgers])}
+def played(env: Coexisting, way: Way, seeds: Sequence[int]) -> list[Ledger]:
+    """A whole episode; a ledger of each replica."""
+    play = Play(env, way, seeds)
+    while not play.finished:
+        play.play_next()
+    return play.book.ledgers()

@@ -27,9 +27,11 @@ class Way:
 
     Attributes:
         hops: Whether it gives weights of actions, from which every attempt draws, in place of actions.
+        indicator: What its servers measure of others; None: what the run says.
     """
 
     hops = False
+    indicator: str | None = None
 
     def begin(self, game: CoexistenceGame) -> None:
         """An episode begins."""
@@ -54,10 +56,11 @@ class Independent(Way):
     Args:
         team: The servers.
         online: Whether they go on learning.
+        indicator: See `Way`.
     """
 
-    def __init__(self, team: Team, online: bool = True) -> None:
-        self.team, self._online = team, online
+    def __init__(self, team: Team, online: bool = True, indicator: str | None = None) -> None:
+        self.team, self._online, self.indicator = team, online, indicator
 
     def choose(self, observations: NDArray[np.float32]) -> NDArray:
         """See `Way`."""
