@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, PositiveFloat, field_validator, model_validator
@@ -12,6 +13,7 @@ from lora_marl.config.energy import EnergyConfig
 from lora_marl.config.errors import did_you_mean
 from lora_marl.config.scenario import ScenarioConfig
 from lora_marl.config.section import Section
+from lora_marl.core.scenario import DutyCycleWarning
 
 SCHEMA_VERSION = 1
 
@@ -42,6 +44,13 @@ class EnvironmentConfig(Section):
         if name not in ENVS:
             raise ValueError(f"{name!r} is no environment{did_you_mean(name, ENVS)}")
         return name
+
+
+def _any_scenario() -> ScenarioConfig:
+    """The scenario of a run that states none, such as one of coexisting networks; nobody is warned of its traffic."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DutyCycleWarning)
+        return ScenarioConfig()
 
 
 class TrainConfig(Section):
@@ -75,7 +84,7 @@ class TrainConfig(Section):
     report_last_h: PositiveFloat = 100.0
     episode_s: PositiveFloat | None = None
     evaluation_s: PositiveFloat | None = None
-    scenario: ScenarioConfig = Field(default_factory=ScenarioConfig)
+    scenario: ScenarioConfig = Field(default_factory=_any_scenario)
     learners: dict[str, LearnerConfig]
     environment: EnvironmentConfig | None = None
     energy: EnergyConfig | None = None

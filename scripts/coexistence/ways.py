@@ -5,21 +5,32 @@ Shape letters: `B` replicas, `L` learning networks, `Q` groups of a network, `A`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.ccs.coordinator import Coordinator
+from agents.ccs.kpis import kpis
+from agents.ccs.records import Report
+from agents.ccs.safeguards import Safeguards
+from agents.ccs.service import Service
 from agents.lns import partition
+from agents.lns.network import Schema
 from agents.lns.team import Team
 from agents.maac.threads import threads
 from lora_marl.config import ConfigError, TrainConfig
 from lora_marl.config.errors import did_you_mean
 from lora_marl.envs.coexistence_game import CoexistenceGame
 from lora_marl.envs.coexistence_groups import OFFSETS
+from scripts.cli import ROOT
 from scripts.coexistence.ledger import Book
 from scripts.coexistence.networks import coexistence_of, team_of
+
+KPI_SUMS = ("attempts", "received", "energy_mj", "frames_delivered")
+SHAPE = Schema().last_layer
 
 
 class Way:
@@ -74,6 +85,65 @@ class Independent(Way):
         if self._online:
             with threads(1):
                 self.team.update(observations, actions, rewards, weights, following)
+
+
+class Serviced(Independent):
+    """Servers that learn, and a coordination service that all of a replica report to.
+
+    Args:
+        team: The servers.
+        service: File of a trained coordinator, from the project's root.
+        seeds: One per replica, for codes.
+        every: Intervals between two rounds, and those that a report is about.
+        online: Whether servers go on learning.
+        safeguards: Fields of `agents.ccs.safeguards.Safeguards` that differ from its defaults.
+    """
+
+    def __init__(
+        self,
+        team: Team,
+        service: Path,
+        seeds: Sequence[int],
+        *,
+        every: int = 5,
+        online: bool = True,
+        **safeguards: Any,
+    ) -> None:
+        super().__init__(team, online)
+        careful = {name: tuple(value) if isinstance(value, list) else value for name, value in safeguards.items()}
+        coordinator = Coordinator.load(service if service.is_absolute() else ROOT / service)
+        self._services = [Service(coordinator, seed, Safeguards(**careful)) for seed in seeds]
+        self._every = every
+
+    def after(self, book: Book) -> None:
+        """See `Way`."""
+        if len(book) % self._every:
+            return
+        with threads(1):
+            self._round(book)
+
+    def _round(self, book: Book) -> None:
+        now_s = len(book) * self.game.settings.interval_s
+        last = book.last(self._every)
+        summary = kpis(*(last[name][:, self.game.learning] for name in KPI_SUMS))
+        deltas = {place: np.zeros((len(summary), *SHAPE), np.float32) for place in range(self.team.networks)}
+        reported = list(self._reports(summary, len(book) // self._every, now_s))
+        for replica, service in enumerate(self._services):
+            found = service.round(reported[replica], now_s)
+            for residual in found.residuals:
+                deltas[int(residual.network)][replica] = residual.delta
+        for place, delta in deltas.items():
+            self.team.add(place, delta)
+
+    def _reports(self, summary: NDArray[np.float32], number: int, now_s: float) -> Iterator[list[Report]]:
+        """The reports of every replica."""
+        parts = [(servers.schema, servers.parameters(), places) for servers, places in self.team.learners()]
+        for replica, kpi in enumerate(summary):
+            yield [
+                Report(str(place), number, now_s, schema, parameters[replica, at], kpi[place])
+                for schema, parameters, places in parts
+                for at, place in enumerate(places)
+            ]
 
 
 class Partition(Way):
@@ -138,8 +208,7 @@ def way_of(config: TrainConfig, label: str) -> Way:
         ConfigError: an unknown name or parameter.
     """
     spec, coexistence = config.learners[label], coexistence_of(config)
-    learning: dict[str, Callable[..., Way]] = {"independent": Independent}
-    known = (*learning, *RULES)
+    known = ("independent", "ccs", *RULES)
     if spec.name not in known:
         hint = did_you_mean(spec.name, known)
         raise ConfigError([f"learners.{label}: {spec.name!r} is no way of coordinating networks{hint}"])
@@ -148,7 +217,11 @@ def way_of(config: TrainConfig, label: str) -> Way:
             raise ConfigError([f"learners.{label}.parameters: rules take none"])
         return RULES[spec.name]()
     parameters: dict[str, Any] = {"online": coexistence.online, **spec.parameters}
+    team = team_of(coexistence, config.seeds)
     try:
-        return learning[spec.name](team_of(coexistence, config.seeds), **parameters)
+        if spec.name == "ccs":
+            path = Path(parameters.pop("service", coexistence.vendors / "service.safetensors"))
+            return Serviced(team, path, config.seeds, **parameters)
+        return Independent(team, **parameters)
     except (TypeError, ValueError) as error:
         raise ConfigError([f"learners.{label}: {error}"]) from None
