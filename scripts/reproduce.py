@@ -28,7 +28,7 @@ from lora_marl.config import TrainConfig
 from scripts.claims import NOT_REPRODUCIBLE, studies
 from scripts.claims.claim import Cell, Claim, Numbers, Played, Study
 from scripts.cli import ROOT, JsonPath, UsageError, console, errors, new_app, one_line_errors, read_config, write_json
-from scripts.jobs import Job, Store, curve_of, extra_of, play
+from scripts.jobs import Job, Store, chunks, curve_of, extra_of, play
 from scripts.measures import Estimate, estimate
 from scripts.parallel import Backend, Workers, in_parallel
 from scripts.report import markdown, number, with_interval
@@ -139,7 +139,7 @@ def play_all(wanted: Sequence[Study], store: Store, *, quick: bool, jobs: int) -
         cell.name: Job(shortened(cell) if quick else _config(cell), cell.learner) for s in wanted for cell in s.cells
     }
     first = {store.path(job, job.seeds[0]): job for job in runs.values()}
-    missing = [job for job in first.values() if len(store.read(job)) < len(job.seeds)]
+    missing = [part for job in first.values() for part in _parts(job) if len(store.read(part)) < len(part.seeds)]
     calls = [(number, job) for number, job in enumerate(missing)]
     done: Iterable[tuple[int, Any]] = track(
         in_parallel(play, calls, Workers(jobs, Backend.loky, None)), "cells", total=len(calls), console=errors
@@ -149,6 +149,11 @@ def play_all(wanted: Sequence[Study], store: Store, *, quick: bool, jobs: int) -
             raise UsageError(f"{missing[number_].label}: {states}")
         store.write(missing[number_], states)
     return {name: _played(store, job) for name, job in runs.items()}
+
+
+def _parts(job: Job) -> list[Job]:
+    """A job as it is played: networks of a closed form one by one, which costs nothing; replicas of the air together."""
+    return chunks(job, 1 if job.config.energy is None else len(job.seeds))
 
 
 def _played(store: Store, job: Job) -> Played:
