@@ -98,26 +98,30 @@ def _one_channel(nodes: int) -> tuple[str, ...]:
 def _attention() -> Study:
     """Fig. 6: heads, and attention against a plain mean; the nodes of one channel of 80 and of 160, two gateways."""
     study, cells, claims = "mmalora-attention", [], []
-    for reward, changes in _REWARDS.items():
-        for nodes in (20, 40):
-            names = {variant: f"{study}/{reward}/{nodes}/{variant}" for variant in _VARIANTS}
-            for variant, changed in _VARIANTS.items():
-                parameters = f"learners.maac.parameters={{capacity: 4000{changed}}}"
-                fixed = (*_one_channel(nodes), "scenario.topology.gateways=2", *changes, parameters)
-                cells.append(Cell(names[variant], "mmalora.yaml", "maac", fixed))
-                claims.append(
-                    Claim(f"{names[variant]}/settled_after", (names[variant],), reads.settled, 0, 45, 50, _SETTLED)
-                )
-                if variant != _FIRST:
-                    pair = (names[variant], names[_FIRST])
-                    claims.append(Claim(f"{names[variant]}/ee_over_{_FIRST}", pair, reads.share, -math.inf, math.inf))
+    for group, (changes, variants) in _FIG_6.items():
+        names = {variant: f"{study}/{group}/{variant}" for variant in variants}
+        for variant, name in names.items():
+            parameters = f"learners.maac.parameters={{capacity: 4000{_VARIANTS[variant]}}}"
+            fixed = ("scenario.topology.gateways=2", *changes, parameters)
+            cells.append(Cell(name, "mmalora.yaml", "maac", fixed))
+            if _PRINTED_40[-1] in changes:
+                claims.append(Claim(f"{name}/settled_after", (name,), reads.settled, 0, 35, 50, _SETTLED))
+            if variant != _FIRST:
+                pair = (name, names[_FIRST])
+                claims.append(Claim(f"{name}/ee_over_{_FIRST}", pair, reads.share, -math.inf, math.inf))
     title = "MMALoRa, Fig. 6: convergence, heads, uniform attention (nodes of one channel, two gateways)"
     return Study(study, title, tuple(cells), tuple(claims), partial(draw_convergence, study=study), reads.columns())
 
 
 _FIRST = "2 heads"
 _VARIANTS = {_FIRST: "", "uniform": ", attention: uniform", "1 head": ", heads: 1", "4 heads": ", heads: 4"}
-_REWARDS = {"printed": (*_PRINTED[:2], "energy.episodes=50"), "marginal": ()}
+_PRINTED_40 = (*_PRINTED[:2], "energy.episodes=40")
+_FIG_6 = {
+    "Eq. (23), 20 nodes": ((*_one_channel(20), *_PRINTED_40), (_FIRST, "uniform")),
+    "Eq. (23), 40 nodes": ((*_one_channel(40), *_PRINTED_40), tuple(_VARIANTS)),
+    "marginal, 40 nodes": (_one_channel(40), tuple(_VARIANTS)),
+}
+"""Changes and variants by group of cells; 40 episodes, since five networks of all cells take 20 CPU minutes."""
 _SETTLED = "episodes after which EE stays within 2 % of its mean over the last five"
 
 
@@ -171,7 +175,8 @@ def _heavy(nodes: int) -> Study:
     cells = {label: _cell(f"{study}/{label}", (), config) for label in ("maac", *PLANNERS)}
     claims = []
     for judge in ("expect", "joint", "packets"):
-        for against, high in (("independent", -0.1), (LS, math.inf)):
+        fewer = 0.0 if judge == "packets" else -0.1  # packets excuse two standard errors, so that there may be none
+        for against, high in (("independent", fewer), (LS, math.inf)):
             pair = (cells["maac"].name, cells[against].name)
             read = partial(reads.more_violations, judge=judge)
             claims.append(Claim(f"{study}/violations_{judge}_over_{against}", pair, read, -math.inf, high, None, OURS))
