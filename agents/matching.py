@@ -93,20 +93,28 @@ def _begin(closed_form: Rayleigh, points: NDArray[np.int16]) -> kernel.State:
     closed_form.check_points(points)
     if not np.array_equal(t.meets, np.eye(len(t.meets), dtype=np.bool_)):
         raise ValueError("region.channels_hz: channels overlap one another; matching needs channels that do not")
-    together, node = points.copy(), np.arange(len(points))
+    together, node, channel = points.copy(), np.arange(len(points)), points[:, 2].astype(np.int64)
     together[:, 2] = 0
     met = plain.overlap(t, together)[..., None]
     survived = 1.0 - met * plain.harm(plain.advantage(t, together), closed_form.variant)
+    share = np.ascontiguousarray(np.maximum(survived, SMALLEST).swapaxes(0, 1))
     sent_mw = t.tp_mw[points[:, 3]] * t.channel_gain[:, None]
+    inside = channel == np.arange(len(t.meets))[:, None]
+    quota, place = inside.sum(axis=1), (inside.cumsum(axis=1) - 1)[channel, node]
+    members = np.zeros((len(quota), quota.max()), np.int64)
+    members[channel, place] = node
     state = kernel.State(
-        channel=points[:, 2].astype(np.int64),
-        log_share=np.log(np.maximum(survived, SMALLEST)),
+        channel=channel,
+        members=members,
+        quota=quota,
+        place=place,
+        share=share,
         reach=np.exp(-(t.sensitivity_mw[points[:, 0]] / sent_mw)[..., None] / t.gain),
-        log_left=np.zeros((len(t.meets), *t.gain.shape)),
+        log_left=np.tensordot(inside.astype(np.float64), np.log(share), axes=1),
+        arrival=np.empty((len(quota), *t.gain.shape)),
         bits_per_mj=t.bits_per_mj[node, points[:, 0], points[:, 3]],
         ee=np.zeros(len(points)),
     )
-    for channel in range(len(t.meets)):
-        state.log_left[channel] = state.log_share[:, points[:, 2] == channel].sum(axis=1)
-    kernel.settle(state)
+    for each in range(len(quota)):
+        kernel.settle(state, each)
     return state

@@ -172,6 +172,7 @@ def rayleigh(repeats: int) -> list[Line]:
              of(speed_rayleigh.call_us, 1000, 4), True),
         Line("rayleigh_trial", "Rayleigh, one point tried", "us", 5, of(speed_rayleigh.trial_us, 160, 3), True),
         Line("rayleigh_swap", "Rayleigh, one swap tried", "us", 50, of(speed_rayleigh.swap_us, 160, 3), True),
+        Line("matching", "literal swap matching of channels", "s", 0.1, of(speed_rayleigh.matching_s, 160, 3), True),
         Line("rayleigh_without", "Rayleigh, 40 nodes of a channel without each", "us", 50,
              of(speed_rayleigh.counterfactuals_us, 40, 3), True),
         Line("energy_array", "energy environment, arrays, 32 x 40 nodes of a channel", "agent steps/s", 1e6,

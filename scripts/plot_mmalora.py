@@ -61,20 +61,28 @@ def draw_networks(path: Path, numbers: Numbers, *, study: str, shown: Sequence[s
     figure.savefig(path, dpi=110)
 
 
-def draw_convergence(path: Path, numbers: Numbers) -> None:
-    """EE and delivery over episodes: mean over seeds, and their band."""
-    figure = Figure(figsize=(13, 4.5), layout="constrained")
-    for axes, (column, title) in zip(
-        figure.subplots(1, 2), (("ee_bits_per_mj", "EE [bits/mJ]"), ("pdr", "mean PDR")), strict=True
-    ):
-        for name, played in numbers.items():
-            values = np.array([[row[column] for row in curve] for curve in played.curves])
-            episodes = [row["episode"] for row in played.curves[0]]
-            axes.plot(episodes, values.mean(axis=0), label=name.rpartition("/")[2])
-            axes.fill_between(episodes, values.min(axis=0), values.max(axis=0), alpha=0.15, lw=0)
-        axes.set(xlabel="episode", ylabel=title)
-        axes.grid(alpha=0.3)
-    axes.legend()
+def draw_convergence(path: Path, numbers: Numbers, *, study: str) -> None:
+    """EE and delivery over episodes, a column per group of cells: mean over seeds and their band; planners dotted."""
+    groups = list(dict.fromkeys(name.rpartition("/")[0] for name in numbers))
+    figure = Figure(figsize=(max(6.5, 4.2 * len(groups)), 7.5), layout="constrained")
+    for group, column_axes in zip(groups, figure.subplots(2, len(groups), squeeze=False).T, strict=True):
+        own = {name: played for name, played in numbers.items() if name.rpartition("/")[0] == group}
+        for axes, (column, title) in zip(
+            column_axes, {"ee_bits_per_mj": "EE [bits/mJ]", "pdr": "mean PDR"}.items(), strict=True
+        ):
+            for place, (name, played) in enumerate(own.items()):
+                values = np.array([[row[column] for row in curve] for curve in played.curves])
+                label, color = name.rpartition("/")[2], f"C{place}"
+                if values.shape[1] == 1:
+                    axes.axhline(values.mean(), ls=":", color=color, label=label)
+                    continue
+                episodes = [row["episode"] for row in played.curves[0]]
+                axes.plot(episodes, values.mean(axis=0), color=color, label=label)
+                axes.fill_between(episodes, values.min(axis=0), values.max(axis=0), color=color, alpha=0.12, lw=0)
+            axes.set(xlabel="episode", ylabel=title)
+            axes.grid(alpha=0.3)
+        column_axes[0].set_title(group.removeprefix(study).strip("/").replace("/", ", ") or study)
+        column_axes[1].legend()
     figure.savefig(path, dpi=110)
 
 

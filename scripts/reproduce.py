@@ -9,7 +9,7 @@ reproducible. Five seeds each, on D-LoRa's placement; NoReL's have four or more,
 Nothing is tuned to match: a number outside its band stays in the table. Each study leaves a picture beside the table,
 NoReL's a table of all learners too. What was played is kept in `cells/`, so that a call that was interrupted goes on
 where it stopped. `--quick` plays one fiftieth of the time, to see that everything runs; its numbers are not comparable.
-`norel-compat` and `mmalora-model` have no cells: they are played whole whenever they are read (some minutes).
+`norel-compat` and `mmalora-model` have no cells: they are played whenever they are read (some minutes).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from lora_marl.config import TrainConfig
 from scripts.claims import NOT_REPRODUCIBLE, studies
 from scripts.claims.claim import Cell, Claim, Numbers, Played, Study
 from scripts.cli import ROOT, JsonPath, UsageError, console, errors, new_app, one_line_errors, read_config, write_json
-from scripts.jobs import Job, Store, curve_of, extra_of, play
+from scripts.jobs import Job, Store, chunks, curve_of, extra_of, play
 from scripts.measures import Estimate, estimate
 from scripts.parallel import Backend, Workers, in_parallel
 from scripts.report import markdown, number, with_interval
@@ -94,7 +94,7 @@ def main(
         if list_:
             show_list()
             return
-        wanted = chosen(names or (), everything=all_)
+        wanted = chosen(names or (), everything=all_, quick=quick)
         folder = results / ("reproduce-quick" if quick else "reproduce")
         numbers = play_all(wanted, Store(folder / "cells", fresh=fresh), quick=quick, jobs=jobs)
         found = [finding for study in wanted for finding in findings(study, numbers)]
@@ -115,13 +115,13 @@ def main(
         write_json(json, [finding.record() for finding in found])
 
 
-def chosen(names: Sequence[str], *, everything: bool) -> list[Study]:
+def chosen(names: Sequence[str], *, everything: bool, quick: bool) -> list[Study]:
     """The studies of some names, each once.
 
     Raises:
         UsageError: an unknown name, or none at all.
     """
-    known = studies()
+    known = studies(quick=quick)
     for name in names:
         if name not in known:
             raise UsageError(f"{name!r} is no study; known: {', '.join(known)}")
@@ -139,7 +139,7 @@ def play_all(wanted: Sequence[Study], store: Store, *, quick: bool, jobs: int) -
         cell.name: Job(shortened(cell) if quick else _config(cell), cell.learner) for s in wanted for cell in s.cells
     }
     first = {store.path(job, job.seeds[0]): job for job in runs.values()}
-    missing = [job for job in first.values() if len(store.read(job)) < len(job.seeds)]
+    missing = [part for job in first.values() for part in _parts(job) if len(store.read(part)) < len(part.seeds)]
     calls = [(number, job) for number, job in enumerate(missing)]
     done: Iterable[tuple[int, Any]] = track(
         in_parallel(play, calls, Workers(jobs, Backend.loky, None)), "cells", total=len(calls), console=errors
@@ -149,6 +149,11 @@ def play_all(wanted: Sequence[Study], store: Store, *, quick: bool, jobs: int) -
             raise UsageError(f"{missing[number_].label}: {states}")
         store.write(missing[number_], states)
     return {name: _played(store, job) for name, job in runs.items()}
+
+
+def _parts(job: Job) -> list[Job]:
+    """A job as it is played: replicas of the air together, networks of a closed form one by one."""
+    return chunks(job, 1 if job.config.energy is None else len(job.seeds))
 
 
 def _played(store: Store, job: Job) -> Played:
@@ -195,7 +200,7 @@ def show_list() -> None:
             f"{study.name}: {study.title}; {len(study.cells)} cells, {len(study.claims)} numbers",
             markup=False, soft_wrap=True,
         )  # fmt: skip
-    console.print("not reproducible, and not tried:")
+    console.print("not reproducible:")
     for what, why in NOT_REPRODUCIBLE.items():
         console.print(f"  {what}: {why}", markup=False, soft_wrap=True)
 

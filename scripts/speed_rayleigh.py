@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from agents.matching import balanced, matched
+from agents.planners.rules import distance_sf
 from lora_marl.core.expect.rayleigh import Incremental, Rayleigh, Variant, kernel
 from lora_marl.core.presets import mmalora_network
 from scripts.speed import best_rate, random_points
@@ -64,6 +66,13 @@ def swap_us(nodes: int, gateways: int, *, channels: int = 4, repeats: int) -> fl
     model, points = _built(nodes, gateways, channels)
     kept = Incremental(model, points)
     return _best_us(lambda: kept.try_swap(0, 1), repeats)
+
+
+def matching_s(nodes: int, gateways: int, *, repeats: int) -> float:
+    """Literal swap matching from balanced channels, spreading factors by distance. s"""
+    model, rng = _built(nodes, gateways, 4)[0], np.random.default_rng(0)
+    begun = distance_sf(model, rng, 0.7, balanced(rng, nodes, 4))
+    return 1e-6 * _best_us(lambda: matched(model, begun), repeats)
 
 
 def _built(nodes: int, gateways: int, channels: int, variant: Variant = "expect") -> tuple[Rayleigh, Any]:

@@ -80,16 +80,18 @@ def main(
 def train_on_closed_form(folder: RunFolder, *, resume: bool, overwrite: bool, json: Path | None) -> None:
     """The same for a run whose learners meet `energy_v0` in place of packets."""
     from scripts.energy import run as energy
+    from scripts.energy.networks import networks_of
     from scripts.energy.stages import Stages
 
+    networks = networks_of(folder.config)
     for label in folder.config.learners:
-        Stages(folder.config, label)
+        Stages(folder.config, label, networks)
     folder.prepare(resume=resume, overwrite=overwrite)
     with StopRequest() as stop:
-        finished = energy.train_all(folder, stop)
+        finished = energy.train_all(folder, networks, stop)
     if not finished:
         raise interrupted(folder)
-    write_json(json, energy.report(folder))
+    write_json(json, energy.report(folder, networks))
 
 
 def interrupted(folder: RunFolder) -> typer.Exit:

@@ -22,7 +22,7 @@ from rich.table import Table
 from scripts import plot_energy, plots
 from scripts.cli import console, errors
 from scripts.energy import allocations
-from scripts.energy.networks import Network, energy_of, networks_of
+from scripts.energy.networks import Network, energy_of
 from scripts.energy.stages import Stages
 from scripts.events import EventFile
 from scripts.measures import Row, estimate
@@ -35,9 +35,8 @@ COLUMNS = {"EE [bits/mJ]": "ee_bits_per_mj", "mean delivery": "pdr", "violations
 _SNAPSHOTS = 6
 
 
-def train_all(folder: RunFolder, stop: StopRequest) -> bool:
+def train_all(folder: RunFolder, networks: Sequence[Network], stop: StopRequest) -> bool:
     """All labels from their newest snapshots on; False: a stop was requested."""
-    networks = networks_of(folder.config)
     return all(train(folder, label, networks, stop) for label in folder.config.learners)
 
 
@@ -94,7 +93,7 @@ def event(row: Row) -> tuple[int, Row]:
     }
 
 
-def report(folder: RunFolder) -> list[dict[str, object]]:
+def report(folder: RunFolder, networks: Sequence[Network]) -> list[dict[str, object]]:
     """Prints the table, draws the pictures, says where everything is; for machines: a record per label and number."""
     run = folder.config
     curves = {label: [folder.curve(label, seed) for seed in run.seeds] for label in run.learners}
@@ -112,7 +111,7 @@ def report(folder: RunFolder) -> list[dict[str, object]]:
     console.print(table)
     console.print("mean over seeds (sd)")
     plot_energy.draw_curves(folder.path / "curves.png", title, curves)
-    for network, seed in zip(networks_of(run), run.seeds, strict=True):
+    for network, seed in zip(networks, run.seeds, strict=True):
         points = {label: allocations.read(folder.folder(label, seed) / allocations.NAME, network) for label in curves}
         scenario = network.closed_form.scenario
         plots.draw_map(folder.path / str(seed) / "map.png", f"{run.name}: seed {seed}", scenario, points, 0)

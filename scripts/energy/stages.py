@@ -14,7 +14,7 @@ from agents.planners.summary import row
 from lora_marl.config import ConfigError, TrainConfig
 from lora_marl.config.errors import did_you_mean
 from scripts.cli import UsageError
-from scripts.energy.networks import Network, energy_of, networks_of
+from scripts.energy.networks import Network, energy_of
 from scripts.measures import Row
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Stages:
     Args:
         config: The run.
         label: Of one of its learners.
-        networks: Of its seeds, if they are known already.
+        networks: Of its seeds, see `networks_of`.
 
     Attributes:
         networks: One per seed.
@@ -41,7 +41,7 @@ class Stages:
         ConfigError: an unknown learner, or parameters that it does not accept.
     """
 
-    def __init__(self, config: TrainConfig, label: str, networks: Sequence[Network] | None = None) -> None:
+    def __init__(self, config: TrainConfig, label: str, networks: Sequence[Network]) -> None:
         self._energy, spec = energy_of(config), config.learners[label]
         self._name, parameters = spec.name, spec.parameters
         known = (MAAC, *PLANNERS)
@@ -52,7 +52,7 @@ class Stages:
             )
         if self._name != MAAC and parameters:
             raise ConfigError([f"learners.{label}.parameters: planners take none"])
-        self.networks = networks_of(config) if networks is None else networks
+        self.networks = networks
         self.episodes = (spec.episodes or self._energy.episodes) if self._name == MAAC else 1
         self.done, self.points = 0, [np.zeros((0, 4), np.int16) for _ in self.networks]
         self._training = self._trained(label, parameters) if self._name == MAAC else None

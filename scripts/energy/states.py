@@ -7,7 +7,7 @@ import time
 import numpy as np
 
 from lora_marl.config import TrainConfig
-from scripts.energy.networks import energy_of
+from scripts.energy.networks import energy_of, networks_of
 from scripts.energy.scoring import scores
 from scripts.energy.stages import Stages
 from scripts.measures import Row
@@ -22,7 +22,7 @@ def states_of(config: TrainConfig, label: str) -> list[State]:
     Scores are those of `scoring`, `swaps` of the matching, and `cpu_s`: CPU time of a network, its matching included.
     """
     begun_s = time.process_time()
-    stages = Stages(config, label)
+    stages = Stages(config, label, networks_of(config))
     curves: list[list[Row]] = [[] for _ in stages.networks]
     while not stages.finished:
         for curve, row in zip(curves, stages.play_next(), strict=True):

@@ -24,6 +24,7 @@ NAMES = [
     "rayleigh_1000",
     "rayleigh_trial",
     "rayleigh_swap",
+    "matching",
     "rayleigh_without",
     "energy_array",
     "air_cost_ratio",
@@ -52,6 +53,6 @@ def test_both_kinds_of_targets():
     assert lines["env_dict"].meets(500) and not lines["env_dict"].meets(499)
     assert lines["memory"].meets(1.0) and not lines["memory"].meets(1.1)
     targets = [4e6, 2.5e6, 1e6, 60, 60, 60, 120, 1e6, 1e6, 10, 15, 80, 2000]
-    targets += [100, 200, 1000, 10_000, 5, 50, 50, 1e6, 3, 4, 1, 3, 0.16, 1e6, 500]
+    targets += [100, 200, 1000, 10_000, 5, 50, 0.1, 50, 1e6, 3, 4, 1, 3, 0.16, 1e6, 500]
     assert [line.target for line in lines.values()] == targets
     assert list(lines) == NAMES

@@ -193,7 +193,8 @@ def test_scripts_of_packets_say_that_it_is_no_run_of_theirs(invoke):
 def test_attention_critics_reach_the_best_allocation_found():
     """Forty nodes of one channel, ten episodes of the marginal reward: some 20 CPU seconds."""
     changes = ["scenario.topology.nodes=40", "scenario.region.channels_hz=[868e6]", "seeds=[0]"]
-    maac, best = (Stages(load(CONFIG, changes), label) for label in ("maac", "energy-ascent"))
+    config = load(CONFIG, changes)
+    maac, best = (Stages(config, label, networks_of(config)) for label in ("maac", "energy-ascent"))
     while not maac.finished:
         (learned,) = maac.play_next()
     (reference,) = best.play_next()
