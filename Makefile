@@ -8,13 +8,17 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 SOURCES := pyproject.toml constraints.txt
 
-.PHONY: demo test lint benchmark reproduce clean
+.PHONY: demo test conformance lint benchmark reproduce clean
 
 demo: $(VENV)/.installed-scripts
 	$(BIN)/python scripts/train.py --config $(CONFIG) --resume
 
 test: lint
 	$(BIN)/python -m pytest
+
+# Environments and their views with the newest versions that were tried; give it a VENV of its own.
+conformance: $(VENV)/.installed-latest
+	$(BIN)/python -m pytest tests/envs tests/views
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
@@ -36,6 +40,11 @@ $(BIN)/python:
 
 $(VENV)/.installed-scripts: $(SOURCES) | $(BIN)/python
 	$(INSTALL) -e ".[scripts]"
+	touch $@
+
+$(VENV)/.installed-latest: $(SOURCES) constraints-latest.txt | $(BIN)/python
+	$(INSTALL) -e ".[scripts,test]"
+	$(BIN)/python -m pip install --disable-pip-version-check -r constraints-latest.txt
 	touch $@
 
 # torch first and alone: what comes after must not choose its version.
