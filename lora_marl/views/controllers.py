@@ -16,6 +16,7 @@ from gymnasium.spaces import Box, Discrete, MultiDiscrete
 from numpy.typing import ArrayLike, NDArray
 
 from lora_marl.envs.base import ArrayParallelEnv
+from lora_marl.envs.codec import sizes_of
 
 Others = Callable[[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float64]], ArrayLike]
 """Actions of all agents `[B, N, F]` (flat indices: `[B, N]`) from what they observe now `[B, N, D]`, their masks
@@ -123,7 +124,7 @@ class Central(Controller):
     """One decider for all agents: it observes the global state and is rewarded by the mean reward."""
 
     def __init__(self, env: ArrayParallelEnv) -> None:
-        sizes = np.tile(_sizes(env.single_action_space), len(env.possible_agents))
+        sizes = np.tile(sizes_of(env.single_action_space), len(env.possible_agents))
         super().__init__(env, env.state_space, MultiDiscrete(sizes))
 
     def _rewarded(self, rewards: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -165,7 +166,7 @@ class OneAgent(Controller):
                 # A stream of its own: the air's numbers stay those of every other view of the seed.
                 entropy = [None] * self.replicas if seeds is None else seeds
                 self._rngs = [np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,))) for seed in entropy]
-            sizes = _sizes(self.env.single_action_space)
+            sizes = sizes_of(self.env.single_action_space)
             self._kept = np.stack([rng.integers(0, sizes, first.shape[1:]) for rng in self._rngs])
         elif not callable(self._others):
             self._kept = np.broadcast_to(np.asarray(self._others), first.shape)
@@ -190,8 +191,3 @@ class OneAgent(Controller):
 
     def _told(self, column: NDArray) -> NDArray:
         return column[:, self._agent].copy()
-
-
-def _sizes(space: Discrete | MultiDiscrete) -> NDArray[np.int64]:
-    """Number of values of an action, or of each of its factors."""
-    return np.asarray(space.n if isinstance(space, Discrete) else space.nvec, np.int64)

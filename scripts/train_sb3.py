@@ -1,0 +1,172 @@
+"""Trains one policy for all agents of an environment with Stable-Baselines3, and exports it.
+
+- `python scripts/train_sb3.py uplink_v0 --name first`
+- `python scripts/train_sb3.py uplink_v0 --config configs/journal_fit.yaml --algorithm maskable-ppo`
+- `python scripts/train_sb3.py energy_v0 --env only_channel=0 --algorithm dqn --hyper learning_rate=1e-3 --steps 100000`
+
+The network is the scenario of a configuration (whose `environment` may have parameters), or the environment's own.
+`<out>/<name>/` then has TensorBoard events, and the policy as `policy.safetensors` and `policy.json`, which are all
+that `compare.py` needs to play it against other learners: `--learners cucb,runs/sb3/first` (environment `uplink_v0`).
+
+At the end the policy, read from its files, meets seeds that it was not trained on, beside random actions on the same
+seeds. Needs the extra `sb3`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from rich import progress
+from rich.table import Table
+
+import lora_marl
+from lora_marl.adapters.policy import SPACES, Policy
+from lora_marl.config.load import set_value
+from lora_marl.core.scenario import DutyCycleWarning
+from lora_marl.envs.codec import sizes_of
+from scripts.cli import JsonPath, UsageError, console, errors, new_app, one_line_errors, read_config, write_json
+from scripts.comparison.lineup import checked_name
+from scripts.experiment import built
+from scripts.measures import Estimate, estimate
+
+app = new_app()
+
+_FIRST_HELD_OUT = 1_000_000
+
+
+@app.command(help=__doc__)
+def main(
+    environment: Annotated[str, typer.Argument(metavar="ENV", help="Such as uplink_v0.")],
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Whose scenario is the network.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the config.")] = None,
+    env: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Of the environment.")] = None,
+    hyper: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Of the algorithm.")] = None,
+    algorithm: Annotated[str, typer.Option(help="ppo, maskable-ppo or dqn.")] = "ppo",
+    steps: Annotated[int, typer.Option(min=1, help="Agent steps of training.")] = 400_000,
+    replicas: Annotated[int, typer.Option(min=1, help="Networks at the same time.")] = 4,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything.")] = 0,
+    held_out: Annotated[int, typer.Option(min=1, help="Seeds of the evaluation.")] = 5,
+    name: Annotated[str, typer.Option(help="Of the policy.")] = "policy",
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where policies go.")] = Path("runs/sb3"),
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier policy of this name.")] = False,
+    json: JsonPath = None,
+) -> None:
+    """Trains, exports, evaluates."""
+    with one_line_errors(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DutyCycleWarning)  # of a configuration it is said when that is read
+        folder = prepared(out / checked_name(name), overwrite=overwrite)
+        settings = settings_of(environment, config, set_ or (), env or ())
+        if algorithm == "dqn":
+            settings = {"action_format": "discrete", **settings}
+        try:
+            made = lora_marl.make(environment, **settings, replicas=held_out, info_level="none")
+            train(environment, settings, algorithm, steps, replicas, seed, options(hyper or ()), folder)
+        except (ValueError, TypeError, ImportError) as error:
+            raise UsageError(str(error)) from None
+        policy, seeds = Policy.read(folder), range(_FIRST_HELD_OUT, _FIRST_HELD_OUT + held_out)
+        trained, random = (mean_rewards(made, seeds, chosen) for chosen in (policy, None))
+        show(folder, policy, *(estimate(by_seed.tolist()) for by_seed in (trained, random, trained - random)))
+        write_json(json, [
+            {"environment": environment, "algorithm": algorithm, "seed": own, "reward": reward, "random": by_chance}
+            for own, reward, by_chance in zip(seeds, trained.tolist(), random.tolist(), strict=True)
+        ])  # fmt: skip
+
+
+def prepared(folder: Path, *, overwrite: bool) -> Path:
+    """An empty folder.
+
+    Raises:
+        UsageError: an earlier policy is there.
+    """
+    if (folder / SPACES).exists() and not overwrite:
+        raise UsageError(f"{folder}: holds a policy already; replace it with --overwrite, or give another --name")
+    if overwrite:
+        shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def settings_of(environment: str, config: Path | None, changes: Sequence[str], own: Sequence[str]) -> dict[str, Any]:
+    """The environment's settings: of the configuration, and over them those of the command line."""
+    if config is None:
+        if changes:
+            raise UsageError("--set: changes a configuration; give one with --config (settings of ENV: --env)")
+        return options(own)
+    run = read_config(config, changes)
+    named = run.environment is not None and run.environment.name == environment
+    settings = {"scenario": built(run.scenario), **(run.environment.parameters if named and run.environment else {})}
+    return {**settings, **options(own)}
+
+
+def options(texts: Sequence[str]) -> dict[str, Any]:
+    """Values of `key=value`, as in YAML."""
+    values: dict[str, Any] = {}
+    for text in texts:
+        set_value(values, text)
+    return values
+
+
+def train(
+    environment: str,
+    settings: dict[str, Any],
+    algorithm: str,
+    steps: int,
+    replicas: int,
+    seed: int,
+    hyperparameters: dict[str, Any],
+    folder: Path,
+) -> None:
+    """Trains and exports, under a progress bar."""
+    from lora_marl.adapters import sb3, sb3_training
+
+    rows = sb3.shared_env(environment, replicas, **settings)
+    with progress.Progress(console=errors) as bar:
+        task = bar.add_task(f"{algorithm}, agent steps", total=steps)
+        model = sb3_training.train(
+            rows, algorithm, steps, seed=seed, hyperparameters=hyperparameters, folder=folder,
+            on_step=lambda done: bar.update(task, completed=done),
+        )  # fmt: skip
+    sb3_training.exported(model, environment).write(folder)
+
+
+def mean_rewards(env: Any, seeds: Sequence[int], policy: Policy | None) -> NDArray[np.float64]:
+    """Mean reward of an agent and step over an episode, by seed `[B]`; None: random actions."""
+    sizes = sizes_of(env.single_action_space)
+    observations, rng, total = env.reset_array(seeds), np.random.default_rng(0), np.zeros(len(seeds))
+    for _ in range(env.max_cycles):
+        shape = observations.shape[:2]
+        draws = rng.random((*shape, len(sizes)))
+        if policy is None:
+            actions = (draws * sizes).astype(np.int64)
+        else:
+            rows = observations.reshape(-1, observations.shape[-1])
+            masks = env.mask_array().reshape(len(rows), -1) if policy.spaces.masked else None
+            actions = policy.choose(rows, draws.reshape(len(rows), -1), masks).reshape(draws.shape)
+        observations, rewards, *_ = env.step_array(actions.reshape(*shape, *env.single_action_space.shape))
+        total += rewards.mean(axis=1)
+    return total / env.max_cycles
+
+
+def show(folder: Path, policy: Policy, trained: Estimate, random: Estimate, difference: Estimate) -> None:
+    """Prints what the policy is worth and where it is."""
+    table = Table(
+        "mean reward of an agent and step", title=f"{policy.spaces.environment}, {trained.seeds} held-out seeds"
+    )
+    table.add_column("mean", justify="right")
+    table.add_column("95 % interval", justify="right")
+    for label, found in ((policy.spaces.algorithm, trained), ("random", random), ("difference", difference)):
+        table.add_row(label, f"{found.mean:.4f}", f"{found.ci_low:.4f} to {found.ci_high:.4f}")
+    console.print(table)
+    console.print(f"policy:          {folder}/policy.safetensors, policy.json", markup=False)
+    console.print(f"learning curves: tensorboard --logdir {folder}", markup=False)
+
+
+if __name__ == "__main__":
+    app()
