@@ -20,6 +20,19 @@ test: lint
 conformance: $(VENV)/.installed-latest
 	$(BIN)/python -m pytest tests/envs tests/views
 
+# Recipes of other libraries, each in an environment of its own: make recipe-torchrl, recipe-rllib, ...
+NEEDS_torchrl := torchrl==0.14.1
+NEEDS_rllib := "ray[rllib,tune]==2.60.0" pillow
+NEEDS_benchmarl := benchmarl==1.5.2
+NEEDS_supersuit := supersuit==3.11.0 stable-baselines3==2.9.2
+
+recipe-%:
+	$(PYTHON) -m venv $(VENV)-$*
+	$(VENV)-$*/bin/python -m pip install --disable-pip-version-check -c constraints.txt torch==2.13.0
+	echo torch==2.13.0 > $(VENV)-$*/torch.txt
+	$(VENV)-$*/bin/python -m pip install --disable-pip-version-check -c $(VENV)-$*/torch.txt -e ".[scripts,test]" $(NEEDS_$*)
+	$(VENV)-$*/bin/python -m pytest -m external tests/adapters tests/scripts/test_recipes.py
+
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .

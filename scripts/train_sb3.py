@@ -20,9 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
-from numpy.typing import NDArray
 from rich import progress
 from rich.table import Table
 
@@ -30,15 +28,13 @@ import lora_marl
 from lora_marl.adapters.policy import SPACES, Policy
 from lora_marl.config.load import set_value
 from lora_marl.core.scenario import DutyCycleWarning
-from lora_marl.envs.codec import sizes_of
 from scripts.cli import JsonPath, UsageError, console, errors, new_app, one_line_errors, read_config, write_json
 from scripts.comparison.lineup import checked_name
 from scripts.experiment import built
+from scripts.held_out import FIRST_SEED, mean_rewards
 from scripts.measures import Estimate, estimate
 
 app = new_app()
-
-_FIRST_HELD_OUT = 1_000_000
 
 
 @app.command(help=__doc__)
@@ -70,7 +66,7 @@ def main(
             train(environment, settings, algorithm, steps, replicas, seed, options(hyper or ()), folder)
         except (ValueError, TypeError, ImportError) as error:
             raise UsageError(str(error)) from None
-        policy, seeds = Policy.read(folder), range(_FIRST_HELD_OUT, _FIRST_HELD_OUT + held_out)
+        policy, seeds = Policy.read(folder), range(FIRST_SEED, FIRST_SEED + held_out)
         trained, random = (mean_rewards(made, seeds, chosen) for chosen in (policy, None))
         show(folder, policy, *(estimate(by_seed.tolist()) for by_seed in (trained, random, trained - random)))
         write_json(json, [
@@ -134,24 +130,6 @@ def train(
             on_step=lambda done: bar.update(task, completed=done),
         )  # fmt: skip
     sb3_training.exported(model, environment).write(folder)
-
-
-def mean_rewards(env: Any, seeds: Sequence[int], policy: Policy | None) -> NDArray[np.float64]:
-    """Mean reward of an agent and step over an episode, by seed `[B]`; None: random actions."""
-    sizes = sizes_of(env.single_action_space)
-    observations, rng, total = env.reset_array(seeds), np.random.default_rng(0), np.zeros(len(seeds))
-    for _ in range(env.max_cycles):
-        shape = observations.shape[:2]
-        draws = rng.random((*shape, len(sizes)))
-        if policy is None:
-            actions = (draws * sizes).astype(np.int64)
-        else:
-            rows = observations.reshape(-1, observations.shape[-1])
-            masks = env.mask_array().reshape(len(rows), -1) if policy.spaces.masked else None
-            actions = policy.choose(rows, draws.reshape(len(rows), -1), masks).reshape(draws.shape)
-        observations, rewards, *_ = env.step_array(actions.reshape(*shape, *env.single_action_space.shape))
-        total += rewards.mean(axis=1)
-    return total / env.max_cycles
 
 
 def show(folder: Path, policy: Policy, trained: Estimate, random: Estimate, difference: Estimate) -> None:

@@ -28,9 +28,11 @@ LAYERS = {
 """What the modules of a path may import, the standard library and the bare name `lora_marl` (ENVS, version) aside."""
 
 ONLY_IN = {
-    "torch": ("agents/maac", "agents/lns", "agents/ccs", "lora_marl/adapters"),
+    "torch": ("agents/maac", "agents/lns", "agents/ccs", "lora_marl/adapters", "scripts/recipes"),
     "stable_baselines3": ("lora_marl/adapters",),
     "sb3_contrib": ("lora_marl/adapters",),
+    "torchrl": ("lora_marl/adapters", "scripts/recipes"),
+    "benchmarl": ("lora_marl/adapters", "scripts/recipes"),
     "matplotlib": ("lora_marl/render", "scripts/plot"),
     "tensorboard": ("scripts/",),
     "typer": ("scripts/",),

@@ -13,15 +13,13 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 from stable_baselines3.common.torch_layers import FlattenExtractor
 from stable_baselines3.common.vec_env import VecMonitor
-from torch import nn
 
+from lora_marl.adapters.perceptron import layers_of
 from lora_marl.adapters.policy import Policy, spaces_of
 from lora_marl.adapters.sb3 import ControllerVecEnv
 from lora_marl.views import Shared
 
 ALGORITHMS: Mapping[str, type[BaseAlgorithm]] = {"ppo": PPO, "maskable-ppo": MaskablePPO, "dqn": DQN}
-
-_ACTIVATIONS = {nn.Tanh: "tanh", nn.ReLU: "relu"}
 
 
 def train(
@@ -104,9 +102,6 @@ def _perceptron(model: BaseAlgorithm) -> tuple[tuple[Any, ...], str]:
         extractor, modules = policy.pi_features_extractor, [*policy.mlp_extractor.policy_net, policy.action_net]
     else:
         raise ValueError(f"exported: {type(model).__name__} is not PPO, MaskablePPO or DQN")
-    between = {type(module) for module in modules if not isinstance(module, nn.Linear)}
-    if not isinstance(extractor, FlattenExtractor) or len(between) > 1 or not between <= set(_ACTIVATIONS):
-        raise ValueError("exported: the network is not a perceptron with tanh or ReLU")
-    linear = [module for module in modules if isinstance(module, nn.Linear)]
-    layers = tuple((m.weight.detach().cpu().numpy().copy(), m.bias.detach().cpu().numpy().copy()) for m in linear)
-    return layers, _ACTIVATIONS[between.pop()] if between else "tanh"
+    if not isinstance(extractor, FlattenExtractor):
+        raise ValueError("exported: the network takes apart its observations before it chooses")
+    return layers_of(modules)
