@@ -22,7 +22,6 @@ from typing import Annotated, Any
 
 import typer
 from rich import progress
-from rich.table import Table
 
 import lora_marl
 from lora_marl.adapters.policy import SPACES, Policy
@@ -31,8 +30,7 @@ from lora_marl.core.scenario import DutyCycleWarning
 from scripts.cli import JsonPath, UsageError, console, errors, new_app, one_line_errors, read_config, write_json
 from scripts.comparison.lineup import checked_name
 from scripts.experiment import built
-from scripts.held_out import FIRST_SEED, mean_rewards
-from scripts.measures import Estimate, estimate
+from scripts.held_out import FIRST_SEED, worth
 
 app = new_app()
 
@@ -67,12 +65,11 @@ def main(
         except (ValueError, TypeError, ImportError) as error:
             raise UsageError(str(error)) from None
         policy, seeds = Policy.read(folder), range(FIRST_SEED, FIRST_SEED + held_out)
-        trained, random = (mean_rewards(made, seeds, chosen) for chosen in (policy, None))
-        show(folder, policy, *(estimate(by_seed.tolist()) for by_seed in (trained, random, trained - random)))
-        write_json(json, [
-            {"environment": environment, "algorithm": algorithm, "seed": own, "reward": reward, "random": by_chance}
-            for own, reward, by_chance in zip(seeds, trained.tolist(), random.tolist(), strict=True)
-        ])  # fmt: skip
+        table, records = worth(made, policy, seeds)
+        console.print(table)
+        console.print(f"policy:          {folder}/policy.safetensors, policy.json", markup=False)
+        console.print(f"learning curves: tensorboard --logdir {folder}", markup=False)
+        write_json(json, records)
 
 
 def prepared(folder: Path, *, overwrite: bool) -> Path:
@@ -130,20 +127,6 @@ def train(
             on_step=lambda done: bar.update(task, completed=done),
         )  # fmt: skip
     sb3_training.exported(model, environment).write(folder)
-
-
-def show(folder: Path, policy: Policy, trained: Estimate, random: Estimate, difference: Estimate) -> None:
-    """Prints what the policy is worth and where it is."""
-    table = Table(
-        "mean reward of an agent and step", title=f"{policy.spaces.environment}, {trained.seeds} held-out seeds"
-    )
-    table.add_column("mean", justify="right")
-    table.add_column("95 % interval", justify="right")
-    for label, found in ((policy.spaces.algorithm, trained), ("random", random), ("difference", difference)):
-        table.add_row(label, f"{found.mean:.4f}", f"{found.ci_low:.4f} to {found.ci_high:.4f}")
-    console.print(table)
-    console.print(f"policy:          {folder}/policy.safetensors, policy.json", markup=False)
-    console.print(f"learning curves: tensorboard --logdir {folder}", markup=False)
 
 
 if __name__ == "__main__":
