@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import shutil
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,11 +24,10 @@ from rich import progress
 
 import lora_marl
 from lora_marl.adapters.policy import SPACES, Policy
-from lora_marl.config.load import set_value
 from lora_marl.core.scenario import DutyCycleWarning
-from scripts.cli import JsonPath, UsageError, console, errors, new_app, one_line_errors, read_config, write_json
+from scripts.cli import JsonPath, UsageError, console, errors, new_app, one_line_errors, write_json
 from scripts.comparison.lineup import checked_name
-from scripts.experiment import built
+from scripts.environments import options, settings_of
 from scripts.held_out import FIRST_SEED, worth
 
 app = new_app()
@@ -84,26 +82,6 @@ def prepared(folder: Path, *, overwrite: bool) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-def settings_of(environment: str, config: Path | None, changes: Sequence[str], own: Sequence[str]) -> dict[str, Any]:
-    """The environment's settings: of the configuration, and over them those of the command line."""
-    if config is None:
-        if changes:
-            raise UsageError("--set: changes a configuration; give one with --config (settings of ENV: --env)")
-        return options(own)
-    run = read_config(config, changes)
-    named = run.environment is not None and run.environment.name == environment
-    settings = {"scenario": built(run.scenario), **(run.environment.parameters if named and run.environment else {})}
-    return {**settings, **options(own)}
-
-
-def options(texts: Sequence[str]) -> dict[str, Any]:
-    """Values of `key=value`, as in YAML."""
-    values: dict[str, Any] = {}
-    for text in texts:
-        set_value(values, text)
-    return values
 
 
 def train(

@@ -58,6 +58,12 @@ class Spaces:
     masked: bool
     version: str = __version__
 
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Spaces:
+        """From what JSON keeps of it. KeyError: something is missing."""
+        lists = {name: tuple(values[name]) for name in ("feature_names", "low", "high", "sizes")}
+        return cls(**{field.name: values[field.name] for field in fields(cls)} | lists)
+
 
 @dataclass(frozen=True)
 class Policy:
@@ -133,10 +139,8 @@ class Policy:
             raise ValueError(f"{folder}: holds no policy that can be read ({error})") from None
         if values.get("format") != FORMAT:
             raise ValueError(f"{folder / SPACES}: format {values.get('format')!r} is not {FORMAT}")
-        lists = {name: tuple(values[name]) for name in ("feature_names", "low", "high", "sizes")}
-        spaces = Spaces(**{field.name: values[field.name] for field in fields(Spaces)} | lists)
         layers = [(arrays[f"weight_{number}"], arrays[f"bias_{number}"]) for number in range(len(arrays) // 2)]
-        return cls(spaces, tuple(layers))
+        return cls(Spaces.of(values), tuple(layers))
 
 
 def digest(folder: Path) -> str:
