@@ -8,13 +8,31 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 SOURCES := pyproject.toml constraints.txt
 
-.PHONY: demo test lint benchmark reproduce clean
+.PHONY: demo test conformance lint benchmark reproduce clean
 
 demo: $(VENV)/.installed-scripts
 	$(BIN)/python scripts/train.py --config $(CONFIG) --resume
 
 test: lint
 	$(BIN)/python -m pytest
+
+# Environments and their views with the newest versions that were tried; give it a VENV of its own.
+conformance: $(VENV)/.installed-latest
+	$(BIN)/python -m pytest tests/envs tests/views
+
+# Recipes of other libraries, each in an environment of its own: make recipe-torchrl, recipe-rllib, ...
+NEEDS_torchrl := torchrl==0.14.1
+NEEDS_rllib := "ray[rllib,tune]==2.60.0" pillow
+NEEDS_benchmarl := benchmarl==1.5.2
+NEEDS_minari := "minari[create,hdf5]==0.5.4" pillow
+NEEDS_supersuit := supersuit==3.11.0 stable-baselines3==2.9.2
+
+recipe-%:
+	$(PYTHON) -m venv $(VENV)-$*
+	$(VENV)-$*/bin/python -m pip install --disable-pip-version-check -c constraints.txt torch==2.13.0
+	echo torch==2.13.0 > $(VENV)-$*/torch.txt
+	$(VENV)-$*/bin/python -m pip install --disable-pip-version-check -c $(VENV)-$*/torch.txt -e ".[scripts,test]" $(NEEDS_$*)
+	$(VENV)-$*/bin/python -m pytest -m external tests/adapters tests/scripts/test_recipes.py
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
@@ -36,6 +54,11 @@ $(BIN)/python:
 
 $(VENV)/.installed-scripts: $(SOURCES) | $(BIN)/python
 	$(INSTALL) -e ".[scripts]"
+	touch $@
+
+$(VENV)/.installed-latest: $(SOURCES) constraints-latest.txt | $(BIN)/python
+	$(INSTALL) -e ".[scripts,test]"
+	$(BIN)/python -m pip install --disable-pip-version-check -r constraints-latest.txt
 	touch $@
 
 # torch first and alone: what comes after must not choose its version.

@@ -6,6 +6,7 @@ import difflib
 import importlib
 from typing import Any
 
+import gymnasium
 import pettingzoo
 
 __version__ = "0.1.0"
@@ -33,3 +34,17 @@ if hasattr(pettingzoo, "register"):
     for _name, _module in ENVS.items():
         pettingzoo.register("parallel", f"lora/{_name}", f"{_module}:parallel_env")
         pettingzoo.register("aec", f"lora/{_name}", f"{_module}:env")
+
+# Gymnasium's ids of single deciders: see `lora_marl.views`.
+for _name in ENVS:
+    _stem, _, _version = _name.rpartition("_")
+    for _view in ("agent", "central"):
+        gymnasium.register(
+            f"lora/{_stem}-{_view}-{_version}",
+            entry_point=f"lora_marl.views:{_view}_env",
+            vector_entry_point=f"lora_marl.views:{_view}_vector",
+            kwargs={"name": _name},
+        )
+    gymnasium.register(
+        f"lora/{_stem}-shared-{_version}", vector_entry_point="lora_marl.views:shared_vector", kwargs={"name": _name}
+    )

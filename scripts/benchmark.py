@@ -6,7 +6,8 @@
 Default reception, one gateway, the journal's traffic (50 bytes every 20 s from 100 nodes; more nodes send less often,
 at equal offered Erlang per channel). Compilation and warm-up are left out; the best of some repeats counts, since
 whatever else the machine does can only slow a run down. NoReL and the closed forms are timed on NoReL's network.
-MAAC is timed where torch is installed, on one thread.
+MAAC is timed where torch is installed, on one thread; Stable-Baselines3's rows where it is, and against SuperSuit where
+that is.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import typer
 from rich.table import Table
 
 from lora_marl.core.expect.lognormal import Variant
-from scripts import speed, speed_maac, speed_norel, speed_rayleigh
+from scripts import speed, speed_maac, speed_norel, speed_rayleigh, speed_sb3
 from scripts.cli import JsonPath, console, errors, new_app, one_line_errors, write_json
 
 app = new_app()
@@ -153,6 +154,7 @@ def lines(quick: bool) -> list[Line]:
         Line("env_array", "environment, arrays, 32 x 100 nodes", "agent steps/s", 1e6,
              lambda: speed.array_agent_steps_per_s(**array)),
         Line("env_dict", "environment, dicts, 30 nodes", "steps/s", 500, lambda: speed.dict_steps_per_s(**dicts)),
+        *(sb3(quick, repeats) if find_spec("stable_baselines3") else []),
     ]  # fmt: skip
 
 
@@ -178,6 +180,21 @@ def rayleigh(repeats: int) -> list[Line]:
         Line("energy_array", "energy environment, arrays, 32 x 40 nodes of a channel", "agent steps/s", 1e6,
              of(speed_rayleigh.agent_steps_per_s, 40, 3, replicas=32)),
     ]  # fmt: skip
+
+
+def sb3(quick: bool, repeats: int) -> list[Line]:
+    """Stable-Baselines3's rows, and against SuperSuit where it is installed."""
+    rows: Any = {"nodes": 100, "replicas": 32, "steps": 10 if quick else 100, "repeats": repeats}
+
+    def own() -> float:
+        return speed_sb3.rows_steps_per_s(**rows)
+
+    found = [Line("sb3_rows", "Stable-Baselines3, 32 replicas x 100 nodes as rows", "steps/s", 1e4, own)]
+    if find_spec("supersuit"):
+        ratio = Line("sb3_over_supersuit", "the same over SuperSuit's", "ratio", 10,
+                     lambda: own() / speed_sb3.supersuit_steps_per_s(**rows))  # fmt: skip
+        found.append(ratio)
+    return found
 
 
 def cpu() -> str:

@@ -4,6 +4,7 @@
 - `python scripts/compare.py configs/journal_fit.yaml configs/inversion.yaml --seeds 0,1,2,3,4 --jobs 2 --name family`
 - `python scripts/compare.py configs/journal_fit.yaml --backend ray --ray-address auto --jobs 64`
 
+A policy that `train_sb3.py` or an adapter exported is a learner, too, by its folder: `--learners cucb,runs/sb3/first`.
 On each scenario its own learners meet those that were asked for, the trivial references `random`, `static-sf7` and
 `distance-quantile`, and the references `reference-pdr` and `reference-ee`. `<out>/<name>/` then has `report.html` (one
 file that opens offline), `comparison.md`, `comparison.json`, pictures, and `jobs/`: what was played, by learner and

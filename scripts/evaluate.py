@@ -11,6 +11,9 @@ the replica that was trained with seed number i, counted round.
 The references `random`, `static-sf7` and `distance-quantile` take over the air of the run's first learner at the same
 moment (or the same held-out seeds): identical air, random numbers per node and packet included.
 
+A policy that was exported (`configs/policies/uplink_v0` is one) meets the environment that it was trained on, on seeds
+that were not used (`--seeds`: these), beside random actions.
+
 A run on the closed form (`energy` in its configuration) leaves allocations, which are judged by the closed form, by its
 exact refinement, and by 2,000 packets a node.
 """
@@ -18,6 +21,7 @@ exact refinement, and by 2,000 packets a node.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -28,11 +32,14 @@ import typer
 import agents
 from agents.learner import Learner
 from agents.play import play_until
+from lora_marl.adapters.policy import SPACES, Policy
 from lora_marl.config import TrainConfig
 from lora_marl.core.air import Air
+from lora_marl.core.scenario import DutyCycleWarning
 from scripts import snapshots
 from scripts.cli import JsonPath, UsageError, console, errors, new_app, one_line_errors, write_json
 from scripts.experiment import HOUR_S, built, make_learner, part_of, scenario_name
+from scripts.held_out import FIRST_SEED, environment_of, worth
 from scripts.measures import rows
 from scripts.records import Result, records
 from scripts.report import results_table
@@ -45,7 +52,7 @@ REFERENCES = ("random", "static-sf7", "distance-quantile")
 
 @app.command(help=__doc__)
 def main(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders such as runs/dlora.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders such as runs/dlora, or of policies.")],
     seeds: Annotated[str | None, typer.Option(metavar="I,J,...", help="Held-out seeds of the air.")] = None,
     hours: Annotated[
         float | None, typer.Option(help="Simulated time; without it, the part that the run reports. h")
@@ -57,6 +64,9 @@ def main(
         if hours is not None and not 0 < hours < math.inf:
             raise UsageError(f"--hours: {hours:g} is not a number of hours above 0")
         held_out, results = _seeds(seeds), []
+        if any((path / SPACES).is_file() for path in runs):
+            evaluate_policies(runs, held_out, json)
+            return
         folders = [RunFolder.read(path) for path in runs]
         closed = [folder for folder in folders if folder.config.energy is not None]
         if closed:
@@ -68,6 +78,22 @@ def main(
             results += [Result(named + result.learner, result.scenario, result.by_seed) for result in found]
         console.print(results_table("evaluation: from the snapshots on, learning included", results))
         write_json(json, list(records(results)))
+
+
+def evaluate_policies(folders: Sequence[Path], held_out: Sequence[int], json: Path | None) -> None:
+    """The same for exported policies."""
+    seeds, everything = held_out or range(FIRST_SEED, FIRST_SEED + 5), []
+    for folder in folders:
+        try:
+            policy = Policy.read(folder)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DutyCycleWarning)
+            table, found = worth(environment_of(policy, len(seeds)), policy, seeds)
+        console.print(table)
+        everything += found
+    write_json(json, everything)
 
 
 def evaluate_allocations(

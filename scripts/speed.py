@@ -135,13 +135,14 @@ def dict_steps_per_s(*, nodes: int, steps: int, repeats: int) -> float:
     return best_rate(episode, steps, repeats)
 
 
-def uplink(nodes: int, steps: int, replicas: int = 1) -> Any:
-    """The uplink environment on the journal network, one packet per node and window."""
+def uplink(nodes: int, steps: int, replicas: int = 1, **more: Any) -> Any:
+    """The uplink environment on the journal network, one packet per node and window; `more` are its settings."""
     from lora_marl.envs import uplink_v0
 
     traffic = Traffic.one_per_window(JOURNAL_INTERVAL_S)
     scenario = replace(journal(nodes)[1], traffic=traffic)
-    return uplink_v0.parallel_env(scenario=scenario, replicas=replicas, window_s=JOURNAL_INTERVAL_S, max_cycles=steps)
+    settings = {"scenario": scenario, "replicas": replicas, "window_s": JOURNAL_INTERVAL_S, "max_cycles": steps, **more}
+    return uplink_v0.parallel_env(**settings)
 
 
 def best_rate(episode: Callable[[], None], units: int, repeats: int) -> float:

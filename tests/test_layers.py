@@ -21,16 +21,18 @@ LAYERS = {
         *("lora_marl.core", "lora_marl.config", "lora_marl.envs", "lora_marl.render"),
     },
     "lora_marl/render": {"numpy", "matplotlib", "mpl_toolkits", "lora_marl.core", "lora_marl.render"},
-    "lora_marl/views": {"numpy", "gymnasium", "pettingzoo", "lora_marl.core", "lora_marl.envs", "lora_marl.config"},
-    "lora_marl/__init__": {"pettingzoo"},
+    "lora_marl/views": {"numpy", "gymnasium", "lora_marl.envs", "lora_marl.views"},
+    "lora_marl/__init__": {"gymnasium", "pettingzoo"},
     "agents/": {"numpy", "numba", "torch", "safetensors", "lora_marl.core", "agents"},
 }
 """What the modules of a path may import, the standard library and the bare name `lora_marl` (ENVS, version) aside."""
 
 ONLY_IN = {
-    "torch": ("agents/maac", "agents/lns", "agents/ccs", "lora_marl/adapters"),
+    "torch": ("agents/maac", "agents/lns", "agents/ccs", "lora_marl/adapters", "scripts/recipes"),
     "stable_baselines3": ("lora_marl/adapters",),
     "sb3_contrib": ("lora_marl/adapters",),
+    "torchrl": ("lora_marl/adapters", "scripts/recipes"),
+    "benchmarl": ("lora_marl/adapters", "scripts/recipes"),
     "matplotlib": ("lora_marl/render", "scripts/plot"),
     "tensorboard": ("scripts/",),
     "typer": ("scripts/",),

@@ -10,6 +10,7 @@ from pathlib import Path
 import pettingzoo
 import pytest
 import yaml
+from packaging.version import Version
 
 import lora_marl
 from agents import learner_class, parameters_of
@@ -60,6 +61,18 @@ def test_constraints_pin_what_is_installed_by_the_make_targets() -> None:
     assert "torch==2.13.0" in lines
 
 
+def test_the_second_set_of_versions_is_newer() -> None:
+    pins = [
+        dict(
+            line.lower().split("==") for line in (ROOT / name).read_text(encoding="utf-8").splitlines() if "==" in line
+        )
+        for name in ("constraints.txt", "constraints-latest.txt")
+    ]
+    assert pins[1]
+    for package, version in pins[1].items():
+        assert Version(version) > Version(pins[0][package])
+
+
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_config_loads_builds_and_names_what_exists(path: Path) -> None:
     run = config.load(path)
@@ -76,6 +89,7 @@ def test_ci_runs_the_test_command() -> None:
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
     assert "make test" in script.read_text(encoding="utf-8")
+    assert "make conformance" in script.read_text(encoding="utf-8")
 
 
 def test_environments_by_name() -> None:

@@ -55,7 +55,7 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> TrainConfig:
     """
     values = _read(Path(path))
     for override in overrides:
-        _set(values, override)
+        set_value(values, override)
     return parse(values, source=str(path), folder=Path(path).parent)
 
 
@@ -99,7 +99,12 @@ def _merged(base: Any, over: Any) -> Any:
     return {**base, **{key: _merged(base.get(key), value) for key, value in over.items()}}
 
 
-def _set(values: dict[str, Any], override: str) -> None:
+def set_value(values: dict[str, Any], override: str) -> None:
+    """Write `dotted.key=value`, the value as in YAML, into nested mappings.
+
+    Raises:
+        ConfigError: it is no such text, or leads through what is no mapping.
+    """
     dotted, equals, text = override.partition("=")
     *parents, last = dotted.strip().split(".")
     if not (equals and last):

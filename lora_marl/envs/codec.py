@@ -58,6 +58,11 @@ class ActionCodec:
         self._choices = np.stack(actions, axis=-1).astype(np.int16)
 
     @property
+    def action_sizes(self) -> tuple[int, ...]:
+        """Number of values of each number of an action."""
+        return (math.prod(self.sizes),) if self.flat else self.sizes
+
+    @property
     def mask_size(self) -> int:
         """`K`: the actions, or under `multidiscrete` the values of all chosen factors."""
         return math.prod(self.sizes) if self.flat else sum(self.sizes)
@@ -140,3 +145,8 @@ class ActionCodec:
             slice(None) if column in self._columns else self.fixed_point[column] for column in range(len(FACTORS))
         )
         return margin_db[chosen]
+
+
+def sizes_of(space: Discrete | MultiDiscrete) -> NDArray[np.int64]:
+    """Number of values of each number of an action. `[F]`, or `[1]` of flat ones"""
+    return np.atleast_1d(space.n if isinstance(space, Discrete) else space.nvec).astype(np.int64)

@@ -111,8 +111,7 @@ class Door:
         """Start an episode of the one replica that dicts can show."""
         if self.settings.replicas != 1:
             raise ValueError(f"replicas: {self.settings.replicas}; dicts show 1, batches go through reset_array")
-        if options:
-            warnings.warn(f"reset: no options are known; {', '.join(map(str, options))} ignored", stacklevel=3)
+        warn_of_options(options)
         self._seed(None if seed is None else [seed])
         self.game.begin(self._rngs)
 
@@ -141,3 +140,9 @@ class Door:
             for info, mask in zip(infos, self.game.masks()[0].astype(np.int8), strict=True):
                 info["action_mask"] = mask
         return infos
+
+
+def warn_of_options(options: Mapping[str, Any] | None) -> None:
+    """Warn where an episode is begun with options: there are none, but libraries and tests give some."""
+    if options:
+        warnings.warn(f"reset: no options are known; {', '.join(map(str, options))} ignored", stacklevel=4)

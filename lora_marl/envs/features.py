@@ -99,8 +99,34 @@ class NodeFeatures:
 
     def array(self, air: Air, points: NDArray[np.int16], active: NDArray[np.bool_]) -> NDArray[np.float32]:
         """The observations, a new array. `[B, N, D]`"""
-        values = np.empty((*points.shape[:2], len(self.names)), np.float32)
-        fate, at = air.last_fate, 0
+        last = air.last_fate, air.last_point, air.last_rssi_dbm
+        return self.rows(points, *last, self._arm_sent, self._arm_delivered, self._ended, active)
+
+    def rows(
+        self,
+        points: NDArray[np.int16],
+        fate: NDArray[np.int8],
+        last_point: NDArray[np.int16],
+        rssi_dbm: NDArray[np.float64],
+        arm_sent: NDArray,
+        arm_delivered: NDArray,
+        ended: NDArray[np.integer],
+        active: NDArray[np.bool_],
+    ) -> NDArray[np.float32]:
+        """The observations of any nodes, from what became of their packets.
+
+        Args:
+            points: Chosen last. `[..., 4]`
+            fate, last_point, rssi_dbm: Of the last packet that ended: `[...]`, `[..., 4]`, `[...]` dBm.
+            arm_sent, arm_delivered: Packets by factor value, which the delivery averages are of. `[..., K]`
+            ended: Packets that ended in the step. `[...]`
+            active: Whether the node is part of the network. `[...]`
+
+        Returns:
+            A new array. `[..., D]`
+        """
+        values = np.empty((*points.shape[:-1], len(self.names)), np.float32)
+        at = 0
         for column, size in self._factors:
             index = points[..., column]
             if FACTORS[column] == "channel":
@@ -109,18 +135,19 @@ class NodeFeatures:
                 at = _put(values, at, (index / max(size - 1, 1))[..., None])
         at = _put(values, at, _one_hot(fate + 1, self._fates))
         for arms in self._arms:
-            average = (self._arm_delivered[..., arms] + 1.0) / (self._arm_sent[..., arms] + 2.0)
-            at = _put(values, at, average)
-        values[..., at] = self._snr_margin(air, fate)
-        values[..., at + 1] = self._ended / (1.0 + self._ended)
-        values[..., at + 2] = self._ended > 0
+            at = _put(values, at, (arm_delivered[..., arms] + 1.0) / (arm_sent[..., arms] + 2.0))
+        values[..., at] = self._snr_margin(fate, last_point, rssi_dbm)
+        values[..., at + 1] = ended / (1.0 + ended)
+        values[..., at + 2] = ended > 0
         values[..., at + 3] = active
         return values
 
-    def _snr_margin(self, air: Air, fate: NDArray[np.int8]) -> NDArray[np.float64]:
-        """SNR above the floor of the last packet's data rate, where it was acknowledged, else 0. `[B, N]`, -1 to 1"""
-        sf, bw = np.moveaxis(air.last_point[..., :2], -1, 0)
-        margin_db = air.last_rssi_dbm - self._snr_floor_dbm[sf, bw]
+    def _snr_margin(
+        self, fate: NDArray[np.int8], last_point: NDArray[np.int16], rssi_dbm: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """SNR above the floor of the last packet's data rate, where it was acknowledged, else 0. `[...]`, -1 to 1"""
+        sf, bw = np.moveaxis(last_point[..., :2], -1, 0)
+        margin_db = rssi_dbm - self._snr_floor_dbm[sf, bw]
         return np.where(fate == Fate.DELIVERED, np.clip(margin_db / SNR_SCALE_DB, -1.0, 1.0), 0.0)
 
 

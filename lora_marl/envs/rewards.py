@@ -1,4 +1,4 @@
-"""Rewards as sums of named terms; each term is a plain function of an outcome.
+"""Rewards as sums of named terms; each term is a plain function of an outcome, ours or yours.
 
 Shape letters: `B` replicas, `N` nodes, `K` values of all factors.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from types import MappingProxyType
 
 import numpy as np
@@ -76,7 +77,9 @@ def throughput(outcome: Outcome, scales: Scales) -> Term:
     return _ratio(outcome.delivered_bits, outcome.airtime_s * scales.best_bits_per_airtime_s)
 
 
-TERMS: Mapping[str, Callable[[Outcome, Scales], Term]] = MappingProxyType(
+TermFunction = Callable[[Outcome, Scales], Term]
+
+TERMS: Mapping[str, TermFunction] = MappingProxyType(
     {term.__name__: term for term in (delivery, dlora, energy_efficiency, throughput)}
 )
 """The terms by name."""
@@ -86,33 +89,60 @@ class Reward:
     """A weighted sum of named terms.
 
     Args:
-        weights: Weight by name in `TERMS`.
+        weights: Weight by name in `TERMS`, or by import path, `"package.module:function"`, of a `TermFunction`, which
+            gives the name.
         scales: Of the scenario.
 
     Raises:
-        ValueError: no term, an unknown one, with the nearest known one, or a weight that is not finite.
+        ValueError: no term, an unknown one, with the nearest known one, two of one name, or a weight that is not
+            finite.
     """
 
     def __init__(self, weights: Mapping[str, float], scales: Scales) -> None:
-        for name, weight in weights.items():
-            if name not in TERMS:
-                near = difflib.get_close_matches(name, TERMS, n=1, cutoff=0.4)
-                hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(TERMS)}"
-                raise ValueError(f"reward: {name!r} is no term; {hint}")
-            if not np.isfinite(weight):
-                raise ValueError(f"reward: the weight of {name} is {weight}; it must be finite")
         if not weights:
             raise ValueError(f"reward: has no term; known: {', '.join(TERMS)}")
-        self.weights = dict(weights)
+        self.weights: dict[str, float] = {}
+        self._functions: dict[str, TermFunction] = {}
+        for path, weight in weights.items():
+            name = path.rpartition(":")[2]
+            if not np.isfinite(weight):
+                raise ValueError(f"reward: the weight of {path} is {weight}; it must be finite")
+            if name in self.weights:
+                raise ValueError(f"reward: {path!r} is a second term called {name!r}")
+            self.weights[name], self._functions[name] = weight, _function(path)
         self._scales = scales
 
     def terms(self, outcome: Outcome) -> dict[str, Term]:
-        """The terms that have a weight, without it. `[B, N]` each"""
-        return {name: TERMS[name](outcome, self._scales) for name in self.weights}
+        """The terms that have a weight, without it. `[B, N]` each
+
+        Raises:
+            ValueError: a term of another shape.
+        """
+        terms = {name: function(outcome, self._scales) for name, function in self._functions.items()}
+        for name, term in terms.items():
+            if np.shape(term) != outcome.delivered.shape:
+                raise ValueError(f"reward: {name} gave shape {np.shape(term)}; expected is {outcome.delivered.shape}")
+        return terms
 
     def total(self, terms: Mapping[str, Term]) -> Term:
         """Their weighted sum. `[B, N]`"""
         return np.sum([weight * terms[name] for name, weight in self.weights.items()], axis=0)
+
+
+def _function(path: str) -> TermFunction:
+    """A term by name or import path."""
+    if ":" not in path:
+        if path not in TERMS:
+            near = difflib.get_close_matches(path, TERMS, n=1, cutoff=0.4)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(TERMS)}"
+            raise ValueError(f"reward: {path!r} is no term; {hint}")
+        return TERMS[path]
+    module, _, name = path.partition(":")
+    try:
+        function: TermFunction = getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"reward: {path!r} cannot be imported: {error}") from None
+    return function
 
 
 def _ratio(numerator: NDArray, denominator: NDArray) -> Term:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import agents
+from lora_marl.adapters.policy import SPACES, digest
 from lora_marl.config import LearnerConfig, TrainConfig
 from lora_marl.config.errors import did_you_mean
 from scripts.cli import UsageError, read_packet_config
@@ -59,7 +60,7 @@ def lineups(
         configs: Files.
         overrides: `key=value`, for all of them.
         asked: Labels of learners beyond those of each file: of the file, of `agents.LEARNERS`, of another of the
-            files, or an import path.
+            files, an import path, or the folder of an exported policy.
         references: Whether the references of a PDR and an EE that can be had are added too.
 
     Raises:
@@ -110,6 +111,15 @@ def _lineup(run: TrainConfig, asked: Iterable[tuple[str, LearnerConfig]], refere
     return Lineup(run.model_copy(update={"learners": learners}), tuple(optional))
 
 
+def policy_at(folder: Path) -> LearnerConfig:
+    """An exported policy as a learner; its digest is part of what its results are kept under."""
+    try:
+        parameters = {"path": str(folder), "digest": digest(folder)}
+    except OSError as error:
+        raise UsageError(f"{error.filename}: {error.strerror}") from None
+    return LearnerConfig(name="scripts.policy:ExportedPolicy", parameters=parameters)
+
+
 def _found(label: str, run: TrainConfig, elsewhere: Mapping[str, LearnerConfig]) -> tuple[str, LearnerConfig]:
     if label in run.learners:
         return label, run.learners[label]
@@ -117,4 +127,6 @@ def _found(label: str, run: TrainConfig, elsewhere: Mapping[str, LearnerConfig])
         return label, LearnerConfig(name=label)
     if label in elsewhere:
         return label, elsewhere[label]
+    if (Path(label) / SPACES).is_file():
+        return Path(label).name, policy_at(Path(label))
     raise UsageError(f"--learners: {label!r} is no learner{did_you_mean(label, {*agents.LEARNERS, *elsewhere})}")

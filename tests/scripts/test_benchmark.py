@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 
 from scripts import benchmark
 
@@ -34,6 +35,8 @@ NAMES = [
     "maac_update",
     "env_array",
     "env_dict",
+    "sb3_rows",
+    *(["sb3_over_supersuit"] if find_spec("supersuit") else []),
 ]
 
 
@@ -53,6 +56,7 @@ def test_both_kinds_of_targets():
     assert lines["env_dict"].meets(500) and not lines["env_dict"].meets(499)
     assert lines["memory"].meets(1.0) and not lines["memory"].meets(1.1)
     targets = [4e6, 2.5e6, 1e6, 60, 60, 60, 120, 1e6, 1e6, 10, 15, 80, 2000]
-    targets += [100, 200, 1000, 10_000, 5, 50, 0.1, 50, 1e6, 3, 4, 1, 3, 0.16, 1e6, 500]
+    targets += [100, 200, 1000, 10_000, 5, 50, 0.1, 50, 1e6, 3, 4, 1, 3, 0.16, 1e6, 500, 1e4]
+    targets += [10] if find_spec("supersuit") else []
     assert [line.target for line in lines.values()] == targets
     assert list(lines) == NAMES

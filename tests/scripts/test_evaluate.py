@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from lora_marl.adapters.policy import Policy
 from scripts import evaluate, snapshots
 from tests.scripts.conftest import ROOT
+
+POLICIES = sorted(path.parent for path in (ROOT / "configs" / "policies").glob("*/policy.json"))
 
 
 @pytest.fixture
@@ -95,3 +99,27 @@ def test_snapshot_of_another_network(invoke, run, name):
 def test_bad_hours(invoke, run, hours):
     result = invoke(evaluate.app, run, f"--hours={hours}")
     assert result.exit_code == 2 and "--hours" in result.output
+
+
+@pytest.mark.parametrize("folder", POLICIES, ids=lambda folder: folder.name)
+def test_a_policy_that_ships_beats_random_actions(folder, invoke, tmp_path):
+    result = invoke(evaluate.app, folder, "--seeds", "7,8", "--json", tmp_path / "out.json")
+    assert result.exit_code == 0, result.output
+    records = json.loads((tmp_path / "out.json").read_text())
+    assert [record["seed"] for record in records] == [7, 8]
+    for record in records:
+        assert record["environment"] == folder.name
+        assert record["reward"] > record["random"] + 0.1
+    assert f"| `{folder.name}` |" in (folder.parent / "README.md").read_text()
+
+
+def test_policies_that_cannot_be_played_are_named(invoke, tmp_path):
+    policy = Policy.read(POLICIES[0])
+    elsewhere = {key: value for key, value in policy.spaces.settings.items() if key != "scenario"}
+    replace(policy, spaces=replace(policy.spaces, settings=elsewhere)).write(tmp_path)
+    result = invoke(evaluate.app, tmp_path)
+    assert result.exit_code == 2
+    assert "scenario of its own; compare.py plays it" in result.output
+    result = invoke(evaluate.app, POLICIES[0], tmp_path / "no")
+    assert result.exit_code == 2
+    assert "holds no policy" in result.output

@@ -1,0 +1,65 @@
+"""Minari: a recording as a data set in which every agent's episode is one of its own, for a policy that all share.
+
+    from lora_marl.adapters.minari import create
+
+    create(recording, "lora/uplink-random-v0")
+    minari.load_dataset("lora/uplink-random-v0")
+
+Needs the extra `offline`. Minari keeps data sets where its `MINARI_DATASETS_PATH` says.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import minari
+import numpy as np
+from gymnasium.spaces import Box, Discrete, MultiDiscrete
+from minari.data_collector import EpisodeBuffer
+
+from lora_marl import __version__
+from lora_marl.adapters.offline import Recording
+
+
+def create(recording: Recording, dataset_id: str, *, description: str | None = None) -> Any:
+    """A data set with `E N` episodes of `T` steps.
+
+    Args:
+        recording: What was played.
+        dataset_id: Of the new data set, such as `lora/uplink-random-v0`.
+        description: For its readers; None: environment and settings.
+
+    Returns:
+        Minari's data set.
+    """
+    spaces = recording.spaces
+    flat = recording.actions.ndim == recording.rewards.ndim
+    about = description or f"{spaces.environment}, played by {spaces.algorithm}, {dict(spaces.settings)}"
+    return minari.create_dataset_from_buffers(
+        dataset_id,
+        _episodes(recording),
+        observation_space=Box(np.array(spaces.low, np.float32), np.array(spaces.high, np.float32)),
+        action_space=Discrete(spaces.sizes[0]) if flat else MultiDiscrete(list(spaces.sizes)),
+        algorithm_name=spaces.algorithm,
+        description=about,
+        requirements=[f"lora_marl=={__version__}"],
+    )
+
+
+def _episodes(recording: Recording) -> list[EpisodeBuffer]:
+    """One buffer for each agent of each episode."""
+    episodes, steps, agents = recording.rewards.shape
+    truncations = np.zeros(steps, np.bool_)
+    truncations[-1] = True
+    return [
+        EpisodeBuffer(
+            seed=int(recording.seeds[episode]),
+            observations=recording.observations[episode, :, agent],
+            actions=recording.actions[episode, :, agent],
+            rewards=list(recording.rewards[episode, :, agent]),
+            terminations=[False] * steps,
+            truncations=list(truncations),
+        )
+        for episode in range(episodes)
+        for agent in range(agents)
+    ]

@@ -1,0 +1,178 @@
+"""A trained policy as two files that need no library of learning: weights in safetensors, spaces in JSON.
+
+`policy.safetensors` has `weight_<i>` `[out, in]` and `bias_<i>` `[out]` of a perceptron from an observation to one
+number per value of every factor (`[K]`: their logits, or values of actions). `policy.json` says what they are for.
+
+Shape letters: `M` observations, `D` features, `F` factors of an action, `K` values of all factors.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from lora_marl import __version__
+from lora_marl.envs.base import ArrayParallelEnv
+from lora_marl.envs.codec import sizes_of
+
+WEIGHTS, SPACES = "policy.safetensors", "policy.json"
+FORMAT = "lora_marl-policy-1"
+
+ACTIVATIONS: Mapping[str, Callable[[NDArray], NDArray]] = {"tanh": np.tanh, "relu": lambda x: np.maximum(x, 0.0)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spaces:
+    """What a policy was trained for.
+
+    Attributes:
+        algorithm: That trained it.
+        environment: Of `lora_marl.ENVS`.
+        settings: The environment's, all that JSON has words for.
+        feature_names, low, high: Of its observations. `[D]` each
+        sizes: Values of each factor of an action; of flat actions their number. `[F]`
+        activation: Between layers, of `ACTIVATIONS`.
+        greedy: Whether the largest number is chosen, or drawn with the softmax of each factor's numbers.
+        masked: Whether masked actions were left out.
+        version: Of this package.
+    """
+
+    algorithm: str
+    environment: str
+    settings: Mapping[str, Any]
+    feature_names: tuple[str, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    sizes: tuple[int, ...]
+    activation: str
+    greedy: bool
+    masked: bool
+    version: str = __version__
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Spaces:
+        """From what JSON keeps of it. KeyError: something is missing."""
+        lists = {name: tuple(values[name]) for name in ("feature_names", "low", "high", "sizes")}
+        return cls(**{field.name: values[field.name] for field in fields(cls)} | lists)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A policy that can be played.
+
+    Attributes:
+        spaces: What it is for.
+        layers: Weights `[out, in]` and biases `[out]`, from observation to numbers `[K]`.
+    """
+
+    spaces: Spaces
+    layers: tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...]
+
+    def scores(self, observations: NDArray[np.float32]) -> NDArray[np.float32]:
+        """One number per value of every factor: `[M, D]` to `[M, K]`."""
+        activation = ACTIVATIONS[self.spaces.activation]
+        for number, (weight, bias) in enumerate(self.layers):
+            observations = (activation(observations) if number else observations) @ weight.T + bias
+        return observations
+
+    def choose(
+        self,
+        observations: NDArray[np.float32],
+        draws: NDArray[np.float64],
+        masks: NDArray[np.bool_] | None = None,
+        *,
+        greedy: bool | None = None,
+    ) -> NDArray[np.int64]:
+        """Actions.
+
+        Args:
+            observations: `[M, D]`
+            draws: Uniform, 0 to 1; not looked at where the choice is greedy. `[M, F]`
+            masks: Allowed values; None: all. `[M, K]`
+            greedy: In place of `spaces.greedy`.
+
+        Returns:
+            Indices. `[M, F]`
+        """
+        scores = self.scores(observations).astype(np.float64)
+        if masks is not None:
+            scores[~masks] = -np.inf
+        ends = np.cumsum(self.spaces.sizes)
+        chosen = np.empty((len(scores), len(ends)), np.int64)
+        for factor, part in enumerate(np.split(scores, ends[:-1], axis=1)):
+            if self.spaces.greedy if greedy is None else greedy:
+                chosen[:, factor] = part.argmax(axis=1)
+            else:
+                shares = np.exp(part - part.max(axis=1, keepdims=True)).cumsum(axis=1)
+                chosen[:, factor] = (shares > draws[:, factor, None] * shares[:, -1:]).argmax(axis=1)
+        return chosen
+
+    def write(self, folder: Path) -> None:
+        """Write both files."""
+        folder.mkdir(parents=True, exist_ok=True)
+        arrays = {f"weight_{number}": np.ascontiguousarray(weight) for number, (weight, _) in enumerate(self.layers)}
+        arrays |= {f"bias_{number}": np.ascontiguousarray(bias) for number, (_, bias) in enumerate(self.layers)}
+        save_file(arrays, folder / WEIGHTS)
+        text = json.dumps({"format": FORMAT, **asdict(self.spaces)}, indent=1)
+        (folder / SPACES).write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> Policy:
+        """A policy from its folder.
+
+        Raises:
+            ValueError: a file is missing, damaged, or of another format, naming it.
+        """
+        try:
+            values = json.loads((folder / SPACES).read_text(encoding="utf-8"))
+            arrays = load_file(folder / WEIGHTS)
+        except (OSError, ValueError, SafetensorError) as error:
+            raise ValueError(f"{folder}: holds no policy that can be read ({error})") from None
+        if values.get("format") != FORMAT:
+            raise ValueError(f"{folder / SPACES}: format {values.get('format')!r} is not {FORMAT}")
+        layers = [(arrays[f"weight_{number}"], arrays[f"bias_{number}"]) for number in range(len(arrays) // 2)]
+        return cls(Spaces.of(values), tuple(layers))
+
+
+def digest(folder: Path) -> str:
+    """Of a policy's two files, as 32 hexadecimal digits. OSError: one of them is missing."""
+    return sha256(b"\0".join((folder / name).read_bytes() for name in (WEIGHTS, SPACES))).hexdigest()[:32]
+
+
+def spaces_of(env: ArrayParallelEnv, name: str, **more: Any) -> Spaces:
+    """The spaces of an environment's agents.
+
+    Args:
+        env: The environment.
+        name: Its name in `lora_marl.ENVS`.
+        **more: `algorithm`, `activation`, `greedy` and `masked` of `Spaces`.
+    """
+    box = env.single_observation_space
+    settings = {field.name: getattr(env.settings, field.name) for field in fields(env.settings)}
+    return Spaces(
+        environment=name,
+        settings={key: value for key, value in settings.items() if _is_plain(value)},
+        feature_names=tuple(env.feature_names),
+        low=tuple(box.low.tolist()),
+        high=tuple(box.high.tolist()),
+        sizes=tuple(sizes_of(env.single_action_space).tolist()),
+        **more,
+    )
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether JSON has words for it."""
+    try:
+        json.dumps(value)
+    except TypeError:
+        return False
+    return True

@@ -1,0 +1,133 @@
+"""Stable-Baselines3: a controller as its vector environment.
+
+    from stable_baselines3 import PPO
+
+    from lora_marl.adapters.sb3 import shared_env
+
+    model = PPO("MlpPolicy", shared_env("uplink_v0", replicas=8, max_cycles=100), n_steps=32, seed=0)
+    model.learn(100_000)
+
+Rows are agents (one policy for all, `shared_env`), or whoever decides in another controller of `lora_marl.views`. All
+episodes end together, by truncation; infos then have `terminal_observation` and `TimeLimit.truncated`, from which the
+library goes on with the value of the last observation. sb3-contrib's MaskablePPO finds `action_masks`.
+
+A policy that is trained so sees one agent's observation, which is the same for any number of agents.
+
+Shape letters: `B` replicas, `D` features, `K` entries of a mask, `R` rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
+
+import lora_marl
+from lora_marl.views import Controller, Shared
+
+
+class ControllerVecEnv(VecEnv):
+    """The rows of a controller as the environments of Stable-Baselines3.
+
+    `get_attr` and `set_attr` reach the environment behind them, which all rows share.
+
+    Args:
+        controller: Who decides. Infos have the environment's where its `info_level` is `full`.
+    """
+
+    def __init__(self, controller: Controller) -> None:
+        self.controller = controller
+        super().__init__(controller.rows, controller.observation_space, controller.action_space)
+
+    def seed(self, seed: int | None = None) -> Sequence[int | None]:
+        """Seeds for the next reset: replica b gets seed + b, in all its rows; None: random streams go on."""
+        self._seeds = [None if seed is None else seed + row // self.controller.deciders for row in range(self.num_envs)]
+        return self._seeds
+
+    def reset(self) -> NDArray[np.float32]:
+        """Start all episodes. `[R, D]`"""
+        seeds = [seed for seed in self._seeds[:: self.controller.deciders] if seed is not None]
+        observations = self.controller.reset(seeds or None)
+        self.reset_infos = self._infos()
+        self._reset_seeds()
+        self._reset_options()
+        return observations
+
+    def step_async(self, actions: NDArray) -> None:
+        """Take down the actions. `[R, ...]`"""
+        self._actions = actions
+
+    def step_wait(self) -> VecEnvStepReturn:
+        """Play a step in all rows, and begin anew where it was the last."""
+        observations, rewards, ended = self.controller.step(self._actions)
+        infos = self._infos()
+        if ended:
+            for info, observation in zip(infos, observations, strict=True):
+                info["terminal_observation"], info["TimeLimit.truncated"] = observation, True
+            observations = self.controller.reset()
+            self.reset_infos = self._infos()
+        return observations, rewards.astype(np.float32), np.full(self.num_envs, ended), infos
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Allowed actions. `[R, K]`"""
+        return self.controller.masks()
+
+    def close(self) -> None:
+        """Close the window, if there is one."""
+        self.controller.env.close()
+
+    def has_attr(self, attr_name: str) -> bool:
+        """Whether rows have it: `action_masks`, or what the environment has."""
+        return attr_name == "action_masks" or hasattr(self.controller.env, attr_name)
+
+    def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
+        """The environment's attribute, once for each row."""
+        return [getattr(self.controller.env, attr_name) for _ in self._rows(indices)]
+
+    def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
+        """Set it for all rows. ValueError: for some alone."""
+        if len(list(self._rows(indices))) != self.num_envs:
+            raise ValueError(f"set_attr: {attr_name} of some rows; all rows share one environment")
+        setattr(self.controller.env, attr_name, value)
+
+    def env_method(self, method_name: str, *args: Any, indices: VecEnvIndices = None, **kwargs: Any) -> list[Any]:
+        """`action_masks` of rows `[K]`, or the answer of the environment's method, once for each row."""
+        if method_name == "action_masks":
+            masks = self.controller.masks()
+            return [masks[row] for row in self._rows(indices)]
+        answer = getattr(self.controller.env, method_name)(*args, **kwargs)
+        return [answer for _ in self._rows(indices)]
+
+    def env_is_wrapped(self, wrapper_class: Any, indices: VecEnvIndices = None) -> list[bool]:
+        """Rows have no wrappers."""
+        return [False for _ in self._rows(indices)]
+
+    def get_images(self) -> Sequence[Any]:
+        """A picture of the first replica; see `lora_marl.envs.door.Door.render`."""
+        return [self.controller.env.render()]
+
+    def _rows(self, indices: VecEnvIndices) -> Iterable[int]:
+        return self._get_indices(indices)
+
+    def _infos(self) -> list[dict[str, Any]]:
+        columns = self.controller.infos()
+        if not columns:
+            return [{} for _ in range(self.num_envs)]
+        rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+        return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+def shared_env(name: str, replicas: int = 1, *, info_level: str = "none", **settings: Any) -> ControllerVecEnv:
+    """All agents of all replicas of an environment of `lora_marl.ENVS` as rows, for one policy.
+
+    Args:
+        name: Of the environment.
+        replicas: `B`
+        info_level: `full` for the environment's infos, which take as long as the step itself.
+        **settings: The environment's.
+    """
+    return ControllerVecEnv(Shared(lora_marl.make(name, replicas=replicas, info_level=info_level, **settings)))

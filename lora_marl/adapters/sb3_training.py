@@ -1,0 +1,107 @@
+"""Stable-Baselines3 trains one policy for all agents, to be played without it (`lora_marl.adapters.policy`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from sb3_contrib import MaskablePPO
+from stable_baselines3 import DQN, PPO
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
+from stable_baselines3.common.torch_layers import FlattenExtractor
+from stable_baselines3.common.vec_env import VecMonitor
+
+from lora_marl.adapters.perceptron import layers_of
+from lora_marl.adapters.policy import Policy, spaces_of
+from lora_marl.adapters.sb3 import ControllerVecEnv
+from lora_marl.views import Shared
+
+ALGORITHMS: Mapping[str, type[BaseAlgorithm]] = {"ppo": PPO, "maskable-ppo": MaskablePPO, "dqn": DQN}
+
+
+def train(
+    rows: ControllerVecEnv,
+    algorithm: str,
+    steps: int,
+    *,
+    seed: int = 0,
+    hyperparameters: Mapping[str, Any] | None = None,
+    folder: Path | None = None,
+    on_step: Callable[[int], Any] = lambda steps: None,
+) -> BaseAlgorithm:
+    """A trained model.
+
+    Args:
+        rows: All agents of all replicas.
+        algorithm: A name of `ALGORITHMS`.
+        steps: Agent steps, at least; training ends with a whole round.
+        seed: Of weights, draws and environments.
+        hyperparameters: Of the algorithm's constructor, over `defaults`.
+        folder: Where learning curves go, for TensorBoard; None: nowhere.
+        on_step: Called with the agent steps so far.
+
+    Raises:
+        ValueError: an unknown algorithm, or hyperparameters that it refuses.
+    """
+    if algorithm not in ALGORITHMS:
+        raise ValueError(f"algorithm: {algorithm!r} is not one of {', '.join(ALGORITHMS)}")
+    torch.set_num_threads(1)
+    chosen = {**defaults(algorithm, rows), **(hyperparameters or {})}
+    try:
+        model = ALGORITHMS[algorithm]("MlpPolicy", VecMonitor(rows), seed=seed, **chosen)  # type: ignore[arg-type]
+    except (TypeError, AssertionError) as error:
+        raise ValueError(f"{algorithm}: {error}") from None
+    formats = [] if folder is None else [TensorBoardOutputFormat(str(folder))]
+    model.set_logger(Logger(None if folder is None else str(folder), formats))  # type: ignore[arg-type]
+
+    def after_step(known: dict[str, Any], _: dict[str, Any]) -> bool:
+        on_step(known["self"].num_timesteps)
+        return True
+
+    model.learn(steps, callback=after_step)
+    return model
+
+
+def defaults(algorithm: str, rows: ControllerVecEnv) -> dict[str, Any]:
+    """Hyperparameters for many rows whose rewards are of the step: short rounds, little look ahead."""
+    if algorithm == "dqn":
+        return {"learning_starts": 10 * rows.num_envs, "train_freq": (1, "step"), "gradient_steps": 8, "gamma": 0.5,
+                "buffer_size": 100_000, "batch_size": 256, "target_update_interval": 1_000}  # fmt: skip
+    steps = 16
+    return {"n_steps": steps, "batch_size": max(2, steps * rows.num_envs // 4), "gamma": 0.5, "learning_rate": 1e-3}
+
+
+def exported(model: BaseAlgorithm, name: str) -> Policy:
+    """The policy of a model that was trained on an environment's agents.
+
+    Args:
+        model: Of PPO, MaskablePPO or DQN, with a perceptron.
+        name: Of the environment, in `lora_marl.ENVS`.
+
+    Raises:
+        ValueError: a model of another kind.
+    """
+    rows = model.get_env().unwrapped  # type: ignore[union-attr]
+    if not (isinstance(rows, ControllerVecEnv) and isinstance(rows.controller, Shared)):
+        raise ValueError("exported: the model was not trained on lora_marl.adapters.sb3.shared_env")
+    layers, activation = _perceptron(model)
+    more = {"algorithm": type(model).__name__, "activation": activation, "greedy": isinstance(model, DQN)}
+    spaces = spaces_of(rows.controller.env, name, masked=isinstance(model, MaskablePPO), **more)
+    return Policy(spaces, layers)
+
+
+def _perceptron(model: BaseAlgorithm) -> tuple[tuple[Any, ...], str]:
+    """Weights and biases of the layers that choose, and the activation between them."""
+    policy: Any = model.policy
+    if isinstance(model, DQN):
+        extractor, modules = policy.q_net.features_extractor, [*policy.q_net.q_net]
+    elif isinstance(model, (PPO, MaskablePPO)):
+        extractor, modules = policy.pi_features_extractor, [*policy.mlp_extractor.policy_net, policy.action_net]
+    else:
+        raise ValueError(f"exported: {type(model).__name__} is not PPO, MaskablePPO or DQN")
+    if not isinstance(extractor, FlattenExtractor):
+        raise ValueError("exported: the network takes apart its observations before it chooses")
+    return layers_of(modules)

@@ -1,0 +1,84 @@
+"""Gymnasium's views of the environments: one decider, or many as rows of arrays.
+
+    import gymnasium
+    import lora_marl
+
+    env = gymnasium.make("lora/uplink-agent-v0", agent="node_3")
+    envs = gymnasium.make_vec("lora/uplink-central-v0", num_envs=32)
+    rows = gymnasium.make_vec("lora/uplink-shared-v0", num_envs=3200)
+
+Every environment of `lora_marl.ENVS` has three ids, whoever its agents are (nodes or network servers):
+
+| id | who decides | observes | is rewarded by |
+|---|---|---|---|
+| `lora/<name>-agent-v<n>` | one agent among others | its observation `[D]` | its reward |
+| `lora/<name>-central-v<n>` | one for all agents | the global state `[N D]` | the mean reward |
+| `lora/<name>-shared-v<n>` | each agent for itself, by one policy; `make_vec` only | its observation | its reward |
+
+Arguments beyond those here (`agent` and `others` of `OneAgent`, `autoreset_mode` of vectors) are the environment's.
+`action_masks()` gives what may be chosen, in the form that sb3-contrib's MaskablePPO takes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+import lora_marl
+from lora_marl.views.controllers import Central, Controller, OneAgent, Others, Shared
+from lora_marl.views.single import ControllerEnv
+from lora_marl.views.vector import ControllerVectorEnv
+
+__all__ = [
+    "Central", "Controller", "ControllerEnv", "ControllerVectorEnv", "OneAgent", "Others", "Shared",
+    "agent_env", "agent_vector", "central_env", "central_vector", "shared_vector",
+]  # fmt: skip
+
+
+def agent_env(
+    name: str, *, agent: str | None = None, others: ArrayLike | Others | None = None, **settings: Any
+) -> ControllerEnv:
+    """One agent of an environment of `lora_marl.ENVS` among others; see `OneAgent`."""
+    return ControllerEnv(OneAgent(lora_marl.make(name, **settings), agent, others))
+
+
+def agent_vector(
+    name: str,
+    num_envs: int = 1,
+    *,
+    agent: str | None = None,
+    others: ArrayLike | Others | None = None,
+    autoreset_mode: Any = "NextStep",
+    **settings: Any,
+) -> ControllerVectorEnv:
+    """The same in so many replicas."""
+    env = lora_marl.make(name, replicas=num_envs, **settings)
+    return ControllerVectorEnv(OneAgent(env, agent, others), autoreset_mode)
+
+
+def central_env(name: str, **settings: Any) -> ControllerEnv:
+    """One decider for all agents; see `Central`."""
+    return ControllerEnv(Central(lora_marl.make(name, **settings)))
+
+
+def central_vector(
+    name: str, num_envs: int = 1, *, autoreset_mode: Any = "NextStep", **settings: Any
+) -> ControllerVectorEnv:
+    """The same in so many replicas."""
+    return ControllerVectorEnv(Central(lora_marl.make(name, replicas=num_envs, **settings)), autoreset_mode)
+
+
+def shared_vector(
+    name: str, num_envs: int, *, autoreset_mode: Any = "NextStep", **settings: Any
+) -> ControllerVectorEnv:
+    """Every agent of every replica as a sub-environment; see `Shared`.
+
+    Raises:
+        ValueError: `num_envs` is not a multiple of the number of agents.
+    """
+    agents = len(lora_marl.make(name, **settings).possible_agents)
+    if num_envs < 1 or num_envs % agents:
+        raise ValueError(f"num_envs: {num_envs} is not a multiple of {agents}, the number of agents")
+    env = lora_marl.make(name, replicas=num_envs // agents, **settings)
+    return ControllerVectorEnv(Shared(env), autoreset_mode)

@@ -1,0 +1,31 @@
+"""An environment from the command line: the scenario of a configuration, and settings as `key=value`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lora_marl.config.load import set_value
+from scripts.cli import UsageError, read_config
+from scripts.experiment import built
+
+
+def settings_of(environment: str, config: Path | None, changes: Sequence[str], own: Sequence[str]) -> dict[str, Any]:
+    """The environment's settings: of the configuration, and over them those of the command line."""
+    if config is None:
+        if changes:
+            raise UsageError("--set: changes a configuration; give one with --config (settings of ENV: --env)")
+        return options(own)
+    run = read_config(config, changes)
+    named = run.environment is not None and run.environment.name == environment
+    settings = {"scenario": built(run.scenario), **(run.environment.parameters if named and run.environment else {})}
+    return {**settings, **options(own)}
+
+
+def options(texts: Sequence[str]) -> dict[str, Any]:
+    """Values of `key=value`, as in YAML."""
+    values: dict[str, Any] = {}
+    for text in texts:
+        set_value(values, text)
+    return values

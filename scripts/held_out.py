@@ -1,0 +1,70 @@
+"""What a policy for all agents of an environment is worth on seeds that it was not trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.table import Table
+
+import lora_marl
+from lora_marl.adapters.policy import Policy
+from lora_marl.envs.codec import sizes_of
+from scripts.cli import UsageError
+from scripts.measures import estimate
+
+FIRST_SEED = 1_000_000
+"""The first seed that no training uses."""
+
+
+def mean_rewards(env: Any, seeds: Sequence[int], policy: Policy | None) -> NDArray[np.float64]:
+    """Mean reward of an agent and step over an episode, by replica `[B]`; None: random actions."""
+    space = env.single_action_space
+    sizes, total, rng = sizes_of(space), np.zeros(len(seeds)), np.random.default_rng(0)
+    observations = env.reset_array(seeds)
+    for _ in range(env.max_cycles):
+        shape = observations.shape[:2]
+        draws = rng.random((*shape, len(sizes)))
+        if policy is None:
+            actions = (draws * sizes).astype(np.int64)
+        else:
+            rows = observations.reshape(-1, observations.shape[-1])
+            masks = env.mask_array().reshape(len(rows), -1) if policy.spaces.masked else None
+            actions = policy.choose(rows, draws.reshape(len(rows), -1), masks).reshape(draws.shape)
+        observations, rewards, *_ = env.step_array(actions.reshape(*shape, *space.shape))
+        total += rewards.mean(axis=1)
+    return total / env.max_cycles
+
+
+def environment_of(policy: Policy, replicas: int) -> Any:
+    """The environment that a policy was trained on.
+
+    Raises:
+        UsageError: its network is not the environment's own, and so is not in the policy's files.
+    """
+    settings = dict(policy.spaces.settings)
+    if "scenario" not in settings:
+        raise UsageError(
+            "the policy was trained on a scenario of its own; compare.py plays it on any: --learners FOLDER"
+        )
+    settings |= {"replicas": replicas, "info_level": "none", "render_mode": None}
+    return lora_marl.make(policy.spaces.environment, **settings)
+
+
+def worth(env: Any, policy: Policy, seeds: Sequence[int]) -> tuple[Table, list[dict[str, Any]]]:
+    """A policy beside random actions on the same seeds: for readers, and for machines."""
+    trained, random = (mean_rewards(env, seeds, chosen) for chosen in (policy, None))
+    spaces = policy.spaces
+    table = Table("mean reward of an agent and step", title=f"{spaces.environment}, {len(seeds)} held-out seeds")
+    for column in ("mean", "95 % interval"):
+        table.add_column(column, justify="right")
+    for label, by_seed in ((spaces.algorithm, trained), ("random", random), ("difference", trained - random)):
+        found = estimate(by_seed.tolist())
+        table.add_row(label, f"{found.mean:.4f}", f"{found.ci_low:.4f} to {found.ci_high:.4f}")
+    of_all = {"environment": spaces.environment, "algorithm": spaces.algorithm}
+    return table, [
+        {**of_all, "seed": seed, "reward": reward, "random": by_chance}
+        for seed, reward, by_chance in zip(seeds, trained.tolist(), random.tolist(), strict=True)
+    ]

@@ -1,0 +1,1 @@
+"""How to train on our environments with libraries that have no script of their own here: short, complete, tested."""

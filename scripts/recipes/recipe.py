@@ -1,0 +1,85 @@
+"""What all recipes share: a command line, and what came of training beside random actions."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import warnings
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any, Protocol
+
+import typer
+
+import lora_marl
+from lora_marl.adapters.policy import Policy
+from lora_marl.core.scenario import DutyCycleWarning
+from scripts.cli import new_app, one_line_errors
+from scripts.held_out import FIRST_SEED, mean_rewards
+
+SETTINGS: dict[str, dict[str, Any]] = {"uplink_v0": {"max_cycles": 100}, "energy_v0": {"only_channel": 0}}
+"""The networks of the README's table."""
+
+HELD_OUT = range(FIRST_SEED, FIRST_SEED + 5)
+
+
+class Train(Protocol):
+    """Trains one policy for all agents."""
+
+    def __call__(self, name: str, steps: int, *, seed: int = 0, **settings: Any) -> Policy:
+        """A policy after so many environment steps, of all replicas together."""
+
+
+def recipe(library: str, train: Train, about: str | None) -> None:
+    """Runs a recipe from the command line; the result is a line of JSON."""
+
+    def main(
+        environment: Annotated[str, typer.Argument(metavar="ENV")] = "uplink_v0",
+        steps: Annotated[int, typer.Option(min=1, help="Environment steps, of all replicas together.")] = 2_000,
+        seed: Annotated[int, typer.Option(min=0)] = 0,
+        out: Annotated[Path | None, typer.Option(help="Where the policy goes.")] = None,
+    ) -> None:
+        with one_line_errors():
+            warnings.simplefilter("ignore", DutyCycleWarning)
+            sys.stdout.write(json.dumps(measured(library, train, environment, steps, seed, out)) + "\n")
+
+    app = new_app()
+    app.command(help=about)(main)
+    app()
+
+
+def measured(
+    library: str, train: Train, environment: str, steps: int, seed: int = 0, out: Path | None = None, **more: Any
+) -> dict[str, Any]:
+    """What a policy is worth, by its exported form on held-out seeds, beside random actions on the same.
+
+    Args:
+        library: Whose version is told.
+        train: The recipe.
+        environment, steps, seed: See `Train`.
+        out: Where the policy goes.
+        **more: Settings of the environment, over `SETTINGS`.
+
+    Returns:
+        For machines; the mean reward of an agent and step, the worst difference over seeds, and environment steps of
+        training per CPU second.
+    """
+    settings, begun_s = {**SETTINGS.get(environment, {}), **more}, time.process_time()
+    policy = train(environment, steps, seed=seed, **settings)
+    took_s = time.process_time() - begun_s
+    if out is not None:
+        policy.write(out)
+    settings["action_format"] = policy.spaces.settings["action_format"]
+    env = lora_marl.make(environment, **settings, replicas=len(HELD_OUT), info_level="none")
+    trained, random = (mean_rewards(env, HELD_OUT, chosen) for chosen in (policy, None))
+    return {
+        "library": library,
+        "version": version(library),
+        "environment": environment,
+        "steps": steps,
+        "reward": float(trained.mean()),
+        "random": float(random.mean()),
+        "worst_difference": float((trained - random).min()),
+        "steps_per_cpu_s": steps / took_s,
+    }

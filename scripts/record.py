@@ -1,0 +1,97 @@
+"""Records whole episodes of an environment for offline training: one npz file, and a Minari data set if asked for.
+
+- `python scripts/record.py uplink_v0 --env max_cycles=100 --out runs/random.npz`
+- `python scripts/record.py uplink_v0 --policy configs/policies/uplink_v0 --out runs/expert.npz --minari lora/expert-v0`
+
+Random actions play, or an exported policy on the environment that it was trained on, unless settings are given.
+`lora_marl.adapters.offline` reads the file; the data set has an episode for every agent of every episode (extra
+`offline`).
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+import lora_marl
+from lora_marl.adapters.offline import Recording, record
+from lora_marl.adapters.policy import Policy
+from lora_marl.core.scenario import DutyCycleWarning
+from scripts.cli import UsageError, console, new_app, one_line_errors
+from scripts.environments import settings_of
+from scripts.held_out import environment_of
+
+app = new_app()
+
+
+@app.command(help=__doc__)
+def main(
+    environment: Annotated[str, typer.Argument(metavar="ENV", help="Such as uplink_v0.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Of the recording.")],
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Whose scenario is the network.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the config.")] = None,
+    env: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Of the environment.")] = None,
+    policy: Annotated[Path | None, typer.Option(metavar="DIR", help="Who plays; without it, random actions.")] = None,
+    episodes: Annotated[int, typer.Option(min=1, help="How many.")] = 8,
+    seed: Annotated[int, typer.Option(min=0, help="Of the first episode; the next ones follow.")] = 0,
+    minari: Annotated[str | None, typer.Option(metavar="ID", help="Of a data set, such as lora/expert-v0.")] = None,
+) -> None:
+    """Records and writes."""
+    with one_line_errors(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DutyCycleWarning)
+        settings = settings_of(environment, config, set_ or (), env or ())
+        try:
+            player = None if policy is None else Policy.read(policy)
+            played = recorded(environment, settings, player, range(seed, seed + episodes))
+            out.parent.mkdir(parents=True, exist_ok=True)
+            played.write(out)
+        except (ValueError, TypeError, OSError) as error:
+            raise UsageError(str(error)) from None
+        console.print(
+            f"{played.rewards.size:,} transitions, mean reward {played.rewards.mean():.4f}: {out}", markup=False
+        )
+        if minari is not None:
+            publish(played, minari)
+
+
+def recorded(environment: str, settings: dict[str, Any], player: Policy | None, seeds: range) -> Recording:
+    """Episodes of all seeds."""
+    if player is None or settings:
+        env = lora_marl.make(environment, **settings, replicas=len(seeds), info_level="none")
+    else:
+        env = environment_of(player, len(seeds))
+    if player is None:
+        return record(env, environment, seeds)
+    if (player.spaces.environment, player.spaces.feature_names) != (environment, tuple(env.feature_names)):
+        raise UsageError(f"--policy: was trained on another network than this one, of {player.spaces.environment}")
+    rng, sizes = np.random.default_rng(seeds[0]), player.spaces.sizes
+
+    def choose(observations: Any, masks: Any) -> Any:
+        rows, shape = observations.reshape(-1, observations.shape[-1]), observations.shape[:2]
+        allowed = masks.reshape(len(rows), -1) if player.spaces.masked else None
+        actions = player.choose(rows, rng.random((len(rows), len(sizes))), allowed)
+        return actions.reshape(*shape, *env.single_action_space.shape)
+
+    return record(env, environment, seeds, choose, played_by=player.spaces.algorithm)
+
+
+def publish(played: Recording, dataset_id: str) -> None:
+    """Makes Minari's data set.
+
+    Raises:
+        UsageError: Minari is not installed, or has a data set of this name.
+    """
+    try:
+        from lora_marl.adapters.minari import create
+
+        create(played, dataset_id)
+    except (ImportError, ValueError) as error:
+        raise UsageError(f"--minari: {error}") from None
+
+
+if __name__ == "__main__":
+    app()

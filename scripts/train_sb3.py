@@ -1,0 +1,111 @@
+"""Trains one policy for all agents of an environment with Stable-Baselines3, and exports it.
+
+- `python scripts/train_sb3.py uplink_v0 --name first`
+- `python scripts/train_sb3.py uplink_v0 --config configs/journal_fit.yaml --algorithm maskable-ppo`
+- `python scripts/train_sb3.py energy_v0 --env only_channel=0 --algorithm dqn --hyper learning_rate=1e-3 --steps 100000`
+
+The network is the scenario of a configuration (whose `environment` may have parameters), or the environment's own.
+`<out>/<name>/` then has TensorBoard events, and the policy as `policy.safetensors` and `policy.json`, which are all
+that `compare.py` needs to play it against other learners: `--learners cucb,runs/sb3/first` (environment `uplink_v0`).
+
+At the end the policy, read from its files, meets seeds that it was not trained on, beside random actions on the same
+seeds. Needs the extra `sb3`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich import progress
+
+import lora_marl
+from lora_marl.adapters.policy import SPACES, Policy
+from lora_marl.core.scenario import DutyCycleWarning
+from scripts.cli import JsonPath, UsageError, console, errors, new_app, one_line_errors, write_json
+from scripts.comparison.lineup import checked_name
+from scripts.environments import options, settings_of
+from scripts.held_out import FIRST_SEED, worth
+
+app = new_app()
+
+
+@app.command(help=__doc__)
+def main(
+    environment: Annotated[str, typer.Argument(metavar="ENV", help="Such as uplink_v0.")],
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Whose scenario is the network.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the config.")] = None,
+    env: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Of the environment.")] = None,
+    hyper: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Of the algorithm.")] = None,
+    algorithm: Annotated[str, typer.Option(help="ppo, maskable-ppo or dqn.")] = "ppo",
+    steps: Annotated[int, typer.Option(min=1, help="Agent steps of training.")] = 400_000,
+    replicas: Annotated[int, typer.Option(min=1, help="Networks at the same time.")] = 4,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything.")] = 0,
+    held_out: Annotated[int, typer.Option(min=1, help="Seeds of the evaluation.")] = 5,
+    name: Annotated[str, typer.Option(help="Of the policy.")] = "policy",
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where policies go.")] = Path("runs/sb3"),
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier policy of this name.")] = False,
+    json: JsonPath = None,
+) -> None:
+    """Trains, exports, evaluates."""
+    with one_line_errors(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DutyCycleWarning)  # of a configuration it is said when that is read
+        folder = prepared(out / checked_name(name), overwrite=overwrite)
+        settings = settings_of(environment, config, set_ or (), env or ())
+        if algorithm == "dqn":
+            settings = {"action_format": "discrete", **settings}
+        try:
+            made = lora_marl.make(environment, **settings, replicas=held_out, info_level="none")
+            train(environment, settings, algorithm, steps, replicas, seed, options(hyper or ()), folder)
+        except (ValueError, TypeError, ImportError) as error:
+            raise UsageError(str(error)) from None
+        policy, seeds = Policy.read(folder), range(FIRST_SEED, FIRST_SEED + held_out)
+        table, records = worth(made, policy, seeds)
+        console.print(table)
+        console.print(f"policy:          {folder}/policy.safetensors, policy.json", markup=False)
+        console.print(f"learning curves: tensorboard --logdir {folder}", markup=False)
+        write_json(json, records)
+
+
+def prepared(folder: Path, *, overwrite: bool) -> Path:
+    """An empty folder.
+
+    Raises:
+        UsageError: an earlier policy is there.
+    """
+    if (folder / SPACES).exists() and not overwrite:
+        raise UsageError(f"{folder}: holds a policy already; replace it with --overwrite, or give another --name")
+    if overwrite:
+        shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def train(
+    environment: str,
+    settings: dict[str, Any],
+    algorithm: str,
+    steps: int,
+    replicas: int,
+    seed: int,
+    hyperparameters: dict[str, Any],
+    folder: Path,
+) -> None:
+    """Trains and exports, under a progress bar."""
+    from lora_marl.adapters import sb3, sb3_training
+
+    rows = sb3.shared_env(environment, replicas, **settings)
+    with progress.Progress(console=errors) as bar:
+        task = bar.add_task(f"{algorithm}, agent steps", total=steps)
+        model = sb3_training.train(
+            rows, algorithm, steps, seed=seed, hyperparameters=hyperparameters, folder=folder,
+            on_step=lambda done: bar.update(task, completed=done),
+        )  # fmt: skip
+    sb3_training.exported(model, environment).write(folder)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("safetensors", reason="needs the extra scripts")
+
+import lora_marl
+from lora_marl.adapters.policy import SPACES, WEIGHTS, Policy, digest, spaces_of
+from tests.envs.small import SETTINGS
+
+MORE = {"algorithm": "none", "activation": "tanh", "greedy": False, "masked": False}
+
+
+def policy(seed: int = 0, **more: object) -> Policy:
+    """Random weights for nodes that choose of 2 and 3 values."""
+    env = lora_marl.make("uplink_v0", **SETTINGS["uplink_v0"], factors=("sf", "tp"))
+    rng = np.random.default_rng(seed)
+    sizes = (len(env.feature_names), 7, sum(env.single_action_space.nvec))
+    pairs = zip(sizes, sizes[1:], strict=False)
+    layers = [(rng.normal(size=(n, m)).astype(np.float32), rng.normal(size=n).astype(np.float32)) for m, n in pairs]
+    return Policy(spaces_of(env, "uplink_v0", **{**MORE, **more}), tuple(layers))
+
+
+def observations(count: int, features: int) -> np.ndarray:
+    return np.random.default_rng(1).random((count, features), np.float32)
+
+
+def test_the_files_hold_all_of_it(tmp_path: Path) -> None:
+    made = policy()
+    made.write(tmp_path)
+    read = Policy.read(tmp_path)
+    assert read.spaces.feature_names == made.spaces.feature_names
+    assert json.loads(json.dumps(read.spaces.settings)) == json.loads(json.dumps(made.spaces.settings))
+    assert "scenario" not in read.spaces.settings
+    seen = observations(5, len(made.spaces.feature_names))
+    assert np.array_equal(read.scores(seen), made.scores(seen))
+    before = digest(tmp_path)
+    made.write(tmp_path)
+    assert digest(tmp_path) == before
+    policy(1).write(tmp_path)
+    assert digest(tmp_path) != before
+
+
+def test_one_layer_by_hand() -> None:
+    made = policy(activation="relu")
+    hidden, last = made.layers
+    seen = observations(1, len(made.spaces.feature_names))
+    by_hand = last[0] @ np.maximum(hidden[0] @ seen[0] + hidden[1], 0.0) + last[1]
+    np.testing.assert_allclose(made.scores(seen)[0], by_hand, rtol=1e-5)
+
+
+def test_draws_follow_the_softmax_and_respect_masks() -> None:
+    made, count = policy(), 40_000
+    seen = np.repeat(observations(1, len(made.spaces.feature_names)), count, axis=0)
+    draws = np.random.default_rng(2).random((count, 2))
+    chosen, scores, at = made.choose(seen, draws), made.scores(seen[:1])[0], 0
+    for factor, size in enumerate(made.spaces.sizes):
+        shares = np.exp(scores[at : at + size]) / np.exp(scores[at : at + size]).sum()
+        counted = np.bincount(chosen[:, factor], minlength=size) / count
+        np.testing.assert_allclose(counted, shares, atol=5 * np.sqrt(0.25 / count))
+        at += size
+    masks = np.ones((count, at), np.bool_)
+    masks[:, [0, made.spaces.sizes[0] + 1]] = False
+    masked = made.choose(seen, draws, masks)
+    assert not (masked[:, 0] == 0).any() and not (masked[:, 1] == 1).any()
+    assert len(set(masked[:, 1])) == made.spaces.sizes[1] - 1
+    extreme = np.array([[0.0, 0.0], [1.0 - 1e-16, 1.0 - 1e-16]])
+    assert (made.choose(seen[:2], extreme, masks[:2]) < made.spaces.sizes).all()
+    assert made.choose(seen[:2], extreme, masks[:2])[0].tolist() == [1, 0]
+
+
+def test_greedy_takes_the_best_that_is_allowed() -> None:
+    made = policy(greedy=True)
+    seen = observations(6, len(made.spaces.feature_names))
+    scores = made.scores(seen)
+    first = made.spaces.sizes[0]
+    assert np.array_equal(made.choose(seen, np.empty((6, 2)))[:, 0], scores[:, :first].argmax(axis=1))
+    masks = np.ones_like(scores, np.bool_)
+    masks[np.arange(6), scores[:, :first].argmax(axis=1)] = False
+    assert np.array_equal(made.choose(seen, np.empty((6, 2)), masks)[:, 0], np.argsort(scores[:, :first])[:, -2])
+
+
+def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="holds no policy"):
+        Policy.read(tmp_path)
+    policy().write(tmp_path)
+    text = (tmp_path / SPACES).read_text()
+    (tmp_path / SPACES).write_text(text.replace("policy-1", "policy-9"))
+    with pytest.raises(ValueError, match="format 'lora_marl-policy-9' is not"):
+        Policy.read(tmp_path)
+    (tmp_path / SPACES).write_text(text)
+    (tmp_path / WEIGHTS).write_bytes(b"damaged")
+    with pytest.raises(ValueError, match="holds no policy"):
+        Policy.read(tmp_path)

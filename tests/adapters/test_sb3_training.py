@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sb3_contrib", reason="needs the extra sb3")
+
+import torch
+from stable_baselines3 import A2C
+from stable_baselines3.common.base_class import BaseAlgorithm
+
+import lora_marl
+from lora_marl.adapters.policy import Policy
+from lora_marl.adapters.sb3 import shared_env
+from lora_marl.adapters.sb3_training import ALGORITHMS, exported, train
+from tests.envs.small import SETTINGS
+
+TINY: dict[str, dict[str, Any]] = {
+    "ppo": {"n_steps": 4, "n_epochs": 1, "batch_size": 8},
+    "maskable-ppo": {"n_steps": 4, "n_epochs": 1, "batch_size": 8},
+    "dqn": {"learning_starts": 8, "buffer_size": 100, "batch_size": 8},
+}
+
+
+def trained(name: str, algorithm: str, **more: Any) -> BaseAlgorithm:
+    settings = {**SETTINGS[name], "max_cycles": 5}
+    settings |= {"action_format": "discrete"} if algorithm == "dqn" else {}
+    settings |= {"min_margin_db": 12.0} if name == "uplink_v0" else {}
+    return train(shared_env(name, 2, **settings), algorithm, 60, hyperparameters=TINY[algorithm], **more)
+
+
+@pytest.mark.parametrize("name", sorted(lora_marl.ENVS))
+@pytest.mark.parametrize("algorithm", sorted(ALGORITHMS))
+def test_the_exported_policy_is_the_trained_one(name: str, algorithm: str, tmp_path: Path) -> None:
+    model = trained(name, algorithm)
+    exported(model, name).write(tmp_path)
+    policy = Policy.read(tmp_path)
+    rows = model.get_env()
+    seen, masks = rows.reset(), np.stack(rows.env_method("action_masks"))
+    draws = np.empty((len(seen), len(policy.spaces.sizes)))
+    chosen = policy.choose(seen, draws, masks if policy.spaces.masked else None, greedy=True)
+    more = {"action_masks": masks} if algorithm == "maskable-ppo" else {}
+    expected, _ = model.predict(seen, deterministic=True, **more)
+    assert np.array_equal(chosen, expected.reshape(chosen.shape))
+    assert policy.spaces.environment == name
+    assert policy.spaces.greedy == (algorithm == "dqn")
+    if algorithm == "ppo":
+        distribution = model.policy.get_distribution(torch.as_tensor(seen)).distribution
+        parts = distribution if isinstance(distribution, list) else [distribution]
+        logits = np.concatenate([part.logits.detach().numpy() for part in parts], axis=1)
+        own, ends = policy.scores(seen), np.cumsum(policy.spaces.sizes)[:-1]
+        for ours, theirs in zip(np.split(own, ends, axis=1), np.split(logits, ends, axis=1), strict=True):
+            shift = ours - theirs  # logits are known up to a number per factor
+            np.testing.assert_allclose(shift - shift[:, :1], 0.0, atol=1e-5)
+
+
+def test_training_tells_and_logs(tmp_path: Path) -> None:
+    steps: list[int] = []
+    trained("uplink_v0", "ppo", folder=tmp_path, on_step=steps.append)
+    assert steps == sorted(steps) and steps[-1] >= 60
+    assert list(tmp_path.glob("events.out.tfevents.*"))
+
+
+def test_bad_arguments_are_named() -> None:
+    rows = shared_env("uplink_v0", max_cycles=5, **SETTINGS["uplink_v0"])
+    with pytest.raises(ValueError, match="algorithm: 'sac' is not one of ppo, maskable-ppo, dqn"):
+        train(rows, "sac", 10)
+    with pytest.raises(ValueError, match="ppo: .*learning_rat"):
+        train(rows, "ppo", 10, hyperparameters={"learning_rat": 1.0})
+    with pytest.raises(ValueError, match="dqn: .*MultiDiscrete"):
+        train(rows, "dqn", 10)
+    with pytest.raises(ValueError, match="A2C is not PPO, MaskablePPO or DQN"):
+        exported(A2C("MlpPolicy", rows), "uplink_v0")
+    small = train(rows, "ppo", 1, hyperparameters={**TINY["ppo"], "policy_kwargs": {"activation_fn": torch.nn.ELU}})
+    with pytest.raises(ValueError, match="not a perceptron with tanh or ReLU"):
+        exported(small, "uplink_v0")

@@ -1,0 +1,33 @@
+"""Every recipe, for a moment, where its library is installed (`make recipe-rllib` and so on installs it)."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lora_marl
+from lora_marl.adapters.policy import Policy
+from scripts.held_out import mean_rewards
+from tests.envs.small import SETTINGS
+
+pytestmark = [pytest.mark.external, pytest.mark.filterwarnings("ignore")]
+
+RECIPES = {"torchrl_mappo": "torchrl", "rllib_ppo": "ray.rllib", "benchmarl_mappo": "benchmarl"}
+
+
+@pytest.mark.parametrize("name", sorted(lora_marl.ENVS))
+@pytest.mark.parametrize("recipe", sorted(RECIPES))
+def test_a_policy_comes_of_it(recipe: str, name: str, tmp_path) -> None:
+    pytest.importorskip(RECIPES[recipe])
+    if recipe == "torchrl_mappo":
+        pytest.importorskip("torchrl", minversion="0.14")
+    module = importlib.import_module(f"scripts.recipes.{recipe}")
+    settings: dict[str, Any] = {**SETTINGS[name], "max_cycles": 8}
+    module.train(name, 64, seed=0, **settings).write(tmp_path)
+    policy = Policy.read(tmp_path)
+    settings["action_format"] = policy.spaces.settings["action_format"]
+    rewards = mean_rewards(lora_marl.make(name, replicas=2, **settings), [0, 1], policy)
+    assert np.isfinite(rewards).all()

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sb3_contrib", reason="needs the extra sb3")
+
+from lora_marl.adapters.policy import Policy
+from scripts import compare, train_sb3
+from scripts.comparison import files
+from tests.scripts.conftest import ROOT
+
+CONFIG = ROOT / "configs" / "journal_fit.yaml"
+FEW = ("--steps", 200, "--replicas", 1, "--held-out", 2, "--hyper", "n_steps=4", "--hyper", "batch_size=8")
+NODES = "scenario.topology.nodes=6"
+
+
+def test_trained_exported_and_compared(invoke, tmp_path, monkeypatch):
+    def draw(folder, comparison):
+        for kind in ("curves", "usage", "map"):
+            (folder / f"{kind}-{comparison.config.name}.png").touch()
+
+    monkeypatch.setattr(files, "draw", draw)
+    tiny = ("--config", CONFIG, "--set", NODES, "--env", "max_cycles=20", *FEW)
+    result = invoke(
+        train_sb3.app, "uplink_v0", *tiny, "--out", tmp_path, "--name", "mine", "--json", tmp_path / "a.json"
+    )
+    assert result.exit_code == 0, result.output
+    assert "random" in result.output
+    records = json.loads((tmp_path / "a.json").read_text())
+    assert [sorted(record) for record in records] == [["algorithm", "environment", "random", "reward", "seed"]] * 2
+    assert all(0 <= record["reward"] <= 1 for record in records)
+    assert list((tmp_path / "mine").glob("events.out.tfevents.*"))
+
+    again = invoke(train_sb3.app, "uplink_v0", *tiny, "--out", tmp_path, "--name", "mine")
+    assert again.exit_code == 2
+    assert "holds a policy already" in again.output
+
+    hours = ("--hours", 0.2, "--seeds", "0,1", "--jobs", 1, "--no-reference")
+    shared = (CONFIG, "--set", NODES, *hours, "--out", tmp_path / "compare")
+    result = invoke(compare.app, *shared, "--learners", tmp_path / "mine", "--json", tmp_path / "b.json")
+    assert result.exit_code == 0, result.output
+    assert "mine" in {record["learner"] for record in json.loads((tmp_path / "b.json").read_text())}
+
+
+def test_the_same_seed_gives_the_same_policy(invoke, tmp_path):
+    for name in ("a", "b"):
+        result = invoke(
+            train_sb3.app, "energy_v0", "--env", "only_channel=0", "--env", "max_cycles=3", *FEW, "--out", tmp_path,
+            "--name", name, "--algorithm", "maskable-ppo",
+        )  # fmt: skip
+        assert result.exit_code == 0, result.output
+    first, second = (Policy.read(tmp_path / name) for name in ("a", "b"))
+    assert first.spaces.environment == "energy_v0" and first.spaces.masked
+    for ours, theirs in zip(first.layers, second.layers, strict=True):
+        assert np.array_equal(ours[0], theirs[0])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("uplink_v9",), "'uplink_v9' is no environment"),
+        (("uplink_v0", "--set", "name=x"), "--set: changes a configuration"),
+        (("uplink_v0", "--algorithm", "sac"), "'sac' is not one of"),
+        (("uplink_v0", "--env", "windows=3"), "unexpected keyword argument 'windows'"),
+        (("uplink_v0", "--env", "xi"), "xi: an override reads key.path=value"),
+        (("uplink_v0", "--name", "../x"), "is not a name of letters"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_line(invoke, tmp_path: Path, arguments, message):
+    result = invoke(train_sb3.app, *arguments, "--out", tmp_path)
+    assert result.exit_code == 2
+    assert message in result.output
+    assert result.output.count("error:") == 1

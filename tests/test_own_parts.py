@@ -1,0 +1,136 @@
+"""A scenario, a learner and a reward term of a user's, who has a folder of their own and edits nothing here."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lora_marl
+from lora_marl.config import load
+from lora_marl.core.presets import conference_network
+
+ROOT = Path(__file__).parents[1]
+
+MODULE = '''
+from typing import ClassVar
+
+import numpy as np
+
+from agents.learner import Learner
+
+
+class Lazy(Learner):
+    """Everybody keeps spreading factor number `index`."""
+
+    name: ClassVar[str] = "lazy"
+
+    def __init__(self, scenario, seeds, *, index=0):
+        super().__init__(scenario, seeds)
+        self.index = index
+
+    def initial_points(self):
+        points = super().initial_points()
+        points[..., 0] = self.index
+        return points
+
+    def select(self, decisions):
+        return self.initial_points()[decisions.replica, decisions.node]
+
+
+def quiet(outcome, scales):
+    """Less airtime is better."""
+    return -outcome.airtime_s
+
+
+def flat(outcome, scales):
+    return 0.0
+'''
+
+CONFIG = """
+name: mine
+seeds: [0, 1]
+duration_h: 0.5
+interval_h: 0.25
+scenario:
+  topology: {kind: csv, nodes_csv: nodes.csv, gateways_csv: gateways.csv}
+  traffic: {interval_s: 30}
+learners:
+  mine: {name: "my_parts:Lazy", parameters: {index: 2}}
+environment: {name: uplink_v0, parameters: {reward: {delivery: 1, "my_parts:quiet": 0.5}, window_s: 30, max_cycles: 10}}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """What the user wrote."""
+    (tmp_path / "my_parts.py").write_text(MODULE)
+    (tmp_path / "mine.yaml").write_text(CONFIG)
+    (tmp_path / "nodes.csv").write_text("x_m,y_m\n100,0\n0,400\n-250,-250\n700,10\n")
+    (tmp_path / "gateways.csv").write_text("x_m,y_m\n0,0\n500,0\n")
+    return tmp_path
+
+
+def call(folder: Path, script: str, *arguments: str) -> list[dict[str, Any]]:
+    """The records of a script that is called from the folder, as an installed clone has it."""
+    path = folder / "out.json"
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {
+        "PYTHONPATH": str(ROOT)
+    }
+    command = [sys.executable, str(ROOT / "scripts" / script), *arguments, "--json", str(path)]
+    result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return json.loads(path.read_text())
+
+
+def test_a_learner_is_trained_on_a_scenario_of_files(folder: Path) -> None:
+    config = load(folder / "mine.yaml")
+    scenario = config.scenario.build()
+    assert scenario.nodes == 4 and scenario.gateways == 2
+    call(folder, "train.py", "--config", "mine.yaml")
+    row = (folder / "runs" / "mine" / "0" / "mine" / "metrics.csv").read_text().splitlines()
+    last = dict(zip(row[0].split(","), row[-1].split(","), strict=True))
+    used = {name: float(value) for name, value in last.items() if name.startswith("sent_sf")}
+    assert used.pop("sent_sf9") == float(last["sent"]) > 0
+    assert not any(used.values())
+
+
+def test_a_learner_is_compared(folder: Path) -> None:
+    arguments = ("mine.yaml", "--learners", "my_parts:Lazy", "--no-reference", "--jobs", "1", "--hours", "0.2")
+    found = {record["learner"] for record in call(folder, "compare.py", *arguments)}
+    assert {"mine", "my_parts:Lazy", "random"} <= found
+
+
+@pytest.mark.skipif(not find_spec("sb3_contrib"), reason="needs the extra sb3")
+def test_a_policy_is_trained_on_a_reward_term(folder: Path) -> None:
+    tiny = ("--steps", "40", "--held-out", "1", "--replicas", "1", "--hyper", "n_steps=10", "--hyper", "batch_size=10")
+    records = call(folder, "train_sb3.py", "uplink_v0", "--config", "mine.yaml", *tiny)
+    settings = json.loads((folder / "runs" / "sb3" / "policy" / "policy.json").read_text())["settings"]
+    assert settings["reward"] == {"delivery": 1, "my_parts:quiet": 0.5}
+    assert np.isfinite(records[0]["reward"])
+
+
+def test_a_reward_term_is_a_part_of_infos(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(folder))
+    network = conference_network(5, 2000.0)
+    env = lora_marl.make("uplink_v0", scenario=network, reward={"delivery": 1.0, "my_parts:quiet": 0.5}, replicas=2)
+    env.reset_array([0, 1])
+    _, rewards, *_, infos = env.step_array(env.game.first_actions())
+    assert (infos["reward_quiet"] <= 0).all() and infos["reward_quiet"].any()
+    np.testing.assert_allclose(rewards, infos["reward_delivery"] + 0.5 * infos["reward_quiet"])
+    for reward, message in (
+        ({"my_parts:loud": 1.0}, "'my_parts:loud' cannot be imported"),
+        ({"no_parts:loud": 1.0}, "'no_parts:loud' cannot be imported"),
+        ({"delivery": 1.0, "lora_marl.envs.rewards:delivery": 1.0}, "is a second term called 'delivery'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            lora_marl.make("uplink_v0", scenario=network, reward=reward)
+    with pytest.raises(ValueError, match=r"reward: flat gave shape \(\); expected is \(1, 5\)"):
+        lora_marl.make("uplink_v0", scenario=network, reward={"my_parts:flat": 1.0}).reset()

@@ -1,0 +1,264 @@
+"""Gymnasium's views, of every environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+from gymnasium.vector import AutoresetMode
+from gymnasium.wrappers.vector import RecordEpisodeStatistics
+
+import lora_marl
+from lora_marl.core.presets import journal_network
+from lora_marl.core.traffic import Traffic
+from lora_marl.envs import uplink_v0
+from lora_marl.views import Central, ControllerEnv, OneAgent, Shared
+from tests.envs.small import SETTINGS
+
+NETWORK = journal_network(3, traffic=Traffic.one_per_window(20.0))
+VIEWS = ("agent", "central", "shared")
+LENGTH = 7
+
+
+@pytest.fixture(params=sorted(lora_marl.ENVS))
+def name(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(params=("multidiscrete", "discrete"))
+def settings(request: pytest.FixtureRequest, name: str) -> dict[str, Any]:
+    return {**SETTINGS[name], "max_cycles": LENGTH, "action_format": request.param}
+
+
+def view_id(name: str, view: str) -> str:
+    return f"lora/{name.replace('_', f'-{view}-')}"
+
+
+def vector(name: str, view: str, settings: dict[str, Any], replicas: int = 3, **more: Any) -> Any:
+    rows = replicas * (len(lora_marl.make(name, **settings).possible_agents) if view == "shared" else 1)
+    return gymnasium.make_vec(view_id(name, view), num_envs=rows, **settings, **more)
+
+
+def play(envs: Any, rng: np.random.Generator, steps: int) -> list[Any]:
+    """Everything that a vector environment gives for random actions."""
+    envs.action_space.seed(int(rng.integers(2**31)))
+    return [envs.step(envs.action_space.sample()) for _ in range(steps)]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("view", ["agent", "central"])
+def test_gymnasium_accepts_the_views(name: str, view: str, settings: dict[str, Any]) -> None:
+    made = gymnasium.make(view_id(name, view), **settings)
+    check_env(made.unwrapped, skip_render_check=True)
+
+
+@pytest.mark.parametrize("view", ["agent", "central"])
+def test_a_row_is_the_environment_of_its_seed(name: str, view: str, settings: dict[str, Any]) -> None:
+    many = vector(name, view, settings)
+    rows, infos = many.reset(seed=[4, 0, 9])
+    one = gymnasium.make(view_id(name, view), **settings)
+    row, info = one.reset(seed=0)
+    rng = np.random.default_rng(0)
+    seen, differed = 0, False
+    for _ in range(3 * (LENGTH + 1)):
+        np.testing.assert_array_equal(rows[1], row)
+        for key, value in info.items():
+            np.testing.assert_array_equal(infos[key][1], value)
+        many.action_space.seed(int(rng.integers(2**31)))
+        actions = many.action_space.sample()
+        ended = seen == LENGTH
+        rows, rewards, terminations, truncations, infos = many.step(actions)
+        if ended:  # the vector environment begins anew, which the single one must be told
+            row, info = one.reset()
+            seen = 0
+            assert (rewards == 0).all()
+            continue
+        row, reward, terminated, truncated, info = one.step(actions[1])
+        seen += 1
+        assert (rewards[1], terminations[1], truncations[1]) == (reward, terminated, truncated)
+        assert truncated == (seen == LENGTH)
+        differed |= not np.array_equal(rows[0], rows[1])
+    assert differed
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_views_show_what_the_arrays_say(name: str, view: str, settings: dict[str, Any]) -> None:
+    envs, arrays = vector(name, view, settings), lora_marl.make(name, replicas=3, **settings)
+    first = arrays.reset_array([5, 6, 7])
+    observations, _ = envs.reset(seed=5)
+    rng = np.random.default_rng(1)
+    kept = envs.unwrapped.controller._kept if view == "agent" else None
+    for _ in range(LENGTH):
+        shown = {"agent": first[:, 0], "central": first.reshape(3, -1), "shared": first.reshape(envs.num_envs, -1)}
+        assert np.array_equal(observations, shown[view])
+        assert observations.dtype == np.float32
+        masks = arrays.mask_array()
+        masks = {"agent": masks[:, 0], "central": masks.reshape(3, -1), "shared": masks.reshape(envs.num_envs, -1)}
+        assert np.array_equal(envs.unwrapped.action_masks(), masks[view])
+        envs.action_space.seed(int(rng.integers(2**31)))
+        actions = envs.action_space.sample()
+        joint = actions.reshape(3, -1, *arrays.single_action_space.shape)
+        if kept is not None:
+            joint = np.concatenate([joint, kept[:, 1:]], axis=1)
+        observations, rewards, _, truncations, infos = envs.step(actions)
+        first, expected, _, _, columns = arrays.step_array(joint)
+        shown = {"agent": expected[:, 0], "central": expected.mean(axis=1), "shared": expected.ravel()}
+        assert np.array_equal(rewards, shown[view])
+        for key, column in columns.items():
+            told = {"agent": column[:, 0], "central": column, "shared": column.ravel()}
+            assert np.array_equal(infos[key], told[view])
+            assert infos[f"_{key}"].all()
+    assert truncations.all()
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_the_modes_of_beginning_anew_play_the_same(name: str, view: str, settings: dict[str, Any]) -> None:
+    by_mode = {}
+    for mode in AutoresetMode:
+        envs = vector(name, view, settings, autoreset_mode=mode)
+        assert envs.metadata["autoreset_mode"] is mode
+        observations, _ = envs.reset(seed=0)
+        rng, seen = np.random.default_rng(0), [observations]
+        for _ in range(2):
+            steps = play(envs, rng, LENGTH)
+            assert [step[3].all() for step in steps] == [False] * (LENGTH - 1) + [True]
+            seen += [step[0] for step in steps]
+            if mode is AutoresetMode.SAME_STEP:
+                last = steps[-1][4]
+                seen[-1] = np.stack(last["final_obs"])
+                assert set(last["final_info"]) == set(steps[0][4])
+                seen.append(steps[-1][0])
+            elif mode is AutoresetMode.NEXT_STEP:
+                observations, rewards, _, truncations, _ = play(envs, np.random.default_rng(), 1)[0]
+                assert not truncations.any() and not rewards.any()
+                seen.append(observations)
+            else:
+                with pytest.raises(RuntimeError, match="no episode is running"):
+                    envs.step(envs.action_space.sample())
+                seen.append(envs.reset(options={"reset_mask": np.ones(envs.num_envs, bool)})[0])
+        by_mode[mode] = np.stack(seen)
+    assert np.array_equal(by_mode[AutoresetMode.NEXT_STEP], by_mode[AutoresetMode.SAME_STEP])
+    assert np.array_equal(by_mode[AutoresetMode.NEXT_STEP], by_mode[AutoresetMode.DISABLED])
+
+
+def test_gymnasiums_statistics_of_episodes(name: str, settings: dict[str, Any]) -> None:
+    envs = RecordEpisodeStatistics(vector(name, "shared", settings))
+    envs.reset(seed=0)
+    steps = play(envs, np.random.default_rng(0), LENGTH)
+    infos = steps[-1][4]
+    np.testing.assert_allclose(infos["episode"]["r"], np.sum([step[1] for step in steps], axis=0))
+    assert (infos["episode"]["l"] == LENGTH).all()
+
+
+def test_nothing_that_is_handed_out_is_used_again(name: str, settings: dict[str, Any]) -> None:
+    for view in VIEWS:
+        spoilt, clean = vector(name, view, settings), vector(name, view, settings)
+        clean.reset(seed=0)
+        spoil(*spoilt.reset(seed=0))
+        for step, expected in zip(*(play(e, np.random.default_rng(0), LENGTH) for e in (spoilt, clean)), strict=True):
+            np.testing.assert_equal(step, expected)
+            spoil(*step[:4], step[4], spoilt.unwrapped.action_masks())
+
+
+def spoil(*values: Any) -> None:
+    for value in values:
+        if isinstance(value, dict):
+            spoil(*value.values())
+        else:
+            value[...] = 1
+
+
+@pytest.fixture
+def one() -> Callable[..., ControllerEnv]:
+    """One node of three in an environment of windows; `(**arguments of OneAgent)`."""
+
+    def make(max_cycles: int = 6, **arguments: Any) -> ControllerEnv:
+        return ControllerEnv(OneAgent(uplink_v0.parallel_env(scenario=NETWORK, max_cycles=max_cycles), **arguments))
+
+    return make
+
+
+def test_others_keep_what_they_are_given(one: Callable[..., ControllerEnv]) -> None:
+    kept = np.array([[0, 1, 2], [3, 4, 5], [5, 6, 0]])
+    env, arrays = one(agent="node_1", others=kept), uplink_v0.parallel_env(scenario=NETWORK)
+    assert np.array_equal(env.reset(seed=3)[0], arrays.reset_array([3])[0, 1])
+    action = np.array([2, 2, 2])
+    joint = kept.copy()
+    joint[1] = action
+    for _ in range(6):
+        observation, reward, *_, info = env.step(action)
+        observations, rewards, *_, infos = arrays.step_array(joint[None])
+        assert np.array_equal(observation, observations[0, 1])
+        assert (reward, info["sent"]) == (rewards[0, 1], infos["sent"][0, 1])
+    assert np.array_equal(kept[1], [3, 4, 5])
+
+
+def test_others_that_learn_see_all_and_are_asked_once_a_step(one: Callable[..., ControllerEnv]) -> None:
+    calls: list[Any] = []
+
+    def others(observations: np.ndarray, masks: np.ndarray, rewards: np.ndarray) -> np.ndarray:
+        calls.append((observations, masks, rewards))
+        return np.full((1, 3, 3), len(calls) - 1)
+
+    env = one(others=others)
+    first, _ = env.reset(seed=0)
+    seen, rewards = [first], [0.0]
+    for _ in range(4):
+        observation, reward, *_ = env.step(np.zeros(3, np.int64))
+        seen.append(observation)
+        rewards.append(reward)
+    assert [call[0][0, 0].tolist() for call in calls] == [row.tolist() for row in seen[:-1]]
+    assert [call[2][0, 0] for call in calls] == rewards[:-1]
+    assert all(call[1].shape == (1, 3, 21) for call in calls)
+    assert env.controller.env.game.points[0, :, 0].tolist() == [0, 3, 3]
+
+
+def test_others_draw_by_seed_and_episode(one: Callable[..., ControllerEnv]) -> None:
+    env = one()
+    kept = []
+    for seed in (0, None, 1, 0, None):
+        env.reset(seed=seed)
+        kept.append(env.controller._kept.tolist())
+    assert kept[0] == kept[3] and kept[1] == kept[4]
+    assert kept[0] not in (kept[1], kept[2])
+
+
+def test_views_render_by_the_first_replica(name: str) -> None:
+    settings = SETTINGS[name]
+    env = gymnasium.make(view_id(name, "agent"), render_mode="rgb_array", **settings)
+    env.reset(seed=0)
+    picture = env.render()
+    envs = vector(name, "agent", settings, render_mode="rgb_array")
+    envs.reset(seed=0)
+    assert np.array_equal(envs.render()[0], picture)
+    env.close()
+    envs.close()
+
+
+def test_bad_calls_are_named() -> None:
+    make = partial(uplink_v0.parallel_env, scenario=NETWORK)
+    with pytest.raises(ValueError, match="agent: 'bob' is not one of node_0 to node_2"):
+        OneAgent(make(), "bob")
+    for name, value in (("obs_format", "dict"), ("mask_in_info", True), ("remove_dead", True)):
+        with pytest.raises(ValueError, match=f"{name}: {value!r}; rows of arrays need"):
+            Central(make(**{name: value}))
+    with pytest.raises(ValueError, match="replicas: the controller has 3 rows"):
+        ControllerEnv(Shared(make()))
+    with pytest.raises(ValueError, match="num_envs: 4 is not a multiple of 3"):
+        gymnasium.make_vec("lora/uplink-shared-v0", num_envs=4, scenario=NETWORK)
+    envs = gymnasium.make_vec("lora/uplink-agent-v0", num_envs=2, scenario=NETWORK)
+    with pytest.raises(ValueError, match="reset_mask: leaves out rows"):
+        envs.reset(options={"reset_mask": np.array([True, False])})
+    envs.reset()
+    for wrong in (np.zeros((2, 3)), np.zeros((2, 2), int), np.zeros((1, 3), int), np.full((2, 3), 9)):
+        with pytest.raises(ValueError, match="actions: "):
+            envs.step(wrong)
+    env = gymnasium.make("lora/uplink-agent-v0", scenario=NETWORK)
+    with pytest.warns(UserWarning, match="no options are known; speed ignored"):
+        env.reset(options={"speed": 1})
