@@ -12,7 +12,11 @@ import pettingzoo
 __version__ = "0.1.0"
 __all__ = ["ENVS", "__version__", "make"]
 
-ENVS = {"energy_v0": "lora_marl.envs.energy_v0", "uplink_v0": "lora_marl.envs.uplink_v0"}
+ENVS = {
+    "coexistence_v0": "lora_marl.envs.coexistence_v0",
+    "energy_v0": "lora_marl.envs.energy_v0",
+    "uplink_v0": "lora_marl.envs.uplink_v0",
+}
 """Names of the environments and the modules that hold them."""
 
 

@@ -27,7 +27,8 @@ from lora_marl.envs.coexistence_settings import CoexistenceSettings
 from lora_marl.render_channels import ChannelFrame
 
 _AIR_SEEDS = 2**63
-_SUMS = ("attempts", "received", "energy_mj", "frames_delivered", "frames_lost", "delay_s")
+_COUNTS = ("attempts", "received", "frames_delivered", "frames_lost")
+_SUMS = ("energy_mj", "delay_s")
 
 
 class CoexistenceGame:
@@ -117,11 +118,13 @@ class CoexistenceGame:
         return np.sum(list(self._agent_terms().values()), axis=0)
 
     def infos(self) -> dict[str, NDArray]:
-        sums = {name: self._of_agents(getattr(self.books, name)[:, self.learning]) for name in _SUMS}
+        sums = {name: self._of_agents(getattr(self.books, name)[:, self.learning]) for name in (*_COUNTS, *_SUMS)}
+        sums |= {name: sums[name].astype(np.int64) for name in _COUNTS}
         return sums | {f"reward_{name}": term for name, term in self._agent_terms().items()}
 
     def masks(self) -> NDArray[np.bool_]:
-        size = self.actions.size * (self.settings.groups if self.settings.decider == "server" else 1)
+        space = self.action_space()
+        size = self.actions.size if isinstance(space, (Discrete, Box)) else int(space.nvec.sum())
         return np.ones((self._sizes[0], len(self.agents), size), np.bool_)
 
     def active(self) -> NDArray[np.bool_]:
@@ -137,9 +140,10 @@ class CoexistenceGame:
     def action_space(self) -> Discrete | MultiDiscrete | Box:
         if self.settings.operating_points == "per_packet":
             return Box(0.0, 1.0, (self.actions.size,), np.float32)
-        if self.settings.decider == "group":
+        if self.settings.action_format == "discrete":
             return Discrete(self.actions.size)
-        return MultiDiscrete([self.actions.size] * self.settings.groups)
+        by_server = self.settings.decider == "server"
+        return MultiDiscrete([self.actions.size] * self.settings.groups if by_server else self.actions.sizes)
 
     def facts(self) -> dict[str, NDArray]:
         """What is true of the networks now, by name; see `lora_marl.envs.coexistence_facts`."""
@@ -161,15 +165,17 @@ class CoexistenceGame:
 
     def _checked(self, actions: ArrayLike) -> NDArray[np.int64]:
         """Flat actions of the groups of learning networks. `[B, L * Q]`"""
-        chosen, servers = np.asarray(actions), len(self.learning)
-        per_agent = (self.settings.groups,) if self.settings.decider == "server" else ()
-        shape = (self._sizes[0], len(self.agents), *per_agent)
+        chosen, space = np.asarray(actions), self.action_space()
+        shape = (self._sizes[0], len(self.agents), *space.shape)
         if chosen.dtype.kind not in "iu" or chosen.shape != shape:
             raise ValueError(f"actions: {chosen.dtype} {chosen.shape}; allowed are integers {shape}")
-        if chosen.size and not 0 <= chosen.min() <= chosen.max() < self.actions.size:
-            wrong = chosen[(chosen < 0) | (chosen >= self.actions.size)][0]
-            raise ValueError(f"actions: {wrong} is not from 0 to {self.actions.size - 1}")
-        return chosen.reshape(self._sizes[0], servers * self.settings.groups)
+        limits = np.broadcast_to(space.n if isinstance(space, Discrete) else space.nvec, shape)  # type: ignore[union-attr]
+        wrong = (chosen < 0) | (chosen >= limits)
+        if wrong.any():
+            raise ValueError(f"actions: {chosen[wrong][0]} is not from 0 to {limits[wrong][0] - 1}")
+        if shape[2:] == (len(self.actions.sizes),) and self.settings.decider == "group":
+            chosen = np.ravel_multi_index(tuple(np.moveaxis(chosen, -1, 0)), self.actions.sizes)
+        return chosen.reshape(self._sizes[0], -1)
 
     def _distributions(self, actions: ArrayLike) -> NDArray[np.float64]:
         """Weights of the actions of each group, of which at least one is above 0. `[B, L * Q, A]`"""

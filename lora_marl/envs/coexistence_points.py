@@ -6,6 +6,7 @@ mixture.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -40,9 +41,14 @@ class GroupActions:
         return cls(region, tuple(region.tp_dbm.index(float(each)) for each in tp_dbm))
 
     @property
+    def sizes(self) -> tuple[int, int, int]:
+        """Channels, offsets and powers."""
+        return len(self.region.channels_hz), OFFSETS, len(self.powers)
+
+    @property
     def size(self) -> int:
         """`A`"""
-        return len(self.region.channels_hz) * OFFSETS * len(self.powers)
+        return math.prod(self.sizes)
 
     def parts(self, actions: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Channel, offset and index of the power of actions `[...]`."""

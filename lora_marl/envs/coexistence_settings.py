@@ -12,6 +12,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from lora_marl.core.coexistence import Coexistence
+from lora_marl.envs.codec import ActionFormat
 from lora_marl.envs.coexistence_rewards import DEFAULT
 from lora_marl.envs.game import EnvSettings, check_count
 
@@ -27,7 +28,8 @@ class CoexistenceSettings(EnvSettings):
 
     max_cycles: int = 240
     coexistence: Coexistence | None = None
-    decider: Decider = "server"
+    decider: Decider | None = None
+    action_format: ActionFormat | None = None
     operating_points: OperatingPoints = "per_interval"
     interval_s: float = 60.0
     groups: int = 4
@@ -41,11 +43,17 @@ class CoexistenceSettings(EnvSettings):
         super().__post_init__()
         for name in ("threads", "groups"):
             check_count(name, getattr(self, name))
-        known = {"decider": Decider, "interference_indicator": Indicator, "operating_points": OperatingPoints,
+        if self.decider is None:
+            object.__setattr__(self, "decider", "group" if self.action_format == "discrete" else "server")
+        if self.action_format is None:
+            object.__setattr__(self, "action_format", "discrete" if self.decider == "group" else "multidiscrete")
+        known = {"decider": Decider, "action_format": ActionFormat, "interference_indicator": Indicator, "operating_points": OperatingPoints,
                  "success": Success}  # fmt: skip
         for name, literal in known.items():
             if getattr(self, name) not in get_args(literal):
                 raise ValueError(f"{name}: {getattr(self, name)!r} is not one of {', '.join(get_args(literal))}")
+        if (self.decider, self.action_format) == ("server", "discrete"):
+            raise ValueError("action_format: 'discrete' needs decider 'group'; a server has a number for each group")
         if self.operating_points == "per_packet" and self.decider == "server":
             raise ValueError("operating_points: 'per_packet' needs decider 'group', whose action is a distribution")
         if not 0.0 < self.interval_s < np.inf:

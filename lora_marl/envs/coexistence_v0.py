@@ -31,18 +31,41 @@ gateways to the worst.
 
 A group's action is a number below 48, (channel * 3 + offset) * 2 + power: one of 8 channels, 0 to 2 steps above each
 node's least spreading factor (the first that leaves 8 dB over sensitivity at 14 dBm; SF12 is the highest), 8 or 14 dBm.
-Groups choose from `Discrete(48)`, servers from `MultiDiscrete([48] * 4)`, a number for each group. With
+Groups choose from `Discrete(48)` (or, with `action_format="multidiscrete"`, from `MultiDiscrete([8, 3, 2])`), servers
+from `MultiDiscrete([48] * 4)`, a number for each group. With
 `operating_points="per_packet"` a group's action is a weight for each of the 48, `Box(0, 1, (48,))`, and every attempt
 draws its own. No action is ever masked.
 
 ## Observations
 
-What the server knows of its own network; averages over intervals give the newest a weight of 0.5. A group sees:
+What the server knows of its own network; averages over intervals give the newest a weight of 0.5. With
+`interference_indicator="none"` the levels stay 0. A server sees:
 
-{table}
+| observation | name | unit | min | max | meaning |
+|---|---|---|---|---|---|
+| 0 to 7 | received_channel_0 ... received_channel_7 | 2 x - 1 | -1 | 1 | received share of attempts by channel |
+| 8 to 15 | share_channel_0 ... share_channel_7 | 2 x | 0 | 2 | share of own attempts by channel |
+| 16 to 23 | busy_channel_0 ... busy_channel_7 | level / 2.5 | 0 | 2 | how busy others keep the channel, levels 0 to 5 |
+| 24 to 26 | received_offset_0 ... received_offset_2 | 2 x - 1 | -1 | 1 | received share of attempts by offset above least SF |
+| 27 to 29 | share_offset_0 ... share_offset_2 | share | 0 | 1 | share of own attempts by offset |
+| 30 | prr | 2 x - 1 | -1 | 1 | received share of all attempts |
+| 31 | trend | 4 x | -4 | 4 | the same minus its slow average (weight 0.1) |
+| 32 | queue | 2 frames | 0 | 2 | frames that wait at the end of the interval, mean per node |
+| 33 | repeats | attempts | 0 | 3 | attempts per delivered frame (at most 4) minus 1 |
+| 34 to 37 | group_0_is_0 ... group_0_is_3 | flag | 0 | 1 | which group it is, from the best links to the worst |
+| 38 | group_0_received | 2 x - 1 | -1 | 1 | received share of the group's attempts |
+| 39 | group_0_energy | ratio - 1 | -1 | 16 | its energy per attempt over that at least SF, 14 dBm |
+| 40 to 43 | group_1_is_0 ... group_1_is_3 | flag | 0 | 1 | which group it is, from the best links to the worst |
+| 44 | group_1_received | 2 x - 1 | -1 | 1 | received share of the group's attempts |
+| 45 | group_1_energy | ratio - 1 | -1 | 16 | its energy per attempt over that at least SF, 14 dBm |
+| 46 to 49 | group_2_is_0 ... group_2_is_3 | flag | 0 | 1 | which group it is, from the best links to the worst |
+| 50 | group_2_received | 2 x - 1 | -1 | 1 | received share of the group's attempts |
+| 51 | group_2_energy | ratio - 1 | -1 | 16 | its energy per attempt over that at least SF, 14 dBm |
+| 52 to 55 | group_3_is_0 ... group_3_is_3 | flag | 0 | 1 | which group it is, from the best links to the worst |
+| 56 | group_3_received | 2 x - 1 | -1 | 1 | received share of the group's attempts |
+| 57 | group_3_energy | ratio - 1 | -1 | 16 | its energy per attempt over that at least SF, 14 dBm |
 
-A server sees the features of its network once, and behind them the last six of each group as `group_0_...`. With
-`interference_indicator="none"` the levels stay 0.
+A group (`decider="group"`) sees the first 34 and the six of its own, named without `group_0_`.
 
 ## Rewards
 
@@ -74,7 +97,8 @@ Of `parallel_env`, `raw_env` and `env`:
 
 - `coexistence`: The networks, a `lora_marl.core.coexistence.Coexistence`; None: `ccs_eu868()`, two lawful networks of
   1,000 nodes whose acknowledgements are downlinks. `ccs_study()` has 100 nodes each and free acknowledgements.
-- `decider`: `server` or `group`.
+- `decider`: `server` or `group`; None: groups where `action_format` is `discrete`, else servers.
+- `action_format`: `discrete` (groups alone) or `multidiscrete`; None: what the decider is used to.
 - `operating_points`: `per_interval`, or `per_packet` for deciders that give a distribution (groups).
 - `interval_s`: Length of a step.
 - `groups`: Q, groups of each network.

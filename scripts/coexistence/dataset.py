@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from agents.ccs.coordinator import Coordinator
+from agents.ccs.moment import Rounds
 from agents.ccs.snapshots import Snapshots
 from agents.lns.hyperparameters import DqnHyperparameters, PolicyGradientHyperparameters
 from agents.maac.threads import threads
@@ -67,12 +67,8 @@ def rollouts(
             coexistence=replace(config.build(), load_range=LOADS, moves_s=pace * INTERVAL_S),
             decider="group", replicas=WORLDS, max_cycles=intervals,
         )  # fmt: skip
-        way = Recorded(team_of(config, seeds, None if slow else FASTER), at, coordinator, seed=seeds[0])
+        rounds = None if coordinator is None else Rounds(coordinator, seeds)
+        way = Recorded(team_of(config, seeds, None if slow else FASTER), at, rounds)
         with threads(1):
             played(env, way, seeds)
         yield from way.snapshots
-
-
-def probe_observations(parts: Sequence[Snapshots]) -> torch.Tensor:
-    """What learning networks saw in all snapshots. `[rows, Q, D]`"""
-    return torch.cat([part.observations[part.kinds >= 0] for part in parts])

@@ -6,7 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from lora_marl.core.coexistence import Deployment
 from lora_marl.core.presets import conference_network, mmalora_network
+from lora_marl.core.presets.ccs import ccs_study, legacy
+from lora_marl.envs.coexistence_rewards import TERMS as COEXISTENCE_TERMS
 from lora_marl.envs.rewards import TERMS
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -18,6 +21,11 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "energy_v0": {
         "scenario": mmalora_network(6, 2, channels=2, packets_per_s=0.004),
         "reward": "printed",
+    },
+    "coexistence_v0": {
+        "coexistence": ccs_study([Deployment(nodes=6), legacy(nodes=4), Deployment(nodes=5)], moves_s=240.0),
+        "reward": dict.fromkeys(COEXISTENCE_TERMS, 1.0),
+        "interference_indicator": "all",
     },
 }
 """By environment: several packets or none in a window with four factors; two channels with interference."""

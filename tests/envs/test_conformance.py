@@ -42,7 +42,7 @@ def test_the_page_shows_the_feature_table_and_every_argument(name: str) -> None:
 def test_the_spaces(name: str) -> None:
     env = lora_marl.make(name)
     agents = len(env.possible_agents)
-    assert env.observation_space("node_0").shape == (len(env.feature_names),)
+    assert env.observation_space(env.possible_agents[0]).shape == (len(env.feature_names),)
     assert env.state_space.shape == (agents * len(env.feature_names),)
     assert len(set(env.feature_names)) == len(env.feature_names)
 
@@ -132,7 +132,7 @@ def spoil(value: Any) -> None:
 def test_infos_have_the_same_keys_and_types_throughout(make: Callable[..., Any]) -> None:
     env = make()
     _, infos = env.reset(seed=0)
-    kinds = {key: type(value) for key, value in infos["node_0"].items()}
+    kinds = {key: type(value) for key, value in infos[env.possible_agents[0]].items()}
     assert set(kinds.values()) == {int, float}
     assert any(key.startswith("reward_") for key in kinds)
     for _ in range(5):
@@ -140,7 +140,7 @@ def test_infos_have_the_same_keys_and_types_throughout(make: Callable[..., Any])
         for info in infos.values():
             assert {key: type(value) for key, value in info.items()} == kinds
     silent = make(info_level="none")
-    assert silent.reset(seed=0)[1]["node_0"] == {}
+    assert silent.reset(seed=0)[1][silent.possible_agents[0]] == {}
     assert silent.step_array(silent.game.first_actions())[4] == {}
 
 
