@@ -79,11 +79,12 @@ def read_packet_config(path: Path, overrides: Iterable[str] = (), *, notes: bool
 
     Raises:
         ConfigError: one line for each problem.
-        UsageError: it is a run on the closed form.
+        UsageError: it is a run of another kind.
     """
     config = read_config(path, overrides, notes=notes)
-    if config.energy is not None:
-        raise UsageError(f"{path}: is a run on the closed form (energy); play it with train.py or reproduce.py")
+    for section in ("energy", "coexistence"):
+        if getattr(config, section) is not None:
+            raise UsageError(f"{path}: is a run of another kind ({section}); play it with train.py or reproduce.py")
     return config
 
 

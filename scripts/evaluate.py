@@ -40,6 +40,7 @@ from scripts import snapshots
 from scripts.cli import JsonPath, UsageError, console, errors, new_app, one_line_errors, write_json
 from scripts.experiment import HOUR_S, built, make_learner, part_of, scenario_name
 from scripts.held_out import FIRST_SEED, environment_of, worth
+from scripts.kinds import kind_of
 from scripts.measures import rows
 from scripts.records import Result, records
 from scripts.report import results_table
@@ -68,9 +69,8 @@ def main(
             evaluate_policies(runs, held_out, json)
             return
         folders = [RunFolder.read(path) for path in runs]
-        closed = [folder for folder in folders if folder.config.energy is not None]
-        if closed:
-            evaluate_allocations(folders, closed, held_out, hours, json)
+        if any(kind_of(folder.config) is not None for folder in folders):
+            evaluate_kinds(folders, held_out, hours, json)
             return
         for folder in folders:
             named = f"{folder.config.name}/" if len(runs) > 1 else ""
@@ -96,24 +96,19 @@ def evaluate_policies(folders: Sequence[Path], held_out: Sequence[int], json: Pa
     write_json(json, everything)
 
 
-def evaluate_allocations(
-    folders: Sequence[RunFolder],
-    closed: Sequence[RunFolder],
-    held_out: Sequence[int],
-    hours: float | None,
-    json: Path | None,
+def evaluate_kinds(
+    folders: Sequence[RunFolder], held_out: Sequence[int], hours: float | None, json: Path | None
 ) -> None:
-    """The same for runs on the closed form, whose allocations are judged as they are."""
-    from scripts.energy.evaluate import evaluate as judged
-
-    other = [folder.path for folder in folders if folder not in closed]
-    if other:
-        raise UsageError(
-            f"{other[0]}: is a run of packets, {closed[0].path} one on the closed form; evaluate them apart"
-        )
-    if held_out or hours is not None:
-        raise UsageError(f"{closed[0].path}: is a run on the closed form; --seeds and --hours are for runs of packets")
-    write_json(json, [{"run": folder.config.name} | record for folder in closed for record in judged(folder)])
+    """The same for runs that are not of packets alone, which are judged as they are."""
+    records = []
+    for folder in folders:
+        kind = kind_of(folder.config)
+        if kind is None:
+            raise UsageError(f"{folder.path}: is a run of packets, others are not; evaluate them apart")
+        if held_out or hours is not None:
+            raise UsageError(f"{folder.path}: is {kind.TITLE}; --seeds and --hours are for runs of packets")
+        records += [{"run": folder.config.name} | record for record in kind.evaluate(folder)]
+    write_json(json, records)
 
 
 def evaluate(folder: RunFolder, held_out: tuple[int, ...], hours: float) -> list[Result]:

@@ -29,6 +29,7 @@ from lora_marl.core.scenario import Scenario
 from scripts import snapshots
 from scripts.cli import ROOT, UsageError, errors
 from scripts.experiment import Experiment, Stretch, built
+from scripts.kinds import kind_of
 from scripts.measures import Row
 from scripts.snapshots import State
 
@@ -63,10 +64,9 @@ def play(number: int, job: Job) -> tuple[int, list[State] | str]:
 
     What `_state` keeps of each seed is all that tables and pictures need.
     """
-    if job.config.energy is not None:
-        from scripts.energy.states import states_of
-
-        return number, states_of(job.config, job.label)
+    kind = kind_of(job.config)
+    if kind is not None:
+        return number, kind.states_of(job.config, job.label)
     try:
         experiment = Experiment(job.config, job.label)
     except ValueError as error:
@@ -168,12 +168,22 @@ def digest(job: Job, seed: int) -> str:
     learner: LearnerConfig = config.learners[job.label]
     whole = config.model_dump(
         mode="json",
-        include={"scenario", "duration_h", "interval_h", "report_last_h", "episode_s", "evaluation_s", "energy"},
+        include={
+            "scenario",
+            "duration_h",
+            "interval_h",
+            "report_last_h",
+            "episode_s",
+            "evaluation_s",
+            "energy",
+            "coexistence",
+        },
     )
     topology = config.scenario.topology
     files = [path.read_bytes() for path in (topology.nodes_csv, topology.gateways_csv) if path is not None]
     place = config.seeds.index(seed) if by_replica(config) else None
-    source = _source(learner.name) if config.energy is None else _source_of_closed_forms()
+    kind = kind_of(config)
+    source = _source(learner.name) if kind is None else _source_of(tuple(kind.SOURCES))
     text = json.dumps(
         [_FORMAT, __version__, source, whole, learner.model_dump(mode="json"), seed, place],
         sort_keys=True,
@@ -189,9 +199,9 @@ def _source(learner: str) -> str:
 
 
 @cache
-def _source_of_closed_forms() -> str:
-    """The same where learners meet the closed form."""
-    return _digest_of(("lora_marl", "agents", "scripts/energy"))
+def _source_of(folders: tuple[str, ...]) -> str:
+    """The same of another kind of run."""
+    return _digest_of(("lora_marl", "agents", *folders))
 
 
 def _digest_of(folders: Sequence[str], *more: Path) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -72,3 +74,15 @@ class StopRequest:
             raise KeyboardInterrupt
         self.requested = True
         errors.print("stopping after this interval; Ctrl-C again stops at once")
+
+
+@contextmanager
+def counting(label: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+    """A bar that counts up to `total` of a unit; what it gives is called with how many there are."""
+    bar = progress.Progress(
+        progress.TextColumn("{task.description}"), progress.BarColumn(bar_width=None), progress.MofNCompleteColumn(),
+        progress.TextColumn(unit), progress.TimeRemainingColumn(), console=errors, expand=True,
+    )  # fmt: skip
+    with bar:
+        task = bar.add_task(label, total=total)
+        yield lambda done: bar.update(task, completed=done)

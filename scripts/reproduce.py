@@ -153,7 +153,7 @@ def play_all(wanted: Sequence[Study], store: Store, *, quick: bool, jobs: int) -
 
 def _parts(job: Job) -> list[Job]:
     """A job as it is played: replicas of the air together, networks of a closed form one by one."""
-    return chunks(job, 1 if job.config.energy is None else len(job.seeds))
+    return chunks(job, len(job.seeds) if job.config.energy is not None else 1)
 
 
 def _played(store: Store, job: Job) -> Played:

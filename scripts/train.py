@@ -31,6 +31,7 @@ from scripts.cli import (
 )
 from scripts.events import EventFile, packet_event
 from scripts.experiment import Experiment, built, scenario_name, schedule
+from scripts.kinds import Kind, kind_of
 from scripts.measures import METRICS, reported
 from scripts.progress import Progress, StopRequest
 from scripts.published import MEASURED_AGAIN_MARK, published
@@ -61,8 +62,9 @@ def main(
             raise UsageError("--resume and --overwrite: one keeps the earlier run, the other removes it; give one")
         run = read_config(config, [*(set_ or ()), *(more or ())])
         folder = RunFolder(runs / run.name, run)
-        if run.energy is not None:
-            train_on_closed_form(folder, resume=resume, overwrite=overwrite, json=json)
+        kind = kind_of(run)
+        if kind is not None:
+            train_kind(kind, folder, resume=resume, overwrite=overwrite, json=json)
             return
         for label in run.learners:
             Experiment(run, label)  # whatever is wrong with a learner is said before the first one trains
@@ -77,21 +79,15 @@ def main(
         write_json(json, list(records(results)))
 
 
-def train_on_closed_form(folder: RunFolder, *, resume: bool, overwrite: bool, json: Path | None) -> None:
-    """The same for a run whose learners meet `energy_v0` in place of packets."""
-    from scripts.energy import run as energy
-    from scripts.energy.networks import networks_of
-    from scripts.energy.stages import Stages
-
-    networks = networks_of(folder.config)
-    for label in folder.config.learners:
-        Stages(folder.config, label, networks)
+def train_kind(kind: Kind, folder: RunFolder, *, resume: bool, overwrite: bool, json: Path | None) -> None:
+    """The same for a run that is not one of packets alone."""
+    run = kind.Run(folder)
     folder.prepare(resume=resume, overwrite=overwrite)
     with StopRequest() as stop:
-        finished = energy.train_all(folder, networks, stop)
+        finished = run.play(stop)
     if not finished:
         raise interrupted(folder)
-    write_json(json, energy.report(folder, networks))
+    write_json(json, run.report())
 
 
 def interrupted(folder: RunFolder) -> typer.Exit:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -47,8 +47,13 @@ class CoexistenceSettings(EnvSettings):
             object.__setattr__(self, "decider", "group" if self.action_format == "discrete" else "server")
         if self.action_format is None:
             object.__setattr__(self, "action_format", "discrete" if self.decider == "group" else "multidiscrete")
-        known = {"decider": Decider, "action_format": ActionFormat, "interference_indicator": Indicator, "operating_points": OperatingPoints,
-                 "success": Success}  # fmt: skip
+        known: dict[str, Any] = {
+            "decider": Decider,
+            "action_format": ActionFormat,
+            "interference_indicator": Indicator,
+            "operating_points": OperatingPoints,
+            "success": Success,
+        }
         for name, literal in known.items():
             if getattr(self, name) not in get_args(literal):
                 raise ValueError(f"{name}: {getattr(self, name)!r} is not one of {', '.join(get_args(literal))}")

@@ -94,6 +94,11 @@ class Book:
         summed = np.sum(self._sums[-intervals:], axis=0)
         return {name: summed[..., at] for at, name in enumerate(SUMS)}
 
+    def latest(self) -> list[Ledger]:
+        """Those of the last interval alone."""
+        pairs = zip(self._sums[-1], self._airtime_s[-1], strict=True)
+        return [Ledger(sums[None], airtime_s[None]) for sums, airtime_s in pairs]
+
     def ledgers(self) -> list[Ledger]:
         """One for each replica."""
         sums, airtime_s = np.stack(self._sums, axis=1), np.stack(self._airtime_s, axis=1)

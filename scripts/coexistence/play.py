@@ -12,6 +12,9 @@ from lora_marl.envs.coexistence_v0 import Coexisting
 from scripts.coexistence.ledger import Book, Ledger
 from scripts.coexistence.networks import coexistence_of, environment
 from scripts.coexistence.ways import Way, way_of
+from scripts.measures import Row
+
+_OF_EACH = ("prr", "epn_mj", "atp", "pdr", "delay_s", "return")
 
 
 class Play:
@@ -60,6 +63,21 @@ class Play:
         self.way.learn(self._observations, chosen, earned, weights, seen)
         self.way.after(self.book)
         self._observations = seen
+
+    def rows(self) -> list[Row]:
+        """What came of the last interval, of all networks together and of each, a row for every replica."""
+        latest = self.book.latest()
+        return [
+            {"interval": float(self.done)}
+            | {name: value for name, value in ledger.measures().items() if name != "switches"}
+            | {
+                f"{name}_{s}": value
+                for s in range(ledger.sums.shape[1])
+                for name, value in ledger.measures([s]).items()
+                if name in _OF_EACH
+            }
+            for ledger in latest
+        ]
 
     def _by_network(self, values: NDArray) -> NDArray:
         """Of groups `[B, L * Q, ...]` to `[B, L, Q, ...]`."""

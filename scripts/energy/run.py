@@ -15,29 +15,49 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from rich import progress
 from rich.markup import escape
 from rich.table import Table
 
 from scripts import plot_energy, plots
-from scripts.cli import console, errors
+from scripts.cli import console
 from scripts.energy import allocations
-from scripts.energy.networks import Network, energy_of
+from scripts.energy.evaluate import evaluate
+from scripts.energy.networks import Network, energy_of, networks_of
 from scripts.energy.stages import Stages
+from scripts.energy.states import states_of
 from scripts.events import EventFile
 from scripts.measures import Row, estimate
-from scripts.progress import StopRequest
+from scripts.progress import StopRequest, counting
 from scripts.report import number
 from scripts.runfolder import RunFolder
 
+__all__ = ["SOURCES", "TITLE", "Run", "evaluate", "states_of"]
+
+TITLE, SOURCES = "a run on the closed form", ("scripts/energy",)
 COLUMNS = {"EE [bits/mJ]": "ee_bits_per_mj", "mean delivery": "pdr", "violations": "violations",
            "share of the bound": "share_of_bound"}  # fmt: skip
 _SNAPSHOTS = 6
 
 
-def train_all(folder: RunFolder, networks: Sequence[Network], stop: StopRequest) -> bool:
-    """All labels from their newest snapshots on; False: a stop was requested."""
-    return all(train(folder, label, networks, stop) for label in folder.config.learners)
+class Run:
+    """All labels on the networks of a run's seeds.
+
+    Raises:
+        ConfigError: what cannot be built, naming it.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder, self.networks = folder, networks_of(folder.config)
+        for label in folder.config.learners:
+            Stages(folder.config, label, self.networks)
+
+    def play(self, stop: StopRequest) -> bool:
+        """All labels from their newest snapshots on; False: a stop was requested."""
+        return all(train(self.folder, label, self.networks, stop) for label in self.folder.config.learners)
+
+    def report(self) -> list[dict[str, object]]:
+        """See `report`."""
+        return report(self.folder, self.networks)
 
 
 def train(folder: RunFolder, label: str, networks: Sequence[Network], stop: StopRequest) -> bool:
@@ -49,13 +69,13 @@ def train(folder: RunFolder, label: str, networks: Sequence[Network], stop: Stop
         for seed in seeds:
             for row in folder.cut(label, seed, stages.done):
                 events[seed].add(*event(row))
-        bar = opened.enter_context(_progress())
-        task = bar.add_task(label, total=stages.episodes, completed=stages.done)
+        advance = opened.enter_context(counting(label, stages.episodes, "episodes"))
+        advance(stages.done)
         while not stages.finished and not stop.requested:
             for seed, row in zip(seeds, stages.play_next(), strict=True):
                 folder.append(label, seed, row)
                 events[seed].add(*event(row))
-            bar.update(task, completed=stages.done)
+            advance(stages.done)
             if stages.done % every == 0 or stages.finished or stop.requested:
                 keep(folder, label, stages)
     return stages.finished
@@ -123,10 +143,3 @@ def report(folder: RunFolder, networks: Sequence[Network]) -> list[dict[str, obj
 
 def _snapshots(folder: RunFolder, label: str) -> list[Path]:
     return sorted(folder.path.glob(f"{label}-[0-9][0-9][0-9][0-9][0-9][0-9].safetensors"))
-
-
-def _progress() -> progress.Progress:
-    return progress.Progress(
-        progress.TextColumn("{task.description}"), progress.BarColumn(bar_width=None), progress.MofNCompleteColumn(),
-        progress.TextColumn("episodes"), progress.TimeRemainingColumn(), console=errors, expand=True,
-    )  # fmt: skip

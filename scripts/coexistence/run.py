@@ -1,0 +1,160 @@
+"""A run of coexisting networks: plays every way of coordinating them on the same air, keeps it on disk, reports, draws.
+
+```
+runs/<name>/curves.png                     PRR, energy and overlap over time; bands over seeds
+            channels.png                   channel by time of every network, a column for each way, first seed
+            <label>.npz                    sums and airtimes of all intervals, networks and seeds
+runs/<name>/<seed>/<label>/metrics.csv     one row per interval, and TensorBoard events, by network
+```
+
+A label that was stopped is played again from its beginning by `--resume`, to the same numbers; one that had finished is
+not.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lora_marl.config import TrainConfig
+from scripts import snapshots
+from scripts.cli import UsageError, console, errors
+from scripts.coexistence.ledger import Ledger
+from scripts.coexistence.networks import coexistence_of
+from scripts.coexistence.play import Play, sums_of
+from scripts.coexistence.table import results_table
+from scripts.coexistence.ways import way_of
+from scripts.events import EventFile
+from scripts.measures import Row
+from scripts.plot_coexistence import draw_channels, draw_curves
+from scripts.progress import StopRequest, counting
+from scripts.runfolder import RunFolder
+from scripts.snapshots import State
+
+__all__ = ["SOURCES", "TITLE", "Run", "evaluate", "states_of"]
+
+TITLE, SOURCES = "a run of coexisting networks", ("scripts/coexistence",)
+
+
+class Run:
+    """All labels of a run.
+
+    Raises:
+        ConfigError: what cannot be built, naming it.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+        for label in folder.config.learners:
+            way_of(folder.config, label)
+
+    def play(self, stop: StopRequest) -> bool:
+        """All labels that have not finished; False: a stop was requested."""
+        labels = self.folder.config.learners
+        return all(kept(self.folder, label).exists() or play(self.folder, label, stop) for label in labels)
+
+    def report(self) -> list[dict[str, object]]:
+        """Prints the table, draws the pictures, says where everything is."""
+        run, folder = self.folder.config, self.folder
+        records = evaluate(folder)
+        curves = {label: [folder.curve(label, seed) for seed in run.seeds] for label in run.learners}
+        title = f"{run.name}: {len(run.seeds)} seeds"
+        draw_curves(folder.path / "curves.png", title, curves)
+        ledgers = {label: ledgers_of(folder, label)[0] for label in run.learners}
+        rules = [network.learner for network in coexistence_of(run).networks]
+        draw_channels(folder.path / "channels.png", f"{run.name}: seed {run.seeds[0]}", ledgers, rules)
+        console.print(f"metrics:         {folder.path}/<seed>/<label>/", markup=False)
+        console.print(f"pictures:        {folder.path}/curves.png, channels.png", markup=False)
+        console.print(f"learning curves: tensorboard --logdir {folder.path}", markup=False)
+        return records
+
+
+def play(folder: RunFolder, label: str, stop: StopRequest) -> bool:
+    """Plays a label from its beginning; False: a stop was requested."""
+    seeds, playing = folder.config.seeds, Play.of(folder.config, label)
+    with ExitStack() as opened:
+        events = {}
+        for seed in seeds:
+            folder.cut(label, seed, 0)
+            events[seed] = opened.enter_context(EventFile(folder.folder(label, seed)))
+        advance = opened.enter_context(counting(label, playing.env.max_cycles, "intervals"))
+        while not playing.finished and not stop.requested:
+            playing.play_next()
+            for seed, row in zip(seeds, playing.rows(), strict=True):
+                folder.append(label, seed, row)
+                events[seed].add(*event(row))
+            advance(playing.done)
+    if playing.finished:
+        snapshots.write(kept(folder, label), sums_of(playing.book.ledgers()))
+    return playing.finished
+
+
+def kept(folder: RunFolder, label: str) -> Path:
+    """Where a label's sums are, once it has finished."""
+    return folder.path / f"{label}.npz"
+
+
+def ledgers_of(folder: RunFolder, label: str) -> list[Ledger]:
+    """What came of a label, by seed.
+
+    Raises:
+        UsageError: it has not finished, or its file is damaged.
+    """
+    path = kept(folder, label)
+    if not path.exists():
+        raise UsageError(f"{path}: {label} has not finished; go on with train.py --resume")
+    state = snapshots.read(path)
+    return [Ledger(*parts) for parts in zip(state["sums"], state["airtime_s"], strict=True)]
+
+
+def event(row: Row) -> tuple[int, Row]:
+    """A row for TensorBoard: the interval, and its numbers by tag, a folder for each network."""
+    return round(row["interval"]), {_tag(name): value for name, value in row.items() if name != "interval"}
+
+
+def _tag(column: str) -> str:
+    name, _, number = column.rpartition("_")
+    return f"server_{number}/{name}" if number.isdigit() else f"networks/{column}"
+
+
+def evaluate(folder: RunFolder) -> list[dict[str, object]]:
+    """Prints a table of all labels; for machines, a record per label and number."""
+    run = folder.config
+    ledgers: dict[str, list[Ledger]] = {}
+    for label in run.learners:
+        if kept(folder, label).exists():
+            ledgers[label] = ledgers_of(folder, label)
+        else:
+            errors.print(f"note: {folder.path}: {label} has not finished and is left out", style="yellow")
+    table, records = results_table(f"{run.name}: {len(run.seeds)} seeds", ledgers)
+    console.print(table)
+    console.print("mean over seeds (sd), from sums over networks and intervals; gain: of PRR, paired by seed")
+    return records
+
+
+def states_of(config: TrainConfig, label: str) -> list[State]:
+    """What is kept for a study, of every seed: `sums`, `airtime_s` and `extra/<measure>`, of networks `_<s>`."""
+    playing = Play.of(config, label)
+    rows: list[list[Row]] = [[] for _ in config.seeds]
+    while not playing.finished:
+        playing.play_next()
+        for kept_rows, row in zip(rows, playing.rows(), strict=True):
+            kept_rows.append(row)
+    return [
+        {f"row/{name}": np.array([row[name] for row in own]) for name in own[0]}
+        | {f"extra/{name}": np.array(value) for name, value in extras(ledger).items()}
+        | {"points": np.zeros((0, 4), np.int16), "sums": ledger.sums, "airtime_s": ledger.airtime_s}
+        for own, ledger in zip(rows, playing.book.ledgers(), strict=True)
+    ]
+
+
+def extras(ledger: Ledger) -> dict[str, float | NDArray]:
+    """Measures of all networks, of those that are `learning`, and `prr_<s>`, `epn_mj_<s>`, `atp_<s>` of each."""
+    found: dict[str, float | NDArray] = dict(ledger.measures())
+    for s in range(ledger.sums.shape[1]):
+        own = ledger.measures([s])
+        found |= {f"{name}_{s}": own[name] for name in ("prr", "epn_mj", "atp", "pdr")}
+    return found

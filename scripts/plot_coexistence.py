@@ -1,0 +1,54 @@
+"""Pictures of runs of coexisting networks: curves over intervals, and channel by time of every network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from scripts.coexistence.ledger import Ledger
+from scripts.measures import Row
+
+_AXES = {"prr": "PRR", "epn_mj": "energy per delivered frame [mJ]", "overlap": "overlap of channel use"}
+_SMOOTH = 10
+"""Intervals that a point of a curve is the mean of."""
+
+
+def draw_curves(path: Path, title: str, curves: Mapping[str, Sequence[Sequence[Row]]]) -> None:
+    """Numbers over intervals, means over ten: mean and band over seeds."""
+    figure = Figure(figsize=(15, 4.5), layout="constrained")
+    figure.suptitle(f"{title} (means over {_SMOOTH} intervals; band: smallest to largest seed)")
+    for axes, (column, name) in zip(figure.subplots(1, len(_AXES)), _AXES.items(), strict=True):
+        for place, (label, by_seed) in enumerate(curves.items()):
+            values = np.array([[row[column] for row in curve] for curve in by_seed])
+            size = min(_SMOOTH, values.shape[1])
+            points = values.shape[1] // size
+            means = values[:, : points * size].reshape(len(values), points, size).mean(axis=-1)
+            at, color = size * (np.arange(points) + 0.5), f"C{place % 10}"
+            axes.plot(at, means.mean(axis=0), color=color, label=label)
+            axes.fill_between(at, means.min(axis=0), means.max(axis=0), color=color, alpha=0.15, lw=0)
+        axes.set(xlabel="interval", ylabel=name)
+        axes.grid(alpha=0.3)
+    figure.axes[0].legend(fontsize="small")
+    figure.savefig(path, dpi=110)
+
+
+def draw_channels(path: Path, title: str, ledgers: Mapping[str, Ledger], rules: Sequence[str]) -> None:
+    """Airtime by channel and interval: a row of panels for each network, a column for each way."""
+    figure = Figure(figsize=(4.6 * len(ledgers) + 1, 1.7 * len(rules) + 1), layout="constrained")
+    panels = figure.subplots(len(rules), len(ledgers), sharex=True, sharey=True, squeeze=False)
+    highest = max(float(ledger.airtime_s.max()) for ledger in ledgers.values())
+    for column, (label, ledger) in enumerate(ledgers.items()):
+        for s, rule in enumerate(rules):
+            axes, usage = panels[s, column], ledger.airtime_s[:, s].T
+            image = axes.imshow(usage, aspect="auto", origin="lower", vmin=0.0, vmax=highest, cmap="viridis")
+            if s == 0:
+                axes.set_title(label)
+            if column == 0:
+                axes.set_ylabel(f"network {s} ({rule})\nchannel", fontsize="small")
+        panels[-1, column].set_xlabel("interval")
+    figure.suptitle(title)
+    figure.colorbar(image, ax=panels.ravel().tolist(), label="airtime per interval [s]", shrink=0.8)
+    figure.savefig(path, dpi=110)
