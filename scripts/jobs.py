@@ -166,19 +166,8 @@ def digest(job: Job, seed: int) -> str:
     """What a seed's result depends on, as 32 hexadecimal digits."""
     config = job.config
     learner: LearnerConfig = config.learners[job.label]
-    whole = config.model_dump(
-        mode="json",
-        include={
-            "scenario",
-            "duration_h",
-            "interval_h",
-            "report_last_h",
-            "episode_s",
-            "evaluation_s",
-            "energy",
-            "coexistence",
-        },
-    )
+    times = {"duration_h", "interval_h", "report_last_h", "episode_s", "evaluation_s"}
+    whole = config.model_dump(mode="json", include={"scenario", "energy", "coexistence", *times})
     topology = config.scenario.topology
     files = [path.read_bytes() for path in (topology.nodes_csv, topology.gateways_csv) if path is not None]
     place = config.seeds.index(seed) if by_replica(config) else None

@@ -92,8 +92,8 @@ class Rounds:
             for seed in self._seeds
         ]
         codes = torch.cat(drawn).expand(-1, -1, groups, -1)
-        parts = (torch.from_numpy(part[:, learning]) for part in (now.parameters, now.kinds, now.kpis))
-        return coordinated(self._coordinator, *parts, codes, clip=self._clip).numpy()
+        parameters, kinds, kpi = (torch.from_numpy(p[:, learning]) for p in (now.parameters, now.kinds, now.kpis))
+        return coordinated(self._coordinator, parameters, kinds, kpi, codes, clip=self._clip).numpy()
 
 
 def public_probes(parts: Sequence[Snapshots], patterns: int, seed: int) -> torch.Tensor:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from lora_marl.config.section import Section
 from lora_marl.core.coexistence import Coexistence, Deployment, Rule
 from lora_marl.core.presets import ccs
-
-LEARNERS = ("dqn", "pg")
 
 
 class NetworkConfig(Section):
@@ -35,7 +33,7 @@ class NetworkConfig(Section):
 
     def build(self, nodes: int) -> Deployment:
         """The deployment; `nodes` where it states none."""
-        rule: Rule = "learns" if self.learner in LEARNERS else self.learner
+        rule: Rule = self.learner if self.learner in ("uniform", "adr") else "learns"
         return Deployment(nodes=self.nodes or nodes, load=self.load, rule=rule, gateways=self.gateways,
                           silent_s=self.silent_s)  # fmt: skip
 
@@ -71,7 +69,11 @@ class CoexistenceConfig(Section):
 
     def build(self) -> Coexistence:
         """The networks."""
-        shared = {"interference": self.interference, "alarm_probability": self.alarm_probability, "load": self.load}
+        shared: dict[str, Any] = {
+            "interference": self.interference,
+            "alarm_probability": self.alarm_probability,
+            "load": self.load,
+        }
         if self.preset == "ccs_study":
             if self.acknowledgements != "free":
                 raise ValueError("acknowledgements: 'downlink' needs the preset ccs_eu868, whose duty cycle is lawful")

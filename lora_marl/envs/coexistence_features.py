@@ -29,13 +29,13 @@ def network_table(channels: int, queue_frames: int) -> tuple[Feature, ...]:
     """The features of a network, the same for all its groups."""
     each, offsets = tuple(f"_{c}" for c in range(channels)), tuple(f"_{o}" for o in range(OFFSETS))
     return (
-        Feature("received_channel", "2 x - 1", -1, 1, "received share of attempts by channel", each),
+        Feature("received_channel", "2 x - 1", -1, 1, "received share by channel", each),
         Feature("share_channel", "2 x", 0, 2, "share of own attempts by channel", each),
         Feature(
             "busy_channel", f"level / {LEVEL_SCALE:g}", 0, 2, "how busy others keep the channel, levels 0 to 5", each
         ),
-        Feature("received_offset", "2 x - 1", -1, 1, "received share of attempts by offset above least SF", offsets),
-        Feature("share_offset", "share", 0, 1, "share of own attempts by offset", offsets),
+        Feature("received_offset", "2 x - 1", -1, 1, "received share by steps above least SF", offsets),
+        Feature("share_offset", "share", 0, 1, "share of own attempts by steps above it", offsets),
         Feature("prr", "2 x - 1", -1, 1, "received share of all attempts"),
         Feature("trend", "4 x", -4, 4, "the same minus its slow average (weight 0.1)"),
         Feature("queue", "2 frames", 0, queue_frames / 2, "frames that wait at the end of the interval, mean per node"),

@@ -89,7 +89,8 @@ class CoexistenceGame:
         self._commands = Commands(self.coexistence, self.groups, self.actions)
         if any(each.rule == "adr" for each in self.coexistence.deployments):
             self._commands.adr = AdaptiveDataRate(scenario, self.groups.group.shape)
-        self._cycle, self._usage = 0, []
+        self._cycle = 0
+        self._usage: list[NDArray[np.float64]] = []
         self._book(self._air.take_outcome())
 
     def advance(self, actions: ArrayLike) -> None:
@@ -131,8 +132,8 @@ class CoexistenceGame:
         return np.ones((self._sizes[0], len(self.agents)), np.bool_)
 
     def first_actions(self) -> NDArray:
-        shape = (self._sizes[0], len(self.agents), *self.action_space().shape)
-        return np.zeros(shape, self.action_space().dtype)
+        space = self.action_space()
+        return np.zeros((self._sizes[0], len(self.agents), *(space.shape or ())), space.dtype)
 
     def observation_box(self) -> Box:
         return features.box(self.table)
@@ -143,7 +144,7 @@ class CoexistenceGame:
         if self.settings.action_format == "discrete":
             return Discrete(self.actions.size)
         by_server = self.settings.decider == "server"
-        return MultiDiscrete([self.actions.size] * self.settings.groups if by_server else self.actions.sizes)
+        return MultiDiscrete([self.actions.size] * self.settings.groups if by_server else list(self.actions.sizes))
 
     def facts(self) -> dict[str, NDArray]:
         """What is true of the networks now, by name; see `lora_marl.envs.coexistence_facts`."""
@@ -166,7 +167,7 @@ class CoexistenceGame:
     def _checked(self, actions: ArrayLike) -> NDArray[np.int64]:
         """Flat actions of the groups of learning networks. `[B, L * Q]`"""
         chosen, space = np.asarray(actions), self.action_space()
-        shape = (self._sizes[0], len(self.agents), *space.shape)
+        shape = (self._sizes[0], len(self.agents), *(space.shape or ()))
         if chosen.dtype.kind not in "iu" or chosen.shape != shape:
             raise ValueError(f"actions: {chosen.dtype} {chosen.shape}; allowed are integers {shape}")
         limits = np.broadcast_to(space.n if isinstance(space, Discrete) else space.nvec, shape)  # type: ignore[union-attr]

@@ -43,11 +43,11 @@ What the server knows of its own network; averages over intervals give the newes
 
 | observation | name | unit | min | max | meaning |
 |---|---|---|---|---|---|
-| 0 to 7 | received_channel_0 ... received_channel_7 | 2 x - 1 | -1 | 1 | received share of attempts by channel |
+| 0 to 7 | received_channel_0 ... received_channel_7 | 2 x - 1 | -1 | 1 | received share by channel |
 | 8 to 15 | share_channel_0 ... share_channel_7 | 2 x | 0 | 2 | share of own attempts by channel |
 | 16 to 23 | busy_channel_0 ... busy_channel_7 | level / 2.5 | 0 | 2 | how busy others keep the channel, levels 0 to 5 |
-| 24 to 26 | received_offset_0 ... received_offset_2 | 2 x - 1 | -1 | 1 | received share of attempts by offset above least SF |
-| 27 to 29 | share_offset_0 ... share_offset_2 | share | 0 | 1 | share of own attempts by offset |
+| 24 to 26 | received_offset_0 ... received_offset_2 | 2 x - 1 | -1 | 1 | received share by steps above least SF |
+| 27 to 29 | share_offset_0 ... share_offset_2 | share | 0 | 1 | share of own attempts by steps above it |
 | 30 | prr | 2 x - 1 | -1 | 1 | received share of all attempts |
 | 31 | trend | 4 x | -4 | 4 | the same minus its slow average (weight 0.1) |
 | 32 | queue | 2 frames | 0 | 2 | frames that wait at the end of the interval, mean per node |
@@ -159,6 +159,8 @@ class Coexisting(ArrayParallelEnv):
         "is_parallelizable": True,
         "render_fps": 4,
     }
+
+    game: CoexistenceGame
 
     def __init__(self, **settings: Any) -> None:
         game = CoexistenceGame(CoexistenceSettings(**settings))

@@ -28,7 +28,7 @@ LEARNERS = {"P": "pg", "D": "dqn", "L": "uniform"}
 LOADS, PACES = (0.3, 2.8), (15, 30, 60)
 SLOW_SHARE = 0.6
 WORLDS = 2
-FASTER = {
+FASTER: dict[str, DqnHyperparameters | PolicyGradientHyperparameters] = {
     "dqn": DqnHyperparameters(learning_rate=3e-4, updates_per_step=4),
     "pg": PolicyGradientHyperparameters(learning_rate=3e-4, epochs=2),
 }

@@ -91,3 +91,8 @@ def played(env: Coexisting, way: Way, seeds: Sequence[int]) -> list[Ledger]:
     while not play.finished:
         play.play_next()
     return play.book.ledgers()
+
+
+def sums_of(ledgers: Sequence[Ledger]) -> dict[str, NDArray[np.float64]]:
+    """What is kept of replicas, by name. `[B, T, S, ...]` each"""
+    return {"sums": np.stack([each.sums for each in ledgers]), "airtime_s": np.stack([e.airtime_s for e in ledgers])}

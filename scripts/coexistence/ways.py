@@ -110,7 +110,9 @@ class Serviced(Independent):
         **safeguards: Any,
     ) -> None:
         super().__init__(team, online)
-        careful = {name: tuple(value) if isinstance(value, list) else value for name, value in safeguards.items()}
+        careful: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in safeguards.items()
+        }
         coordinator = Coordinator.load(service if service.is_absolute() else ROOT / service)
         self._services = [Service(coordinator, seed, Safeguards(**careful)) for seed in seeds]
         self._every = every
