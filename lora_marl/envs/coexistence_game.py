@@ -7,6 +7,7 @@ actions of a group, `D` features.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from gymnasium.spaces import Box, Discrete, MultiDiscrete
@@ -138,7 +139,8 @@ class CoexistenceGame:
     def observation_box(self) -> Box:
         return features.box(self.table)
 
-    def action_space(self) -> Discrete | MultiDiscrete | Box:
+    def action_space(self) -> Any:
+        """A number or numbers; a distribution where every packet draws its own."""
         if self.settings.operating_points == "per_packet":
             return Box(0.0, 1.0, (self.actions.size,), np.float32)
         if self.settings.action_format == "discrete":

@@ -100,7 +100,7 @@ class Game(Protocol):
     def observation_box(self) -> Box:
         """One agent's observation. `[D]`"""
 
-    def action_space(self) -> Discrete | MultiDiscrete | Box:
+    def action_space(self) -> Discrete | MultiDiscrete:
         """A new action space of one agent."""
 
     def frame(self) -> Frame:

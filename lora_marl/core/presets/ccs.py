@@ -113,7 +113,7 @@ def _coexistence(
 ) -> Coexistence:
     if interference not in ("dynamic", "static", "none"):
         raise ValueError(f"interference: {interference!r} is not one of dynamic, static, none")
-    disturbed = {
+    disturbed: dict[str, Any] = {
         "occupancy": None if interference == "none" else OCCUPANCY,
         "moves_s": MOVES_S if interference == "dynamic" else None,
     }
