@@ -113,8 +113,11 @@ def _coexistence(
 ) -> Coexistence:
     if interference not in ("dynamic", "static", "none"):
         raise ValueError(f"interference: {interference!r} is not one of dynamic, static, none")
-    disturbed: dict[str, Any] = {
+    fields: dict[str, Any] = {
+        "name": name,
+        "deployments": deployments,
+        "radio": radio,
         "occupancy": None if interference == "none" else OCCUPANCY,
         "moves_s": MOVES_S if interference == "dynamic" else None,
     }
-    return Coexistence(**{"name": name, "deployments": deployments, "radio": radio} | disturbed | others)
+    return Coexistence(**fields | others)
