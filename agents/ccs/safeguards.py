@@ -1,0 +1,93 @@
+"""What keeps a round from doing harm, as functions of arrays; letters in `agents.ccs.layout`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from agents.ccs.rounds import CLIP
+
+
+@dataclass(frozen=True)
+class Safeguards:
+    """How careful the service is.
+
+    Attributes:
+        clip: Largest norm of a residual relative to the layer.
+        congestion: a, b of the scale clip((a - PRR) / b, 0, 1), PRR the mean of a network's own and the median report;
+            None: always 1.
+        staleness_s: A residual is scaled, and a network counts for others, by exp(-age / staleness).
+        max_age_s: An older report is refused, a silent network forgotten.
+        clock_s: How far ahead of the service's clock a report may be.
+        operator_cap: As how many networks all of one operator count for others.
+        jump: Change of behaviour between reports, in total variation, beyond its usual one, at which trust begins to
+            fall; None: no trust score.
+        max_parameters: Of a network.
+
+    Raises:
+        ValueError: a value outside its range, naming it.
+    """
+
+    clip: float = CLIP
+    congestion: tuple[float, float] | None = (0.80, 0.15)
+    staleness_s: float = 600.0
+    max_age_s: float = 1800.0
+    clock_s: float = 60.0
+    operator_cap: float = 1.0
+    jump: float | None = 0.3
+    max_parameters: int = 4_000_000
+
+    def __post_init__(self) -> None:
+        for name in ("clip", "staleness_s", "max_age_s", "operator_cap", "max_parameters"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} = {getattr(self, name)}: must be above 0")
+        if self.congestion is not None and not self.congestion[1] > 0.0:
+            raise ValueError(f"congestion = {self.congestion}: its width must be above 0")
+
+
+def congestion_scale(prr: Tensor, weights: Tensor, thresholds: tuple[float, float]) -> Tensor:
+    """How much of a residual a network is worth, by its own and the median PRR.
+
+    The median, the lower one of two, is that of the networks that are there: one report alone moves it little.
+
+    Args:
+        prr: Reported, within 0 and 1. `[M, S]`
+        weights: Above 0 where a network is there. `[M, S]`
+        thresholds: PRR below which a residual is given, and how far below it is whole.
+    """
+    median = prr.masked_fill(weights <= 0.0, torch.nan).nanmedian(-1, keepdim=True).values
+    begin, width = thresholds
+    return ((begin - (prr + median.nan_to_num(1.0)) / 2.0) / width).clamp(0.0, 1.0)
+
+
+def staleness_scale(age_s: Tensor, staleness_s: float) -> Tensor:
+    """exp(-age / staleness) `[...]`; of reports from the future 1."""
+    return torch.exp(-age_s.clamp(min=0.0) / staleness_s)
+
+
+def operator_scale(operators: Tensor, cap: float) -> Tensor:
+    """What the weight of a network is multiplied by, so that an operator's many networks count as `cap` at most.
+
+    Args:
+        operators: Number of the operator of each network. int64 `[S]`
+        cap: Above 0.
+    """
+    counts = torch.bincount(operators)[operators]
+    return (cap / counts).clamp(max=1.0)
+
+
+def jump(now: Tensor, before: Tensor) -> Tensor:
+    """Mean total variation between chances of channels on the probes, from 0 to 1.
+
+    Args:
+        now: `[..., n, C]`
+        before: `[..., n, C]`
+    """
+    return 0.5 * (now - before).abs().sum(-1).mean(-1)
+
+
+def trust(jumps: Tensor, usual: Tensor, allowed: float) -> Tensor:
+    """1 up to a jump that is `allowed` above the usual one, then falling as one over the jump `[...]`."""
+    return ((usual + allowed) / jumps.clamp(min=1e-9)).clamp(max=1.0)

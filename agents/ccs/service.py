@@ -1,0 +1,137 @@
+"""The coordination service online: reports in, residuals out, on its own clock; letters in `agents.ccs.layout`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from agents.ccs import safeguards as guards
+from agents.ccs.codes import codes
+from agents.ccs.coordinator import Coordinator
+from agents.ccs.members import Members
+from agents.ccs.records import Report, Residual
+from agents.ccs.rounds import logits_on, residuals
+from agents.ccs.safeguards import Safeguards
+from agents.ccs.view import View
+
+
+class Round(NamedTuple):
+    """What comes of a round.
+
+    Attributes:
+        residuals: For every network whose report of this round was accepted, in the order of the reports.
+        refused: Why a report was not, by network.
+    """
+
+    residuals: list[Residual]
+    refused: dict[str, str]
+
+
+class Service:
+    """Coordinates whoever reports; other networks that it knows of count with their latest report.
+
+    A snapshot that somebody already sent in an earlier round counts for nobody; so does, until it has learnt
+    something, a network that joins later with the same product's default.
+
+    Args:
+        coordinator: Trained; not changed.
+        seed: Of the assignment of latent codes.
+        safeguards: How careful.
+
+    Attributes:
+        members: Networks by name.
+        rounds: How many there were.
+
+    Source: paper 000, Algorithm 1.
+    """
+
+    def __init__(self, coordinator: Coordinator, seed: int, safeguards: Safeguards | None = None) -> None:
+        self.coordinator, self.safeguards = coordinator, safeguards or Safeguards()
+        self.members = Members(coordinator.design.codes_per_network, seed)
+        self.rounds = 0
+
+    def round(self, reports: Iterable[Report], now_s: float) -> Round:
+        """One round: takes in reports, and answers those that are accepted."""
+        refused: dict[str, str] = {}
+        answered: list[str] = []
+        for report in reports:
+            try:
+                self.receive(report, now_s)
+                answered.append(report.network)
+            except ValueError as error:
+                refused[report.network] = str(error)
+        self.members.forget(now_s - self.safeguards.max_age_s, now_s)
+        found = self._residuals(answered, now_s) if answered else []
+        self.rounds += 1
+        return Round(found, refused)
+
+    def receive(self, report: Report, now_s: float) -> None:
+        """Takes in a report between rounds.
+
+        Raises:
+            ValueError: of another layout, too large, too old, from the future, or not newer than the last one.
+        """
+        layout, careful, sizes = self.coordinator.layout, self.safeguards, report.schema.sizes
+        if (sizes[0], sizes[-1]) != (layout.features, layout.actions):
+            expected = f"{layout.features} features and {layout.actions} actions"
+            raise ValueError(f"report of {report.network}: sizes {sizes} do not have {expected}")
+        if report.schema.size > careful.max_parameters:
+            raise ValueError(
+                f"report of {report.network}: {report.schema.size} parameters; at most {careful.max_parameters}"
+            )
+        age_s = now_s - report.time_s
+        if not -careful.clock_s <= age_s <= careful.max_age_s:
+            limits = f"from {-careful.clock_s:g} to {careful.max_age_s:g} s"
+            raise ValueError(f"report of {report.network}: its age is {age_s:g} s; expected {limits}")
+        known = self.members.get(report.network)
+        if known is not None and report.round <= known.report.round:
+            last = known.report.round
+            raise ValueError(f"report of {report.network}: round {report.round} is not after {last}, the last one")
+        self.members.take(report, self.rounds)
+
+    @torch.no_grad()
+    def _residuals(self, answered: list[str], now_s: float) -> list[Residual]:
+        members = self.members
+        place = {name: number for number, name in enumerate(members)}
+        asked = torch.tensor([place[name] for name in answered])
+        logits, kinds = self._logits(), members.kinds
+        behaviour = self.coordinator.layout.marginals(logits.softmax(-1))
+        for name, row in zip(answered, asked.tolist()):
+            members[name].judge(behaviour[row], self.safeguards.jump)
+        fresh = guards.staleness_scale(now_s - members.time_s, self.safeguards.staleness_s).float()
+        view = self._view(logits, kinds, fresh)
+        scale = fresh * self._congestion(view)
+        message = self.coordinator(view)[0] * scale[:, None, None]
+        found: dict[int, Tensor] = {}
+        for sizes, rows in members.by_sizes(asked).items():
+            parameters, clip = members.parameters(rows), self.safeguards.clip
+            own = residuals(self.coordinator, message[rows], parameters, kinds[rows], sizes, clip)
+            found |= dict(zip(rows.tolist(), own))
+        deltas = (found[row].numpy() for row in asked.tolist())
+        return [Residual(name, self.rounds, members[name].report.round, delta) for name, delta in zip(answered, deltas)]
+
+    def _logits(self) -> Tensor:
+        """Of all members on the probes `[S, n, A]`."""
+        members, probes, kinds = self.members, self.coordinator.probes, self.members.kinds
+        logits = torch.empty(len(members), len(probes), self.coordinator.layout.actions)
+        for sizes, rows in members.by_sizes(torch.arange(len(members))).items():
+            logits[rows] = logits_on(probes, members.parameters(rows), kinds[rows], sizes)
+        return logits
+
+    def _view(self, logits: Tensor, kinds: Tensor, fresh: Tensor) -> View:
+        members, numbers = self.members, self.members.code_numbers
+        capped = guards.operator_scale(members.operators, self.safeguards.operator_cap)
+        weights = fresh * members.trusts * capped
+        of_groups = codes(int(numbers.max()) + 1)[numbers].expand(-1, self.coordinator.layout.groups, -1)
+        raw = self.coordinator.design.mapping == "raw"
+        parameters = members.parameters(torch.arange(len(members)))[None] if raw else None
+        return View(logits[None], kinds[None], members.kpis[None], of_groups[None], weights[None], parameters)
+
+    def _congestion(self, view: View) -> Tensor:
+        thresholds = self.safeguards.congestion
+        if thresholds is None:
+            return torch.ones(len(self.members))
+        return guards.congestion_scale(view.kpis[..., 0], torch.ones(view.kinds.shape), thresholds)[0]
