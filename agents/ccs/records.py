@@ -112,8 +112,8 @@ class Residual:
         """
         about, arrays = _from_bytes("residual", data)
         try:
-            return cls(**about, **arrays)
-        except TypeError as error:
+            return cls(delta=arrays["delta"], **about)
+        except (KeyError, TypeError) as error:
             raise ValueError(f"residual: malformed ({error!r})") from None
 
 

@@ -1,0 +1,137 @@
+"""Networks that the service knows: what they reported, their latent codes, and how far they are trusted."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from statistics import median
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from agents.ccs import safeguards as guards
+from agents.ccs.kpis import within_ranges
+from agents.ccs.records import Report
+from agents.ccs.view import KINDS
+
+JUMPS = 8
+"""Changes of behaviour that a network's usual one is the median of."""
+
+MEMORY = 10.0
+"""For how many times the greatest age of reports snapshots are remembered."""
+
+
+@dataclass
+class Member:
+    """A network.
+
+    Attributes:
+        report: The latest.
+        codes: Numbers of its latent codes, kept for its stay.
+        digest: Of its parameters.
+        replayed: Whether the snapshot is one that somebody sent in an earlier round, other than the report before.
+        behaviour: Chances of channels on the probes when it last reported. `[n, C]`
+        jumps: The latest changes of behaviour.
+        trust: From 0 to 1.
+    """
+
+    report: Report
+    codes: list[int]
+    digest: bytes = b""
+    replayed: bool = False
+    behaviour: Tensor | None = None
+    jumps: list[float] = field(default_factory=list)
+    trust: float = 1.0
+
+    def judge(self, behaviour: Tensor, allowed: float | None) -> None:
+        """Renews trust by how much behaviour changed since the last report; None: all are trusted."""
+        if allowed is not None and self.behaviour is not None:
+            step = guards.jump(behaviour, self.behaviour)
+            usual = torch.tensor(median(self.jumps) if self.jumps else 0.0)
+            self.trust = float(guards.trust(step, usual, allowed))
+            self.jumps = [*self.jumps, float(step)][-JUMPS:]
+        self.behaviour = behaviour
+
+
+class Members(dict[str, Member]):
+    """Networks by name.
+
+    Args:
+        codes_each: Latent codes of a network.
+        seed: Of their assignment.
+    """
+
+    def __init__(self, codes_each: int, seed: int) -> None:
+        super().__init__()
+        self.codes_each = codes_each
+        self._rng = np.random.default_rng(seed)
+        self._seen: dict[bytes, tuple[int, float]] = {}
+
+    def take(self, report: Report, round: int) -> None:
+        """Takes in a report that was found good, in a round."""
+        digest = hashlib.sha256(report.parameters.tobytes()).digest()
+        member = self.get(report.network)
+        if member is None:
+            member = self[report.network] = Member(report, self._free_codes())
+        if digest != member.digest:
+            first, _ = self._seen.setdefault(digest, (round, report.time_s))
+            member.digest, member.replayed = digest, first < round
+        member.report = report
+
+    def forget(self, oldest_s: float, now_s: float) -> None:
+        """Drops networks that have not reported since, and snapshots of long ago."""
+        for name in [name for name, member in self.items() if member.report.time_s < oldest_s]:
+            del self[name]
+        long_ago_s = now_s - MEMORY * (now_s - oldest_s)
+        self._seen = {digest: seen for digest, seen in self._seen.items() if seen[1] >= long_ago_s}
+
+    def _free_codes(self) -> list[int]:
+        """Random codes that nobody has, of the shortest table that has enough."""
+        taken = {code for member in self.values() for code in member.codes}
+        free = sorted(set(range(max(16, len(taken) + self.codes_each))) - taken)
+        return [int(code) for code in self._rng.choice(free, self.codes_each, replace=False)]
+
+    @property
+    def kinds(self) -> Tensor:
+        """Index in `KINDS` `[S]`."""
+        return torch.tensor([KINDS.index(member.report.schema.kind) for member in self.values()])
+
+    @property
+    def kpis(self) -> Tensor:
+        """Reports within their ranges `[S, 4]`."""
+        return within_ranges(torch.from_numpy(np.stack([member.report.kpis for member in self.values()])))
+
+    @property
+    def time_s(self) -> Tensor:
+        """Of the latest reports. float64 `[S]`"""
+        return torch.tensor([member.report.time_s for member in self.values()], dtype=torch.float64)
+
+    @property
+    def code_numbers(self) -> Tensor:
+        """`[S, codes of a network]`."""
+        return torch.tensor([member.codes for member in self.values()])
+
+    @property
+    def operators(self) -> Tensor:
+        """Number of the operator `[S]`."""
+        numbers: dict[str, int] = {}
+        names = (member.report.operator or member.report.network for member in self.values())
+        return torch.tensor([numbers.setdefault(name, len(numbers)) for name in names])
+
+    @property
+    def trusts(self) -> Tensor:
+        """Of replayed snapshots 0 `[S]`."""
+        return torch.tensor([0.0 if member.replayed else member.trust for member in self.values()])
+
+    def parameters(self, index: Tensor) -> Tensor:
+        """Of members of one schema `[len(index), P]`."""
+        members = list(self.values())
+        return torch.from_numpy(np.stack([members[number].report.parameters for number in index.tolist()]))
+
+    def by_sizes(self, index: Tensor) -> dict[tuple[int, ...], Tensor]:
+        """Which of the members in `index` have networks of which sizes."""
+        members, found = list(self.values()), dict[tuple[int, ...], list[int]]()
+        for number in index.tolist():
+            found.setdefault(members[number].report.schema.sizes, []).append(number)
+        return {sizes: torch.tensor(numbers) for sizes, numbers in found.items()}

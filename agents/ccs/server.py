@@ -1,0 +1,110 @@
+"""What servers do with residuals: take them on trial, take them back, stop where it does not pay.
+
+Letters: B replicas, S servers; the rest in `agents.ccs.layout`. Everything is for all servers of all replicas at once.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+
+class Acceptance:
+    """Keeps a residual only if the PRR of the intervals after it is not much below that of as many before.
+
+    Args:
+        horizon: Intervals of a trial, and before it.
+        margin: How much PRR may fall.
+
+    Attributes:
+        tried: Trials that ended, and how many of them were rejected.
+    """
+
+    def __init__(self, horizon: int = 5, margin: float = 0.03) -> None:
+        self.horizon, self.margin = horizon, margin
+        self.tried, self.rejected = 0, 0
+        self._counts: deque[tuple[NDArray, NDArray]] = deque(maxlen=horizon)
+        self._trial: tuple[Tensor, NDArray, NDArray] | None = None
+        self._left = 0
+
+    def apply(self, delta: Tensor) -> None:
+        """Residuals have been added to last layers; a trial that is still going on ends without a verdict.
+
+        Args:
+            delta: 0 where there is none. `[B, S, H, A]`
+        """
+        given = (delta != 0).any(-1).any(-1).numpy()
+        self._trial = (delta, given, self._prr()) if self._counts else None
+        self._left = self.horizon
+        self._counts.clear()
+
+    def observe(self, attempts: ArrayLike, received: ArrayLike) -> Tensor | None:
+        """Counts of an interval `[B, S]`; what to add to the last layers now `[B, S, H, A]`, None: nothing."""
+        self._counts.append((np.asarray(attempts, float), np.asarray(received, float)))
+        self._left -= 1
+        if self._trial is None or self._left > 0:
+            return None
+        delta, given, before = self._trial
+        self._trial = None
+        worse = given & (self._prr() < before - self.margin)  # never where one of them is unknown
+        self.tried += int(given.sum())
+        self.rejected += int(worse.sum())
+        return torch.where(torch.from_numpy(worse)[..., None, None], -delta, 0.0) if worse.any() else None
+
+    def _prr(self) -> NDArray[np.float64]:
+        """Over the intervals kept; not a number without attempts `[B, S]`."""
+        attempts, received = (sum(each) for each in zip(*self._counts))
+        return np.divide(received, attempts, out=np.full(np.shape(attempts), np.nan), where=np.asarray(attempts) > 0)
+
+
+class FairnessFloor:
+    """Freezes coordination for networks that fare worse with it than their own record without it.
+
+    The record is the PRR of the latest intervals without coordination, at most as many as the window: before the first
+    residual, or while frozen. A network without a record is never frozen, so begin with some intervals of its own.
+
+    Args:
+        shape: B, S.
+        loss: Share of the record that may be lost.
+        intervals: Of the window, and of a freeze.
+    """
+
+    def __init__(self, shape: tuple[int, int], loss: float = 0.05, intervals: int = 20) -> None:
+        self.loss, self.intervals = loss, intervals
+        self._alone = np.full((intervals, 2, *shape), np.nan)
+        self._together = self._alone.copy()
+        self._frozen = np.zeros(shape, dtype=np.int64)
+
+    @property
+    def allowed(self) -> NDArray[np.bool_]:
+        """Which networks may take residuals `[B, S]`."""
+        return self._frozen == 0
+
+    def observe(self, attempts: ArrayLike, received: ArrayLike, coordinated: ArrayLike) -> None:
+        """Counts of an interval, and which networks were under coordination in it, all `[B, S]`."""
+        counts = np.stack([np.asarray(attempts, float), np.asarray(received, float)])
+        together = np.asarray(coordinated, bool) & self.allowed
+        for window, mine in ((self._alone, ~together), (self._together, together)):
+            rolled = np.concatenate([window[1:], counts[None]])
+            window[:] = np.where(mine, rolled, window)
+        self._frozen = np.maximum(self._frozen - 1, 0)
+        full = ~np.isnan(self._together[:, 0]).any(0)
+        losing = full & (_ratio(self._together) < (1.0 - self.loss) * _ratio(self._alone))
+        self._frozen[losing] = self.intervals
+        self._together[:, :, losing] = np.nan
+
+
+def participants(shape: tuple[int, int], share: float, generator: np.random.Generator) -> NDArray[np.bool_]:
+    """A random `share` of the networks of every replica, at least one `[B, S]`."""
+    count = max(1, round(share * shape[1]))
+    return generator.random(shape).argsort(-1).argsort(-1) < count
+
+
+def _ratio(window: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Received over attempts of the intervals that there are; not a number where there are none."""
+    attempts, received = np.nansum(window, axis=0)
+    return np.divide(received, attempts, out=np.full(attempts.shape, np.nan), where=attempts > 0)

@@ -1,0 +1,75 @@
+"""Reports and residuals: as bytes and back, and what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from agents.ccs.compression import packed, unpacked
+from agents.ccs.kpis import kpis
+from agents.ccs.records import Report, Residual
+from agents.lns.network import Schema
+
+SCHEMA = Schema((40, 8, 48), "pg")
+
+
+@pytest.fixture
+def report() -> Report:
+    parameters = np.random.default_rng(0).normal(size=SCHEMA.size).astype(np.float32)
+    return Report("north", 3, 900.0, SCHEMA, parameters, np.array([0.7, 0.5, 0.6, 0.6], np.float32), "city")
+
+
+def test_bytes_and_back(report) -> None:
+    again = Report.from_bytes(report.to_bytes())
+    about = again.network, again.round, again.time_s, again.schema, again.operator
+    assert about == ("north", 3, 900.0, SCHEMA, "city")
+    assert (again.parameters == report.parameters).all() and (again.kpis == report.kpis).all()
+    residual = Residual("north", 7, 3, np.ones((9, 48), np.float32))
+    back = Residual.from_bytes(residual.to_bytes())
+    assert (back.network, back.round, back.report_round) == ("north", 7, 3)
+    assert (back.delta == residual.delta).all()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "share", "largest", "error"),
+    [("float16", 0.5, 0.51, 1e-3), ("int8", 0.5, 0.27, 0.02), ("top", 0.5, 0.30, 0.7), ("top", 0.1, 0.10, 2.0)],
+)
+def test_compressed_reports_are_smaller_and_close(encoding, share, largest, error, report) -> None:
+    schema = Schema()
+    parameters = np.random.default_rng(1).normal(size=schema.size).astype(np.float32)
+    report = replace(report, schema=schema, parameters=parameters)
+    data = report.to_bytes(encoding, share)
+    assert len(data) < largest * len(report.to_bytes())
+    assert np.abs(Report.from_bytes(data).parameters - parameters).max() < error
+
+
+def test_the_largest_weights_are_kept() -> None:
+    parameters = np.array([3.0, -1.0, 0.5, -4.0, 0.0], np.float32)
+    assert unpacked(packed(parameters, "top", 0.4), 5).tolist() == [3.0, 0.0, 0.0, -4.0, 0.0]
+    with pytest.raises(ValueError, match="encoding = 'int4'"):
+        packed(parameters, "int4")
+
+
+def test_malformed_reports_are_refused(report) -> None:
+    with pytest.raises(ValueError, match=r"report of north: parameters: is float32 \[719\]; expected float32 \[760\]"):
+        replace(report, parameters=report.parameters[:719])
+    broken = report.parameters.copy()
+    broken[5] = np.nan
+    with pytest.raises(ValueError, match="parameters: 1 numbers are not finite"):
+        replace(report, parameters=broken)
+    with pytest.raises(ValueError, match="kpis: 1 numbers are not finite"):
+        replace(report, kpis=np.array([0, 0, np.inf, 0], np.float32))
+    with pytest.raises(ValueError, match="no name"):
+        replace(report, network="")
+    for data in (b"", b"nonsense" * 9, report.to_bytes()[:-5], Residual("a", 1, 1, np.ones((2, 2), "f4")).to_bytes()):
+        with pytest.raises(ValueError, match="no report of ccs-record-1, or a damaged one"):
+            Report.from_bytes(data)
+
+
+def test_summaries_by_hand() -> None:
+    found = kpis([100, 0, 100], [50, 0, 0], [2500.0, 0.0, 2500.0], [40, 0, 0])
+    np.testing.assert_allclose(found[0], [0.5, 62.5 / 50, 2.5 / 2, 0.5 - 0.1])
+    np.testing.assert_allclose(found[1], [1.0, 0.0, 0.5, 1.0])
+    np.testing.assert_allclose(found[2], [0.0, 50.0, 2.0, -0.1], rtol=1e-6)

@@ -1,0 +1,75 @@
+"""What servers do with residuals: trials, floors, participation."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from agents.ccs.server import Acceptance, FairnessFloor, participants
+
+FULL = np.full((1, 2), 100.0)
+
+
+def test_a_residual_that_hurts_is_taken_back_and_only_that() -> None:
+    trial, delta = Acceptance(horizon=2, margin=0.03), torch.ones(1, 2, 3, 4)
+    for _ in range(2):
+        assert trial.observe(FULL, np.array([[80.0, 80.0]])) is None
+    trial.apply(delta)
+    assert trial.observe(FULL, np.array([[70.0, 78.0]])) is None
+    undo = trial.observe(FULL, np.array([[70.0, 78.0]]))
+    assert undo is not None
+    assert torch.equal(undo[0, 0], -delta[0, 0]) and not undo[0, 1].any()
+    assert (trial.tried, trial.rejected) == (2, 1)
+    assert trial.observe(FULL, np.array([[0.0, 0.0]])) is None
+
+
+def test_without_a_past_or_a_residual_there_is_no_verdict() -> None:
+    trial = Acceptance(horizon=1)
+    trial.apply(torch.ones(1, 2, 3, 4))
+    assert trial.observe(FULL, 0.0 * FULL) is None
+    trial.observe(FULL, FULL)
+    trial.apply(torch.zeros(1, 2, 3, 4))
+    assert trial.observe(FULL, 0.0 * FULL) is None
+    silent = Acceptance(horizon=1)
+    silent.observe(FULL, FULL)
+    silent.apply(torch.ones(1, 2, 3, 4))
+    assert silent.observe(0.0 * FULL, 0.0 * FULL) is None
+
+
+def test_the_floor_freezes_who_loses_and_lets_it_try_again() -> None:
+    floor, none, both = FairnessFloor((1, 2), loss=0.05, intervals=3), np.zeros((1, 2)), np.ones((1, 2))
+    for _ in range(3):
+        floor.observe(FULL, np.array([[80.0, 80.0]]), none)
+    history = []
+    for _ in range(7):
+        floor.observe(FULL, np.array([[75.0, 77.0]]), both)
+        history.append(floor.allowed[0].tolist())
+    assert [allowed for allowed, _ in history] == [True, True, False, False, False, True, True]
+    assert all(allowed for _, allowed in history)
+
+
+def test_the_record_of_a_frozen_network_is_renewed() -> None:
+    floor = FairnessFloor((1, 1), intervals=2)
+    attempts = np.array([[100.0]])
+    for received, coordinated in ((90, 0), (90, 0), (50, 1), (50, 1)):
+        floor.observe(attempts, np.array([[received]]), np.array([[coordinated]]))
+    assert not floor.allowed.any()
+    for _ in range(2):  # frozen: it is as bad alone by now
+        floor.observe(attempts, np.array([[50]]), np.array([[1]]))
+    for _ in range(6):
+        floor.observe(attempts, np.array([[49]]), np.array([[1]]))
+        assert floor.allowed.all()
+
+
+def test_no_record_no_freeze() -> None:
+    floor = FairnessFloor((1, 1), intervals=2)
+    for received in (90, 50, 10, 0, 0):
+        floor.observe(np.array([[100]]), np.array([[received]]), np.array([[1]]))
+    assert floor.allowed.all()
+
+
+def test_half_of_the_networks_take_part() -> None:
+    chosen = participants((50, 4), 0.5, np.random.default_rng(0))
+    assert (chosen.sum(-1) == 2).all()
+    assert (chosen.mean(0) > 0.2).all()
+    assert participants((3, 2), 0.01, np.random.default_rng(0)).sum(-1).tolist() == [1, 1, 1]

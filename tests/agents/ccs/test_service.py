@@ -1,0 +1,153 @@
+"""The service online: who is answered, how, and what it does not fall for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from agents.ccs.codes import codes
+from agents.ccs.coordinator import Coordinator, Design
+from agents.ccs.records import Report
+from agents.ccs.rounds import coordinated
+from agents.ccs.safeguards import Safeguards
+from agents.ccs.service import Service
+from agents.lns.network import Schema, initial
+
+BAD = np.array([0.5, 1.0, 1.0, 0.4], np.float32)
+PLAIN = Safeguards(congestion=None)
+
+
+def report(name: str, seed: int, number: int = 0, **given) -> Report:
+    schema = given.pop("schema", Schema(kind="pg"))
+    parameters = initial(schema, [np.random.default_rng(seed)])[0].numpy()
+    return Report(
+        name, number, given.pop("time_s", 300.0 * number), schema, parameters, given.pop("kpis", BAD), **given
+    )
+
+
+def by_name(service: Service, reports: list[Report], now_s: float) -> dict[str, np.ndarray]:
+    return {residual.network: residual.delta for residual in service.round(reports, now_s).residuals}
+
+
+def test_answers_are_those_of_a_round_of_arrays(coordinator) -> None:
+    service, reports = Service(coordinator, 0, PLAIN), [report(name, seed) for seed, name in enumerate("abc")]
+    found = service.round(reports, 0.0)
+    assert [residual.network for residual in found.residuals] == ["a", "b", "c"]
+    assert not found.refused
+    numbers = service.members.code_numbers
+    assert len(numbers.unique()) == 3
+    expected = coordinated(
+        coordinator,
+        torch.from_numpy(np.stack([each.parameters for each in reports]))[None],
+        torch.ones(1, 3, dtype=torch.int64),
+        torch.from_numpy(BAD).expand(1, 3, 4),
+        codes(16)[numbers].expand(-1, 4, -1)[None],
+    )
+    for residual, delta in zip(found.residuals, expected[0]):
+        np.testing.assert_allclose(residual.delta, delta.numpy(), rtol=1e-4, atol=1e-6)
+
+
+def test_same_seed_same_answers(coordinator) -> None:
+    reports = [report(name, seed) for seed, name in enumerate("abc")]
+    first, again = (by_name(Service(coordinator, 4), reports, 0.0) for _ in range(2))
+    assert all((first[name] == again[name]).all() for name in first)
+
+
+def test_networks_of_other_architectures_take_part(coordinator) -> None:
+    small = Schema((40, 32, 48), "dqn")
+    found = by_name(Service(coordinator, 0, PLAIN), [report("a", 0), report("b", 1, schema=small)], 0.0)
+    assert found["a"].shape == (129, 48) and found["b"].shape == (33, 48)
+    assert found["a"].any() and found["b"].any()
+
+
+def test_stale_and_foreign_reports_are_refused_and_the_others_answered(coordinator) -> None:
+    service = Service(coordinator, 0)
+    service.round([report("a", 0, 5, time_s=0.0)], 0.0)
+    found = service.round(
+        [
+            report("a", 1, 5, time_s=300.0),
+            report("old", 2, time_s=-1600.0),
+            report("future", 2, time_s=900.0),
+            report("wide", 2, schema=Schema((41, 8, 48))),
+            report("good", 3, time_s=300.0),
+        ],
+        300.0,
+    )
+    assert [residual.network for residual in found.residuals] == ["good"]
+    assert found.refused["a"] == "report of a: round 5 is not after 5, the last one"
+    assert "its age is 1900 s; expected from -60 to 1800 s" in found.refused["old"]
+    assert "its age is -600 s" in found.refused["future"]
+    assert "sizes (41, 8, 48) do not have 40 features and 48 actions" in found.refused["wide"]
+    with pytest.raises(ValueError, match="760 parameters; at most 100"):
+        small = report("b", 0, schema=Schema((40, 8, 48)))
+        Service(coordinator, 0, Safeguards(max_parameters=100)).receive(small, 0.0)
+
+
+def test_who_does_not_report_still_counts_and_is_forgotten_at_last(coordinator) -> None:
+    service = Service(coordinator, 0, PLAIN)
+    service.round([report("a", 0), report("b", 0)], 0.0)
+    kept = service.members["a"].codes
+    assert by_name(service, [report("a", 1, 1)], 300.0)["a"].any()
+    assert service.members["a"].codes == kept
+    assert not by_name(service, [report("a", 2, 8)], 2400.0)["a"].any()
+    assert list(service.members) == ["a"]
+
+
+def test_older_snapshots_move_less(coordinator) -> None:
+    loose = replace(PLAIN, clip=1e9)
+    now = by_name(Service(coordinator, 0, loose), [report("a", 0), report("b", 1)], 0.0)
+    late = by_name(Service(coordinator, 0, loose), [report("a", 0), report("b", 1)], 600.0)
+    np.testing.assert_allclose(late["a"], np.exp(-1.0) * now["a"], rtol=1e-3, atol=1e-6)
+
+
+def test_calm_air_is_left_alone_and_one_liar_does_not_decide(coordinator) -> None:
+    good, lie = np.array([0.95, 0.3, 0.55, 0.9], np.float32), np.array([1000.0, 0, 0, 0], np.float32)
+    calm = by_name(Service(coordinator, 0), [report("a", 0, kpis=good), report("b", 1, kpis=good)], 0.0)
+    assert not calm["a"].any()
+    lied = by_name(Service(coordinator, 0), [report("a", 0), report("b", 1, kpis=lie)], 0.0)
+    honest = by_name(Service(coordinator, 0), [report("a", 0), report("b", 1)], 0.0)
+    assert (lied["a"] == honest["a"]).all()
+    assert np.abs(lied["b"]).sum() < 0.5 * np.abs(honest["b"]).sum()
+
+
+def test_replayed_snapshots_count_for_nobody(coordinator) -> None:
+    service = Service(coordinator, 0, replace(PLAIN, jump=None))
+    service.round([report("a", 0), report("b", 1)], 0.0)
+    service.round([report("a", 2, 1), report("b", 1, 1)], 300.0)  # b learnt nothing: no replay
+    assert not service.members["b"].replayed
+    service.round([report("a", 3, 2), report("b", 0, 2)], 600.0)  # what a sent first
+    assert service.members["b"].replayed
+    assert service.members.trusts.tolist() == [1.0, 0.0]
+    service.round([report("a", 4, 3), report("b", 0, 3)], 900.0)
+    assert service.members["b"].replayed
+    service.round([report("a", 5, 4), report("b", 6, 4)], 1200.0)
+    assert not service.members["b"].replayed
+
+
+def test_a_sudden_change_costs_trust(coordinator) -> None:
+    service = Service(coordinator, 0, Safeguards(jump=0.01))
+    same = report("a", 0)
+    service.round([same], 0.0)
+    service.round([replace(same, round=1, time_s=300.0, parameters=1.001 * same.parameters)], 300.0)
+    assert service.members["a"].trust == 1.0
+    loud = 30.0 * report("a", 9).parameters
+    service.round([replace(same, round=2, time_s=600.0, parameters=loud)], 600.0)
+    assert service.members["a"].trust < 0.2
+
+
+def test_many_networks_of_one_operator_count_as_one(coordinator) -> None:
+    service = Service(coordinator, 0)
+    sybils = [report(f"s{i}", i, operator="mallory") for i in range(4)]
+    service.round([report("a", 10), *sybils], 0.0)
+    view = service._view(service._logits(), service.members.kinds, torch.ones(5))
+    assert view.weights[0].tolist() == [1.0, 0.25, 0.25, 0.25, 0.25]
+
+
+def test_codes_of_groups_and_of_many_networks_differ(probes) -> None:
+    torch.manual_seed(0)
+    service = Service(Coordinator(probes, Design(code_scope="group")), 0)
+    service.round([report(f"n{i}", i, schema=Schema((40, 4, 48))) for i in range(9)], 0.0)
+    assert len(service.members.code_numbers.unique()) == 36
