@@ -72,7 +72,7 @@ class Groups:
         rows = self.networks * self.groups
         flat = self.row + rows * np.arange(len(values))[:, None]
         summed = np.bincount(flat.ravel(), np.asarray(values, np.float64).ravel(), rows * len(values))
-        return summed.reshape(len(values), self.networks, self.groups)
+        return np.asarray(summed, np.float64).reshape(len(values), self.networks, self.groups)
 
     def means(self, values: NDArray) -> NDArray[np.float64]:
         """Means over the nodes of each group. `[B, N, ...]` -> `[B, S, Q, ...]`"""
