@@ -59,7 +59,7 @@ class Play:
         observations, rewards, _, _, infos = self.env.step_array(flat)
         seen, earned = self._by_network(observations), self._by_network(rewards)
         self.book.add(self.env.game, earned)
-        weights = (self._by_network(infos["attempts"]) > 0).astype(np.float64)
+        weights = self._by_network(infos["attempts"]).astype(np.float64)
         self.way.learn(self._observations, chosen, earned, weights, seen)
         self.way.after(self.book)
         self._observations = seen

@@ -184,7 +184,7 @@ def test_without_torch_it_says_what_is_needed(tmp_path, monkeypatch):
 def test_scripts_of_packets_say_that_it_is_no_run_of_theirs(invoke):
     for app, arguments in ((compare.app, (CONFIG,)), (sweep.app, ("--config", CONFIG, "--vary", "c=1,2"))):
         result = invoke(app, *arguments)
-        assert result.exit_code == 2 and "is a run on the closed form (energy)" in result.output
+        assert result.exit_code == 2 and "is a run of another kind (energy)" in result.output
     with pytest.raises(ValueError, match="'maac' learns on the closed form"):
         learner_class("maac")
 
