@@ -1,1 +1,63 @@
-"""The coordination service of coexisting learning networks (paper 000)."""
+"""The coordination service (CCS) of coexisting learning networks: from snapshots of policies to residuals.
+
+A network reports its parameters and a summary of how it fares; the service answers with a change of its last layer, so
+that networks which want the same channels come apart. The pieces, in the order in which a round meets them:
+
+    L_k = F_k W_k / tau           logits of network k on public probe observations      `view`, `rounds`
+    p_k, p_-k                     chances of channels, own and the others' pooled       `hypernetwork.behaviour`
+    e_k, C_k (3)                  embedding per kind of learner, context                `encoder`, `hypernetwork`
+    z_k                           latent code, a point on a sphere                      `codes`
+    dL_k = g(ov_k) G(L_k, ...)    wanted shift, times the conflict gate                 `hypernetwork`, `coordinator`
+    dW_k = back(dL_k) (2)         pulled back to the last layer, clipped                `pull_back`, `rounds`
+
+It is trained offline (`training`, on `snapshots`) to raise what a differentiable `proxy` of the air expects, with the
+`objective` (4), (5), over `unroll`ed rounds; online it is frozen (`service`, with `records`, `members`, `safeguards`),
+and servers take residuals on trial (`server`). `rounds.coordinated` is a round for arrays `[M, S, ...]` of worlds.
+
+| paper | name |
+|---|---|
+| theta_k, Delta theta_k | `parameters`, `delta` (last layer, the bias as last row) |
+| P_k (1) | `kpis` |
+| C_k (3), z_k | `context`, `codes` |
+| G (2) | `Coordinator` |
+| alpha, beta, gamma (4) | `Hyperparameters` |
+
+Source: "Coordinating coexisting learning agents in shared spectrum via parameter space complementarity", Eq. (1)-(5)
+and Algorithm 1, which leaves all sizes, inputs and formulas of the mapping open.
+
+Differences:
+
+1. The mapping works on behaviour, not on weights: networks of any architecture are seen through the same probes, and
+   residuals are asked for as shifts of logits. `Design(mapping="raw")` is the literal reading.
+2. Only the last layer moves.
+3. Nothing in the mapping depends on the numbers of channels or networks; codes alone tell equal networks apart. The
+   variants of the study, `encoder="flat"` and `channel_embedding=4`, know channels by number.
+4. A residual is scaled down where networks do not overlap, where reported PRR is high, and where snapshots are old.
+5. The discriminator points into the eight dimensions of the codes; the study padded codes to sixteen.
+"""
+
+from agents.ccs.coordinator import Coordinator, Design
+from agents.ccs.hyperparameters import Hyperparameters
+from agents.ccs.proxy import Proxy
+from agents.ccs.records import Report, Residual
+from agents.ccs.rounds import coordinated
+from agents.ccs.safeguards import Safeguards
+from agents.ccs.service import Service
+from agents.ccs.snapshots import Snapshots
+from agents.ccs.training import Training
+from agents.ccs.worlds import Worlds
+
+__all__ = [
+    "Coordinator",
+    "Design",
+    "Hyperparameters",
+    "Proxy",
+    "Report",
+    "Residual",
+    "Safeguards",
+    "Service",
+    "Snapshots",
+    "Training",
+    "Worlds",
+    "coordinated",
+]

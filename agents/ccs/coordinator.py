@@ -76,23 +76,27 @@ class Coordinator(nn.Module):
     Args:
         probes: Public probe observations, group by group of each pattern. `[n, D]`
         design: What is decided before training.
+        seed: Of the first weights.
     """
 
     probes: Tensor
 
-    def __init__(self, probes: Tensor, design: Design | None = None) -> None:
+    def __init__(self, probes: Tensor, design: Design | None = None, seed: int = 0) -> None:
         super().__init__()
         self.design = design or Design()
         self.layout = self.design.layout
         if probes.dim() != 2 or probes.shape[1] != self.layout.features or len(probes) % self.layout.groups:
             raise ValueError(f"probes have shape {list(probes.shape)}; expected [patterns * groups, features]")
         self.register_buffer("probes", probes)
-        self.hypernetwork: Hypernetwork | RawHypernetwork
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.hypernetwork = self._hypernetwork()
+
+    def _hypernetwork(self) -> Hypernetwork | RawHypernetwork:
         if self.design.mapping == "raw":
-            self.hypernetwork = RawHypernetwork(Schema())
-        else:
-            sizes = self.design.channel_embedding, self.design.width
-            self.hypernetwork = Hypernetwork(self.layout, len(probes), self.design.encoder, *sizes)
+            return RawHypernetwork(Schema())
+        sizes = self.design.channel_embedding, self.design.width
+        return Hypernetwork(self.layout, len(self.probes), self.design.encoder, *sizes)
 
     def forward(self, view: View) -> Tensor:
         """Wanted shifts of logits `[M, S, n, A]`; of the raw mapping residuals relative to the layer `[M, S, H, A]`."""

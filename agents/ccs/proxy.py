@@ -156,30 +156,3 @@ def with_legacy(policy: Tensor, worlds: Worlds) -> Tensor:
     fixed = policy.new_zeros(shape)
     fixed[:, 0, -1] = 1.0 / shape[0]
     return torch.where(worlds.legacy[:, :, None, None, None, None], fixed, policy.unflatten(-1, shape))
-
-
-def optimum(proxy: Proxy, worlds: Worlds, seed: int, *, steps: int = 200, learning_rate: float = 0.15) -> Tensor:
-    """Actions that a local search with everything known finds, a reference rather than a bound.
-
-    Adam on the logits of every (network, group) from one random start, maximising the mean utility; then argmax.
-
-    Args:
-        proxy: What is maximised.
-        worlds: Where; every world is a problem of its own.
-        seed: Of the start; world m starts the same whatever worlds are beside it.
-        steps: Of Adam.
-        learning_rate: Of Adam.
-
-    Returns:
-        Actions, those of legacy networks meaningless. int64 `[M, S, Q]`
-    """
-    channels, offsets, powers = worlds.occupancy.shape[-1], *worlds.link.shape[3:]
-    shape = (*worlds.rate_hz.shape[1:], channels * offsets * powers)
-    starts = [torch.randn(shape, generator=torch.Generator().manual_seed(seed + m)) for m in range(len(worlds))]
-    logits = torch.stack(starts).requires_grad_()
-    adam = torch.optim.Adam([logits], lr=learning_rate)
-    for _ in range(steps):
-        adam.zero_grad()
-        (-proxy(logits.softmax(-1), worlds).utility.mean(1).sum()).backward()
-        adam.step()
-    return logits.detach().argmax(-1)

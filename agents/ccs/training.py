@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from agents.ccs import objective
 from agents.ccs.codes import random_codes
 from agents.ccs.coordinator import Coordinator
+from agents.ccs.hyperparameters import Hyperparameters
 from agents.ccs.layout import random_orders
 from agents.ccs.proxy import Proxy
 from agents.ccs.snapshots import Snapshots, by_mixture
@@ -20,48 +20,6 @@ from agents.maac.training import adam
 
 LEAST_RATE = 0.05
 """Where the cosine ends, as a share of the learning rate."""
-
-
-@dataclass(frozen=True)
-class Hyperparameters:
-    """How a coordinator is trained.
-
-    Attributes:
-        snapshots: Of one mixture in a batch.
-        orders: Random numberings of the channels that each of them is seen in.
-        rounds: That are unrolled.
-        clip: Largest norm of a residual relative to the layer, per round.
-        alpha: Weight of the task.
-        beta: Of diversity, where the air is congested.
-        gamma: Of the discriminator, in the last round.
-        pairs: Whose channels should differ: of `network`s, in the same states, or of all `group`s, in their own.
-        shift_weight: Of squared shifts of logits in the first round; grows by twice itself per round.
-        norm_weight: Of the squared relative norm of all changes.
-        kpi_noise: Deviation of noise on reports.
-        gradient_norm: Largest.
-        discriminator_rate: Learning rate of the discriminator.
-
-    Raises:
-        ValueError: `pairs` is neither.
-    """
-
-    snapshots: int = 10
-    orders: int = 4
-    rounds: int = 2
-    clip: float = 1.0
-    alpha: float = 1.0
-    beta: float = 0.1
-    gamma: float = 0.02
-    pairs: str = "network"
-    shift_weight: float = 3e-4
-    norm_weight: float = 2e-3
-    kpi_noise: float = 0.02
-    gradient_norm: float = 1.0
-    discriminator_rate: float = 1e-3
-
-    def __post_init__(self) -> None:
-        if self.pairs not in ("network", "group"):
-            raise ValueError(f"pairs = {self.pairs!r}: expected network or group")
 
 
 class Training:

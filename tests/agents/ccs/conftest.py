@@ -100,9 +100,14 @@ def probes() -> torch.Tensor:
     return probes_of(make_observations(20, g), 6, Layout(), g)
 
 
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """What tests draw without a generator is the same in every run."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture
 def coordinator(probes: torch.Tensor) -> Coordinator:
-    torch.manual_seed(0)
     return Coordinator(probes)
 
 

@@ -25,7 +25,6 @@ def loud(coordinator: Coordinator) -> Coordinator:
 
 @pytest.fixture
 def ungated(probes) -> Coordinator:
-    torch.manual_seed(1)
     return loud(Coordinator(probes, Design(gate=None)))
 
 
@@ -47,7 +46,6 @@ def test_permuted_channels_get_permuted_messages(ungated, snapshots_of, view_of)
 
 @pytest.mark.parametrize("given", [{"encoder": "flat"}, {"channel_embedding": 4}])
 def test_the_studys_variants_know_channels_by_number(probes, snapshots_of, view_of, given) -> None:
-    torch.manual_seed(1)
     coordinator = loud(Coordinator(probes, Design(gate=None, **given)))
     layout, view = coordinator.layout, view_of(snapshots_of((0, 1), count=3), coordinator)
     order = random_orders(1, 8, torch.Generator().manual_seed(3))[0]
@@ -98,7 +96,6 @@ def test_alike_networks_are_told_apart_by_codes_only(probes, snapshots_of, view_
     object.__setattr__(snapshots, "parameters", same)
     object.__setattr__(snapshots, "kpis", snapshots.kpis[:, :1].expand(-1, 2, -1))
     for scope, apart in (("none", False), ("network", True), ("group", True)):
-        torch.manual_seed(0)
         coordinator = loud(Coordinator(probes, Design(code_scope=scope)))
         message = coordinator(view_of(snapshots, coordinator))
         assert (not torch.allclose(message[:, 0], message[:, 1], **CLOSE)) == apart
@@ -130,6 +127,18 @@ def test_saved_and_loaded_says_the_same(tmp_path: Path, probes, snapshots_of, vi
     (tmp_path / "service.safetensors").write_bytes(b"nothing")
     with pytest.raises(ValueError, match="no coordinator, or a damaged one"):
         Coordinator.load(tmp_path / "service.safetensors")
+
+
+def test_first_weights_follow_from_the_seed_alone(probes) -> None:
+    first = Coordinator(probes, seed=3).state_dict()
+    before = torch.get_rng_state()
+    torch.rand(5)
+    again, other = Coordinator(probes, seed=3).state_dict(), Coordinator(probes, seed=4).state_dict()
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["hypernetwork.trunk.0.weight"], other["hypernetwork.trunk.0.weight"])
+    torch.set_rng_state(before)
+    Coordinator(probes)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_impossible_designs_are_refused(probes) -> None:

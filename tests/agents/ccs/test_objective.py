@@ -41,7 +41,6 @@ def test_diversity_counts_where_the_air_is_congested() -> None:
 
 
 def test_a_discriminator_learns_who_is_who() -> None:
-    torch.manual_seed(0)
     judge = objective.Discriminator(Layout())
     states, code = torch.rand(16, 4, 40), codes(2).expand(16, 2, 8)
     marginals = torch.zeros(16, 2, 4, 8)

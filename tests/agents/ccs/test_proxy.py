@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from agents.ccs.proxy import Proxy, optimum, same_sf
+from agents.ccs.optimum import optimum
+from agents.ccs.proxy import Proxy, same_sf
 from agents.ccs.worlds import Worlds
 
 

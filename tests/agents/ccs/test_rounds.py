@@ -38,7 +38,6 @@ def test_a_scale_of_zero_leaves_a_network_alone(coordinator, snapshots_of, view_
 
 
 def test_the_raw_mapping_moves_the_last_layer_too(probes, snapshots_of, view_of) -> None:
-    torch.manual_seed(0)
     coordinator, snapshots = Coordinator(probes, Design(mapping="raw")), snapshots_of((1, 1), count=2)
     codes = view_of(snapshots, coordinator).codes
     found = coordinated(coordinator, snapshots.parameters, snapshots.kinds, snapshots.kpis, codes)

@@ -147,7 +147,6 @@ def test_many_networks_of_one_operator_count_as_one(coordinator) -> None:
 
 
 def test_codes_of_groups_and_of_many_networks_differ(probes) -> None:
-    torch.manual_seed(0)
     service = Service(Coordinator(probes, Design(code_scope="group")), 0)
     service.round([report(f"n{i}", i, schema=Schema((40, 4, 48))) for i in range(9)], 0.0)
     assert len(service.members.code_numbers.unique()) == 36

@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from agents.ccs.coordinator import Coordinator, Design
+from agents.ccs.hyperparameters import Hyperparameters
 from agents.ccs.layout import random_orders
 from agents.ccs.proxy import Proxy
-from agents.ccs.training import Hyperparameters, Training
+from agents.ccs.training import Training
 from agents.ccs.unroll import own_policies, prepared, unrolled
 from agents.lns.network import Schema, forward, unflatten
 
@@ -21,7 +22,6 @@ SMALL: dict[str, Any] = {"snapshots": 2, "orders": 2}
 @pytest.fixture
 def training_of(probes, snapshots_of):
     def build(design: Design | None = None, mixtures=((1, 1), (0, -1, 1)), **hyper: Any) -> Training:
-        torch.manual_seed(0)
         data = [snapshots_of(kinds, 4) for kinds in mixtures]
         return Training(Coordinator(probes, design), Proxy(), data, 3, Hyperparameters(**(SMALL | hyper)))
 

@@ -1,0 +1,159 @@
+"""Participants that mean harm: what they report instead of the truth; letters in `agents.ccs.layout`.
+
+An attack is a function of what everybody would report. The networks of the attacker are told by their places; what they
+do on the air is theirs to choose, and is no part of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from agents.ccs.coordinator import Coordinator
+from agents.ccs.layout import Layout
+from agents.ccs.objective import task
+from agents.ccs.proxy import Proxy
+from agents.ccs.snapshots import Snapshots
+from agents.ccs.unroll import own_policies, prepared, unrolled
+from agents.lns.network import Schema, flatten, unflatten
+
+
+class Reports(NamedTuple):
+    """What all networks of a world report.
+
+    Attributes:
+        parameters: Flat. `[M, S, P]`
+        kpis: `[M, S, 4]`
+    """
+
+    parameters: Tensor
+    kpis: Tensor
+
+
+@dataclass(frozen=True)
+class Attack:
+    """How the network at place 0 attacks; all others are honest.
+
+    Attributes:
+        falsify: From honest reports, the number of the round and a generator to what place 0 reports: its parameters
+            `[M, P]` and summary `[M, 4]`.
+        sybils: Further participants that report the same as the attacker, with a little noise, and have no nodes.
+        applies: Whether the attacker adds its residual to its own policy.
+    """
+
+    falsify: Callable[[Reports, int, torch.Generator], tuple[Tensor, Tensor]]
+    sybils: int = 0
+    applies: bool = True
+
+    def __call__(self, honest: Reports, round: int, generator: torch.Generator) -> Reports:
+        """What the service is told: place 0 the attacker, sybils at the end `[M, S + sybils, ...]`."""
+        parameters, kpis = self.falsify(honest, round, generator)
+        told = [torch.cat([mine[:, None], rest[:, 1:]], 1) for mine, rest in zip((parameters, kpis), honest)]
+        if not self.sybils:
+            return Reports(*told)
+        more = [mine[:, None].expand(-1, self.sybils, -1) for mine in (parameters, kpis)]
+        more[0] = more[0] * (1.0 + 1e-3 * torch.randn(more[0].shape, generator=generator))
+        return Reports(*(torch.cat(both, 1) for both in zip(told, more)))
+
+
+def noise_of(scale: float) -> Attack:
+    """Random weights, `scale` times as large as the own ones."""
+
+    def falsify(honest: Reports, round: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        own = honest.parameters[:, 0]
+        size = scale * own.square().mean(-1, keepdim=True).sqrt()
+        return size * torch.randn(own.shape, generator=generator), honest.kpis[:, 0]
+
+    return Attack(falsify)
+
+
+def lying(kpis: tuple[float, float, float, float]) -> Attack:
+    """The truth but for the summary."""
+
+    def falsify(honest: Reports, round: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        return honest.parameters[:, 0], torch.tensor(kpis).expand_as(honest.kpis[:, 0])
+
+    return Attack(falsify)
+
+
+def sending(choose: Callable[[Tensor], Tensor], sybils: int = 0, applies: bool = True) -> Attack:
+    """Parameters `[M, P]` chosen by looking at those of all `[M, S, P]`, with the true summary."""
+
+    def falsify(honest: Reports, round: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        return choose(honest.parameters), honest.kpis[:, 0]
+
+    return Attack(falsify, sybils, applies)
+
+
+def drifting(target: Tensor, per_round: float = 0.02) -> Attack:
+    """Slowly from the own policy to another `[P]`, so that no report looks unlike the one before."""
+
+    def falsify(honest: Reports, round: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        return honest.parameters[:, 0].lerp(target, min(1.0, per_round * (round + 1))), honest.kpis[:, 0]
+
+    return Attack(falsify)
+
+
+def optimised(
+    coordinator: Coordinator, proxy: Proxy, world: Snapshots, codes: Tensor, steps: int = 30, rate: float = 0.01
+) -> Tensor:
+    """Parameters of place 0 that make one round worst for the others, by gradient through the frozen service.
+
+    The attacker knows everything: the service, its codes, the others' snapshots and the proxy of the air; and it means
+    what it does on the air to stay as it is.
+
+    Args:
+        coordinator: Frozen.
+        proxy: Of the air.
+        world: What all would report; place 0 and at least one more learn. M rows
+        codes: That the service has given. `[M, L, Q, Z]`
+        steps: Of Adam.
+        rate: Of Adam, relative to the root mean square of the weights.
+
+    Returns:
+        Parameters of place 0, shifted against the honest ones. `[M, P]`
+    """
+    straight = torch.arange(coordinator.layout.channels).expand(len(world), -1)
+    networks, own = world.kinds.shape[1], world.parameters[:, 0]
+    truth = prepared(world, codes, straight, coordinator)
+    honest = own_policies(unrolled(coordinator, truth, 1, clip=0.0)[0].policy, truth.learners, networks).detach()
+    shift = torch.zeros_like(own).requires_grad_()
+    adam = torch.optim.Adam([shift], lr=rate * float(own.square().mean().sqrt()))
+    for _ in range(steps):
+        adam.zero_grad()
+        told = torch.cat([(own + shift)[:, None], world.parameters[:, 1:]], 1)
+        seen = prepared(replace(world, parameters=told), codes, straight, coordinator)
+        acted = own_policies(unrolled(coordinator, seen, 1, clip=1.0)[0].policy, seen.learners, networks)
+        played = torch.cat([honest[:, :1], acted[:, 1:]], 1)
+        harm = task(proxy(played, world.worlds).utility[:, 1:], seen.learners[1:] - 1)
+        (-harm.sum()).backward()
+        adam.step()
+    return (own + shift).detach()
+
+
+def insisting(parameters: Tensor, channel: int, layout: Layout) -> Tensor:
+    """Networks that take one channel whatever they see: where slow drift may lead `[..., P]`."""
+    layers = unflatten(parameters.clone(), Schema())
+    layers.biases[-1].unflatten(-1, (layout.channels, -1))[..., channel, :] += 30.0
+    return flatten(layers)
+
+
+ATTACKS: dict[str, Attack] = {
+    "random": noise_of(1.0),
+    "random_10": noise_of(10.0),
+    "random_100": noise_of(100.0),
+    "copy": sending(lambda parameters: parameters[:, 1]),
+    "mean": sending(lambda parameters: parameters[:, 1:].mean(1)),
+    "zeros": sending(lambda parameters: torch.zeros_like(parameters[:, 0])),
+    "kpi_worst": lying((0.0, 4.0, 2.0, -0.5)),
+    "kpi_best": lying((1.0, 0.0, 0.5, 1.0)),
+    "kpi_absurd": lying((1000.0, 1000.0, 1000.0, 1000.0)),
+    "sybils": sending(lambda parameters: parameters[:, 0], sybils=8),
+    "sybil_copies": sending(lambda parameters: parameters[:, 1], sybils=8),
+    "free_rider": sending(lambda parameters: parameters[:, 0], applies=False),
+}
+"""By name; `drifting` and `optimised` need more than reports."""

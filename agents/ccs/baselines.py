@@ -1,0 +1,87 @@
+"""What the service is compared with: residuals of other origin; letters in `agents.ccs.layout`."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from agents.ccs.proxy import Proxy
+from agents.ccs.pull_back import clipped
+from agents.ccs.rounds import CLIP
+from agents.ccs.snapshots import Snapshots
+from agents.ccs.view import features, last_layer, temperatures
+from agents.lns.network import Schema, unflatten
+
+
+def random_residual(delta: Tensor, generator: torch.Generator) -> Tensor:
+    """Residuals in random directions, each of the same norm as the given one `[..., H, A]`."""
+    drawn = torch.randn(delta.shape, generator=generator)
+    scale = torch.linalg.matrix_norm(delta, keepdim=True) / torch.linalg.matrix_norm(drawn, keepdim=True)
+    return drawn * scale
+
+
+def averaged(parameters: Tensor, kinds: Tensor) -> Tensor:
+    """Federated averaging: the mean over the networks of the same kind and world `[M, S, P]`.
+
+    Args:
+        parameters: `[M, S, P]`
+        kinds: Legacy networks, -1, keep what they have. `[M, S]`
+    """
+    alike = (kinds[:, :, None] == kinds[:, None]).to(parameters.dtype)
+    mean = (alike / alike.sum(-1, keepdim=True)) @ parameters
+    return torch.where((kinds >= 0)[..., None], mean, parameters)
+
+
+def direct(
+    parameters: Tensor,
+    kinds: Tensor,
+    stored: Snapshots,
+    proxy: Proxy,
+    *,
+    steps: int = 100,
+    learning_rate: float = 0.02,
+    norm_weight: float = 0.01,
+    clip: float = CLIP,
+) -> Tensor:
+    """Residuals found for these very networks by gradient on the proxy, over stored snapshots of the same mixture.
+
+    A reference for what a step of the last layer can do: mean utility over the stored worlds, less
+    norm_weight (||dW|| / ||W||)^2, by Adam from 0; only observations and worlds of the stored snapshots are used.
+
+    Args:
+        parameters: Flat. `[M, S, P]`
+        kinds: Of every world those of `stored`, without legacy networks. `[M, S]`
+        stored: R snapshots.
+        proxy: Of the air.
+        steps: Of Adam.
+        learning_rate: Of Adam.
+        norm_weight: Of the squared relative norm.
+        clip: Largest norm of a residual relative to the layer.
+
+    Returns:
+        `[M, S, H, A]`
+
+    Raises:
+        ValueError: another mixture, or legacy networks in it.
+    """
+    if bool((kinds != stored.kinds[0]).any()) or bool((kinds < 0).any()):
+        raise ValueError(
+            f"kinds = {kinds.unique(dim=0).tolist()}: expected {stored.kinds[0].tolist()}, all of learners"
+        )
+    worlds, rows = len(kinds), len(stored)
+    layers = unflatten(parameters, Schema())
+    last, heat = last_layer(layers), temperatures(kinds)[:, None, :, None, None]
+    everyone = stored.observations.transpose(0, 1).flatten(1, 2)  # [S, R Q, D]
+    seen = features(layers, everyone).unflatten(2, (rows, -1)).transpose(1, 2)  # [M, R, S, Q, H]
+    size = last.square().sum((-1, -2))
+    repeated = stored.worlds.rows(torch.arange(rows).repeat(worlds))
+    delta = torch.zeros_like(last).requires_grad_()
+    adam = torch.optim.Adam([delta], lr=learning_rate)
+    for _ in range(steps):
+        adam.zero_grad()
+        policy = (seen @ (last + delta)[:, None] / heat).softmax(-1)
+        utility = proxy(policy.flatten(0, 1), repeated).utility.mean(-1).unflatten(0, (worlds, rows)).mean(-1)
+        penalty = norm_weight * (delta.square().sum((-1, -2)) / size).mean(-1)
+        (penalty - utility).sum().backward()
+        adam.step()
+    return clipped(delta.detach(), last, clip)

@@ -1,0 +1,75 @@
+"""What attackers report, and the bounds of what it can do."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from agents.ccs.attacks import ATTACKS, Reports, drifting, insisting, optimised
+from agents.ccs.layout import Layout
+from agents.ccs.proxy import Proxy
+from agents.ccs.rounds import coordinated
+from agents.lns.network import Schema, forward, unflatten
+
+
+@pytest.fixture
+def honest(snapshots_of) -> Reports:
+    snapshots = snapshots_of((1, 1, 1), count=2)
+    return Reports(snapshots.parameters, snapshots.kpis)
+
+
+@pytest.mark.parametrize("name", sorted(ATTACKS))
+def test_only_the_attacker_lies_and_residuals_of_the_honest_stay_bounded(name, honest, coordinator) -> None:
+    attack = ATTACKS[name]
+    told = attack(honest, 0, torch.Generator().manual_seed(0))
+    count = 3 + attack.sybils
+    assert told.parameters.shape == (2, count, Schema().size) and told.kpis.shape == (2, count, 4)
+    for given, truth in zip(told, honest):
+        assert torch.equal(given[:, 1:3], truth[:, 1:])
+    kinds = torch.ones(2, count, dtype=torch.int64)
+    codes = torch.nn.functional.normalize(torch.randn(2, count, 1, 8), dim=-1).expand(-1, -1, 4, -1)
+    delta = coordinated(coordinator, told.parameters, kinds, told.kpis, codes, clip=0.5)
+    assert torch.isfinite(delta).all()
+    last = torch.linalg.vector_norm(told.parameters[..., -129 * 48 :], dim=-1)
+    assert (torch.linalg.matrix_norm(delta) <= 0.5001 * last + 1e-9).all()
+
+
+def test_what_some_attacks_send(honest) -> None:
+    g = torch.Generator().manual_seed(0)
+    assert torch.equal(ATTACKS["copy"](honest, 0, g).parameters[:, 0], honest.parameters[:, 1])
+    torch.testing.assert_close(ATTACKS["mean"](honest, 0, g).parameters[:, 0], honest.parameters[:, 1:].mean(1))
+    loud = ATTACKS["random_100"](honest, 0, g).parameters[:, 0].square().mean().sqrt()
+    assert loud == pytest.approx(100.0 * honest.parameters[:, 0].square().mean().sqrt().item(), rel=0.02)
+    assert ATTACKS["kpi_absurd"](honest, 0, g).kpis[0, 0].tolist() == [1000.0] * 4
+    assert not ATTACKS["free_rider"].applies
+
+
+def test_drift_is_slow_and_arrives(honest) -> None:
+    target, g = insisting(honest.parameters[0, 0], 3, Layout()), torch.Generator()
+    attack = drifting(target, 0.1)
+    steps = [attack(honest, number, g).parameters[0, 0] for number in range(12)]
+    torch.testing.assert_close(steps[9], target)
+    assert torch.equal(steps[10], steps[11])
+    assert (steps[1] - steps[0]).norm() < 0.11 * (target - honest.parameters[0, 0]).norm()
+    outputs = forward(unflatten(target, Schema()), torch.rand(5, 40))
+    assert (outputs.argmax(-1) // 6 == 3).all()
+
+
+def test_an_optimised_attack_harms_in_the_proxy(coordinator, snapshots_of) -> None:
+    world = snapshots_of((1, 1), count=1)
+    for parameter in coordinator.hypernetwork.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    coordinator.requires_grad_(False)
+    codes = torch.nn.functional.normalize(torch.randn(1, 2, 1, 8), dim=-1).expand(-1, -1, 4, -1)
+
+    def of_victim(told: torch.Tensor) -> float:
+        delta = coordinated(coordinator, told, world.kinds, world.kpis, codes, clip=1.0)
+        layers = unflatten(world.parameters, Schema())
+        moved = torch.cat([layers.weights[-1], layers.biases[-1][..., None, :]], -2)
+        moved[:, 1] += delta[:, 1]
+        layers = type(layers)((*layers.weights[:-1], moved[..., :-1, :]), (*layers.biases[:-1], moved[..., -1, :]))
+        return Proxy()(forward(layers, world.observations).softmax(-1), world.worlds).utility[0, 1].item()
+
+    lied = optimised(coordinator, Proxy(), world, codes, steps=15, rate=0.05)
+    told = torch.cat([lied[:, None], world.parameters[:, 1:]], 1)
+    assert of_victim(told) < of_victim(world.parameters) - 1e-4
