@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from agents.ccs.coordinator import Coordinator
 from agents.ccs.moment import Rounds
-from agents.ccs.snapshots import Snapshots
+from agents.ccs.snapshots import Snapshots, by_mixture
 from agents.lns.hyperparameters import DqnHyperparameters, PolicyGradientHyperparameters
 from agents.maac.threads import threads
 from lora_marl.config import CoexistenceConfig
@@ -34,41 +34,49 @@ FASTER: dict[str, DqnHyperparameters | PolicyGradientHyperparameters] = {
 }
 
 
-def rollouts(
-    vendors: Path, numbers: Sequence[int], count: int, seed: int, *, intervals: int, at: Sequence[int],
-    coordinator: Coordinator | None = None,
-) -> Iterator[Snapshots]:  # fmt: skip
-    """Plays rollouts of two worlds each, one after the other.
+@dataclass(frozen=True)
+class Rollouts:
+    """Rollouts of two worlds each; number i has mixture i, cycled, and depends on (seed, i) alone.
 
-    Args:
-        vendors: Folder of their policies.
+    Attributes:
+        vendors: Folder of trained policies.
         numbers: Vendors that take part; a rollout has one of each kind.
-        count: Rollouts; number i has mixture i, cycled.
-        seed: Of everything; rollout i depends on (seed, i) alone.
+        seed: Of everything.
         intervals: Of a rollout.
         at: After which intervals snapshots are taken.
         coordinator: That takes part; None: independent learners.
-
-    Yields:
-        The snapshots of every rollout, joined over time and worlds.
     """
-    for number in range(count):
-        rng = np.random.default_rng([seed, number])
-        mixture = MIXTURES[number % len(MIXTURES)]
-        chosen = {kind: int(rng.choice(numbers)) for kind in ("pg", "dqn")}
+
+    vendors: Path
+    numbers: Sequence[int]
+    seed: int
+    intervals: int
+    at: Sequence[int]
+    coordinator: Coordinator | None = None
+
+    def play(self, number: int) -> Snapshots:
+        """The snapshots of a rollout, over its worlds and times."""
+        rng = np.random.default_rng([self.seed, number])
+        chosen = {kind: int(rng.choice(self.numbers)) for kind in ("pg", "dqn")}
         pace, slow = int(rng.choice(PACES)), rng.random() < SLOW_SHARE
         seeds = [int(each) for each in rng.integers(2**31, size=WORLDS)]
-        networks = tuple(
-            NetworkConfig.model_validate({"learner": LEARNERS[letter], "vendor": chosen.get(LEARNERS[letter])})
-            for letter in mixture
+        config = CoexistenceConfig(
+            networks=tuple(
+                NetworkConfig.model_validate({"learner": learner, "vendor": chosen.get(learner)})
+                for learner in (LEARNERS[letter] for letter in MIXTURES[number % len(MIXTURES)])
+            ),
+            vendors=self.vendors,
+            intervals=self.intervals,
         )
-        config = CoexistenceConfig(networks=networks, vendors=vendors, intervals=intervals)
         env = parallel_env(
             coexistence=replace(config.build(), load_range=LOADS, moves_s=pace * INTERVAL_S),
-            decider="group", replicas=WORLDS, max_cycles=intervals,
-        )  # fmt: skip
-        rounds = None if coordinator is None else Rounds(coordinator, seeds)
-        way = Recorded(team_of(config, seeds, None if slow else FASTER), at, rounds)
+            decider="group",
+            replicas=WORLDS,
+            max_cycles=self.intervals,
+        )
+        rounds = None if self.coordinator is None else Rounds(self.coordinator, seeds)
+        way = Recorded(team_of(config, seeds, None if slow else FASTER), self.at, rounds)
         with threads(1):
             played(env, way, seeds)
-        yield from way.snapshots
+        (joined,) = by_mixture(way.snapshots).values()
+        return joined

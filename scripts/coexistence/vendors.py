@@ -43,7 +43,7 @@ class NetworksAlone:
         return self.env.reset_array(seeds)[:, None]
 
     def step(self, actions: NDArray[np.int64]) -> tuple[ArrayLike, ArrayLike, ArrayLike]:
-        """A control interval: observations `[B, 1, Q, D]`, rewards and attempts, which are their weights `[B, 1, Q]`."""
+        """A control interval: observations `[B, 1, Q, D]`; rewards, and attempts as their weights `[B, 1, Q]`."""
         observations, rewards, _, _, infos = self.env.step_array(actions[:, 0])
         return observations[:, None], rewards[:, None], infos["attempts"][:, None].astype(np.float64)
 
