@@ -16,6 +16,8 @@ from agents.ccs.codes import random_codes
 from agents.ccs.coordinator import Coordinator
 from agents.ccs.kpis import kpis
 from agents.ccs.layout import Layout, probes_of
+from agents.ccs.optimum import optimum
+from agents.ccs.proxy import Proxy
 from agents.ccs.rounds import coordinated
 from agents.ccs.snapshots import Snapshots
 from agents.ccs.view import KINDS
@@ -94,6 +96,11 @@ class Rounds:
         codes = torch.cat(drawn).expand(-1, -1, groups, -1)
         parameters, kinds, kpi = (torch.from_numpy(p[:, learning]) for p in (now.parameters, now.kinds, now.kpis))
         return coordinated(self._coordinator, parameters, kinds, kpi, codes, clip=self._clip).numpy()
+
+
+def best_actions(facts: Mapping[str, NDArray], seeds: Sequence[int]) -> NDArray[np.int64]:
+    """Actions of all networks that `agents.ccs.optimum` finds for each world, from a start of its own. `[B, S, Q]`"""
+    return optimum(Proxy(), Worlds.of(facts), seeds).numpy()
 
 
 def public_probes(parts: Sequence[Snapshots], patterns: int, seed: int) -> torch.Tensor:

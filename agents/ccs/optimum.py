@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -9,7 +11,9 @@ from agents.ccs.proxy import Proxy
 from agents.ccs.worlds import Worlds
 
 
-def optimum(proxy: Proxy, worlds: Worlds, seed: int, *, steps: int = 200, learning_rate: float = 0.15) -> Tensor:
+def optimum(
+    proxy: Proxy, worlds: Worlds, seeds: Sequence[int], *, steps: int = 200, learning_rate: float = 0.15
+) -> Tensor:
     """Actions that a local search with everything known finds, a reference rather than a bound.
 
     Adam on the logits of every (network, group) from one random start, maximising the mean utility; then argmax.
@@ -17,7 +21,7 @@ def optimum(proxy: Proxy, worlds: Worlds, seed: int, *, steps: int = 200, learni
     Args:
         proxy: What is maximised.
         worlds: Where; every world is a problem of its own.
-        seed: Of the start; world m starts the same whatever worlds are beside it.
+        seeds: Of the start of each world, which is the same whatever worlds are beside it. `[M]`
         steps: Of Adam.
         learning_rate: Of Adam.
 
@@ -26,7 +30,7 @@ def optimum(proxy: Proxy, worlds: Worlds, seed: int, *, steps: int = 200, learni
     """
     channels, offsets, powers = worlds.occupancy.shape[-1], *worlds.link.shape[3:]
     shape = (*worlds.rate_hz.shape[1:], channels * offsets * powers)
-    starts = [torch.randn(shape, generator=torch.Generator().manual_seed(seed + m)) for m in range(len(worlds))]
+    starts = [torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
     logits = torch.stack(starts).requires_grad_()
     adam = torch.optim.Adam([logits], lr=learning_rate)
     for _ in range(steps):

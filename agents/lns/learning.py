@@ -129,6 +129,23 @@ class LearningServers(Servers):
             raise ValueError(f"delta has shape {list(given.shape)}; expected {expected}")
         self.networks["policy"].add(torch.from_numpy(np.array(given)).flatten(0, 1))
 
+    @torch.no_grad()
+    def replace_parameters(self, parameters: ArrayLike) -> None:
+        """Puts others in the place of what was learned, residuals apart; optimiser and target network stay.
+
+        Args:
+            parameters: As they shall act. `[B, S, P]`
+
+        Raises:
+            ValueError: another shape, or not finite.
+        """
+        given, policy = np.asarray(parameters), self.networks["policy"]
+        expected = [*self.shape[:2], self.schema.size]
+        if list(given.shape) != expected or not np.isfinite(given).all():
+            raise ValueError(f"parameters have shape {list(given.shape)}; expected {expected}, finite")
+        change = torch.from_numpy(given).to(self.dtype).flatten(0, 1) - policy.parameters()
+        policy.vectors[:, : self.schema.size] += change
+
     def vendor(self, replica: int, server: int) -> Vendor:
         """What a server has learned, to start others from; `server`: its place, not its number."""
         learner = replica * self.shape[1] + server

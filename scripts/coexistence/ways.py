@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from agents.ccs.coordinator import Coordinator
 from agents.ccs.kpis import kpis
+from agents.ccs.moment import best_actions
 from agents.ccs.records import Report
 from agents.ccs.safeguards import Safeguards
 from agents.ccs.service import Service
@@ -115,7 +116,7 @@ class Serviced(Independent):
         }
         coordinator = Coordinator.load(service if service.is_absolute() else ROOT / service)
         self._services = [Service(coordinator, seed, Safeguards(**careful)) for seed in seeds]
-        self._every = every
+        self._every, self._random = every, [np.random.default_rng(seed) for seed in seeds]
 
     def after(self, book: Book) -> None:
         """See `Way`."""
@@ -133,9 +134,13 @@ class Serviced(Independent):
         for replica, service in enumerate(self._services):
             found = service.round(reported[replica], now_s)
             for residual in found.residuals:
-                deltas[int(residual.network)][replica] = residual.delta
+                deltas[int(residual.network)][replica] = self.changed(replica, residual.delta)
         for place, delta in deltas.items():
             self.team.add(place, delta)
+
+    def changed(self, replica: int, delta: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What a server adds of a residual."""
+        return delta
 
     def _reports(self, summary: NDArray[np.float32], number: int, now_s: float) -> Iterator[list[Report]]:
         """The reports of every replica."""
@@ -146,6 +151,56 @@ class Serviced(Independent):
                 for schema, parameters, places in parts
                 for at, place in enumerate(places)
             ]
+
+
+class Random(Serviced):
+    """The same rounds, whose residuals are replaced by random ones of the same norm."""
+
+    def changed(self, replica: int, delta: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `Serviced`."""
+        drawn = self._random[replica].standard_normal(delta.shape, np.float32)
+        return drawn * (np.linalg.norm(delta) / np.linalg.norm(drawn))
+
+
+class Averaging(Independent):
+    """Federated consensus: networks of one kind take the mean of their parameters.
+
+    Args:
+        team, online: See `Independent`.
+        every: Intervals between two rounds.
+    """
+
+    def __init__(self, team: Team, online: bool = True, every: int = 5) -> None:
+        super().__init__(team, online)
+        self._every = every
+
+    def after(self, book: Book) -> None:
+        """See `Way`."""
+        if len(book) % self._every == 0:
+            for servers, _ in self.team.learners():
+                own = servers.parameters()
+                servers.replace_parameters(np.broadcast_to(own.mean(axis=1, keepdims=True), own.shape))
+
+
+class Optimum(Way):
+    """The actions that a search on the model of the air finds with everything known, anew when anything changes."""
+
+    def __init__(self, seeds: Sequence[int]) -> None:
+        self._seeds = tuple(seeds)
+        self._facts: Mapping[str, NDArray] = {}
+
+    def choose(self, observations: NDArray[np.float32]) -> NDArray:
+        """See `Way`."""
+        facts = self.game.facts()
+        if not self._same(facts):
+            self._facts = facts
+            with threads(1):
+                self._chosen = best_actions(facts, self._seeds)[:, self.game.learning]
+        return self._chosen
+
+    def _same(self, facts: Mapping[str, NDArray]) -> bool:
+        names = ("occupancy", "rate_hz")
+        return bool(self._facts) and all(np.array_equal(facts[name], self._facts[name]) for name in names)
 
 
 class Partition(Way):
@@ -195,6 +250,9 @@ class Hopping(Way):
         return self._weights
 
 
+LEARNING: Mapping[str, type[Independent]] = {
+    "independent": Independent, "ccs": Serviced, "random-residual": Random, "averaging": Averaging
+}  # fmt: skip
 RULES: Mapping[str, Callable[[], Way]] = {
     "static-partition": lambda: Partition(again=False),
     "ranked-partition": lambda: Partition(again=True),
@@ -210,20 +268,21 @@ def way_of(config: TrainConfig, label: str) -> Way:
         ConfigError: an unknown name or parameter.
     """
     spec, coexistence = config.learners[label], coexistence_of(config)
-    known = ("independent", "ccs", *RULES)
+    known = (*LEARNING, "optimum", *RULES)
     if spec.name not in known:
         hint = did_you_mean(spec.name, known)
         raise ConfigError([f"learners.{label}: {spec.name!r} is no way of coordinating networks{hint}"])
-    if spec.name in RULES:
+    if spec.name in RULES or spec.name == "optimum":
         if spec.parameters:
             raise ConfigError([f"learners.{label}.parameters: rules take none"])
-        return RULES[spec.name]()
+        return RULES[spec.name]() if spec.name in RULES else Optimum(config.seeds)
     parameters: dict[str, Any] = {"online": coexistence.online, **spec.parameters}
     team = team_of(coexistence, config.seeds)
     try:
-        if spec.name == "ccs":
+        way = LEARNING[spec.name]
+        if issubclass(way, Serviced):
             path = Path(parameters.pop("service", coexistence.vendors / "service.safetensors"))
-            return Serviced(team, path, config.seeds, **parameters)
-        return Independent(team, **parameters)
+            return way(team, path, config.seeds, **parameters)
+        return way(team, **parameters)
     except (TypeError, ValueError) as error:
         raise ConfigError([f"learners.{label}: {error}"]) from None

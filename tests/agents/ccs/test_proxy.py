@@ -130,13 +130,13 @@ def test_queues_bound_what_is_served(worlds_of, policies_of) -> None:
 def test_optimum_separates_two_networks_on_good_channels(worlds_of, policies_of) -> None:
     worlds = worlds_of(2, 2)
     proxy = Proxy()
-    actions = optimum(proxy, worlds, 0)
+    actions = optimum(proxy, worlds, range(len(worlds)))
     chosen = torch.nn.functional.one_hot(actions, 48).float()
     together = torch.zeros_like(chosen)
     together[..., (int(worlds.occupancy[0].argmin()) * 3) * 2] = 1.0
     assert (proxy(chosen, worlds).utility.mean(1) > proxy(policies_of(2, 2), worlds).utility.mean(1)).all()
     assert proxy(chosen, worlds).utility[0].mean() > 1.1 * proxy(together, worlds).utility[0].mean()
-    alone = optimum(proxy, worlds.rows(torch.tensor([0])), 0)
+    alone = optimum(proxy, worlds.rows(torch.tensor([0])), [0])
     assert alone[0].tolist() == actions[0].tolist()
 
 

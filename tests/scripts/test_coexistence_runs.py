@@ -1,0 +1,155 @@
+"""Runs of coexisting networks by the scripts, as a user starts them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lora_marl.config import CoexistenceConfig, TrainConfig
+from scripts import evaluate, train, train_ccs
+from scripts.coexistence.ledger import SUMS, Ledger, overlap, switches
+from scripts.coexistence.offline import Offline, Pass
+from scripts.coexistence.play import Play
+from scripts.jobs import Job, digest
+
+ROOT = Path(__file__).parents[2]
+SMALL = [
+    *("--set", "name=small", "seeds=[3,4]", "coexistence.intervals=12"),
+    "coexistence.networks=[{learner: pg, nodes: 8}, {learner: uniform, nodes: 5}, {learner: dqn, nodes: 8}]",
+]
+
+
+@pytest.fixture
+def call(invoke: Callable[..., Any], tmp_path: Path) -> Callable[..., Any]:
+    def run(*more: str) -> Any:
+        config = str(ROOT / "configs" / "ccs_two.yaml")
+        return invoke(train.app, "--config", config, "--runs", str(tmp_path), *SMALL, *more)
+
+    return run
+
+
+def small(**others: Any) -> TrainConfig:
+    networks = [{"learner": "pg", "nodes": 8}, {"learner": "dqn", "nodes": 8}]
+    section = {"networks": networks, "intervals": 12} | others
+    learners = {"independent": {}, "ccs": {}, "hopping": {}}
+    return TrainConfig.model_validate({"seeds": [3, 4], "learners": learners, "coexistence": section})
+
+
+def played(config: TrainConfig, label: str) -> list[Ledger]:
+    play = Play.of(config, label)
+    while not play.finished:
+        play.play_next()
+    return play.book.ledgers()
+
+
+def test_a_run_leaves_everything_and_is_judged_again(call: Any, invoke: Any, tmp_path: Path) -> None:
+    result = call("--json", str(tmp_path / "all.json"))
+    assert result.exit_code == 0, result.output
+    for name in ("curves.png", "channels.png", "ccs.npz", "3/ccs/metrics.csv", "4/hopping/metrics.csv"):
+        assert (tmp_path / "small" / name).stat().st_size > 0
+    found = json.loads((tmp_path / "all.json").read_text())
+    prr = {each["learner"]: each["mean"] for each in found if each["metric"] == "prr"}
+    assert set(prr) == {
+        *("independent", "ccs", "independent-all", "static-partition", "ranked-partition", "hopping"),
+    }
+    assert all(0.3 < value < 1.0 for value in prr.values())
+    again = invoke(evaluate.app, str(tmp_path / "small"), "--json", str(tmp_path / "again.json"))
+    assert again.exit_code == 0, again.output
+    judged = json.loads((tmp_path / "again.json").read_text())
+    assert {each["learner"]: each["mean"] for each in judged if each["metric"] == "prr"} == prr
+    assert call().exit_code == 2
+    assert call("--resume").exit_code == 0
+
+
+def test_seeds_are_played_the_same_alone_and_in_company() -> None:
+    both, one = small(), small().model_copy(update={"seeds": (4,)})
+    for label in ("independent", "ccs"):
+        assert np.array_equal(played(both, label)[1].sums, played(one, label)[0].sums)
+
+
+def test_ways_meet_the_same_air() -> None:
+    births = [
+        Play.of(small(), label).env.game.air.scenario.node_xy_m for label in ("independent", "hopping")
+    ]  # fmt: skip
+    assert np.array_equal(*births)
+
+
+def test_the_service_takes_part() -> None:
+    config = small(vendor=5, intervals=20)
+    independent, coordinated = (played(config, label) for label in ("independent", "ccs"))
+    for one, other in zip(independent, coordinated, strict=True):
+        assert np.array_equal(one.sums[:5], other.sums[:5])
+        assert not np.array_equal(one.sums[5:], other.sums[5:])
+
+
+def test_what_is_wrong_is_said_before_anything_is_played(call: Any) -> None:
+    result = call("learners.ccs.parameters={every: 5, clips: 1}")
+    assert result.exit_code == 2 and "learners.ccs" in result.output and "clips" in result.output
+    result = call("learners.guess={}")
+    assert result.exit_code == 2 and "no way of coordinating networks" in result.output
+    result = call("coexistence.vendor=99")
+    assert result.exit_code == 2 and "pg-99.safetensors" in result.output
+    with pytest.raises(ValueError, match="ccs_eu868"):
+        CoexistenceConfig(acknowledgements="downlink").build()
+
+
+def test_a_cell_depends_on_what_is_played() -> None:
+    one, other = small(), small(load=2.0)
+    assert digest(Job(one, "ccs"), 3) == digest(Job(small(), "ccs"), 3)
+    assert digest(Job(one, "ccs"), 3) != digest(Job(other, "ccs"), 3)
+
+
+def test_measures_are_ratios_of_sums() -> None:
+    sums = np.zeros((2, 2, len(SUMS)))
+    sums[:, :, SUMS.index("attempts")] = [[10, 20], [30, 0]]
+    sums[:, :, SUMS.index("received")] = [[5, 20], [15, 0]]
+    sums[:, :, SUMS.index("frames_delivered")] = [[5, 10], [15, 0]]
+    sums[:, :, SUMS.index("energy_mj")] = 15.0
+    airtime_s = np.zeros((2, 2, 3))
+    airtime_s[0, :, 0], airtime_s[1, 0, 1], airtime_s[1, 1, 2] = 1.0, 1.0, 1.0
+    found = Ledger(sums, airtime_s).measures()
+    assert found["prr"] == pytest.approx(40 / 60)
+    assert found["atp"] == pytest.approx(60 / 30)
+    assert found["epn_mj"] == pytest.approx(60 / 30)
+    assert found["overlap"] == pytest.approx(0.5)
+    assert found["switches"] == 1.0
+    assert found["jain"] == pytest.approx((0.5 + 1.0) ** 2 / (2 * (0.25 + 1.0)))
+    assert Ledger(sums, airtime_s).measures([0])["prr"] == 0.5
+    assert np.isnan(overlap(airtime_s[:, :1]))
+    assert switches(airtime_s[:, :1]) == 1.0
+
+
+PASSES = (Pass(2, 10, (5, 10), 6, 2e-3), Pass(1, 10, (10,), 4, 1e-3))
+
+
+def test_the_making_of_a_service_resumes_to_the_same_numbers(tmp_path: Path) -> None:
+    from scripts.progress import counting
+
+    class Stop(Exception):
+        pass
+
+    def stopping(what: str, total: int, unit: str) -> Any:
+        if what == "training, pass 1":
+            raise Stop
+        return counting(what, total, unit)
+
+    def making(folder: Path) -> Offline:
+        return Offline(folder, folder / "work", vendors=1, seen=1, intervals=3, passes=PASSES)
+
+    making(tmp_path / "whole").make(counting)
+    with pytest.raises(Stop):
+        making(tmp_path / "cut").make(stopping)
+    making(tmp_path / "cut").make(counting)
+    for name in ("service", "pg-0", "dqn-0"):
+        files = [tmp_path / folder / f"{name}.safetensors" for folder in ("whole", "cut")]
+        assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_more_vendors_seen_than_there_are(invoke: Any, tmp_path: Path) -> None:
+    result = invoke(train_ccs.app, "--out", str(tmp_path), "--vendors", "2", "--seen", "3")
+    assert result.exit_code == 2 and "--seen" in result.output
