@@ -1,0 +1,161 @@
+"""Coexisting networks: what learning alone loses, and what the coordination service and others win back.
+
+Every seed is a placement, interference and traffic of its own, the same for all ways; policies are of vendors that the
+service has never seen, which are a factor of the tables. Regimes: P policy gradient, D DQN, L legacy. Gains are paired
+by seed and vendor. `optimum` is a local search that knows everything, on a model of the air: a reference, not a bound.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from scripts.claims.claim import Cell, Claim, Column, Numbers, Played, Study
+from scripts.plot_ccs import draw_regimes
+
+UNSEEN = (5, 6, 7)
+LEARNERS = {"P": "pg", "D": "dqn", "L": "uniform"}
+REGIMES = ("PP", "DD", "DP", "PPPP", "DDDD", "DLP")
+WAYS = ("independent", "ccs", "independent-all", "random-residual", "averaging")
+WITHOUT_VENDOR = ("static-partition", "hopping-partition", "ranked-partition", "hopping", "optimum")
+OURS = "our target"
+PAPER = {2: (20, 10, 15), 4: (10, 8, 10), 3: (5, 5, 5)}
+"""Gains that the paper prints for two, four and mixed networks: PRR, EPN, ATP; its air is not published."""
+
+
+def studies() -> list[Study]:
+    """`ccs-dynamic`, `-light`, `-heavy`, `-static`, `-eight` and `-unequal`."""
+    return [
+        _table("ccs-dynamic", "load 1, moving interference", (), _targets),
+        _table("ccs-light", "load 0.25, moving interference", ("coexistence.load=0.25",), _harmless),
+        _table("ccs-heavy", "load 2, moving interference", ("coexistence.load=2",)),
+        _table("ccs-static", "load 1, interference that stays", ("coexistence.interference=static",)),
+    ]
+
+
+def _name(study: str, regime: str, way: str, vendor: int | None) -> str:
+    return f"{study}/{regime}/{way}" + ("" if vendor is None else f"-{vendor}")
+
+
+def _cell(study: str, regime: str, way: str, vendor: int | None, changes: Sequence[str]) -> Cell:
+    networks = ", ".join(f"{{learner: {LEARNERS[letter]}}}" for letter in regime)
+    fixed = (f"coexistence.networks=[{networks}]", f"coexistence.vendor={UNSEEN[0] if vendor is None else vendor}")
+    return Cell(_name(study, regime, way, vendor), "ccs_two.yaml", way, (*fixed, *changes))
+
+
+def _table(
+    study: str, title: str, changes: tuple[str, ...], targets: Callable[[str], list[Claim]] | None = None
+) -> Study:
+    """Table 1's regimes: all ways, vendors that were never seen."""
+    cells = [_cell(study, regime, way, vendor, changes) for regime in REGIMES for way in WAYS for vendor in UNSEEN]
+    cells += [_cell(study, regime, way, None, changes) for regime in REGIMES for way in WITHOUT_VENDOR]
+    claims = [*(targets(study) if targets else []), *(claim for regime in REGIMES for claim in _gains(study, regime))]
+    columns = tuple(
+        Column(name, lambda cell, numbers, read=read: _percent(numbers[cell], read))  # type: ignore[misc]
+        for name, read in _COLUMNS.items()
+    ) + (Column("gain in PRR [%]", partial(_gain_of_cell, study)),)
+    title = f"Coexisting networks, Table 1: {title}, three unseen vendors of each kind"
+    return Study(study, title, tuple(cells), tuple(claims), partial(draw_regimes, study=study), columns)
+
+
+_COLUMNS = {"PRR": "prr", "EPN [mJ]": "epn_mj", "ATP": "atp", "PDR": "pdr", "overlap": "overlap", "Jain": "jain"}
+
+
+def _percent(played: Played, name: str) -> list[float]:
+    return played.extra[name]
+
+
+def _pooled(name: str, count: int) -> Callable[..., list[float]]:
+    """A measure over all cells."""
+    return lambda *played: [value for each in played[:count] for value in each.extra[name]]
+
+
+def _gain(name: str, sign: float) -> Callable[..., list[float]]:
+    """By how much the first half of the cells is better than the second, in percent, paired."""
+
+    def read(*played: Played) -> list[float]:
+        half = len(played) // 2
+        pairs = zip(played[:half], played[half:], strict=True)
+        return [
+            sign * 100.0 * (ours / reference - 1.0)
+            for one, other in pairs
+            for ours, reference in zip(one.extra[name], other.extra[name], strict=True)
+        ]
+
+    return read
+
+
+def _share(*played: Played) -> list[float]:
+    """Of what the optimum gains over independent learners, in percent: ccs, independent (by vendor), optimum."""
+    half = len(played) // 2
+    best = played[-1].extra["prr"]
+    return [
+        100.0 * (ours - alone) / (most - alone)
+        for one, other in zip(played[:half], played[half:-1], strict=True)
+        for ours, alone, most in zip(one.extra["prr"], other.extra["prr"], best, strict=True)
+    ]
+
+
+def _gains(study: str, regime: str) -> list[Claim]:
+    """What the service gains: paper 000, Table 1."""
+    ours, alone = ([_name(study, regime, way, v) for v in UNSEEN] for way in ("ccs", "independent"))
+    names, claims = (*ours, *alone), []
+    paper = PAPER[3 if "L" in regime else len(regime)]
+    for (name, sign), printed in zip((("prr", 1.0), ("epn_mj", -1.0), ("atp", -1.0)), paper, strict=True):
+        read = _gain(name, sign)
+        note = "the paper's air is not published"
+        claims.append(
+            Claim(f"{study}/{regime}/ccs/gain_{name}", names, read, -math.inf, math.inf, float(printed), note)
+        )
+    best = (*names, _name(study, regime, "optimum", None))
+    return [*claims, Claim(f"{study}/{regime}/ccs/share_of_optimum", best, _share, -math.inf, math.inf)]
+
+
+def _targets(study: str) -> list[Claim]:
+    """PRR under the service of two and of four equal learners."""
+    claims = []
+    for size, least in ((2, 0.735), (4, 0.635)):
+        names = tuple(_name(study, letter * size, "ccs", v) for letter in "PD" for v in UNSEEN)
+        claims.append(Claim(f"{study}/equal-{size}/ccs/prr", names, _pooled("prr", len(names)), least, 1.0, None, OURS))
+    for regime in ("DP", "DLP"):
+        ours, alone = ([_name(study, regime, way, v) for v in UNSEEN] for way in ("ccs", "independent"))
+        read = _gain("prr", 1.0)
+        claims.append(Claim(f"{study}/{regime}/ccs/gains", (*ours, *alone), read, 0.0, math.inf, None, OURS))
+    return claims
+
+
+def _harmless(study: str) -> list[Claim]:
+    """The mean gain of the network that gains least, and the worst network and seed."""
+    claims = []
+    for regime in REGIMES:
+        ours, alone = ([_name(study, regime, way, v) for v in UNSEEN] for way in ("ccs", "independent"))
+        names = (*ours, *alone)
+        least = partial(_least_network, networks=len(regime))
+        claims.append(Claim(f"{study}/{regime}/ccs/least_network", names, least, -1.0, math.inf, None, OURS))
+        worst = partial(_worst, networks=len(regime))
+        claims.append(Claim(f"{study}/{regime}/ccs/worst_network_and_seed", names, worst, -math.inf, math.inf))
+    return claims
+
+
+def _network_gains(played: Sequence[Played], networks: int) -> list[list[float]]:
+    """By network, over vendors and seeds. percent"""
+    return [_gain(f"prr_{s}", 1.0)(*played) for s in range(networks)]
+
+
+def _least_network(*played: Played, networks: int) -> list[float]:
+    """Gains of the network whose mean gain is least."""
+    return min(_network_gains(played, networks), key=lambda gains: sum(gains) / len(gains))
+
+
+def _worst(*played: Played, networks: int) -> list[float]:
+    """The least gain of any network, vendor and seed."""
+    return [min(gain for gains in _network_gains(played, networks) for gain in gains)]
+
+
+def _gain_of_cell(study: str, cell: str, numbers: Numbers) -> list[float]:
+    """In PRR over independent learners of the same vendor, or of the first one."""
+    _, regime, way = cell.split("/")
+    vendor = way.rpartition("-")[2]
+    name = _name(study, regime, "independent", int(vendor) if vendor.isdigit() else UNSEEN[0])
+    return _gain("prr", 1.0)(numbers[cell], numbers[name]) if name in numbers else []
