@@ -32,7 +32,7 @@ recipe-%:
 	$(VENV)-$*/bin/python -m pip install --disable-pip-version-check -c constraints.txt torch==2.13.0
 	echo torch==2.13.0 > $(VENV)-$*/torch.txt
 	$(VENV)-$*/bin/python -m pip install --disable-pip-version-check -c $(VENV)-$*/torch.txt -e ".[scripts,test]" $(NEEDS_$*)
-	$(VENV)-$*/bin/python -m pytest -m external tests/adapters tests/scripts/test_recipes.py
+	$(VENV)-$*/bin/python -m pytest -m external tests/adapters tests/scripts/test_parallel.py tests/scripts/test_recipes.py
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
