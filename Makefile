@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 SOURCES := pyproject.toml constraints.txt
 
-.PHONY: demo test conformance lint benchmark reproduce clean
+.PHONY: demo test conformance docs lint benchmark reproduce clean
 
 demo: $(VENV)/.installed-scripts
 	$(BIN)/python scripts/train.py --config $(CONFIG) --resume
@@ -19,6 +19,9 @@ test: lint
 # Environments and their views with the newest versions that were tried; give it a VENV of its own.
 conformance: $(VENV)/.installed-latest
 	$(BIN)/python -m pytest tests/envs tests/views
+
+docs: $(VENV)/.installed-docs
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
 
 # Recipes of other libraries, each in an environment of its own: make recipe-torchrl, recipe-rllib, ...
 NEEDS_torchrl := torchrl==0.14.1
@@ -46,7 +49,7 @@ reproduce: $(VENV)/.installed-scripts
 	$(BIN)/python scripts/reproduce.py --all
 
 clean:
-	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf build dist docs/_build docs/generated .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find lora_marl agents scripts tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -59,6 +62,10 @@ $(VENV)/.installed-scripts: $(SOURCES) | $(BIN)/python
 $(VENV)/.installed-latest: $(SOURCES) constraints-latest.txt | $(BIN)/python
 	$(INSTALL) -e ".[scripts,test]"
 	$(BIN)/python -m pip install --disable-pip-version-check -r constraints-latest.txt
+	touch $@
+
+$(VENV)/.installed-docs: $(SOURCES) | $(BIN)/python
+	$(INSTALL) -e ".[docs]"
 	touch $@
 
 # torch first and alone: what comes after must not choose its version.
