@@ -44,6 +44,17 @@ class Workers:
     address: str | None
 
 
+def checked_workers(count: int, backend: Backend, address: str | None) -> Workers:
+    """Who was asked for on the command line.
+
+    Raises:
+        UsageError: a cluster's address without its backend.
+    """
+    if address is not None and backend is not Backend.ray:
+        raise UsageError(f"--ray-address: {address} needs --backend ray")
+    return Workers(count, backend, address)
+
+
 def in_parallel(function: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], workers: Workers) -> Iterator[Any]:
     """What a function answers to each tuple of arguments, as soon as it is there.
 

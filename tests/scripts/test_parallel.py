@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts import sweep
 from scripts.cli import UsageError
 from scripts.parallel import Backend, Workers, in_parallel
 from tests.scripts.conftest import ROOT
@@ -89,4 +90,24 @@ def test_ray_finds_the_parts_of_another_folder_and_gives_the_same(tmp_path):
         result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
         assert result.returncode == 0, result.stderr
         found.append(json.loads(Path(tmp_path / "out.json").read_text()))
+    assert found[0] == found[1]
+
+
+@pytest.mark.external
+def test_ray_sweeps(invoke, tmp_path):
+    pytest.importorskip("ray", reason="needs the extra ray")
+    small = ("--hours", 0.2, "--set", "scenario.topology.nodes=4", "--seeds", "0,1", "--vary", "eta=0,1")
+    found = []
+    for backend in ("ray", "loky"):
+        common = (
+            "--config",
+            ROOT / "configs" / "journal_fit.yaml",
+            "--learner",
+            "cucb",
+            "--json",
+            tmp_path / "out.json",
+        )
+        result = invoke(sweep.app, *common, *small, "--results", tmp_path / backend, "--backend", backend)
+        assert result.exit_code == 0, result.output
+        found.append(json.loads((tmp_path / "out.json").read_text()))
     assert found[0] == found[1]
