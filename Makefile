@@ -30,6 +30,7 @@ NEEDS_benchmarl := benchmarl==1.5.2
 NEEDS_minari := "minari[create,hdf5]==0.5.4" pillow
 NEEDS_skrl := skrl==2.1.1
 NEEDS_supersuit := supersuit==3.11.0 stable-baselines3==2.9.2
+NEEDS_agilerl := agilerl==2.58.0 peft
 NEEDS_tianshou := tianshou==2.0.1
 
 recipe-%:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from joblib.externals.loky import get_reusable_executor
 
 from scripts import sweep
 from scripts.cli import UsageError
@@ -45,12 +46,14 @@ class Mine(Random):
 
 @pytest.fixture
 def jobs_module(tmp_path, monkeypatch):
+    get_reusable_executor().shutdown(wait=True)  # processes of earlier tests do not know the folder
     (tmp_path / "jobs_of_a_test.py").write_text(MODULE)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(ROOT)]))
     import jobs_of_a_test
 
     yield jobs_of_a_test
+    get_reusable_executor().shutdown(wait=True)
     del sys.modules["jobs_of_a_test"]
 
 
