@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 SOURCES := pyproject.toml constraints.txt
 
-.PHONY: demo test conformance lint benchmark reproduce clean
+.PHONY: demo test conformance docs lint benchmark reproduce clean
 
 demo: $(VENV)/.installed-scripts
 	$(BIN)/python scripts/train.py --config $(CONFIG) --resume
@@ -20,19 +20,25 @@ test: lint
 conformance: $(VENV)/.installed-latest
 	$(BIN)/python -m pytest tests/envs tests/views
 
+docs: $(VENV)/.installed-docs
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
+
 # Recipes of other libraries, each in an environment of its own: make recipe-torchrl, recipe-rllib, ...
 NEEDS_torchrl := torchrl==0.14.1
 NEEDS_rllib := "ray[rllib,tune]==2.60.0" pillow
 NEEDS_benchmarl := benchmarl==1.5.2
 NEEDS_minari := "minari[create,hdf5]==0.5.4" pillow
+NEEDS_skrl := skrl==2.1.1
 NEEDS_supersuit := supersuit==3.11.0 stable-baselines3==2.9.2
+NEEDS_agilerl := agilerl==2.58.0 peft
+NEEDS_tianshou := tianshou==2.0.1
 
 recipe-%:
 	$(PYTHON) -m venv $(VENV)-$*
 	$(VENV)-$*/bin/python -m pip install --disable-pip-version-check -c constraints.txt torch==2.13.0
 	echo torch==2.13.0 > $(VENV)-$*/torch.txt
 	$(VENV)-$*/bin/python -m pip install --disable-pip-version-check -c $(VENV)-$*/torch.txt -e ".[scripts,test]" $(NEEDS_$*)
-	$(VENV)-$*/bin/python -m pytest -m external tests/adapters tests/scripts/test_recipes.py
+	$(VENV)-$*/bin/python -m pytest -m external tests/adapters tests/scripts/test_parallel.py tests/scripts/test_recipes.py
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
@@ -46,7 +52,7 @@ reproduce: $(VENV)/.installed-scripts
 	$(BIN)/python scripts/reproduce.py --all
 
 clean:
-	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf build dist docs/_build docs/generated .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find lora_marl agents scripts tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -59,6 +65,10 @@ $(VENV)/.installed-scripts: $(SOURCES) | $(BIN)/python
 $(VENV)/.installed-latest: $(SOURCES) constraints-latest.txt | $(BIN)/python
 	$(INSTALL) -e ".[scripts,test]"
 	$(BIN)/python -m pip install --disable-pip-version-check -r constraints-latest.txt
+	touch $@
+
+$(VENV)/.installed-docs: $(SOURCES) | $(BIN)/python
+	$(INSTALL) -e ".[docs]"
 	touch $@
 
 # torch first and alone: what comes after must not choose its version.

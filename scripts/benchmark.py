@@ -23,7 +23,7 @@ import typer
 from rich.table import Table
 
 from lora_marl.core.expect.lognormal import Variant
-from scripts import speed, speed_maac, speed_norel, speed_rayleigh, speed_sb3
+from scripts import speed, speed_faces, speed_maac, speed_norel, speed_rayleigh
 from scripts.cli import JsonPath, console, errors, new_app, one_line_errors, write_json
 
 app = new_app()
@@ -184,17 +184,16 @@ def rayleigh(repeats: int) -> list[Line]:
 
 def sb3(quick: bool, repeats: int) -> list[Line]:
     """Stable-Baselines3's rows, and against SuperSuit where it is installed."""
-    rows: Any = {"nodes": 100, "replicas": 32, "steps": 10 if quick else 100, "repeats": repeats}
 
-    def own() -> float:
-        return speed_sb3.rows_steps_per_s(**rows)
+    def rate(face: str) -> float:
+        return speed_faces.steps_per_s(face, steps=10 if quick else 100, repeats=repeats)
 
-    found = [Line("sb3_rows", "Stable-Baselines3, 32 replicas x 100 nodes as rows", "steps/s", 1e4, own)]
-    if find_spec("supersuit"):
-        ratio = Line("sb3_over_supersuit", "the same over SuperSuit's", "ratio", 10,
-                     lambda: own() / speed_sb3.supersuit_steps_per_s(**rows))  # fmt: skip
-        found.append(ratio)
-    return found
+    own, theirs = "Stable-Baselines3's rows", "SuperSuit for Stable-Baselines3"
+    return [
+        Line("sb3_rows", f"{own}, 32 replicas x 100 nodes", "steps/s", 1e4, lambda: rate(own)),
+        *([Line("sb3_over_supersuit", "the same over SuperSuit's", "ratio", 10, lambda: rate(own) / rate(theirs))]
+          if speed_faces.FACES[theirs].installed else []),
+    ]  # fmt: skip
 
 
 def cpu() -> str:

@@ -28,7 +28,7 @@ from scripts.comparison.result import Comparison
 from scripts.comparison.table import for_terminal
 from scripts.comparison.tournament import Played, play_all
 from scripts.jobs import Store
-from scripts.parallel import Backend, Workers
+from scripts.parallel import Backend, checked_workers
 
 app = new_app()
 
@@ -65,14 +65,13 @@ def main(
         changes = [*(set_ or ()), *(text for text in configs if "=" in text)]
         if not paths:
             raise UsageError("name at least one configuration, such as configs/journal_fit.yaml")
-        if ray_address is not None and backend is not Backend.ray:
-            raise UsageError(f"--ray-address: {ray_address} needs --backend ray")
+        workers = checked_workers(jobs, backend, ray_address)
         asked = label_list(learners, "--learners")
         found = lineups(paths, [*changes, *_replaced(seeds, hours)], asked, references=not no_reference)
         _check_baseline(baseline, found)
         for lineup in found:
             lineup.check()
-        played, notes = play_all(found, Store(folder / "jobs", fresh=fresh), Workers(jobs, backend, ray_address))
+        played, notes = play_all(found, Store(folder / "jobs", fresh=fresh), workers)
         comparisons = [
             compared(lineup, own, baseline, said) for lineup, own, said in zip(found, played, notes, strict=True)
         ]

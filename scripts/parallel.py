@@ -1,23 +1,25 @@
-"""Jobs over processes or machines, through joblib: on this machine (loky) or on a Ray cluster.
+"""Jobs over processes or machines: on this machine (joblib's loky) or on a Ray cluster.
 
 A cluster's machines need the same version of this repository installed, and the files that configurations name. Where
-the cluster asks for a token, Ray takes it from its own settings.
+the cluster asks for a token, Ray takes it from its own settings. Ray plays the job of a worker that dies again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from typing import Any
 
-from joblib import Parallel, delayed, parallel_config
+from joblib import Parallel, delayed
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from scripts.cli import UsageError
 
-_ROUND = 4
-"""Ray's backend gives its results all at once, so it is given this many jobs per worker at a time."""
+_RETRIES = 3
+"""How often Ray plays a job again whose worker has died."""
 
 
 class Backend(StrEnum):
@@ -42,6 +44,17 @@ class Workers:
     address: str | None
 
 
+def checked_workers(count: int, backend: Backend, address: str | None) -> Workers:
+    """Who was asked for on the command line.
+
+    Raises:
+        UsageError: a cluster's address without its backend.
+    """
+    if address is not None and backend is not Backend.ray:
+        raise UsageError(f"--ray-address: {address} needs --backend ray")
+    return Workers(count, backend, address)
+
+
 def in_parallel(function: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], workers: Workers) -> Iterator[Any]:
     """What a function answers to each tuple of arguments, as soon as it is there.
 
@@ -51,32 +64,48 @@ def in_parallel(function: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], w
         workers: Who plays.
 
     Raises:
-        UsageError: Ray is not installed, or does not answer.
+        UsageError: Ray is not installed, or does not answer; or a worker has died (on Ray: time and again).
     """
     if not jobs:
         return
+    if workers.backend is Backend.ray:
+        yield from _on_ray(function, jobs, workers)
+        return
     calls = [delayed(function)(*arguments) for arguments in jobs]
-    with ExitStack() as stack:
-        if workers.backend is Backend.loky:
-            yield from Parallel(n_jobs=workers.count, batch_size=1, return_as="generator_unordered")(calls)
-            return
-        stack.enter_context(ray_cluster(workers))
-        stack.enter_context(parallel_config(backend="ray", n_jobs=workers.count))
-        parallel = stack.enter_context(Parallel(batch_size=1))
-        at_once = _ROUND * workers.count
-        for first in range(0, len(calls), at_once):
-            yield from parallel(calls[first : first + at_once])
+    try:
+        yield from Parallel(n_jobs=workers.count, batch_size=1, return_as="generator_unordered")(calls)
+    except TerminatedWorkerError as error:
+        raise _died(error) from None
+
+
+def _on_ray(function: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], workers: Workers) -> Iterator[Any]:
+    with ray_cluster(workers):
+        import ray
+
+        remote, waiting = ray.remote(max_retries=_RETRIES)(function), iter(jobs)
+        running = [remote.remote(*arguments) for arguments in islice(waiting, workers.count)]
+        while running:
+            (done,), running = ray.wait(running)
+            running += [remote.remote(*arguments) for arguments in islice(waiting, 1)]
+            try:
+                yield ray.get(done)
+            except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError) as error:
+                raise _died(error) from None
+
+
+def _died(error: Exception) -> UsageError:
+    why = str(error).splitlines()[0]
+    return UsageError(f"a worker has died ({why}); what was finished is kept, and the same command goes on")
 
 
 def ray_cluster(workers: Workers) -> AbstractContextManager[None]:
-    """Ray, connected and registered with joblib; left again at the end.
+    """Ray, connected; left again at the end.
 
     Raises:
         UsageError: it is not installed, or does not answer.
     """
     try:
         import ray
-        from ray.util.joblib import register_ray
     except ImportError as error:
         raise UsageError(
             f"--backend ray: {error}; it needs the extra `ray`: pip install 'lora_marl[scripts,ray]'"
@@ -90,7 +119,6 @@ def ray_cluster(workers: Workers) -> AbstractContextManager[None]:
             ray.init(log_to_driver=False, logging_level="ERROR", **local)
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise UsageError(f"--ray-address: {address}: {str(error).splitlines()[0]}") from None
-        register_ray()
         try:
             yield
         finally:

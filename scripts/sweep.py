@@ -22,7 +22,6 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from joblib import Parallel, delayed
 from rich.progress import track
 from rich.table import Table
 
@@ -31,6 +30,7 @@ from scripts.experiment import Experiment
 from scripts.front import OBJECTIVES, Front, Tried
 from scripts.jobs import Job, Store, by_replica, curve_of, play, with_seeds
 from scripts.measures import reported
+from scripts.parallel import Backend, Workers, checked_workers, in_parallel
 from scripts.plot_studies import draw_front
 from scripts.report import NAMES, markdown
 
@@ -61,11 +61,14 @@ def main(
     name: Annotated[str | None, typer.Option(help="Of the folder; else config and learner.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Take over nothing from earlier calls.")] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Points played at the same time.")] = 2,
+    backend: Annotated[Backend, typer.Option(help="Processes of this machine, or a Ray cluster.")] = Backend.loky,
+    ray_address: Annotated[str | None, typer.Option(help="Of the cluster; without it, Ray on this machine.")] = None,
     results: Annotated[Path, typer.Option(metavar="DIR", help="Where the results go.")] = Path("results"),
     json: JsonPath = None,
 ) -> None:
     """Plays the grid and reports."""
     with one_line_errors():
+        workers = checked_workers(jobs, backend, ray_address)
         changes = [*(set_ or ()), *(more or ())]
         common = [*changes, *_overrides(config, changes, hours, last_h, seeds)]
         grid = list(grid_of(vary))
@@ -73,7 +76,7 @@ def main(
         folder = results / "sweep" / (name or f"{config.stem}-{learner}".replace(":", "-"))
         tried = [
             Tried(settings, by_seed)
-            for settings, by_seed in zip(grid, played(wanted, folder, jobs=jobs, fresh=fresh), strict=True)
+            for settings, by_seed in zip(grid, played(wanted, folder, workers, fresh=fresh), strict=True)
         ]
         try:
             front = Front.of(tried, _numbers("--weights", weights), _numbers("--scales", scales) if scales else None)
@@ -122,7 +125,7 @@ def job_of(config: Path, learner: str, common: Sequence[str], settings: Settings
     return job
 
 
-def played(wanted: Sequence[Job], folder: Path, *, jobs: int, fresh: bool) -> list[list[dict[str, float]]]:
+def played(wanted: Sequence[Job], folder: Path, workers: Workers, *, fresh: bool) -> list[list[dict[str, float]]]:
     """What is reported of every seed of every job, from disk where an earlier call has finished it."""
     store = Store(folder / "seeds", fresh=fresh)
     states = [store.read(job) for job in wanted]
@@ -131,8 +134,7 @@ def played(wanted: Sequence[Job], folder: Path, *, jobs: int, fresh: bool) -> li
         rest = [seed for seed in job.seeds if seed not in there]
         if rest:
             missing[place] = job if by_replica(job.config) else with_seeds(job, rest)
-    calls = [delayed(play)(place, job) for place, job in missing.items()]
-    answers = Parallel(n_jobs=jobs, batch_size=1, return_as="generator_unordered")(calls)
+    answers = in_parallel(play, list(missing.items()), workers)
     for place, answer in track(answers, "points", total=len(missing), console=errors):
         if isinstance(answer, str):
             raise UsageError(answer)

@@ -28,7 +28,14 @@ LAYERS = {
 """What the modules of a path may import, the standard library and the bare name `lora_marl` (ENVS, version) aside."""
 
 ONLY_IN = {
-    "torch": ("agents/maac", "agents/lns", "agents/ccs", "lora_marl/adapters", "scripts/recipes"),
+    "torch": (
+        "agents/maac",
+        "agents/lns",
+        "agents/ccs",
+        "lora_marl/adapters",
+        "scripts/recipes",
+        "scripts/speed_faces",
+    ),
     "stable_baselines3": ("lora_marl/adapters",),
     "sb3_contrib": ("lora_marl/adapters",),
     "torchrl": ("lora_marl/adapters", "scripts/recipes"),

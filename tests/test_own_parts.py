@@ -6,16 +6,20 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import lora_marl
 from lora_marl.config import load
 from lora_marl.core.presets import conference_network
+from scripts import compare, train_sb3
 
 ROOT = Path(__file__).parents[1]
 
@@ -69,32 +73,39 @@ environment: {name: uplink_v0, parameters: {reward: {delivery: 1, "my_parts:quie
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path) -> Iterator[Path]:
     """What the user wrote."""
     (tmp_path / "my_parts.py").write_text(MODULE)
     (tmp_path / "mine.yaml").write_text(CONFIG)
     (tmp_path / "nodes.csv").write_text("x_m,y_m\n100,0\n0,400\n-250,-250\n700,10\n")
     (tmp_path / "gateways.csv").write_text("x_m,y_m\n0,0\n500,0\n")
-    return tmp_path
+    yield tmp_path
+    sys.modules.pop("my_parts", None)
 
 
-def call(folder: Path, script: str, *arguments: str) -> list[dict[str, Any]]:
-    """The records of a script that is called from the folder, as an installed clone has it."""
-    path = folder / "out.json"
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {
-        "PYTHONPATH": str(ROOT)
-    }
-    command = [sys.executable, str(ROOT / "scripts" / script), *arguments, "--json", str(path)]
-    result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
-    return json.loads(path.read_text())
+@pytest.fixture
+def call(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[dict[str, Any]]]:
+    """The records of a script that is called from the folder; `(script, *arguments)`."""
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(str(folder))
+
+    def run(script: ModuleType, *arguments: str) -> list[dict[str, Any]]:
+        result = CliRunner().invoke(script.app, [*arguments, "--json", "out.json"])
+        assert result.exit_code == 0, result.output
+        return json.loads(Path("out.json").read_text())
+
+    return run
 
 
 def test_a_learner_is_trained_on_a_scenario_of_files(folder: Path) -> None:
     config = load(folder / "mine.yaml")
     scenario = config.scenario.build()
     assert scenario.nodes == 4 and scenario.gateways == 2
-    call(folder, "train.py", "--config", "mine.yaml")
+    # In a process of its own: the script itself finds what lies where it is called.
+    command = [sys.executable, str(ROOT / "scripts" / "train.py"), "--config", "mine.yaml"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
     row = (folder / "runs" / "mine" / "0" / "mine" / "metrics.csv").read_text().splitlines()
     last = dict(zip(row[0].split(","), row[-1].split(","), strict=True))
     used = {name: float(value) for name, value in last.items() if name.startswith("sent_sf")}
@@ -102,17 +113,17 @@ def test_a_learner_is_trained_on_a_scenario_of_files(folder: Path) -> None:
     assert not any(used.values())
 
 
-def test_a_learner_is_compared(folder: Path) -> None:
+def test_a_learner_is_compared(call: Callable[..., Any]) -> None:
     arguments = ("mine.yaml", "--learners", "my_parts:Lazy", "--no-reference", "--jobs", "1", "--hours", "0.2")
-    found = {record["learner"] for record in call(folder, "compare.py", *arguments)}
+    found = {record["learner"] for record in call(compare, *arguments)}
     assert {"mine", "my_parts:Lazy", "random"} <= found
 
 
 @pytest.mark.skipif(not find_spec("sb3_contrib"), reason="needs the extra sb3")
-def test_a_policy_is_trained_on_a_reward_term(folder: Path) -> None:
+def test_a_policy_is_trained_on_a_reward_term(call: Callable[..., Any]) -> None:
     tiny = ("--steps", "40", "--held-out", "1", "--replicas", "1", "--hyper", "n_steps=10", "--hyper", "batch_size=10")
-    records = call(folder, "train_sb3.py", "uplink_v0", "--config", "mine.yaml", *tiny)
-    settings = json.loads((folder / "runs" / "sb3" / "policy" / "policy.json").read_text())["settings"]
+    records = call(train_sb3, "uplink_v0", "--config", "mine.yaml", *tiny)
+    settings = json.loads(Path("runs/sb3/policy/policy.json").read_text())["settings"]
     assert settings["reward"] == {"delivery": 1, "my_parts:quiet": 0.5}
     assert np.isfinite(records[0]["reward"])
 

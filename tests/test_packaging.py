@@ -57,7 +57,7 @@ def test_constraints_pin_what_is_installed_by_the_make_targets() -> None:
     lines = [line for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines() if line[:1] != "#"]
     assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in lines)
     pinned = {line.split("==")[0].lower().replace("_", "-") for line in lines}
-    assert requirements("scripts", "test", "dev", "sb3") <= pinned
+    assert requirements("scripts", "test", "dev", "sb3", "docs") <= pinned
     assert "torch==2.13.0" in lines
 
 
@@ -90,6 +90,7 @@ def test_ci_runs_the_test_command() -> None:
     assert os.access(script, os.X_OK)
     assert "make test" in script.read_text(encoding="utf-8")
     assert "make conformance" in script.read_text(encoding="utf-8")
+    assert "make docs" in script.read_text(encoding="utf-8")
 
 
 def test_environments_by_name() -> None:

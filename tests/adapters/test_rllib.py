@@ -49,8 +49,9 @@ def test_what_is_registered_can_be_made(name: str) -> None:
     creator = _global_registry.get(ENV_CREATOR, register(name))
     made = creator({**SETTINGS[name], "max_cycles": 9, "masked": True})
     assert made.env.max_cycles == 9
-    assert set(made.get_observation_space("node_0").keys()) == {"observations", "action_mask"}
-    assert made.get_action_space("node_0") is not made.get_action_space("node_1")
+    first, second = made.possible_agents[:2]
+    assert set(made.get_observation_space(first).keys()) == {"observations", "action_mask"}
+    assert made.get_action_space(first) is not made.get_action_space(second)
 
 
 def test_one_policy_for_all() -> None:

@@ -39,13 +39,13 @@ def test_it_shows_what_the_arrays_say(name: str, settings: dict[str, Any]) -> No
     seen, expected = env.reset(), arrays.reset_array([4, 5, 6])
     rng = np.random.default_rng(0)
     for step in range(LENGTH):
-        assert np.array_equal(seen["node", "observation"], expected)
-        assert np.array_equal(seen["node", "action_mask"], arrays.mask_array())
+        assert np.array_equal(seen[env.group, "observation"], expected)
+        assert np.array_equal(seen[env.group, "action_mask"], arrays.mask_array())
         assert np.array_equal(seen["state"], arrays.state_array())
         actions = random_actions(arrays, rng)
-        after = env.step(seen.set(("node", "action"), torch.as_tensor(actions)))["next"]
+        after = env.step(seen.set((env.group, "action"), torch.as_tensor(actions)))["next"]
         expected, rewards, _, truncations, _ = arrays.step_array(actions)
-        np.testing.assert_allclose(after["node", "reward"][..., 0], rewards, rtol=1e-6)
+        np.testing.assert_allclose(after[env.group, "reward"][..., 0], rewards, rtol=1e-6)
         assert after["done"].all() == after["truncated"].all() == truncations.all() == (step + 1 == LENGTH)
         assert not after["terminated"].any()
         seen = after
@@ -61,8 +61,8 @@ def test_rollouts_begin_anew_and_repeat_by_seed(name: str, settings: dict[str, A
     steps = played(0)
     assert steps.shape == (3, 3 * LENGTH)
     assert steps["next", "done"].sum() == 3 * 3
-    assert torch.equal(steps["next", "node", "reward"], played(0)["next", "node", "reward"])
-    assert not torch.equal(steps["node", "observation"], played(1)["node", "observation"])
+    assert torch.equal(steps["state"], played(0)["state"])
+    assert not torch.equal(steps["state"], played(1)["state"])
 
 
 def test_bad_calls_are_named(name: str, settings: dict[str, Any]) -> None:

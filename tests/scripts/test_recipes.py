@@ -31,3 +31,11 @@ def test_a_policy_comes_of_it(recipe: str, name: str, tmp_path) -> None:
     settings["action_format"] = policy.spaces.settings["action_format"]
     rewards = mean_rewards(lora_marl.make(name, replicas=2, **settings), [0, 1], policy)
     assert np.isfinite(rewards).all()
+
+
+def test_rllib_plays_in_further_processes() -> None:
+    pytest.importorskip("ray.rllib")
+    from scripts.recipes.rllib_ppo import train
+
+    policy = train("energy_v0", 64, workers=2, **SETTINGS["energy_v0"], max_cycles=8)
+    assert all(np.isfinite(weight).all() for weight, _ in policy.layers)

@@ -1,0 +1,25 @@
+"""How the documentation is built: `make docs`. No network is needed, and a warning is an error."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE.parent), str(HERE)]
+
+from pages import write_all  # noqa: E402
+
+import lora_marl  # noqa: E402
+
+project = "lora_marl"
+author = "The lora_marl authors"
+version = release = lora_marl.__version__
+extensions = ["myst_parser"]
+exclude_patterns = ["_build"]
+html_theme = "furo"
+html_title = f"lora_marl {version}"
+html_copy_source = False
+suppress_warnings = ["myst.header"]  # sections of the README begin at its levels
+
+write_all(HERE / "generated")
