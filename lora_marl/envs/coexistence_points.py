@@ -110,12 +110,12 @@ class Commands:
         cumulative = np.ones((*self.points.shape[:2], options))
         if self.adr is not None:
             adapted = np.flatnonzero(self._rule == "adr")
-            points[:, adapted, :, 0] = self.adr.sf[:, adapted, None]
-            points[:, adapted, :, 3] = self.adr.tp[:, adapted, None]
+            points[..., 0][:, adapted] = self.adr.sf[:, adapted, None]
+            points[..., 3][:, adapted] = self.adr.tp[:, adapted, None]
         for rule, count in (("uniform", channels), ("adr", min(DEFAULT_CHANNELS, channels))):
             nodes = np.flatnonzero(self._rule == rule)
-            points[:, nodes, :channels, 2] = np.arange(channels)
-            cumulative[:, nodes, :count] = np.arange(1, count + 1) / count
+            points[..., :channels, 2][:, nodes] = np.arange(channels)
+            cumulative[..., :count][:, nodes] = np.arange(1, count + 1) / count
         if weights is not None:
             own = np.take_along_axis(weights, self._choice[..., None], axis=1)
             cumulative[:, self._nodes] = np.cumsum(own, axis=-1) / own.sum(axis=-1, keepdims=True)
