@@ -113,6 +113,7 @@ def draw_bars(path: Path, numbers: Numbers, *, study: str) -> None:
         values = [np.mean(played.extra[f"violations_{judge}"]) for played in numbers.values()]
         right.bar(np.arange(len(names)) + 0.27 * shift, values, 0.27, label=judge)
     right.set_xticks(np.arange(len(names)) + 0.27, names)
+    right.set_yscale("symlog", linthresh=10)
     right.set(ylabel="nodes below the least delivery")
     right.legend()
     for axes in (left, right):
