@@ -29,7 +29,7 @@ class Hyperparameters:
     """
 
     snapshots: int = 10
-    orders: int = 4
+    orders: int = 2
     rounds: int = 2
     clip: float = 1.0
     alpha: float = 1.0

@@ -15,6 +15,9 @@ MINIMUM_WEIGHT = 0.5
 CALM_PRR, CONGESTED_RANGE, LEAST_DIVERSITY = 0.88, 0.3, 0.05
 """Mean PRR at which diversity is worth least, how far below it is worth all, and the least share of its weight."""
 
+LEAST_CHANCE = 1e-12
+"""In entropies, whose gradient at 0 is infinite: sharp policies of values reach it."""
+
 
 def task(utility: Tensor, learners: Tensor) -> Tensor:
     """L_task of every world `[M]`: less the mean utility of all, legacy too, and half the least of the learners.
@@ -29,6 +32,7 @@ def task(utility: Tensor, learners: Tensor) -> Tensor:
 
 def jensen_shannon(first: Tensor, second: Tensor) -> Tensor:
     """Divergence of distributions `[..., C]`, from 0 to log 2. nats `[...]`"""
+    first, second = (chances.clamp(min=LEAST_CHANCE) for chances in (first, second))
     entropies = (torch.special.entr(first) + torch.special.entr(second)).sum(-1)
     return torch.special.entr((first + second) / 2.0).sum(-1) - entropies / 2.0
 

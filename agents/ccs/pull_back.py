@@ -39,6 +39,7 @@ def clipped(delta: Tensor, last: Tensor, limit: float) -> Tensor:
         last: The layer. `[..., H, A]`
         limit: At least 0; infinite: any.
     """
-    norm = torch.linalg.matrix_norm(delta, keepdim=True)
+    # No change at all, behind a shut gate, has a norm without a gradient: not a root of zero.
+    norm = delta.square().sum((-2, -1), keepdim=True).clamp(min=1e-24).sqrt()
     largest = limit * torch.linalg.matrix_norm(last, keepdim=True)
-    return delta * (largest / norm.clamp(min=1e-12)).clamp(max=1.0)
+    return delta * (largest / norm).clamp(max=1.0)

@@ -90,7 +90,9 @@ class Training:
         for optimizer in (self.adam, self.discriminator_adam):
             optimizer.zero_grad()
         terms["loss"].backward()
-        nn.utils.clip_grad_norm_(self.coordinator.parameters(), self.hyper.gradient_norm)
+        norm = nn.utils.clip_grad_norm_(self.coordinator.parameters(), self.hyper.gradient_norm)
+        if not bool(norm.isfinite()):
+            raise FloatingPointError(f"training: the gradient is not finite at step {self.step}")
         for optimizer in (self.adam, self.discriminator_adam):
             optimizer.step()
         self.step += 1

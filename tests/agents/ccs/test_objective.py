@@ -21,6 +21,13 @@ def test_divergence_by_hand() -> None:
     assert objective.jensen_shannon(first, half).item() == pytest.approx(expected)
 
 
+def test_sharp_policies_have_a_gradient() -> None:
+    logits = torch.tensor([[0.0, 300.0], [300.0, 0.0]], requires_grad=True)
+    first, second = logits.softmax(-1)
+    objective.jensen_shannon(first, second).backward()
+    assert logits.grad is not None and bool(logits.grad.isfinite().all())
+
+
 def test_diversity_is_the_mean_over_pairs_and_states() -> None:
     marginals = torch.rand(2, 3, 5, 8).softmax(-1)
     pairs = [(0, 1), (0, 2), (1, 2)]

@@ -48,3 +48,9 @@ def test_clipping_bounds_the_norm_and_keeps_the_direction() -> None:
     assert torch.equal(clipped(delta, last, math.inf), delta)
     assert not clipped(delta, last, 0.0).any()
     assert not clipped(torch.zeros_like(delta), last, 0.5).any()
+
+
+def test_no_change_at_all_has_a_gradient() -> None:
+    delta = torch.zeros(2, 9, 6, requires_grad=True)
+    clipped(delta, torch.ones(2, 9, 6), 0.5).sum().backward()
+    assert delta.grad is not None and torch.equal(delta.grad, torch.ones(2, 9, 6))
