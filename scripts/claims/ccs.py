@@ -92,14 +92,16 @@ def _gain(name: str, sign: float) -> Callable[..., list[float]]:
 
 
 def _share(*played: Played) -> list[float]:
-    """Of what the optimum gains over independent learners, in percent: ccs, independent (by vendor), optimum."""
-    half = len(played) // 2
-    best = played[-1].extra["prr"]
-    return [
-        100.0 * (ours - alone) / (most - alone)
-        for one, other in zip(played[:half], played[half:-1], strict=True)
-        for ours, alone, most in zip(one.extra["prr"], other.extra["prr"], best, strict=True)
-    ]
+    """Of what the optimum gains over independent learners on the same seeds, by vendor, in percent.
+
+    Cells: ccs by vendor, independent by vendor, optimum.
+    """
+    half, shares = len(played) // 2, []
+    best = sum(played[-1].extra["prr"])
+    for one, other in zip(played[:half], played[half:-1], strict=True):
+        ours, alone = sum(one.extra["prr"]), sum(other.extra["prr"])
+        shares.append(100.0 * (ours - alone) / (best - alone) if best > alone else math.nan)
+    return shares
 
 
 def _gains(study: str, regime: str) -> list[Claim]:
