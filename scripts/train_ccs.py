@@ -48,7 +48,10 @@ def main(
                 for each in PASSES
             )
             making = dataclasses.replace(making, passes=passes, intervals=making.intervals // _QUICK)
-        making.make(counting)
+        try:
+            making.make(counting)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
         console.print(f"vendors: {out}/<kind>-<number>.safetensors; service: {out}/service.safetensors", markup=False)
 
 

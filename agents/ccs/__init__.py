@@ -33,7 +33,9 @@ Differences:
 3. Nothing in the mapping depends on the numbers of channels or networks; codes alone tell equal networks apart. The
    variants of the study, `encoder="flat"` and `channel_embedding=4`, know channels by number.
 4. A residual is scaled down where networks do not overlap, where reported PRR is high, and where snapshots are old.
-5. The discriminator points into the eight dimensions of the codes; the study padded codes to sixteen.
+5. In the proxy queues drop frames as one of exponential service does (M/M/1/k), and a node does not meet itself; both
+   are ours. So is training on two numberings of the channels for each snapshot, where the study had four.
+6. The discriminator points into the eight dimensions of the codes; the study padded codes to sixteen.
 """
 
 from agents.ccs.coordinator import Coordinator, Design

@@ -143,7 +143,7 @@ class LearningServers(Servers):
         expected = [*self.shape[:2], self.schema.size]
         if list(given.shape) != expected or not np.isfinite(given).all():
             raise ValueError(f"parameters have shape {list(given.shape)}; expected {expected}, finite")
-        change = torch.from_numpy(given).to(self.dtype).flatten(0, 1) - policy.parameters()
+        change = torch.from_numpy(given.copy()).to(self.dtype).flatten(0, 1) - policy.parameters()
         policy.vectors[:, : self.schema.size] += change
 
     def vendor(self, replica: int, server: int) -> Vendor:

@@ -103,6 +103,8 @@ class Coexistence:
                 raise ValueError(f"coexistence.{name}: {value} is not a number above 0")
         if not 0.0 < self.load_range[0] <= self.load_range[1] < np.inf:
             raise ValueError(f"coexistence.load_range: {self.load_range} is not two numbers above 0 that ascend")
+        if not (self.alarm_steps >= 1 and self.alarm_steps == int(self.alarm_steps)):
+            raise ValueError(f"coexistence.alarm_steps: {self.alarm_steps} is not a whole number of at least 1")
         if not 0.0 <= self.alarm_probability <= 1.0:
             raise ValueError(f"coexistence.alarm_probability: {self.alarm_probability} is not from 0 to 1")
 

@@ -17,6 +17,7 @@ from lora_marl.core.air import Air
 from lora_marl.core.downlink import Feedback
 from lora_marl.core.outcome import Outcome
 from lora_marl.core.presets.ccs import ccs_eu868
+from lora_marl.core.scenario import Scenario
 from lora_marl.envs import coexistence_rewards as rewards
 from lora_marl.envs import features
 from lora_marl.envs.coexistence_facts import facts
@@ -84,6 +85,7 @@ class CoexistenceGame:
         scenario = self.coexistence.draw(rngs, settings.max_cycles * settings.interval_s)
         seeds = [int(rng.integers(_AIR_SEEDS)) for rng in rngs]
         noise = [np.random.default_rng(int(rng.integers(_AIR_SEEDS))) for rng in rngs]
+        self._changes = scenario.changes
         self._air = Air(scenario, seeds, count_arms=True, threads=settings.threads, feedback=Feedback())
         self.groups = Groups.of(scenario, self._air.link_gain_db, settings.groups)
         self._features = ServerFeatures(self._sizes, self.groups.reference_mj(scenario), noise)
@@ -150,11 +152,19 @@ class CoexistenceGame:
 
     def facts(self) -> dict[str, NDArray]:
         """What is true of the networks now, by name; see `lora_marl.envs.coexistence_facts`."""
-        return facts(self.coexistence, self.air.scenario, self.groups, self.actions.powers)
+        return facts(self.coexistence, self._scenario_now(), self.groups, self.actions.powers)
+
+    def _scenario_now(self) -> Scenario:
+        """The air's, with what changes at this very time, which the air does when it goes on."""
+        now_s, scenario = self._cycle * self.settings.interval_s, self.air.scenario
+        for change in self._changes:
+            if change.at_s == now_s:
+                scenario = scenario.with_values(change.values)
+        return scenario
 
     def frame(self) -> ChannelFrame:
         usage = np.array(self._usage).reshape(-1, self._sizes[1], self._sizes[3]) / self.settings.interval_s
-        now = self.air.scenario.interference
+        now = self._scenario_now().interference
         busy = np.zeros(self._sizes[3]) if now is None else np.broadcast_to(now.occupancy, self._sizes[::3])[0]
         rules = [each.rule for each in self.coexistence.deployments]
         return ChannelFrame(
@@ -198,15 +208,19 @@ class CoexistenceGame:
         self._terms = {name: self._weights[name][:, None] * term[:, self.learning] for name, term in terms.items()}
 
     def _busy(self, outcome: Outcome) -> NDArray[np.float64] | None:
-        """What the indicator measures: share of time that others kept each channel busy. `[B, S, C]`"""
+        """What the indicator measures: share of time that others kept each channel busy. `[B, S, C]`
+
+        Packets of other networks overlap as those of a Poisson process do: they leave exp(-airtime) of the time free.
+        """
         if self.settings.interference_indicator == "none":
             return None
         external_s = outcome.external_busy_s[:, None, :]
         busy_s = np.repeat(external_s, self._sizes[1], axis=1)
         if self.settings.interference_indicator == "all":
             gateways = np.flatnonzero(np.diff(self.coexistence.gateway_network, prepend=-1))
-            busy_s = busy_s + np.maximum.reduceat(outcome.foreign_busy_s, gateways, axis=1)
-        return np.minimum(busy_s / self.settings.interval_s, 1.0)
+            foreign = np.maximum.reduceat(outcome.foreign_busy_s, gateways, axis=1) / self.settings.interval_s
+            return 1.0 - (1.0 - busy_s / self.settings.interval_s) * np.exp(-foreign)
+        return busy_s / self.settings.interval_s
 
     def _of_agents(self, values: NDArray) -> NDArray:
         """Of groups of learning networks `[B, L, Q]` to agents: sums of servers, or as they are. `[B, agents]`"""

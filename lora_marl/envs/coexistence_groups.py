@@ -30,6 +30,7 @@ class Groups:
         network: Of each node. `[N]`
         group: Of each node within its network. `[B, N]`
         least_sf: Index of each node's least spreading factor. `[B, N]`
+        highest_sf: Index of the region's highest.
         gain_db: Received minus transmitted power at the best own gateway. `[B, N]`
         first: First node of each network. `[S]`
     """
@@ -39,6 +40,7 @@ class Groups:
     network: NDArray[np.int64]
     group: NDArray[np.int64]
     least_sf: NDArray[np.int64]
+    highest_sf: int
     gain_db: NDArray[np.float64]
     first: NDArray[np.int64]
 
@@ -60,6 +62,7 @@ class Groups:
         enough = gain_db[..., None] >= needed_db
         least_sf = np.where(enough.any(axis=-1), enough.argmax(axis=-1), len(sf) - 1)
         return cls(networks=len(first), groups=groups, network=network, group=group, least_sf=least_sf,
+            highest_sf=len(sf) - 1,
                    gain_db=gain_db, first=first)  # fmt: skip
 
     @property
@@ -98,8 +101,8 @@ class Books:
     Attributes:
         attempts, received: Packets that ended, and those that an own gateway received. `[B, S, Q]`
         energy_mj: `[B, S, Q]` mJ
-        frames_delivered, frames_lost: Frames of which an attempt was received, or none before the last one failed or
-            at a full queue. `[B, S, Q]`
+        frames_delivered, frames_lost: Frames of which an attempt was received, or none before the last one failed,
+            at a full queue, or when their network fell silent. `[B, S, Q]`
         delay_s: Sum over delivered frames, from birth to first reception. `[B, S, Q]` s
         queued: Frames that wait at the end, mean per node. `[B, S]`
         channel_attempts, channel_received: `[B, S, C]`
@@ -138,12 +141,12 @@ class Books:
             channel_attempts=groups.network_sums(by_channel),
             channel_received=groups.network_sums(outcome.arm_delivered[..., channels]),
             channel_airtime_s=groups.network_sums(share * outcome.airtime_s[..., None]),
-            offset_attempts=groups.network_sums(_by_offset(outcome.arm_sent, groups.least_sf)),
-            offset_received=groups.network_sums(_by_offset(outcome.arm_delivered, groups.least_sf)),
+            offset_attempts=groups.network_sums(_by_offset(outcome.arm_sent, groups.least_sf, groups.highest_sf)),
+            offset_received=groups.network_sums(_by_offset(outcome.arm_delivered, groups.least_sf, groups.highest_sf)),
         )
 
 
-def _by_offset(arms: NDArray[np.int64], least_sf: NDArray[np.int64], highest: int = 5) -> NDArray[np.int64]:
+def _by_offset(arms: NDArray[np.int64], least_sf: NDArray[np.int64], highest: int) -> NDArray[np.int64]:
     """Packets by steps above the node's least spreading factor. `[B, N, K]` -> `[B, N, O]`"""
     sf = least_sf[..., None] + np.arange(OFFSETS)
     return np.where(sf <= highest, np.take_along_axis(arms, np.minimum(sf, highest), axis=-1), 0)

@@ -13,6 +13,7 @@ Shape letters: `B` replicas, `S` networks, `Q` groups of a network.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -37,7 +38,11 @@ def weights(reward: Mapping[str, float] | Sequence[Mapping[str, float]], network
     for each in rewards:
         unknown = [name for name in each if name not in TERMS]
         if unknown:
-            raise ValueError(f"reward: {unknown[0]!r} is not one of {', '.join(TERMS)}")
+            near = difflib.get_close_matches(unknown[0], TERMS, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ValueError(f"reward: {unknown[0]!r} is not one of {', '.join(TERMS)}{hint}")
+        if not each or not np.all(np.isfinite(list(each.values()))):
+            raise ValueError(f"reward: {dict(each)} needs a term, and finite weights")
     return {name: np.array([float(each.get(name, 0.0)) for each in rewards]) for name in TERMS}
 
 

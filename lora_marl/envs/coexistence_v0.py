@@ -127,7 +127,9 @@ radio, no sizes and no spaces. Those are of the presets `ccs_study` and `ccs_eu8
 2. Commands to nodes cost no airtime and arrive at once, as by multicast to a group; acknowledgements do cost airtime
    where the scenario's feedback is `downlink`.
 3. Servers know their nodes' attempts, those lost as well, from a counter in the frame.
-4. Attempts count in the interval in which they end.
+4. Attempts count in the interval in which they end. Frames that wait when a network falls silent count as lost.
+5. Acknowledgements do not disturb uplinks, nor uplinks them (their I/Q orientation differs), but other downlinks.
+6. `success="acknowledged"` changes the reward alone: observations count what gateways received.
 
 ## Versions
 

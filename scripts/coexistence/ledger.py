@@ -15,7 +15,7 @@ from lora_marl.core import metrics
 from lora_marl.envs.coexistence_game import CoexistenceGame
 
 SUMS = ("attempts", "received", "energy_mj", "frames_delivered", "frames_lost", "delay_s", "reward")
-"""Per network and interval; `reward` is summed over attempts."""
+"""Per network and interval; `reward` is summed over attempts, and nan of networks that do not learn."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,19 @@ class Ledger:
             "atp": metrics.attempts_per_delivered(of["attempts"], of["frames_delivered"]),
             "pdr": metrics.pdr(of["frames_delivered"] + of["frames_lost"], of["frames_delivered"]),
             "delay_s": float(np.divide(of["delay_s"], of["frames_delivered"] or np.nan)),
-            "return": float(np.divide(of["reward"], of["attempts"] or np.nan)),
+            "return": self._return(every, intervals),
             "overlap": overlap(self.airtime_s[intervals][:, every]),
             "switches": switches(self.airtime_s[intervals][:, every]),
             "jain": float(metrics.jain_fairness(np.nan_to_num(prr))),
         }
+
+    def _return(self, networks: Sequence[int], intervals: slice) -> float:
+        """Mean reward of an attempt of those that learn; nan where none does."""
+        rewards, attempts = (
+            self.sums[intervals, :, SUMS.index(name)].sum(0)[networks] for name in ("reward", "attempts")
+        )
+        learns = np.isfinite(rewards)
+        return float(metrics.pdr(attempts[learns].sum(), rewards[learns].sum()))
 
 
 def overlap(airtime_s: NDArray[np.float64]) -> float:
@@ -84,7 +92,7 @@ class Book:
         """Take in the last interval; `rewards [B, L, Q]` of the groups of learning networks."""
         books = game.books
         sums = [getattr(books, name).sum(-1) for name in SUMS[:-1]]
-        reward = np.zeros_like(sums[0])
+        reward = np.full_like(sums[0], np.nan)
         reward[:, game.learning] = (rewards * books.attempts[:, game.learning]).sum(-1)
         self._sums.append(np.stack([*sums, reward], axis=-1))
         self._airtime_s.append(books.channel_airtime_s.copy())

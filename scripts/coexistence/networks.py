@@ -88,4 +88,4 @@ def _vendor(coexistence: CoexistenceConfig, kind: str, own: int | None) -> Vendo
     try:
         return load_vendor(path)
     except ValueError as error:
-        raise ConfigError([f"coexistence.vendor: {error}; scripts/train_ccs.py vendors makes them"]) from None
+        raise ConfigError([f"coexistence.vendor: {error}; scripts/train_ccs.py makes them"]) from None

@@ -1,7 +1,8 @@
 """Makes the coordination service: vendors' policies, rollouts of them, offline training with the service in the loop.
 
 ```
-<work>/rollouts-<pass>/<i>.safetensors   snapshots of a rollout; pass 0 without the service
+<work>/settings.json                      of the making; another one needs a folder of its own
+       rollouts-<pass>/<i>.safetensors   snapshots of a rollout; pass 0 without the service
        training-<pass>.safetensors       an unfinished pass of training
        service-<pass>.safetensors        the service after a pass
 <out>/<kind>-<v>.safetensors             a vendor's policy
@@ -14,6 +15,7 @@ the same command resumes.
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -34,7 +36,7 @@ from scripts.coexistence.networks import KINDS, vendor_path
 from scripts.coexistence.vendors import make_vendors
 
 PATTERNS = 24
-_STATE_EVERY = 100
+STATE_EVERY = 100
 
 Bar = Callable[[str, int, str], AbstractContextManager[Callable[[int], None]]]
 
@@ -94,6 +96,7 @@ class Offline:
         """Makes whatever is not there yet; `bar(what, total, unit)` shows progress."""
         self.out.mkdir(parents=True, exist_ok=True)
         self.work.mkdir(parents=True, exist_ok=True)
+        self._check_same()
         with threads(1):
             self.make_vendors(bar)
             coordinator, data = None, list[Snapshots]()
@@ -101,6 +104,16 @@ class Offline:
                 data += self.make_rollouts(number, coordinator, bar)
                 coordinator = self.make_service(number, coordinator, data, bar)
         shutil.copyfile(self._service(len(self.passes) - 1), self.out / "service.safetensors")
+
+    def _check_same(self) -> None:
+        """Raise ValueError when the folder is of another making, whose parts would be taken for this one's."""
+        settings = json.dumps({name: repr(value) for name, value in vars(self).items() if name not in ("out", "work")})
+        path = self.work / "settings.json"
+        if path.exists():
+            before, now = json.loads(path.read_text(encoding="utf-8")), json.loads(settings)
+            for name in (name for name in now if before.get(name) != now[name]):
+                raise ValueError(f"{self.work}: was begun with {name} = {before.get(name)}, not {now[name]}")
+        path.write_text(settings, encoding="utf-8")
 
     def make_vendors(self, bar: Bar) -> None:
         """Those of a kind that are missing, side by side."""
@@ -144,7 +157,7 @@ class Offline:
 
             def progress(step: int, terms: dict[str, float]) -> None:
                 advance(step)
-                if step % _STATE_EVERY == 0 and step < own.steps:
+                if step % STATE_EVERY == 0 and step < own.steps:
                     _whole(state, lambda path: save_file(training.state_dict(), path))
 
             training.run(own.steps, own.learning_rate, progress)

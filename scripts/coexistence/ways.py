@@ -268,6 +268,8 @@ def way_of(config: TrainConfig, label: str) -> Way:
         ConfigError: an unknown name or parameter.
     """
     spec, coexistence = config.learners[label], coexistence_of(config)
+    if spec.name == "optimum" and any(network.learner == "adr" for network in coexistence.networks):
+        raise ConfigError([f"learners.{label}: the model of the air knows no networks under adr"])
     known = (*LEARNING, "optimum", *RULES)
     if spec.name not in known:
         hint = did_you_mean(spec.name, known)

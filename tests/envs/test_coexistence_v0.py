@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -146,15 +147,20 @@ def test_legacy_networks_play_along_without_agents() -> None:
     assert env.game.books.channel_attempts[0, 1].nonzero()[0].tolist() == [2]
 
 
-def test_adaptive_data_rate_ends_with_less_than_it_began() -> None:
+def test_adaptive_data_rate_reaches_its_nodes_and_ends_with_less_than_it_began() -> None:
     env = make(ccs_study([legacy("adr", nodes=20), Deployment(nodes=8)], load=4.0, interference="none"), max_cycles=60)
     env.reset_array([0])
     for _ in range(60):
+        adr = env.game._commands.adr
+        assert adr is not None
+        told = np.stack([adr.sf[0, :20], adr.tp[0, :20]], axis=-1)
         env.step_array(np.full((1, 4), action(7)))
-    adr = env.game._commands.adr
-    assert adr is not None
-    assert adr.sf[0, :20].mean() < 2.5
+        sent = env.game.air.take_outcome().sent[0, :20] >= 0
+    assert np.array_equal(env.game._commands.points[0, :20][:, [0, 3]][sent], told[sent])
+    assert told[:, 0].mean() < 2.5
     assert set(env.game.air.last_point[0, :20, 2].tolist()) <= {0, 1, 2}
+    slow = told[:, 0] > 0
+    assert np.all(told[slow, 1] == 4)
 
 
 @pytest.mark.parametrize("indicator", ["external", "all", "none"])
@@ -195,6 +201,20 @@ def test_acknowledgements_by_downlinks_cost_repeats() -> None:
     assert total[1] > 1.1 * total[0]
 
 
+def test_fewer_spreading_factors_leave_the_offsets_right() -> None:
+    networks = two()
+    region = replace(networks.radio.region, spreading_factors=(7, 8, 9, 10))
+    env = make(replace(networks, radio=replace(networks.radio, region=region)))
+    env.reset_array([0])
+    for _ in range(4):
+        env.step_array(np.full((1, 8), action(0, offset=1)))
+        books, least = env.game.books, env.game.groups.least_sf
+        highest = env.game.groups.network_sums(np.where(least == 3, 1, 0)[..., None])[..., 0]
+        assert np.all(books.offset_attempts.sum(-1) == books.channel_attempts.sum(-1))
+        assert np.all(books.offset_attempts[..., 2] == 0)
+        assert np.all((books.offset_attempts[..., 0] > 0) <= (highest > 0))
+
+
 def test_facts_add_up() -> None:
     env = make(ccs_study([Deployment(nodes=9), legacy(nodes=8)], load=2.0), max_cycles=70)
     env.reset_array([0])
@@ -205,7 +225,7 @@ def test_facts_add_up() -> None:
     assert facts["legacy"].tolist() == [[False, True]]
     assert np.all(np.diff(facts["link"], axis=-1) >= 0) and np.all(np.diff(facts["link"], axis=-2) >= 0)
     before = facts["occupancy"].copy()
-    for _ in range(31):
+    for _ in range(30):
         env.step_array(np.zeros((1, 4), int))
     after = env.game.facts()["occupancy"]
     assert not np.array_equal(before, after)
@@ -233,6 +253,9 @@ def test_pictures() -> None:
         ({"interference_indicator": "some"}, "interference_indicator: 'some'"),
         ({"tp_dbm": (8.0, 9.0)}, r"tp_dbm: 9\.0 is not one of the region's"),
         ({"reward": {"fun": 1.0}}, "reward: 'fun' is not one of delivery, energy, delay"),
+        ({"reward": {"delivry": 1.0}}, "did you mean 'delivery'"),
+        ({"reward": {"delivery": float("nan")}}, "finite weights"),
+        ({"tp_dbm": (14.0, 8.0)}, "tp_dbm: .* allowed are powers that ascend"),
         ({"reward": [{"delivery": 1.0}]}, "reward: 1 rewards"),
         ({"interval_s": 0.0}, "interval_s: 0.0"),
         ({"groups": 13}, "groups: 13; network 0 has 12 nodes"),

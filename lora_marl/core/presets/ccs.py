@@ -47,7 +47,7 @@ def ccs_study(
 
     Source: paper 000 describes no radio; this is the scenario of our study of it.
     """
-    return _coexistence("ccs_study", _radio(_PERIOD_S / load), _listed(deployments), interference, others)
+    return _coexistence("ccs_study", _radio(), load, _listed(deployments), interference, others)
 
 
 def ccs_eu868(
@@ -61,18 +61,19 @@ def ccs_eu868(
     """Networks of 1,000 nodes under EU868's duty cycles: the same offered load as `ccs_study`, ten times the period.
 
     Acknowledgements of 13 bytes are downlinks that gateways may send 1 % of the time in RX1 and 10 % in RX2 (SF9), so
-    at a load of 1 most are refused, and nodes repeat frames that were received.
+    at a load of 1 most are refused, and nodes repeat frames that were received. Downlinks have the other I/Q
+    orientation: they do not disturb uplinks, nor uplinks them.
 
     Args: as of `ccs_study`, and
         acknowledgements: `free` ones arrive at once and always.
     """
     radio = replace(
-        _radio(_LAWFUL * _PERIOD_S / load),
+        _radio(_LAWFUL * _PERIOD_S),
         feedback=acknowledgements,
         downlink=Downlink(payload_bytes=13, rx2_sf=9, interference=False),
     )
     radio = radio.with_values({"traffic.duty_cycle": 0.01})
-    return _coexistence("ccs_eu868", radio, _listed(deployments, nodes=1000), interference, others)
+    return _coexistence("ccs_eu868", radio, load, _listed(deployments, nodes=1000), interference, others)
 
 
 def _listed(deployments: int | Sequence[Deployment], nodes: int = 100) -> tuple[Deployment, ...]:
@@ -86,7 +87,7 @@ def legacy(rule: Rule = "uniform", nodes: int = 100) -> Deployment:
     return Deployment(nodes=nodes, rule=rule)
 
 
-def _radio(interval_s: float) -> Scenario:
+def _radio(interval_s: float = _PERIOD_S) -> Scenario:
     """What all networks have in common."""
     return Scenario(
         name="ccs",
@@ -109,14 +110,21 @@ def _radio(interval_s: float) -> Scenario:
 
 
 def _coexistence(
-    name: str, radio: Scenario, deployments: tuple[Deployment, ...], interference: str, others: dict[str, Any]
+    name: str,
+    radio: Scenario,
+    load: float,
+    deployments: tuple[Deployment, ...],
+    interference: str,
+    others: dict[str, Any],
 ) -> Coexistence:
+    if not 0.0 < load < np.inf:
+        raise ValueError(f"load: {load} is not a number above 0")
     if interference not in ("dynamic", "static", "none"):
         raise ValueError(f"interference: {interference!r} is not one of dynamic, static, none")
     fields: dict[str, Any] = {
         "name": name,
         "deployments": deployments,
-        "radio": radio,
+        "radio": radio.with_values({"traffic.interval_s": np.asarray(radio.traffic.interval_s) / load}),
         "occupancy": None if interference == "none" else OCCUPANCY,
         "moves_s": MOVES_S if interference == "dynamic" else None,
     }
