@@ -94,7 +94,8 @@ def draw_lines(path: Path, numbers: Numbers, *, study: str, over: Sequence[int],
         for place, label in enumerate(labels):
             at = [value for value in over if f"{study}/{value}/{label}" in numbers]
             means = [factor * np.mean(numbers[f"{study}/{value}/{label}"].extra[key]) for value in at]
-            axes.plot(at, means, marker="os^v<>DPX*"[place % 10], label=label)
+            axes.plot(at, means, marker="os^v<>DPX*"[place % 10], label=label, zorder=2 + len(labels) - place)
+        axes.set_xticks(over)
         axes.set(xlabel=what, ylabel=title)
         axes.grid(alpha=0.3)
     axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
