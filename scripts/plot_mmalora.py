@@ -115,7 +115,7 @@ def draw_bars(path: Path, numbers: Numbers, *, study: str) -> None:
         right.bar(np.arange(len(names)) + 0.27 * shift, values, 0.27, label=judge)
     right.set_xticks(np.arange(len(names)) + 0.27, names)
     right.set_yscale("symlog", linthresh=10)
-    right.set(ylabel="nodes below the least delivery")
+    right.set(ylabel="nodes below the least delivery", ylim=(0, None))
     right.legend()
     for axes in (left, right):
         axes.tick_params(axis="x", rotation=60)

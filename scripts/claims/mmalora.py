@@ -163,7 +163,7 @@ def _powers() -> Study:
     cells = tuple(_cell(f"{study}/{levels}/{LS}", (f"scenario.region.tp_dbm={listed[levels]}",)) for levels in LEVELS)
     rises = partial(reads.rises, column="ee_bits_per_mj")
     rising = Claim(f"{study}/ee_rises", tuple(cell.name for cell in cells[2:]), rises, 0.99, 1.01, None, AGAIN)
-    draw = partial(draw_bars, study=study)
+    draw = partial(draw_lines, study=study, over=LEVELS, what="powers")
     return Study(study, "MMALoRa: best EE over the number of powers", cells, (rising,), draw, reads.columns())
 
 
