@@ -94,7 +94,8 @@ def draw_lines(path: Path, numbers: Numbers, *, study: str, over: Sequence[int],
         for place, label in enumerate(labels):
             at = [value for value in over if f"{study}/{value}/{label}" in numbers]
             means = [factor * np.mean(numbers[f"{study}/{value}/{label}"].extra[key]) for value in at]
-            axes.plot(at, means, marker="os^v<>DPX*"[place % 10], label=label)
+            axes.plot(at, means, marker="os^v<>DPX*"[place % 10], label=label, zorder=2 + len(labels) - place)
+        axes.set_xticks(over)
         axes.set(xlabel=what, ylabel=title)
         axes.grid(alpha=0.3)
     axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
@@ -114,7 +115,7 @@ def draw_bars(path: Path, numbers: Numbers, *, study: str) -> None:
         right.bar(np.arange(len(names)) + 0.27 * shift, values, 0.27, label=judge)
     right.set_xticks(np.arange(len(names)) + 0.27, names)
     right.set_yscale("symlog", linthresh=10)
-    right.set(ylabel="nodes below the least delivery")
+    right.set(ylabel="nodes below the least delivery", ylim=(0, None))
     right.legend()
     for axes in (left, right):
         axes.tick_params(axis="x", rotation=60)

@@ -21,8 +21,7 @@ OURS = "our target"
 DELIVERIES = (0.7, 0.6, 0.5)
 NODES = (60, 80, 100, 120, 140, 160)
 GATEWAYS = (1, 2, 3, 4)
-LEVELS = {4: "[2, 8, 14, 20]", 7: "[2, 5, 8, 11, 14, 17, 20]", 10: "[2, 4, 6, 8, 10, 12, 14, 16, 18, 20]",
-          19: "[2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20]"}  # fmt: skip
+LEVELS = (2, 3, 4, 7, 10, 19)
 _PRINTED = ("energy.reward=printed", "energy.masks=false", "energy.episodes=16")
 
 
@@ -158,14 +157,13 @@ def _gateways() -> Study:
 
 
 def _powers() -> Study:
-    """The best EE over the number of power levels J."""
+    """The best EE over the number of power levels J; from four on it rises."""
     study = "mmalora-powers"
-    cells = tuple(
-        _cell(f"{study}/{levels}/{LS}", (f"scenario.region.tp_dbm={listed}",)) for levels, listed in LEVELS.items()
-    )
+    listed = {levels: list(range(2, 21, 18 // (levels - 1))) for levels in LEVELS}
+    cells = tuple(_cell(f"{study}/{levels}/{LS}", (f"scenario.region.tp_dbm={listed[levels]}",)) for levels in LEVELS)
     rises = partial(reads.rises, column="ee_bits_per_mj")
-    rising = Claim(f"{study}/ee_rises", tuple(cell.name for cell in cells), rises, 0.99, 1.01, None, AGAIN)
-    draw = partial(draw_bars, study=study)
+    rising = Claim(f"{study}/ee_rises", tuple(cell.name for cell in cells[2:]), rises, 0.99, 1.01, None, AGAIN)
+    draw = partial(draw_lines, study=study, over=LEVELS, what="powers")
     return Study(study, "MMALoRa: best EE over the number of powers", cells, (rising,), draw, reads.columns())
 
 
