@@ -31,12 +31,13 @@ class Acceptance:
         self._trial: tuple[Tensor, NDArray, NDArray] | None = None
         self._left = 0
 
-    def apply(self, delta: Tensor) -> None:
+    def apply(self, delta: ArrayLike | Tensor) -> None:
         """Residuals have been added to last layers; a trial that is still going on ends without a verdict.
 
         Args:
             delta: 0 where there is none. `[B, S, H, A]`
         """
+        delta = torch.as_tensor(delta)
         given = (delta != 0).any(-1).any(-1).numpy()
         self._trial = (delta, given, self._prr()) if self._counts else None
         self._left = self.horizon

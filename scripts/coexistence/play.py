@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from lora_marl.config import TrainConfig
 from lora_marl.envs.coexistence_v0 import Coexisting
+from scripts.coexistence.independent import Way
 from scripts.coexistence.ledger import Book, Ledger
 from scripts.coexistence.networks import coexistence_of, environment
-from scripts.coexistence.ways import Way, way_of
+from scripts.coexistence.ways import way_of
 from scripts.measures import Row
 
 _OF_EACH = ("prr", "epn_mj", "atp", "pdr", "delay_s", "return")

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from agents.ccs.moment import Moment, Rounds
 from agents.ccs.snapshots import Snapshots
 from agents.lns.team import Team
+from scripts.coexistence.independent import Independent
 from scripts.coexistence.ledger import Book
-from scripts.coexistence.ways import Independent
 
 EVERY = 5
 """Intervals between two rounds, and those that a report is about."""

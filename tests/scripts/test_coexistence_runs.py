@@ -97,6 +97,52 @@ def test_the_service_takes_part_where_it_is_needed(parameters: dict[str, Any]) -
     assert np.array_equal(one, other) == (not parameters)
 
 
+def rounds_of(monkeypatch: pytest.MonkeyPatch, networks: int, **parameters: Any) -> tuple[Play, list[tuple[int, int]]]:
+    """A play of equal networks under the service, and who was given something after which interval."""
+    config = small(vendor=5, intervals=20, networks=networks * [{"learner": "pg", "nodes": 8}])
+    config.learners["ccs"].parameters.update({"congestion": None} | parameters)
+    play, given = Play.of(config, "ccs"), []
+    add = play.way.team.add  # type: ignore[attr-defined]
+
+    def noted(place: int, delta: np.ndarray) -> None:
+        given.append((play.done, place))
+        add(place, delta)
+
+    monkeypatch.setattr(play.way.team, "add", noted)  # type: ignore[attr-defined]
+    return play, given
+
+
+def test_some_of_the_networks_take_part_in_a_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    play, _ = rounds_of(monkeypatch, 4, participation=0.5)
+    before = play.way._given.copy()  # type: ignore[attr-defined]
+    while not play.finished:
+        play.play_next()
+        now = play.way._given  # type: ignore[attr-defined]
+        changed = (now != before).any(axis=(-1, -2)).sum(axis=-1)
+        assert changed.tolist() == ([2, 2] if play.done % 5 == 0 and play.done > 5 else [0, 0]) or play.done == 5
+        before = now.copy()
+
+
+def test_a_residual_that_does_harm_is_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    play, given = rounds_of(monkeypatch, 2, accept=True)
+    play.way._acceptance.margin = -1.0  # type: ignore[attr-defined]  # nothing is good enough
+    while play.done < 10:
+        play.play_next()
+    assert play.way._acceptance.rejected == play.way._acceptance.tried > 0  # type: ignore[attr-defined]
+    assert [done for done, _ in given] == [5, 5, 10, 10, 10, 10]
+
+
+def test_a_network_that_loses_is_freed(monkeypatch: pytest.MonkeyPatch) -> None:
+    play, _ = rounds_of(monkeypatch, 2, floor=True)
+    fair = play.way._fair  # type: ignore[attr-defined]
+    fair.intervals, fair.loss = 3, -1.0  # whoever does not double its record has lost
+    fair._alone, fair._together = fair._alone[:3], fair._together[:3]
+    while play.done < 8:
+        play.play_next()
+    assert not play.way._given.any()  # type: ignore[attr-defined]
+    assert not fair.allowed.any()
+
+
 def test_what_is_wrong_is_said_before_anything_is_played(call: Any) -> None:
     result = call("learners.ccs.parameters={every: 5, clips: 1}")
     assert result.exit_code == 2 and "learners.ccs" in result.output and "clips" in result.output

@@ -1,0 +1,152 @@
+"""The coordination service at work: servers report to it and take residuals, as far as they trust them.
+
+Shape letters: `B` replicas, `L` learning networks, `H, A` of a last layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.ccs.coordinator import Coordinator
+from agents.ccs.kpis import kpis
+from agents.ccs.records import Report
+from agents.ccs.safeguards import Safeguards
+from agents.ccs.server import Acceptance, FairnessFloor, participants
+from agents.ccs.service import Service
+from agents.lns.network import Schema
+from agents.lns.team import Team
+from agents.maac.threads import threads
+from lora_marl.envs.coexistence_game import CoexistenceGame
+from scripts.cli import ROOT
+from scripts.coexistence.independent import Independent
+from scripts.coexistence.ledger import Book
+
+KPI_SUMS = ("attempts", "received", "energy_mj", "frames_delivered")
+SHAPE = Schema().last_layer
+
+
+class Serviced(Independent):
+    """Servers that learn, and a coordination service that all of a replica report to.
+
+    Args:
+        team: The servers.
+        service: File of a trained coordinator, from the project's root.
+        seeds: One per replica, for codes.
+        every: Intervals between two rounds, and those that a report is about.
+        online: Whether servers go on learning.
+        accept: Whether servers take residuals on trial (`agents.ccs.server.Acceptance`).
+        floor: Whether networks that lose by the service are freed of it (`agents.ccs.server.FairnessFloor`).
+        participation: Share of the networks of a replica that take part in a round.
+        safeguards: Fields of `agents.ccs.safeguards.Safeguards` that differ from its defaults.
+
+    Raises:
+        ValueError: a participation that is not above 0 and at most 1.
+    """
+
+    def __init__(
+        self,
+        team: Team,
+        service: Path,
+        seeds: Sequence[int],
+        *,
+        every: int = 5,
+        online: bool = True,
+        accept: bool = False,
+        floor: bool = False,
+        participation: float = 1.0,
+        **safeguards: Any,
+    ) -> None:
+        super().__init__(team, online)
+        if not 0.0 < participation <= 1.0:
+            raise ValueError(f"participation: {participation} is not above 0 and at most 1")
+        careful: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in safeguards.items()
+        }
+        coordinator = Coordinator.load(service if service.is_absolute() else ROOT / service)
+        self._services = [Service(coordinator, seed, Safeguards(**careful)) for seed in seeds]
+        self._every, self._random = every, [np.random.default_rng(seed) for seed in seeds]
+        self._acceptance, self._floor, self._participation = (Acceptance() if accept else None), floor, participation
+
+    def begin(self, game: CoexistenceGame) -> None:
+        """See `Way`."""
+        super().begin(game)
+        shape = (len(self._services), len(game.learning))
+        self._given = np.zeros((*shape, *SHAPE), np.float32)
+        self._fair = FairnessFloor(shape) if self._floor else None
+
+    def after(self, book: Book) -> None:
+        """See `Way`."""
+        with threads(1):
+            self._watch(book)
+            if len(book) % self._every == 0:
+                self._round(book)
+
+    def changed(self, replica: int, delta: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What a server adds of a residual."""
+        return delta
+
+    def _watch(self, book: Book) -> None:
+        """What came of the last interval: residuals on trial are kept or taken back, all of a network that loses."""
+        last = book.last(1)
+        attempts, received = (last[name][:, self.game.learning] for name in ("attempts", "received"))
+        undo = None if self._acceptance is None else self._acceptance.observe(attempts, received)
+        if undo is not None:
+            self._add(undo.numpy())
+        if self._fair is not None:
+            coordinated = self._given.any(axis=(-1, -2))
+            self._fair.observe(attempts, received, coordinated)
+            frozen = coordinated & ~self._fair.allowed
+            self._add(np.where(frozen[..., None, None], -self._given, 0.0).astype(np.float32))
+
+    def _round(self, book: Book) -> None:
+        now_s = len(book) * self.game.settings.interval_s
+        last = book.last(self._every)
+        summary = kpis(*(last[name][:, self.game.learning] for name in KPI_SUMS))
+        delta = np.zeros_like(self._given)
+        reported = list(self._reports(summary, len(book) // self._every, now_s))
+        for replica, service in enumerate(self._services):
+            takes_part = self._takes_part(replica)
+            found = service.round([each for each in reported[replica] if takes_part[int(each.network)]], now_s)
+            for residual in found.residuals:
+                delta[replica, int(residual.network)] = self.changed(replica, residual.delta)
+        self._add(delta)
+        if self._acceptance is not None:
+            self._acceptance.apply(delta)
+
+    def _takes_part(self, replica: int) -> NDArray[np.bool_]:
+        """Which networks report in this round. `[L]`"""
+        networks = self._given.shape[1]
+        drawn = np.ones(networks, np.bool_)
+        if self._participation < 1.0:
+            drawn = participants((1, networks), self._participation, self._random[replica])[0]
+        return drawn if self._fair is None else drawn & self._fair.allowed[replica]
+
+    def _add(self, delta: NDArray[np.float32]) -> None:
+        """Adds residuals to last layers. `[B, L, H, A]`"""
+        self._given += delta
+        for place in np.flatnonzero(delta.any(axis=(0, 2, 3))):
+            self.team.add(int(place), delta[:, place])
+
+    def _reports(self, summary: NDArray[np.float32], number: int, now_s: float) -> Iterator[list[Report]]:
+        """The reports of every replica."""
+        parts = [(servers.schema, servers.parameters(), places) for servers, places in self.team.learners()]
+        for replica, kpi in enumerate(summary):
+            yield [
+                Report(str(place), number, now_s, schema, parameters[replica, at], kpi[place])
+                for schema, parameters, places in parts
+                for at, place in enumerate(places)
+            ]
+
+
+class Random(Serviced):
+    """The same rounds, whose residuals are replaced by random ones of the same norm."""
+
+    def changed(self, replica: int, delta: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `Serviced`."""
+        drawn = self._random[replica].standard_normal(delta.shape, np.float32)
+        return drawn * (np.linalg.norm(delta) / np.linalg.norm(drawn))
