@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from scripts.claims.claim import Cell, Claim, Column, Numbers, Played, Study
@@ -26,12 +27,14 @@ PAPER = {2: (20, 10, 15), 4: (10, 8, 10), 3: (5, 5, 5)}
 
 
 def studies() -> list[Study]:
-    """`ccs-dynamic`, `-light`, `-heavy` and `-static`."""
+    """`ccs-dynamic`, `-light`, `-heavy`, `-static`, `-variants` and `-unequal`."""
     return [
         _table("ccs-dynamic", "load 1, moving interference", (), _targets),
         _table("ccs-light", "load 0.25, moving interference", ("coexistence.load=0.25",), _harmless, FEWER),
         _table("ccs-heavy", "load 2, moving interference", ("coexistence.load=2",), ways=FEWER),
         _table("ccs-static", "load 1, interference that stays", ("coexistence.interference=static",), ways=FEWER),
+        _variants(),
+        _unequal(),
     ]
 
 
@@ -67,19 +70,19 @@ def _table(
         if regime == _same_air(regime)
     ]
     claims = [*(targets(study) if targets else []), *(claim for regime in REGIMES for claim in _gains(study, regime))]
-    columns = tuple(
-        Column(name, lambda cell, numbers, read=read: _percent(numbers[cell], read))  # type: ignore[misc]
-        for name, read in _COLUMNS.items()
-    ) + (Column("gain in PRR [%]", partial(_gain_of_cell, study)),)
     title = f"Coexisting networks, Table 1: {title}, three unseen vendors of each kind"
-    return Study(study, title, tuple(cells), tuple(claims), partial(draw_regimes, study=study), columns)
+    return Study(study, title, tuple(cells), tuple(claims), partial(draw_regimes, study=study), _columns(study))
 
 
 _COLUMNS = {"PRR": "prr", "EPN [mJ]": "epn_mj", "ATP": "atp", "PDR": "pdr", "overlap": "overlap", "Jain": "jain"}
 
 
-def _percent(played: Played, name: str) -> list[float]:
-    return played.extra[name]
+def _columns(study: str) -> tuple[Column, ...]:
+    """KPIs of every cell, and its gain."""
+    return tuple(
+        Column(name, lambda cell, numbers, read=read: numbers[cell].extra[read])  # type: ignore[misc]
+        for name, read in _COLUMNS.items()
+    ) + (Column("gain in PRR [%]", partial(_gain_of_cell, study)),)
 
 
 def _pooled(name: str) -> Callable[..., list[float]]:
@@ -122,6 +125,57 @@ def _share(*played: Played) -> list[float]:
         ours, alone = sum(one.extra["prr"]), sum(other.extra["prr"])
         shares.append(100.0 * (ours - alone) / (best - alone) if best > alone else math.nan)
     return shares
+
+
+VARIANTS = {
+    "default": "",
+    "congestion-off": "congestion: null",
+    "congestion-75": "congestion: [0.75, 0.2]",
+    "trial": "accept: true",
+    "floor": "floor: true",
+    "half-take-part": "participation: 0.5",
+    "every-2": "every: 2",
+    "every-15": "every: 15",
+    "every-40": "every: 40",
+    "clip-0.1": "clip: 0.1",
+    "clip-1": "clip: 1.0",
+}
+UNEQUAL = {
+    "loads-4111": ("{load: 4}", "{}", "{}", "{}"),
+    "nodes-3111": ("{nodes: 300}", "{}", "{}", "{}"),
+    "silent": ("{silent_s: [[3600, 7200]]}", "{}", "{}", "{}"),
+}
+
+
+def _variants() -> Study:
+    """What the service's settings are worth, without training anew."""
+    study, cells = "ccs-variants", []
+    for regime in ("PP", "PPPP", "DDDD", "DP"):
+        cells.append(_cell(study, regime, "independent", UNSEEN[0], ()))
+        for name, parameters in VARIANTS.items():
+            made = _cell(study, regime, "ccs", UNSEEN[0], (f"learners.ccs.parameters={{{parameters}}}",))
+            cells.append(replace(made, name=f"{study}/{regime}/{name}"))
+    title = "Coexisting networks: the service's clock, clipping and safeguards, load 1, moving interference"
+    return Study(study, title, tuple(cells), (), None, _columns(study))
+
+
+def _unequal() -> Study:
+    """Demand that differs between networks, where what is rigid should lose."""
+    study, cells = "ccs-unequal", []
+    for demand, networks in UNEQUAL.items():
+        listed = f"coexistence.networks=[{', '.join(networks)}]"
+        for way in ("independent", "ccs", *WITHOUT_VENDOR):
+            vendor = None if way in WITHOUT_VENDOR else UNSEEN[0]
+            made = _cell(study, "PPPP", way, vendor, (listed,))
+            cells.append(replace(made, name=_name(study, "PPPP", way, vendor).replace("PPPP", demand)))
+        floor = _cell(study, "PPPP", "ccs", UNSEEN[0], (listed, "learners.ccs.parameters={floor: true}"))
+        cells.append(replace(floor, name=f"{study}/{demand}/ccs+floor-{UNSEEN[0]}"))
+    each = tuple(
+        Column(f"PRR of network {s}", lambda cell, numbers, name=f"prr_{s}": numbers[cell].extra[name])  # type: ignore[misc]
+        for s in range(4)
+    )
+    title = "Coexisting networks: unequal demand of four policy-gradient networks (the first one differs)"
+    return Study(study, title, tuple(cells), (), None, (*_columns(study), *each))
 
 
 def _gains(study: str, regime: str) -> list[Claim]:

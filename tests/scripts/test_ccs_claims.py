@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lora_marl.config import load
 from scripts.claims import ccs
 from scripts.claims.claim import Claim, Played
 from scripts.reproduce import findings
+
+ROOT = Path(__file__).parents[2]
 
 
 def cell(prr: list[float], **others: list[float]) -> Played:
@@ -61,7 +65,16 @@ def test_targets_are_pooled_over_kinds_and_unseen_vendors() -> None:
     assert found.inside is True and found.ours.mean == pytest.approx(0.74)
 
 
-def test_every_cell_is_named_by_its_way() -> None:
+def test_every_cell_of_a_table_is_named_by_its_way() -> None:
     for study in ccs.studies():
+        if study.claims:
+            assert all(each.name.split("/")[2].startswith(each.learner) for each in study.cells)
+
+
+def test_every_cell_can_be_played() -> None:
+    for study in ccs.studies():
+        names = [each.name for each in study.cells]
+        assert len(set(names)) == len(names)
         for each in study.cells:
-            assert each.name.split("/")[2].startswith(each.learner)
+            config = load(ROOT / "configs" / each.config, each.changes)
+            assert config.coexistence is not None and each.learner in config.learners
