@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from lora_marl.config import TrainConfig
+from scripts.cli import UsageError
 from scripts.progress import StopRequest
 from scripts.runfolder import RunFolder
 from scripts.snapshots import State
@@ -44,9 +45,16 @@ class Kind(Protocol):
 
 
 def kind_of(config: TrainConfig) -> Kind | None:
-    """What plays a run; None: it is one of packets, whose learners decide for single nodes."""
+    """What plays a run; None: it is one of packets, whose learners decide for single nodes.
+
+    Raises:
+        UsageError: a library that it needs is missing.
+    """
     for section, module in MODULES.items():
         if getattr(config, section) is not None:
-            found: Any = importlib.import_module(module)
+            try:
+                found: Any = importlib.import_module(module)
+            except ModuleNotFoundError as error:
+                raise UsageError(f"a run with a section {section}: {error}; it needs the extra torch") from None
             return found
     return None
