@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_BAR = 24
+MOST_PANELS = 8
+"""Networks that a picture shows; the text has all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,13 +43,15 @@ class ChannelFrame:
         return "\n".join(lines)
 
     def draw(self, figure: Any) -> None:
-        """A panel for each network, all of one scale."""
-        panels = figure.subplots(len(self.networks), 1, sharex=True, squeeze=False)[:, 0]
+        """A panel for each of the first networks, all of one scale."""
+        shown = self.networks[:MOST_PANELS]
+        panels = figure.subplots(len(shown), 1, sharex=True, squeeze=False)[:, 0]
         highest = max(float(self.erlangs.max(initial=0.0)), 1e-9)
-        for s, (axes, name) in enumerate(zip(panels, self.networks, strict=True)):
+        for s, (axes, name) in enumerate(zip(panels, shown, strict=True)):
             usage = self.erlangs[:, s].T if len(self.erlangs) else np.zeros((len(self.occupancy), 1))
             image = axes.imshow(usage, aspect="auto", origin="lower", vmin=0.0, vmax=highest, cmap="viridis")
             axes.set_ylabel(f"{name}\nchannel", fontsize="x-small")
         panels[-1].set_xlabel("interval")
-        panels[0].set_title(self.title)
+        left_out = len(self.networks) - len(shown)
+        panels[0].set_title(self.title + (f" ({left_out} more networks)" if left_out else ""))
         figure.colorbar(image, ax=list(panels), label="airtime per second", shrink=0.8)

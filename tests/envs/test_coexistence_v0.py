@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from lora_marl.core.coexistence import Coexistence, Deployment
 from lora_marl.core.presets.ccs import ccs_eu868, ccs_study, legacy
@@ -242,6 +243,16 @@ def test_pictures() -> None:
     assert isinstance(shown, str) and "network 1 (learns): received" in shown and "ccs_study at 120 s" in shown
     image = picture.render()
     assert isinstance(image, np.ndarray) and image.shape == (600, 600, 3) and image.std() > 1.0
+
+
+def test_a_picture_of_many_networks_shows_the_first_ones() -> None:
+    env = make(ccs_study([Deployment(nodes=4)] * 12), render_mode="rgb_array")
+    env.reset(seed=0)
+    env.step(dict.fromkeys(env.agents, action(3)))
+    figure = Figure()
+    env.game.frame().draw(figure)
+    assert len(figure.axes) == 8 + 1
+    assert figure.axes[0].get_title().endswith("(4 more networks)")
 
 
 @pytest.mark.parametrize(
