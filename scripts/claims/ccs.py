@@ -132,7 +132,7 @@ VARIANTS = {
     "congestion-off": "congestion: null",
     "congestion-75": "congestion: [0.75, 0.2]",
     "trial": "accept: true",
-    "floor": "floor: true",
+    "no-floor": "floor: false",
     "half-take-part": "participation: 0.5",
     "every-2": "every: 2",
     "every-15": "every: 15",
@@ -168,8 +168,8 @@ def _unequal() -> Study:
             vendor = None if way in WITHOUT_VENDOR else UNSEEN[0]
             made = _cell(study, "PPPP", way, vendor, (listed,))
             cells.append(replace(made, name=_name(study, "PPPP", way, vendor).replace("PPPP", demand)))
-        floor = _cell(study, "PPPP", "ccs", UNSEEN[0], (listed, "learners.ccs.parameters={floor: true}"))
-        cells.append(replace(floor, name=f"{study}/{demand}/ccs+floor-{UNSEEN[0]}"))
+        without = _cell(study, "PPPP", "ccs", UNSEEN[0], (listed, "learners.ccs.parameters={floor: false}"))
+        cells.append(replace(without, name=f"{study}/{demand}/ccs without floor-{UNSEEN[0]}"))
     each = tuple(
         Column(f"PRR of network {s}", lambda cell, numbers, name=f"prr_{s}": numbers[cell].extra[name])  # type: ignore[misc]
         for s in range(4)

@@ -57,7 +57,7 @@ class Serviced(Independent):
         every: int = 5,
         online: bool = True,
         accept: bool = False,
-        floor: bool = False,
+        floor: bool = True,
         participation: float = 1.0,
         **safeguards: Any,
     ) -> None:

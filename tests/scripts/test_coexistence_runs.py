@@ -100,7 +100,7 @@ def test_the_service_takes_part_where_it_is_needed(parameters: dict[str, Any]) -
 def rounds_of(monkeypatch: pytest.MonkeyPatch, networks: int, **parameters: Any) -> tuple[Play, list[tuple[int, int]]]:
     """A play of equal networks under the service, and who was given something after which interval."""
     config = small(vendor=5, intervals=20, networks=networks * [{"learner": "pg", "nodes": 8}])
-    config.learners["ccs"].parameters.update({"congestion": None} | parameters)
+    config.learners["ccs"].parameters.update({"congestion": None, "floor": False} | parameters)
     play, given = Play.of(config, "ccs"), []
     add = play.way.team.add  # type: ignore[attr-defined]
 
