@@ -16,6 +16,7 @@ import lora_marl
 from agents import learner_class, parameters_of
 from agents.maac.hyperparameters import Hyperparameters
 from lora_marl import config
+from scripts.coexistence.ways import way_of
 from scripts.energy.stages import MAAC
 
 ROOT = Path(__file__).parents[1]
@@ -78,8 +79,10 @@ def test_every_config_loads_builds_and_names_what_exists(path: Path) -> None:
     run = config.load(path)
     assert run.name == path.stem
     assert run.scenario.build().nodes > 0
-    for learner in run.learners.values():
-        if run.energy is not None and learner.name == MAAC:
+    for label, learner in run.learners.items():
+        if run.coexistence is not None:
+            way_of(run, label)
+        elif run.energy is not None and learner.name == MAAC:
             Hyperparameters(**learner.parameters)
         else:
             assert set(learner.parameters) <= set(parameters_of(learner_class(learner.name)))

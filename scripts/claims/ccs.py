@@ -149,25 +149,30 @@ UNEQUAL = {
 
 def _variants() -> Study:
     """What the service's settings are worth, without training anew."""
-    study, cells = "ccs-variants", []
+    study, cells, claims = "ccs-variants", list[Cell](), list[Claim]()
     for regime in ("PP", "PPPP", "DDDD", "DP"):
         cells.append(_cell(study, regime, "independent", UNSEEN[0], ()))
         for name, parameters in VARIANTS.items():
             made = _cell(study, regime, "ccs", UNSEEN[0], (f"learners.ccs.parameters={{{parameters}}}",))
             cells.append(replace(made, name=f"{study}/{regime}/{name}"))
+            pair = (cells[-1].name, _name(study, regime, "independent", UNSEEN[0]))
+            claims.append(Claim(f"{cells[-1].name}/gain_prr", pair, _gain("prr", 1.0), -math.inf, math.inf))
     title = "Coexisting networks: the service's clock, clipping and safeguards, load 1, moving interference"
-    return Study(study, title, tuple(cells), (), None, _columns(study))
+    return Study(study, title, tuple(cells), tuple(claims), None, _columns(study))
 
 
 def _unequal() -> Study:
     """Demand that differs between networks, where what is rigid should lose."""
-    study, cells = "ccs-unequal", []
+    study, cells, claims = "ccs-unequal", list[Cell](), list[Claim]()
     for demand, networks in UNEQUAL.items():
         listed = f"coexistence.networks=[{', '.join(networks)}]"
         for way in ("independent", "ccs", *WITHOUT_VENDOR):
             vendor = None if way in WITHOUT_VENDOR else UNSEEN[0]
             made = _cell(study, "PPPP", way, vendor, (listed,))
             cells.append(replace(made, name=_name(study, "PPPP", way, vendor).replace("PPPP", demand)))
+        pair = tuple(_name(study, "PPPP", way, UNSEEN[0]).replace("PPPP", demand) for way in ("ccs", "independent"))
+        least = partial(_least_network, networks=4)
+        claims.append(Claim(f"{study}/{demand}/ccs/least_network", pair, least, -5.0, math.inf, None, OURS))
         without = _cell(study, "PPPP", "ccs", UNSEEN[0], (listed, "learners.ccs.parameters={floor: false}"))
         cells.append(replace(without, name=f"{study}/{demand}/ccs without floor-{UNSEEN[0]}"))
     each = tuple(
@@ -175,7 +180,7 @@ def _unequal() -> Study:
         for s in range(4)
     )
     title = "Coexisting networks: unequal demand of four policy-gradient networks (the first one differs)"
-    return Study(study, title, tuple(cells), (), None, (*_columns(study), *each))
+    return Study(study, title, tuple(cells), tuple(claims), None, (*_columns(study), *each))
 
 
 def _gains(study: str, regime: str) -> list[Claim]:

@@ -67,7 +67,7 @@ def test_targets_are_pooled_over_kinds_and_unseen_vendors() -> None:
 
 def test_every_cell_of_a_table_is_named_by_its_way() -> None:
     for study in ccs.studies():
-        if study.claims:
+        if study.name not in ("ccs-variants", "ccs-unequal"):
             assert all(each.name.split("/")[2].startswith(each.learner) for each in study.cells)
 
 
