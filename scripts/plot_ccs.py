@@ -30,6 +30,6 @@ def draw_regimes(path: Path, numbers: Numbers, *, study: str) -> None:
         axes.bar(at, means, width, label=way, yerr=reach, error_kw={"lw": 0.7})
     axes.set_xticks(range(len(regimes)), regimes)
     axes.set(ylabel="PRR", title=f"{study}: seeds and vendors (whiskers: smallest to largest)")
-    axes.legend(fontsize="x-small", ncols=2)
+    figure.legend(loc="outside right center", fontsize="small", frameon=False)
     axes.grid(axis="y", alpha=0.3)
     figure.savefig(path, dpi=110)
