@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from agents.ccs.proxy import Proxy
@@ -13,11 +15,11 @@ from agents.ccs.view import features, last_layer, temperatures
 from agents.lns.network import Schema, unflatten
 
 
-def random_residual(delta: Tensor, generator: torch.Generator) -> Tensor:
+def random_residual(delta: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
     """Residuals in random directions, each of the same norm as the given one `[..., H, A]`."""
-    drawn = torch.randn(delta.shape, generator=generator)
-    scale = torch.linalg.matrix_norm(delta, keepdim=True) / torch.linalg.matrix_norm(drawn, keepdim=True)
-    return drawn * scale
+    drawn = rng.standard_normal(delta.shape, np.float32)
+    norms = (np.linalg.norm(each, axis=(-2, -1), keepdims=True) for each in (delta, drawn))
+    return drawn * np.divide(*norms)
 
 
 def averaged(parameters: Tensor, kinds: Tensor) -> Tensor:

@@ -7,12 +7,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from agents.lns.dqn import DqnServers
 from agents.lns.network import Layers, hidden
+from agents.lns.policy_gradient import PolicyGradientServers
 
 KINDS = ("dqn", "pg")
 """Kinds of learners, by index; -1 is a legacy network."""
 
-TEMPERATURES = (0.03, 1.0)
+TEMPERATURES = (DqnServers.temperature, PolicyGradientServers.temperature)
 """What outputs are divided by to make logits, by kind: values are not logits yet."""
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.ccs.baselines import random_residual
 from agents.ccs.coordinator import Coordinator
 from agents.ccs.kpis import kpis
 from agents.ccs.records import Report
@@ -148,5 +149,4 @@ class Random(Serviced):
 
     def changed(self, replica: int, delta: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Serviced`."""
-        drawn = self._random[replica].standard_normal(delta.shape, np.float32)
-        return drawn * (np.linalg.norm(delta) / np.linalg.norm(drawn))
+        return random_residual(delta, self._random[replica])
