@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lora_marl.config import load
-from scripts.claims import ccs
+from scripts.claims import ccs, ccs_cells
 from scripts.claims.claim import Claim, Played
 from scripts.reproduce import findings
 
@@ -30,7 +30,7 @@ def read(study: str, name: str, by_way: dict[str, Played]) -> list[float]:
 
 
 def numbers(**ccs_by_vendor: Any) -> dict[str, Played]:
-    alone = {f"independent-{v}": cell([0.5, 0.4], prr_0=[0.5, 0.4], prr_1=[0.5, 0.4]) for v in ccs.UNSEEN}
+    alone = {f"independent-{v}": cell([0.5, 0.4], prr_0=[0.5, 0.4], prr_1=[0.5, 0.4]) for v in ccs_cells.UNSEEN}
     ours = {
         f"ccs-{v}": ccs_by_vendor.get(f"v{v}", cell([0.6, 0.4], prr_0=[0.7, 0.4], prr_1=[0.45, 0.4])) for v in (5, 6, 7)
     }
