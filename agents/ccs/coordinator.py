@@ -19,7 +19,7 @@ from agents.ccs.raw import RawHypernetwork
 from agents.ccs.view import View
 from agents.lns.network import Schema
 
-FORMAT = "ccs-1"
+FORMAT = "ccs-2"
 MAPPINGS = ("behaviour", "raw")
 CODE_SCOPES = ("network", "group", "none")
 
@@ -34,6 +34,7 @@ class Design:
         encoder: `shared` over channels, or `flat` as in the study.
         channel_embedding: Numbers of a learned embedding of channels; 4 in the study, 0: none.
         width: Of the hidden layers of the head that scores channels.
+        ring: Whether channels are known by where they stand on a ring beside the networks' places on it.
         code_scope: Whether a code is of a `network` or of each `group` of it; `none`: all codes are 0.
         gate: Overlap at which coordination begins, and how much more it takes to be whole; None: no gate.
         ridge: Of the pull-back, relative.
@@ -47,8 +48,9 @@ class Design:
     encoder: str = "shared"
     channel_embedding: int = 0
     width: int = 64
+    ring: bool = True
     code_scope: str = "network"
-    gate: tuple[float, float] | None = (0.1, 0.3)
+    gate: tuple[float, float] | None = (0.02, 0.18)
     ridge: float = RIDGE
     layout: Layout = field(default_factory=Layout)
 
@@ -95,7 +97,7 @@ class Coordinator(nn.Module):
     def _hypernetwork(self) -> Hypernetwork | RawHypernetwork:
         if self.design.mapping == "raw":
             return RawHypernetwork(Schema())
-        sizes = self.design.channel_embedding, self.design.width
+        sizes = self.design.channel_embedding, self.design.width, self.design.ring
         return Hypernetwork(self.layout, len(self.probes), self.design.encoder, *sizes)
 
     def forward(self, view: View) -> Tensor:

@@ -17,8 +17,8 @@ TRUNK = 32
 CHUNK = 32
 """Networks whose channel scores are computed at once without gradients, so that they fit a processor's cache."""
 
-REST_SCALE = 0.3
-"""Of the shift per (offset, power)."""
+RING = 6
+"""Numbers that say where a channel stands on the ring."""
 
 
 class Behaviour(NamedTuple):
@@ -49,6 +49,8 @@ def behaviour(view: View, layout: Layout) -> Behaviour:
 class ChannelHead(nn.Module):
     """A perceptron of what is known of a (probe, channel): own and others' chances, the probe, the trunk, the code.
 
+    It gives a shift for each of the channel's actions: a network that leaves a channel may want another SF there.
+
     Its first layer is one product per network: what the trunk and a group's code add is a row of the weights that the
     one-hot group of the probe picks, so that they are not repeated for every probe and channel.
 
@@ -56,35 +58,41 @@ class ChannelHead(nn.Module):
         layout: Of observations and actions.
         embedding: Numbers of a learned embedding of channels; 0: channels are known by what is seen of them only.
         width: Of both hidden layers.
+        ring: Whether channels are also known by where they stand on their ring.
     """
 
-    def __init__(self, layout: Layout, embedding: int, width: int) -> None:
+    def __init__(self, layout: Layout, embedding: int, width: int, ring: bool) -> None:
         super().__init__()
         self.layout = layout
-        self.of_pair = nn.Linear(5 + 3 + embedding, width)
+        self.of_pair = nn.Linear(5 + 3 + embedding + ring * RING, width)
         self.of_group = nn.Linear(TRUNK + DIMENSION + layout.groups, width, bias=False)
-        self.rest = nn.Sequential(nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1))
+        shifts = nn.Linear(width, layout.offsets * layout.powers)
+        self.rest = nn.Sequential(nn.ReLU(), nn.Linear(width, width), nn.ReLU(), shifts)
         self.channels = nn.Parameter(0.3 * torch.randn(layout.channels, embedding))
         scaled(self.rest[-1], 0.3)
 
-    def forward(self, seen: Behaviour, probes: Tensor, of_network: Tensor) -> Tensor:
-        """Scores of channels, centred under the own policy `[M, S, n, C]`.
+    def forward(self, seen: Behaviour, probes: Tensor, of_network: Tensor, standing: Tensor | None) -> Tensor:
+        """Shifts of logits, centred under the own policy `[M, S, n, A]`.
 
         Args:
             seen: How the networks behave.
             probes: `[n, D]`
             of_network: Trunk and code by group. `[M, S, Q, TRUNK + Z]`
+            standing: On the ring, see `Hypernetwork.standing`; None: there is none. `[M, S, Q, C, RING]`
         """
         size = self.layout.groups
         of_network = of_network.flatten(0, 1)
         group = torch.eye(size).expand(len(of_network), size, size)
         by_group = self.of_group(torch.cat([of_network, group], dim=-1)) + self.of_pair.bias
         weights = torch.cat([by_group, self.of_pair.weight.T.expand(len(by_group), -1, -1)], dim=1)
-        pairs, by_probe = self._pairs(seen).flatten(0, 1), self._of_probe(probes)
+        pairs, by_probe = self._pairs(seen), self._of_probe(probes)
+        if standing is not None:
+            pairs = torch.cat([pairs, standing.repeat(1, 1, pairs.shape[2] // self.layout.groups, 1, 1)], dim=-1)
+        pairs = pairs.flatten(0, 1)
         at_once = len(pairs) if torch.is_grad_enabled() else CHUNK
         parts = [self._scores(*part, by_probe) for part in zip(pairs.split(at_once), weights.split(at_once))]
-        scores = torch.cat(parts).view_as(seen.own)
-        return scores - (seen.own * scores).sum(-1, keepdim=True)
+        shifts = torch.cat(parts).view_as(seen.logits)
+        return shifts - (seen.logits.softmax(-1) * shifts).sum(-1, keepdim=True)
 
     def _scores(self, pairs: Tensor, weights: Tensor, by_probe: Tensor) -> Tensor:
         inputs = torch.cat([by_probe.expand(len(pairs), -1, -1, -1), pairs], dim=-1)
@@ -116,20 +124,27 @@ class Hypernetwork(nn.Module):
         encoder: Name of the encoder.
         channel_embedding: Numbers of a learned embedding of channels.
         width: Of the channel head.
+        ring: See `ChannelHead`.
+
+    Attributes:
+        angles: Where channels stand on their ring. rad `[C]`
 
     Source: paper 000, Eq. (2), (3).
     """
 
-    def __init__(self, layout: Layout, probes: int, encoder: str, channel_embedding: int, width: int) -> None:
+    angles: Tensor
+
+    def __init__(
+        self, layout: Layout, probes: int, encoder: str, channel_embedding: int, width: int, ring: bool
+    ) -> None:
         super().__init__()
-        self.layout = layout
+        self.layout, self.ring = layout, ring
+        angles = 2.0 * torch.pi * torch.arange(layout.channels) / layout.channels
+        self.register_buffer("angles", angles, persistent=False)
         self.encoders = Encoders(encoder, probes, layout.channels)
         self.context = nn.Sequential(nn.Linear(2 * EMBEDDING, 64), nn.ReLU(), nn.Linear(64, EMBEDDING))
         self.trunk = trunk(2 * EMBEDDING)
-        self.head = ChannelHead(layout, channel_embedding, width)
-        rest = layout.offsets * layout.powers
-        self.rest = nn.Sequential(nn.Linear(TRUNK, 32), nn.ReLU(), nn.Linear(32, rest))
-        scaled(self.rest[-1], 0.1)
+        self.head = ChannelHead(layout, channel_embedding, width, ring)
 
     def forward(self, view: View, seen: Behaviour, probes: Tensor) -> Tensor:
         """Wanted shifts, before any gate `[M, S, n, A]`."""
@@ -137,10 +152,21 @@ class Hypernetwork(nn.Module):
         context = self.context(torch.cat([embedding, others_mean(embedding, view.weights)], dim=-1))
         summary = self.trunk(torch.cat([embedding, context, facts(view)], dim=-1))
         by_group = torch.cat([summary[:, :, None].expand(*view.codes.shape[:-1], -1), view.codes], dim=-1)
-        scores = self.head(seen, probes, by_group)
-        rest = self.rest(summary)
-        rest = REST_SCALE * (rest - rest.mean(-1, keepdim=True))
-        return (scores[..., None] + rest[:, :, None, None]).flatten(-2)
+        return self.head(seen, probes, by_group, self.standing(view) if self.ring else None)
+
+    def standing(self, view: View) -> Tensor:
+        """Where channels stand on their ring, seen from each group's place, and how near they are to other networks.
+
+        Returns:
+            First two harmonics of the angle from the place to the channel, cosine and sine; means over the other
+            networks of both cosines. `[M, S, Q, C, RING]`
+        """
+        x, y = view.codes[..., -2, None], view.codes[..., -1, None]
+        cos, sin = x * self.angles.cos() + y * self.angles.sin(), x * self.angles.sin() - y * self.angles.cos()
+        double = cos.square() - sin.square()
+        near = others_mean(torch.stack([cos, double], dim=-1).mean(2), view.weights)
+        seen = torch.stack([cos, sin, double, 2.0 * sin * cos], dim=-1)
+        return torch.cat([seen, near[:, :, None].expand(-1, -1, seen.shape[2], -1, -1)], dim=-1)
 
 
 @torch.no_grad()

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from agents.ccs import safeguards as guards
+from agents.ccs.codes import codes
 from agents.ccs.kpis import within_ranges
 from agents.ccs.records import Report
 from agents.ccs.view import KINDS
@@ -28,7 +29,8 @@ class Member:
 
     Attributes:
         report: The latest.
-        codes: Numbers of its latent codes, kept for its stay.
+        numbers: Of the points of its latent codes, kept for its stay.
+        slots: Of their places on the ring of channels, likewise.
         digest: Of its parameters.
         replayed: Whether the snapshot is one that somebody sent in an earlier round, other than the report before.
         behaviour: Chances of channels on the probes when it last reported. `[n, C]`
@@ -37,7 +39,8 @@ class Member:
     """
 
     report: Report
-    codes: list[int]
+    numbers: list[int]
+    slots: list[int]
     digest: bytes = b""
     replayed: bool = False
     behaviour: Tensor | None = None
@@ -73,7 +76,7 @@ class Members(dict[str, Member]):
         digest = hashlib.sha256(report.parameters.tobytes()).digest()
         member = self.get(report.network)
         if member is None:
-            member = self[report.network] = Member(report, self._free_codes())
+            member = self[report.network] = Member(report, self._free_numbers(), self._free_slots())
         if digest != member.digest:
             first, _ = self._seen.setdefault(digest, (round, report.time_s))
             member.digest, member.replayed = digest, first < round
@@ -86,11 +89,16 @@ class Members(dict[str, Member]):
         long_ago_s = now_s - MEMORY * (now_s - oldest_s)
         self._seen = {digest: seen for digest, seen in self._seen.items() if seen[1] >= long_ago_s}
 
-    def _free_codes(self) -> list[int]:
-        """Random codes that nobody has, of the shortest table that has enough."""
-        taken = {code for member in self.values() for code in member.codes}
+    def _free_numbers(self) -> list[int]:
+        """Random points that nobody has, of the shortest table that has enough."""
+        taken = {number for member in self.values() for number in member.numbers}
         free = sorted(set(range(max(16, len(taken) + self.codes_each))) - taken)
-        return [int(code) for code in self._rng.choice(free, self.codes_each, replace=False)]
+        return [int(number) for number in self._rng.choice(free, self.codes_each, replace=False)]
+
+    def _free_slots(self) -> list[int]:
+        """The first ones that nobody has."""
+        taken = {slot for member in self.values() for slot in member.slots}
+        return sorted(set(range(len(taken) + self.codes_each)) - taken)[: self.codes_each]
 
     @property
     def kinds(self) -> Tensor:
@@ -108,9 +116,10 @@ class Members(dict[str, Member]):
         return torch.tensor([member.report.time_s for member in self.values()], dtype=torch.float64)
 
     @property
-    def code_numbers(self) -> Tensor:
-        """`[S, codes of a network]`."""
-        return torch.tensor([member.codes for member in self.values()])
+    def codes(self) -> Tensor:
+        """`[S, codes of a network, Z]`."""
+        members = self.values()
+        return codes(*(torch.tensor([getattr(member, name) for member in members]) for name in ("numbers", "slots")))
 
     @property
     def operators(self) -> Tensor:

@@ -11,7 +11,7 @@ from agents.ccs.pull_back import clipped
 from agents.ccs.view import View, features, last_layer, temperatures
 from agents.lns.network import Schema, unflatten
 
-CLIP = 0.5
+CLIP = 1.0
 """Largest norm of a residual relative to the layer."""
 
 CHUNK = 32

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from agents.ccs import safeguards as guards
-from agents.ccs.codes import codes
 from agents.ccs.coordinator import Coordinator
 from agents.ccs.members import Members
 from agents.ccs.records import Report, Residual
@@ -122,10 +121,10 @@ class Service:
         return logits
 
     def _view(self, logits: Tensor, kinds: Tensor, fresh: Tensor) -> View:
-        members, numbers = self.members, self.members.code_numbers
+        members = self.members
         capped = guards.operator_scale(members.operators, self.safeguards.operator_cap)
         weights = fresh * members.trusts * capped
-        of_groups = codes(int(numbers.max()) + 1)[numbers].expand(-1, self.coordinator.layout.groups, -1)
+        of_groups = members.codes.expand(-1, self.coordinator.layout.groups, -1)
         raw = self.coordinator.design.mapping == "raw"
         parameters = members.parameters(torch.arange(len(members)))[None] if raw else None
         return View(logits[None], kinds[None], members.kpis[None], of_groups[None], weights[None], parameters)

@@ -118,7 +118,7 @@ class PolicyGradientHyperparameters(_Checked):
     @classmethod
     def pretraining(cls) -> PolicyGradientHyperparameters:
         """Those of a vendor's default."""
-        return cls(7e-4, entropy=0.02, every=1, epochs=2)
+        return cls(7e-4, entropy=0.02, every=1, epochs=6)
 
     @classmethod
     def online(cls) -> PolicyGradientHyperparameters:

@@ -22,6 +22,9 @@ from agents.lns.vendor import fresh_vendor
 INTERVALS = 2_500
 """Control intervals of one pretraining."""
 
+FALLING = 0.6
+"""Share of them, the last ones, in which learning rates fall evenly to nothing: a policy is no noise of the last steps."""
+
 
 class World(Protocol):
     """Networks of one server each, in replicas that share nothing: here B = V W, S = 1."""
@@ -75,7 +78,9 @@ def pretrain(
         given = np.asarray(array)
         return given.reshape(1, vendors, rows, *given.shape[3:])
 
-    for _ in range(intervals):
+    for interval in range(intervals):
+        for network in servers.networks.values():
+            network.slow(min(1.0, (1.0 - interval / intervals) / FALLING))
         actions = servers.select(by_vendor(observations))
         following, rewards, weights = (np.asarray(each) for each in world.step(actions.reshape(of_world)))
         step = (by_vendor(observations), actions, by_vendor(rewards), by_vendor(weights), by_vendor(following))

@@ -42,6 +42,7 @@ class Trained:
         self.vectors = pad(vectors, (0, -schema.size % LANES)).clone().requires_grad_()
         self.residual = torch.zeros((len(vectors), *schema.last_layer), dtype=torch.float64)
         self._largest = torch.full((len(vectors),), gradient_norm, dtype=vectors.dtype)
+        self._learning_rate = learning_rate
         self._adam = torch.optim.Adam([self.vectors], lr=learning_rate, fused=True)
         moments = {name: torch.zeros_like(self.vectors) for name in ("exp_avg", "exp_avg_sq")}
         self._adam.state[self.vectors] = {"step": torch.zeros(())} | moments
@@ -74,6 +75,10 @@ class Trained:
         (self.vectors.grad,) = torch.autograd.grad(losses.sum(), [self.vectors])
         clip([self.vectors], self._largest)
         self._adam.step()
+
+    def slow(self, share: float) -> None:
+        """Goes on learning at a share of the learning rate."""
+        self._adam.param_groups[0]["lr"] = share * self._learning_rate
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that changes, itself."""

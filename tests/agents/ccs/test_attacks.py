@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from agents.ccs.attacks import ATTACKS, Reports, drifting, insisting, optimised
+from agents.ccs.codes import random_codes
 from agents.ccs.layout import Layout
 from agents.ccs.proxy import Proxy
 from agents.ccs.rounds import coordinated
@@ -27,7 +28,7 @@ def test_only_the_attacker_lies_and_residuals_of_the_honest_stay_bounded(name, h
     for given, truth in zip(told, honest):
         assert torch.equal(given[:, 1:3], truth[:, 1:])
     kinds = torch.ones(2, count, dtype=torch.int64)
-    codes = torch.nn.functional.normalize(torch.randn(2, count, 1, 8), dim=-1).expand(-1, -1, 4, -1)
+    codes = random_codes(2, count, torch.Generator().manual_seed(0))[:, :, None].expand(-1, -1, 4, -1)
     delta = coordinated(coordinator, told.parameters, kinds, told.kpis, codes, clip=0.5)
     assert torch.isfinite(delta).all()
     last = torch.linalg.vector_norm(told.parameters[..., -129 * 48 :], dim=-1)
@@ -60,7 +61,7 @@ def test_an_optimised_attack_harms_in_the_proxy(coordinator, snapshots_of) -> No
     for parameter in coordinator.hypernetwork.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     coordinator.requires_grad_(False)
-    codes = torch.nn.functional.normalize(torch.randn(1, 2, 1, 8), dim=-1).expand(-1, -1, 4, -1)
+    codes = random_codes(1, 2, torch.Generator().manual_seed(0))[:, :, None].expand(-1, -1, 4, -1)
 
     def of_victim(told: torch.Tensor) -> float:
         delta = coordinated(coordinator, told, world.kinds, world.kpis, codes, clip=1.0)

@@ -29,7 +29,7 @@ def test_averaging_is_among_the_same_kind() -> None:
 def test_direct_optimisation_gains_where_it_looks(snapshots_of) -> None:
     stored = snapshots_of((1, 1), count=3)
     parameters, kinds, proxy = stored.parameters[:2], stored.kinds[:2], Proxy()
-    found = direct(parameters, kinds, stored, proxy, steps=20, learning_rate=0.03)
+    found = direct(parameters, kinds, stored, proxy, steps=20, learning_rate=0.03, clip=0.5)
     layers = unflatten(parameters, Schema())
     last = last_layer(layers)
     assert (torch.linalg.matrix_norm(found) <= 0.5001 * torch.linalg.matrix_norm(last)).all()
@@ -43,7 +43,7 @@ def test_direct_optimisation_gains_where_it_looks(snapshots_of) -> None:
     none = torch.zeros_like(found[0])
     for world in range(2):
         assert utility(found[world], world) > utility(none, world) + 0.02
-    alone = direct(parameters[1:], kinds[1:], stored, proxy, steps=20, learning_rate=0.03)
+    alone = direct(parameters[1:], kinds[1:], stored, proxy, steps=20, learning_rate=0.03, clip=0.5)
     torch.testing.assert_close(alone[0], found[1], rtol=1e-3, atol=1e-5)
     assert torch.equal(clipped(found, last, 0.6), found)
 

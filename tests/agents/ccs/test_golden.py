@@ -25,7 +25,7 @@ def residual_numbers() -> dict[str, list]:
     vendors = [load_vendor(ROOT / "configs" / "ccs" / f"{kind}-5.safetensors") for kind in kinds]
     parameters = torch.stack([vendor.parameters for vendor in vendors])[None]
     reports = torch.tensor([[[0.6, 0.7, 0.8, 0.5], [0.7, 0.6, 0.7, 0.6], [0.5, 0.8, 0.9, 0.4]]])
-    own_codes = codes(3)[None, :, None].expand(1, 3, 4, -1)
+    own_codes = codes(torch.arange(3), torch.arange(3))[None, :, None].expand(1, 3, 4, -1)
     delta = coordinated(
         coordinator, parameters, torch.tensor([[KINDS.index(kind) for kind in kinds]]), reports, own_codes
     )

@@ -49,7 +49,7 @@ def test_diversity_counts_where_the_air_is_congested() -> None:
 
 def test_a_discriminator_learns_who_is_who() -> None:
     judge = objective.Discriminator(Layout())
-    states, code = torch.rand(16, 4, 40), codes(2).expand(16, 2, 8)
+    states, code = torch.rand(16, 4, 40), codes(torch.arange(2), torch.arange(2)).expand(16, 2, -1)
     marginals = torch.zeros(16, 2, 4, 8)
     marginals[:, 0, :, 2] = marginals[:, 1, :, 5] = 1.0
     before = judge(states, marginals, code)

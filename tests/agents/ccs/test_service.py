@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from agents.ccs.codes import codes
 from agents.ccs.coordinator import Coordinator, Design
 from agents.ccs.records import Report
 from agents.ccs.rounds import coordinated
@@ -37,14 +36,14 @@ def test_answers_are_those_of_a_round_of_arrays(coordinator) -> None:
     found = service.round(reports, 0.0)
     assert [residual.network for residual in found.residuals] == ["a", "b", "c"]
     assert not found.refused
-    numbers = service.members.code_numbers
-    assert len(numbers.unique()) == 3
+    codes = service.members.codes
+    assert len(codes.flatten(0, 1).unique(dim=0)) == 3
     expected = coordinated(
         coordinator,
         torch.from_numpy(np.stack([each.parameters for each in reports]))[None],
         torch.ones(1, 3, dtype=torch.int64),
         torch.from_numpy(BAD).expand(1, 3, 4),
-        codes(16)[numbers].expand(-1, 4, -1)[None],
+        codes.expand(-1, 4, -1)[None],
     )
     for residual, delta in zip(found.residuals, expected[0]):
         np.testing.assert_allclose(residual.delta, delta.numpy(), rtol=1e-4, atol=1e-6)
@@ -89,9 +88,9 @@ def test_stale_and_foreign_reports_are_refused_and_the_others_answered(coordinat
 def test_who_does_not_report_still_counts_and_is_forgotten_at_last(coordinator) -> None:
     service = Service(coordinator, 0, PLAIN)
     service.round([report("a", 0), report("b", 0)], 0.0)
-    kept = service.members["a"].codes
+    kept = service.members["a"].numbers, service.members["a"].slots
     assert by_name(service, [report("a", 1, 1)], 300.0)["a"].any()
-    assert service.members["a"].codes == kept
+    assert (service.members["a"].numbers, service.members["a"].slots) == kept
     assert not by_name(service, [report("a", 2, 8)], 2400.0)["a"].any()
     assert list(service.members) == ["a"]
 
@@ -149,4 +148,4 @@ def test_many_networks_of_one_operator_count_as_one(coordinator) -> None:
 def test_codes_of_groups_and_of_many_networks_differ(probes) -> None:
     service = Service(Coordinator(probes, Design(code_scope="group")), 0)
     service.round([report(f"n{i}", i, schema=Schema((40, 4, 48))) for i in range(9)], 0.0)
-    assert len(service.members.code_numbers.unique()) == 36
+    assert len(service.members.codes.flatten(0, 1).unique(dim=0)) == 36

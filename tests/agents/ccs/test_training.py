@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from agents.ccs.codes import DIMENSION
 from agents.ccs.coordinator import Coordinator, Design
 from agents.ccs.hyperparameters import Hyperparameters
 from agents.ccs.layout import random_orders
@@ -85,7 +86,7 @@ def test_states_that_do_not_fit_are_refused(training_of) -> None:
 
 def test_rounds_change_last_layers_as_their_residuals_say(coordinator, snapshots_of) -> None:
     snapshots = snapshots_of((0, -1, 1), count=2)
-    codes = torch.randn(2, 2, 4, 8)
+    codes = torch.randn(2, 2, 4, DIMENSION)
     straight = torch.arange(8).expand(2, 8)
     batch = prepared(snapshots, codes, straight, coordinator)
     assert batch.learners.tolist() == [0, 2]
@@ -101,7 +102,7 @@ def test_rounds_change_last_layers_as_their_residuals_say(coordinator, snapshots
 
 def test_other_channel_numbers_make_the_same_world(coordinator, snapshots_of) -> None:
     """Without coordination the proxy expects the same, whatever the channels are called."""
-    snapshots, codes, proxy = snapshots_of((0, -1, 1), count=2), torch.zeros(2, 2, 4, 8), Proxy()
+    snapshots, codes, proxy = snapshots_of((0, -1, 1), count=2), torch.zeros(2, 2, 4, DIMENSION), Proxy()
     utilities = []
     for orders in (torch.arange(8).expand(2, 8), random_orders(2, 8, torch.Generator().manual_seed(0))):
         batch = prepared(snapshots, codes, orders, coordinator)

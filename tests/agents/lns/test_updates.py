@@ -161,6 +161,6 @@ def test_hyperparameters_of_the_study() -> None:
     values, policy = DqnHyperparameters.pretraining(), PolicyGradientHyperparameters.pretraining()
     assert (values.learning_rate, values.updates_per_step, values.capacity, values.batch) == (3e-4, 6, 40_000, 64)
     assert (values.epsilon, values.exploration_steps, values.discount, values.target_rate) == (0.1, 1000, 0.2, 0.02)
-    assert (policy.learning_rate, policy.entropy, policy.every, policy.epochs) == (7e-4, 0.02, 1, 2)
+    assert (policy.learning_rate, policy.entropy, policy.every, policy.epochs) == (7e-4, 0.02, 1, 6)
     assert DqnHyperparameters.online() == DqnHyperparameters(1e-4, 1, 0.03, 0, 4_000)
     assert PolicyGradientHyperparameters.online() == PolicyGradientHyperparameters(1e-4, 2.0, 0.01, 4, 1, 0.2)
