@@ -201,9 +201,7 @@ class CoexistenceGame:
         return weights
 
     def _book(self, outcome: Outcome) -> None:
-        self.books = Books.of(
-            outcome, self.groups, self._channel_arms, free=self.coexistence.radio.feedback == "free"
-        )
+        self.books = Books.of(outcome, self.groups, self._channel_arms, free=self.coexistence.radio.feedback == "free")
         answered = self.books.acknowledged if self.settings.success == "acknowledged" else self.books.received
         terms = rewards.terms(self.books, answered, self.reference_mj, self.settings.interval_s)
         self._terms = {name: self._weights[name][:, None] * term[:, self.learning] for name, term in terms.items()}

@@ -63,9 +63,9 @@ class Run:
         curves = {label: [folder.curve(label, seed) for seed in run.seeds] for label in run.learners}
         title = f"{run.name}: {len(run.seeds)} seeds"
         draw_curves(folder.path / "curves.png", title, curves)
-        ledgers = {label: ledgers_of(folder, label)[0] for label in run.learners}
+        airtimes_s = {label: ledgers_of(folder, label)[0].airtime_s for label in run.learners}
         rules = [network.learner for network in coexistence_of(run).networks]
-        draw_channels(folder.path / "channels.png", f"{run.name}: seed {run.seeds[0]}", ledgers, rules)
+        draw_channels(folder.path / "channels.png", f"{run.name}: seed {run.seeds[0]}", airtimes_s, rules)
         console.print(f"metrics:         {folder.path}/<seed>/<label>/", markup=False)
         console.print(f"pictures:        {folder.path}/curves.png, channels.png", markup=False)
         console.print(f"learning curves: tensorboard --logdir {folder.path}", markup=False)

@@ -81,7 +81,9 @@ OFF = {"interval_s": 20.0, "after_end": False, "payload_bytes": 20, "duty_cycle"
 @pytest.mark.parametrize("traffic", [{}, {"queued": True}, {"confirmed": True}])
 def test_a_node_that_comes_back_keeps_its_off_time(traffic):
     """It leaves within two minutes of off time, and comes back within them."""
-    changes = tuple(Change(at_s=at_s, values={"active": np.full(20, on)}) for at_s, on in ((100.0, False), (130.0, True)))
+    changes = tuple(
+        Change(at_s=at_s, values={"active": np.full(20, on)}) for at_s, on in ((100.0, False), (130.0, True))
+    )
     scenario = network(20, traffic=Traffic(**OFF | traffic), propagation=STILL, changes=changes)
     outcome, packets = played(scenario, 1000.0, sf=12)
     assert (outcome.sent > 1).all()
