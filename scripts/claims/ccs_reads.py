@@ -108,10 +108,12 @@ def settling(until: int | None = None, *, after_moves: bool = False) -> Callable
     def of(played: Played) -> float:
         prr = np.mean([[row["prr"] for row in curve] for curve in played.curves], axis=0)
         whole = len(prr) if until is None else until
-        if after_moves:
-            moves = len(prr) // whole - 1
-            return settled(prr[whole : (moves + 1) * whole].reshape(moves, whole).mean(axis=0)) if moves else math.nan
-        return settled(prr[:whole])
+        if not after_moves:
+            return settled(prr[:whole])
+        stretches = len(prr) // whole
+        return (
+            settled(prr[: stretches * whole].reshape(stretches, whole)[1:].mean(axis=0)) if stretches > 1 else math.nan
+        )
 
     return lambda *played: [of(each) for each in played]
 

@@ -39,7 +39,7 @@ def call(invoke: Callable[..., Any], tmp_path: Path) -> Callable[..., Any]:
 
 def small(**others: Any) -> TrainConfig:
     networks = [{"learner": "pg", "nodes": 8}, {"learner": "dqn", "nodes": 8}]
-    section = {"networks": networks, "intervals": 12} | others
+    section = {"preset": "ccs_study", "networks": networks, "intervals": 12} | others
     learners = {"independent": {}, "ccs": {}, "hopping": {}}
     return TrainConfig.model_validate({"seeds": [3, 4], "learners": learners, "coexistence": section})
 
@@ -151,7 +151,13 @@ def test_what_is_wrong_is_said_before_anything_is_played(call: Any) -> None:
     result = call("coexistence.vendor=99")
     assert result.exit_code == 2 and "-99.safetensors" in result.output
     with pytest.raises(ValueError, match="ccs_eu868"):
-        CoexistenceConfig(acknowledgements="downlink").build()
+        CoexistenceConfig(preset="ccs_study", acknowledgements="downlink").build()
+
+
+def test_networks_are_lawful_unless_a_run_says_otherwise() -> None:
+    assert CoexistenceConfig().build().radio.feedback == "downlink"
+    assert CoexistenceConfig(acknowledgements="free").build().radio.feedback == "free"
+    assert CoexistenceConfig(preset="ccs_study").build().radio.feedback == "free"
 
 
 def test_a_cell_depends_on_what_is_played() -> None:
