@@ -6,8 +6,8 @@
 Default reception, one gateway, the journal's traffic (50 bytes every 20 s from 100 nodes; more nodes send less often,
 at equal offered Erlang per channel). Compilation and warm-up are left out; the best of some repeats counts, since
 whatever else the machine does can only slow a run down. NoReL and the closed forms are timed on NoReL's network.
-MAAC is timed where torch is installed, on one thread; Stable-Baselines3's rows where it is, and against SuperSuit where
-that is.
+MAAC and the coordination service are timed where torch is installed, on one thread; Stable-Baselines3's rows where it
+is, and against SuperSuit where that is.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ def lines(quick: bool) -> list[Line]:
         Line("air_cost_ratio", f"air, cost of a packet: {sizes}", "ratio", 3, ratio(None), True),
         Line("cucb_cost_ratio", f"CUCB, cost of a packet: {sizes}", "ratio", 4, ratio("cucb"), True),
         Line("memory", f"peak memory, {MANY:,} nodes", "GiB", 1, lambda: speed.peak_memory_gib(MANY), True),
-        *(maac if find_spec("torch") else []),
+        *([*maac, *ccs(repeats)] if find_spec("torch") else []),
         Line("env_array", "environment, arrays, 32 x 100 nodes", "agent steps/s", 1e6,
              lambda: speed.array_agent_steps_per_s(**array)),
         Line("env_dict", "environment, dicts, 30 nodes", "steps/s", 500, lambda: speed.dict_steps_per_s(**dicts)),
@@ -179,6 +179,27 @@ def rayleigh(repeats: int) -> list[Line]:
              of(speed_rayleigh.counterfactuals_us, 40, 3), True),
         Line("energy_array", "energy environment, arrays, 32 x 40 nodes of a channel", "agent steps/s", 1e6,
              of(speed_rayleigh.agent_steps_per_s, 40, 3, replicas=32)),
+    ]  # fmt: skip
+
+
+def ccs(repeats: int) -> list[Line]:
+    """The coordination service: a round, and what a server sends to it."""
+    from scripts import speed_ccs  # torch loads only where it is timed
+
+    def size(encoding: str, share: float = 0.5) -> Callable[[], float]:
+        return lambda: speed_ccs.snapshot_bytes(encoding, share)
+
+    return [
+        Line("ccs_round_4", "coordination service, a round of 4 networks", "ms", 20,
+             lambda: 1e3 * speed_ccs.round_s(4, repeats=4 * repeats), True),
+        Line("ccs_round_1000", "coordination service, a round of 1,000 networks", "s", 1,
+             lambda: speed_ccs.round_s(1000, repeats=min(repeats, 2)), True),
+        Line("ccs_float32", "snapshot of a server, exact", "bytes", 112_000, size("float32"), True),
+        Line("ccs_float16", "snapshot, half precision", "bytes", 56_000, size("float16"), True),
+        Line("ccs_int8", "snapshot, eight bits", "bytes", 28_600, size("int8"), True),
+        Line("ccs_top_half", "snapshot, larger half of the weights", "bytes", 31_500, size("top", 0.5), True),
+        Line("ccs_top_quarter", "snapshot, largest quarter", "bytes", 17_500, size("top", 0.25), True),
+        Line("ccs_top_tenth", "snapshot, largest tenth", "bytes", 9_100, size("top", 0.1), True),
     ]  # fmt: skip
 
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from numpy.typing import NDArray
 
-from scripts.coexistence.ledger import Ledger
 from scripts.measures import Row
 
 _AXES = {"prr": "PRR", "epn_mj": "energy per delivered frame [mJ]", "overlap": "overlap of channel use"}
@@ -23,32 +24,50 @@ def draw_curves(path: Path, title: str, curves: Mapping[str, Sequence[Sequence[R
     for axes, (column, name) in zip(figure.subplots(1, len(_AXES)), _AXES.items(), strict=True):
         for place, (label, by_seed) in enumerate(curves.items()):
             values = np.array([[row[column] for row in curve] for curve in by_seed])
-            size = min(_SMOOTH, values.shape[1])
-            points = values.shape[1] // size
-            means = values[:, : points * size].reshape(len(values), points, size).mean(axis=-1)
-            at, color = size * (np.arange(points) + 0.5), f"C{place % 10}"
-            axes.plot(at, means.mean(axis=0), color=color, label=label)
-            axes.fill_between(at, means.min(axis=0), means.max(axis=0), color=color, alpha=0.15, lw=0)
+            band(axes, values, _SMOOTH, color=f"C{place % 10}", label=label)
         axes.set(xlabel="interval", ylabel=name)
         axes.grid(alpha=0.3)
     figure.axes[0].legend(fontsize="small")
     figure.savefig(path, dpi=110)
 
 
-def draw_channels(path: Path, title: str, ledgers: Mapping[str, Ledger], rules: Sequence[str]) -> None:
-    """Airtime by channel and interval: a row of panels for each network, a column for each way."""
-    figure = Figure(figsize=(4.6 * len(ledgers) + 1, 1.7 * len(rules) + 1), layout="constrained")
-    panels = figure.subplots(len(rules), len(ledgers), sharex=True, sharey=True, squeeze=False)
-    highest = max(float(ledger.airtime_s.max()) for ledger in ledgers.values())
-    for column, (label, ledger) in enumerate(ledgers.items()):
+def band(axes: Axes, values: NDArray[np.float64], size: int, *, color: str, label: str) -> None:
+    """Means of `size` intervals over time: mean over seeds, band from the smallest to the largest. `[seeds, T]`"""
+    size = min(size, values.shape[1])
+    points = values.shape[1] // size
+    means = values[:, : points * size].reshape(len(values), points, size).mean(axis=-1)
+    at = size * (np.arange(points) + 0.5)
+    axes.plot(at, means.mean(axis=0), color=color, label=label)
+    axes.fill_between(at, means.min(axis=0), means.max(axis=0), color=color, alpha=0.15, lw=0)
+
+
+def draw_channels(path: Path, title: str, airtimes_s: Mapping[str, NDArray[np.float64]], rules: Sequence[str]) -> None:
+    """Channel by time of every network and way; see `channel_panels`."""
+    figure = Figure(figsize=(4.6 * len(airtimes_s) + 1, 1.7 * len(rules) + 1), layout="constrained")
+    channel_panels(figure, airtimes_s, rules)
+    figure.suptitle(title)
+    figure.savefig(path, dpi=110)
+
+
+def channel_panels(
+    figure: Figure | SubFigure, airtimes_s: Mapping[str, NDArray[np.float64]], rules: Sequence[str]
+) -> None:
+    """Airtime by channel and interval: a row of panels for each network, a column for each way.
+
+    Args:
+        figure: To draw on.
+        airtimes_s: By way. `[T, S, C]` s
+        rules: What decides in each network. `[S]`
+    """
+    panels = figure.subplots(len(rules), len(airtimes_s), sharex=True, sharey=True, squeeze=False)
+    highest = max(float(airtime_s.max()) for airtime_s in airtimes_s.values())
+    for column, (label, airtime_s) in enumerate(airtimes_s.items()):
         for s, rule in enumerate(rules):
-            axes, usage = panels[s, column], ledger.airtime_s[:, s].T
+            axes, usage = panels[s, column], airtime_s[:, s].T
             image = axes.imshow(usage, aspect="auto", origin="lower", vmin=0.0, vmax=highest, cmap="viridis")
             if s == 0:
                 axes.set_title(label)
             if column == 0:
                 axes.set_ylabel(f"network {s} ({rule})\nchannel", fontsize="small")
         panels[-1, column].set_xlabel("interval")
-    figure.suptitle(title)
     figure.colorbar(image, ax=panels.ravel().tolist(), label="airtime per interval [s]", shrink=0.8)
-    figure.savefig(path, dpi=110)

@@ -162,7 +162,8 @@ def _played(store: Store, job: Job) -> Played:
     extras = [extra_of(state) for state in states]
     extra = {name: [each[name] for each in extras] for name in extras[0]}
     curves = [curve_of(state) for state in states]
-    return Played(curves, job.config.report_last_h, extra, [state["points"] for state in states])
+    points = [state["points"] for state in states]
+    return Played(curves, job.config.report_last_h, extra, points, states[0].get("airtime_s"))
 
 
 def findings(study: Study, numbers: Numbers) -> list[Finding]:
@@ -186,6 +187,8 @@ def shortened(cell: Cell) -> TrainConfig:
     run = _config(cell)
     if run.energy is not None:
         return _config(cell, ("energy.episodes=1",))
+    if run.coexistence is not None:
+        return _config(cell, (f"coexistence.intervals={max(1, run.coexistence.intervals // _QUICK)}",))
     episodes = run.learners[cell.learner].episodes
     fewer = () if episodes is None else (f"learners.{cell.learner}.episodes={max(1, episodes // _QUICK)}",)
     short = _config(cell, (f"duration_h={run.duration_h / _QUICK}", "interval_h=1", *fewer))

@@ -42,11 +42,11 @@ class CoexistenceConfig(Section):
     """A run of coexisting networks; its learners are ways of coordinating them.
 
     Attributes:
-        preset: `ccs_study`, or `ccs_eu868`: ten times the nodes and lawful duty cycles.
+        preset: `ccs_eu868`, or `ccs_study`: a tenth of the nodes, which send ten times as often, beyond what is lawful.
         networks: In the order of their numbers.
         load: Of all.
         interference: `dynamic`, `static` or `none`.
-        acknowledgements: `free`, or `downlink` (`ccs_eu868` alone).
+        acknowledgements: `free`, or `downlink` (`ccs_eu868` alone); None: as the preset has them.
         intervals: Of an episode, a minute each.
         indicator: What servers measure of others: `external`, `all` or `none`.
         alarm_probability: That an alarm begins in a network in an interval.
@@ -55,11 +55,11 @@ class CoexistenceConfig(Section):
         online: Whether servers go on learning.
     """
 
-    preset: Literal["ccs_study", "ccs_eu868"] = "ccs_study"
+    preset: Literal["ccs_study", "ccs_eu868"] = "ccs_eu868"
     networks: tuple[NetworkConfig, ...] = (NetworkConfig(), NetworkConfig())
     load: PositiveFloat = 1.0
     interference: Literal["dynamic", "static", "none"] = "dynamic"
-    acknowledgements: Literal["free", "downlink"] = "free"
+    acknowledgements: Literal["free", "downlink"] | None = None
     intervals: PositiveInt = 240
     indicator: Literal["external", "all", "none"] = "external"
     alarm_probability: float = Field(default=0.0, ge=0.0, le=1.0)
@@ -75,9 +75,9 @@ class CoexistenceConfig(Section):
             "load": self.load,
         }
         if self.preset == "ccs_study":
-            if self.acknowledgements != "free":
+            if self.acknowledgements == "downlink":
                 raise ValueError("acknowledgements: 'downlink' needs the preset ccs_eu868, whose duty cycle is lawful")
             return ccs.ccs_study([network.build(100) for network in self.networks], **shared)
-        return ccs.ccs_eu868(
-            [network.build(1000) for network in self.networks], acknowledgements=self.acknowledgements, **shared
-        )
+        if self.acknowledgements is not None:
+            shared["acknowledgements"] = self.acknowledgements
+        return ccs.ccs_eu868([network.build(1000) for network in self.networks], **shared)

@@ -201,9 +201,8 @@ class CoexistenceGame:
         return weights
 
     def _book(self, outcome: Outcome) -> None:
-        self.books = Books.of(outcome, self.groups, self._channel_arms)
-        lost = self.settings.success == "acknowledged" and self.coexistence.radio.feedback == "downlink"
-        answered = self.groups.sums(outcome.downlinks_received) if lost else self.books.received
+        self.books = Books.of(outcome, self.groups, self._channel_arms, free=self.coexistence.radio.feedback == "free")
+        answered = self.books.acknowledged if self.settings.success == "acknowledged" else self.books.received
         terms = rewards.terms(self.books, answered, self.reference_mj, self.settings.interval_s)
         self._terms = {name: self._weights[name][:, None] * term[:, self.learning] for name, term in terms.items()}
 
@@ -217,8 +216,8 @@ class CoexistenceGame:
         external_s = outcome.external_busy_s[:, None, :]
         busy_s = np.repeat(external_s, self._sizes[1], axis=1)
         if self.settings.interference_indicator == "all":
-            gateways = np.flatnonzero(np.diff(self.coexistence.gateway_network, prepend=-1))
-            foreign = np.maximum.reduceat(outcome.foreign_busy_s, gateways, axis=1) / self.settings.interval_s
+            foreign_s = np.maximum.reduceat(outcome.foreign_busy_s, self.groups.first_gateway, axis=1)
+            foreign = foreign_s / self.settings.interval_s
             return 1.0 - (1.0 - busy_s / self.settings.interval_s) * np.exp(-foreign)
         return busy_s / self.settings.interval_s
 

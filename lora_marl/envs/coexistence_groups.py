@@ -32,7 +32,7 @@ class Groups:
         least_sf: Index of each node's least spreading factor. `[B, N]`
         highest_sf: Index of the region's highest.
         gain_db: Received minus transmitted power at the best own gateway. `[B, N]`
-        first: First node of each network. `[S]`
+        first, first_gateway: First node and gateway of each network. `[S]`
     """
 
     networks: int
@@ -43,6 +43,7 @@ class Groups:
     highest_sf: int
     gain_db: NDArray[np.float64]
     first: NDArray[np.int64]
+    first_gateway: NDArray[np.int64]
 
     @classmethod
     def of(cls, scenario: Scenario, link_gain_db: NDArray[np.float64], groups: int) -> Groups:
@@ -61,9 +62,17 @@ class Groups:
         needed_db = scenario.reception.sensitivities_dbm(sf, bw_hz)[:, 0] + MARGIN_DB - FULL_DBM
         enough = gain_db[..., None] >= needed_db
         least_sf = np.where(enough.any(axis=-1), enough.argmax(axis=-1), len(sf) - 1)
-        return cls(networks=len(first), groups=groups, network=network, group=group, least_sf=least_sf,
+        return cls(
+            networks=len(first),
+            groups=groups,
+            network=network,
+            group=group,
+            least_sf=least_sf,
             highest_sf=len(sf) - 1,
-                   gain_db=gain_db, first=first)  # fmt: skip
+            gain_db=gain_db,
+            first=first,
+            first_gateway=np.unique(gateways, return_index=True)[1],
+        )
 
     @property
     def row(self) -> NDArray[np.int64]:
@@ -100,6 +109,8 @@ class Books:
 
     Attributes:
         attempts, received: Packets that ended, and those that an own gateway received. `[B, S, Q]`
+        acknowledged: Packets whose acknowledgement the node heard; where those are free, all that were received.
+            `[B, S, Q]`
         energy_mj: `[B, S, Q]` mJ
         frames_delivered, frames_lost: Frames of which an attempt was received, or none before the last one failed,
             at a full queue, or when their network fell silent. `[B, S, Q]`
@@ -107,12 +118,14 @@ class Books:
         queued: Frames that wait at the end, mean per node. `[B, S]`
         channel_attempts, channel_received: `[B, S, C]`
         channel_airtime_s: `[B, S, C]` s
+        downlink_airtime_s: Of the own gateways. `[B, S]` s
         offset_attempts, offset_received: By steps above each node's least spreading factor; where those end, by the
             smallest. `[B, S, O]`
     """
 
     attempts: NDArray[np.float64]
     received: NDArray[np.float64]
+    acknowledged: NDArray[np.float64]
     energy_mj: NDArray[np.float64]
     frames_delivered: NDArray[np.float64]
     frames_lost: NDArray[np.float64]
@@ -121,18 +134,27 @@ class Books:
     channel_attempts: NDArray[np.int64]
     channel_received: NDArray[np.int64]
     channel_airtime_s: NDArray[np.float64]
+    downlink_airtime_s: NDArray[np.float64]
     offset_attempts: NDArray[np.int64]
     offset_received: NDArray[np.int64]
 
     @classmethod
-    def of(cls, outcome: Outcome, groups: Groups, channels: slice) -> Books:
-        """The sums of an outcome whose arms count packets; `channels`: the arms of channels."""
+    def of(cls, outcome: Outcome, groups: Groups, channels: slice, *, free: bool) -> Books:
+        """The sums of an outcome whose arms count packets.
+
+        Args:
+            outcome: Of an interval.
+            groups: Of its nodes.
+            channels: The arms of channels.
+            free: Whether acknowledgements are, so that all that was received is acknowledged.
+        """
         sent, sizes = outcome.sent, np.bincount(groups.network)
         by_channel = outcome.arm_sent[..., channels]
         share = by_channel / np.maximum(sent, 1)[..., None]
         return cls(
             attempts=groups.sums(sent),
             received=groups.sums(outcome.delivered),
+            acknowledged=groups.sums(outcome.delivered if free else outcome.downlinks_received),
             energy_mj=groups.sums(outcome.energy_mj),
             frames_delivered=groups.sums(outcome.frames_delivered),
             frames_lost=groups.sums(outcome.frames_lost + outcome.dropped),
@@ -141,6 +163,7 @@ class Books:
             channel_attempts=groups.network_sums(by_channel),
             channel_received=groups.network_sums(outcome.arm_delivered[..., channels]),
             channel_airtime_s=groups.network_sums(share * outcome.airtime_s[..., None]),
+            downlink_airtime_s=np.add.reduceat(outcome.downlink_airtime_s, groups.first_gateway, axis=1),
             offset_attempts=groups.network_sums(_by_offset(outcome.arm_sent, groups.least_sf, groups.highest_sf)),
             offset_received=groups.network_sums(_by_offset(outcome.arm_delivered, groups.least_sf, groups.highest_sf)),
         )

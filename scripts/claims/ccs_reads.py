@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
 
 from scripts.claims.ccs_cells import UNSEEN, name_of
 from scripts.claims.claim import Column, Numbers, Played
 
-_COLUMNS = {"PRR": "prr", "EPN [mJ]": "epn_mj", "ATP": "atp", "PDR": "pdr", "overlap": "overlap", "Jain": "jain"}
+_COLUMNS = {"PRR": "prr", "EPN [mJ]": "epn_mj", "ATP": "atp", "PDR": "pdr", "overlap": "overlap",
+            "switches": "switches", "Jain": "jain"}  # fmt: skip
+ANSWERS = {"acknowledged": "acknowledged", "gateways send": "downlinks"}
+"""Columns where acknowledgements are downlinks: shares of attempts, and of the gateways' time."""
+
+ROUND = 5
+"""Intervals that a network is watched for until it counts as settled."""
 
 
-def columns(study: str) -> tuple[Column, ...]:
-    """KPIs of every cell, and its gain."""
+def columns(study: str, more: Mapping[str, str] | None = None) -> tuple[Column, ...]:
+    """KPIs of every cell, `more` of them by title, and its gain."""
     return tuple(
         Column(name, lambda cell, numbers, read=read: numbers[cell].extra[read])  # type: ignore[misc]
-        for name, read in _COLUMNS.items()
+        for name, read in (_COLUMNS | dict(more or {})).items()
     ) + (Column("gain in PRR [%]", partial(gain_of_cell, study)),)
+
+
+def reading(name: str) -> Callable[[Played], list[float]]:
+    """A measure of a cell, by seed."""
+    return lambda played: played.extra[name]
 
 
 def pooled(name: str) -> Callable[..., list[float]]:
@@ -81,3 +95,41 @@ def gain_of_cell(study: str, cell: str, numbers: Numbers) -> list[float]:
     vendor = way.rpartition("-")[2]
     name = name_of(study, regime, "independent", int(vendor) if vendor.isdigit() else UNSEEN[0])
     return paired("prr", 1.0, (numbers[cell], numbers[name]))[0] if name in numbers else []
+
+
+def settling(until: int | None = None, *, after_moves: bool = False) -> Callable[..., list[float]]:
+    """How many intervals a way takes to settle, by cell; see `settled`.
+
+    Args:
+        until: How long the stretches are after each of which interference moves; None: it never does.
+        after_moves: From a move on, in the mean over all of them; else from the start on.
+    """
+
+    def of(played: Played) -> float:
+        prr = np.mean([[row["prr"] for row in curve] for curve in played.curves], axis=0)
+        whole = len(prr) if until is None else until
+        if not after_moves:
+            return settled(prr[:whole])
+        stretches = len(prr) // whole
+        return (
+            settled(prr[: stretches * whole].reshape(stretches, whole)[1:].mean(axis=0)) if stretches > 1 else math.nan
+        )
+
+    return lambda *played: [of(each) for each in played]
+
+
+def settled(prr: NDArray[np.float64], within: float = 0.01) -> float:
+    """From which interval on the mean over `ROUND` intervals is within a point of the mean of the second half.
+
+    Args:
+        prr: Mean over seeds, by interval. `[T]`
+        within: What a point is.
+
+    Returns:
+        Intervals before the first such five; nan: there are none.
+    """
+    if len(prr) < ROUND:
+        return math.nan
+    means = np.convolve(prr, np.full(ROUND, 1.0 / ROUND), mode="valid")
+    near = np.abs(means - prr[len(prr) // 2 :].mean()) <= within
+    return float(near.argmax()) if near.any() else math.nan

@@ -42,12 +42,14 @@ class Played:
         extra: What is no row, by name and seed, in percent: `delivery` of the part that is reported, mean over nodes;
             `joint` and `model`, what the closed forms expect of the last assignment.
         points: The last assignment, by seed. `[N, 4]`
+        airtime_s: Of coexisting networks, by channel and interval, of the first seed; None: of others. `[T, S, C]` s
     """
 
     curves: Sequence[Sequence[Row]]
     last_h: float
     extra: Mapping[str, list[float]] = field(default_factory=dict)
     points: Sequence[NDArray[np.int16]] = ()
+    airtime_s: NDArray[np.float64] | None = None
 
     def values(self, metric: str, until_h: float | None = None, last_h: float | None = None) -> list[float]:
         """A metric of every seed, over the part that is reported or another one.

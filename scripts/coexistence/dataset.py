@@ -61,6 +61,7 @@ class Rollouts:
         pace, slow = int(rng.choice(PACES)), rng.random() < SLOW_SHARE
         seeds = [int(each) for each in rng.integers(2**31, size=WORLDS)]
         config = CoexistenceConfig(
+            preset="ccs_study",
             networks=tuple(
                 NetworkConfig.model_validate({"learner": learner, "vendor": chosen.get(learner)})
                 for learner in (LEARNERS[letter] for letter in MIXTURES[number % len(MIXTURES)])

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lora_marl.config import TrainConfig
+from lora_marl.core.metrics import channel_overlap
 from lora_marl.envs.coexistence_v0 import Coexisting
 from scripts.coexistence.independent import Way
-from scripts.coexistence.ledger import Book, Ledger
+from scripts.coexistence.ledger import Book, Ledger, jain, kpis
 from scripts.coexistence.networks import coexistence_of, environment
 from scripts.coexistence.ways import way_of
 from scripts.measures import Row
@@ -67,18 +68,12 @@ class Play:
 
     def rows(self) -> list[Row]:
         """What came of the last interval, of all networks together and of each, a row for every replica."""
-        latest = self.book.latest()
-        return [
-            {"interval": float(self.done)}
-            | {name: value for name, value in ledger.measures().items() if name != "switches"}
-            | {
-                f"{name}_{s}": value
-                for s in range(ledger.sums.shape[1])
-                for name, value in ledger.measures([s]).items()
-                if name in _OF_EACH
-            }
-            for ledger in latest
-        ]
+        sums, airtime_s = self.book.latest()
+        each = kpis(sums)
+        columns = {**kpis(sums, (1,)), "overlap": channel_overlap(airtime_s), "jain": jain(each["prr"])}
+        columns |= {f"{name}_{s}": each[name][:, s] for s in range(sums.shape[1]) for name in _OF_EACH}
+        values = np.stack(list(columns.values()), axis=-1).tolist()
+        return [{"interval": float(self.done), **dict(zip(columns, row, strict=True))} for row in values]
 
     def _by_network(self, values: NDArray) -> NDArray:
         """Of groups `[B, L * Q, ...]` to `[B, L, Q, ...]`."""

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from lora_marl.config import TrainConfig
 from scripts import snapshots
 from scripts.cli import UsageError, console, errors
-from scripts.coexistence.ledger import SUMS, Ledger
+from scripts.coexistence.ledger import Ledger
 from scripts.coexistence.networks import coexistence_of
 from scripts.coexistence.play import Play, sums_of
 from scripts.coexistence.table import results_table
@@ -63,9 +63,9 @@ class Run:
         curves = {label: [folder.curve(label, seed) for seed in run.seeds] for label in run.learners}
         title = f"{run.name}: {len(run.seeds)} seeds"
         draw_curves(folder.path / "curves.png", title, curves)
-        ledgers = {label: ledgers_of(folder, label)[0] for label in run.learners}
+        airtimes_s = {label: ledgers_of(folder, label)[0].airtime_s for label in run.learners}
         rules = [network.learner for network in coexistence_of(run).networks]
-        draw_channels(folder.path / "channels.png", f"{run.name}: seed {run.seeds[0]}", ledgers, rules)
+        draw_channels(folder.path / "channels.png", f"{run.name}: seed {run.seeds[0]}", airtimes_s, rules)
         console.print(f"metrics:         {folder.path}/<seed>/<label>/", markup=False)
         console.print(f"pictures:        {folder.path}/curves.png, channels.png", markup=False)
         console.print(f"learning curves: tensorboard --logdir {folder.path}", markup=False)
@@ -154,12 +154,11 @@ def states_of(config: TrainConfig, label: str) -> list[State]:
 def extras(ledger: Ledger) -> dict[str, float | NDArray]:
     """Measures of all networks; `learning_...` of those that learn, `legacy_...` of others, `..._<s>` of each."""
     found: dict[str, float | NDArray] = dict(ledger.measures())
-    learns = np.isfinite(ledger.sums[..., SUMS.index("reward")].sum(0))
-    for name, networks in (("learning", learns), ("legacy", ~learns)):
+    for name, networks in (("learning", ledger.learns), ("legacy", ~ledger.learns)):
         if networks.any():
             own = ledger.measures(np.flatnonzero(networks).tolist())
             found |= {f"{name}_{measure}": own[measure] for measure in ("prr", "epn_mj", "atp", "pdr", "delay_s")}
-    for s in range(ledger.sums.shape[1]):
-        own = ledger.measures([s])
-        found |= {f"{name}_{s}": own[name] for name in ("prr", "epn_mj", "atp", "pdr")}
+    each = ledger.by_network()
+    for name in ("prr", "epn_mj", "atp", "pdr"):
+        found |= {f"{name}_{s}": value for s, value in enumerate(each[name])}
     return found

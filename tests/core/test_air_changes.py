@@ -73,3 +73,30 @@ def test_what_shapes_or_judges_the_air_cannot_change(values):
     path = next(iter(values))
     with pytest.raises(ValueError, match=f"changes: .*{path}"):
         replace(network(4), changes=(Change(at_s=1.0, values=values),))
+
+
+OFF = {"interval_s": 20.0, "after_end": False, "payload_bytes": 20, "duty_cycle": 0.01}
+
+
+@pytest.mark.parametrize("traffic", [{}, {"queued": True}, {"confirmed": True}])
+def test_a_node_that_comes_back_keeps_its_off_time(traffic):
+    """It leaves within two minutes of off time, and comes back within them."""
+    changes = tuple(
+        Change(at_s=at_s, values={"active": np.full(20, on)}) for at_s, on in ((100.0, False), (130.0, True))
+    )
+    scenario = network(20, traffic=Traffic(**OFF | traffic), propagation=STILL, changes=changes)
+    outcome, packets = played(scenario, 1000.0, sf=12)
+    assert (outcome.sent > 1).all()
+    for n in range(20):
+        own = packets.source == n
+        starts_s, ends_s = packets.start_s[own], packets.end_s[own]
+        assert (starts_s[1:] - ends_s[:-1] >= 99 * (ends_s - starts_s)[:-1] - 1e-9).all()
+
+
+def test_an_episode_begins_without_off_times():
+    scenario = network(20, traffic=Traffic(**OFF), propagation=STILL)
+    points = scenario.region.points(sf=np.full((1, 20), 12), bw_hz=125e3, channel=0, tp_dbm=14.0)
+    air = Air(scenario, [0])
+    for _ in range(2):
+        assert (air.advance(points, 130.0).sent > 0).mean() > 0.9
+        air.begin_episode()

@@ -24,7 +24,8 @@ def books(
     first = np.array([[[1.0, 0.0, 0.0]]])
     as_groups = [np.array([[values]], np.float64) for values in (attempts, received, delivered)]
     return Books(
-        attempts=as_groups[0], received=as_groups[1], energy_mj=30.0 * as_groups[0], frames_delivered=as_groups[2],
+        attempts=as_groups[0], received=as_groups[1], acknowledged=as_groups[1], energy_mj=30.0 * as_groups[0],
+        frames_delivered=as_groups[2], downlink_airtime_s=np.zeros((1, 1)),
         frames_lost=np.zeros((1, 1, GROUPS)), delay_s=np.zeros((1, 1, GROUPS)), queued=np.array([[queued]]),
         channel_attempts=by_channel, channel_received=received_by_channel, channel_airtime_s=0.1 * by_channel,
         offset_attempts=first * sum(attempts), offset_received=first * sum(received),

@@ -33,6 +33,14 @@ NAMES = [
     "memory",
     "maac_speed_up",
     "maac_update",
+    "ccs_round_4",
+    "ccs_round_1000",
+    "ccs_float32",
+    "ccs_float16",
+    "ccs_int8",
+    "ccs_top_half",
+    "ccs_top_quarter",
+    "ccs_top_tenth",
     "env_array",
     "env_dict",
     "sb3_rows",
@@ -56,7 +64,8 @@ def test_both_kinds_of_targets():
     assert lines["env_dict"].meets(500) and not lines["env_dict"].meets(499)
     assert lines["memory"].meets(1.0) and not lines["memory"].meets(1.1)
     targets = [4e6, 2.5e6, 1e6, 60, 60, 60, 120, 1e6, 1e6, 10, 15, 80, 2000]
-    targets += [100, 200, 1000, 10_000, 5, 50, 0.1, 50, 1e6, 3, 4, 1, 3, 0.16, 1e6, 500, 1e4]
+    targets += [100, 200, 1000, 10_000, 5, 50, 0.1, 50, 1e6, 3, 4, 1, 3, 0.16]
+    targets += [20, 1, 112_000, 56_000, 28_600, 31_500, 17_500, 9_100, 1e6, 500, 1e4]
     targets += [10] if find_spec("supersuit") else []
     assert [line.target for line in lines.values()] == targets
     assert list(lines) == NAMES

@@ -39,7 +39,7 @@ def call(invoke: Callable[..., Any], tmp_path: Path) -> Callable[..., Any]:
 
 def small(**others: Any) -> TrainConfig:
     networks = [{"learner": "pg", "nodes": 8}, {"learner": "dqn", "nodes": 8}]
-    section = {"networks": networks, "intervals": 12} | others
+    section = {"preset": "ccs_study", "networks": networks, "intervals": 12} | others
     learners = {"independent": {}, "ccs": {}, "hopping": {}}
     return TrainConfig.model_validate({"seeds": [3, 4], "learners": learners, "coexistence": section})
 
@@ -151,7 +151,13 @@ def test_what_is_wrong_is_said_before_anything_is_played(call: Any) -> None:
     result = call("coexistence.vendor=99")
     assert result.exit_code == 2 and "-99.safetensors" in result.output
     with pytest.raises(ValueError, match="ccs_eu868"):
-        CoexistenceConfig(acknowledgements="downlink").build()
+        CoexistenceConfig(preset="ccs_study", acknowledgements="downlink").build()
+
+
+def test_networks_are_lawful_unless_a_run_says_otherwise() -> None:
+    assert CoexistenceConfig().build().radio.feedback == "downlink"
+    assert CoexistenceConfig(acknowledgements="free").build().radio.feedback == "free"
+    assert CoexistenceConfig(preset="ccs_study").build().radio.feedback == "free"
 
 
 def test_a_cell_depends_on_what_is_played() -> None:
@@ -176,8 +182,37 @@ def test_measures_are_ratios_of_sums() -> None:
     assert found["switches"] == 1.0
     assert found["jain"] == pytest.approx((0.5 + 1.0) ** 2 / (2 * (0.25 + 1.0)))
     assert Ledger(sums, airtime_s).measures([0])["prr"] == 0.5
+    each = Ledger(sums, airtime_s).by_network()
+    assert each["prr"].tolist() == [0.5, 1.0]
+    assert each["atp"].tolist() == [2.0, 2.0]
     assert np.isnan(overlap(airtime_s[:, :1]))
     assert switches(airtime_s[:, :1]) == 1.0
+
+
+def test_rows_are_the_measures_of_one_interval() -> None:
+    config = small(networks=[{"learner": "pg", "nodes": 8}, {"learner": "uniform", "nodes": 5}])
+    play = Play.of(config, "independent")
+    play.play_next()
+    for row, ledger in zip(play.rows(), play.book.ledgers(), strict=True):
+        for name in ("prr", "epn_mj", "atp", "pdr", "delay_s", "return", "acknowledged", "overlap", "jain"):
+            assert row[name] == pytest.approx(ledger.measures()[name])
+        for s in range(2):
+            assert row[f"prr_{s}"] == pytest.approx(ledger.measures([s])["prr"])
+        assert row["return"] == pytest.approx(ledger.measures([0])["return"])
+        assert np.isnan(ledger.measures([1])["return"])
+
+
+def test_gateways_answer_as_long_as_they_may() -> None:
+    """EU868's 1 % in each of the two sub-bands of RX1's channels, and 10 % in RX2's."""
+    networks = [{"learner": "pg", "nodes": 400}] * 2
+    lawful = {"preset": "ccs_eu868", "networks": networks, "load": 4.0}
+    downlink, free = (
+        played(small(acknowledgements=each, **lawful), "hopping")[0].measures() for each in ("downlink", "free")
+    )
+    assert 0.01 < downlink["downlinks"] < 0.12
+    assert downlink["acknowledged"] < 0.6 * downlink["prr"]
+    assert downlink["atp"] > 1.5 * free["atp"]
+    assert free["downlinks"] == 0.0 and free["acknowledged"] == free["prr"]
 
 
 PASSES = (Pass(2, 10, (2, 5, 8, 10), 6, 2e-3), Pass(1, 10, (10,), 4, 1e-3))

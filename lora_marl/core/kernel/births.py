@@ -74,3 +74,17 @@ def first_birth_s(state, tables, b, n, now_s):
         node.birth += -node.birth % rule.burst_packets
         node.birth_s += interval_s * exponential(key, n, node.birth)
     return node.birth_s + _delay_s(rule, key, n, node.birth)
+
+
+@kernel()
+def first_start_s(state, tables, b, n, now_s):
+    """First packet of a node that joins: one that comes back keeps the off time that it left with."""
+    rule, node = tables.rule[0], state.nodes[b, n]
+    node.free_s = max(node.free_s, now_s)
+    birth_s = first_birth_s(state, tables, b, n, now_s)
+    if rule.confirmed:
+        state.queues[b, n].next_s = birth_s
+    if rule.confirmed or rule.queued or birth_s >= node.free_s:
+        return max(birth_s, node.free_s)
+    state.counts[b, n, DROPPED] += 1
+    return next_start_s(state, tables, b, n, birth_s)

@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from lora_marl.core.kernel.births import first_birth_s
+from lora_marl.core.kernel.births import first_start_s
 from lora_marl.core.kernel.bursts import begin_burst, end_burst, next_burst_s
 from lora_marl.core.kernel.choices import choose
 from lora_marl.core.kernel.compiled import kernel
@@ -135,10 +135,7 @@ def _compiled_first_starts(source_hash: int) -> Callable:
                 if which[b, n] and n >= nodes:
                     starts_s[b, n] = next_burst_s(state, tables, b, n - nodes, now_s)
                 elif which[b, n]:
-                    state.nodes[b, n].free_s = now_s
-                    starts_s[b, n] = first_birth_s(state, tables, b, n, now_s)
-                    if tables.rule[0].confirmed:
-                        state.queues[b, n].next_s = starts_s[b, n]
+                    starts_s[b, n] = first_start_s(state, tables, b, n, now_s)
         return starts_s
 
     return first_starts_s
@@ -202,6 +199,7 @@ def clear(state, none):
             sending, node.phase = node.phase == SENDING, WAITING
             node.sent, node.delivered, node.unanswered, node.asks = 0, 0, 0, False
             node.missed = -1
+            node.free_s = 0.0
             if n < state.queues.shape[1]:
                 forget(state.queues[b, n])
             if not sending:

@@ -1,0 +1,51 @@
+"""Coexisting networks under EU868's duty cycles, whose acknowledgements are downlinks of their gateways.
+
+What may be acknowledged: a network of 1,000 nodes offers 5 frames a second at load 1. Its nodes use SF7 to SF12 with
+shares of about .63 .17 .12 .06 .01 .00, so that an acknowledgement of 13 bytes in RX1, sent as the uplink was, lasts
+.63 * 46 + .17 * 82 + .12 * 165 + .06 * 289 + .01 * 578 = 86 ms; those for all frames would take 43 % of a gateway's
+time. The law allows 1 % of it in each of the two sub-bands of the eight channels, 2 * .01 / .086 s = .23 a second, and
+10 % in RX2 at SF9, .1 / .165 s = .61 a second: together .84 a second, those of a load of .17. That is a bound: a
+gateway does not begin to answer while it receives, whosever packet it is; a frame that was received and not
+acknowledged is sent again, so that its own repeats ask for answers, too; and nodes do not hear every answer.
+
+So even at 0.05 a gateway sends some 3 % of the time, a quarter of what it may, and half to two thirds of what was
+received is acknowledged; at 0.02 it is four fifths. (Beside a network under ADR, whose nodes begin at SF12, less.) So
+little is sent there that servers hardly disturb each other. At a load of 1 gateways receive without a pause and answer
+next to nothing, nodes send every frame four times, and the air is fuller than with free acknowledgements, which stand
+beside it.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from scripts.claims.ccs_cells import LEGACY, UNSEEN, cells_of, once
+from scripts.claims.ccs_gains import KPIS, pair, reported, spill_over
+from scripts.claims.ccs_reads import ANSWERS, columns, gain
+from scripts.claims.claim import Study
+from scripts.plot_ccs import draw_regimes
+
+WAYS = ("independent", "ccs", "ranked-partition", "hopping")
+REGIMES = ("PP", "DD", "PPPP", "DDDD", "DAP")
+LOADS = (0.02, 0.05)
+LAWFUL = "coexistence.preset=ccs_eu868"
+
+
+def studies() -> list[Study]:
+    """`ccs-eu868`."""
+    study, cells, claims = "ccs-eu868", [], []
+    for regime in REGIMES:
+        for load in LOADS:
+            at = f"{load:g}"
+            cells += cells_of(study, regime, WAYS, (LAWFUL, f"coexistence.load={load}"), at)
+            place = f"{study}/{regime}@{at}/ccs"
+            claims += [
+                reported(f"{place}/gain_{name}", pair(study, regime, at), gain(name, sign))
+                for name, sign in KPIS.items()
+            ]
+            claims += spill_over(study, regime, at) if set(regime) & set(LEGACY) else []
+    for at, more in (("1", ()), ("1 free", ("coexistence.acknowledgements=free",))):
+        cells += cells_of(study, "PPPP", WAYS, (LAWFUL, "coexistence.load=1", *more), at, UNSEEN[:1])
+    title = "Coexisting networks under EU868: 1,000 nodes each, acknowledgements as downlinks, duty cycles of 1 %"
+    draw = partial(draw_regimes, study=study)
+    return [Study(study, title, once(cells), tuple(claims), draw, columns(study, ANSWERS))]
