@@ -23,7 +23,7 @@ INTERVALS = 2_500
 """Control intervals of one pretraining."""
 
 FALLING = 0.6
-"""Share of them, the last ones, in which learning rates fall evenly to nothing: a policy is no noise of the last steps."""
+"""Share of them, the last ones, in which learning rates fall evenly to nothing, so that the last steps are no noise."""
 
 
 class World(Protocol):
