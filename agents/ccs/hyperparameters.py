@@ -28,8 +28,8 @@ class Hyperparameters:
         ValueError: `pairs` is neither.
     """
 
-    snapshots: int = 10
-    orders: int = 2
+    snapshots: int = 8
+    orders: int = 1
     rounds: int = 2
     clip: float = 1.0
     alpha: float = 1.0
