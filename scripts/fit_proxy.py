@@ -4,7 +4,7 @@
 - `python scripts/fit_proxy.py ccs_study --out runs/proxy --worlds 4 --stretches 6`
 
 Plays random operating points of one to four networks, of learning and legacy ones, at loads that differ by ten times,
-and finds the constants under which what was received is likeliest (`scripts/coexistence/fitting.py`). Worlds of their
+and finds the constants under which what was received is likeliest (`agents/ccs/fitting.py`). Worlds of their
 own, which the fit does not see, say how well groups' shares of received attempts are foretold before and after.
 `configs/ccs/proxy-<preset>.json` is what the default command made.
 """
@@ -18,11 +18,11 @@ import typer
 from rich.table import Table
 
 from agents.ccs.constants import Constants
+from agents.ccs.fitting import STEPS, Quality, Stretches, fit, quality
 from agents.ccs.proxy import Proxy
 from agents.maac.threads import threads
 from scripts.cli import JsonPath, UsageError, console, new_app, one_line_errors, write_json
-from scripts.coexistence.fitting import STEPS, Quality, fit, quality
-from scripts.coexistence.stretches import PRESETS, REGIMES, Stretches, play
+from scripts.coexistence.stretches import PRESETS, REGIMES, play
 from scripts.plot_proxy import draw_quality
 from scripts.progress import counting
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 
 if TYPE_CHECKING:
-    from scripts.coexistence.fitting import Quality
+    from agents.ccs.fitting import Quality
 
 MOST = 4_000
 """Points of a panel."""

@@ -6,14 +6,12 @@ Shape letters: `M` stretches of time in any world, `S` networks, `Q` groups of a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from agents.ccs.worlds import Worlds
+from agents.ccs.fitting import Stretches
 from lora_marl.core.coexistence import Coexistence
 from lora_marl.core.presets.ccs import INTERVAL_S, ccs_eu868, ccs_study
 from lora_marl.envs.coexistence_groups import OFFSETS
@@ -40,24 +38,6 @@ BUNCHED = 0.3
 OFFSET_CHANCES, FULL_POWER = (0.6, 0.25, 0.15), 0.7
 
 
-@dataclass(frozen=True)
-class Stretches:
-    """What came of operating points while they were in force.
-
-    Attributes:
-        worlds: M of them.
-        actions: Those of legacy networks meaningless. int64 `[M, S, Q]`
-        attempts, received: `[M, S, Q]`
-        length_s: Of a stretch. s
-    """
-
-    worlds: Worlds
-    actions: Tensor
-    attempts: Tensor
-    received: Tensor
-    length_s: float = (HOLD - 1) * INTERVAL_S
-
-
 def play(preset: str, regime: str, seeds: Sequence[int], count: int) -> Stretches:
     """So many stretches of every seed's world, in each of which channels, spreading factors and powers are others.
 
@@ -70,19 +50,18 @@ def play(preset: str, regime: str, seeds: Sequence[int], count: int) -> Stretche
     env = _environment(preset, regime, len(seeds), count)
     env.reset_array(seeds)
     rngs, game = [np.random.default_rng([seed, len(regime)]) for seed in seeds], env.game
-    worlds, found = [], []
+    found = []
     for _ in range(count):
         facts = game.facts()
         pairs = zip(rngs, facts["occupancy"], strict=True)
-        drawn = np.stack([operating_points(*pair, len(regime), game.settings.groups) for pair in pairs])
-        flat, booked = drawn[:, game.learning].reshape(len(seeds), -1), []
+        actions = np.stack([operating_points(*pair, len(regime), game.settings.groups) for pair in pairs])
+        flat, booked = actions[:, game.learning].reshape(len(seeds), -1), []
         for _ in range(HOLD):
             env.step_array(flat)
             booked.append((game.books.attempts, game.books.received))
-        worlds.append(Worlds.of(facts))
-        found.append((drawn, *np.sum(booked[1:], axis=0).astype(np.float32)))
-    actions, attempts, received = (torch.from_numpy(np.concatenate(each)) for each in zip(*found, strict=True))
-    return Stretches(Worlds.joined(worlds), actions, attempts, received)
+        attempts, received = np.sum(booked[1:], axis=0)
+        found.append((facts, actions, attempts, received))
+    return Stretches.of(found, (HOLD - 1) * INTERVAL_S)
 
 
 def operating_points(rng: np.random.Generator, occupancy: NDArray, networks: int, groups: int) -> NDArray[np.int64]:

@@ -11,16 +11,18 @@ links and both constants of the highest power.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import one_hot
 
 from agents.ccs.constants import Constants
 from agents.ccs.proxy import Expected, Proxy
-from scripts.coexistence.stretches import Stretches
+from agents.ccs.worlds import Worlds
 
 STEPS, LEARNING_RATE = 80, 0.08
 ATTEMPTS_WEIGHT = 0.3
@@ -31,6 +33,32 @@ DECILES = 10
 
 Raw = dict[str, Tensor]
 """Constants on the whole line: logits of chances, logarithms of the others."""
+
+
+@dataclass(frozen=True)
+class Stretches:
+    """What came of operating points while they were in force, M stretches of time in any worlds.
+
+    Attributes:
+        worlds: M of them.
+        actions: Those of legacy networks meaningless. int64 `[M, S, Q]`
+        attempts, received: `[M, S, Q]`
+        length_s: Of a stretch. s
+    """
+
+    worlds: Worlds
+    actions: Tensor
+    attempts: Tensor
+    received: Tensor
+    length_s: float
+
+    @classmethod
+    def of(cls, parts: Sequence[tuple[Mapping[str, NDArray], NDArray, NDArray, NDArray]], length_s: float) -> Stretches:
+        """Of parts: facts of worlds, actions, attempts and received."""
+        facts, *booked = zip(*parts, strict=True)
+        actions, attempts, received = (torch.from_numpy(np.concatenate(each)) for each in booked)
+        worlds = Worlds.joined([Worlds.of(each) for each in facts])
+        return cls(worlds, actions, attempts.float(), received.float(), length_s)
 
 
 def expected(proxy: Proxy, data: Stretches) -> Expected:
