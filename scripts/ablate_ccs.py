@@ -3,11 +3,11 @@
 - `python scripts/ablate_ccs.py --rollouts runs/ccs_service/work`
 - `python scripts/ablate_ccs.py whole "without codes" --rollouts runs/ccs_service/work --jobs 2`
 
-Every variant is trained for one pass on the same rollouts, those of independent learners that `train_ccs.py` has left
-in its work folder, and plays two and four networks of a vendor that it has never seen, on the same seeds as independent
+Every variant is trained for one pass on the same rollouts, those of independent learners in the work folder of
+`train_ccs.py`, and plays two and four networks of a vendor that it has never seen, on the same seeds as independent
 learners. What has been trained and played is not done again: the same command goes on where it was stopped. Leaves a
-table, `cells.md` with all measures, a picture, and CPU seconds of training in each variant's folder. `--quick` takes the
-rollouts of a making that was quick, too.
+table, `cells.md` with all measures, a picture, and CPU seconds of training in each variant's folder. `--quick`
+needs the rollouts of a making that was quick, too.
 """
 
 from __future__ import annotations
