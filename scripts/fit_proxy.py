@@ -1,6 +1,6 @@
 """Fits the model of the air that the coordination service is trained on to packet runs.
 
-- `python scripts/fit_proxy.py` (two CPU minutes a preset)
+- `python scripts/fit_proxy.py` (a CPU minute a preset)
 - `python scripts/fit_proxy.py ccs_study --out runs/proxy --worlds 4 --stretches 6`
 
 Plays random operating points of one to four networks, of learning and legacy ones, at loads that differ by ten times,
