@@ -2,28 +2,29 @@
 
 - `python scripts/train_ccs.py` (fifteen CPU minutes; one core)
 - `python scripts/train_ccs.py --out runs/my_service --vendors 2 --seen 1 --quick`
+- `python scripts/train_ccs.py --out runs/no_code --set design.code_scope=none --vendors-from configs/ccs --passes 1`
 
 Stages: policies of eight vendors of each kind, of which five take part in training and three stay unseen; rollouts of
 independent learners; training on their snapshots; twice more rollouts, with the service in the loop, and training. What
 is there is not made again: the same command goes on where it was stopped. `configs/ccs` holds what the default command
-made; `scripts/train.py --config configs/ccs_two.yaml` plays it.
+made; `scripts/train.py --config configs/ccs_two.yaml` plays it. CPU seconds of every stage are kept in
+`<work>/cpu_s.json`.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from scripts.cli import UsageError, console, new_app, one_line_errors
-from scripts.coexistence.offline import PASSES, Offline
+from scripts.coexistence.offline import CPU_S, PASSES, Offline, shortened
+from scripts.coexistence.spent import spent
+from scripts.coexistence.variants import varied
 from scripts.progress import counting
 
 app = new_app()
-
-_QUICK = 20
 
 
 @app.command(help=__doc__)
@@ -35,23 +36,32 @@ def main(
     vendors: Annotated[int, typer.Option(help="Of each kind.")] = 8,
     seen: Annotated[int, typer.Option(help="Of them that take part in training.")] = 5,
     seed: Annotated[int, typer.Option(help="Of rollouts and training.")] = 0,
+    passes: Annotated[int, typer.Option(min=1, max=len(PASSES), help="Of training.")] = len(PASSES),
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="design.<field>, hyper.<field> or proxy.")
+    ] = None,
+    vendors_from: Annotated[Path | None, typer.Option(metavar="DIR", help="Take vendors' policies from here.")] = None,
+    rollouts: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Take the first rollouts from the work of another making.")
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A twentieth of everything, to see that it works.")] = False,
 ) -> None:
     """Makes, and says where."""
     with one_line_errors():
         if not 1 <= seen <= vendors:
             raise UsageError(f"--seen: {seen} is not from 1 to the {vendors} vendors")
-        making = Offline(out, work or out / "work", vendors, seen, seed=seed)
-        if quick:
-            passes = tuple(
-                dataclasses.replace(each, rollouts=max(2, each.rollouts // _QUICK), steps=each.steps // _QUICK)
-                for each in PASSES
-            )
-            making = dataclasses.replace(making, passes=passes, intervals=making.intervals // _QUICK)
+        making = Offline(
+            out, work or out / "work", vendors, seen, passes=PASSES[:passes], seed=seed,
+            vendors_from=vendors_from, rollouts_from=rollouts,
+        )  # fmt: skip
+        making = varied(shortened(making) if quick else making, set_ or ())
         try:
             making.make(counting)
         except ValueError as error:
             raise UsageError(str(error)) from None
+        costs = spent(making.work / CPU_S)
+        stages = ", ".join(f"{stage} {cpu_s:.0f}" for stage, cpu_s in costs.items())
+        console.print(f"CPU seconds: {stages}; together {sum(costs.values()):.0f}", markup=False)
         console.print(f"vendors: {out}/<kind>-<number>.safetensors; service: {out}/service.safetensors", markup=False)
 
 

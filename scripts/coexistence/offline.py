@@ -2,6 +2,7 @@
 
 ```
 <work>/settings.json                      of the making; another one needs a folder of its own
+       cpu_s.json                         CPU seconds by stage
        rollouts-<pass>/<i>.safetensors   snapshots of a rollout; pass 0 without the service
        training-<pass>.safetensors       an unfinished pass of training
        service-<pass>.safetensors        the service after a pass
@@ -19,11 +20,12 @@ import json
 import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from safetensors.torch import load_file, save_file
 
+from agents.ccs.constants import Constants
 from agents.ccs.coordinator import Coordinator, Design
 from agents.ccs.hyperparameters import Hyperparameters
 from agents.ccs.moment import public_probes
@@ -33,10 +35,14 @@ from agents.ccs.training import Training
 from agents.maac.threads import threads
 from scripts.coexistence.dataset import Rollouts
 from scripts.coexistence.networks import KINDS, vendor_path
+from scripts.coexistence.spent import spending
+from scripts.coexistence.taken import SETTINGS, first_rollouts, take_vendors
 from scripts.coexistence.vendors import make_vendors
 
 PATTERNS = 24
 STATE_EVERY = 100
+CPU_S = "cpu_s.json"
+PLACES = ("out", "work", "vendors_from", "rollouts_from")
 
 Bar = Callable[[str, int, str], AbstractContextManager[Callable[[int], None]]]
 
@@ -79,7 +85,10 @@ class Offline:
         intervals: That a vendor learns.
         passes: Of training.
         design, hyper: Of the service.
+        constants: Of the model of the air.
         seed: Of rollouts and training.
+        vendors_from: Folder whose vendors' policies are taken; None: they are made.
+        rollouts_from: Folder of another making's work whose first rollouts are taken, which know no service.
     """
 
     out: Path
@@ -90,35 +99,51 @@ class Offline:
     passes: tuple[Pass, ...] = PASSES
     design: Design = field(default_factory=Design)
     hyper: Hyperparameters = field(default_factory=Hyperparameters)
+    constants: Constants = field(default_factory=Constants)
     seed: int = 0
+    vendors_from: Path | None = None
+    rollouts_from: Path | None = None
 
     def make(self, bar: Bar) -> None:
-        """Makes whatever is not there yet; `bar(what, total, unit)` shows progress."""
+        """Makes whatever is not there yet; `bar(what, total, unit)` shows progress.
+
+        Raises:
+            ValueError: a folder is of another making, or lacks what is to be taken from it, naming it.
+        """
         self.out.mkdir(parents=True, exist_ok=True)
         self.work.mkdir(parents=True, exist_ok=True)
         self._check_same()
         with threads(1):
-            self.make_vendors(bar)
+            if self.rollouts_from is None or len(self.passes) > 1:
+                with spending(self.work / CPU_S, "vendors"):
+                    self.make_vendors(bar)
             coordinator, data = None, list[Snapshots]()
             for number in range(len(self.passes)):
-                data += self.make_rollouts(number, coordinator, bar)
-                coordinator = self.make_service(number, coordinator, data, bar)
+                with spending(self.work / CPU_S, f"rollouts-{number}"):
+                    data += self.make_rollouts(number, coordinator, bar)
+                with spending(self.work / CPU_S, f"training-{number}"):
+                    coordinator = self.make_service(number, coordinator, data, bar)
         shutil.copyfile(self._service(len(self.passes) - 1), self.out / "service.safetensors")
 
     def _check_same(self) -> None:
         """Raise ValueError when the folder is of another making, whose parts would be taken for this one's."""
-        settings = json.dumps({name: repr(value) for name, value in vars(self).items() if name not in ("out", "work")})
-        path = self.work / "settings.json"
+        now, path = self._settings(), self.work / SETTINGS
         if path.exists():
-            before, now = json.loads(path.read_text(encoding="utf-8")), json.loads(settings)
+            before = json.loads(path.read_text(encoding="utf-8"))
             for name in (name for name in now if before.get(name) != now[name]):
                 raise ValueError(f"{self.work}: was begun with {name} = {before.get(name)}, not {now[name]}")
-        path.write_text(settings, encoding="utf-8")
+        path.write_text(json.dumps(now), encoding="utf-8")
+
+    def _settings(self) -> dict[str, str]:
+        return {name: repr(value) for name, value in vars(self).items() if name not in PLACES}
 
     def make_vendors(self, bar: Bar) -> None:
         """Those of a kind that are missing, side by side."""
         for kind in KINDS:
-            missing = [v for v in range(self.vendors) if not vendor_path(self.out.resolve(), kind, v).exists()]
+            paths = [vendor_path(self.out.resolve(), kind, v) for v in range(self.vendors)]
+            if self.vendors_from is not None:
+                take_vendors(self.vendors_from, paths)
+            missing = [v for v, path in enumerate(paths) if not path.exists()]
             if not missing:
                 continue
             with bar(f"vendors, {kind}", self.intervals, "intervals") as advance:
@@ -129,6 +154,8 @@ class Offline:
     def make_rollouts(self, number: int, coordinator: Coordinator | None, bar: Bar) -> list[Snapshots]:
         """The snapshots of a pass."""
         own, folder = self.passes[number], self.work / f"rollouts-{number}"
+        if number == 0 and self.rollouts_from is not None:
+            folder = first_rollouts(self.rollouts_from, self._settings(), own.rollouts)
         folder.mkdir(exist_ok=True)
         seed = 100 * self.seed + number
         rollouts = Rollouts(self.out.resolve(), range(self.seen), seed, own.intervals, own.at, coordinator)
@@ -150,7 +177,8 @@ class Offline:
         own, coordinator = self.passes[number], before
         if coordinator is None:
             coordinator = Coordinator(public_probes(data, PATTERNS, self.seed), self.design, self.seed)
-        training = Training(coordinator.requires_grad_(True), Proxy(), data, self.seed + number, self.hyper)
+        coordinator, proxy = coordinator.requires_grad_(True), Proxy(self.constants)
+        training = Training(coordinator, proxy, data, self.seed + number, self.hyper)
         if state.exists():
             training.load_state_dict(load_file(state))
         with bar(f"training, pass {number}", own.steps, "steps") as advance:
@@ -167,6 +195,12 @@ class Offline:
 
     def _service(self, number: int) -> Path:
         return self.work / f"service-{number}.safetensors"
+
+
+def shortened(making: Offline, times: int = 20) -> Offline:
+    """A making of so many times fewer rollouts, steps and intervals of vendors, to see that it works."""
+    passes = tuple(replace(p, rollouts=max(2, p.rollouts // times), steps=p.steps // times) for p in making.passes)
+    return replace(making, passes=passes, intervals=making.intervals // times)
 
 
 def _whole(path: Path, write: Callable[[Path], object]) -> None:

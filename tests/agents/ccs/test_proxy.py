@@ -8,16 +8,20 @@ from dataclasses import replace
 import pytest
 import torch
 
+from agents.ccs.constants import Constants
 from agents.ccs.optimum import optimum
-from agents.ccs.proxy import Proxy, same_sf
+from agents.ccs.proxy import Proxy
 from agents.ccs.worlds import Worlds
 
 
 def by_the_letter(proxy: Proxy, policy, worlds: Worlds, m: int, attempts_hz) -> torch.Tensor:
     """Success of every group of world m, every sum written out."""
     _, s_count, q_count = worlds.rate_hz.shape
+    by = proxy.constants
+    weak, in_bursts, loud = (each.expand(q_count).tolist() for each in (by.weak, by.weak_in_bursts, by.loud))
+    weak_power, loud_power = (each.expand(2).tolist() for each in (by.weak_power, by.loud_power))
     t, found = worlds.airtime_s[m].tolist(), torch.zeros(s_count, q_count)
-    harm = [[float(proxy.collision[s, v]) * (t[s] + t[v]) for v in range(6)] for s in range(6)]
+    harm = [[float(by.collision[s, v]) * (t[s] + t[v]) for v in range(6)] for s in range(6)]
     share = worlds.sf_share[m]
     spread = worlds.legacy[m]
     mix = policy[m].unflatten(-1, (8, 3, 2)).clone()
@@ -37,24 +41,36 @@ def by_the_letter(proxy: Proxy, policy, worlds: Worlds, m: int, attempts_hz) -> 
                         for v in range(6):
                             for j in range(s_count):
                                 for r in range(q_count):
-                                    weights = mix[j, r, c].sum(-1)
+                                    weights = mix[j, r, c] @ torch.tensor(loud_power)
                                     if (j, r) != (k, q) or spread[k]:
                                         rate = float(attempts_hz[m, j, r] * (weights @ share[j, r, :, v]))
                                         rate *= alone if (j, r) == (k, q) else 1.0
                                     else:
                                         rate = alone * float(attempts_hz[m, k, q] * share[k, q, o, v])
-                                    load += harm[s][v] * rate
-                        f = float(proxy.burst[s])
+                                    load += weak[q] * harm[s][v] * loud[r] * rate
+                        f = float(by.burst[s]) * in_bursts[q]
                         external = math.exp(-o_c / 0.5 * t[s] * f) * (1.0 - o_c * f)
                         total += float(share[k, q, o, s]) * math.exp(-load) * external
                     for p in range(2):
-                        found[k, q] += float(mix[k, q, c, o, p]) * total * float(worlds.link[m, k, q, o, p])
+                        chance = total ** weak_power[p] * float(worlds.link[m, k, q, o, p])
+                        found[k, q] += float(mix[k, q, c, o, p]) * chance
     return found
 
 
-def test_agrees_with_the_formula_written_out(worlds_of, policies_of) -> None:
+UNLIKE = Constants(
+    weak=torch.tensor([0.4, 0.8, 1.4, 2.1]),
+    weak_in_bursts=torch.tensor([0.4, 0.8, 0.9, 1.0]),
+    loud=torch.tensor([1.8, 1.0, 0.7, 0.6]),
+    weak_power=torch.tensor([1.4, 1.0]),
+    loud_power=torch.tensor([0.5, 1.0]),
+)
+"""Groups and powers."""
+
+
+@pytest.mark.parametrize("constants", [Constants(), UNLIKE])
+def test_agrees_with_the_formula_written_out(constants, worlds_of, policies_of) -> None:
     legacy = torch.tensor([[False, True, False], [False, False, False]])
-    worlds, policy, proxy = worlds_of(legacy=legacy), policies_of(), Proxy()
+    worlds, policy, proxy = worlds_of(legacy=legacy), policies_of(), Proxy(constants)
     found = proxy(policy, worlds)
     expected = by_the_letter(proxy, policy, worlds, 0, found.attempts_hz)
     torch.testing.assert_close(found.success[0], expected, rtol=2e-5, atol=1e-6)
@@ -66,7 +82,7 @@ def test_one_group_alone_by_hand(worlds_of) -> None:
     worlds = replace(worlds, rate_hz=rate, link=torch.ones(1, 1, 4, 3, 2), nodes=torch.full((1, 1, 4), 1e9))
     policy = torch.zeros(1, 1, 4, 48)
     policy[..., (3 * 3 + 0) * 2 + 1] = 1.0  # channel 3, minimum SF, 14 dBm
-    found = Proxy(gap_s=0.0)(policy, worlds)
+    found = Proxy(Constants(gap_s=torch.tensor(0.0)))(policy, worlds)
     o, t = float(worlds.occupancy[0, 3]), 0.057
     attempts = 1.25
     for _ in range(3):
@@ -141,10 +157,26 @@ def test_optimum_separates_two_networks_on_good_channels(worlds_of, policies_of)
 
 
 def test_gradients_reach_fitted_parameters(worlds_of, policies_of) -> None:
-    collision, burst = same_sf().requires_grad_(), torch.full((6,), 0.7, requires_grad=True)
-    Proxy(collision=collision, burst=burst)(policies_of(), worlds_of()).utility.sum().backward()
-    assert collision.grad is not None and bool((collision.grad[:5, :5].diagonal() < 0).all())
+    same_sf, burst = (torch.full((6,), value, requires_grad=True) for value in (0.345, 0.7))
+    Proxy(Constants(same_sf=same_sf, burst=burst))(policies_of(), worlds_of()).utility.sum().backward()
+    assert same_sf.grad is not None and bool((same_sf.grad[:5] < 0).all())
     assert burst.grad is not None and bool((burst.grad[:5] < 0).all())
+
+
+def test_what_is_not_answered_is_sent_again(worlds_of, policies_of) -> None:
+    worlds, policy = worlds_of(), policies_of()
+    free, asked = Proxy()(policy, worlds), Proxy(Constants(answer_s=torch.tensor(1e6)))(policy, worlds)
+    torch.testing.assert_close(
+        asked.attempts_hz / asked.frames_hz, torch.full_like(asked.frames_hz, 4.0), rtol=0.05, atol=0
+    )
+    assert (asked.success < free.success).all()
+
+
+def test_a_gateway_that_answers_does_not_listen(worlds_of, policies_of) -> None:
+    worlds, policy = worlds_of(), policies_of()
+    deaf = Proxy(Constants(deaf_s=torch.tensor(0.1)))(policy, worlds)
+    assert (deaf.success < Proxy()(policy, worlds).success).all()
+    torch.testing.assert_close(deaf.success, (policy * deaf.by_action).sum(-1))
 
 
 def test_a_wrong_shape_is_named(worlds_of) -> None:

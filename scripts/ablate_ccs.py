@@ -1,0 +1,112 @@
+"""Trains the coordination service anew without its parts and with other weights, and plays what comes of it.
+
+- `python scripts/ablate_ccs.py --rollouts runs/ccs_service/work`
+- `python scripts/ablate_ccs.py whole "without codes" --rollouts runs/ccs_service/work --jobs 2`
+
+Every variant is trained for one pass on the same rollouts, those of independent learners in the work folder of
+`train_ccs.py`, and plays two and four networks of a vendor that it has never seen, on the same seeds as independent
+learners. What has been trained and played is not done again: the same command goes on where it was stopped. Leaves a
+table, `cells.md` with all measures, a picture, and CPU seconds of training in each variant's folder. `--quick`
+needs the rollouts of a making that was quick, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from scripts.claims import ccs_ablations
+from scripts.claims.ccs_ablations import REGIMES, VARIANTS
+from scripts.claims.claim import Numbers
+from scripts.cli import JsonPath, UsageError, console, new_app, one_line_errors, write_json
+from scripts.coexistence.offline import PASSES, Offline, shortened
+from scripts.coexistence.variants import varied
+from scripts.jobs import Store
+from scripts.measures import estimate
+from scripts.progress import counting
+from scripts.report import markdown, with_interval
+from scripts.reproduce import cell_table, play_all
+
+app = new_app()
+
+
+@app.command(help=__doc__)
+def main(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[VARIANT]...", help="By default all.")] = None,
+    rollouts: Annotated[Path, typer.Option(metavar="DIR", help="Work folder of a finished making.")] = Path(
+        "runs/ccs_service/work"
+    ),
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where everything goes.")] = Path("runs/ccs_ablations"),
+    jobs: Annotated[int, typer.Option(min=1, help="Cells played at the same time.")] = 1,
+    list_: Annotated[bool, typer.Option("--list", help="Say which variants there are, and stop.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="A twentieth, to see that everything runs.")] = False,
+    json: JsonPath = None,
+) -> None:
+    """Trains, plays and reports."""
+    with one_line_errors():
+        if list_:
+            for name, changes in VARIANTS.items():
+                console.print(f"{name}: {', '.join(changes) or 'as it is'}", markup=False)
+            return
+        for name in names or ():
+            if name not in VARIANTS:
+                raise UsageError(f"{name!r} is no variant; known: {', '.join(VARIANTS)}")
+        chosen = {name: VARIANTS[name] for name in names or VARIANTS}
+        services = {name: made(name, chosen[name], rollouts, out, quick=quick) for name in chosen}
+        study = ccs_ablations.study(services)
+        numbers = play_all([study], Store(out / "cells"), quick=quick, jobs=jobs)
+        text = table(numbers, chosen)
+        (out / "table.md").write_text(text, encoding="utf-8")
+        (out / "cells.md").write_text(cell_table(study, numbers), encoding="utf-8")
+        assert study.draw is not None
+        study.draw(out / "ablations.png", numbers)
+        console.print(text, markup=False, soft_wrap=True)
+        console.print(f"tables and picture: {out}/", markup=False)
+        write_json(json, records(numbers, chosen))
+
+
+def made(name: str, changes: tuple[str, ...], rollouts: Path, out: Path, *, quick: bool) -> Path:
+    """The weights of a variant, trained if they are not there."""
+    folder = (out / name.replace(" ", "-").replace(",", "")).resolve()
+    making = Offline(folder, folder / "work", passes=PASSES[:1], rollouts_from=rollouts)
+    making = varied(shortened(making) if quick else making, changes)
+    console.print(f"{name}: {', '.join(changes) or 'as it is'}", markup=False)
+    try:
+        making.make(counting)
+    except ValueError as error:
+        raise UsageError(f"{name}: {error}") from None
+    return folder / "service.safetensors"
+
+
+def table(numbers: Numbers, chosen: Mapping[str, tuple[str, ...]]) -> str:
+    """Gains in PRR by variant and regime: mean and half width of the 95 % interval over seeds. percent"""
+    lines = []
+    for name, changes in chosen.items():
+        gains = [with_interval(estimate(ccs_ablations.gains(numbers, regime, name))) for regime in REGIMES]
+        lines.append([name, ", ".join(changes), *gains])
+    return markdown(["variant", "changed", *REGIMES], lines)
+
+
+def records(numbers: Numbers, chosen: Mapping[str, tuple[str, ...]]) -> list[dict[str, Any]]:
+    """For machines."""
+    found = []
+    for name, changes in chosen.items():
+        for regime in REGIMES:
+            gain = estimate(ccs_ablations.gains(numbers, regime, name))
+            found.append(
+                {
+                    "variant": name,
+                    "changes": list(changes),
+                    "regime": regime,
+                    "gain_percent": gain.mean,
+                    "sd": gain.spread,
+                }
+            )
+    return found
+
+
+if __name__ == "__main__":
+    app()

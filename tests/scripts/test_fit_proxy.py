@@ -1,0 +1,99 @@
+"""The proxy's constants are found again from what the proxy itself says; packet runs are booked as they are played."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from agents.ccs.constants import SHAPES, Constants
+from agents.ccs.fitting import Stretches, constants_of, expected, fit, loss, quality, start
+from agents.ccs.proxy import Proxy
+from scripts import fit_proxy
+from scripts.coexistence.stretches import HOLD, PRESETS, REGIMES, play
+
+TRUE = Constants(
+    weak=torch.tensor([0.4, 0.8, 1.25, 2.5]),
+    weak_in_bursts=torch.tensor([0.4, 0.8, 0.95, 1.0]),
+    loud=torch.tensor([2.0, 1.25, 0.8, 0.5]),
+    weak_power=torch.tensor([1.4, 1.0]),
+    loud_power=torch.tensor([0.5, 1.0]),
+    answer_s=torch.tensor(2.0),
+    deaf_s=torch.tensor(0.15),
+)
+
+
+@pytest.fixture(scope="module")
+def told() -> Stretches:
+    """What the true constants make of random operating points, without chance."""
+    data = play("ccs_study", "RRR", range(8), 5)
+    said = expected(Proxy(TRUE), data)
+    attempts = said.attempts_hz * data.length_s
+    return replace(data, attempts=attempts, received=attempts * said.success)
+
+
+def test_known_constants_are_found_again(told) -> None:
+    found = fit([told], downlinks=True, told=lambda step: None, steps=120)
+    for name, within in (("weak", 0.1), ("loud", 0.15), ("weak_power", 0.1), ("loud_power", 0.1), ("answer_s", 0.1)):
+        torch.testing.assert_close(getattr(found, name), getattr(TRUE, name), rtol=within, atol=0.0)
+    assert quality(Proxy(found), [told]).error < 0.005 < quality(Proxy(), [told]).error
+
+
+def test_the_truth_is_likeliest(told) -> None:
+    assert loss(Proxy(TRUE), [told]) < loss(Proxy(), [told])
+    best = quality(Proxy(TRUE), [told])
+    assert (best.error, best.bias) == pytest.approx((0.0, 0.0), abs=1e-6)
+    assert best.attempts == pytest.approx(1.0)
+    assert all(predicted == pytest.approx(played) for predicted, played in best.deciles)
+
+
+def test_every_constant_has_a_finite_gradient(told) -> None:
+    raw = start(4, 2, downlinks=True)
+    assert set(raw) == set(SHAPES)
+    loss(Proxy(constants_of(raw)), [told]).backward()
+    assert all(tensor.grad is not None and bool(tensor.grad.isfinite().all()) for tensor in raw.values())
+    assert all(bool((raw[name].grad != 0).any()) for name in raw)
+
+
+def test_packet_runs_are_booked_group_by_group() -> None:
+    found = play("ccs_study", "RU", [3, 4], 2)
+    assert found.actions.shape == found.attempts.shape == found.received.shape == (4, 2, 4)
+    assert found.worlds.legacy.tolist() == [[False, True]] * 4
+    assert bool((found.received <= found.attempts).all()) and bool((found.attempts > 0).all())
+    alone = play("ccs_study", "RU", [4], 2)
+    assert torch.equal(alone.attempts, found.attempts[1::2]) and torch.equal(alone.actions, found.actions[1::2])
+    assert not torch.equal(found.worlds.occupancy[:2], found.worlds.occupancy[2:])  # moves with the operating points
+    assert HOLD > 1 and set(REGIMES) >= {"RU", "RRRR"}
+
+
+def test_worlds_held_out_are_others(invoke, tmp_path: Path, monkeypatch) -> None:
+    seeds = list[tuple[int, ...]]()
+    original = fit_proxy.play
+
+    def noted(preset: str, regime: str, given, count: int) -> Stretches:
+        seeds.append(tuple(given))
+        return original(preset, "R", given, count)
+
+    monkeypatch.setattr(fit_proxy, "play", noted)
+    arguments = ("ccs_study", "--worlds", "2", "--stretches", "1", "--steps", "2")
+    invoke(fit_proxy.app, *arguments, "--out", str(tmp_path), "--json", str(tmp_path / "quality.json"))
+    assert set(seeds[: len(REGIMES)]) == {(0, 1)} and not {0, 1} & set(seeds[-1])
+    kept = json.loads((tmp_path / "proxy-ccs_study.json").read_text())
+    assert kept["command"] == "python scripts/fit_proxy.py " + " ".join(arguments)
+    assert [each["constants"] for each in json.loads((tmp_path / "quality.json").read_text())] == ["by hand", "fitted"]
+    assert (tmp_path / "proxy-ccs_study.png").exists()
+
+
+def test_an_unknown_preset_is_named(invoke) -> None:
+    result = invoke(fit_proxy.app, "ccs_eu")
+    assert result.exit_code == 2 and "'ccs_eu' is no preset of coexisting networks; known: ccs_study" in result.stderr
+
+
+def test_the_constants_that_ship_are_those_of_every_preset() -> None:
+    for preset in PRESETS:
+        constants = Constants.load(Path(__file__).parents[2] / "configs" / "ccs" / f"proxy-{preset}.json")
+        assert constants.weak.shape == (4,)
+        assert bool((constants.answer_s > 0) == (preset == "ccs_eu868"))
