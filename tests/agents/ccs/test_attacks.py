@@ -15,7 +15,7 @@ from agents.lns.network import Schema, forward, unflatten
 @pytest.fixture
 def honest(snapshots_of) -> Reports:
     snapshots = snapshots_of((1, 1, 1), count=2)
-    return Reports(snapshots.parameters, snapshots.kpis)
+    return Reports(snapshots.parameters, snapshots.kpis, snapshots.kinds)
 
 
 @pytest.mark.parametrize("name", sorted(ATTACKS))
@@ -26,7 +26,7 @@ def test_only_the_attacker_lies_and_residuals_of_the_honest_stay_bounded(name, h
     assert told.parameters.shape == (2, count, Schema().size) and told.kpis.shape == (2, count, 4)
     for given, truth in zip(told, honest):
         assert torch.equal(given[:, 1:3], truth[:, 1:])
-    kinds = torch.ones(2, count, dtype=torch.int64)
+    kinds = told.kinds
     codes = torch.nn.functional.normalize(torch.randn(2, count, 1, 8), dim=-1).expand(-1, -1, 4, -1)
     delta = coordinated(coordinator, told.parameters, kinds, told.kpis, codes, clip=0.5)
     assert torch.isfinite(delta).all()
@@ -44,9 +44,12 @@ def test_what_some_attacks_send(honest) -> None:
     assert not ATTACKS["free_rider"].applies
 
 
-def test_drift_is_slow_and_arrives(honest) -> None:
-    target, g = insisting(honest.parameters[0, 0], 3, Layout()), torch.Generator()
-    attack = drifting(target, 0.1)
+@pytest.mark.parametrize("kind", [0, 1])
+def test_drift_is_slow_and_arrives(kind, snapshots_of) -> None:
+    snapshots = snapshots_of((kind, kind), count=1)
+    honest, g = Reports(snapshots.parameters, snapshots.kpis, snapshots.kinds), torch.Generator()
+    target = insisting(honest.parameters[:, 0], honest.kinds[:, 0], 3, Layout())[0]
+    attack = drifting(3, Layout(), 0.1)
     steps = [attack(honest, number, g).parameters[0, 0] for number in range(12)]
     torch.testing.assert_close(steps[9], target)
     assert torch.equal(steps[10], steps[11])
