@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from agents.ccs import safeguards as guards
@@ -92,6 +94,23 @@ class Service:
             raise ValueError(f"report of {report.network}: round {report.round} is not after {last}, the last one")
         self.members.take(report, self.rounds)
 
+    def codes_of(self, networks: Sequence[str]) -> Tensor:
+        """The latent codes of members, by group `[len(networks), Q, Z]`."""
+        return self._by_group(torch.tensor([self.members[name].codes for name in networks]))
+
+    def state_dict(self) -> dict[str, NDArray]:
+        """All that changes, as arrays for a file; the coordinator is a file of its own."""
+        return self.members.state_dict() | {"rounds": np.array(self.rounds)}
+
+    def load_state_dict(self, state: Mapping[str, NDArray]) -> None:
+        """Goes on where a service of the same coordinator and safeguards was, to the same residuals.
+
+        Raises:
+            ValueError: no state of a service, or one of codes of another scope.
+        """
+        self.members.load_state_dict(state)
+        self.rounds = int(state["rounds"])
+
     @torch.no_grad()
     def _residuals(self, answered: list[str], now_s: float) -> list[Residual]:
         members = self.members
@@ -123,12 +142,16 @@ class Service:
 
     def _view(self, logits: Tensor, kinds: Tensor, fresh: Tensor) -> View:
         members, numbers = self.members, self.members.code_numbers
-        capped = guards.operator_scale(members.operators, self.safeguards.operator_cap)
+        capped, pooling = guards.operator_scale(members.operators, self.safeguards.operator_cap), self.safeguards.pooling
         weights = fresh * members.trusts * capped
-        of_groups = codes(int(numbers.max()) + 1)[numbers].expand(-1, self.coordinator.layout.groups, -1)
+        of_groups = self._by_group(numbers)
         raw = self.coordinator.design.mapping == "raw"
         parameters = members.parameters(torch.arange(len(members)))[None] if raw else None
-        return View(logits[None], kinds[None], members.kpis[None], of_groups[None], weights[None], parameters)
+        return View(logits[None], kinds[None], members.kpis[None], of_groups[None], weights[None], parameters, pooling)
+
+    def _by_group(self, numbers: Tensor) -> Tensor:
+        """Codes `[S, Q, Z]` of their numbers `[S, codes of a network]`."""
+        return codes(int(numbers.max()) + 1)[numbers].expand(-1, self.coordinator.layout.groups, -1)
 
     def _congestion(self, view: View) -> Tensor:
         thresholds = self.safeguards.congestion
