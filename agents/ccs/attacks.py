@@ -57,14 +57,12 @@ class Attack:
 
     def __call__(self, honest: Reports, round: int, generator: torch.Generator) -> Reports:
         """What the service is told: place 0 the attacker, sybils at the end `[M, S + sybils, ...]`."""
-        parameters, kpis = self.falsify(honest, round, generator)
-        told = [torch.cat([mine[:, None], rest[:, 1:]], 1) for mine, rest in zip((parameters, kpis), honest)]
-        if not self.sybils:
-            return Reports(*told, honest.kinds)
-        more = [mine[:, None].expand(-1, self.sybils, -1) for mine in (parameters, kpis)]
+        mine = self.falsify(honest, round, generator)
+        told = [torch.cat([own[:, None], rest[:, 1:]], 1) for own, rest in zip(mine, honest)]
+        more = [own[:, None].expand(-1, self.sybils, -1) for own in mine]
         more[0] = more[0] * (1.0 + 1e-3 * torch.randn(more[0].shape, generator=generator))
-        kinds = torch.cat([honest.kinds, honest.kinds[:, :1].expand(-1, self.sybils)], 1)
-        return Reports(*(torch.cat(both, 1) for both in zip(told, more)), kinds)
+        parameters, kpis = (torch.cat(both, 1) for both in zip(told, more))
+        return Reports(parameters, kpis, torch.cat([honest.kinds, honest.kinds[:, :1].expand(-1, self.sybils)], 1))
 
 
 def noise_of(scale: float) -> Attack:
@@ -109,7 +107,7 @@ def drifting(channel: int, layout: Layout, per_round: float = 0.02) -> Attack:
 def optimised(
     coordinator: Coordinator, proxy: Proxy, world: Snapshots, codes: Tensor, steps: int = 30, rate: float = 0.01
 ) -> Tensor:
-    """Parameters of place 0 that make one round worst for the others, by gradient through the frozen service.
+    """Lies of the first learner that make one round worst for the others, by gradient through the frozen service.
 
     The attacker knows everything: the service, its codes, the others' snapshots and the proxy of the air; and it means
     what it does on the air to stay as it is.
@@ -117,31 +115,33 @@ def optimised(
     Args:
         coordinator: Frozen.
         proxy: Of the air.
-        world: What all would report; place 0 and at least one more learn. M rows
+        world: What all would report; at least two learn. M rows
         codes: That the service has given. `[M, L, Q, Z]`
         steps: Of Adam.
         rate: Of Adam, relative to the root mean square of the weights.
 
     Returns:
-        Parameters of place 0, shifted against the honest ones. `[M, P]`
+        What it adds to its parameters when it reports. `[M, P]`
     """
     straight = torch.arange(coordinator.layout.channels).expand(len(world), -1)
-    networks, own = world.kinds.shape[1], world.parameters[:, 0]
+    networks = world.kinds.shape[1]
     truth = prepared(world, codes, straight, coordinator)
+    first, others = truth.learners[:1], torch.arange(networks) != truth.learners[0]
     honest = own_policies(unrolled(coordinator, truth, 1, clip=0.0)[0].policy, truth.learners, networks).detach()
+    own = world.parameters[:, first]
     size = own.square().mean(-1, keepdim=True).sqrt()
     shift = torch.zeros_like(own).requires_grad_()
     adam = torch.optim.Adam([shift], lr=rate)
     for _ in range(steps):
         adam.zero_grad()
-        told = torch.cat([(own + size * shift)[:, None], world.parameters[:, 1:]], 1)
+        told = world.parameters.index_copy(1, first, own + size * shift)
         seen = prepared(replace(world, parameters=told), codes, straight, coordinator)
         acted = own_policies(unrolled(coordinator, seen, 1, clip=1.0)[0].policy, seen.learners, networks)
-        played = torch.cat([honest[:, :1], acted[:, 1:]], 1)
-        harm = task(proxy(played, world.worlds).utility[:, 1:], seen.learners[1:] - 1)
+        played = acted.index_copy(1, first, honest[:, first])
+        harm = task(proxy(played, world.worlds).utility[:, others], seen.learners[1:] - 1)
         (-harm.sum()).backward()
         adam.step()
-    return (own + size * shift).detach()
+    return (size * shift)[:, 0].detach()
 
 
 def insisting(parameters: Tensor, kinds: Tensor, channel: int, layout: Layout) -> Tensor:

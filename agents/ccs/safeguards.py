@@ -25,8 +25,8 @@ class Safeguards:
         operator_cap: As how many networks all of one operator count for others.
         jump: Change of behaviour between reports, in total variation, beyond its usual one, at which trust begins to
             fall; None: no trust score.
-        pooling: How others are seen as one: by their `mean`, which the service is trained with, or their `median`, which
-            a minority cannot move far, but which sees nobody on a channel that only a minority takes.
+        pooling: How others are seen as one: by their `mean`, which the service is trained with, or their `median`,
+            which a minority cannot move far, but which sees nobody on a channel that only a minority takes.
         max_parameters: Of a network.
 
     Raises:

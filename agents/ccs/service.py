@@ -142,7 +142,10 @@ class Service:
 
     def _view(self, logits: Tensor, kinds: Tensor, fresh: Tensor) -> View:
         members, numbers = self.members, self.members.code_numbers
-        capped, pooling = guards.operator_scale(members.operators, self.safeguards.operator_cap), self.safeguards.pooling
+        capped, pooling = (
+            guards.operator_scale(members.operators, self.safeguards.operator_cap),
+            self.safeguards.pooling,
+        )
         weights = fresh * members.trusts * capped
         of_groups = self._by_group(numbers)
         raw = self.coordinator.design.mapping == "raw"

@@ -73,6 +73,18 @@ def test_an_optimised_attack_harms_in_the_proxy(coordinator, snapshots_of) -> No
         layers = type(layers)((*layers.weights[:-1], moved[..., :-1, :]), (*layers.biases[:-1], moved[..., -1, :]))
         return Proxy()(forward(layers, world.observations).softmax(-1), world.worlds).utility[0, 1].item()
 
-    lied = optimised(coordinator, Proxy(), world, codes, steps=15, rate=0.05)
-    told = torch.cat([lied[:, None], world.parameters[:, 1:]], 1)
+    lie = optimised(coordinator, Proxy(), world, codes, steps=15, rate=0.05)
+    told = world.parameters + torch.stack([lie, torch.zeros_like(lie)], 1)
     assert of_victim(told) < of_victim(world.parameters) - 1e-4
+
+
+def test_an_optimised_attack_is_of_the_first_learner_and_of_its_own_world(coordinator, snapshots_of) -> None:
+    for parameter in coordinator.hypernetwork.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    coordinator.requires_grad_(False)
+    world = snapshots_of((-1, 1, 0), count=2)
+    codes = torch.nn.functional.normalize(torch.randn(2, 2, 1, 8), dim=-1).expand(-1, -1, 4, -1)
+    both = optimised(coordinator, Proxy(), world, codes, steps=3)
+    alone = optimised(coordinator, Proxy(), world.rows(torch.tensor([1])), codes[1:], steps=3)
+    assert both.any(-1).all()
+    torch.testing.assert_close(both[1:], alone, rtol=1e-3, atol=1e-5)

@@ -1,0 +1,119 @@
+"""What servers tell the service in place of the truth: blurred, smaller, later, or false.
+
+Shape letters: `L` learning networks, `P` parameters of a network.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, ValidationError
+
+from agents.ccs.attackers import Attacker
+from agents.ccs.privacy import GaussianMechanism
+from agents.ccs.records import Report
+from lora_marl.config.errors import problems
+from lora_marl.config.section import Section
+
+Told = list[list[Report]]
+"""Reports of every replica."""
+
+AttackName = Literal[
+    "random", "random_10", "random_100", "copy", "mean", "zeros", "kpi_worst", "kpi_best", "kpi_absurd", "sybils",
+    "sybil_copies", "free_rider", "drift", "optimised",
+]  # fmt: skip
+
+
+class Privacy(Section):
+    """What is promised of all reports of a run together; see `agents.ccs.privacy.GaussianMechanism`.
+
+    Attributes:
+        epsilon: Infinite: snapshots are clipped, without noise.
+        delta: Likewise of all together.
+        clip: Norm to which a snapshot, less the public default of its vendor, is clipped.
+    """
+
+    epsilon: PositiveFloat
+    delta: float = Field(default=1e-5, gt=0.0, lt=1.0)
+    clip: PositiveFloat = 1.0
+
+
+class Reporting(Section):
+    """How what is true becomes what is told.
+
+    Attributes:
+        privacy: None: nothing is promised.
+        noise: Deviation of noise on every parameter, relative to their root mean square; it promises nothing.
+        attack: Of the first network: one of `agents.ccs.attacks.ATTACKS`, or `optimised`; None: all are honest.
+        encoding: See `agents.ccs.compression.packed`.
+        share: Likewise.
+        delay_rounds: How many rounds reports take to arrive.
+    """
+
+    privacy: Privacy | None = None
+    noise: NonNegativeFloat = 0.0
+    attack: AttackName | None = None
+    encoding: Literal["float32", "float16", "int8", "top"] = "float32"
+    share: float = Field(default=0.5, gt=0.0, le=1.0)
+    delay_rounds: NonNegativeInt = 0
+
+
+def reporting(given: Mapping[str, Any]) -> Reporting:
+    """Of fields by name. ValueError: an unknown one, or a value outside its range, naming it."""
+    try:
+        return Reporting.model_validate(given)
+    except ValidationError as error:
+        raise ValueError("; ".join(problems(error, Reporting, "parameters"))) from None
+
+
+class Reporter:
+    """Makes what is told, round by round, of what is true; attackers know what the others tell.
+
+    Args:
+        options: How.
+        seeds: One per replica, of noise.
+        defaults: Public parameters that networks began with, by place. `[L]` of `[P]`
+        reports: How many a network sends at most, which is what privacy is shared among.
+        attackers: Of every replica; None: all are honest.
+    """
+
+    def __init__(
+        self,
+        options: Reporting,
+        seeds: Sequence[int],
+        defaults: Sequence[NDArray[np.float32]],
+        reports: int,
+        attackers: Sequence[Attacker] | None = None,
+    ) -> None:
+        self._options, self._defaults, self._attackers = options, defaults, attackers
+        self._noise = [np.random.default_rng([seed, 1]) for seed in seeds]
+        self._underway: deque[Told] = deque(maxlen=options.delay_rounds + 1)
+        private = options.privacy
+        self._mechanism = None if private is None else GaussianMechanism(**private.fields(), reports=reports)
+
+    def __call__(self, truth: Told) -> Told:
+        """What arrives in a round; nothing before the first reports can."""
+        told = [[self._blurred(each, noise) for each in own] for own, noise in zip(truth, self._noise, strict=True)]
+        if self._attackers is not None:
+            told = [attacker(own) for attacker, own in zip(self._attackers, told, strict=True)]
+        if self._options.encoding != "float32":
+            told = [[self._received(each) for each in own] for own in told]
+        self._underway.append(told)
+        return self._underway[0] if len(self._underway) > self._options.delay_rounds else [[] for _ in told]
+
+    def _blurred(self, report: Report, noise: np.random.Generator) -> Report:
+        parameters = report.parameters
+        if self._mechanism is not None:
+            parameters = self._mechanism(parameters, self._defaults[int(report.network)], noise)
+        if self._options.noise:
+            deviation = self._options.noise * np.sqrt(np.square(parameters).mean())
+            parameters = parameters + deviation * noise.standard_normal(parameters.shape, np.float32)
+        return replace(report, parameters=parameters)
+
+    def _received(self, report: Report) -> Report:
+        return Report.from_bytes(report.to_bytes(self._options.encoding, self._options.share))
