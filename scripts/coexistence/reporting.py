@@ -1,13 +1,12 @@
 """What servers tell the service in place of the truth: blurred, smaller, later, or false.
 
-Shape letters: `L` learning networks, `P` parameters of a network.
+Shape letters: `B` replicas, `L` learning networks, `P` parameters of a network, `H, A` of a last layer.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +16,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Val
 from agents.ccs.attackers import Attacker
 from agents.ccs.privacy import GaussianMechanism
 from agents.ccs.records import Report
+from agents.lns.team import Team
 from lora_marl.config.errors import problems
 from lora_marl.config.section import Section
 
@@ -35,7 +35,7 @@ class Privacy(Section):
     Attributes:
         epsilon: Infinite: snapshots are clipped, without noise.
         delta: Likewise of all together.
-        clip: Norm to which a snapshot, less the public default of its vendor, is clipped.
+        clip: Norm to which what was learnt is clipped.
     """
 
     epsilon: PositiveFloat
@@ -74,10 +74,13 @@ def reporting(given: Mapping[str, Any]) -> Reporting:
 class Reporter:
     """Makes what is told, round by round, of what is true; attackers know what the others tell.
 
+    What privacy hides is what networks learnt by themselves since their vendor's default, from which residuals in
+    force, told openly, are told apart. Summaries of how networks fare stay as they are.
+
     Args:
         options: How.
+        team: The servers.
         seeds: One per replica, of noise.
-        defaults: Public parameters that networks began with, by place. `[L]` of `[P]`
         reports: How many a network sends at most, which is what privacy is shared among.
         attackers: Of every replica; None: all are honest.
     """
@@ -85,20 +88,27 @@ class Reporter:
     def __init__(
         self,
         options: Reporting,
+        team: Team,
         seeds: Sequence[int],
-        defaults: Sequence[NDArray[np.float32]],
         reports: int,
         attackers: Sequence[Attacker] | None = None,
     ) -> None:
-        self._options, self._defaults, self._attackers = options, defaults, attackers
+        self._options, self._team, self._attackers = options, team, attackers
         self._noise = [np.random.default_rng([seed, 1]) for seed in seeds]
         self._underway: deque[Told] = deque(maxlen=options.delay_rounds + 1)
         private = options.privacy
         self._mechanism = None if private is None else GaussianMechanism(**private.fields(), reports=reports)
 
-    def __call__(self, truth: Told) -> Told:
-        """What arrives in a round; nothing before the first reports can."""
-        told = [[self._blurred(each, noise) for each in own] for own, noise in zip(truth, self._noise, strict=True)]
+    def __call__(self, kpis: NDArray[np.float32], given: NDArray[np.float32], number: int, now_s: float) -> Told:
+        """What arrives in a round; nothing before the first reports can.
+
+        Args:
+            kpis: How networks fare. `[B, L, 4]`
+            given: Sums of the residuals in force. `[B, L, H, A]`
+            number: Of the reports, growing.
+            now_s: When they are made.
+        """
+        told = self._truth(kpis, given, number, now_s)
         if self._attackers is not None:
             told = [attacker(own) for attacker, own in zip(self._attackers, told, strict=True)]
         if self._options.encoding != "float32":
@@ -106,14 +116,36 @@ class Reporter:
         self._underway.append(told)
         return self._underway[0] if len(self._underway) > self._options.delay_rounds else [[] for _ in told]
 
-    def _blurred(self, report: Report, noise: np.random.Generator) -> Report:
-        parameters = report.parameters
+    def _truth(self, kpis: NDArray[np.float32], given: NDArray[np.float32], number: int, now_s: float) -> Told:
+        """What honest networks tell: the truth, blurred as far as they wish."""
+        found: list[dict[int, Report]] = [{} for _ in kpis]
+        for servers, places in self._team.learners():
+            own = servers.parameters()
+            for replica, noise in enumerate(self._noise):
+                for at, place in enumerate(places):
+                    public = with_residual(servers.vendors[at].parameters.numpy(), given[replica, place])
+                    told = self._blurred(own[replica, at], public, noise)
+                    found[replica][place] = Report(
+                        str(place), number, now_s, servers.schema, told, kpis[replica, place]
+                    )
+        return [[by_place[place] for place in sorted(by_place)] for by_place in found]
+
+    def _blurred(
+        self, parameters: NDArray[np.float32], public: NDArray[np.float32], noise: np.random.Generator
+    ) -> NDArray[np.float32]:
         if self._mechanism is not None:
-            parameters = self._mechanism(parameters, self._defaults[int(report.network)], noise)
+            parameters = self._mechanism(parameters, public, noise)
         if self._options.noise:
             deviation = self._options.noise * np.sqrt(np.square(parameters).mean())
             parameters = parameters + deviation * noise.standard_normal(parameters.shape, np.float32)
-        return replace(report, parameters=parameters)
+        return parameters
 
     def _received(self, report: Report) -> Report:
         return Report.from_bytes(report.to_bytes(self._options.encoding, self._options.share))
+
+
+def with_residual(parameters: NDArray[np.float32], residual: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Parameters `[P]`, whose last ones are the last layer, with a residual `[H, A]` added to it."""
+    found = parameters.copy()
+    found[-residual.size :] += residual.ravel()
+    return found

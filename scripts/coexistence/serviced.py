@@ -5,7 +5,7 @@ Shape letters: `B` replicas, `L` learning networks, `H, A` of a last layer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,12 @@ from agents.ccs.baselines import random_residual
 from agents.ccs.coordinator import Coordinator
 from agents.ccs.kpis import kpis
 from agents.ccs.moment import Moment
-from agents.ccs.records import Report
 from agents.ccs.safeguards import Safeguards
 from agents.ccs.server import Acceptance, FairnessFloor, participants
 from agents.ccs.service import Service
 from agents.ccs.snapshots import Snapshots
 from agents.lns.network import Schema
 from agents.lns.team import Team
-from agents.lns.vendor import Vendor
 from agents.maac.threads import threads
 from lora_marl.core.presets.ccs import INTERVAL_S
 from lora_marl.envs.coexistence_game import CoexistenceGame
@@ -91,9 +89,8 @@ class Serviced(Independent):
         found = None if attack is None else attackers(attack, self._seeds, self._services, self._now)
         riding = found is not None and not found[0].attack.applies
         self._takers = {str(place): place for place in range(int(riding), shape[1])}
-        defaults = [vendor.parameters.numpy() for vendor in self._vendors()]
         reports = max(1, game.settings.max_cycles // self._every)
-        self._reporter = Reporter(self._reporting, self._seeds, defaults, reports, found)
+        self._reporter = Reporter(self._reporting, self.team, self._seeds, reports, found)
 
     def learn(
         self, observations: NDArray, actions: NDArray, rewards: NDArray, weights: NDArray, following: NDArray
@@ -140,7 +137,7 @@ class Serviced(Independent):
         last = book.last(self._every)
         summary = kpis(*(last[name][:, self.game.learning] for name in KPI_SUMS))
         delta = np.zeros_like(self._given)
-        told = self._reporter(list(self._reports(summary, len(book) // self._every, now_s)))
+        told = self._reporter(summary, self._given, len(book) // self._every, now_s)
         for replica, service in enumerate(self._services):
             silent = {str(place) for place in np.flatnonzero(~self._takes_part(replica))}
             found = service.round([each for each in told[replica] if each.network not in silent], now_s)
@@ -165,25 +162,10 @@ class Serviced(Independent):
         for place in np.flatnonzero(delta.any(axis=(0, 2, 3))):
             self.team.add(int(place), delta[:, place])
 
-    def _reports(self, summary: NDArray[np.float32], number: int, now_s: float) -> Iterator[list[Report]]:
-        """The reports of every replica."""
-        parts = [(servers.schema, servers.parameters(), places) for servers, places in self.team.learners()]
-        for replica, kpi in enumerate(summary):
-            yield [
-                Report(str(place), number, now_s, schema, parameters[replica, at], kpi[place])
-                for schema, parameters, places in parts
-                for at, place in enumerate(places)
-            ]
-
     def _now(self) -> Snapshots:
         """What is true of the replicas, with what their networks would report."""
         moment = Moment.of(self.team, self.game.learning, self._observations, self._book.last(self._every))
         return moment.snapshots(self.game.facts())
-
-    def _vendors(self) -> list[Vendor]:
-        """Whose policies networks began with, by place."""
-        by_place = {p: vendor for servers, places in self.team.learners() for p, vendor in zip(places, servers.vendors)}
-        return [by_place[place] for place in sorted(by_place)]
 
 
 class Random(Serviced):
