@@ -8,7 +8,7 @@ authors' rules as means over the last 100 h on the seed-42 placement, and what t
 
 from __future__ import annotations
 
-from scripts.claims import ccs, conference, inversion, journal, mmalora, mmalora_model, norel, norel_compat
+from scripts.claims import ccs, ccs_attacks, conference, inversion, journal, mmalora, mmalora_model, norel, norel_compat
 from scripts.claims.claim import Study
 
 
@@ -21,6 +21,7 @@ def studies(*, quick: bool = False) -> dict[str, Study]:
         *mmalora_model.studies(quick=quick),
         *mmalora.studies(),
         *ccs.studies(),
+        *ccs_attacks.studies(),
     )
     return {study.name: study for study in everything}
 
