@@ -30,7 +30,7 @@ def draw_attacks(path: Path, numbers: Numbers, *, study: str) -> None:
         axes.set(ylabel="gain in PRR [%]", title=f"{study}: {regime}, honest networks over independent learning")
         axes.grid(axis="y", alpha=0.3)
         if not place:
-            axes.legend(fontsize="small", frameon=False)
+            figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=3, frameon=False)
     figure.savefig(path, dpi=110)
 
 

@@ -63,7 +63,7 @@ class GaussianMechanism:
 
         Args:
             parameters: `[..., P]`
-            default: Public. `[..., P]`
+            default: Public: what the product begins with, and residuals in force where these are told openly. `[..., P]`
             generator: Draws the noise.
         """
         learnt = parameters - default
