@@ -63,7 +63,7 @@ class GaussianMechanism:
 
         Args:
             parameters: `[..., P]`
-            default: Public: what the product begins with, and residuals in force where these are told openly. `[..., P]`
+            default: Public: what the product begins with, plus residuals in force if they are told. `[..., P]`
             generator: Draws the noise.
         """
         learnt = parameters - default
