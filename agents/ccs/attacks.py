@@ -19,7 +19,11 @@ from agents.ccs.objective import task
 from agents.ccs.proxy import Proxy
 from agents.ccs.snapshots import Snapshots
 from agents.ccs.unroll import own_policies, prepared, unrolled
+from agents.ccs.view import temperatures
 from agents.lns.network import Schema, flatten, unflatten
+
+INSISTENCE = 30.0
+"""Logits by which a channel is preferred that is taken whatever is seen."""
 
 
 class Reports(NamedTuple):
@@ -28,10 +32,12 @@ class Reports(NamedTuple):
     Attributes:
         parameters: Flat. `[M, S, P]`
         kpis: `[M, S, 4]`
+        kinds: Index in `agents.ccs.view.KINDS`, which nobody lies about. `[M, S]`
     """
 
     parameters: Tensor
     kpis: Tensor
+    kinds: Tensor
 
 
 @dataclass(frozen=True)
@@ -51,13 +57,12 @@ class Attack:
 
     def __call__(self, honest: Reports, round: int, generator: torch.Generator) -> Reports:
         """What the service is told: place 0 the attacker, sybils at the end `[M, S + sybils, ...]`."""
-        parameters, kpis = self.falsify(honest, round, generator)
-        told = [torch.cat([mine[:, None], rest[:, 1:]], 1) for mine, rest in zip((parameters, kpis), honest)]
-        if not self.sybils:
-            return Reports(*told)
-        more = [mine[:, None].expand(-1, self.sybils, -1) for mine in (parameters, kpis)]
+        mine = self.falsify(honest, round, generator)
+        told = [torch.cat([own[:, None], rest[:, 1:]], 1) for own, rest in zip(mine, honest)]
+        more = [own[:, None].expand(-1, self.sybils, -1) for own in mine]
         more[0] = more[0] * (1.0 + 1e-3 * torch.randn(more[0].shape, generator=generator))
-        return Reports(*(torch.cat(both, 1) for both in zip(told, more)))
+        parameters, kpis = (torch.cat(both, 1) for both in zip(told, more))
+        return Reports(parameters, kpis, torch.cat([honest.kinds, honest.kinds[:, :1].expand(-1, self.sybils)], 1))
 
 
 def noise_of(scale: float) -> Attack:
@@ -89,11 +94,12 @@ def sending(choose: Callable[[Tensor], Tensor], sybils: int = 0, applies: bool =
     return Attack(falsify, sybils, applies)
 
 
-def drifting(target: Tensor, per_round: float = 0.02) -> Attack:
-    """Slowly from the own policy to another `[P]`, so that no report looks unlike the one before."""
+def drifting(channel: int, layout: Layout, per_round: float = 0.02) -> Attack:
+    """Slowly from the own policy to one that takes a channel whatever it sees: no report looks unlike the last one."""
 
     def falsify(honest: Reports, round: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        return honest.parameters[:, 0].lerp(target, min(1.0, per_round * (round + 1))), honest.kpis[:, 0]
+        own, kinds = honest.parameters[:, 0], honest.kinds[:, 0]
+        return own.lerp(insisting(own, kinds, channel, layout), min(1.0, per_round * (round + 1))), honest.kpis[:, 0]
 
     return Attack(falsify)
 
@@ -101,7 +107,7 @@ def drifting(target: Tensor, per_round: float = 0.02) -> Attack:
 def optimised(
     coordinator: Coordinator, proxy: Proxy, world: Snapshots, codes: Tensor, steps: int = 30, rate: float = 0.01
 ) -> Tensor:
-    """Parameters of place 0 that make one round worst for the others, by gradient through the frozen service.
+    """Lies of the first learner that make one round worst for the others, by gradient through the frozen service.
 
     The attacker knows everything: the service, its codes, the others' snapshots and the proxy of the air; and it means
     what it does on the air to stay as it is.
@@ -109,36 +115,40 @@ def optimised(
     Args:
         coordinator: Frozen.
         proxy: Of the air.
-        world: What all would report; place 0 and at least one more learn. M rows
+        world: What all would report; at least two learn. M rows
         codes: That the service has given. `[M, L, Q, Z]`
         steps: Of Adam.
         rate: Of Adam, relative to the root mean square of the weights.
 
     Returns:
-        Parameters of place 0, shifted against the honest ones. `[M, P]`
+        What it adds to its parameters when it reports. `[M, P]`
     """
     straight = torch.arange(coordinator.layout.channels).expand(len(world), -1)
-    networks, own = world.kinds.shape[1], world.parameters[:, 0]
+    networks = world.kinds.shape[1]
     truth = prepared(world, codes, straight, coordinator)
+    first, others = truth.learners[:1], torch.arange(networks) != truth.learners[0]
     honest = own_policies(unrolled(coordinator, truth, 1, clip=0.0)[0].policy, truth.learners, networks).detach()
+    own = world.parameters[:, first]
+    size = own.square().mean(-1, keepdim=True).sqrt()
     shift = torch.zeros_like(own).requires_grad_()
-    adam = torch.optim.Adam([shift], lr=rate * float(own.square().mean().sqrt()))
+    adam = torch.optim.Adam([shift], lr=rate)
     for _ in range(steps):
         adam.zero_grad()
-        told = torch.cat([(own + shift)[:, None], world.parameters[:, 1:]], 1)
+        told = world.parameters.index_copy(1, first, own + size * shift)
         seen = prepared(replace(world, parameters=told), codes, straight, coordinator)
         acted = own_policies(unrolled(coordinator, seen, 1, clip=1.0)[0].policy, seen.learners, networks)
-        played = torch.cat([honest[:, :1], acted[:, 1:]], 1)
-        harm = task(proxy(played, world.worlds).utility[:, 1:], seen.learners[1:] - 1)
+        played = acted.index_copy(1, first, honest[:, first])
+        harm = task(proxy(played, world.worlds).utility[:, others], seen.learners[1:] - 1)
         (-harm.sum()).backward()
         adam.step()
-    return (own + shift).detach()
+    return (size * shift)[:, 0].detach()
 
 
-def insisting(parameters: Tensor, channel: int, layout: Layout) -> Tensor:
-    """Networks that take one channel whatever they see: where slow drift may lead `[..., P]`."""
+def insisting(parameters: Tensor, kinds: Tensor, channel: int, layout: Layout) -> Tensor:
+    """Networks `[M, P]` of kinds `[M]` that take one channel whatever they see: where slow drift leads."""
     layers = unflatten(parameters.clone(), Schema())
-    layers.biases[-1].unflatten(-1, (layout.channels, -1))[..., channel, :] += 30.0
+    bias = layers.biases[-1].unflatten(-1, (layout.channels, -1))
+    bias[..., channel, :] += INSISTENCE * temperatures(kinds)[..., None]
     return flatten(layers)
 
 
@@ -155,5 +165,6 @@ ATTACKS: dict[str, Attack] = {
     "sybils": sending(lambda parameters: parameters[:, 0], sybils=8),
     "sybil_copies": sending(lambda parameters: parameters[:, 1], sybils=8),
     "free_rider": sending(lambda parameters: parameters[:, 0], applies=False),
+    "drift": drifting(0, Layout()),
 }
-"""By name; `drifting` and `optimised` need more than reports."""
+"""By name; `optimised` needs more than reports."""

@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from agents.ccs.moment import Moment
 from agents.ccs.proxy import Proxy
 from agents.ccs.pull_back import clipped
 from agents.ccs.rounds import CLIP
@@ -20,18 +21,6 @@ def random_residual(delta: NDArray[np.float32], rng: np.random.Generator) -> NDA
     drawn = rng.standard_normal(delta.shape, np.float32)
     norms = (np.linalg.norm(each, axis=(-2, -1), keepdims=True) for each in (delta, drawn))
     return drawn * np.divide(*norms)
-
-
-def averaged(parameters: Tensor, kinds: Tensor) -> Tensor:
-    """Federated averaging: the mean over the networks of the same kind and world `[M, S, P]`.
-
-    Args:
-        parameters: `[M, S, P]`
-        kinds: Legacy networks, -1, keep what they have. `[M, S]`
-    """
-    alike = (kinds[:, :, None] == kinds[:, None]).to(parameters.dtype)
-    mean = (alike / alike.sum(-1, keepdim=True)) @ parameters
-    return torch.where((kinds >= 0)[..., None], mean, parameters)
 
 
 def direct(
@@ -87,3 +76,8 @@ def direct(
         (penalty - utility).sum().backward()
         adam.step()
     return clipped(delta.detach(), last, clip)
+
+
+def direct_residuals(now: Moment, stored: Snapshots) -> NDArray[np.float32]:
+    """`direct` for the networks of worlds as they are now, all of which learn `[B, S, H, A]`."""
+    return direct(torch.from_numpy(now.parameters), torch.from_numpy(now.kinds), stored, Proxy()).numpy()

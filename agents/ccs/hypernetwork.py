@@ -11,7 +11,7 @@ from agents.ccs.codes import DIMENSION
 from agents.ccs.encoder import EMBEDDING, Encoders
 from agents.ccs.kpis import RANGES
 from agents.ccs.layout import Layout
-from agents.ccs.view import View, others_mean
+from agents.ccs.view import View, pooled
 
 TRUNK = 32
 CHUNK = 32
@@ -43,7 +43,7 @@ class Behaviour(NamedTuple):
 def behaviour(view: View, layout: Layout) -> Behaviour:
     """How networks behave on the probes."""
     own = layout.marginals(view.logits.softmax(-1))
-    return Behaviour(view.logits, own, others_mean(own, view.weights))
+    return Behaviour(view.logits, own, pooled(own, view))
 
 
 class ChannelHead(nn.Module):
@@ -149,7 +149,7 @@ class Hypernetwork(nn.Module):
     def forward(self, view: View, seen: Behaviour, probes: Tensor) -> Tensor:
         """Wanted shifts, before any gate `[M, S, n, A]`."""
         embedding = self.encoders(seen.own, view.kinds)
-        context = self.context(torch.cat([embedding, others_mean(embedding, view.weights)], dim=-1))
+        context = self.context(torch.cat([embedding, pooled(embedding, view)], dim=-1))
         summary = self.trunk(torch.cat([embedding, context, facts(view)], dim=-1))
         by_group = torch.cat([summary[:, :, None].expand(*view.codes.shape[:-1], -1), view.codes], dim=-1)
         return self.head(seen, probes, by_group, self.standing(view) if self.ring else None)
@@ -164,7 +164,7 @@ class Hypernetwork(nn.Module):
         x, y = view.codes[..., -2, None], view.codes[..., -1, None]
         cos, sin = x * self.angles.cos() + y * self.angles.sin(), x * self.angles.sin() - y * self.angles.cos()
         double = cos.square() - sin.square()
-        near = others_mean(torch.stack([cos, double], dim=-1).mean(2), view.weights)
+        near = pooled(torch.stack([cos, double], dim=-1).mean(2), view)
         seen = torch.stack([cos, sin, double, 2.0 * sin * cos], dim=-1)
         return torch.cat([seen, near[:, :, None].expand(-1, -1, seen.shape[2], -1, -1)], dim=-1)
 

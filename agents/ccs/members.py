@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from statistics import median
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from agents.ccs import safeguards as guards
@@ -21,6 +25,8 @@ JUMPS = 8
 
 MEMORY = 10.0
 """For how many times the greatest age of reports snapshots are remembered."""
+
+_ARRAYS = ("report", "digest", "behaviour")
 
 
 @dataclass
@@ -89,6 +95,36 @@ class Members(dict[str, Member]):
         long_ago_s = now_s - MEMORY * (now_s - oldest_s)
         self._seen = {digest: seen for digest, seen in self._seen.items() if seen[1] >= long_ago_s}
 
+    def state_dict(self) -> dict[str, NDArray]:
+        """Everything as arrays: `about` in JSON, and of the network at place i its `i.report` and `i.behaviour`."""
+        seen = {digest.hex(): [round, time_s] for digest, (round, time_s) in self._seen.items()}
+        about = {"codes_each": self.codes_each, "random": self._rng.bit_generator.state, "seen": seen}
+        about["members"] = [
+            {each.name: getattr(member, each.name) for each in fields(member) if each.name not in _ARRAYS}
+            for member in self.values()
+        ]
+        found = {"about": _array(json.dumps(about).encode())}
+        for place, member in enumerate(self.values()):
+            found[f"{place}.report"], found[f"{place}.digest"] = _array(member.report.to_bytes()), _array(member.digest)
+            if member.behaviour is not None:
+                found[f"{place}.behaviour"] = member.behaviour.numpy()
+        return found
+
+    def load_state_dict(self, state: Mapping[str, NDArray]) -> None:
+        """Takes over what `state_dict` gave. ValueError: anything else."""
+        try:
+            about = json.loads(state["about"].tobytes())
+            if about["codes_each"] != self.codes_each:
+                raise ValueError(f"a network has {about['codes_each']} codes, not {self.codes_each}")
+            members = [_member(state, place, own) for place, own in enumerate(about["members"])]
+            seen = {bytes.fromhex(digest): (round, time_s) for digest, (round, time_s) in about["seen"].items()}
+            self._rng.bit_generator.state = about["random"]
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ValueError(f"state of a service: malformed or of another one ({error!r})") from None
+        self.clear()
+        self.update({member.report.network: member for member in members})
+        self._seen = seen
+
     def _free_numbers(self) -> list[int]:
         """Random points that nobody has, of the shortest table that has enough."""
         taken = {number for member in self.values() for number in member.numbers}
@@ -144,3 +180,18 @@ class Members(dict[str, Member]):
         for number in index.tolist():
             found.setdefault(members[number].report.schema.sizes, []).append(number)
         return {sizes: torch.tensor(numbers) for sizes, numbers in found.items()}
+
+
+def _array(data: bytes) -> NDArray[np.uint8]:
+    return np.frombuffer(data, np.uint8)
+
+
+def _member(state: Mapping[str, NDArray], place: int, about: Mapping[str, Any]) -> Member:
+    report, digest = (state[f"{place}.{name}"].tobytes() for name in ("report", "digest"))
+    behaviour = state.get(f"{place}.behaviour")
+    return Member(
+        Report.from_bytes(report),
+        digest=digest,
+        behaviour=None if behaviour is None else torch.from_numpy(np.array(behaviour)),
+        **about,
+    )

@@ -63,7 +63,7 @@ class GaussianMechanism:
 
         Args:
             parameters: `[..., P]`
-            default: Public. `[..., P]`
+            default: Public: what the product begins with, plus residuals in force if they are told. `[..., P]`
             generator: Draws the noise.
         """
         learnt = parameters - default

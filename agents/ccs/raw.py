@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from agents.ccs.encoder import EMBEDDING
 from agents.ccs.hypernetwork import TRUNK, Behaviour, facts, trunk
-from agents.ccs.view import KINDS, View, others_mean
+from agents.ccs.view import KINDS, View, pooled
 from agents.lns.network import Schema
 
 
@@ -41,6 +41,6 @@ class RawHypernetwork(nn.Module):
             raise ValueError(f"parameters: the raw mapping takes flat vectors of {self.schema} only")
         found = torch.stack([encoder(view.parameters) for encoder in self.encoders], dim=-2)
         embedding = found.gather(-2, view.kinds[..., None, None].expand(*view.kinds.shape, 1, EMBEDDING)).squeeze(-2)
-        context = self.context(torch.cat([embedding, others_mean(embedding, view.weights)], dim=-1))
+        context = self.context(torch.cat([embedding, pooled(embedding, view)], dim=-1))
         summary = self.trunk(torch.cat([embedding, context, facts(view)], dim=-1))
         return self.output(summary).unflatten(-1, self.schema.last_layer)

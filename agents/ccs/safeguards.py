@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from agents.ccs.rounds import CLIP
+from agents.ccs.view import POOLINGS
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Safeguards:
         operator_cap: As how many networks all of one operator count for others.
         jump: Change of behaviour between reports, in total variation, beyond its usual one, at which trust begins to
             fall; None: no trust score.
+        pooling: How others are seen as one: by their `mean`, which the service is trained with, or their `median`,
+            which a minority cannot move far, but which sees nobody on a channel that only a minority takes.
         max_parameters: Of a network.
 
     Raises:
@@ -37,12 +40,15 @@ class Safeguards:
     clock_s: float = 60.0
     operator_cap: float = 1.0
     jump: float | None = 0.3
+    pooling: str = "mean"
     max_parameters: int = 4_000_000
 
     def __post_init__(self) -> None:
         for name in ("clip", "staleness_s", "max_age_s", "operator_cap", "max_parameters"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} = {getattr(self, name)}: must be above 0")
+        if self.pooling not in POOLINGS:
+            raise ValueError(f"pooling = {self.pooling!r}: expected one of {', '.join(POOLINGS)}")
         if self.congestion is not None and not self.congestion[1] > 0.0:
             raise ValueError(f"congestion = {self.congestion}: its width must be above 0")
 

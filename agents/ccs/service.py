@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from agents.ccs import safeguards as guards
@@ -91,6 +93,24 @@ class Service:
             raise ValueError(f"report of {report.network}: round {report.round} is not after {last}, the last one")
         self.members.take(report, self.rounds)
 
+    def codes_of(self, networks: Sequence[str]) -> Tensor:
+        """The latent codes of members, by group `[len(networks), Q, Z]`."""
+        place = {name: number for number, name in enumerate(self.members)}
+        return self._by_group(self.members.codes[[place[name] for name in networks]])
+
+    def state_dict(self) -> dict[str, NDArray]:
+        """All that changes, as arrays for a file; the coordinator is a file of its own."""
+        return self.members.state_dict() | {"rounds": np.array(self.rounds)}
+
+    def load_state_dict(self, state: Mapping[str, NDArray]) -> None:
+        """Goes on where a service of the same coordinator and safeguards was, to the same residuals.
+
+        Raises:
+            ValueError: no state of a service, or one of codes of another scope.
+        """
+        self.members.load_state_dict(state)
+        self.rounds = int(state["rounds"])
+
     @torch.no_grad()
     def _residuals(self, answered: list[str], now_s: float) -> list[Residual]:
         members = self.members
@@ -121,13 +141,17 @@ class Service:
         return logits
 
     def _view(self, logits: Tensor, kinds: Tensor, fresh: Tensor) -> View:
-        members = self.members
+        members, pooling = self.members, self.safeguards.pooling
         capped = guards.operator_scale(members.operators, self.safeguards.operator_cap)
         weights = fresh * members.trusts * capped
-        of_groups = members.codes.expand(-1, self.coordinator.layout.groups, -1)
+        of_groups = self._by_group(members.codes)
         raw = self.coordinator.design.mapping == "raw"
         parameters = members.parameters(torch.arange(len(members)))[None] if raw else None
-        return View(logits[None], kinds[None], members.kpis[None], of_groups[None], weights[None], parameters)
+        return View(logits[None], kinds[None], members.kpis[None], of_groups[None], weights[None], parameters, pooling)
+
+    def _by_group(self, codes: Tensor) -> Tensor:
+        """Codes `[S, Q, Z]` of those that networks have `[S, codes of a network, Z]`."""
+        return codes.expand(-1, self.coordinator.layout.groups, -1)
 
     def _congestion(self, view: View) -> Tensor:
         thresholds = self.safeguards.congestion

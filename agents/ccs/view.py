@@ -28,6 +28,7 @@ class View(NamedTuple):
         codes: Latent codes by group, on the unit sphere. `[M, S, Q, Z]`
         weights: How much a network counts for the others, at least 0; 0: not there. `[M, S]`
         parameters: Flat, only read by the baseline on raw weights; else None. `[M, S, P]`
+        pooling: How the others are seen as one, of `POOLINGS`.
     """
 
     logits: Tensor
@@ -36,6 +37,7 @@ class View(NamedTuple):
     codes: Tensor
     weights: Tensor
     parameters: Tensor | None = None
+    pooling: str = "mean"
 
 
 def temperatures(kinds: Tensor) -> Tensor:
@@ -66,3 +68,36 @@ def others_mean(values: Tensor, weights: Tensor) -> Tensor:
     weighed = own * values
     mean = (weighed.sum(1, keepdim=True) - weighed) / rest.clamp(min=1e-6)
     return torch.where(rest > 1e-6, mean, 0.0)
+
+
+def others_median(values: Tensor, weights: Tensor) -> Tensor:
+    """The weighed median over the other networks of a world, number by number; 0 where there is none.
+
+    Between two values that share the middle it is their mean; so with one other or two it is the mean over them. Who
+    has less than half of the others' weight cannot move it beyond what the rest report.
+
+    Args:
+        values: `[M, S, ...]`
+        weights: `[M, S]`
+    """
+    ordered, order = values.flatten(2).mT.contiguous().sort(-1)  # [M, numbers, S]
+    own = (weights / weights.amax(1, keepdim=True).clamp(min=1e-9))[:, None].expand_as(ordered)
+    mass, rank = own.gather(-1, order).cumsum(-1), order.argsort(-1)
+    rest = mass[..., -1:] - own
+    ends = []
+    for aside in (-1e-5, 1e-5):  # a hair below and above the middle
+        middle = rest * (0.5 + aside)
+        before, behind = torch.searchsorted(mass, middle), torch.searchsorted(mass, middle + own)
+        place = torch.where(before < rank, before, behind)  # of the own value nothing counts
+        ends.append(ordered.gather(-1, place.clamp(max=values.shape[1] - 1)))
+    median = torch.where(rest > 1e-6, (ends[0] + ends[1]) / 2.0, 0.0)
+    return median.mT.reshape(values.shape)
+
+
+POOLINGS = {"mean": others_mean, "median": others_median}
+"""Ways of seeing the others as one."""
+
+
+def pooled(values: Tensor, view: View) -> Tensor:
+    """The others as one, from each network `[M, S, ...]`, of values of all of the same shape."""
+    return POOLINGS[view.pooling](values, view.weights)

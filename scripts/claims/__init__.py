@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from scripts.claims import (
     ccs,
+    ccs_attacks,
     ccs_eu868,
     ccs_figures,
     ccs_sweeps,
@@ -36,6 +37,7 @@ def studies(*, quick: bool = False) -> dict[str, Study]:
         *ccs_figures.studies(),
         *ccs_sweeps.studies(),
         *ccs_eu868.studies(),
+        *ccs_attacks.studies(),
     )
     return {study.name: study for study in everything}
 

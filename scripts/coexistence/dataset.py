@@ -45,6 +45,7 @@ class Rollouts:
         intervals: Of a rollout.
         at: After which intervals snapshots are taken.
         coordinator: That takes part; None: independent learners.
+        mixtures: That are cycled.
     """
 
     vendors: Path
@@ -53,6 +54,7 @@ class Rollouts:
     intervals: int
     at: Sequence[int]
     coordinator: Coordinator | None = None
+    mixtures: Sequence[str] = MIXTURES
 
     def play(self, number: int) -> Snapshots:
         """The snapshots of a rollout, over its worlds and times."""
@@ -64,7 +66,7 @@ class Rollouts:
             preset="ccs_study",
             networks=tuple(
                 NetworkConfig.model_validate({"learner": learner, "vendor": chosen.get(learner)})
-                for learner in (LEARNERS[letter] for letter in MIXTURES[number % len(MIXTURES)])
+                for learner in (LEARNERS[letter] for letter in self.mixtures[number % len(self.mixtures)])
             ),
             vendors=self.vendors,
             intervals=self.intervals,

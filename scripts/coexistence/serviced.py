@@ -5,27 +5,31 @@ Shape letters: `B` replicas, `L` learning networks, `H, A` of a last layer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.ccs.attackers import attackers
 from agents.ccs.baselines import random_residual
 from agents.ccs.coordinator import Coordinator
 from agents.ccs.kpis import kpis
-from agents.ccs.records import Report
+from agents.ccs.moment import Moment
 from agents.ccs.safeguards import Safeguards
 from agents.ccs.server import Acceptance, FairnessFloor, participants
 from agents.ccs.service import Service
+from agents.ccs.snapshots import Snapshots
 from agents.lns.network import Schema
 from agents.lns.team import Team
 from agents.maac.threads import threads
+from lora_marl.core.presets.ccs import INTERVAL_S
 from lora_marl.envs.coexistence_game import CoexistenceGame
 from scripts.cli import ROOT
 from scripts.coexistence.independent import Independent
 from scripts.coexistence.ledger import Book
+from scripts.coexistence.reporting import Reporter, Reporting, reporting
 
 KPI_SUMS = ("attempts", "received", "energy_mj", "frames_delivered")
 SHAPE = Schema().last_layer
@@ -43,10 +47,11 @@ class Serviced(Independent):
         accept: Whether servers take residuals on trial (`agents.ccs.server.Acceptance`).
         floor: Whether networks that lose by the service are freed of it (`agents.ccs.server.FairnessFloor`).
         participation: Share of the networks of a replica that take part in a round.
-        safeguards: Fields of `agents.ccs.safeguards.Safeguards` that differ from its defaults.
+        options: Fields of `scripts.coexistence.reporting.Reporting`, what is told in place of the truth, and of
+            `agents.ccs.safeguards.Safeguards` that differ from their defaults.
 
     Raises:
-        ValueError: a participation that is not above 0 and at most 1.
+        ValueError: an option outside its range, or an attack where nobody else learns.
     """
 
     def __init__(
@@ -60,17 +65,18 @@ class Serviced(Independent):
         accept: bool = False,
         floor: bool = True,
         participation: float = 1.0,
-        **safeguards: Any,
+        **options: Any,
     ) -> None:
         super().__init__(team, online)
         if not 0.0 < participation <= 1.0:
             raise ValueError(f"participation: {participation} is not above 0 and at most 1")
-        careful: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in safeguards.items()
-        }
+        self._reporting = reporting({name: options.pop(name) for name in Reporting.model_fields if name in options})
+        given: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in options.items()}
+        careful = Safeguards(**given)
+        self._check(every, careful)
         coordinator = Coordinator.load(service if service.is_absolute() else ROOT / service)
-        self._services = [Service(coordinator, seed, Safeguards(**careful)) for seed in seeds]
-        self._every, self._random = every, [np.random.default_rng(seed) for seed in seeds]
+        self._services = [Service(coordinator, seed, careful) for seed in seeds]
+        self._every, self._seeds, self._random = every, tuple(seeds), [np.random.default_rng(seed) for seed in seeds]
         self._acceptance, self._floor, self._participation = (Acceptance() if accept else None), floor, participation
 
     def begin(self, game: CoexistenceGame) -> None:
@@ -79,9 +85,23 @@ class Serviced(Independent):
         shape = (len(self._services), len(game.learning))
         self._given = np.zeros((*shape, *SHAPE), np.float32)
         self._fair = FairnessFloor(shape) if self._floor else None
+        attack = self._reporting.attack
+        found = None if attack is None else attackers(attack, self._seeds, self._services, self._now)
+        riding = found is not None and not found[0].attack.applies
+        self._takers = {str(place): place for place in range(int(riding), shape[1])}
+        reports = max(1, game.settings.max_cycles // self._every)
+        self._reporter = Reporter(self._reporting, self.team, self._seeds, reports, found)
+
+    def learn(
+        self, observations: NDArray, actions: NDArray, rewards: NDArray, weights: NDArray, following: NDArray
+    ) -> None:
+        """See `Way`."""
+        super().learn(observations, actions, rewards, weights, following)
+        self._observations = following
 
     def after(self, book: Book) -> None:
         """See `Way`."""
+        self._book = book
         with threads(1):
             self._watch(book)
             if len(book) % self._every == 0:
@@ -90,6 +110,14 @@ class Serviced(Independent):
     def changed(self, replica: int, delta: NDArray[np.float32]) -> NDArray[np.float32]:
         """What a server adds of a residual."""
         return delta
+
+    def _check(self, every: int, careful: Safeguards) -> None:
+        late_s = self._reporting.delay_rounds * every * INTERVAL_S
+        if late_s > careful.max_age_s:
+            allowed = f"older than max_age_s = {careful.max_age_s:g}, refused"
+            raise ValueError(f"delay_rounds: {self._reporting.delay_rounds} make reports {late_s:g} s old; {allowed}")
+        if self._reporting.attack is not None and self.team.networks < 2:
+            raise ValueError(f"attack: {self._reporting.attack!r} needs a second network that learns")
 
     def _watch(self, book: Book) -> None:
         """What came of the last interval: residuals on trial are kept or taken back, all of a network that loses."""
@@ -109,12 +137,13 @@ class Serviced(Independent):
         last = book.last(self._every)
         summary = kpis(*(last[name][:, self.game.learning] for name in KPI_SUMS))
         delta = np.zeros_like(self._given)
-        reported = list(self._reports(summary, len(book) // self._every, now_s))
+        told = self._reporter(summary, self._given, len(book) // self._every, now_s)
         for replica, service in enumerate(self._services):
-            takes_part = self._takes_part(replica)
-            found = service.round([each for each in reported[replica] if takes_part[int(each.network)]], now_s)
+            silent = {str(place) for place in np.flatnonzero(~self._takes_part(replica))}
+            found = service.round([each for each in told[replica] if each.network not in silent], now_s)
             for residual in found.residuals:
-                delta[replica, int(residual.network)] = self.changed(replica, residual.delta)
+                if residual.network in self._takers:
+                    delta[replica, self._takers[residual.network]] = self.changed(replica, residual.delta)
         self._add(delta)
         if self._acceptance is not None:
             self._acceptance.apply(delta)
@@ -133,15 +162,10 @@ class Serviced(Independent):
         for place in np.flatnonzero(delta.any(axis=(0, 2, 3))):
             self.team.add(int(place), delta[:, place])
 
-    def _reports(self, summary: NDArray[np.float32], number: int, now_s: float) -> Iterator[list[Report]]:
-        """The reports of every replica."""
-        parts = [(servers.schema, servers.parameters(), places) for servers, places in self.team.learners()]
-        for replica, kpi in enumerate(summary):
-            yield [
-                Report(str(place), number, now_s, schema, parameters[replica, at], kpi[place])
-                for schema, parameters, places in parts
-                for at, place in enumerate(places)
-            ]
+    def _now(self) -> Snapshots:
+        """What is true of the replicas, with what their networks would report."""
+        moment = Moment.of(self.team, self.game.learning, self._observations, self._book.last(self._every))
+        return moment.snapshots(self.game.facts())
 
 
 class Random(Serviced):

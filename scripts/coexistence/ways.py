@@ -20,6 +20,7 @@ from lora_marl.config import ConfigError, TrainConfig
 from lora_marl.config.errors import did_you_mean
 from lora_marl.envs.coexistence_game import CoexistenceGame
 from lora_marl.envs.coexistence_groups import OFFSETS
+from scripts.coexistence.direct import Direct
 from scripts.coexistence.independent import Independent, Way
 from scripts.coexistence.ledger import Book
 from scripts.coexistence.networks import coexistence_of, team_of
@@ -115,7 +116,8 @@ class Hopping(Way):
 
 
 LEARNING: Mapping[str, type[Independent]] = {
-    "independent": Independent, "ccs": Serviced, "random-residual": Random, "averaging": Averaging
+    "independent": Independent, "ccs": Serviced, "random-residual": Random, "averaging": Averaging,
+    "direct": Direct,
 }  # fmt: skip
 RULES: Mapping[str, Callable[[], Way]] = {
     "static-partition": lambda: Partition(again=False),
@@ -149,6 +151,8 @@ def way_of(config: TrainConfig, label: str) -> Way:
         if issubclass(way, Serviced):
             path = Path(parameters.pop("service", coexistence.vendors / "service.safetensors"))
             return way(team, path, config.seeds, **parameters)
+        if issubclass(way, Direct):
+            return way(team, coexistence, **parameters)
         return way(team, **parameters)
     except (TypeError, ValueError) as error:
         raise ConfigError([f"learners.{label}: {error}"]) from None

@@ -16,7 +16,7 @@ from agents.lns.network import Schema, forward, unflatten
 @pytest.fixture
 def honest(snapshots_of) -> Reports:
     snapshots = snapshots_of((1, 1, 1), count=2)
-    return Reports(snapshots.parameters, snapshots.kpis)
+    return Reports(snapshots.parameters, snapshots.kpis, snapshots.kinds)
 
 
 @pytest.mark.parametrize("name", sorted(ATTACKS))
@@ -27,7 +27,7 @@ def test_only_the_attacker_lies_and_residuals_of_the_honest_stay_bounded(name, h
     assert told.parameters.shape == (2, count, Schema().size) and told.kpis.shape == (2, count, 4)
     for given, truth in zip(told, honest):
         assert torch.equal(given[:, 1:3], truth[:, 1:])
-    kinds = torch.ones(2, count, dtype=torch.int64)
+    kinds = told.kinds
     codes = random_codes(2, count, torch.Generator().manual_seed(0))[:, :, None].expand(-1, -1, 4, -1)
     delta = coordinated(coordinator, told.parameters, kinds, told.kpis, codes, clip=0.5)
     assert torch.isfinite(delta).all()
@@ -45,9 +45,12 @@ def test_what_some_attacks_send(honest) -> None:
     assert not ATTACKS["free_rider"].applies
 
 
-def test_drift_is_slow_and_arrives(honest) -> None:
-    target, g = insisting(honest.parameters[0, 0], 3, Layout()), torch.Generator()
-    attack = drifting(target, 0.1)
+@pytest.mark.parametrize("kind", [0, 1])
+def test_drift_is_slow_and_arrives(kind, snapshots_of) -> None:
+    snapshots = snapshots_of((kind, kind), count=1)
+    honest, g = Reports(snapshots.parameters, snapshots.kpis, snapshots.kinds), torch.Generator()
+    target = insisting(honest.parameters[:, 0], honest.kinds[:, 0], 3, Layout())[0]
+    attack = drifting(3, Layout(), 0.1)
     steps = [attack(honest, number, g).parameters[0, 0] for number in range(12)]
     torch.testing.assert_close(steps[9], target)
     assert torch.equal(steps[10], steps[11])
@@ -71,6 +74,18 @@ def test_an_optimised_attack_harms_in_the_proxy(coordinator, snapshots_of) -> No
         layers = type(layers)((*layers.weights[:-1], moved[..., :-1, :]), (*layers.biases[:-1], moved[..., -1, :]))
         return Proxy()(forward(layers, world.observations).softmax(-1), world.worlds).utility[0, 1].item()
 
-    lied = optimised(coordinator, Proxy(), world, codes, steps=15, rate=0.05)
-    told = torch.cat([lied[:, None], world.parameters[:, 1:]], 1)
+    lie = optimised(coordinator, Proxy(), world, codes, steps=15, rate=0.05)
+    told = world.parameters + torch.stack([lie, torch.zeros_like(lie)], 1)
     assert of_victim(told) < of_victim(world.parameters) - 1e-4
+
+
+def test_an_optimised_attack_is_of_the_first_learner_and_of_its_own_world(coordinator, snapshots_of) -> None:
+    for parameter in coordinator.hypernetwork.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    coordinator.requires_grad_(False)
+    world = snapshots_of((-1, 1, 0), count=2)
+    codes = torch.nn.functional.normalize(torch.randn(2, 2, 1, 8), dim=-1).expand(-1, -1, 4, -1)
+    both = optimised(coordinator, Proxy(), world, codes, steps=3)
+    alone = optimised(coordinator, Proxy(), world.rows(torch.tensor([1])), codes[1:], steps=3)
+    assert both.any(-1).all()
+    torch.testing.assert_close(both[1:], alone, rtol=1e-3, atol=1e-5)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from agents.ccs.baselines import averaged, direct, random_residual
+from agents.ccs.baselines import direct, random_residual
 from agents.ccs.proxy import Proxy
 from agents.ccs.pull_back import clipped
 from agents.ccs.view import features, last_layer, temperatures
@@ -18,12 +18,6 @@ def test_random_residuals_have_the_norms_of_the_given_ones() -> None:
     found = torch.from_numpy(random_residual(delta.numpy(), np.random.default_rng(7)))
     torch.testing.assert_close(torch.linalg.matrix_norm(found), torch.linalg.matrix_norm(delta))
     assert (found * delta).sum().abs() < 0.5 * delta.square().sum()
-
-
-def test_averaging_is_among_the_same_kind() -> None:
-    parameters = torch.tensor([[[1.0], [5.0], [3.0], [7.0]]])
-    found = averaged(parameters, torch.tensor([[0, 1, 0, -1]]))
-    assert found[0, :, 0].tolist() == [2.0, 5.0, 2.0, 7.0]
 
 
 def test_direct_optimisation_gains_where_it_looks(snapshots_of) -> None:

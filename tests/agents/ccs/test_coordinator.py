@@ -31,7 +31,7 @@ def ungated(probes) -> Coordinator:
 def test_permuted_networks_get_permuted_messages(ungated, snapshots_of, view_of) -> None:
     view = view_of(snapshots_of((0, 1, 1, 0), count=3), ungated)
     order = torch.tensor([2, 0, 3, 1])
-    moved = type(view)(*(None if item is None else item[:, order] for item in view))
+    moved = type(view)(*(item[:, order] if isinstance(item, torch.Tensor) else item for item in view))
     torch.testing.assert_close(ungated(moved), ungated(view)[:, order], **CLOSE)
 
 
@@ -81,14 +81,14 @@ def test_worlds_do_not_see_each_other_and_chunks_do_not_matter(ungated, snapshot
     view = view_of(snapshots_of((0, 1, 1), count=30), ungated)
     with torch.no_grad():
         together = ungated(view)
-        alone = ungated(type(view)(*(None if item is None else item[:1] for item in view)))
+        alone = ungated(type(view)(*(item[:1] if isinstance(item, torch.Tensor) else item for item in view)))
     torch.testing.assert_close(alone, together[:1], **CLOSE)
     torch.testing.assert_close(ungated(view).detach(), together, **CLOSE)
 
 
 def test_networks_of_weight_zero_count_for_nobody(ungated, snapshots_of, view_of) -> None:
     view = view_of(snapshots_of((0, 1, 1), count=2), ungated)
-    two = type(view)(*(None if item is None else item[:, :2] for item in view))
+    two = type(view)(*(item[:, :2] if isinstance(item, torch.Tensor) else item for item in view))
     weights = torch.tensor([[1.0, 1.0, 0.0]]).expand(2, 3)
     found = ungated(view._replace(weights=weights))[:, :2]
     torch.testing.assert_close(found, ungated(two), **CLOSE)
@@ -103,7 +103,7 @@ def test_no_overlap_no_residual(probes, snapshots_of, view_of) -> None:
     assert not coordinator(view._replace(logits=apart)).any()
     same = apart[:, :1].expand(-1, 2, -1, -1)
     assert coordinator(view._replace(logits=same)).abs().min(-1).values.max() > 0.0
-    alone = type(view)(*(None if item is None else item[:, :1] for item in view))
+    alone = type(view)(*(item[:, :1] if isinstance(item, torch.Tensor) else item for item in view))
     assert not coordinator(alone).any()
 
 

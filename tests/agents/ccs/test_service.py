@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load, save
 
 from agents.ccs.coordinator import Coordinator, Design
 from agents.ccs.records import Report
@@ -143,6 +144,51 @@ def test_many_networks_of_one_operator_count_as_one(coordinator) -> None:
     service.round([report("a", 10), *sybils], 0.0)
     view = service._view(service._logits(), service.members.kinds, torch.ones(5))
     assert view.weights[0].tolist() == [1.0, 0.25, 0.25, 0.25, 0.25]
+
+
+def reports_at(number: int, *names: str) -> list[Report]:
+    return [report(name, 10 * number + place, number) for place, name in enumerate(names)]
+
+
+def test_a_service_that_was_stopped_goes_on_to_the_same_answers(coordinator) -> None:
+    whole = Service(coordinator, 3, replace(PLAIN, jump=0.01))
+    whole.round([*reports_at(0, "a", "b"), report("s", 9, operator="mallory")], 0.0)
+    whole.round(reports_at(1, "a", "b"), 300.0)
+    resumed = Service(coordinator, 8, whole.safeguards)
+    resumed.load_state_dict(load(save(whole.state_dict())))
+    for number in (2, 3, 8):
+        reports = [*reports_at(number, "b", f"new {number}"), report("a", 10, number)]
+        one, other = (service.round(reports, 300.0 * number) for service in (whole, resumed))
+        assert [each.network for each in one.residuals] == [each.network for each in other.residuals]
+        for mine, its in zip(one.residuals, other.residuals):
+            assert (mine.round, mine.report_round) == (its.round, its.report_round)
+            assert mine.delta.any() and (mine.delta == its.delta).all()
+    assert list(whole.members) == list(resumed.members)
+    assert torch.equal(whole.members.trusts, resumed.members.trusts)
+
+
+def test_only_states_of_such_a_service_are_taken_over(coordinator, probes) -> None:
+    state = Service(coordinator, 0).state_dict()
+    with pytest.raises(ValueError, match="state of a service: malformed or of another one"):
+        Service(coordinator, 0).load_state_dict({name: array for name, array in state.items() if name != "about"})
+    with pytest.raises(ValueError, match="a network has 1 codes, not 4"):
+        Service(Coordinator(probes, Design(code_scope="group")), 0).load_state_dict(state)
+
+
+def test_a_liar_moves_the_median_of_others_less_than_their_mean(coordinator) -> None:
+    def moved(pooling: str) -> float:
+        answers = []
+        for seed in (3, 9):
+            service = Service(coordinator, 0, replace(PLAIN, pooling=pooling, clip=1e9))
+            liar = report("liar", seed)
+            told = replace(liar, parameters=20.0 * liar.parameters)
+            same = [report(name, 1) for name in "abc"]
+            answers.append(by_name(service, [*same, told], 0.0)["a"])
+        return float(np.linalg.norm(answers[0] - answers[1]))
+
+    assert moved("median") < 0.5 * moved("mean")
+    with pytest.raises(ValueError, match="pooling = 'mode': expected one of mean, median"):
+        Safeguards(pooling="mode")
 
 
 def test_codes_of_groups_and_of_many_networks_differ(probes) -> None:
