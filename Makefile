@@ -26,6 +26,7 @@ docs: $(VENV)/.installed-docs
 # Recipes of other libraries, each in an environment of its own: make recipe-torchrl, recipe-rllib, ...
 NEEDS_torchrl := torchrl==0.14.1
 NEEDS_rllib := "ray[rllib,tune]==2.60.0" pillow
+NEEDS_video := moviepy==2.2.1
 NEEDS_benchmarl := benchmarl==1.5.2
 NEEDS_minari := "minari[create,hdf5]==0.5.4" pillow
 NEEDS_skrl := skrl==2.1.1
@@ -38,7 +39,7 @@ recipe-%:
 	$(VENV)-$*/bin/python -m pip install --disable-pip-version-check -c constraints.txt torch==2.13.0
 	echo torch==2.13.0 > $(VENV)-$*/torch.txt
 	$(VENV)-$*/bin/python -m pip install --disable-pip-version-check -c $(VENV)-$*/torch.txt -e ".[scripts,test]" $(NEEDS_$*)
-	$(VENV)-$*/bin/python -m pytest -m external tests/adapters tests/scripts/test_parallel.py tests/scripts/test_recipes.py
+	$(VENV)-$*/bin/python -m pytest -m external tests/adapters tests/views tests/scripts/test_parallel.py tests/scripts/test_recipes.py
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .

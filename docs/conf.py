@@ -9,6 +9,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE)]
 
 from pages import write_all  # noqa: E402
+from pictures import draw_all  # noqa: E402
 
 import lora_marl  # noqa: E402
 
@@ -23,3 +24,4 @@ html_copy_source = False
 suppress_warnings = ["myst.header"]  # sections of the README begin at its levels
 
 write_all(HERE / "generated")
+draw_all(HERE / "generated")

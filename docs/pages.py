@@ -8,6 +8,8 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+import reference
+
 import agents
 import lora_marl
 
@@ -18,6 +20,9 @@ PHYSICS = (
     "air", "expect/one_gateway", "expect/rayleigh/closed_form", "expect/lognormal", "metrics", "outcome", "brute_force",
 )  # fmt: skip
 """Modules of `lora_marl/core`, in the order a packet meets them."""
+
+FURTHER = ("matching", "planners/__init__", "maac/__init__", "lns/__init__", "ccs/__init__")
+"""Modules of `agents` whose learners have no name in `agents.LEARNERS`."""
 
 LIBRARIES = (
     "views/__init__",
@@ -44,13 +49,14 @@ def write_all(folder: Path) -> None:
         )
     write(folder / "physics.md", "# Physics and its sources", sections(f"lora_marl/core/{name}" for name in PHYSICS))
     write(folder / "libraries.md", "# Other libraries", sections(f"lora_marl/{name}" for name in LIBRARIES))
+    write(folder / "reference.md", "# Reference", reference.sections())
     write(folder / "recipes.md", "# Recipes", sections(RECIPES))
 
 
 def learner_modules() -> list[str]:
     """Modules with learners, once each, and the packages whose learners have no name of their own here."""
     named = [path.partition(":")[0].replace(".", "/") for path in agents.LEARNERS.values()]
-    return [*dict.fromkeys(named), "agents/matching", "agents/planners/__init__", "agents/maac/__init__"]
+    return [*dict.fromkeys(named), *(f"agents/{name}" for name in FURTHER)]
 
 
 def sections(modules: Iterable[str]) -> list[str]:

@@ -5,9 +5,7 @@ Pictures need matplotlib (the extra `scripts`), which is imported where one is d
 
 from __future__ import annotations
 
-import os
 import sys
-import warnings
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -138,14 +136,25 @@ def rgb_array(frame: Frame) -> NDArray[np.uint8]:
 
 
 def human(frame: Frame) -> None:
-    """Show the picture in a window; without a display, warn and name what works there."""
-    if not _has_display():
-        warnings.warn("render_mode 'human' needs a display and there is none: use 'rgb_array' or 'ansi'", stacklevel=3)
-        return
-    picture = rgb_array(frame)
-    from matplotlib import pyplot
+    """Show the picture in a window.
 
-    figure = pyplot.figure(_WINDOW, figsize=(SIDE_INCH, SIDE_INCH))
+    Raises:
+        ModuleNotFoundError: matplotlib is missing.
+        ValueError: matplotlib's backend opens no windows, as where there is no display.
+    """
+    picture = rgb_array(frame)
+    from matplotlib import get_backend, pyplot
+
+    backend = get_backend()
+    try:
+        figure = pyplot.figure(_WINDOW, figsize=(SIDE_INCH, SIDE_INCH)) if _opens_windows(backend) else None
+    except ImportError:  # of the backend that was asked for, where there is no display
+        figure = None
+    if figure is None:
+        raise ValueError(
+            f"render_mode: 'human' needs a display, and matplotlib's backend {backend!r} opens no window here; allowed "
+            "are 'rgb_array' and 'ansi', or a display and a backend for it, such as MPLBACKEND=tkagg"
+        )
     figure.clear()
     figure.figimage(picture)
     pyplot.pause(0.001)
@@ -188,10 +197,10 @@ def _draw_sites(axes: Any, frame: MapFrame) -> None:
     axes.scatter(x_m, y_m, s=90, color="black", marker="^", zorder=3, label="gateway")
 
 
-def _has_display() -> bool:
-    if os.environ.get("MPLBACKEND", "").lower() == "agg":
-        return False
-    return sys.platform in ("win32", "darwin") or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+def _opens_windows(backend: str) -> bool:
+    from matplotlib.backends.registry import BackendFilter, backend_registry
+
+    return backend.lower() in {name.lower() for name in backend_registry.list_builtin(BackendFilter.INTERACTIVE)}
 
 
 def _spelled(fate: Fate) -> str:

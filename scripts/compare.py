@@ -53,7 +53,9 @@ def main(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a value of all configurations.")
     ] = None,
     no_reference: Annotated[bool, typer.Option("--no-reference", help="Leave out the two references.")] = False,
-    backend: Annotated[Backend, typer.Option(help="Processes of this machine, or a Ray cluster.")] = Backend.loky,
+    backend: Annotated[
+        Backend, typer.Option(help="Processes of this machine, or a Ray cluster: its tasks, or Tune's trials.")
+    ] = Backend.loky,
     ray_address: Annotated[str | None, typer.Option(help="Of the cluster; without it, Ray on this machine.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Take nothing over from an earlier call.")] = False,
     json: JsonPath = None,

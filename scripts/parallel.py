@@ -1,4 +1,4 @@
-"""Jobs over processes or machines: on this machine (joblib's loky) or on a Ray cluster.
+"""Jobs over processes or machines: on this machine (joblib's loky) or on a Ray cluster, as tasks or as Tune's trials.
 
 A cluster's machines need the same version of this repository installed, and the files that configurations name. Where
 the cluster asks for a token, Ray takes it from its own settings. Ray plays the job of a worker that dies again.
@@ -17,6 +17,7 @@ from joblib import Parallel, delayed
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from scripts.cli import UsageError
+from scripts.ray_tune import trials
 
 _RETRIES = 3
 """How often Ray plays a job again whose worker has died."""
@@ -27,6 +28,7 @@ class Backend(StrEnum):
 
     loky = "loky"
     ray = "ray"
+    tune = "tune"
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,8 @@ def checked_workers(count: int, backend: Backend, address: str | None) -> Worker
     Raises:
         UsageError: a cluster's address without its backend.
     """
-    if address is not None and backend is not Backend.ray:
-        raise UsageError(f"--ray-address: {address} needs --backend ray")
+    if address is not None and backend is Backend.loky:
+        raise UsageError(f"--ray-address: {address} needs --backend ray or tune")
     return Workers(count, backend, address)
 
 
@@ -70,6 +72,9 @@ def in_parallel(function: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], w
         return
     if workers.backend is Backend.ray:
         yield from _on_ray(function, jobs, workers)
+        return
+    if workers.backend is Backend.tune:
+        yield from _on_tune(function, jobs, workers)
         return
     calls = [delayed(function)(*arguments) for arguments in jobs]
     try:
@@ -93,9 +98,27 @@ def _on_ray(function: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], worke
                 raise _died(error) from None
 
 
+def _on_tune(function: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], workers: Workers) -> Iterator[Any]:
+    with ray_cluster(workers):
+        from ray.exceptions import RayError
+
+        try:
+            yield from trials(function, jobs, at_once=workers.count, retries=_RETRIES)
+        except RayError as error:
+            raise _died(error) from None
+        except ImportError as error:
+            raise _missing(error, workers.backend) from None
+
+
 def _died(error: Exception) -> UsageError:
     why = str(error).splitlines()[0]
     return UsageError(f"a worker has died ({why}); what was finished is kept, and the same command goes on")
+
+
+def _missing(error: ImportError, extra: str) -> UsageError:
+    return UsageError(
+        f"--backend {extra}: {error}; it needs the extra `{extra}`: pip install 'lora_marl[scripts,{extra}]'"
+    )
 
 
 def ray_cluster(workers: Workers) -> AbstractContextManager[None]:
@@ -107,9 +130,7 @@ def ray_cluster(workers: Workers) -> AbstractContextManager[None]:
     try:
         import ray
     except ImportError as error:
-        raise UsageError(
-            f"--backend ray: {error}; it needs the extra `ray`: pip install 'lora_marl[scripts,ray]'"
-        ) from None
+        raise _missing(error, workers.backend) from None
 
     @contextmanager
     def connected() -> Iterator[None]:

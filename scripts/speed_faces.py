@@ -101,6 +101,24 @@ def _vector(kind: str) -> Callable[[int, int], Callable[[Any], Any]]:
     return begin
 
 
+def _single(kind: str) -> Callable[[int, int], Callable[[Any], Any]]:
+    def begin(_: int, steps: int) -> Callable[[Any], Any]:
+        from lora_marl import views
+
+        game = uplink(NODES, steps, info_level="none")
+        env = views.ControllerEnv({"agent": views.OneAgent, "central": views.Central}[kind](game))
+        env.reset(seed=0)
+        size = int(np.prod(env.action_space.shape or ()))
+
+        def step(actions: Any) -> None:
+            if env.step(actions[0].ravel()[:size])[3]:
+                env.reset()
+
+        return step
+
+    return begin
+
+
 def _sb3(replicas: int, steps: int) -> Callable[[Any], Any]:
     from lora_marl.adapters.sb3 import ControllerVecEnv
     from lora_marl.views import Shared
@@ -159,6 +177,8 @@ FACES: Mapping[str, Face] = {
     "PettingZoo's dicts": Face("pettingzoo", 1, _dicts),
     "Gymnasium's vector, shared policy": Face("gymnasium", REPLICAS, _vector("shared")),
     "Gymnasium's vector, central": Face("gymnasium", REPLICAS, _vector("central")),
+    "Gymnasium's environment, one agent": Face("gymnasium", 1, _single("agent")),
+    "Gymnasium's environment, central": Face("gymnasium", 1, _single("central")),
     "Stable-Baselines3's rows": Face("stable_baselines3", REPLICAS, _sb3),
     "SuperSuit for Stable-Baselines3": Face("supersuit", REPLICAS, _supersuit),
     "TorchRL's batched environment": Face("torchrl", REPLICAS, _torchrl),

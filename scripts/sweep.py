@@ -61,7 +61,9 @@ def main(
     name: Annotated[str | None, typer.Option(help="Of the folder; else config and learner.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Take over nothing from earlier calls.")] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Points played at the same time.")] = 2,
-    backend: Annotated[Backend, typer.Option(help="Processes of this machine, or a Ray cluster.")] = Backend.loky,
+    backend: Annotated[
+        Backend, typer.Option(help="Processes of this machine, or a Ray cluster: its tasks, or Tune's trials.")
+    ] = Backend.loky,
     ray_address: Annotated[str | None, typer.Option(help="Of the cluster; without it, Ray on this machine.")] = None,
     results: Annotated[Path, typer.Option(metavar="DIR", help="Where the results go.")] = Path("results"),
     json: JsonPath = None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 from pathlib import Path
 from types import ModuleType
 
@@ -14,12 +14,15 @@ import lora_marl
 DOCS = Path(__file__).parents[1] / "docs"
 
 
+def imported(name: str) -> ModuleType:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(DOCS))
+        return importlib.import_module(name)
+
+
 @pytest.fixture(scope="module")
 def pages() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("pages_of_the_docs", DOCS / "pages.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return imported("pages")
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +56,27 @@ def test_every_page_is_in_the_contents(written: Path) -> None:
     assert [name for name in by_hand if f"\n{name}\n" not in index] == []
     single = [path.stem for path in written.glob("*.md") if not path.stem.startswith(("env_", "learner_"))]
     assert [name for name in single if f"\ngenerated/{name}\n" not in index] == []
+
+
+def test_the_reference_names_what_is_public(written: Path) -> None:
+    text = (written / "reference.md").read_text()
+    for part in (
+        "## `lora_marl.core.air`",
+        "- `class Air`",
+        "  - `advance(",
+        "  - `nodes: int`",
+        "`make(learner: str",
+        "- `class Reward`",
+    ):
+        assert part in text
+    assert "_function(" not in text and "(self" not in text
+
+
+def test_pictures_show_something(tmp_path: Path) -> None:
+    figure_module = pytest.importorskip("matplotlib.figure")
+    pictures = imported("pictures")
+    for draw in (pictures.map_of_rings, pictures.packets):
+        figure = figure_module.Figure()
+        draw(figure)
+        (axes,) = figure.axes
+        assert axes.get_title() and (axes.collections or axes.patches)

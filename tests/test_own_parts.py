@@ -18,7 +18,9 @@ from typer.testing import CliRunner
 
 import lora_marl
 from lora_marl.config import load
-from lora_marl.core.presets import conference_network
+from lora_marl.core.coexistence import Deployment
+from lora_marl.core.presets import conference_network, mmalora_network
+from lora_marl.core.presets.ccs import ccs_study
 from scripts import compare, train_sb3
 
 ROOT = Path(__file__).parents[1]
@@ -54,8 +56,18 @@ def quiet(outcome, scales):
     return -outcome.airtime_s
 
 
-def flat(outcome, scales):
+def flat(*told):
     return 0.0
+
+
+def crowd(found, members):
+    """The more nodes the better, wherever that may lead."""
+    return np.ones_like(found.ee) * members
+
+
+def lost(interval):
+    """Frames given up, and what no attempt leads to."""
+    return -1.0 - interval.books.frames_lost
 '''
 
 CONFIG = """
@@ -70,6 +82,13 @@ learners:
   mine: {name: "my_parts:Lazy", parameters: {index: 2}}
 environment: {name: uplink_v0, parameters: {reward: {delivery: 1, "my_parts:quiet": 0.5}, window_s: 30, max_cycles: 10}}
 """
+
+
+SMALL: dict[str, dict[str, Any]] = {
+    "uplink_v0": {"scenario": conference_network(5, 2000.0)},
+    "energy_v0": {"scenario": mmalora_network(40, 2)},
+    "coexistence_v0": {"coexistence": ccs_study([Deployment(nodes=8), Deployment(nodes=12)])},
+}
 
 
 @pytest.fixture
@@ -143,5 +162,34 @@ def test_a_reward_term_is_a_part_of_infos(folder: Path, monkeypatch: pytest.Monk
     ):
         with pytest.raises(ValueError, match=message):
             lora_marl.make("uplink_v0", scenario=network, reward=reward)
-    with pytest.raises(ValueError, match=r"reward: flat gave shape \(\); expected is \(1, 5\)"):
-        lora_marl.make("uplink_v0", scenario=network, reward={"my_parts:flat": 1.0}).reset()
+    own: dict[str, Any] = {"my_parts:flat": 1.0}
+    for name, settings in SMALL.items():
+        with pytest.raises(ValueError, match=r"reward: flat gave shape \(\); expected is \(1, "):
+            lora_marl.make(name, **settings, reward=own).reset()
+
+
+def test_a_reward_term_counts_for_nodes_that_are_delivered_often_enough(folder: Path, monkeypatch: Any) -> None:
+    monkeypatch.syspath_prepend(str(folder))
+    env = lora_marl.make("energy_v0", **SMALL["energy_v0"], reward={"own": 2.0, "my_parts:crowd": 0.5}, replicas=2)
+    env.reset_array([0, 1])
+    _, rewards, *_, infos = env.step_array(np.zeros_like(env.game.first_actions()))
+    fine = infos["violation"] == 0
+    assert 0 < fine.sum() < fine.size
+    assert np.array_equal(infos["reward_crowd"], np.where(fine, env.game.members, 0))
+    np.testing.assert_allclose(rewards, 2.0 * infos["reward_own"] + 0.5 * infos["reward_crowd"])
+
+
+def test_a_reward_term_is_weighed_by_each_network(folder: Path, monkeypatch: Any) -> None:
+    monkeypatch.syspath_prepend(str(folder))
+    reward = [{"my_parts:lost": 0.5}, {"delivery": 1.0}]
+    env = lora_marl.make("coexistence_v0", **SMALL["coexistence_v0"], reward=reward, decider="group", replicas=2)
+    env.reset_array([0, 1])
+    _, rewards, *_, infos = env.step_array(env.game.first_actions())
+    first, attempts = np.arange(len(env.possible_agents)) < env.settings.groups, infos["attempts"]
+    assert 0 < (attempts > 0).sum()
+    expected = np.where(first & (attempts > 0), 0.5 * (-1.0 - infos["frames_lost"]), 0.0)
+    np.testing.assert_allclose(infos["reward_lost"], expected)
+    assert not infos["reward_delivery"][:, first].any() and not infos["reward_energy"].any()
+    np.testing.assert_allclose(rewards, infos["reward_lost"] + infos["reward_delivery"])
+    with pytest.raises(ValueError, match="is a second term called 'delivery'"):
+        lora_marl.make("coexistence_v0", reward=[{"delivery": 1.0}, {"lora_marl.envs.rewards:delivery": 1.0}])

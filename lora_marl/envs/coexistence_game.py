@@ -18,13 +18,13 @@ from lora_marl.core.downlink import Feedback
 from lora_marl.core.outcome import Outcome
 from lora_marl.core.presets.ccs import ccs_eu868
 from lora_marl.core.scenario import Scenario
-from lora_marl.envs import coexistence_rewards as rewards
 from lora_marl.envs import features
 from lora_marl.envs.coexistence_facts import facts
 from lora_marl.envs.coexistence_features import ServerFeatures, group_table, network_table
 from lora_marl.envs.coexistence_groups import Books, Groups
 from lora_marl.envs.coexistence_legacy import AdaptiveDataRate
 from lora_marl.envs.coexistence_points import Commands, GroupActions
+from lora_marl.envs.coexistence_rewards import Interval, NetworkRewards
 from lora_marl.envs.coexistence_settings import CoexistenceSettings
 from lora_marl.render_channels import ChannelFrame
 
@@ -63,7 +63,7 @@ class CoexistenceGame:
             *(feature for prefix in prefixes for feature in group_table(settings.groups, prefix)),
         )
         self.feature_names = features.names(self.table)
-        self._weights = rewards.weights(settings.reward, len(self.learning))
+        self._reward = NetworkRewards(settings.reward, len(self.learning))
         sf, bw, channel, _ = np.cumsum((0, *radio.region.factor_sizes[:3])).tolist()
         self._channel_arms = slice(channel, channel + self._sizes[3])
         self._air: Air | None = None
@@ -203,8 +203,8 @@ class CoexistenceGame:
     def _book(self, outcome: Outcome) -> None:
         self.books = Books.of(outcome, self.groups, self._channel_arms, free=self.coexistence.radio.feedback == "free")
         answered = self.books.acknowledged if self.settings.success == "acknowledged" else self.books.received
-        terms = rewards.terms(self.books, answered, self.reference_mj, self.settings.interval_s)
-        self._terms = {name: self._weights[name][:, None] * term[:, self.learning] for name, term in terms.items()}
+        interval = Interval(self.books, answered, self.reference_mj, self.settings.interval_s)
+        self._terms = self._reward.terms(interval, self.learning)
 
     def _busy(self, outcome: Outcome) -> NDArray[np.float64] | None:
         """What the indicator measures: share of time that others kept each channel busy. `[B, S, C]`

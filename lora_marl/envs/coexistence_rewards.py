@@ -6,64 +6,93 @@
 | `energy` | -(energy / attempts) / reference | against an attempt at least SF and 14 dBm |
 | `delay` | -(delay / delivered frames) / interval | from a frame's birth to its first reception |
 
-A group without attempts has no terms (all 0) and no weight in its server's mean.
+A term of yours takes an `Interval` as these do. A group without attempts has no terms (all 0) and no weight in its
+server's mean.
 
-Shape letters: `B` replicas, `S` networks, `Q` groups of a network.
+Shape letters: `B` replicas, `S` networks, `L` those that learn, `Q` groups of a network.
 """
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lora_marl.envs.coexistence_groups import Books
+from lora_marl.envs.terms import Reward, Term, TermFunction
 
-TERMS = ("delivery", "energy", "delay")
-DEFAULT: Mapping[str, float] = {"delivery": 1.0, "energy": 0.1, "delay": 0.0}
+
+@dataclass(frozen=True)
+class Interval:
+    """What terms are told of an interval.
+
+    Attributes:
+        books: What came of it.
+        answered: Attempts that count as successes. `[B, S, Q]`
+        reference_mj: Energy of an attempt at least SF and 14 dBm. `[B, S, Q]` mJ
+        interval_s: Its length. s
+    """
+
+    books: Books
+    answered: NDArray[np.float64]
+    reference_mj: NDArray[np.float64]
+    interval_s: float
+
+
+def delivery(interval: Interval) -> Term:
+    """Share of attempts that count as successes. `[B, S, Q]`, 0 to 1"""
+    return interval.answered / np.maximum(interval.books.attempts, 1)
+
+
+def energy(interval: Interval) -> Term:
+    """Energy of an attempt over the reference's, negative. `[B, S, Q]`"""
+    books = interval.books
+    return -books.energy_mj / np.maximum(books.attempts, 1) / interval.reference_mj
+
+
+def delay(interval: Interval) -> Term:
+    """Mean delay of delivered frames in intervals, negative. `[B, S, Q]`"""
+    books = interval.books
+    return -books.delay_s / np.maximum(books.frames_delivered, 1) / interval.interval_s
+
+
+TERMS: Mapping[str, TermFunction] = MappingProxyType({term.__name__: term for term in (delivery, energy, delay)})
+"""The terms by name."""
+
+DEFAULT: Mapping[str, float] = MappingProxyType({"delivery": 1.0, "energy": 0.1, "delay": 0.0})
 """Weights of paper 000's study; a delay costs nothing."""
 
 
-def weights(reward: Mapping[str, float] | Sequence[Mapping[str, float]], networks: int) -> dict[str, NDArray]:
-    """Weights by term, of each learning network. `[S]` each
-
-    Raises:
-        ValueError: an unknown term, or a number of rewards other than one or one for each network.
-    """
-    rewards = [reward] * networks if isinstance(reward, Mapping) else list(reward)
-    if len(rewards) != networks:
-        raise ValueError(f"reward: {len(rewards)} rewards; allowed is one, or one for each of {networks} networks")
-    for each in rewards:
-        unknown = [name for name in each if name not in TERMS]
-        if unknown:
-            near = difflib.get_close_matches(unknown[0], TERMS, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise ValueError(f"reward: {unknown[0]!r} is not one of {', '.join(TERMS)}{hint}")
-        if not each or not np.all(np.isfinite(list(each.values()))):
-            raise ValueError(f"reward: {dict(each)} needs a term, and finite weights")
-    return {name: np.array([float(each.get(name, 0.0)) for each in rewards]) for name in TERMS}
-
-
-def terms(
-    books: Books,
-    answered: NDArray[np.float64],
-    reference_mj: NDArray[np.float64],
-    interval_s: float,
-) -> dict[str, NDArray[np.float64]]:
-    """The named terms of a group's reward, before their weights. `[B, S, Q]` each
+class NetworkRewards:
+    """A reward for each learning network, all of the same terms: our own, and those that any of them weighs.
 
     Args:
-        books: Of the interval.
-        answered: Attempts that count as successes. `[B, S, Q]`
-        reference_mj: `[B, S, Q]` mJ
-        interval_s: What delays are measured in. s
+        reward: Weights by term, by name or import path; or one such mapping for each network.
+        networks: How many learn, L.
+
+    Raises:
+        ValueError: a number of rewards other than one or one for each network, or weights that `Reward` refuses.
     """
-    attempts = np.maximum(books.attempts, 1)
-    values = {
-        "delivery": answered / attempts,
-        "energy": -books.energy_mj / attempts / reference_mj,
-        "delay": -books.delay_s / np.maximum(books.frames_delivered, 1) / interval_s,
-    }
-    return {name: np.where(books.attempts > 0, value, 0.0) for name, value in values.items()}
+
+    def __init__(self, reward: Mapping[str, float] | Sequence[Mapping[str, float]], networks: int) -> None:
+        rewards = [reward] * networks if isinstance(reward, Mapping) else list(reward)
+        if len(rewards) != networks:
+            raise ValueError(f"reward: {len(rewards)} rewards; allowed is one, or one for each of {networks} networks")
+        weights = [Reward(each, TERMS).weights for each in rewards]
+        self._all = Reward({path: 1.0 for each in (TERMS, *rewards) for path in each}, TERMS)
+        self._weights = {name: np.array([each.get(name, 0.0) for each in weights]) for name in self._all.weights}
+
+    def terms(self, interval: Interval, learning: NDArray[np.int64]) -> dict[str, Term]:
+        """The terms times their weights, 0 for a group without attempts. `[B, L, Q]` each
+
+        Args:
+            interval: Of all networks.
+            learning: Numbers of those that learn. `[L]`
+        """
+        attempts = interval.books.attempts
+        found = self._all.terms(attempts.shape, interval)
+        values = {name: np.where(attempts > 0, term, 0.0)[:, learning] for name, term in found.items()}
+        return {name: self._weights[name][:, None] * value for name, value in values.items()}

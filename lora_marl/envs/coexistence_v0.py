@@ -80,7 +80,7 @@ attempts.
 
 By default 1, 0.1 and 0. A group without attempts has reward 0. Infos carry `attempts`, `received`, `energy_mj`,
 `frames_delivered`, `frames_lost` (given up, or born at a full queue), `delay_s` (summed over delivered frames) and each
-term as `reward_<term>`.
+term, times its weight, as `reward_<term>`.
 
 ## Starting state
 
@@ -105,7 +105,9 @@ Of `parallel_env`, `raw_env` and `env`:
 - `tp_dbm`: Powers that may be chosen, ascending; any of the region's.
 - `interference_indicator`: What `busy_channel` measures: `external` bursts, `all` (packets of other networks as well,
   where the own gateways can hear them), or `none`.
-- `reward`: Weights by term, or one such mapping for each learning network.
+- `reward`: Weight by name of term, or by the import path of a function of yours, `"my_module:my_term"`, which takes an
+  `Interval` of `lora_marl.envs.coexistence_rewards` and gives `[B, S, Q]`; or one such mapping for each learning
+  network.
 - `success`: What the term `delivery` counts: attempts `received`, or `acknowledged`.
 - `threads`: That share the replicas.
 - `max_cycles`: Steps of an episode; interference and alarms are drawn for as many at `reset`.
@@ -114,7 +116,8 @@ Of `parallel_env`, `raw_env` and `env`:
 - `info_level`: `full`, or `none` for empty infos.
 - `remove_dead`: Without effect: nobody leaves; a silent network keeps its agents.
 - `replicas`: Episodes played together through `reset_array(seeds)` and `step_array(actions)`; dicts show one.
-- `render_mode`: `ansi` (text), `rgb_array` (channel by time for every network) or `human` (that in a window).
+- `render_mode`: `ansi` (text), `rgb_array` (channel by time for every network) or `human` (that in a
+  window; an error where there is no display).
 
 ## Source
 

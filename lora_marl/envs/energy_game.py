@@ -6,7 +6,7 @@ Shape letters: `B` replicas, `N` agents, `G` gateways, `D` features, `K` entries
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,7 +22,7 @@ from lora_marl.core.topology import distances_m
 from lora_marl.envs import energy_network as network
 from lora_marl.envs import features
 from lora_marl.envs.codec import ActionCodec, ActionFormat
-from lora_marl.envs.energy_rewards import check_reward, terms
+from lora_marl.envs.energy_rewards import reward_of
 from lora_marl.envs.features import Feature
 from lora_marl.envs.game import EnvSettings, Redraw
 from lora_marl.render import MapFrame
@@ -42,7 +42,7 @@ class EnergySettings(EnvSettings):
     action_format: ActionFormat = "discrete"
     masks: bool = True
     least_delivery: float = 0.7
-    reward: str = "marginal"
+    reward: str | Mapping[str, float] = "marginal"
     energy: EnergyMode | None = None
     variant: Variant = "expect"
     rate: Rate = "linear_clipped"
@@ -50,7 +50,7 @@ class EnergySettings(EnvSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_reward(self.reward)
+        reward_of(self.reward)
         if not 0.0 <= self.least_delivery <= 1.0:
             raise ValueError(f"least_delivery: {self.least_delivery} is not from 0 to 1")
         if self.redraw is not None and self.scenario is not None and self.scenario.path_loss_db is not None:
@@ -70,7 +70,7 @@ class EnergyGame:
     """
 
     def __init__(self, settings: EnergySettings) -> None:
-        self.settings = settings
+        self.settings, self._reward = settings, reward_of(settings.reward)
         scenario = mmalora_network() if settings.scenario is None else settings.scenario
         network.check_scenario(scenario)
         self.scenario = scenario if settings.energy is None else replace(scenario, energy=settings.energy)
@@ -109,7 +109,7 @@ class EnergyGame:
         return values
 
     def rewards(self) -> NDArray[np.float64]:
-        return np.sum(list(self._terms.values()), axis=0)
+        return self._reward.total(self._terms)
 
     def infos(self) -> dict[str, NDArray]:
         return {
@@ -163,7 +163,8 @@ class EnergyGame:
     def _play(self) -> None:
         self.found = self.model.counterfactuals(self.points)
         self._feasible = self.found.delivery >= self.settings.least_delivery
-        self._terms = terms(self.settings.reward, self.found, self.members, self._feasible)
+        terms = self._reward.terms(self.points.shape[:2], self.found, self.members)
+        self._terms = {name: np.where(self._feasible, term, 0.0) for name, term in terms.items()}
 
 
 def _table(model: Rayleigh) -> tuple[Feature, ...]:

@@ -11,6 +11,8 @@ per mJ.
 | `own` | gamma EE_i | the node's own |
 | `harm` | gamma (EE_c - EE_i - EE_{c,-i}) | what the others lose by it, at most 0 |
 
+A term of yours takes the same as these and is 0 as well for a node that is not delivered often enough.
+
 Source: MMALoRa Eq. (23) with its weight at 1 / N_c is `system` + `gain`; the others are ours.
 
 Shape letters: `B` replicas, `N` nodes.
@@ -18,15 +20,14 @@ Shape letters: `B` replicas, `N` nodes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lora_marl.core.expect.rayleigh import Counterfactuals
-
-Term = NDArray[np.float64]
+from lora_marl.envs.terms import Reward, Term, TermFunction
 
 
 def system(found: Counterfactuals, members: NDArray[np.int64]) -> Term:
@@ -49,27 +50,23 @@ def harm(found: Counterfactuals, members: NDArray[np.int64]) -> Term:
     return found.ee_sum - found.ee - found.ee_sum_without
 
 
-REWARDS: Mapping[str, tuple[Callable[[Counterfactuals, NDArray[np.int64]], Term], ...]] = MappingProxyType(
+TERMS: Mapping[str, TermFunction] = MappingProxyType({term.__name__: term for term in (system, gain, own, harm)})
+"""The terms by name."""
+
+REWARDS: Mapping[str, tuple[TermFunction, ...]] = MappingProxyType(
     {"printed": (system, gain), "marginal": (own, harm), "team": (system,)}
 )
-"""The terms of each reward."""
+"""The terms of each reward that has a name."""
 
 
-def check_reward(reward: str) -> None:
-    """Raise ValueError for an unknown reward."""
+def reward_of(reward: str | Mapping[str, float]) -> Reward:
+    """A reward by its name in `REWARDS`, or from weights by term.
+
+    Raises:
+        ValueError: an unknown name, or weights that `Reward` refuses.
+    """
+    if not isinstance(reward, str):
+        return Reward(reward, TERMS)
     if reward not in REWARDS:
         raise ValueError(f"reward: {reward!r} is not one of {', '.join(REWARDS)}")
-
-
-def terms(
-    reward: str, found: Counterfactuals, members: NDArray[np.int64], feasible: NDArray[np.bool_]
-) -> dict[str, Term]:
-    """The named terms whose sum is a reward, 0 for nodes that are not feasible. `[B, N]` each, bits/mJ
-
-    Args:
-        reward: Of `REWARDS`.
-        found: What came of the allocations.
-        members: Number of nodes of each node's channel, N_c. `[N]`
-        feasible: Whether each node is delivered often enough. `[B, N]`
-    """
-    return {term.__name__: np.where(feasible, term(found, members), 0.0) for term in REWARDS[reward]}
+    return Reward({term.__name__: 1.0 for term in REWARDS[reward]}, TERMS)

@@ -52,7 +52,7 @@ others of the channel would have if the node were not there.
 | `team` | gamma_i EE_c / N_c | `system` |
 
 Infos carry `delivery` (D_i), `ee_bits_per_mj` (EE_i), `channel_ee_bits_per_mj` (EE_c), `violation` (1 - gamma_i) and
-each term as `reward_<term>`, at reset too.
+each term, without its weight, as `reward_<term>`, at reset too.
 
 ## Starting state
 
@@ -75,7 +75,9 @@ Of `parallel_env`, `raw_env` and `env`:
 - `action_format`: `discrete` or `multidiscrete`.
 - `masks`: Whether masks leave anything out; False is the paper's setting.
 - `least_delivery`: D_th, 0 to 1.
-- `reward`: `marginal`, `printed` or `team`.
+- `reward`: `marginal`, `printed` or `team`; or weight by name of term, or by the import path of a function of yours,
+  `"my_module:my_term"`, which takes `Counterfactuals` and N_c `[N]` as those of `lora_marl.envs.energy_rewards` and
+  gives `[B, N]`; it is multiplied by gamma_i.
 - `energy`: `supply` (LoRaSim's supply currents at 3 V) or `radiated` power; None: the scenario's, by default `supply`.
 - `variant`: Of the closed form, `expect` or `meang` (Eq. 11 with the interferers' fading at its mean).
 - `rate`: How often nodes send under their duty cycle, `linear`, `linear_clipped` or `renewal`; above one packet per 99
@@ -89,7 +91,7 @@ Of `parallel_env`, `raw_env` and `env`:
 - `remove_dead`: Without effect: nobody leaves.
 - `replicas`: Games played together through `reset_array(seeds)` and `step_array(actions)`; dicts show one.
 - `render_mode`: `ansi` (text), `rgb_array` (a map: nodes coloured by SF, links by whether D_i is enough) or `human`
-  (that map in a window, where there is a display).
+  (that map in a window; an error where there is no display).
 
 ## Source
 

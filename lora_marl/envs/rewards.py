@@ -1,14 +1,12 @@
-"""Rewards as sums of named terms; each term is a plain function of an outcome, ours or yours.
+"""The terms of rewards of `uplink_v0`: plain functions of an outcome.
 
 Shape letters: `B` replicas, `N` nodes, `K` values of all factors.
 """
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from types import MappingProxyType
 
 import numpy as np
@@ -19,8 +17,7 @@ from lora_marl.core.metric_factors import metric_bonus
 from lora_marl.core.outcome import Outcome
 from lora_marl.core.region import FACTORS
 from lora_marl.core.scenario import Scenario
-
-Term = NDArray[np.float64]
+from lora_marl.envs.terms import Term, TermFunction
 
 
 @dataclass(frozen=True)
@@ -77,72 +74,10 @@ def throughput(outcome: Outcome, scales: Scales) -> Term:
     return _ratio(outcome.delivered_bits, outcome.airtime_s * scales.best_bits_per_airtime_s)
 
 
-TermFunction = Callable[[Outcome, Scales], Term]
-
 TERMS: Mapping[str, TermFunction] = MappingProxyType(
     {term.__name__: term for term in (delivery, dlora, energy_efficiency, throughput)}
 )
-"""The terms by name."""
-
-
-class Reward:
-    """A weighted sum of named terms.
-
-    Args:
-        weights: Weight by name in `TERMS`, or by import path, `"package.module:function"`, of a `TermFunction`, which
-            gives the name.
-        scales: Of the scenario.
-
-    Raises:
-        ValueError: no term, an unknown one, with the nearest known one, two of one name, or a weight that is not
-            finite.
-    """
-
-    def __init__(self, weights: Mapping[str, float], scales: Scales) -> None:
-        if not weights:
-            raise ValueError(f"reward: has no term; known: {', '.join(TERMS)}")
-        self.weights: dict[str, float] = {}
-        self._functions: dict[str, TermFunction] = {}
-        for path, weight in weights.items():
-            name = path.rpartition(":")[2]
-            if not np.isfinite(weight):
-                raise ValueError(f"reward: the weight of {path} is {weight}; it must be finite")
-            if name in self.weights:
-                raise ValueError(f"reward: {path!r} is a second term called {name!r}")
-            self.weights[name], self._functions[name] = weight, _function(path)
-        self._scales = scales
-
-    def terms(self, outcome: Outcome) -> dict[str, Term]:
-        """The terms that have a weight, without it. `[B, N]` each
-
-        Raises:
-            ValueError: a term of another shape.
-        """
-        terms = {name: function(outcome, self._scales) for name, function in self._functions.items()}
-        for name, term in terms.items():
-            if np.shape(term) != outcome.delivered.shape:
-                raise ValueError(f"reward: {name} gave shape {np.shape(term)}; expected is {outcome.delivered.shape}")
-        return terms
-
-    def total(self, terms: Mapping[str, Term]) -> Term:
-        """Their weighted sum. `[B, N]`"""
-        return np.sum([weight * terms[name] for name, weight in self.weights.items()], axis=0)
-
-
-def _function(path: str) -> TermFunction:
-    """A term by name or import path."""
-    if ":" not in path:
-        if path not in TERMS:
-            near = difflib.get_close_matches(path, TERMS, n=1, cutoff=0.4)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(TERMS)}"
-            raise ValueError(f"reward: {path!r} is no term; {hint}")
-        return TERMS[path]
-    module, _, name = path.partition(":")
-    try:
-        function: TermFunction = getattr(import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"reward: {path!r} cannot be imported: {error}") from None
-    return function
+"""The terms by name; yours take the same."""
 
 
 def _ratio(numerator: NDArray, denominator: NDArray) -> Term:

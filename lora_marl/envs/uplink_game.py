@@ -21,7 +21,8 @@ from lora_marl.core.traffic import Traffic
 from lora_marl.envs.codec import ActionCodec, ActionFormat
 from lora_marl.envs.features import NodeFeatures
 from lora_marl.envs.game import EnvSettings, Redraw, check_count
-from lora_marl.envs.rewards import Reward, Scales
+from lora_marl.envs.rewards import TERMS, Scales
+from lora_marl.envs.terms import Reward
 from lora_marl.render import MapFrame, packet_frame
 
 _AIR_SEEDS = 2**63
@@ -74,9 +75,11 @@ class UplinkGame:
             fixed_point=settings.fixed_point,
         )
         self.features = NodeFeatures(self.scenario, self.codec.factors, settings.memory)
-        scales = Scales.of(self.scenario, self.codec.factors, xi=settings.xi, zeta=settings.zeta, eta=settings.eta)
+        self._scales = Scales.of(
+            self.scenario, self.codec.factors, xi=settings.xi, zeta=settings.zeta, eta=settings.eta
+        )
         self.table, self.feature_names = self.features.table, self.features.names
-        self._reward = Reward(settings.reward, scales)
+        self._reward = Reward(settings.reward, TERMS)
         self._activity = _activity(self.scenario)
         self._masks: tuple[Scenario, NDArray[np.bool_]] | None = None
         self._air: Air | None = None
@@ -100,7 +103,7 @@ class UplinkGame:
         )
         self._cycle = 0
         self.outcome = self._air.take_outcome()
-        self._terms = self._reward.terms(self.outcome)
+        self._reward_for(self.outcome)
         self.features.begin(self.outcome)
 
     def advance(self, actions: ArrayLike) -> None:
@@ -175,8 +178,11 @@ class UplinkGame:
 
     def _book(self, outcome: Outcome) -> None:
         self.outcome = outcome
-        self._terms = self._reward.terms(outcome)
+        self._reward_for(outcome)
         self.features.see(outcome)
+
+    def _reward_for(self, outcome: Outcome) -> None:
+        self._terms = self._reward.terms(self._shape, outcome, self._scales)
 
 
 def _activity(scenario: Scenario) -> list[tuple[float, NDArray[np.bool_]]]:

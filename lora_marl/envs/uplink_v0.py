@@ -107,7 +107,7 @@ Of `parallel_env`, `raw_env` and `env`:
   `step_array(actions)`; dicts show one.
 - `threads`: Threads that share the replicas; results are the same for any number.
 - `render_mode`: `ansi` (text), `rgb_array` (a map: nodes coloured by SF, links by fate) or `human` (that map in a
-  window, where there is a display).
+  window; an error where there is no display).
 
 ## Source
 

@@ -16,6 +16,13 @@ Every environment of `lora_marl.ENVS` has three ids, whoever its agents are (nod
 | `lora/<name>-shared-v<n>` | each agent for itself, by one policy; `make_vec` only | its observation | its reward |
 
 Arguments beyond those here (`agent` and `others` of `OneAgent`, `autoreset_mode` of vectors) are the environment's.
+The first two record videos with Gymnasium's own wrapper (extra `video`, tried by `make recipe-video`):
+
+    env = gymnasium.make("lora/uplink-agent-v0", render_mode="rgb_array", max_cycles=40)
+    env = gymnasium.wrappers.RecordVideo(env, "videos", episode_trigger=lambda episode: episode % 10 == 0)
+
+(Its vector wrapper wants a picture of every row; ours shows the first replica.)
+
 `action_masks()` gives what may be chosen, in the form that sb3-contrib's MaskablePPO takes.
 """
 

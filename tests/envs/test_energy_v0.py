@@ -255,6 +255,8 @@ def test_choosing_well_alone_beats_choosing_at_random() -> None:
     ("settings", "message"),
     [
         ({"reward": "selfish"}, "reward: 'selfish' is not one of printed, marginal, team"),
+        ({"reward": {"hram": 1.0}}, "reward: 'hram' is no term; did you mean 'harm'"),
+        ({"reward": {}}, "reward: has no term; known: system, gain, own, harm"),
         ({"least_delivery": 1.5}, "least_delivery: 1.5 is not from 0 to 1"),
         ({"channel": [0, 1]}, r"channel: int64 \(2,\); expected are integers \(6,\)"),
         ({"channel": [0, 1, 2, 3, 4, 0]}, "channel: 0 to 4; the region has 0 to 3"),

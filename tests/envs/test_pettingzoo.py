@@ -17,6 +17,7 @@ from pettingzoo.test import (
 from pettingzoo.utils import parallel_to_aec
 
 import lora_marl
+from lora_marl import render
 from lora_marl.core.presets import mmalora_network
 from lora_marl.core.scenario import Change
 from lora_marl.envs import energy_v0, uplink_v0
@@ -73,7 +74,11 @@ def test_aec(module: ModuleType, kind: str, settings: dict[str, Any]) -> None:
 
 @MODULES
 @pytest.mark.parametrize("kind", ["converted", "raw_env"])
-def test_render(module: ModuleType, kind: str, network: dict[str, Any]) -> None:
+def test_render(module: ModuleType, kind: str, network: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    pyplot.switch_backend("agg")
+    monkeypatch.setattr(pyplot, "pause", lambda seconds: None)
+    monkeypatch.setattr(render, "_opens_windows", lambda backend: True)  # PettingZoo's test asks for `human`, too
     render_test(partial(by_turns(module, kind), **network))
 
 

@@ -62,10 +62,19 @@ def test_picture(journal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_window_without_a_display_is_named(journal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MPLBACKEND", "agg")
+    pyplot = pytest.importorskip("matplotlib.pyplot")
     env = played(journal, "human")
-    with pytest.warns(UserWarning, match="needs a display .* use 'rgb_array' or 'ansi'"):
-        assert env.render() is None
+    pyplot.switch_backend("agg")
+    with pytest.raises(ValueError, match="render_mode: 'human' needs a display, .*'agg' .* allowed are 'rgb_array'"):
+        env.render()
+
+    def headless(*unused: Any, **settings: Any) -> None:
+        raise ImportError("Cannot load backend 'TkAgg' ... as 'headless' is currently running")
+
+    monkeypatch.setattr(pyplot, "figure", headless)
+    monkeypatch.setattr("matplotlib.get_backend", lambda: "tkagg")
+    with pytest.raises(ValueError, match="matplotlib's backend 'tkagg' opens no window here"):
+        env.render()
     env.close()
 
 
@@ -84,7 +93,7 @@ def test_without_matplotlib(journal: Any, monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_window_opens_and_closes(journal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     pyplot = pytest.importorskip("matplotlib.pyplot")
     monkeypatch.setattr(pyplot, "pause", lambda seconds: None)
-    monkeypatch.setattr(render, "_has_display", lambda: True)
+    monkeypatch.setattr(render, "_opens_windows", lambda backend: True)
     pyplot.switch_backend("agg")
     env = played(journal, "human")
     assert env.render() is None

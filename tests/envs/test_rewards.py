@@ -9,7 +9,8 @@ from lora_marl.core.air import Air
 from lora_marl.core.metric_factors import metric_bonus
 from lora_marl.core.presets import conference_network, journal_network
 from lora_marl.core.scenario import Scenario
-from lora_marl.envs.rewards import TERMS, Reward, Scales
+from lora_marl.envs.rewards import TERMS, Scales
+from lora_marl.envs.terms import Reward
 
 
 def test_factors_that_are_not_chosen_have_no_bonus() -> None:
@@ -27,8 +28,8 @@ def test_terms_by_hand_from_recorded_packets(busy: Scenario) -> None:
     points = rng.integers(0, busy.region.factor_sizes, (1, 5, 4)).astype(np.int16)
     outcome = air.advance(points, 30.0)
     packets, _ = air.recording()
-    reward = Reward(dict.fromkeys(TERMS, 1.0), Scales.of(busy, factors, xi=1.0, zeta=9.0, eta=1.8))
-    terms = reward.terms(outcome)
+    reward = Reward(dict.fromkeys(TERMS, 1.0), TERMS)
+    terms = reward.terms((1, 5), outcome, Scales.of(busy, factors, xi=1.0, zeta=9.0, eta=1.8))
     weights = [sf / 2**sf for sf in range(7, 13)]
     for node in range(5):
         own = (packets.source == node) & (packets.fate >= 0)
@@ -51,8 +52,8 @@ def test_weights_scale_the_terms() -> None:
     network = journal_network(4)
     scales = Scales.of(network, ("sf",), xi=1.0, zeta=0.0, eta=1.8)
     outcome = Air(network, [0], count_arms=True).advance(np.zeros((1, 4, 4), np.int16), 100.0)
-    reward = Reward({"delivery": 2.0, "throughput": -0.5}, scales)
-    terms = reward.terms(outcome)
+    reward = Reward({"delivery": 2.0, "throughput": -0.5}, TERMS)
+    terms = reward.terms((1, 4), outcome, scales)
     assert set(terms) == {"delivery", "throughput"}
     np.testing.assert_allclose(reward.total(terms), 2.0 * terms["delivery"] - 0.5 * terms["throughput"])
 

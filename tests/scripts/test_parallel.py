@@ -97,11 +97,32 @@ def test_ray_finds_the_parts_of_another_folder_and_gives_the_same(tmp_path):
 
 
 @pytest.mark.external
-def test_ray_sweeps(invoke, tmp_path):
-    pytest.importorskip("ray", reason="needs the extra ray")
-    small = ("--hours", 0.2, "--set", "scenario.topology.nodes=4", "--seeds", "0,1", "--vary", "eta=0,1")
+def test_tune_plays_the_trial_of_a_worker_that_dies_again(jobs_module, tmp_path):
+    pytest.importorskip("ray.tune", reason="needs the extra tune")
+    jobs = [(n, str(tmp_path / "mark")) for n in range(5)]
+    found = list(in_parallel(jobs_module.squared_later, jobs, Workers(2, Backend.tune, None)))
+    assert sorted(found) == [0, 1, 4, 9, 16]
+    assert (tmp_path / "mark").exists()
+
+
+@pytest.mark.external
+@pytest.mark.parametrize(("cluster", "needs"), [("ray", "ray"), ("tune", "ray.tune")])
+def test_a_cluster_sweeps_to_the_same_bytes(invoke, tmp_path, cluster, needs):
+    pytest.importorskip(needs, reason="needs the extra ray or tune")
+    small = (
+        "--hours",
+        0.2,
+        "--set",
+        "scenario.topology.nodes=4",
+        "--seeds",
+        "0,1",
+        "--vary",
+        "eta=0,1",
+        "--vary",
+        "scenario.topology.radius_m=500,1000",
+    )
     found = []
-    for backend in ("ray", "loky"):
+    for backend in (cluster, "loky"):
         common = (
             "--config",
             ROOT / "configs" / "journal_fit.yaml",
@@ -112,5 +133,5 @@ def test_ray_sweeps(invoke, tmp_path):
         )
         result = invoke(sweep.app, *common, *small, "--results", tmp_path / backend, "--backend", backend)
         assert result.exit_code == 0, result.output
-        found.append(json.loads((tmp_path / "out.json").read_text()))
+        found.append((tmp_path / "out.json").read_bytes())
     assert found[0] == found[1]

@@ -1,0 +1,87 @@
+"""The pictures of the documentation, drawn from short runs when it is built."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+import agents
+import lora_marl
+from lora_marl.core.air import Air
+from lora_marl.core.coexistence import Deployment
+from lora_marl.core.presets import journal_network
+from lora_marl.core.presets.ccs import ccs_study, legacy
+from lora_marl.core.reception import Fate
+from lora_marl.core.scenario import DutyCycleWarning
+from lora_marl.render import FATE_COLOURS
+
+SIZE_INCH = (7.0, 4.5)
+
+
+def draw_all(folder: Path) -> None:
+    """Write every picture into a folder."""
+    for draw in (map_of_rings, channels_by_time, packets, learning):
+        figure = Figure(figsize=SIZE_INCH, layout="constrained")
+        with warnings.catch_warnings(action="ignore", category=DutyCycleWarning):  # the papers' networks break it
+            draw(figure)
+        figure.savefig(folder / f"{draw.__name__}.png", dpi=110)
+
+
+def map_of_rings(figure: Any) -> None:
+    """Nodes by spreading factor, by distance, and what came of their last packets."""
+    network = journal_network(60)
+    learner = agents.make("distance-quantile", network, [0])
+    env = lora_marl.make("uplink_v0", scenario=network, window_s=60.0)
+    env.reset_array([0])
+    env.step_array(env.game.codec.encode(learner.initial_points()))
+    env.game.frame().draw(figure)
+
+
+def channels_by_time(figure: Any) -> None:
+    """Airtime by channel of coexisting networks that choose at random."""
+    networks = ccs_study([Deployment(nodes=60), legacy(nodes=60), Deployment(nodes=60)])
+    env = lora_marl.make("coexistence_v0", coexistence=networks, max_cycles=60)
+    env.reset(seed=0)
+    while env.agents:
+        env.step({agent: env.action_space(agent).sample() for agent in env.agents})
+    env.game.frame().draw(figure)
+
+
+def packets(figure: Any) -> None:
+    """Packets by time and channel, by fate."""
+    network = journal_network(100)
+    learner = agents.make("random", network, [0])
+    air = Air(network, [0], record=True)
+    air.advance(learner.initial_points(), until_s=120.0)
+    found, _ = air.recording()
+    axes = figure.add_subplot()
+    for fate, colour in FATE_COLOURS.items():
+        shown = found.fate == fate
+        if shown.any():
+            length_s = (found.end_s - found.start_s)[shown]
+            name = Fate(fate).name.lower().replace("_", " ")
+            axes.barh(found.point[shown, 2], length_s, 0.6, found.start_s[shown], color=colour, alpha=0.7, label=name)
+    axes.set(xlabel="time (s)", ylabel="channel", title="Packets on the air")
+    axes.legend(fontsize="x-small")
+
+
+def learning(figure: Any) -> None:
+    """Delivery of two learners on the same air, hour by hour."""
+    from lora_marl.config import LearnerConfig, load
+    from scripts.experiment import Experiment
+
+    config = load(Path(__file__).parents[1] / "configs" / "journal_fit.yaml")
+    short = {"seeds": (0,), "duration_h": 40.0, "interval_h": 1.0, "report_last_h": 1.0}
+    learners = {name: LearnerConfig(name=name) for name in ("cucb", "random")}
+    config = config.model_copy(update={**short, "learners": learners})
+    axes = figure.add_subplot()
+    for label in learners:
+        experiment = Experiment(config, label)
+        outcomes = [experiment.play_next() for _ in experiment.schedule]
+        pdr = [100 * float(outcome.delivered.sum() / outcome.sent.sum()) for outcome in outcomes]
+        axes.plot([stretch.end_h for stretch in experiment.schedule], pdr, label=label)
+    axes.set(xlabel="simulated hours", ylabel="PDR (%)", title="Learning on the journal network")
+    axes.legend()

@@ -1,0 +1,84 @@
+"""Rewards as weighted sums of named terms; each term is a plain function, ours by name or yours by import path.
+
+What a term is told, and which shape it gives, is its environment's: see `rewards`, `energy_rewards` and
+`coexistence_rewards`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Term = NDArray[np.float64]
+TermFunction = Callable[..., Term]
+
+
+class Reward:
+    """A weighted sum of named terms.
+
+    Args:
+        weights: Weight by name in `known`, or by import path, `"package.module:function"`, of a function of yours,
+            which gives the name.
+        known: The environment's terms by name.
+
+    Attributes:
+        weights: By name.
+
+    Raises:
+        ValueError: no term, an unknown one, with the nearest known one, two of one name, or a weight that is not
+            finite.
+    """
+
+    def __init__(self, weights: Mapping[str, float], known: Mapping[str, TermFunction]) -> None:
+        if not weights:
+            raise ValueError(f"reward: has no term; known: {', '.join(known)}")
+        self.weights: dict[str, float] = {}
+        self._functions: dict[str, TermFunction] = {}
+        for path, weight in weights.items():
+            name = path.rpartition(":")[2]
+            if not np.isfinite(weight):
+                raise ValueError(f"reward: the weight of {path} is {weight}; it must be finite")
+            if name in self.weights:
+                raise ValueError(f"reward: {path!r} is a second term called {name!r}")
+            self.weights[name], self._functions[name] = weight, _function(path, known)
+
+    def terms(self, shape: tuple[int, ...], *told: Any) -> dict[str, Term]:
+        """The terms, without their weights.
+
+        Args:
+            shape: Of each.
+            told: What each function takes.
+
+        Raises:
+            ValueError: a term of another shape.
+        """
+        terms = {name: function(*told) for name, function in self._functions.items()}
+        for name, term in terms.items():
+            if np.shape(term) != shape:
+                raise ValueError(f"reward: {name} gave shape {np.shape(term)}; expected is {shape}")
+        return terms
+
+    def total(self, terms: Mapping[str, Term]) -> Term:
+        """Their weighted sum, of their shape."""
+        return np.sum([weight * terms[name] for name, weight in self.weights.items()], axis=0)
+
+
+def _function(path: str, known: Mapping[str, TermFunction]) -> TermFunction:
+    """A term by name or import path."""
+    if ":" not in path:
+        if path not in known:
+            near = difflib.get_close_matches(path, known, n=1, cutoff=0.4)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+            raise ValueError(f"reward: {path!r} is no term; {hint}")
+        return known[path]
+    module, _, name = path.partition(":")
+    try:
+        function: TermFunction = getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"reward: {path!r} cannot be imported: {error}") from None
+    return function
