@@ -1,4 +1,4 @@
-"""An environment from the command line: the scenario of a configuration, and settings as `key=value`."""
+"""An environment from the command line: the network of a configuration, and settings as `key=value`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from lora_marl.config import CoexistenceConfig
 from lora_marl.config.load import set_value
 from scripts.cli import UsageError, read_config
 from scripts.experiment import built
@@ -18,9 +19,18 @@ def settings_of(environment: str, config: Path | None, changes: Sequence[str], o
             raise UsageError("--set: changes a configuration; give one with --config (settings of ENV: --env)")
         return options(own)
     run = read_config(config, changes)
+    if run.coexistence is not None:
+        return {**_of_networks(run.coexistence), **options(own)}
     named = run.environment is not None and run.environment.name == environment
     settings = {"scenario": built(run.scenario), **(run.environment.parameters if named and run.environment else {})}
     return {**settings, **options(own)}
+
+
+def _of_networks(coexistence: CoexistenceConfig) -> dict[str, Any]:
+    """Of a run of coexisting networks, whose servers need torch."""
+    from scripts.coexistence.networks import settings_of
+
+    return settings_of(coexistence)
 
 
 def options(texts: Sequence[str]) -> dict[str, Any]:

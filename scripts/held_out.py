@@ -18,6 +18,9 @@ from scripts.measures import estimate
 FIRST_SEED = 1_000_000
 """The first seed that no training uses."""
 
+NETWORKS = {"coexistence_v0": ("coexistence", "train.py plays it in any: configs/ccs_policies.yaml")}
+"""By environment, the setting that is its network where that is no scenario, and what plays a policy on others."""
+
 
 def mean_rewards(env: Any, seeds: Sequence[int], policy: Policy | None) -> NDArray[np.float64]:
     """Mean reward of an agent and step over an episode, by replica `[B]`; None: random actions."""
@@ -45,10 +48,11 @@ def environment_of(policy: Policy, replicas: int) -> Any:
         UsageError: its network is not the environment's own, and so is not in the policy's files.
     """
     settings = dict(policy.spaces.settings)
-    if "scenario" not in settings:
-        raise UsageError(
-            "the policy was trained on a scenario of its own; compare.py plays it on any: --learners FOLDER"
-        )
+    network, script = NETWORKS.get(
+        policy.spaces.environment, ("scenario", "compare.py plays it on any: --learners FOLDER")
+    )
+    if network not in settings:
+        raise UsageError(f"the policy was trained on a {network} of its own; {script}")
     settings |= {"replicas": replicas, "info_level": "none", "render_mode": None}
     return lora_marl.make(policy.spaces.environment, **settings)
 

@@ -1,9 +1,13 @@
-"""How fast each library's face of the uplink environment is, beside the arrays behind it, with random actions.
+"""How fast each library's face of an environment is, beside the arrays behind it, with random actions.
 
 - `python scripts/speed_faces.py`
+- `python scripts/speed_faces.py coexistence_v0`
 
-100 nodes, 32 replicas where a face takes any; an environment step is a step of all nodes of one replica. Actions are
-drawn before, so that only steps are timed. What is not installed is left out.
+100 nodes, of coexisting networks in each of two, whose groups are the agents; 32 replicas where a face takes any. An
+environment step is a step of all agents of one replica. Actions are drawn before, so that only steps are timed. What is
+not installed is left out.
+
+Shape letters: `B` replicas, `N` agents, `F` factors of an action.
 """
 
 from __future__ import annotations
@@ -13,17 +17,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+import typer
 from rich.table import Table
 
+from lora_marl.envs.codec import sizes_of
 from scripts.cli import JsonPath, console, new_app, one_line_errors, write_json
-from scripts.speed import best_rate, uplink
+from scripts.speed import best_rate
+from scripts.speed_game import Game, game
 
 app = new_app()
 
-NODES, REPLICAS = 100, 32
+REPLICAS = 32
 
 
 @dataclass(frozen=True)
@@ -33,12 +40,13 @@ class Face:
     Attributes:
         library: The package that it is for; None: none.
         replicas: Played together.
-        begin: Makes it, for episodes of so many steps, and gives a function that plays an action `[B, N, F]`.
+        begin: Makes it, for so many replicas, and gives a function that plays actions `[B, N, F]`, or `[B, N]` where
+            they are single numbers.
     """
 
     library: str | None
     replicas: int
-    begin: Callable[[int, int], Callable[[Any], Any]]
+    begin: Callable[[Game, int], Callable[[Any], Any]]
 
     @property
     def installed(self) -> bool:
@@ -46,15 +54,16 @@ class Face:
         return self.library is None or find_spec(self.library) is not None
 
 
-def steps_per_s(name: str, *, steps: int = 100, repeats: int = 3) -> float:
+def steps_per_s(name: str, environment: str = "uplink_v0", *, steps: int = 100, repeats: int = 3) -> float:
     """Environment steps per CPU second of a face, the best of some repeats."""
-    face = FACES[name]
+    face, played = FACES[name], game(environment, steps)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        step = face.begin(face.replicas, steps)
-    rng = np.random.default_rng(0)
-    sizes = uplink(NODES, 1).single_action_space.nvec
-    drawn = [rng.integers(0, sizes, (face.replicas, NODES, len(sizes))) for _ in range(16)]
+        step = face.begin(played, face.replicas)
+    rng, env = np.random.default_rng(0), played.env()
+    space, sizes = env.single_action_space, sizes_of(env.single_action_space)
+    shape = face.replicas, len(env.possible_agents), *space.shape
+    drawn = [rng.integers(0, sizes if space.shape else sizes[0], shape) for _ in range(16)]
 
     def play() -> None:
         for number in range(steps):
@@ -63,8 +72,8 @@ def steps_per_s(name: str, *, steps: int = 100, repeats: int = 3) -> float:
     return best_rate(play, face.replicas * steps, repeats)
 
 
-def _arrays(replicas: int, steps: int) -> Callable[[Any], Any]:
-    env = uplink(NODES, steps, replicas, info_level="none")
+def _arrays(played: Game, replicas: int) -> Callable[[Any], Any]:
+    env = played.env(replicas)
     env.reset_array(range(replicas))
 
     def step(actions: Any) -> None:
@@ -74,8 +83,8 @@ def _arrays(replicas: int, steps: int) -> Callable[[Any], Any]:
     return step
 
 
-def _dicts(_: int, steps: int) -> Callable[[Any], Any]:
-    env = uplink(NODES, steps, info_level="none")
+def _dicts(played: Game, _: int) -> Callable[[Any], Any]:
+    env = played.env()
     env.reset(seed=0)
 
     def step(actions: Any) -> None:
@@ -86,13 +95,11 @@ def _dicts(_: int, steps: int) -> Callable[[Any], Any]:
     return step
 
 
-def _vector(kind: str) -> Callable[[int, int], Callable[[Any], Any]]:
-    def begin(replicas: int, steps: int) -> Callable[[Any], Any]:
+def _vector(kind: str) -> Callable[[Game, int], Callable[[Any], Any]]:
+    def begin(played: Game, replicas: int) -> Callable[[Any], Any]:
         from lora_marl import views
 
-        controller = {"shared": views.Shared, "central": views.Central}[kind](
-            uplink(NODES, steps, replicas, info_level="none")
-        )
+        controller = {"shared": views.Shared, "central": views.Central}[kind](played.env(replicas))
         envs = views.ControllerVectorEnv(controller, "SameStep")
         envs.reset(seed=0)
         shape = (controller.rows, *(controller.action_space.shape or ()))
@@ -101,12 +108,11 @@ def _vector(kind: str) -> Callable[[int, int], Callable[[Any], Any]]:
     return begin
 
 
-def _single(kind: str) -> Callable[[int, int], Callable[[Any], Any]]:
-    def begin(_: int, steps: int) -> Callable[[Any], Any]:
+def _single(kind: str) -> Callable[[Game, int], Callable[[Any], Any]]:
+    def begin(played: Game, _: int) -> Callable[[Any], Any]:
         from lora_marl import views
 
-        game = uplink(NODES, steps, info_level="none")
-        env = views.ControllerEnv({"agent": views.OneAgent, "central": views.Central}[kind](game))
+        env = views.ControllerEnv({"agent": views.OneAgent, "central": views.Central}[kind](played.env()))
         env.reset(seed=0)
         size = int(np.prod(env.action_space.shape or ()))
 
@@ -119,50 +125,44 @@ def _single(kind: str) -> Callable[[int, int], Callable[[Any], Any]]:
     return begin
 
 
-def _sb3(replicas: int, steps: int) -> Callable[[Any], Any]:
+def _sb3(played: Game, replicas: int) -> Callable[[Any], Any]:
     from lora_marl.adapters.sb3 import ControllerVecEnv
     from lora_marl.views import Shared
 
-    rows = ControllerVecEnv(Shared(uplink(NODES, steps, replicas, info_level="none")))
+    rows = ControllerVecEnv(Shared(played.env(replicas)))
     rows.reset()
-    return lambda actions: rows.step(actions.reshape(rows.num_envs, -1))
+    return lambda actions: rows.step(actions.reshape(rows.num_envs, *(rows.action_space.shape or ())))
 
 
-def _supersuit(replicas: int, steps: int) -> Callable[[Any], Any]:
+def _supersuit(played: Game, replicas: int) -> Callable[[Any], Any]:
     import supersuit
 
-    one = supersuit.pettingzoo_env_to_vec_env_v1(uplink(NODES, steps, info_level="none"))
+    one = supersuit.pettingzoo_env_to_vec_env_v1(played.env())
     # One process, which is its fastest way here.
     rows = supersuit.concat_vec_envs_v1(one, replicas, num_cpus=0, base_class="stable_baselines3")
     rows.reset()
-    return lambda actions: rows.step(actions.reshape(rows.num_envs, -1))
+    return lambda actions: rows.step(actions.reshape(rows.num_envs, *(rows.action_space.shape or ())))
 
 
-def _torchrl(replicas: int, steps: int) -> Callable[[Any], Any]:
+def _torchrl(played: Game, replicas: int) -> Callable[[Any], Any]:
     import torch
 
     from lora_marl.adapters.torchrl import ReplicaEnv
 
-    settings = uplink(NODES, steps).settings
-    env = ReplicaEnv(
-        "uplink_v0", replicas, scenario=settings.scenario, window_s=settings.window_s, max_cycles=settings.max_cycles
-    )
+    env = ReplicaEnv(played.name, replicas, **played.settings)
     seen = env.reset()
 
     def step(actions: Any) -> None:
         nonlocal seen
-        _, seen = env.step_and_maybe_reset(seen.set(("node", "action"), torch.from_numpy(actions)))
+        _, seen = env.step_and_maybe_reset(seen.set((env.group, "action"), torch.from_numpy(actions)))
 
     return step
 
 
-def _rllib(_: int, steps: int) -> Callable[[Any], Any]:
+def _rllib(played: Game, _: int) -> Callable[[Any], Any]:
     from lora_marl.adapters.rllib import AgentsEnv
 
-    settings = uplink(NODES, steps).settings
-    env = AgentsEnv(
-        "uplink_v0", scenario=settings.scenario, window_s=settings.window_s, max_cycles=steps, info_level="none"
-    )
+    env = AgentsEnv(played.name, **played.settings)
     env.reset(seed=0)
 
     def step(actions: Any) -> None:
@@ -187,19 +187,23 @@ FACES: Mapping[str, Face] = {
 
 
 @app.command(help=__doc__)
-def main(json: JsonPath = None) -> None:
+def main(
+    environment: Annotated[str, typer.Argument(metavar="ENV", help="uplink_v0 or coexistence_v0.")] = "uplink_v0",
+    json: JsonPath = None,
+) -> None:
     """Measures and reports."""
     with one_line_errors():
-        table, records = Table("face", "version", title="environment steps per CPU second, 100 nodes"), []
+        table, records = Table("face", "version", title=f"{environment}: environment steps per CPU second"), []
         for column in ("replicas", "steps/s", "of arrays"):
             table.add_column(column, justify="right")
-        raw = steps_per_s("arrays")
+        raw = steps_per_s("arrays", environment)
         for name, face in FACES.items():
             if face.installed:
-                rate = raw if name == "arrays" else steps_per_s(name)
+                rate = raw if name == "arrays" else steps_per_s(name, environment)
                 said = "" if face.library is None else f"{face.library} {version(face.library)}"
                 table.add_row(name, said, str(face.replicas), f"{rate:,.0f}", f"{rate / raw:.2f}")
-                records.append({"face": name, "version": said, "replicas": face.replicas, "steps_per_s": rate})
+                measured = {"version": said, "replicas": face.replicas, "steps_per_s": rate}
+                records.append({"environment": environment, "face": name, **measured})
         console.print(table)
         write_json(json, records)
 

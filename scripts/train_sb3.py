@@ -3,10 +3,13 @@
 - `python scripts/train_sb3.py uplink_v0 --name first`
 - `python scripts/train_sb3.py uplink_v0 --config configs/journal_fit.yaml --algorithm maskable-ppo`
 - `python scripts/train_sb3.py energy_v0 --env only_channel=0 --algorithm dqn --hyper learning_rate=1e-3 --steps 100000`
+- `python scripts/train_sb3.py coexistence_v0 --env coexistence=ccs_study --env decider=group`
 
-The network is the scenario of a configuration (whose `environment` may have parameters), or the environment's own.
+The network is the scenario of a configuration (whose `environment` may have parameters), or its coexisting networks, or
+the environment's own.
 `<out>/<name>/` then has TensorBoard events, and the policy as `policy.safetensors` and `policy.json`, which are all
 that `compare.py` needs to play it against other learners: `--learners cucb,runs/sb3/first` (environment `uplink_v0`).
+As the servers of coexisting networks it is one of `train.py`'s ways: `configs/ccs_policies.yaml`.
 
 At the end the policy, read from its files, meets seeds that it was not trained on, beside random actions on the same
 seeds. Needs the extra `sb3`.

@@ -16,7 +16,6 @@ from numpy.typing import ArrayLike, NDArray
 from lora_marl.core.air import Air
 from lora_marl.core.downlink import Feedback
 from lora_marl.core.outcome import Outcome
-from lora_marl.core.presets.ccs import ccs_eu868
 from lora_marl.core.scenario import Scenario
 from lora_marl.envs import features
 from lora_marl.envs.coexistence_facts import facts
@@ -45,7 +44,7 @@ class CoexistenceGame:
 
     def __init__(self, settings: CoexistenceSettings) -> None:
         self.settings = settings
-        self.coexistence = settings.coexistence or ccs_eu868()
+        self.coexistence = settings.networks
         radio, deployments = self.coexistence.radio, self.coexistence.deployments
         self.learning = np.array([s for s, each in enumerate(deployments) if each.rule == "learns"], np.int64)
         if not len(self.learning):

@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from lora_marl.core.coexistence import Coexistence
+from lora_marl.core.presets.ccs import COEXISTENCES, ccs_eu868
 from lora_marl.envs.codec import ActionFormat
 from lora_marl.envs.coexistence_rewards import DEFAULT
 from lora_marl.envs.game import EnvSettings, check_count
@@ -27,7 +28,7 @@ class CoexistenceSettings(EnvSettings):
     """The arguments of the coexistence environments; described on the page of `lora_marl.envs.coexistence_v0`."""
 
     max_cycles: int = 240
-    coexistence: Coexistence | None = None
+    coexistence: Coexistence | str | None = None
     decider: Decider | None = None
     action_format: ActionFormat | None = None
     operating_points: OperatingPoints = "per_interval"
@@ -63,5 +64,13 @@ class CoexistenceSettings(EnvSettings):
             raise ValueError("operating_points: 'per_packet' needs decider 'group', whose action is a distribution")
         if not 0.0 < self.interval_s < np.inf:
             raise ValueError(f"interval_s: {self.interval_s} is not a number of seconds above 0")
-        if not isinstance(self.coexistence, (Coexistence, type(None))):
-            raise ValueError(f"coexistence: {self.coexistence!r} is not a lora_marl.core.coexistence.Coexistence")
+        if self.coexistence not in (None, *COEXISTENCES) and not isinstance(self.coexistence, Coexistence):
+            allowed = f"a lora_marl.core.coexistence.Coexistence, or one of {', '.join(COEXISTENCES)}"
+            raise ValueError(f"coexistence: {self.coexistence!r} is not {allowed}")
+
+    @property
+    def networks(self) -> Coexistence:
+        """Those that were given, or named, or the default."""
+        if isinstance(self.coexistence, str):
+            return COEXISTENCES[self.coexistence]()
+        return self.coexistence or ccs_eu868()

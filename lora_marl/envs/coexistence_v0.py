@@ -95,8 +95,9 @@ Truncation of all agents after `max_cycles` steps.
 
 Of `parallel_env`, `raw_env` and `env`:
 
-- `coexistence`: The networks, a `lora_marl.core.coexistence.Coexistence`; None: `ccs_eu868()`, two lawful networks of
-  1,000 nodes whose acknowledgements are downlinks. `ccs_study()` has 100 nodes each and free acknowledgements.
+- `coexistence`: The networks, a `lora_marl.core.coexistence.Coexistence`, or the name of a preset, with two networks;
+  None: `ccs_eu868`, lawful networks of 1,000 nodes whose acknowledgements are downlinks. `ccs_study` has 100 nodes each
+  and free acknowledgements.
 - `decider`: `server` or `group`; None: groups where `action_format` is `discrete`, else servers.
 - `action_format`: `discrete` (groups alone) or `multidiscrete`; None: what the decider is used to.
 - `operating_points`: `per_interval`, or `per_packet` for deciders that give a distribution (groups).

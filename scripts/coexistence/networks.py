@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from agents.lns.dqn import DqnServers
 from agents.lns.hyperparameters import DqnHyperparameters, PolicyGradientHyperparameters
@@ -39,16 +40,21 @@ def environment(
         ConfigError: networks that cannot be built.
     """
     try:
-        return parallel_env(
-            coexistence=coexistence.build(),
-            decider="group",
-            replicas=replicas,
-            max_cycles=coexistence.intervals,
-            interference_indicator=indicator or coexistence.indicator,
-            operating_points="per_packet" if per_packet else "per_interval",
-        )
+        settings = settings_of(coexistence) | ({} if indicator is None else {"interference_indicator": indicator})
+        points = "per_packet" if per_packet else "per_interval"
+        return parallel_env(**settings, replicas=replicas, operating_points=points)
     except ValueError as error:
         raise ConfigError([f"coexistence: {error}"]) from None
+
+
+def settings_of(coexistence: CoexistenceConfig) -> dict[str, Any]:
+    """Settings of the environment of a run. ValueError: networks that cannot be built."""
+    return {
+        "coexistence": coexistence.build(),
+        "decider": "group",
+        "max_cycles": coexistence.intervals,
+        "interference_indicator": coexistence.indicator,
+    }
 
 
 def vendor_path(folder: Path, kind: str, vendor: int) -> Path:

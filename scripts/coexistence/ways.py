@@ -21,6 +21,7 @@ from lora_marl.config.errors import did_you_mean
 from lora_marl.envs.coexistence_game import CoexistenceGame
 from lora_marl.envs.coexistence_groups import OFFSETS
 from scripts.coexistence.direct import Direct
+from scripts.coexistence.exported import Chance, exported
 from scripts.coexistence.independent import Independent, Way
 from scripts.coexistence.ledger import Book
 from scripts.coexistence.networks import coexistence_of, team_of
@@ -120,6 +121,7 @@ LEARNING: Mapping[str, type[Independent]] = {
     "direct": Direct,
 }  # fmt: skip
 RULES: Mapping[str, Callable[[], Way]] = {
+    "random": Chance,
     "static-partition": lambda: Partition(again=False),
     "ranked-partition": lambda: Partition(again=True),
     "hopping-partition": lambda: Hopping(partitioned=True),
@@ -136,7 +138,7 @@ def way_of(config: TrainConfig, label: str) -> Way:
     spec, coexistence = config.learners[label], coexistence_of(config)
     if spec.name == "optimum" and any(network.learner == "adr" for network in coexistence.networks):
         raise ConfigError([f"learners.{label}: the model of the air knows no networks under adr"])
-    known = (*LEARNING, "optimum", *RULES)
+    known = (*LEARNING, "optimum", "policy", *RULES)
     if spec.name not in known:
         hint = did_you_mean(spec.name, known)
         raise ConfigError([f"learners.{label}: {spec.name!r} is no way of coordinating networks{hint}"])
@@ -145,8 +147,10 @@ def way_of(config: TrainConfig, label: str) -> Way:
             raise ConfigError([f"learners.{label}.parameters: rules take none"])
         return RULES[spec.name]() if spec.name in RULES else Optimum(config.seeds)
     parameters: dict[str, Any] = {"online": coexistence.online, **spec.parameters}
-    team = team_of(coexistence, config.seeds)
     try:
+        if spec.name == "policy":
+            return exported(coexistence, config.seeds, **spec.parameters)
+        team = team_of(coexistence, config.seeds)
         way = LEARNING[spec.name]
         if issubclass(way, Serviced):
             path = Path(parameters.pop("service", coexistence.vendors / "service.safetensors"))
@@ -154,5 +158,7 @@ def way_of(config: TrainConfig, label: str) -> Way:
         if issubclass(way, Direct):
             return way(team, coexistence, **parameters)
         return way(team, **parameters)
+    except ConfigError:
+        raise
     except (TypeError, ValueError) as error:
         raise ConfigError([f"learners.{label}: {error}"]) from None

@@ -18,7 +18,11 @@ from lora_marl.core.scenario import DutyCycleWarning
 from scripts.cli import new_app, one_line_errors
 from scripts.held_out import FIRST_SEED, mean_rewards
 
-SETTINGS: dict[str, dict[str, Any]] = {"uplink_v0": {"max_cycles": 100}, "energy_v0": {"only_channel": 0}}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "uplink_v0": {"max_cycles": 100},
+    "energy_v0": {"only_channel": 0},
+    "coexistence_v0": {"coexistence": "ccs_study", "decider": "group"},
+}
 """The networks of the README's table."""
 
 HELD_OUT = range(FIRST_SEED, FIRST_SEED + 5)

@@ -15,7 +15,7 @@ from lora_marl.envs.coexistence_groups import FULL_DBM, MARGIN_DB
 CHANNELS, OFFSETS, POWERS = 8, 3, 2
 
 
-def make(networks: Coexistence, **settings: Any) -> coexistence_v0.Coexisting:
+def make(networks: Coexistence | str | None, **settings: Any) -> coexistence_v0.Coexisting:
     return coexistence_v0.parallel_env(coexistence=networks, **{"decider": "group", "max_cycles": 12} | settings)
 
 
@@ -274,6 +274,14 @@ def test_a_picture_of_many_networks_shows_the_first_ones() -> None:
 def test_what_is_wrong_is_named(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make(two(), **settings).reset_array([0])
+
+
+def test_presets_go_by_name() -> None:
+    for name, networks in (("ccs_study", ccs_study(2)), ("ccs_eu868", ccs_eu868(2)), (None, ccs_eu868(2))):
+        ours = make(name).game.coexistence
+        assert (ours.name, ours.deployments) == (networks.name, networks.deployments)
+    with pytest.raises(ValueError, match=r"coexistence: 'ccs_studies' is not a .*, or one of ccs_study, ccs_eu868"):
+        make("ccs_studies")
 
 
 def test_networks_without_learners_are_refused() -> None:

@@ -114,12 +114,12 @@ def test_a_policy_that_ships_beats_random_actions(folder, invoke, tmp_path):
 
 
 def test_policies_that_cannot_be_played_are_named(invoke, tmp_path):
-    policy = Policy.read(POLICIES[0])
+    policy = Policy.read(POLICIES[-1])
     elsewhere = {key: value for key, value in policy.spaces.settings.items() if key != "scenario"}
     replace(policy, spaces=replace(policy.spaces, settings=elsewhere)).write(tmp_path)
     result = invoke(evaluate.app, tmp_path)
     assert result.exit_code == 2
     assert "scenario of its own; compare.py plays it" in result.output
-    result = invoke(evaluate.app, POLICIES[0], tmp_path / "no")
+    result = invoke(evaluate.app, POLICIES[-1], tmp_path / "no")
     assert result.exit_code == 2
     assert "holds no policy" in result.output

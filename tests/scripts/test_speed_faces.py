@@ -4,23 +4,29 @@ import json
 
 import pytest
 
-from scripts import speed_faces
+from scripts import speed_faces, speed_game
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
+@pytest.mark.parametrize("environment", ["uplink_v0", "coexistence_v0"])
 @pytest.mark.parametrize("name", speed_faces.FACES)
-def test_every_face_plays_on_over_the_end_of_episodes(name, monkeypatch):
+def test_every_face_plays_on_over_the_end_of_episodes(name, environment, monkeypatch):
     if not speed_faces.FACES[name].installed:
         pytest.skip(f"needs {speed_faces.FACES[name].library}")
-    monkeypatch.setattr(speed_faces, "NODES", 4)
-    assert speed_faces.steps_per_s(name, steps=3, repeats=2) > 0
+    monkeypatch.setattr(speed_game, "NODES", 4)
+    assert speed_faces.steps_per_s(name, environment, steps=3, repeats=2) > 0
 
 
 def test_what_is_installed_is_reported(invoke, monkeypatch, tmp_path):
-    monkeypatch.setattr(speed_faces, "steps_per_s", lambda name: 100.0 if name == "arrays" else 50.0)
+    monkeypatch.setattr(speed_faces, "steps_per_s", lambda name, environment: 100.0 if name == "arrays" else 50.0)
     result = invoke(speed_faces.app, "--json", tmp_path / "out.json")
     assert result.exit_code == 0, result.output
     assert "0.50" in result.output
     faces = {record["face"] for record in json.loads((tmp_path / "out.json").read_text())}
     assert {"arrays", "PettingZoo's dicts", "Gymnasium's vector, central"} <= faces <= set(speed_faces.FACES)
+
+
+def test_an_environment_that_is_not_measured_is_named(invoke):
+    result = invoke(speed_faces.app, "energy_v0")
+    assert result.exit_code == 2 and "'energy_v0' is not one of uplink_v0, coexistence_v0" in result.output

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -74,6 +74,10 @@ def ccs_eu868(
     )
     radio = radio.with_values({"traffic.duty_cycle": 0.01})
     return _coexistence("ccs_eu868", radio, load, _listed(deployments, nodes=1000), interference, others)
+
+
+COEXISTENCES: Mapping[str, Callable[[], Coexistence]] = {"ccs_study": ccs_study, "ccs_eu868": ccs_eu868}
+"""Both, with two networks that learn."""
 
 
 def _listed(deployments: int | Sequence[Deployment], nodes: int = 100) -> tuple[Deployment, ...]:
