@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from agents.ccs.codes import DIMENSION
+from agents.ccs.codes import SPHERE
 from agents.ccs.encoder import EMBEDDING, Encoders
 from agents.ccs.kpis import RANGES
 from agents.ccs.layout import Layout
@@ -65,7 +65,7 @@ class ChannelHead(nn.Module):
         super().__init__()
         self.layout = layout
         self.of_pair = nn.Linear(5 + 3 + embedding + ring * RING, width)
-        self.of_group = nn.Linear(TRUNK + DIMENSION + layout.groups, width, bias=False)
+        self.of_group = nn.Linear(TRUNK + SPHERE + layout.groups, width, bias=False)
         shifts = nn.Linear(width, layout.offsets * layout.powers)
         self.rest = nn.Sequential(nn.ReLU(), nn.Linear(width, width), nn.ReLU(), shifts)
         self.channels = nn.Parameter(0.3 * torch.randn(layout.channels, embedding))
@@ -151,7 +151,8 @@ class Hypernetwork(nn.Module):
         embedding = self.encoders(seen.own, view.kinds)
         context = self.context(torch.cat([embedding, pooled(embedding, view)], dim=-1))
         summary = self.trunk(torch.cat([embedding, context, facts(view)], dim=-1))
-        by_group = torch.cat([summary[:, :, None].expand(*view.codes.shape[:-1], -1), view.codes], dim=-1)
+        points = view.codes[..., :SPHERE]
+        by_group = torch.cat([summary[:, :, None].expand(*points.shape[:-1], -1), points], dim=-1)
         return self.head(seen, probes, by_group, self.standing(view) if self.ring else None)
 
     def standing(self, view: View) -> Tensor:
@@ -177,11 +178,11 @@ def scaled(layer: nn.Module, scale: float) -> None:
 
 def trunk(embeddings: int) -> nn.Sequential:
     """A perceptron of embeddings and `facts`."""
-    return nn.Sequential(nn.Linear(embeddings + DIMENSION + len(RANGES) + 2, 96), nn.ReLU(), nn.Linear(96, TRUNK))
+    return nn.Sequential(nn.Linear(embeddings + SPHERE + len(RANGES) + 2, 96), nn.ReLU(), nn.Linear(96, TRUNK))
 
 
 def facts(view: View) -> Tensor:
     """What is known of networks beside behaviour: mean code, report, how many there are `[M, S, Z + 6]`."""
     count = (view.weights > 0.0).sum(1, keepdim=True).clamp(min=1).expand_as(view.weights)
     sizes = torch.stack([1.0 / count, count.clamp(max=8) / 4.0], dim=-1)
-    return torch.cat([view.codes.mean(2), view.kpis, sizes], dim=-1)
+    return torch.cat([view.codes[..., :SPHERE].mean(2), view.kpis, sizes], dim=-1)

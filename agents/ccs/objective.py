@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from agents.ccs.codes import DIMENSION
+from agents.ccs.codes import SPHERE
 from agents.ccs.layout import Layout
 
 MINIMUM_WEIGHT = 0.5
@@ -66,7 +66,7 @@ class Discriminator(nn.Module):
     def __init__(self, layout: Layout) -> None:
         super().__init__()
         inputs = layout.features + layout.channels
-        self.layers = nn.Sequential(nn.Linear(inputs, 64), nn.ReLU(), nn.Linear(64, DIMENSION))
+        self.layers = nn.Sequential(nn.Linear(inputs, 64), nn.ReLU(), nn.Linear(64, SPHERE))
 
     def forward(self, states: Tensor, marginals: Tensor, codes: Tensor) -> Tensor:
         """L_adv: cross entropy of the network, which both sides lower.
@@ -74,10 +74,10 @@ class Discriminator(nn.Module):
         Args:
             states: Observations. `[M, states, D]`
             marginals: Of each network in each state. `[M, L, states, C]`
-            codes: `[M, L, Z]`
+            codes: Of which the points count. `[M, L, Z]`
         """
         count = marginals.shape[1]
         seen = states[:, None].expand(-1, count, -1, -1)
-        logits = self.layers(torch.cat([seen, marginals], dim=-1)) @ codes[:, None].mT  # [M, L, states, L]
+        logits = self.layers(torch.cat([seen, marginals], dim=-1)) @ codes[:, None, :, :SPHERE].mT  # [M, L, states, L]
         target = torch.arange(count)[:, None].expand(logits.shape[:-1])
         return cross_entropy(logits.flatten(0, -2), target.flatten())
