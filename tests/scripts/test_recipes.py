@@ -11,6 +11,7 @@ import pytest
 import lora_marl
 from lora_marl.adapters.policy import Policy
 from scripts.held_out import mean_rewards
+from scripts.recipes.recipe import measured
 from tests.envs.small import SETTINGS
 
 pytestmark = [pytest.mark.external, pytest.mark.filterwarnings("ignore")]
@@ -31,6 +32,15 @@ def test_a_policy_comes_of_it(recipe: str, name: str, tmp_path) -> None:
     settings["action_format"] = policy.spaces.settings["action_format"]
     rewards = mean_rewards(lora_marl.make(name, replicas=2, **settings), [0, 1], policy)
     assert np.isfinite(rewards).all()
+
+
+@pytest.mark.parametrize("recipe", ["torchrl_mappo", "rllib_ppo"])
+def test_servers_learn_to_beat_chance(recipe: str) -> None:
+    pytest.importorskip(RECIPES[recipe])
+    module = importlib.import_module(f"scripts.recipes.{recipe}")
+    library = RECIPES[recipe].partition(".")[0]
+    found = measured(library, module.train, "coexistence_v0", 2_048)
+    assert found["worst_difference"] > 0.05
 
 
 def test_rllib_plays_in_further_processes() -> None:
