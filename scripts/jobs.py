@@ -170,6 +170,9 @@ def digest(job: Job, seed: int) -> str:
     whole = config.model_dump(mode="json", include={"scenario", "energy", "coexistence", *times})
     topology = config.scenario.topology
     files = [path.read_bytes() for path in (topology.nodes_csv, topology.gateways_csv) if path is not None]
+    if config.coexistence is not None:
+        service = learner.parameters.get("service")
+        files.append(_weights(ROOT / config.coexistence.vendors, None if service is None else ROOT / str(service)))
     place = config.seeds.index(seed) if by_replica(config) else None
     kind = kind_of(config)
     source = _source(learner.name) if kind is None else _source_of(tuple(kind.SOURCES))
@@ -178,6 +181,13 @@ def digest(job: Job, seed: int) -> str:
         sort_keys=True,
     )
     return hashlib.sha256(b"\0".join([text.encode(), *files])).hexdigest()[:32]
+
+
+@cache
+def _weights(vendors: Path, service: Path | None) -> bytes:
+    """Digest of the trained policies and the service that a run of coexisting networks begins with."""
+    paths = [*sorted(vendors.glob("*.safetensors")), *([service] if service is not None and service.is_file() else [])]
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in paths)).digest()
 
 
 @cache

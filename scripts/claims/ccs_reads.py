@@ -93,7 +93,7 @@ def gain_of_cell(study: str, cell: str, numbers: Numbers) -> list[float]:
     """In PRR over independent learners of the same vendor, or of the first one."""
     _, regime, way = cell.split("/")
     vendor = way.rpartition("-")[2]
-    name = name_of(study, regime, "independent", int(vendor) if vendor.isdigit() else UNSEEN[0])
+    name = name_of(study, regime, "independent", int(vendor) if vendor in map(str, UNSEEN) else UNSEEN[0])
     return paired("prr", 1.0, (numbers[cell], numbers[name]))[0] if name in numbers else []
 
 
