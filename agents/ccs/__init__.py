@@ -6,7 +6,7 @@ that networks which want the same channels come apart. The pieces, in the order 
     L_k = F_k W_k / tau           logits of network k on public probe observations      `view`, `rounds`
     p_k, p_-k                     chances of channels, own and the others' pooled       `hypernetwork.behaviour`
     e_k, C_k (3)                  embedding per kind of learner, context                `encoder`, `hypernetwork`
-    z_k                           latent code, a point on a sphere                      `codes`
+    z_k                           latent code: a point on a sphere, a place on a ring     `codes`
     dL_k = g(ov_k) G(L_k, ...)    wanted shift, times the conflict gate                 `hypernetwork`, `coordinator`
     dW_k = back(dL_k) (2)         pulled back to the last layer, clipped                `pull_back`, `rounds`
 
@@ -30,11 +30,14 @@ Differences:
 1. The mapping works on behaviour, not on weights: networks of any architecture are seen through the same probes, and
    residuals are asked for as shifts of logits. `Design(mapping="raw")` is the literal reading.
 2. Only the last layer moves.
-3. Nothing in the mapping depends on the numbers of channels or networks; codes alone tell equal networks apart. The
-   variants of the study, `encoder="flat"` and `channel_embedding=4`, know channels by number.
+3. Nothing in the mapping depends on how networks are numbered, and on how channels are only by where they stand on the
+   ring (`codes`): permuted together with their standing they get permuted residuals, and without the ring
+   (`Design(ring=False)`) whatever their numbers. The study had no ring; its variants, `encoder="flat"` and
+   `channel_embedding=4`, know channels by number. For each channel the mapping gives a shift of every one of its
+   actions, where the study had one, and one per (offset, power) for all channels.
 4. A residual is scaled down where networks do not overlap, where reported PRR is high, and where snapshots are old.
 5. In the proxy queues drop frames as one of exponential service does (M/M/1/k), and a node does not meet itself; both
-   are ours. So is training on two numberings of the channels for each snapshot, where the study had four.
+   are ours. So is training on eight snapshots a step, each in one numbering of the channels; the study had ten in four.
 6. The discriminator points into the eight dimensions of the codes; the study padded codes to sixteen.
 """
 

@@ -254,3 +254,12 @@ def test_a_killed_making_of_a_service_goes_on_to_the_same_numbers(
 def test_more_vendors_seen_than_there_are(invoke: Any, tmp_path: Path) -> None:
     result = invoke(train_ccs.app, "--out", str(tmp_path), "--vendors", "2", "--seen", "3")
     assert result.exit_code == 2 and "--seen" in result.output
+
+
+def test_a_cell_depends_on_the_weights_that_it_begins_with(tmp_path) -> None:
+    folders = [tmp_path / name for name in "ab"]
+    for number, folder in enumerate(folders):
+        folder.mkdir()
+        (folder / "pg-5.safetensors").write_bytes(bytes([number]))
+    first, second = (digest(Job(small(vendors=str(folder)), "ccs"), 3) for folder in folders)
+    assert first != second
