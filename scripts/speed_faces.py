@@ -114,10 +114,11 @@ def _single(kind: str) -> Callable[[Game, int], Callable[[Any], Any]]:
 
         env = views.ControllerEnv({"agent": views.OneAgent, "central": views.Central}[kind](played.env()))
         env.reset(seed=0)
-        size = int(np.prod(env.action_space.shape or ()))
+        shape = env.action_space.shape or ()
+        size = int(np.prod(shape))
 
         def step(actions: Any) -> None:
-            if env.step(actions[0].ravel()[:size])[3]:
+            if env.step(actions[0].ravel()[:size].reshape(shape))[3]:
                 env.reset()
 
         return step

@@ -89,7 +89,7 @@ def test_ways_meet_the_same_air() -> None:
 @pytest.mark.parametrize("parameters", [{"congestion": None}, {}])
 def test_the_service_takes_part_where_it_is_needed(parameters: dict[str, Any]) -> None:
     """By default networks of which nearly everything is received are left alone."""
-    config = small(vendor=5, intervals=20, networks=2 * [{"learner": "pg", "nodes": 8}])
+    config = small(vendor=6, intervals=20, networks=2 * [{"learner": "pg", "nodes": 8}])
     config.learners["ccs"].parameters.update(parameters)
     independent, coordinated = (played(config, label) for label in ("independent", "ccs"))
     one, other = (np.stack([ledger.sums for ledger in ledgers]) for ledgers in (independent, coordinated))
