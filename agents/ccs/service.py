@@ -108,6 +108,8 @@ class Service:
         Raises:
             ValueError: no state of a service, or one of codes of another scope.
         """
+        if "rounds" not in state:
+            raise ValueError("state of a service: rounds is missing")
         self.members.load_state_dict(state)
         self.rounds = int(state["rounds"])
 

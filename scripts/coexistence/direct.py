@@ -8,8 +8,6 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from numpy.typing import NDArray
-
 from agents.ccs.baselines import direct_residuals
 from agents.ccs.moment import Moment
 from agents.ccs.snapshots import Snapshots, by_mixture
@@ -55,17 +53,10 @@ class Direct(Independent):
         self._mixture, self._vendors = "".join(LETTERS[learner] for learner in learners), coexistence.vendors
         self._every = every
 
-    def learn(
-        self, observations: NDArray, actions: NDArray, rewards: NDArray, weights: NDArray, following: NDArray
-    ) -> None:
-        """See `Way`."""
-        super().learn(observations, actions, rewards, weights, following)
-        self._observations = following
-
     def after(self, book: Book) -> None:
         """See `Way`."""
         if len(book) % self._every == 0:
-            now = Moment.of(self.team, self.game.learning, self._observations, book.last(self._every))
+            now = Moment.of(self.team, self.game.learning, self.seen, book.last(self._every))
             with threads(1):
                 found = direct_residuals(now, stored(self._mixture, self._vendors))
             for place in range(found.shape[1]):

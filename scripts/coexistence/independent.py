@@ -49,6 +49,9 @@ class Independent(Way):
         team: The servers.
         online: Whether they go on learning.
         indicator: See `Way`.
+
+    Attributes:
+        seen: What groups see after the last interval. `[B, L, Q, D]`
     """
 
     def __init__(self, team: Team, online: bool = True, indicator: str | None = None) -> None:
@@ -63,6 +66,7 @@ class Independent(Way):
         self, observations: NDArray, actions: NDArray, rewards: NDArray, weights: NDArray, following: NDArray
     ) -> None:
         """See `Way`."""
+        self.seen = following
         if self._online:
             with threads(1):
                 self.team.update(observations, actions, rewards, weights, following)

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from numpy.typing import NDArray
-
 from agents.ccs.moment import Moment, Rounds
 from agents.ccs.snapshots import Snapshots
 from agents.lns.team import Team
@@ -36,20 +34,13 @@ class Recorded(Independent):
         self._at, self._rounds = set(at), rounds
         self.snapshots: list[Snapshots] = []
 
-    def learn(
-        self, observations: NDArray, actions: NDArray, rewards: NDArray, weights: NDArray, following: NDArray
-    ) -> None:
-        """See `Way`."""
-        super().learn(observations, actions, rewards, weights, following)
-        self._observations = following
-
     def after(self, book: Book) -> None:
         """See `Way`."""
         due = self._rounds is not None and len(book) % EVERY == 0
         if not due and len(book) not in self._at:
             return
         learning = self.game.learning
-        now = Moment.of(self.team, learning, self._observations, book.last(EVERY))
+        now = Moment.of(self.team, learning, self.seen, book.last(EVERY))
         if len(book) in self._at:
             self.snapshots.append(now.snapshots(self.game.facts()))
         if self._rounds is not None and due:

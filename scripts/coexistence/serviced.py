@@ -92,13 +92,6 @@ class Serviced(Independent):
         reports = max(1, game.settings.max_cycles // self._every)
         self._reporter = Reporter(self._reporting, self.team, self._seeds, reports, found)
 
-    def learn(
-        self, observations: NDArray, actions: NDArray, rewards: NDArray, weights: NDArray, following: NDArray
-    ) -> None:
-        """See `Way`."""
-        super().learn(observations, actions, rewards, weights, following)
-        self._observations = following
-
     def after(self, book: Book) -> None:
         """See `Way`."""
         self._book = book
@@ -164,7 +157,7 @@ class Serviced(Independent):
 
     def _now(self) -> Snapshots:
         """What is true of the replicas, with what their networks would report."""
-        moment = Moment.of(self.team, self.game.learning, self._observations, self._book.last(self._every))
+        moment = Moment.of(self.team, self.game.learning, self.seen, self._book.last(self._every))
         return moment.snapshots(self.game.facts())
 
 

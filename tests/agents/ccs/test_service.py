@@ -171,6 +171,8 @@ def test_only_states_of_such_a_service_are_taken_over(coordinator, probes) -> No
     state = Service(coordinator, 0).state_dict()
     with pytest.raises(ValueError, match="state of a service: malformed or of another one"):
         Service(coordinator, 0).load_state_dict({name: array for name, array in state.items() if name != "about"})
+    with pytest.raises(ValueError, match="state of a service: rounds is missing"):
+        Service(coordinator, 0).load_state_dict({name: array for name, array in state.items() if name != "rounds"})
     with pytest.raises(ValueError, match="a network has 1 codes, not 4"):
         Service(Coordinator(probes, Design(code_scope="group")), 0).load_state_dict(state)
 

@@ -10,8 +10,10 @@ from agents.lns.dqn import DqnServers
 from agents.lns.network import Schema
 from agents.lns.policy_gradient import PolicyGradientServers
 from agents.lns.pretraining import beginners, pretrain
+from agents.lns.trained import Trained
 from agents.lns.vendor import Vendor, load_vendor, save_vendor
 
+SMALL = Schema((3, 8, 8, 4))
 KINDS = pytest.mark.parametrize("kind", ["dqn", "pg"])
 
 
@@ -96,3 +98,21 @@ def test_vendors_that_cannot_be_are_refused() -> None:
         Vendor(schema, torch.full((schema.size,), torch.nan))
     with pytest.raises(ValueError, match="critic = None: a vendor of kind pg needs one"):
         Vendor(Schema((3, 8, 4), "pg"), torch.zeros(schema.size))
+
+
+def test_learning_rates_fall_evenly_to_nothing(monkeypatch) -> None:
+    shares: list[float] = []
+    slow = Trained.slow
+    monkeypatch.setattr(Trained, "slow", lambda network, share: (shares.append(share), slow(network, share))[1])
+    list(pretrain(beginners(SMALL, [1], rows=4), Noise(), [1], intervals=10))
+    assert shares == pytest.approx([1.0, 1.0, 1.0, 1.0, 1.0, 5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6])
+
+
+def test_half_the_rate_is_half_the_step() -> None:
+    vectors, steps = torch.randn(1, SMALL.size), []
+    for share in (1.0, 0.5):
+        network = Trained(vectors, SMALL, 1e-3, 1.0)
+        network.slow(share)
+        network.descend(network.vectors[:, : SMALL.size].square().sum(1))
+        steps.append(network.parameters() - vectors)
+    torch.testing.assert_close(steps[1], 0.5 * steps[0], rtol=1e-3, atol=1e-7)
