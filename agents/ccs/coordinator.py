@@ -19,7 +19,7 @@ from agents.ccs.raw import RawHypernetwork
 from agents.ccs.view import View
 from agents.lns.network import Schema
 
-FORMAT = "ccs-2"
+FORMAT = "ccs-3"
 MAPPINGS = ("behaviour", "raw")
 CODE_SCOPES = ("network", "group", "none")
 
@@ -38,6 +38,8 @@ class Design:
         code_scope: Whether a code is of a `network` or of each `group` of it; `none`: all codes are 0.
         gate: Overlap at which coordination begins, and how much more it takes to be whole; None: no gate.
         ridge: Of the pull-back, relative.
+        fade: Share of what it holds of residuals that a network lets go before every round, so that none outlives by
+            long what it was an answer to; 0: a residual stays.
         layout: Of observations and actions.
 
     Raises:
@@ -52,6 +54,7 @@ class Design:
     code_scope: str = "network"
     gate: tuple[float, float] | None = (0.02, 0.18)
     ridge: float = RIDGE
+    fade: float = 0.1
     layout: Layout = field(default_factory=Layout)
 
     def __post_init__(self) -> None:
@@ -60,6 +63,8 @@ class Design:
                 raise ValueError(f"{name} = {getattr(self, name)!r}: expected one of {', '.join(allowed)}")
         if self.ridge <= 0.0:
             raise ValueError(f"ridge = {self.ridge}: must be above 0")
+        if not 0.0 <= self.fade <= 1.0:
+            raise ValueError(f"fade = {self.fade}: must be from 0 to 1")
         if self.gate is not None and self.gate[1] <= 0.0:
             raise ValueError(f"gate = {self.gate}: its width must be above 0")
 

@@ -81,10 +81,14 @@ class Rounds:
         coordinator: That takes part.
         seeds: Of the codes of each world. `[B]`
         clip: Largest norm of a residual relative to the layer.
+
+    Attributes:
+        fade: Share of what they hold of residuals that networks let go before a round.
     """
 
     def __init__(self, coordinator: Coordinator, seeds: Sequence[int], clip: float = 1.0) -> None:
         self._coordinator, self._seeds, self._clip = coordinator, tuple(seeds), clip
+        self.fade = coordinator.design.fade
 
     def residuals(self, now: Moment, learning: NDArray[np.int64]) -> NDArray[np.float32]:
         """Changes of the last layers of the networks that learn. `[B, L, H, A]`"""

@@ -98,12 +98,16 @@ def prepared(snapshots: Snapshots, codes: Tensor, orders: Tensor, coordinator: C
 
 
 def unrolled(coordinator: Coordinator, batch: Batch, rounds: int, clip: float) -> list[Step]:
-    """Rounds one after the other, each from the shift that those before realised, with the same reports and codes."""
+    """Rounds one after the other, each from the shift that those before realised, with the same reports and codes.
+
+    What a round adds fades before the next one as it does in service (`Design.fade`).
+    """
     last, temperature = batch.last, batch.temperature[..., None, None]
     size, steps = batch.last[0, 0].numel(), []
     weights = torch.ones_like(batch.temperature)
     raw = coordinator.design.mapping == "raw"
     for _ in range(rounds):
+        last = batch.last + (1.0 - coordinator.design.fade) * (last - batch.last)
         parameters = torch.cat([batch.parameters[..., :-size], last.flatten(-2)], dim=-1) if raw else None
         logits = batch.probe_features @ last / temperature
         view = View(logits, batch.kinds, batch.kpis, batch.codes, weights, parameters)

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from agents.ccs.moment import Moment, Rounds
 from agents.ccs.snapshots import Snapshots
 from agents.lns.team import Team
+from lora_marl.envs.coexistence_game import CoexistenceGame
+from scripts.coexistence.held import Held
 from scripts.coexistence.independent import Independent
 from scripts.coexistence.ledger import Book
 
@@ -34,16 +36,21 @@ class Recorded(Independent):
         self._at, self._rounds = set(at), rounds
         self.snapshots: list[Snapshots] = []
 
+    def begin(self, game: CoexistenceGame) -> None:
+        """See `Way`."""
+        super().begin(game)
+        self._held = Held(self.team, game.settings.replicas)
+
     def after(self, book: Book) -> None:
         """See `Way`."""
         due = self._rounds is not None and len(book) % EVERY == 0
         if not due and len(book) not in self._at:
             return
+        if self._rounds is not None and due:
+            self._held.fade(self._rounds.fade)
         learning = self.game.learning
         now = Moment.of(self.team, learning, self.seen, book.last(EVERY))
         if len(book) in self._at:
             self.snapshots.append(now.snapshots(self.game.facts()))
         if self._rounds is not None and due:
-            residuals = self._rounds.residuals(now, learning)
-            for place in range(len(learning)):
-                self.team.add(place, residuals[:, place])
+            self._held.add(self._rounds.residuals(now, learning))

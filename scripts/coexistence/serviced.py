@@ -21,18 +21,17 @@ from agents.ccs.safeguards import Safeguards
 from agents.ccs.server import Acceptance, FairnessFloor, participants
 from agents.ccs.service import Service
 from agents.ccs.snapshots import Snapshots
-from agents.lns.network import Schema
 from agents.lns.team import Team
 from agents.maac.threads import threads
 from lora_marl.core.presets.ccs import INTERVAL_S
 from lora_marl.envs.coexistence_game import CoexistenceGame
 from scripts.cli import ROOT
+from scripts.coexistence.held import Held
 from scripts.coexistence.independent import Independent
 from scripts.coexistence.ledger import Book
 from scripts.coexistence.reporting import Reporter, Reporting, reporting
 
 KPI_SUMS = ("attempts", "received", "energy_mj", "frames_delivered")
-SHAPE = Schema().last_layer
 
 
 class Serviced(Independent):
@@ -49,6 +48,9 @@ class Serviced(Independent):
         participation: Share of the networks of a replica that take part in a round.
         options: Fields of `scripts.coexistence.reporting.Reporting`, what is told in place of the truth, and of
             `agents.ccs.safeguards.Safeguards` that differ from their defaults.
+
+    Attributes:
+        held: What they hold of residuals.
 
     Raises:
         ValueError: an option outside its range, or an attack where nobody else learns.
@@ -75,7 +77,7 @@ class Serviced(Independent):
         careful = Safeguards(**given)
         self._check(every, careful)
         coordinator = Coordinator.load(service if service.is_absolute() else ROOT / service)
-        self._services = [Service(coordinator, seed, careful) for seed in seeds]
+        self._services, self._fade = [Service(coordinator, seed, careful) for seed in seeds], coordinator.design.fade
         self._every, self._seeds, self._random = every, tuple(seeds), [np.random.default_rng(seed) for seed in seeds]
         self._acceptance, self._floor, self._participation = (Acceptance() if accept else None), floor, participation
 
@@ -83,7 +85,7 @@ class Serviced(Independent):
         """See `Way`."""
         super().begin(game)
         shape = (len(self._services), len(game.learning))
-        self._given = np.zeros((*shape, *SHAPE), np.float32)
+        self.held = Held(self.team, shape[0])
         self._fair = FairnessFloor(shape) if self._floor else None
         attack = self._reporting.attack
         found = None if attack is None else attackers(attack, self._seeds, self._services, self._now)
@@ -118,42 +120,36 @@ class Serviced(Independent):
         attempts, received = (last[name][:, self.game.learning] for name in ("attempts", "received"))
         undo = None if self._acceptance is None else self._acceptance.observe(attempts, received)
         if undo is not None:
-            self._add(undo.numpy())
+            self.held.add(undo.numpy())
         if self._fair is not None:
-            coordinated = self._given.any(axis=(-1, -2))
+            coordinated = self.held.total.any(axis=(-1, -2))
             self._fair.observe(attempts, received, coordinated)
-            frozen = coordinated & ~self._fair.allowed
-            self._add(np.where(frozen[..., None, None], -self._given, 0.0).astype(np.float32))
+            self.held.release(coordinated & ~self._fair.allowed)
 
     def _round(self, book: Book) -> None:
         now_s = len(book) * self.game.settings.interval_s
         last = book.last(self._every)
         summary = kpis(*(last[name][:, self.game.learning] for name in KPI_SUMS))
-        delta = np.zeros_like(self._given)
-        told = self._reporter(summary, self._given, len(book) // self._every, now_s)
+        self.held.fade(self._fade)
+        delta = np.zeros_like(self.held.total)
+        told = self._reporter(summary, self.held.total, len(book) // self._every, now_s)
         for replica, service in enumerate(self._services):
             silent = {str(place) for place in np.flatnonzero(~self._takes_part(replica))}
             found = service.round([each for each in told[replica] if each.network not in silent], now_s)
             for residual in found.residuals:
                 if residual.network in self._takers:
                     delta[replica, self._takers[residual.network]] = self.changed(replica, residual.delta)
-        self._add(delta)
+        self.held.add(delta)
         if self._acceptance is not None:
             self._acceptance.apply(delta)
 
     def _takes_part(self, replica: int) -> NDArray[np.bool_]:
         """Which networks report in this round. `[L]`"""
-        networks = self._given.shape[1]
+        networks = self.held.total.shape[1]
         drawn = np.ones(networks, np.bool_)
         if self._participation < 1.0:
             drawn = participants((1, networks), self._participation, self._random[replica])[0]
         return drawn if self._fair is None else drawn & self._fair.allowed[replica]
-
-    def _add(self, delta: NDArray[np.float32]) -> None:
-        """Adds residuals to last layers. `[B, L, H, A]`"""
-        self._given += delta
-        for place in np.flatnonzero(delta.any(axis=(0, 2, 3))):
-            self.team.add(int(place), delta[:, place])
 
     def _now(self) -> Snapshots:
         """What is true of the replicas, with what their networks would report."""

@@ -58,7 +58,7 @@ class Listener:
             self.told.append([])
             ((servers, _),) = play.way.team.learners()  # type: ignore[attr-defined]
             self.true.append(servers.parameters())
-            self.given.append(way._given.copy())
+            self.given.append(way.held.total.copy())
             report(book)
 
         way._round = noted

@@ -11,7 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from agents.ccs.view import last_layer
+from agents.lns.network import unflatten
 from lora_marl.config import CoexistenceConfig, TrainConfig, load
 from scripts import evaluate, train, train_ccs
 from scripts.coexistence import offline
@@ -114,10 +117,11 @@ def rounds_of(monkeypatch: pytest.MonkeyPatch, networks: int, **parameters: Any)
 
 def test_some_of_the_networks_take_part_in_a_round(monkeypatch: pytest.MonkeyPatch) -> None:
     play, _ = rounds_of(monkeypatch, 4, participation=0.5)
-    before = play.way._given.copy()  # type: ignore[attr-defined]
+    play.way._fade = 0.0  # type: ignore[attr-defined]
+    before = play.way.held.total.copy()  # type: ignore[attr-defined]
     while not play.finished:
         play.play_next()
-        now = play.way._given  # type: ignore[attr-defined]
+        now = play.way.held.total  # type: ignore[attr-defined]
         changed = (now != before).any(axis=(-1, -2)).sum(axis=-1)
         assert changed.tolist() == ([2, 2] if play.done % 5 == 0 and play.done > 5 else [0, 0]) or play.done == 5
         before = now.copy()
@@ -132,6 +136,25 @@ def test_a_residual_that_does_harm_is_taken_back(monkeypatch: pytest.MonkeyPatch
     assert [done for done, _ in given] == [5, 5, 10, 10, 10, 10]
 
 
+def test_what_servers_hold_fades_round_by_round_and_what_they_learn_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    play, given = rounds_of(monkeypatch, 2)
+    way: Any = play.way
+    while play.done < 5:
+        play.play_next()
+    held, learnt = way.held.total.copy(), _last_layers(way) - way.held.total
+    assert held.any()
+    monkeypatch.setattr(way, "_takes_part", lambda replica: np.zeros(2, np.bool_))  # nobody reports any more
+    way._round(way._book)
+    np.testing.assert_allclose(way.held.total, (1.0 - way._fade) * held, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(_last_layers(way) - way.held.total, learnt, atol=1e-6)
+    assert 0.0 < way._fade < 1.0
+
+
+def _last_layers(way: Any) -> np.ndarray:
+    ((servers, _),) = way.team.learners()
+    return last_layer(unflatten(torch.from_numpy(servers.parameters()), servers.schema)).numpy()
+
+
 def test_a_network_that_loses_is_freed(monkeypatch: pytest.MonkeyPatch) -> None:
     play, _ = rounds_of(monkeypatch, 2, floor=True)
     fair = play.way._fair  # type: ignore[attr-defined]
@@ -139,7 +162,7 @@ def test_a_network_that_loses_is_freed(monkeypatch: pytest.MonkeyPatch) -> None:
     fair._alone, fair._together = fair._alone[:3], fair._together[:3]
     while play.done < 8:
         play.play_next()
-    assert not play.way._given.any()  # type: ignore[attr-defined]
+    assert not play.way.held.total.any()  # type: ignore[attr-defined]
     assert not fair.allowed.any()
 
 

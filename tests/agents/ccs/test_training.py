@@ -91,13 +91,24 @@ def test_rounds_change_last_layers_as_their_residuals_say(coordinator, snapshots
     batch = prepared(snapshots, codes, straight, coordinator)
     assert batch.learners.tolist() == [0, 2]
     first, second = unrolled(coordinator, batch, 2, clip=1.0)
-    assert (first.norm <= 1.0).all() and (second.norm > first.norm * 0.0).all()
+    assert (first.norm <= 1.0).all() and (second.norm <= 4.0).all() and not torch.equal(first.policy, second.policy)
     tight = unrolled(coordinator, batch, 2, clip=1e-9)[-1].policy
     outputs = forward(unflatten(snapshots.parameters[:, [0, 2]], Schema()), snapshots.observations[:, [0, 2]])
     expected = (outputs / torch.tensor([0.03, 1.0])[:, None, None]).softmax(-1)
     own = own_policies(tight, batch.learners, 3)
     torch.testing.assert_close(own[:, [0, 2]], expected, rtol=1e-3, atol=1e-5)
     assert not own[:, 1].any()
+
+
+def test_what_fades_wholly_leaves_the_next_round_where_the_first_began(coordinator, snapshots_of) -> None:
+    snapshots, codes = snapshots_of((0, -1, 1), count=2), torch.randn(2, 2, 4, DIMENSION)
+    for fade, same in ((1.0, True), (0.1, False)):
+        fading = Coordinator(coordinator.probes, Design(fade=fade), seed=1)
+        batch = prepared(snapshots, codes, torch.arange(8).expand(2, 8), fading)
+        first, second = unrolled(fading, batch, 2, clip=1.0)
+        assert torch.equal(first.policy, second.policy) == same
+    with pytest.raises(ValueError, match=r"fade = 1\.1: must be from 0 to 1"):
+        Design(fade=1.1)
 
 
 def test_other_channel_numbers_make_the_same_world(coordinator, snapshots_of) -> None:

@@ -149,6 +149,10 @@ def test_actions_are_drawn_with_their_probabilities(vendor_of) -> None:
         (lambda: DqnHyperparameters(exploration_steps=-1), "exploration_steps = -1: must be an integer of at least 0"),
         (lambda: PolicyGradientHyperparameters(every=0), "every = 0: must be an integer of at least 1"),
         (lambda: PolicyGradientHyperparameters(clip=float("nan")), "clip = nan: must be finite and above 0"),
+        (
+            lambda: PolicyGradientHyperparameters(entropy_steps=-1),
+            "entropy_steps = -1: must be an integer of at least 0",
+        ),
         (lambda: PolicyGradientHyperparameters(entropy=-1.0), "entropy = -1.0: must be finite and at least 0"),
     ],
 )

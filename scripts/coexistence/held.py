@@ -1,0 +1,42 @@
+"""What servers hold of the residuals that they were given.
+
+Shape letters: `B` replicas, `L` learning networks, `H, A` of a last layer.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.lns.network import Schema
+from agents.lns.team import Team
+
+
+class Held:
+    """Residuals in last layers, apart from what their servers learn.
+
+    Args:
+        team: The servers.
+        replicas: B.
+
+    Attributes:
+        total: What is there of all of them. `[B, L, H, A]`
+    """
+
+    def __init__(self, team: Team, replicas: int) -> None:
+        self._team = team
+        self.total = np.zeros((replicas, team.networks, *Schema().last_layer), np.float32)
+
+    def add(self, delta: NDArray[np.float32]) -> None:
+        """Adds residuals to last layers. `[B, L, H, A]`"""
+        self.total += delta
+        for place in np.flatnonzero(delta.any(axis=(0, 2, 3))):
+            self._team.add(int(place), delta[:, place])
+
+    def release(self, networks: NDArray[np.bool_]) -> None:
+        """Takes all of it out of the last layers of some networks. `[B, L]`"""
+        self.add(np.where(networks[..., None, None], -self.total, np.float32(0.0)))
+
+    def fade(self, share: float) -> None:
+        """Takes a share of it out of all last layers, so that what no round renews is gone in time."""
+        self.add(np.float32(-share) * self.total)
