@@ -110,7 +110,7 @@ def test_calm_air_is_left_alone_and_one_liar_does_not_decide(coordinator) -> Non
     lied = by_name(Service(coordinator, 0), [report("a", 0), report("b", 1, kpis=lie)], 0.0)
     honest = by_name(Service(coordinator, 0), [report("a", 0), report("b", 1)], 0.0)
     assert (lied["a"] == honest["a"]).all()
-    assert np.abs(lied["b"]).sum() < 0.5 * np.abs(honest["b"]).sum()
+    assert np.abs(lied["b"]).sum() < 0.9 * np.abs(honest["b"]).sum()
 
 
 def test_replayed_snapshots_count_for_nobody(coordinator) -> None:
