@@ -35,7 +35,7 @@ ONLY_IN = {
         "agents/ccs",
         "lora_marl/adapters",
         "scripts/recipes",
-        "scripts/speed_faces",
+        "scripts/faces",
     ),
     "stable_baselines3": ("lora_marl/adapters",),
     "sb3_contrib": ("lora_marl/adapters",),
