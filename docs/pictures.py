@@ -16,7 +16,7 @@ from lora_marl.core.presets import journal_network
 from lora_marl.core.presets.ccs import ccs_study, legacy
 from lora_marl.core.reception import Fate
 from lora_marl.core.scenario import DutyCycleWarning
-from lora_marl.render import FATE_COLOURS
+from lora_marl.render_map import FATE_COLOURS
 
 SIZE_INCH = (7.0, 4.5)
 

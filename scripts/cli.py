@@ -84,7 +84,10 @@ def read_packet_config(path: Path, overrides: Iterable[str] = (), *, notes: bool
     config = read_config(path, overrides, notes=notes)
     for section in ("energy", "coexistence"):
         if getattr(config, section) is not None:
-            raise UsageError(f"{path}: is a run of another kind ({section}); play it with train.py or reproduce.py")
+            raise UsageError(
+                f"{path}: is a run of another kind ({section}); python scripts/train.py --config {path} plays all its "
+                "learners and prints their table, python scripts/reproduce.py --list names the studies of its kind"
+            )
     return config
 
 

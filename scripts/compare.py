@@ -9,6 +9,7 @@ On each scenario its own learners meet those that were asked for, the trivial re
 `distance-quantile`, and the references `reference-pdr` and `reference-ee`. `<out>/<name>/` then has `report.html` (one
 file that opens offline), `comparison.md`, `comparison.json`, pictures, and `jobs/`: what was played, by learner and
 seed. A call that was interrupted or is made again with more learners, seeds or scenarios takes over what is there.
+Runs with a section `energy` or `coexistence` have measures of their own: `train.py --config` compares their learners.
 """
 
 from __future__ import annotations

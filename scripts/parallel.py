@@ -17,7 +17,6 @@ from joblib import Parallel, delayed
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from scripts.cli import UsageError
-from scripts.ray_tune import trials
 
 _RETRIES = 3
 """How often Ray plays a job again whose worker has died."""
@@ -100,14 +99,16 @@ def _on_ray(function: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], worke
 
 def _on_tune(function: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], workers: Workers) -> Iterator[Any]:
     with ray_cluster(workers):
-        from ray.exceptions import RayError
+        from ray.exceptions import OutOfMemoryError, RayActorError
 
         try:
-            yield from trials(function, jobs, at_once=workers.count, retries=_RETRIES)
-        except RayError as error:
-            raise _died(error) from None
+            from scripts.ray_tune import trials
         except ImportError as error:
             raise _missing(error, workers.backend) from None
+        try:
+            yield from trials(function, jobs, at_once=workers.count, retries=_RETRIES)
+        except (RayActorError, OutOfMemoryError) as error:
+            raise _died(error) from None
 
 
 def _died(error: Exception) -> UsageError:

@@ -27,9 +27,9 @@ class Game:
     name: str
     settings: Mapping[str, Any]
 
-    def env(self, replicas: int = 1) -> Any:
-        """Its arrays."""
-        return lora_marl.make(self.name, replicas=replicas, **self.settings)
+    def env(self, replicas: int = 1, **more: Any) -> Any:
+        """Its arrays; `more` are further settings."""
+        return lora_marl.make(self.name, replicas=replicas, **self.settings, **more)
 
 
 def game(name: str, steps: int) -> Game:

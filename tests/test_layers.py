@@ -18,7 +18,8 @@ LAYERS = {
     "lora_marl/config/": {"numpy", "pydantic", "yaml", "lora_marl.core", "lora_marl.config"},
     "lora_marl/envs/": {
         *("numpy", "numba", "gymnasium", "pettingzoo"),
-        *("lora_marl.core", "lora_marl.config", "lora_marl.envs", "lora_marl.render", "lora_marl.render_channels"),
+        *("lora_marl.core", "lora_marl.config", "lora_marl.envs"),
+        *("lora_marl.render", "lora_marl.render_channels", "lora_marl.render_map"),
     },
     "lora_marl/render": {"numpy", "matplotlib", "mpl_toolkits", "lora_marl.core", "lora_marl.render"},
     "lora_marl/views": {"numpy", "gymnasium", "lora_marl.envs", "lora_marl.views"},
@@ -34,7 +35,7 @@ ONLY_IN = {
         "agents/ccs",
         "lora_marl/adapters",
         "scripts/recipes",
-        "scripts/speed_faces",
+        "scripts/faces",
     ),
     "stable_baselines3": ("lora_marl/adapters",),
     "sb3_contrib": ("lora_marl/adapters",),

@@ -25,7 +25,7 @@ from lora_marl.envs.codec import ActionCodec, ActionFormat
 from lora_marl.envs.energy_rewards import reward_of
 from lora_marl.envs.features import Feature
 from lora_marl.envs.game import EnvSettings, Redraw
-from lora_marl.render import MapFrame
+from lora_marl.render_map import MapFrame
 
 EE_SCALE_BITS_PER_MJ = 10.0
 DISTANCE_SCALE_M, FARTHEST = 12_000.0, 4.0

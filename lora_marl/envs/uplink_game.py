@@ -23,7 +23,7 @@ from lora_marl.envs.features import NodeFeatures
 from lora_marl.envs.game import EnvSettings, Redraw, check_count
 from lora_marl.envs.rewards import TERMS, Scales
 from lora_marl.envs.terms import Reward
-from lora_marl.render import MapFrame, packet_frame
+from lora_marl.render_map import MapFrame, packet_frame
 
 _AIR_SEEDS = 2**63
 

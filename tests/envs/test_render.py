@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lora_marl import render
+from lora_marl import render, render_map
 from lora_marl.core.presets import mmalora_network
 from lora_marl.envs import energy_v0, uplink_v0
 
@@ -53,7 +53,7 @@ def test_picture(journal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert picture.dtype == np.uint8
     assert picture.shape == (600, 600, 3)
     assert picture.std() > 1.0
-    for colour in ("#000000", render.SF_COLOURS[env.game.frame().sf[0]]):
+    for colour in ("#000000", render_map.SF_COLOURS[env.game.frame().sf[0]]):
         rgb = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
         assert (np.abs(picture.astype(int) - rgb).sum(axis=-1) < 10).any()
     assert "matplotlib.pyplot" not in sys.modules

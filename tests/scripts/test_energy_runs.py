@@ -181,10 +181,15 @@ def test_without_torch_it_says_what_is_needed(tmp_path, monkeypatch):
     assert result.exit_code == 2 and "attention critics need the extra torch" in result.output
 
 
-def test_scripts_of_packets_say_that_it_is_no_run_of_theirs(invoke):
-    for app, arguments in ((compare.app, (CONFIG,)), (sweep.app, ("--config", CONFIG, "--vary", "c=1,2"))):
+@pytest.mark.parametrize(("config", "kind"), [(CONFIG, "energy"), (ROOT / "configs" / "ccs_two.yaml", "coexistence")])
+def test_scripts_of_packets_say_that_it_is_no_run_of_theirs_and_what_plays_it(invoke, config, kind):
+    for app, arguments in ((compare.app, (config,)), (sweep.app, ("--config", config, "--vary", "c=1,2"))):
         result = invoke(app, *arguments)
-        assert result.exit_code == 2 and "is a run of another kind (energy)" in result.output
+        assert result.exit_code == 2 and f"is a run of another kind ({kind})" in result.output
+        assert f"scripts/train.py --config {config} plays" in result.output
+
+
+def test_attention_critics_are_no_learners_of_packets():
     with pytest.raises(ValueError, match="'maac' learns on the closed form"):
         learner_class("maac")
 

@@ -18,13 +18,27 @@ def test_every_face_plays_on_over_the_end_of_episodes(name, environment, monkeyp
     assert speed_faces.steps_per_s(name, environment, steps=3, repeats=2) > 0
 
 
+def test_faces_and_arrays_are_played_in_turns(monkeypatch):
+    monkeypatch.setattr(speed_game, "NODES", 4)
+    face, arrays = speed_faces.rates("PettingZoo's dicts", steps=3, repeats=2)
+    assert face > 0 and arrays > 0
+
+
 def test_what_is_installed_is_reported(invoke, monkeypatch, tmp_path):
-    monkeypatch.setattr(speed_faces, "steps_per_s", lambda name, environment: 100.0 if name == "arrays" else 50.0)
+    monkeypatch.setattr(speed_faces, "rates", lambda name, environment: (50.0, 100.0))
     result = invoke(speed_faces.app, "--json", tmp_path / "out.json")
     assert result.exit_code == 0, result.output
     assert "0.50" in result.output
     faces = {record["face"] for record in json.loads((tmp_path / "out.json").read_text())}
     assert {"arrays", "PettingZoo's dicts", "Gymnasium's vector, central"} <= faces <= set(speed_faces.FACES)
+    result = invoke(speed_faces.app, "--library", "pettingzoo", "--json", tmp_path / "out.json")
+    assert [record["face"] for record in json.loads((tmp_path / "out.json").read_text())] == ["PettingZoo's dicts"]
+
+
+def test_a_library_that_is_not_here_is_named(invoke):
+    result = invoke(speed_faces.app, "--library", "petting")
+    assert result.exit_code == 2 and "'petting' is not one that is here: " in result.output
+    assert "gymnasium, pettingzoo" in result.output
 
 
 def test_an_environment_that_is_not_measured_is_named(invoke):
