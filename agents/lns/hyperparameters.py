@@ -87,9 +87,7 @@ class PolicyGradientHyperparameters(_Checked):
     Attributes:
         learning_rate: Of the policy's Adam, above 0.
         critic_rate: Learning rate of the critic over that of the policy, above 0.
-        entropy: Weight of the policy's entropy, at least 0; the least weight where it falls.
-        first_entropy: Where it falls from, at least 0.
-        entropy_steps: Control intervals in which it falls evenly; 0: it is `entropy` from the beginning.
+        entropy: Weight of the policy's entropy, at least 0.
         every: Control intervals between two times of learning, which see the rows of all of them.
         epochs: Updates by all these rows each time.
         clip: Largest change of an action's probability ratio that pays, above 0.
@@ -104,8 +102,6 @@ class PolicyGradientHyperparameters(_Checked):
     learning_rate: float = 1e-4
     critic_rate: float = 2.0
     entropy: float = 0.01
-    first_entropy: float = 0.01
-    entropy_steps: int = 0
     every: int = 4
     epochs: int = 1
     clip: float = 0.2
@@ -115,15 +111,14 @@ class PolicyGradientHyperparameters(_Checked):
 
     def __post_init__(self) -> None:
         self._check("an integer of at least 1", "every", "epochs")
-        self._check("an integer of at least 0", "entropy_steps")
-        self._check("finite and at least 0", "entropy", "first_entropy")
+        self._check("finite and at least 0", "entropy")
         above = ("learning_rate", "critic_rate", "clip", "spread", "advantage", "gradient_norm")
         self._check("finite and above 0", *above)
 
     @classmethod
-    def pretraining(cls, intervals: int = 2_500) -> PolicyGradientHyperparameters:
-        """Those of a vendor's default, learned in so many intervals."""
-        return cls(7e-4, entropy=0.004, first_entropy=0.02, entropy_steps=intervals, every=1, epochs=6)
+    def pretraining(cls) -> PolicyGradientHyperparameters:
+        """Those of a vendor's default."""
+        return cls(7e-4, entropy=0.02, every=1, epochs=6)
 
     @classmethod
     def online(cls) -> PolicyGradientHyperparameters:

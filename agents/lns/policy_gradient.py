@@ -62,12 +62,6 @@ class PolicyGradientServers(LearningServers):
         """See `LearningServers`."""
         return {"policy": self.policy, "critic": self.critic}
 
-    @property
-    def entropy(self) -> float:
-        """Weight of the policy's entropy now."""
-        left = max(0.0, 1.0 - int(self.steps) / self.hyper.entropy_steps) if self.hyper.entropy_steps else 0.0
-        return self.hyper.entropy + left * (self.hyper.first_entropy - self.hyper.entropy)
-
     def chosen(self, outputs: Tensor) -> Tensor:
         """See `LearningServers`."""
         chances = torch.softmax(outputs, -1)
@@ -93,7 +87,7 @@ class PolicyGradientServers(LearningServers):
         """One step of policy and critic by all rows; diagnostics `[L]`."""
         gain, entropy = self._policy_terms(rows, advantage)
         error = weighted_mean((self._values(rows) - rows["reward"]).square(), rows["weight"])
-        self.policy.descend(-gain - self.entropy * entropy)
+        self.policy.descend(-gain - self.hyper.entropy * entropy)
         self.critic.descend(error)
         return {"policy_loss": -gain, "critic_loss": error, "entropy": entropy}
 

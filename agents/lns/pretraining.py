@@ -48,7 +48,7 @@ def beginners(schema: Schema, seeds: Sequence[int], rows: int, intervals: int = 
     vendors = [fresh_vendor(schema, seed) for seed in seeds]
     if schema.kind == "dqn":
         return DqnServers(vendors, [0], seeds, rows, DqnHyperparameters.pretraining(intervals))
-    return PolicyGradientServers(vendors, [0], seeds, rows, PolicyGradientHyperparameters.pretraining(intervals))
+    return PolicyGradientServers(vendors, [0], seeds, rows, PolicyGradientHyperparameters.pretraining())
 
 
 def pretrain(

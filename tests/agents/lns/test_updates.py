@@ -149,10 +149,6 @@ def test_actions_are_drawn_with_their_probabilities(vendor_of) -> None:
         (lambda: DqnHyperparameters(exploration_steps=-1), "exploration_steps = -1: must be an integer of at least 0"),
         (lambda: PolicyGradientHyperparameters(every=0), "every = 0: must be an integer of at least 1"),
         (lambda: PolicyGradientHyperparameters(clip=float("nan")), "clip = nan: must be finite and above 0"),
-        (
-            lambda: PolicyGradientHyperparameters(entropy_steps=-1),
-            "entropy_steps = -1: must be an integer of at least 0",
-        ),
         (lambda: PolicyGradientHyperparameters(entropy=-1.0), "entropy = -1.0: must be finite and at least 0"),
     ],
 )
@@ -165,18 +161,6 @@ def test_hyperparameters_of_the_study() -> None:
     values, policy = DqnHyperparameters.pretraining(), PolicyGradientHyperparameters.pretraining()
     assert (values.learning_rate, values.updates_per_step, values.capacity, values.batch) == (3e-4, 6, 40_000, 64)
     assert (values.epsilon, values.exploration_steps, values.discount, values.target_rate) == (0.1, 1000, 0.2, 0.02)
-    assert (policy.learning_rate, policy.every, policy.epochs) == (7e-4, 1, 6)
-    assert (policy.first_entropy, policy.entropy, policy.entropy_steps) == (0.02, 0.004, 2_500)
+    assert (policy.learning_rate, policy.entropy, policy.every, policy.epochs) == (7e-4, 0.02, 1, 6)
     assert DqnHyperparameters.online() == DqnHyperparameters(1e-4, 1, 0.03, 0, 4_000)
-    slow = PolicyGradientHyperparameters(learning_rate=1e-4, critic_rate=2.0, entropy=0.01, every=4, epochs=1, clip=0.2)
-    assert PolicyGradientHyperparameters.online() == slow
-
-
-def test_the_weight_of_entropy_falls_evenly_while_a_vendor_learns(servers_of) -> None:
-    servers = servers_of("pg", hyper=PolicyGradientHyperparameters(entropy=0.1, first_entropy=0.5, entropy_steps=4))
-    found = []
-    for step in range(6):
-        servers.steps.fill_(step)
-        found.append(servers.entropy)
-    np.testing.assert_allclose(found, [0.5, 0.4, 0.3, 0.2, 0.1, 0.1])
-    assert servers_of("pg", hyper=PolicyGradientHyperparameters()).entropy == 0.01
+    assert PolicyGradientHyperparameters.online() == PolicyGradientHyperparameters(1e-4, 2.0, 0.01, 4, 1, 0.2)
