@@ -1,4 +1,4 @@
-"""Fits the model of the air that the coordination service is trained on to packet runs.
+"""Fits the constants of the coordination service's model of the air to packet runs.
 
 - `python scripts/fit_proxy.py` (a CPU minute a preset)
 - `python scripts/fit_proxy.py ccs_study --out runs/proxy --worlds 4 --stretches 6`
@@ -6,7 +6,8 @@
 Plays random operating points of one to four networks, of learning and legacy ones, at loads that differ by ten times,
 and finds the constants under which what was received is likeliest (`agents/ccs/fitting.py`). Worlds of their
 own, which the fit does not see, say how well groups' shares of received attempts are foretold before and after.
-`configs/ccs/proxy-<preset>.json` is what the default command made.
+`configs/ccs/proxy-<preset>.json` is what the default command made; `train_ccs.py --set proxy=PATH` trains on it. The
+service in `configs/ccs` was trained on constants set by hand (`agents/ccs/constants.py`).
 """
 
 from __future__ import annotations

@@ -26,12 +26,15 @@ SETTLED = "intervals until five in a row are within a point of the PRR of the se
 
 
 def studies() -> list[Study]:
-    """`ccs-dynamic`, `-light`, `-heavy`, `-static`, `-variants` and `-unequal`."""
+    """`ccs-dynamic`, `-light`, `-heavy`, the same three with interference that stays, `-variants` and `-unequal`."""
+    light, heavy, static = "coexistence.load=0.25", "coexistence.load=2", "coexistence.interference=static"
     return [
         _table("ccs-dynamic", "load 1, moving interference", (), _targets),
-        _table("ccs-light", "load 0.25, moving interference", ("coexistence.load=0.25",), _harmless),
-        _table("ccs-heavy", "load 2, moving interference", ("coexistence.load=2",)),
-        _table("ccs-static", "load 1, interference that stays", ("coexistence.interference=static",), _settling),
+        _table("ccs-light", "load 0.25, moving interference", (light,), _harmless),
+        _table("ccs-heavy", "load 2, moving interference", (heavy,)),
+        _table("ccs-static", "load 1, interference that stays", (static,), _settling),
+        _table("ccs-static-light", "load 0.25, interference that stays", (light, static), _harmless),
+        _table("ccs-static-heavy", "load 2, interference that stays", (heavy, static)),
         _variants(),
         _unequal(),
     ]
@@ -48,7 +51,7 @@ def _table(study: str, title: str, changes: tuple[str, ...], more: Callable[[str
 VARIANTS = {
     "default": "",
     "congestion-off": "congestion: null",
-    "congestion-75": "congestion: [0.75, 0.2]",
+    "congestion-wide": "congestion: [0.8, 0.15]",
     "trial": "accept: true",
     "no-floor": "floor: false",
     "half-take-part": "participation: 0.5",
@@ -56,7 +59,9 @@ VARIANTS = {
     "every-15": "every: 15",
     "every-40": "every: 40",
     "clip-0.1": "clip: 0.1",
-    "clip-1": "clip: 1.0",
+    "clip-0.25": "clip: 0.25",
+    "clip-0.5": "clip: 0.5",
+    "clip-off": "clip: .inf",
 }
 UNEQUAL = {
     "loads-4111": ("{load: 4}", "{}", "{}", "{}"),
