@@ -32,7 +32,7 @@ class Attacker:
         self.attack, self._random = attack, torch.Generator().manual_seed(seed)
 
     def __call__(self, honest: Sequence[Report]) -> list[Report]:
-        """What all tell; Sybils come last and are known to be of its operator."""
+        """What all tell; Sybils come last."""
         first, attack = honest[0], self.attack
         parameters, kpis = (
             torch.from_numpy(np.stack([getattr(each, name) for each in honest]))[None]
@@ -40,7 +40,8 @@ class Attacker:
         )
         kinds = torch.tensor([[KINDS.index(each.schema.kind) for each in honest]])
         told = attack(Reports(parameters, kpis, kinds), first.round - 1, self._random)
-        sybils = [replace(first, network=f"sybil {number}", operator=first.network) for number in range(attack.sybils)]
+        operator = first.network if attack.declared else ""
+        sybils = [replace(first, network=f"sybil {number}", operator=operator) for number in range(attack.sybils)]
         parts = zip([*honest, *sybils], told.parameters[0].numpy(), told.kpis[0].numpy(), strict=True)
         return [replace(each, parameters=parameters, kpis=kpis) for each, parameters, kpis in parts]
 

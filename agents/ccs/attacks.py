@@ -49,11 +49,13 @@ class Attack:
             `[M, P]` and summary `[M, 4]`.
         sybils: Further participants that report the same as the attacker, with a little noise, and have no nodes.
         applies: Whether the attacker adds its residual to its own policy.
+        declared: Whether sybils say whose they are.
     """
 
     falsify: Callable[[Reports, int, torch.Generator], tuple[Tensor, Tensor]]
     sybils: int = 0
     applies: bool = True
+    declared: bool = True
 
     def __call__(self, honest: Reports, round: int, generator: torch.Generator) -> Reports:
         """What the service is told: place 0 the attacker, sybils at the end `[M, S + sybils, ...]`."""
@@ -163,6 +165,8 @@ ATTACKS: dict[str, Attack] = {
     "kpi_best": lying((1.0, 0.0, 0.5, 1.0)),
     "kpi_absurd": lying((1000.0, 1000.0, 1000.0, 1000.0)),
     "sybils": sending(lambda parameters: parameters[:, 0], sybils=8),
+    "sybils_hidden": replace(sending(lambda parameters: parameters[:, 0], sybils=8), declared=False),
+    "sybils_lying": replace(lying((1.0, 0.0, 0.5, 1.0)), sybils=8, declared=False),
     "sybil_copies": sending(lambda parameters: parameters[:, 1], sybils=8),
     "free_rider": sending(lambda parameters: parameters[:, 0], applies=False),
     "drift": drifting(0, Layout()),

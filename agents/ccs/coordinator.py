@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from agents.ccs.layout import Layout
 from agents.ccs.pull_back import RIDGE, way_back
 from agents.ccs.raw import RawHypernetwork
 from agents.ccs.view import View
+from agents.checked import check_ramp
 from agents.lns.network import Schema
 
 FORMAT = "ccs-3"
@@ -61,12 +63,14 @@ class Design:
         for name, allowed in (("mapping", MAPPINGS), ("encoder", tuple(ENCODERS)), ("code_scope", CODE_SCOPES)):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} = {getattr(self, name)!r}: expected one of {', '.join(allowed)}")
-        if self.ridge <= 0.0:
-            raise ValueError(f"ridge = {self.ridge}: must be above 0")
+        for name, least in (("width", 1), ("channel_embedding", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} = {getattr(self, name)}: must be at least {least}")
+        if not 0.0 < self.ridge < math.inf:
+            raise ValueError(f"ridge = {self.ridge}: must be finite and above 0")
         if not 0.0 <= self.fade <= 1.0:
             raise ValueError(f"fade = {self.fade}: must be from 0 to 1")
-        if self.gate is not None and self.gate[1] <= 0.0:
-            raise ValueError(f"gate = {self.gate}: its width must be above 0")
+        check_ramp("gate", self.gate)
 
     @property
     def codes_per_network(self) -> int:

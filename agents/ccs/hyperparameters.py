@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from agents.checked import Checked
+
 
 @dataclass(frozen=True)
-class Hyperparameters:
+class Hyperparameters(Checked):
     """How a coordinator is trained.
 
     Attributes:
@@ -25,7 +27,7 @@ class Hyperparameters:
         discriminator_rate: Learning rate of the discriminator.
 
     Raises:
-        ValueError: `pairs` is neither.
+        ValueError: a value outside its range, naming it.
     """
 
     snapshots: int = 8
@@ -43,5 +45,9 @@ class Hyperparameters:
     discriminator_rate: float = 1e-3
 
     def __post_init__(self) -> None:
+        self.check("an integer of at least 1", "snapshots", "orders", "rounds")
+        self.check("finite and above 0", "gradient_norm", "discriminator_rate")
+        weights = ("alpha", "beta", "gamma", "shift_weight", "norm_weight")
+        self.check("finite and at least 0", *weights, "clip", "kpi_noise")
         if self.pairs not in ("network", "group"):
             raise ValueError(f"pairs = {self.pairs!r}: expected network or group")

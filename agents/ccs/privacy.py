@@ -1,7 +1,8 @@
 """Snapshots with formal privacy: the Gaussian mechanism, composed over reports.
 
 What is protected is everything that a network's snapshots say beyond the public default of its product: any two
-histories of its learning are neighbours. This is stronger than hiding one packet, and costs accordingly.
+histories of its learning are neighbours. This is stronger than hiding one packet, and costs accordingly. The summaries
+beside snapshots (`agents.ccs.kpis`) are sent as they are: epsilon says nothing of them.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ class GaussianMechanism:
         for name in ("epsilon", "clip", "reports"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} = {getattr(self, name)}: must be above 0")
+        if math.isinf(self.clip):
+            raise ValueError("clip = inf: must be finite, or no noise would be enough")
         if not 0.0 < self.delta < 1.0:
             raise ValueError(f"delta = {self.delta}: expected between 0 and 1")
 

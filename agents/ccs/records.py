@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,8 @@ class Report:
         operator: Who answers for the network; "": the network itself.
 
     Raises:
-        ValueError: parameters or summary of a wrong shape, or not finite; a negative round; no name.
+        ValueError: a field of a wrong type; parameters or summary of a wrong shape, or not finite; a negative round; no
+            name.
     """
 
     network: str
@@ -45,10 +47,17 @@ class Report:
     operator: str = ""
 
     def __post_init__(self) -> None:
+        for name in ("network", "operator"):
+            if not isinstance(getattr(self, name), str):
+                raise ValueError(f"report: {name} = {getattr(self, name)!r} is no text")
         if not self.network:
             raise ValueError("report: network has no name")
-        if self.round < 0 or not math.isfinite(self.time_s):
-            raise ValueError(f"report of {self.network}: round = {self.round}, time_s = {self.time_s}")
+        if not _integer(self.round) or self.round < 0:
+            raise ValueError(f"report of {self.network}: round = {self.round!r}; expected an integer from 0")
+        if isinstance(self.time_s, bool) or not (isinstance(self.time_s, Real) and math.isfinite(self.time_s)):
+            raise ValueError(f"report of {self.network}: time_s = {self.time_s!r}; expected a finite number")
+        if not all(map(_integer, self.schema.sizes)):
+            raise ValueError(f"report of {self.network}: sizes = {self.schema.sizes}; expected integers")
         for name, shape in (("parameters", (self.schema.size,)), ("kpis", (4,))):
             _check(f"report of {self.network}: {name}", getattr(self, name), shape)
 
@@ -117,6 +126,10 @@ class Residual:
             raise ValueError(f"residual: malformed ({error!r})") from None
 
 
+def _integer(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
 def _check(name: str, given: NDArray, shape: tuple[int, ...]) -> None:
     if given.shape != shape or given.dtype != np.float32:
         raise ValueError(f"{name}: is {given.dtype} {list(given.shape)}; expected float32 {list(shape)}")
@@ -136,5 +149,5 @@ def _from_bytes(kind: str, data: bytes) -> tuple[dict[str, Any], dict[str, NDArr
         if (record["format"], record["kind"]) != (FORMAT, kind):
             raise ValueError(f"is a {record['kind']} of {record['format']}")
         return dict(record["about"]), load(data)
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{kind}: no {kind} of {FORMAT}, or a damaged one ({error})") from None

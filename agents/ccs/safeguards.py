@@ -9,6 +9,7 @@ from torch import Tensor
 
 from agents.ccs.rounds import CLIP
 from agents.ccs.view import POOLINGS
+from agents.checked import check_ramp
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class Safeguards:
         staleness_s: A residual is scaled, and a network counts for others, by exp(-age / staleness).
         max_age_s: An older report is refused, a silent network forgotten.
         clock_s: How far ahead of the service's clock a report may be.
-        operator_cap: As how many networks all of one operator count for others.
+        operator_cap: As how many networks all of one operator count for others. Operators are what reports say: whoever
+            serves rounds over a network has to authenticate them, or Sybils claim to be alone.
         jump: Change of behaviour between reports, in total variation, beyond its usual one, at which trust begins to
             fall; None: no trust score.
         pooling: How others are seen as one: by their `mean`, which the service is trained with, or their `median`,
@@ -47,25 +49,32 @@ class Safeguards:
         for name in ("clip", "staleness_s", "max_age_s", "operator_cap", "max_parameters"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} = {getattr(self, name)}: must be above 0")
+        for name in ("clock_s", "jump"):
+            if getattr(self, name) is not None and not getattr(self, name) >= 0.0:
+                raise ValueError(f"{name} = {getattr(self, name)}: must be at least 0")
         if self.pooling not in POOLINGS:
             raise ValueError(f"pooling = {self.pooling!r}: expected one of {', '.join(POOLINGS)}")
-        if self.congestion is not None and not self.congestion[1] > 0.0:
-            raise ValueError(f"congestion = {self.congestion}: its width must be above 0")
+        check_ramp("congestion", self.congestion)
 
 
 def congestion_scale(prr: Tensor, weights: Tensor, thresholds: tuple[float, float]) -> Tensor:
     """How much of a residual a network is worth, by its own and the median PRR.
 
-    The median, the lower one of two, is that of the networks that are there: one report alone moves it little.
+    Who has less than half of the weight cannot move the median beyond what the rest report. Of two equal networks it is
+    the lower report, so that one of them can ask for coordination that the other does not need, but not deny it.
 
     Args:
         prr: Reported, within 0 and 1. `[M, S]`
-        weights: Above 0 where a network is there. `[M, S]`
+        weights: How much a report counts for the median; all 0: only the own one counts. `[M, S]`
         thresholds: PRR below which a residual is given, and how far below it is whole.
     """
-    median = prr.masked_fill(weights <= 0.0, torch.nan).nanmedian(-1, keepdim=True).values
+    ordered, order = prr.sort(-1)
+    mass = weights.gather(-1, order).cumsum(-1)
+    half = mass[..., -1:] * (0.5 - 1e-6)
+    median = ordered.gather(-1, torch.searchsorted(mass, half.clamp(min=1e-12)).clamp(max=prr.shape[-1] - 1))
+    median = torch.where(mass[..., -1:] > 0.0, median, prr)
     begin, width = thresholds
-    return ((begin - (prr + median.nan_to_num(1.0)) / 2.0) / width).clamp(0.0, 1.0)
+    return ((begin - (prr + median) / 2.0) / width).clamp(0.0, 1.0)
 
 
 def staleness_scale(age_s: Tensor, staleness_s: float) -> Tensor:

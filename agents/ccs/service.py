@@ -16,7 +16,11 @@ from agents.ccs.members import Members
 from agents.ccs.records import Report, Residual
 from agents.ccs.rounds import logits_on, residuals
 from agents.ccs.safeguards import Safeguards
-from agents.ccs.view import View
+from agents.ccs.view import View, features, last_layer
+from agents.lns.network import Schema, unflatten
+
+LARGEST = 1e12
+"""Of features and outputs on the probes: their products are still numbers, and no policy that plays comes near."""
 
 
 class Round(NamedTuple):
@@ -55,10 +59,10 @@ class Service:
         self.rounds = 0
 
     def round(self, reports: Iterable[Report], now_s: float) -> Round:
-        """One round: takes in reports, and answers those that are accepted."""
+        """One round: takes in reports, the newest of each network, and answers those that are accepted."""
         refused: dict[str, str] = {}
         answered: list[str] = []
-        for report in reports:
+        for report in _newest(reports):
             try:
                 self.receive(report, now_s)
                 answered.append(report.network)
@@ -73,8 +77,22 @@ class Service:
         """Takes in a report between rounds.
 
         Raises:
-            ValueError: of another layout, too large, too old, from the future, or not newer than the last one.
+            ValueError: of another layout, too large, too old, from the future, not newer than the last one, or of a
+                policy whose numbers on the probes grow beyond what can be computed with.
         """
+        self._check_schema(report)
+        careful, age_s = self.safeguards, now_s - report.time_s
+        if not -careful.clock_s <= age_s <= careful.max_age_s:
+            limits = f"from {-careful.clock_s:g} to {careful.max_age_s:g} s"
+            raise ValueError(f"report of {report.network}: its age is {age_s:g} s; expected {limits}")
+        known = self.members.get(report.network)
+        if known is not None and report.round <= known.report.round:
+            last = known.report.round
+            raise ValueError(f"report of {report.network}: round {report.round} is not after {last}, the last one")
+        self._check_outputs(report)
+        self.members.take(report, self.rounds)
+
+    def _check_schema(self, report: Report) -> None:
         layout, careful, sizes = self.coordinator.layout, self.safeguards, report.schema.sizes
         if (sizes[0], sizes[-1]) != (layout.features, layout.actions):
             expected = f"{layout.features} features and {layout.actions} actions"
@@ -83,15 +101,20 @@ class Service:
             raise ValueError(
                 f"report of {report.network}: {report.schema.size} parameters; at most {careful.max_parameters}"
             )
-        age_s = now_s - report.time_s
-        if not -careful.clock_s <= age_s <= careful.max_age_s:
-            limits = f"from {-careful.clock_s:g} to {careful.max_age_s:g} s"
-            raise ValueError(f"report of {report.network}: its age is {age_s:g} s; expected {limits}")
-        known = self.members.get(report.network)
-        if known is not None and report.round <= known.report.round:
-            last = known.report.round
-            raise ValueError(f"report of {report.network}: round {report.round} is not after {last}, the last one")
-        self.members.take(report, self.rounds)
+        if self.coordinator.design.mapping == "raw" and report.schema.size != Schema().size:
+            raise ValueError(f"report of {report.network}: sizes {sizes}; raw weights are of {Schema().sizes} alone")
+
+    @torch.no_grad()
+    def _check_outputs(self, report: Report) -> None:
+        """Raise ValueError where what a round computes of a report would overflow, and with it everybody's round."""
+        layers = unflatten(torch.from_numpy(report.parameters), report.schema)
+        seen = features(layers, self.coordinator.probes)
+        for name, values in (("features", seen), ("outputs", seen @ last_layer(layers))):
+            largest = float(values.abs().max())
+            if not largest <= LARGEST:
+                raise ValueError(
+                    f"report of {report.network}: {name} on the probes reach {largest:g}; at most {LARGEST:g}"
+                )
 
     def codes_of(self, networks: Sequence[str]) -> Tensor:
         """The latent codes of members, by group `[len(networks), Q, Z]`."""
@@ -159,4 +182,13 @@ class Service:
         thresholds = self.safeguards.congestion
         if thresholds is None:
             return torch.ones(len(self.members))
-        return guards.congestion_scale(view.kpis[..., 0], torch.ones(view.kinds.shape), thresholds)[0]
+        return guards.congestion_scale(view.kpis[..., 0], view.weights, thresholds)[0]
+
+
+def _newest(reports: Iterable[Report]) -> list[Report]:
+    """Of each network the report with the greatest number, in the order of their names' first appearance."""
+    found: dict[str, Report] = {}
+    for report in reports:
+        if report.network not in found or report.round > found[report.network].round:
+            found[report.network] = report
+    return list(found.values())

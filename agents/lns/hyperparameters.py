@@ -5,34 +5,13 @@ Defaults are those of learning online, in service; `pretraining` gives those of 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Any
 
-
-class _Checked:
-    """Checks of fields by name."""
-
-    def _check(self, allowed: str, *names: str) -> None:
-        holds = _RANGES[allowed]
-        for name in names:
-            value: Any = getattr(self, name)
-            if not holds(value):
-                raise ValueError(f"{name} = {value!r}: must be {allowed}")
-
-
-_RANGES = {
-    "an integer of at least 1": lambda value: isinstance(value, int) and value >= 1,
-    "an integer of at least 0": lambda value: isinstance(value, int) and value >= 0,
-    "finite and above 0": lambda value: 0.0 < value < math.inf,
-    "finite and at least 0": lambda value: 0.0 <= value < math.inf,
-    "from 0 to 1": lambda value: 0.0 <= value <= 1.0,
-    "from 0 up to but not including 1": lambda value: 0.0 <= value < 1.0,
-}
+from agents.checked import Checked
 
 
 @dataclass(frozen=True)
-class DqnHyperparameters(_Checked):
+class DqnHyperparameters(Checked):
     """What a user may change of `DqnServers`.
 
     Attributes:
@@ -61,11 +40,11 @@ class DqnHyperparameters(_Checked):
     gradient_norm: float = 1.0
 
     def __post_init__(self) -> None:
-        self._check("an integer of at least 1", "updates_per_step", "capacity", "batch")
-        self._check("an integer of at least 0", "exploration_steps")
-        self._check("finite and above 0", "learning_rate", "gradient_norm")
-        self._check("from 0 to 1", "epsilon", "target_rate")
-        self._check("from 0 up to but not including 1", "discount")
+        self.check("an integer of at least 1", "updates_per_step", "capacity", "batch")
+        self.check("an integer of at least 0", "exploration_steps")
+        self.check("finite and above 0", "learning_rate", "gradient_norm")
+        self.check("from 0 to 1", "epsilon", "target_rate")
+        self.check("from 0 up to but not including 1", "discount")
         if self.batch > self.capacity:
             raise ValueError(f"batch = {self.batch}: must be at most capacity = {self.capacity}")
 
@@ -81,7 +60,7 @@ class DqnHyperparameters(_Checked):
 
 
 @dataclass(frozen=True)
-class PolicyGradientHyperparameters(_Checked):
+class PolicyGradientHyperparameters(Checked):
     """What a user may change of `PolicyGradientServers`.
 
     Attributes:
@@ -110,10 +89,10 @@ class PolicyGradientHyperparameters(_Checked):
     gradient_norm: float = 1.0
 
     def __post_init__(self) -> None:
-        self._check("an integer of at least 1", "every", "epochs")
-        self._check("finite and at least 0", "entropy")
+        self.check("an integer of at least 1", "every", "epochs")
+        self.check("finite and at least 0", "entropy")
         above = ("learning_rate", "critic_rate", "clip", "spread", "advantage", "gradient_norm")
-        self._check("finite and above 0", *above)
+        self.check("finite and above 0", *above)
 
     @classmethod
     def pretraining(cls) -> PolicyGradientHyperparameters:

@@ -25,7 +25,7 @@ Told = list[list[Report]]
 
 AttackName = Literal[
     "random", "random_10", "random_100", "copy", "mean", "zeros", "kpi_worst", "kpi_best", "kpi_absurd", "sybils",
-    "sybil_copies", "free_rider", "drift", "optimised",
+    "sybils_hidden", "sybils_lying", "sybil_copies", "free_rider", "drift", "optimised",
 ]  # fmt: skip
 
 

@@ -79,7 +79,11 @@ class Serviced(Independent):
         coordinator = Coordinator.load(service if service.is_absolute() else ROOT / service)
         self._services, self._fade = [Service(coordinator, seed, careful) for seed in seeds], coordinator.design.fade
         self._every, self._seeds, self._random = every, tuple(seeds), [np.random.default_rng(seed) for seed in seeds]
-        self._acceptance, self._floor, self._participation = (Acceptance() if accept else None), floor, participation
+        self._acceptance, self._floor, self._participation = (
+            (Acceptance(min(every, 5)) if accept else None),
+            floor,
+            participation,
+        )
 
     def begin(self, game: CoexistenceGame) -> None:
         """See `Way`."""
@@ -107,6 +111,8 @@ class Serviced(Independent):
         return delta
 
     def _check(self, every: int, careful: Safeguards) -> None:
+        if isinstance(every, bool) or not isinstance(every, int) or every < 1:
+            raise ValueError(f"every: {every!r} is no whole number of intervals from 1")
         late_s = self._reporting.delay_rounds * every * INTERVAL_S
         if late_s > careful.max_age_s:
             allowed = f"older than max_age_s = {careful.max_age_s:g}, refused"

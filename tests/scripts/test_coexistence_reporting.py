@@ -51,6 +51,7 @@ class Listener:
 
         monkeypatch.setattr(Service, "round", listening)
         way: Any = play.way
+        way._fade = 0.0  # so that what is true before a round is so when servers report
         self.services: list[Service] = way._services
         report = way._round
 
@@ -148,6 +149,14 @@ def test_sybils_are_members_of_one_operator_and_get_nothing_to_apply(monkeypatch
     view = service._view(service._logits(), service.members.kinds, service.members.trusts)
     assert view.weights[0, 1] > 8.5 * view.weights[0, 0] > 0.0
     assert heard.given[1].shape[1] == 2
+
+
+def test_hidden_sybils_count_as_many_and_liars_among_them_say_that_all_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = told_and_true(monkeypatch, attack="sybils_lying", seeds=(3,))
+    (service,) = heard.services
+    view = service._view(service._logits(), service.members.kinds, service.members.trusts)
+    assert view.weights[0, 2:].sum() == pytest.approx(8.0, rel=0.01)
+    assert (service.members.kpis[2:, 0] == 1.0).all() and service.members.kpis[1, 0] < 1.0
 
 
 def test_a_free_rider_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

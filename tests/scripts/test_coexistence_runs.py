@@ -15,7 +15,7 @@ import torch
 
 from agents.ccs.view import last_layer
 from agents.lns.network import unflatten
-from lora_marl.config import CoexistenceConfig, TrainConfig, load
+from lora_marl.config import CoexistenceConfig, ConfigError, TrainConfig, load
 from scripts import evaluate, train, train_ccs
 from scripts.coexistence import offline
 from scripts.coexistence.ledger import SUMS, Ledger, overlap, switches
@@ -134,6 +134,19 @@ def test_a_residual_that_does_harm_is_taken_back(monkeypatch: pytest.MonkeyPatch
         play.play_next()
     assert play.way._acceptance.rejected == play.way._acceptance.tried > 0  # type: ignore[attr-defined]
     assert [done for done, _ in given] == [5, 5, 10, 10, 10, 10]
+
+
+def test_trials_are_judged_however_short_the_rounds_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    play, _ = rounds_of(monkeypatch, 2, accept=True, every=2)
+    while not play.finished:
+        play.play_next()
+    assert play.way._acceptance.tried > 4  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("every", [0, -1, 2.5])
+def test_intervals_between_rounds_are_whole(every: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match=rf"learners.ccs: every: {every} is no whole number of intervals from 1"):
+        rounds_of(monkeypatch, 2, every=every)
 
 
 def test_what_servers_hold_fades_round_by_round_and_what_they_learn_does_not(monkeypatch: pytest.MonkeyPatch) -> None:

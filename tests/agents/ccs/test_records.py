@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from safetensors.numpy import load, save
 
 from agents.ccs.compression import packed, unpacked
 from agents.ccs.kpis import kpis
@@ -66,6 +68,36 @@ def test_malformed_reports_are_refused(report) -> None:
     for data in (b"", b"nonsense" * 9, report.to_bytes()[:-5], Residual("a", 1, 1, np.ones((2, 2), "f4")).to_bytes()):
         with pytest.raises(ValueError, match="no report of ccs-record-1, or a damaged one"):
             Report.from_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "text"),
+    [
+        ("network", ["x"], r"network = \['x'\] is no text"),
+        ("operator", 5, "operator = 5 is no text"),
+        ("round", float("nan"), "round = nan; expected an integer from 0"),
+        ("round", 1.5, "round = 1.5; expected an integer from 0"),
+        ("round", True, "round = True; expected an integer from 0"),
+        ("time_s", True, "time_s = True; expected a finite number"),
+        ("time_s", "0", "time_s = '0'; expected a finite number"),
+    ],
+)
+def test_fields_of_other_types_are_refused_by_name(report, field, value, text) -> None:
+    with pytest.raises(ValueError, match=text):
+        replace(report, **{field: value})
+
+
+def test_what_travels_is_checked_like_what_is_made(report) -> None:
+    data = report.to_bytes()
+    header, whole = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]), load(data)
+    for field, value in (("operator", ["x"]), ("round", 1.5), ("sizes", [40.0, 48.0])):
+        record = json.loads(header["__metadata__"]["record"])
+        record["about"][field] = value
+        with pytest.raises(ValueError, match=field):
+            Report.from_bytes(save(whole, metadata={"record": json.dumps(record)}))
+    deep = b"[" * 200_000
+    with pytest.raises(ValueError, match="no report of ccs-record-1"):
+        Report.from_bytes(len(deep).to_bytes(8, "little") + deep)
 
 
 def test_summaries_by_hand() -> None:

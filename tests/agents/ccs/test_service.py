@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from safetensors.numpy import load, save
 
 from agents.ccs.coordinator import Coordinator, Design
+from agents.ccs.hyperparameters import Hyperparameters
 from agents.ccs.records import Report
 from agents.ccs.rounds import coordinated
 from agents.ccs.safeguards import Safeguards
@@ -111,6 +113,69 @@ def test_calm_air_is_left_alone_and_one_liar_does_not_decide(coordinator) -> Non
     honest = by_name(Service(coordinator, 0), [report("a", 0), report("b", 1)], 0.0)
     assert (lied["a"] == honest["a"]).all()
     assert np.abs(lied["b"]).sum() < 0.9 * np.abs(honest["b"]).sum()
+
+
+def test_who_has_little_weight_does_not_decide_whether_coordination_is_needed(coordinator) -> None:
+    lie = np.array([1.0, 0, 0.5, 1.0], np.float32)
+    names = [f"s{number}" for number in range(8)]
+    fair = np.array([0.7, 0.8, 0.8, 0.6], np.float32)
+    honest = [report("a", 0, kpis=fair), report("b", 1, kpis=fair)]
+    alone = by_name(Service(coordinator, 0), honest, 0.0)["a"]
+    declared = [report(name, 9, kpis=lie, operator="mallory") for name in names]
+    hidden = [report(name, 9, kpis=lie) for name in names]
+    assert np.abs(alone).sum() > 0.0
+    assert np.abs(by_name(Service(coordinator, 0), [*honest, *declared], 0.0)["a"]).sum() > 0.0
+    assert not by_name(Service(coordinator, 0), [*honest, *hidden], 0.0)["a"].any()  # who is nobody's counts
+
+
+def test_a_snapshot_that_overflows_is_refused_and_the_others_are_answered(coordinator) -> None:
+    service, honest = Service(coordinator, 0, PLAIN), [report("a", 0), report("b", 1)]
+    expected = by_name(Service(coordinator, 0, PLAIN), honest, 0.0)
+    for scale in (1e10, 1e30):
+        huge = report("evil", 2)
+        huge = replace(huge, parameters=huge.parameters * np.float32(scale))
+        found = service.round([*(replace(each, round=each.round) for each in honest), huge], 0.0)
+        assert re.search("on the probes reach .*; at most 1e.12", found.refused["evil"])
+        assert "evil" not in service.members
+        if scale == 1e10:
+            for residual in found.residuals:
+                assert (residual.delta == expected[residual.network]).all()
+
+
+def test_a_network_that_reports_twice_is_answered_once_for_its_newest(coordinator) -> None:
+    for numbers in ((0, 1), (1, 0)):
+        found = Service(coordinator, 0, PLAIN).round(
+            [*(report("a", 0, n, time_s=0.0) for n in numbers), report("b", 1)], 0.0
+        )
+        assert [(each.network, each.report_round) for each in found.residuals] == [("a", 1), ("b", 0)]
+        assert not found.refused
+
+
+def test_raw_weights_are_of_one_architecture(coordinator) -> None:
+    raw = Service(Coordinator(coordinator.probes, Design(mapping="raw"), 0), 0, PLAIN)
+    found = raw.round([report("a", 0), report("b", 1, schema=Schema((40, 32, 48), "dqn"))], 0.0)
+    assert [each.network for each in found.residuals] == ["a"]
+    assert "raw weights are of (40, 128, 128, 48) alone" in found.refused["b"]
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: Safeguards(congestion=(0.8,)), "congestion = "),
+        (lambda: Safeguards(congestion=(float("nan"), 0.1)), "congestion = "),
+        (lambda: Safeguards(jump=-1.0), "jump = -1.0: must be at least 0"),
+        (lambda: Safeguards(clock_s=-5.0), "clock_s = -5.0: must be at least 0"),
+        (lambda: Design(gate=(0.1,)), "gate = "),
+        (lambda: Design(ridge=float("nan")), "ridge = nan: must be finite and above 0"),
+        (lambda: Design(width=0), "width = 0: must be at least 1"),
+        (lambda: Hyperparameters(rounds=0), "rounds = 0: must be an integer of at least 1"),
+        (lambda: Hyperparameters(beta=float("nan")), "beta = nan: must be finite and at least 0"),
+        (lambda: Hyperparameters(clip=-1.0), "clip = -1.0: must be finite and at least 0"),
+    ],
+)
+def test_settings_outside_their_range_are_named(make, text) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(text)}"):
+        make()
 
 
 def test_replayed_snapshots_count_for_nobody(coordinator) -> None:
