@@ -31,14 +31,26 @@ Differences:
    residuals are asked for as shifts of logits. `Design(mapping="raw")` is the literal reading.
 2. Only the last layer moves.
 3. Nothing in the mapping depends on how networks are numbered, and on how channels are only by where they stand on the
-   ring (`codes`): permuted together with their standing they get permuted residuals, and without the ring
-   (`Design(ring=False)`) whatever their numbers. The study had no ring; its variants, `encoder="flat"` and
+   ring (`codes`): permuted together with their standing they get permuted residuals, permuted alone other ones; without
+   the ring (`Design(ring=False)`) whatever their numbers. The study had no ring; its variants, `encoder="flat"` and
    `channel_embedding=4`, know channels by number. For each channel the mapping gives a shift of every one of its
    actions, where the study had one, and one per (offset, power) for all channels.
 4. A residual is scaled down where networks do not overlap, where reported PRR is high, and where snapshots are old.
-5. In the proxy queues drop frames as one of exponential service does (M/M/1/k), and a node does not meet itself; both
+5. A network lets a share of what it holds of residuals go before every round (`Design.fade`): none outlives by long
+   what it was an answer to. In the study residuals stay.
+6. In the proxy queues drop frames as one of exponential service does (M/M/1/k), and a node does not meet itself; both
    are ours. So is training on eight snapshots a step, each in one numbering of the channels; the study had ten in four.
-6. The discriminator points into the eight dimensions of the codes; the study padded codes to sixteen.
+7. The discriminator points into the eight dimensions of the codes; the study padded codes to sixteen.
+8. Gateways stand where they stand: their circle is not turned at random.
+
+| | here | study |
+|---|---|---|
+| conflict gate: begins, width | .02, .18 | .1, .3 |
+| congestion scale: PRR below which, width | .80, .08 | .80, .15 |
+| clip of a residual | 1.0 | .5 |
+| weight of shifts, of norms | 3e-5, 5e-4 | 3e-4, 2e-3 |
+| steps of training, their rate | 800 + 600 + 3,200, 2e-3 | 1,200 + 800 + 800, 1e-3 |
+| vendors of each kind seen in training | five of eight | four |
 """
 
 from agents.ccs.coordinator import Coordinator, Design

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from agents.lns.learning import LearningServers
 from agents.lns.servers import Servers
@@ -70,13 +70,11 @@ class Team:
             if isinstance(servers, LearningServers):
                 yield servers, places
 
-    def add(self, place: int, delta: ArrayLike) -> None:
-        """Adds residuals `[B, hidden + 1, A]` to the last layer of the network at a place; other networks stay."""
+    def add(self, delta: NDArray[np.floating]) -> None:
+        """Adds residuals `[B, L, hidden + 1, A]` to last layers; where all are 0 a network stays as it is."""
         for servers, places in self.learners():
-            if place in places:
-                whole = np.zeros((*servers.shape[:2], *servers.schema.last_layer))
-                whole[:, places.index(place)] = delta
-                servers.add_to_last_layer(whole)
+            if delta[:, places].any():
+                servers.add_to_last_layer(delta[:, places])
 
     def state_dict(self) -> dict[str, NDArray]:
         """A copy of everything that changes, by member."""

@@ -182,7 +182,8 @@ class Coexistence:
         if self.alarm_probability > 0.0:
             times |= set((self.alarm_step_s * np.arange(rates.shape[1])).tolist())
         times_s = np.array(sorted(time_s for time_s in times if time_s < until_s))
-        rates = rates[:, (times_s / self.alarm_step_s).astype(int)]
+        rows = np.searchsorted(self.alarm_step_s * np.arange(rates.shape[1]), times_s, side="right") - 1
+        rates = rates[:, rows]
         for s, deployment in enumerate(self.deployments):
             for from_s, to_s in deployment.silent_s:
                 rates[:, (times_s >= from_s) & (times_s < to_s), s] = 0.0

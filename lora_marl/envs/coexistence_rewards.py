@@ -54,9 +54,13 @@ def energy(interval: Interval) -> Term:
 
 
 def delay(interval: Interval) -> Term:
-    """Mean delay of delivered frames in intervals, negative. `[B, S, Q]`"""
+    """Mean delay of delivered frames in intervals, negative; an interval where none was delivered of what was sent.
+
+    So silence on a full air is no way of being quick. `[B, S, Q]`
+    """
     books = interval.books
-    return -books.delay_s / np.maximum(books.frames_delivered, 1) / interval.interval_s
+    mean = books.delay_s / np.maximum(books.frames_delivered, 1) / interval.interval_s
+    return -np.where((books.attempts > 0) & (books.frames_delivered == 0), 1.0, mean)
 
 
 TERMS: Mapping[str, TermFunction] = MappingProxyType({term.__name__: term for term in (delivery, energy, delay)})

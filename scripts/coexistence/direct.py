@@ -58,9 +58,7 @@ class Direct(Independent):
         if len(book) % self._every == 0:
             now = Moment.of(self.team, self.game.learning, self.seen, book.last(self._every))
             with threads(1):
-                found = direct_residuals(now, stored(self._mixture, self._vendors))
-            for place in range(found.shape[1]):
-                self.team.add(place, found[:, place])
+                self.team.add(direct_residuals(now, stored(self._mixture, self._vendors)))
 
 
 @cache

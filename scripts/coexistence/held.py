@@ -30,8 +30,7 @@ class Held:
     def add(self, delta: NDArray[np.float32]) -> None:
         """Adds residuals to last layers. `[B, L, H, A]`"""
         self.total += delta
-        for place in np.flatnonzero(delta.any(axis=(0, 2, 3))):
-            self._team.add(int(place), delta[:, place])
+        self._team.add(delta)
 
     def release(self, networks: NDArray[np.bool_]) -> None:
         """Takes all of it out of the last layers of some networks. `[B, L]`"""

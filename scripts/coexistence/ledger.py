@@ -89,8 +89,10 @@ class Ledger:
 
 
 def jain(prr: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Jain's index of the networks' PRR. `[..., S]` -> `[...]`"""
-    return np.asarray(metrics.jain_fairness(np.nan_to_num(prr)))
+    """Jain's index of the PRR of the networks that sent; not a number where none did. `[..., S]` -> `[...]`"""
+    sent = np.isfinite(prr)
+    count = np.maximum(sent.sum(-1), 1)
+    return np.asarray(metrics.jain_fairness(np.where(sent, prr, 0.0))) * prr.shape[-1] / count
 
 
 def overlap(airtime_s: NDArray[np.float64]) -> float:

@@ -66,6 +66,15 @@ def test_a_silent_network_returns() -> None:
     assert on[4:].tolist() == [20.0] * 4
 
 
+@pytest.mark.parametrize("step_s", [0.7, 1.1, 7.3, 60.0])
+def test_every_step_has_its_own_rate_however_long_steps_are(step_s: float) -> None:
+    networks = replace(ccs_study(1, interference="none"), alarm_probability=0.5, alarm_steps=1, alarm_step_s=step_s)
+    rates = np.arange(1.0, 41.0)[None, :, None]
+    first, changes = networks._traffic(40 * step_s, rates)
+    found = np.concatenate([first[:, 0], [change.values["traffic.interval_s"][0, 0] for change in changes]])
+    np.testing.assert_allclose(found[0] / found, np.arange(1.0, 41.0))
+
+
 def test_alarms_triple_the_rate_for_three_intervals() -> None:
     networks = replace(ccs_study(1, interference="none"), alarm_probability=0.02)
     scenario = drawn(networks, (3,), until_s=200 * 60.0)

@@ -90,9 +90,19 @@ def test_rewards_are_their_terms_by_hand() -> None:
     _, rewards, _, _, infos = env.step_array(np.arange(8)[None] * 6)
     attempts = np.maximum(infos["attempts"][0], 1)
     reference = env.game.reference_mj[0].ravel()
-    delay = infos["delay_s"][0] / np.maximum(infos["frames_delivered"][0], 1) / 60.0
+    delivered = infos["frames_delivered"][0]
+    delay = np.where(delivered > 0, infos["delay_s"][0] / np.maximum(delivered, 1) / 60.0, 1.0)
     by_hand = infos["received"][0] / attempts - 0.1 * infos["energy_mj"][0] / attempts / reference - 0.5 * delay
     np.testing.assert_allclose(rewards[0], np.where(infos["attempts"][0] > 0, by_hand, 0.0))
+
+
+def test_delivering_nothing_is_no_way_of_being_quick() -> None:
+    env = make(two(occupancy=(0.99,) * 8), reward={"delay": 1.0})
+    env.reset_array([0])
+    _, rewards, _, _, infos = env.step_array(np.arange(8)[None] * 6)
+    nothing = (infos["attempts"] > 0) & (infos["frames_delivered"] == 0)
+    assert nothing.any()
+    assert (rewards[nothing] == -1.0).all()
 
 
 def test_a_server_is_its_groups_together() -> None:

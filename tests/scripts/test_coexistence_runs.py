@@ -107,9 +107,9 @@ def rounds_of(monkeypatch: pytest.MonkeyPatch, networks: int, **parameters: Any)
     play, given = Play.of(config, "ccs"), []
     add = play.way.team.add  # type: ignore[attr-defined]
 
-    def noted(place: int, delta: np.ndarray) -> None:
-        given.append((play.done, place))
-        add(place, delta)
+    def noted(delta: np.ndarray) -> None:
+        given.extend((play.done, int(place)) for place in np.flatnonzero(delta.any(axis=(0, 2, 3))))
+        add(delta)
 
     monkeypatch.setattr(play.way.team, "add", noted)  # type: ignore[attr-defined]
     return play, given
@@ -220,6 +220,8 @@ def test_measures_are_ratios_of_sums() -> None:
     assert Ledger(sums, airtime_s).measures([0])["prr"] == 0.5
     each = Ledger(sums, airtime_s).by_network()
     assert each["prr"].tolist() == [0.5, 1.0]
+    sums[:, 1, SUMS.index("attempts")] = sums[:, 1, SUMS.index("received")] = 0.0
+    assert Ledger(sums, airtime_s).measures()["jain"] == 1.0  # who is silent is not treated unfairly
     assert each["atp"].tolist() == [2.0, 2.0]
     assert np.isnan(overlap(airtime_s[:, :1]))
     assert switches(airtime_s[:, :1]) == 1.0

@@ -35,7 +35,7 @@ def test_permuted_networks_get_permuted_messages(ungated, snapshots_of, view_of)
     torch.testing.assert_close(ungated(moved), ungated(view)[:, order], **CLOSE)
 
 
-def test_permuted_channels_get_permuted_messages(ungated, snapshots_of, view_of) -> None:
+def test_channels_permuted_with_their_places_on_the_ring_get_permuted_messages(ungated, snapshots_of, view_of) -> None:
     layout, view = ungated.layout, view_of(snapshots_of((0, 1), count=3), ungated)
     order = random_orders(1, 8, torch.Generator().manual_seed(3))[0]
     before = ungated(view)

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
 
+from agents.ccs.coordinator import Coordinator
 from agents.ccs.pull_back import clipped, way_back
+from agents.ccs.view import features
+from agents.lns.network import unflatten
+from agents.lns.vendor import load_vendor
+
+ROOT = Path(__file__).parents[3]
 
 
 def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -21,6 +28,18 @@ def test_almost_no_ridge_reproduces_a_realisable_shift(probes: int) -> None:
     delta = way_back(features, tau, ridge=1e-8) @ shift
     error = (features @ delta / tau[:, None, None] - shift).abs().amax((-1, -2))
     assert (error < 1e-5 * shift.abs().amax((-1, -2))).all()
+
+
+@pytest.mark.parametrize("kind", ["pg", "dqn"])
+def test_almost_no_ridge_reproduces_a_shift_of_a_shipped_policy(kind: str) -> None:
+    """In double precision; single precision, which rounds use with a ridge of .2, would leave some thousandths."""
+    vendor = load_vendor(ROOT / "configs" / "ccs" / f"{kind}-5.safetensors")
+    coordinator = Coordinator.load(ROOT / "configs" / "ccs" / "service.safetensors")
+    layers = unflatten(vendor.parameters.double(), vendor.schema)
+    seen, tau = features(layers, coordinator.probes.double()), torch.tensor(1.0, dtype=torch.float64)
+    shift = seen @ (0.1 * drawn(129, 48))
+    error = (seen @ (way_back(seen, tau, ridge=1e-8) @ shift) - shift).abs().max()
+    assert error < 1e-5 * shift.abs().max()
 
 
 def test_is_the_ridge_regression_in_its_first_form() -> None:

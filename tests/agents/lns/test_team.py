@@ -41,8 +41,9 @@ def test_a_team_chooses_as_its_members_do_alone() -> None:
 def test_a_residual_reaches_one_network_in_every_replica() -> None:
     players = team()
     before = {places[0]: servers.parameters() for servers, places in players.learners()}
-    delta = np.full((2, 17, 48), 0.25)
-    players.add(2, delta)
+    delta = np.zeros((2, 3, 17, 48))
+    delta[:, 2] = 0.25
+    players.add(delta)
     after = {places[0]: servers.parameters() for servers, places in players.learners()}
     assert np.array_equal(before[1], after[1])
     assert np.array_equal(before[0][:, 0], after[0][:, 0])
