@@ -23,22 +23,30 @@ NETWORKS = {"coexistence_v0": ("coexistence", "train.py plays it in any: configs
 
 
 def mean_rewards(env: Any, seeds: Sequence[int], policy: Policy | None) -> NDArray[np.float64]:
-    """Mean reward of an agent and step over an episode, by replica `[B]`; None: random actions."""
+    """Mean reward of an agent and step over an episode, by replica `[B]`; None: random allowed actions."""
     space = env.single_action_space
     sizes, total, rng = sizes_of(space), np.zeros(len(seeds)), np.random.default_rng(0)
     observations = env.reset_array(seeds)
     for _ in range(env.max_cycles):
         shape = observations.shape[:2]
-        draws = rng.random((*shape, len(sizes)))
+        rows, masks = observations.reshape(-1, observations.shape[-1]), env.mask_array().reshape(-1, sum(sizes))
+        draws = rng.random((len(rows), len(sizes)))
         if policy is None:
-            actions = (draws * sizes).astype(np.int64)
+            actions = _allowed(draws, masks, sizes)
         else:
-            rows = observations.reshape(-1, observations.shape[-1])
-            masks = env.mask_array().reshape(len(rows), -1) if policy.spaces.masked else None
-            actions = policy.choose(rows, draws.reshape(len(rows), -1), masks).reshape(draws.shape)
+            actions = policy.choose(rows, draws, masks if policy.spaces.masked else None)
         observations, rewards, *_ = env.step_array(actions.reshape(*shape, *space.shape))
         total += rewards.mean(axis=1)
     return total / env.max_cycles
+
+
+def _allowed(draws: NDArray[np.float64], masks: NDArray, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each row and factor one of its allowed values, all as likely. `[rows, factors]`"""
+    parts = np.split(masks.astype(bool), np.cumsum(sizes)[:-1], axis=1)
+    places = (draws * np.stack([part.sum(axis=1) for part in parts], axis=1)).astype(np.int64)
+    return np.stack(
+        [(part.cumsum(axis=1) > place[:, None]).argmax(axis=1) for part, place in zip(parts, places.T)], axis=1
+    )
 
 
 def environment_of(policy: Policy, replicas: int) -> Any:
@@ -58,7 +66,7 @@ def environment_of(policy: Policy, replicas: int) -> Any:
 
 
 def worth(env: Any, policy: Policy, seeds: Sequence[int]) -> tuple[Table, list[dict[str, Any]]]:
-    """A policy beside random actions on the same seeds: for readers, and for machines."""
+    """A policy beside random allowed actions on the same seeds: for readers, and for machines."""
     trained, random = (mean_rewards(env, seeds, chosen) for chosen in (policy, None))
     spaces = policy.spaces
     table = Table("mean reward of an agent and step", title=f"{spaces.environment}, {len(seeds)} held-out seeds")

@@ -7,9 +7,10 @@
 
 The network is the scenario of a configuration (whose `environment` may have parameters), or its coexisting networks, or
 the environment's own.
-`<out>/<name>/` then has TensorBoard events, and the policy as `policy.safetensors` and `policy.json`, which are all
-that `compare.py` needs to play it against other learners: `--learners cucb,runs/sb3/first` (environment `uplink_v0`).
-As the servers of coexisting networks it is one of `train.py`'s ways: `configs/ccs_policies.yaml`.
+`<out>/<name>/` (`<name>.part` while it trains) then has TensorBoard events, and the policy as `policy.safetensors` and
+`policy.json`, which are all that `compare.py` needs to play it against other learners: `--learners
+cucb,runs/sb3/first` (environment `uplink_v0`). As the servers of coexisting networks it is one of `train.py`'s ways:
+`configs/ccs_policies.yaml`.
 
 At the end the policy, read from its files, meets seeds that it was not trained on, beside random actions on the same
 seeds. Needs the extra `sb3`.
@@ -56,15 +57,17 @@ def main(
     """Trains, exports, evaluates."""
     with one_line_errors(), warnings.catch_warnings():
         warnings.simplefilter("ignore", DutyCycleWarning)  # of a configuration it is said when that is read
-        folder = prepared(out / checked_name(name), overwrite=overwrite)
+        folder = free(out / checked_name(name), overwrite=overwrite)
         settings = settings_of(environment, config, set_ or (), env or ())
         if algorithm == "dqn":
             settings = {"action_format": "discrete", **settings}
         try:
             made = lora_marl.make(environment, **settings, replicas=held_out, info_level="none")
-            train(environment, settings, algorithm, steps, replicas, seed, options(hyper or ()), folder)
+            train(environment, settings, algorithm, steps, replicas, seed, options(hyper or ()), empty(part(folder)))
         except (ValueError, TypeError, ImportError) as error:
             raise UsageError(str(error)) from None
+        shutil.rmtree(folder, ignore_errors=True)
+        part(folder).rename(folder)
         policy, seeds = Policy.read(folder), range(FIRST_SEED, FIRST_SEED + held_out)
         table, records = worth(made, policy, seeds)
         console.print(table)
@@ -73,17 +76,28 @@ def main(
         write_json(json, records)
 
 
-def prepared(folder: Path, *, overwrite: bool) -> Path:
-    """An empty folder.
+def free(folder: Path, *, overwrite: bool) -> Path:
+    """A folder that a policy may go to.
 
     Raises:
-        UsageError: an earlier policy is there.
+        UsageError: an earlier policy is there that is not to be replaced, or something that is no policy.
     """
     if (folder / SPACES).exists() and not overwrite:
         raise UsageError(f"{folder}: holds a policy already; replace it with --overwrite, or give another --name")
-    if overwrite:
-        shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True, exist_ok=True)
+    if folder.exists() and any(folder.iterdir()) and not (folder / SPACES).exists():
+        raise UsageError(f"{folder}: holds something that is no policy; give another --name")
+    return folder
+
+
+def part(folder: Path) -> Path:
+    """Where a policy is until it is whole: what was there before stays that long."""
+    return folder.with_name(f"{folder.name}.part")
+
+
+def empty(folder: Path) -> Path:
+    """A new folder, in place of what an interrupted training left."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     return folder
 
 

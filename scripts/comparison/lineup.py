@@ -101,7 +101,10 @@ def checked_name(name: str) -> str:
 
 
 def _lineup(run: TrainConfig, asked: Iterable[tuple[str, LearnerConfig]], references: bool) -> Lineup:
-    learners = {**run.learners, **dict(asked)}
+    learners = dict(run.learners)
+    for label, spec in asked:
+        if learners.setdefault(label, spec) != spec:
+            raise UsageError(f"--learners: {label!r} is the name of two; rename the folder of the policy")
     present = {spec.name for spec in learners.values() if not spec.parameters} | set(learners)
     always = [*TRIVIAL, *(REFERENCES if references else ())]
     added = [name for name in always if name not in present and name in agents.LEARNERS]

@@ -39,10 +39,27 @@ def test_trained_exported_and_compared(invoke, tmp_path, monkeypatch):
     assert again.exit_code == 2
     assert "holds a policy already" in again.output
 
+    before = (tmp_path / "mine" / "policy.json").read_bytes()
+    for wrong in (("--env", "windows=3"), ("--algorithm", "nonsense")):
+        failed = invoke(train_sb3.app, "uplink_v0", *tiny, *wrong, "--out", tmp_path, "--name", "mine", "--overwrite")
+        assert failed.exit_code == 2
+        assert (tmp_path / "mine" / "policy.json").read_bytes() == before  # an earlier policy outlives what goes wrong
+    other = tmp_path / "runs"
+    other.mkdir()
+    (other / "metrics.csv").write_text("mine")
+    failed = invoke(train_sb3.app, "uplink_v0", *tiny, "--out", tmp_path, "--name", "runs", "--overwrite")
+    assert failed.exit_code == 2 and "holds something that is no policy" in failed.output
+    assert (other / "metrics.csv").read_text() == "mine"
+
     hours = ("--hours", 0.2, "--seeds", "0,1", "--jobs", 1, "--no-reference")
     shared = (CONFIG, "--set", NODES, *hours, "--out", tmp_path / "compare")
     result = invoke(compare.app, *shared, "--learners", tmp_path / "mine", "--json", tmp_path / "b.json")
     assert result.exit_code == 0, result.output
+    (tmp_path / "cucb").mkdir()
+    for file in ("policy.json", "policy.safetensors"):
+        (tmp_path / "cucb" / file).write_bytes((tmp_path / "mine" / file).read_bytes())
+    same = invoke(compare.app, *shared, "--learners", f"{tmp_path / 'mine'},{tmp_path / 'cucb'},cucb")
+    assert same.exit_code == 2 and "'cucb' is the name of two" in same.output
     assert "mine" in {record["learner"] for record in json.loads((tmp_path / "b.json").read_text())}
 
 
