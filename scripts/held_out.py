@@ -11,7 +11,7 @@ from rich.table import Table
 
 import lora_marl
 from lora_marl.adapters.policy import Policy
-from lora_marl.envs.codec import sizes_of
+from lora_marl.envs.codec import among_allowed, sizes_of
 from scripts.cli import UsageError
 from scripts.measures import estimate
 
@@ -32,21 +32,12 @@ def mean_rewards(env: Any, seeds: Sequence[int], policy: Policy | None) -> NDArr
         rows, masks = observations.reshape(-1, observations.shape[-1]), env.mask_array().reshape(-1, sum(sizes))
         draws = rng.random((len(rows), len(sizes)))
         if policy is None:
-            actions = _allowed(draws, masks, sizes)
+            actions = among_allowed(draws, masks.astype(bool), sizes)
         else:
             actions = policy.choose(rows, draws, masks if policy.spaces.masked else None)
         observations, rewards, *_ = env.step_array(actions.reshape(*shape, *space.shape))
         total += rewards.mean(axis=1)
     return total / env.max_cycles
-
-
-def _allowed(draws: NDArray[np.float64], masks: NDArray, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """For each row and factor one of its allowed values, all as likely. `[rows, factors]`"""
-    parts = np.split(masks.astype(bool), np.cumsum(sizes)[:-1], axis=1)
-    places = (draws * np.stack([part.sum(axis=1) for part in parts], axis=1)).astype(np.int64)
-    return np.stack(
-        [(part.cumsum(axis=1) > place[:, None]).argmax(axis=1) for part, place in zip(parts, places.T)], axis=1
-    )
 
 
 def environment_of(policy: Policy, replicas: int) -> Any:

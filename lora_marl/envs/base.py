@@ -84,6 +84,7 @@ class ArrayParallelEnv(Door, ParallelEnv):
         self.agents = [
             agent for agent, is_in in zip(self.possible_agents, active, strict=True) if is_in or not self._drops
         ]
+        self._show()
         return self._by_agent(self._observations()), self._by_agent(self._infos())
 
     def step(self, actions: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
@@ -104,7 +105,13 @@ class ArrayParallelEnv(Door, ParallelEnv):
             self._by_agent(self._infos()),
         )
         self._leave(results[2])
+        self._show()
         return results
+
+    def _show(self) -> None:
+        """A live view, without being asked for it: what Gymnasium and PettingZoo mean by `human`."""
+        if self.render_mode == "human":
+            self.render()
 
     @property
     def _drops(self) -> bool:

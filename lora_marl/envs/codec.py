@@ -20,6 +20,20 @@ from lora_marl.core.scenario import Scenario
 ActionFormat = Literal["multidiscrete", "discrete"]
 
 
+def among_allowed(draws: NDArray[np.float64], masks: NDArray[np.bool_], sizes: ArrayLike) -> NDArray[np.int64]:
+    """For each row and factor one of its allowed values, all as likely.
+
+    Args:
+        draws: Uniform, from 0 up to but not including 1. `[..., F]`
+        masks: Factor by factor. `[..., K]`
+        sizes: Number of values of each factor; K is their sum. `[F]`
+    """
+    parts = np.split(masks, np.cumsum(sizes)[:-1], axis=-1)
+    places = (np.floor(draws[..., i] * part.sum(axis=-1)) for i, part in enumerate(parts))
+    chosen = [(part.cumsum(axis=-1) > place[..., None]).argmax(axis=-1) for part, place in zip(parts, places)]
+    return np.stack(chosen, axis=-1)
+
+
 class ActionCodec:
     """What an action says of an operating point.
 

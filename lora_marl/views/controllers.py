@@ -16,11 +16,12 @@ from gymnasium.spaces import Box, Discrete, MultiDiscrete
 from numpy.typing import ArrayLike, NDArray
 
 from lora_marl.envs.base import ArrayParallelEnv
-from lora_marl.envs.codec import sizes_of
+from lora_marl.envs.codec import among_allowed, sizes_of
 
-Others = Callable[[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float64]], ArrayLike]
+Others = Callable[[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float64] | None], ArrayLike]
 """Actions of all agents `[B, N, F]` (flat indices: `[B, N]`) from what they observe now `[B, N, D]`, their masks
-`[B, N, K]`, and the rewards of their last step `[B, N]`, 0 at first; called once a step, so that it may learn."""
+`[B, N, K]`, and the rewards of their last step `[B, N]`, None where an episode begins. Called once a step, and once
+more when the last one has been played, so that it may learn from that, too: those actions are not played."""
 
 
 class Controller(ABC):
@@ -76,8 +77,9 @@ class Controller(ABC):
         if given.dtype.kind not in "iu" or given.shape != shape:
             raise ValueError(f"actions: {given.dtype} {given.shape}; expected are integers {shape}")
         observations, rewards, _, truncations, self._infos = self.env.step_array(self._joint(given))
-        self._see(observations, rewards)
-        return self._observed(observations), self._rewarded(rewards), bool(truncations.all())
+        ended = bool(truncations.all())
+        self._see(observations, rewards, ended)
+        return self._observed(observations), self._rewarded(rewards), ended
 
     def masks(self) -> NDArray[np.bool_]:
         """Allowed actions. `[R, K]`"""
@@ -90,8 +92,10 @@ class Controller(ABC):
     def _begin(self, seeds: Sequence[int] | None, observations: NDArray[np.float32]) -> None:
         self._infos = {} if self.env.settings.info_level == "none" else self.env.game.infos()
 
-    def _see(self, observations: NDArray[np.float32], rewards: NDArray[np.float64]) -> None:  # noqa: B027 (optional)
-        """Take down what all agents have seen."""
+    def _see(  # noqa: B027 (optional)
+        self, observations: NDArray[np.float32], rewards: NDArray[np.float64] | None, ended: bool
+    ) -> None:
+        """Take down what all agents have seen; rewards are None where an episode begins."""
 
     def _joint(self, actions: NDArray) -> NDArray:
         """The actions of all agents. `[B, N, ...]`"""
@@ -138,7 +142,7 @@ class OneAgent(Controller):
         env: The game.
         agent: Which; None: the first.
         others: What the others do: actions of all agents that they keep, `[N, F]` (flat indices: `[N]`); or a policy,
-            which may learn (see `Others`); None: each draws an action at the start of an episode, and keeps it.
+            which may learn (see `Others`); None: each draws an allowed action at the start of an episode, and keeps it.
 
     Raises:
         ValueError: an unknown agent.
@@ -159,25 +163,32 @@ class OneAgent(Controller):
 
     def _begin(self, seeds: Sequence[int] | None, observations: NDArray[np.float32]) -> None:
         super()._begin(seeds, observations)
-        self._see(observations, np.zeros(observations.shape[:2]))
+        self._see(observations, None, ended=False)
         first = self.env.game.first_actions()
         if self._others is None:
             if seeds is not None or not self._rngs:
                 # A stream of its own: the air's numbers stay those of every other view of the seed.
                 entropy = [None] * self.replicas if seeds is None else seeds
                 self._rngs = [np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,))) for seed in entropy]
-            sizes = sizes_of(self.env.single_action_space)
-            self._kept = np.stack([rng.integers(0, sizes, first.shape[1:]) for rng in self._rngs])
+            sizes, masks = sizes_of(self.env.single_action_space), self.env.mask_array().astype(bool)
+            draws = np.stack([rng.random((first.shape[1], len(sizes))) for rng in self._rngs])
+            self._kept = among_allowed(draws, masks, sizes).reshape(first.shape)
         elif not callable(self._others):
             self._kept = np.broadcast_to(np.asarray(self._others), first.shape)
 
-    def _see(self, observations: NDArray[np.float32], rewards: NDArray[np.float64]) -> None:
+    def _see(self, observations: NDArray[np.float32], rewards: NDArray[np.float64] | None, ended: bool) -> None:
         self._seen = observations, rewards
+        if ended and callable(self._others):
+            self._asked(self._others)
+
+    def _asked(self, others: Others) -> NDArray:
+        observations, rewards = self._seen
+        told = None if rewards is None else rewards.copy()
+        return np.array(others(observations.copy(), self.env.mask_array(), told))
 
     def _joint(self, actions: NDArray) -> NDArray:
         if callable(self._others):
-            observations, rewards = self._seen
-            joint = np.array(self._others(observations.copy(), self.env.mask_array(), rewards.copy()))
+            joint = self._asked(self._others)
         else:
             joint = self._kept.copy()
         joint[:, self._agent] = actions

@@ -63,10 +63,10 @@ def test_picture(journal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_window_without_a_display_is_named(journal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     pyplot = pytest.importorskip("matplotlib.pyplot")
-    env = played(journal, "human")
+    env = uplink_v0.parallel_env(scenario=journal(), render_mode="human")
     pyplot.switch_backend("agg")
     with pytest.raises(ValueError, match="render_mode: 'human' needs a display, .*'agg' .* allowed are 'rgb_array'"):
-        env.render()
+        env.reset(seed=0)  # nobody has to ask for the live view
 
     def headless(*unused: Any, **settings: Any) -> None:
         raise ImportError("Cannot load backend 'TkAgg' ... as 'headless' is currently running")
@@ -95,9 +95,13 @@ def test_a_window_opens_and_closes(journal: Any, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(pyplot, "pause", lambda seconds: None)
     monkeypatch.setattr(render, "_opens_windows", lambda backend: True)
     pyplot.switch_backend("agg")
+    shown: list[Any] = []
+    human = render.human
+    monkeypatch.setattr(render, "human", lambda frame: shown.append(human(frame)))
     env = played(journal, "human")
+    assert len(shown) == 4  # reset, and every step
     assert env.render() is None
-    assert env.render() is None
+    assert len(shown) == 5
     assert len(pyplot.get_fignums()) == 1
     assert pyplot.gcf().images[0].get_array().shape == (600, 600, 3)
     pickle.loads(pickle.dumps(env))

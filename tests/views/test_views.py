@@ -14,6 +14,7 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
 import lora_marl
+from lora_marl import render
 from lora_marl.core.presets import journal_network
 from lora_marl.core.traffic import Traffic
 from lora_marl.envs import uplink_v0
@@ -202,21 +203,25 @@ def test_others_keep_what_they_are_given(one: Callable[..., ControllerEnv]) -> N
 def test_others_that_learn_see_all_and_are_asked_once_a_step(one: Callable[..., ControllerEnv]) -> None:
     calls: list[Any] = []
 
-    def others(observations: np.ndarray, masks: np.ndarray, rewards: np.ndarray) -> np.ndarray:
+    def others(observations: np.ndarray, masks: np.ndarray, rewards: np.ndarray | None) -> np.ndarray:
         calls.append((observations, masks, rewards))
         return np.full((1, 3, 3), len(calls) - 1)
 
-    env = one(others=others)
-    first, _ = env.reset(seed=0)
-    seen, rewards = [first], [0.0]
-    for _ in range(4):
-        observation, reward, *_ = env.step(np.zeros(3, np.int64))
-        seen.append(observation)
-        rewards.append(reward)
-    assert [call[0][0, 0].tolist() for call in calls] == [row.tolist() for row in seen[:-1]]
-    assert [call[2][0, 0] for call in calls] == rewards[:-1]
-    assert all(call[1].shape == (1, 3, 21) for call in calls)
-    assert env.controller.env.game.points[0, :, 0].tolist() == [0, 3, 3]
+    env = one(others=others, max_cycles=3)
+    for episode in range(2):
+        calls.clear()
+        first, _ = env.reset(seed=episode)
+        seen, earned = [first], []
+        for _ in range(3):
+            observation, reward, _, truncated, _ = env.step(np.zeros(3, np.int64))
+            seen.append(observation)
+            earned.append(reward)
+        assert truncated
+        assert [call[0][0, 0].tolist() for call in calls] == [row.tolist() for row in seen]
+        assert calls[0][2] is None
+        assert [call[2][0, 0] for call in calls[1:]] == earned
+        assert all(call[1].shape == (1, 3, 21) for call in calls)
+        assert env.controller.env.game.points[0, :, 0].tolist() == [0, 2, 2]  # the last answer is not played
 
 
 def test_others_draw_by_seed_and_episode(one: Callable[..., ControllerEnv]) -> None:
@@ -227,6 +232,24 @@ def test_others_draw_by_seed_and_episode(one: Callable[..., ControllerEnv]) -> N
         kept.append(env.controller._kept.tolist())
     assert kept[0] == kept[3] and kept[1] == kept[4]
     assert kept[0] not in (kept[1], kept[2])
+
+
+def test_a_live_view_shows_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[Any] = []
+    monkeypatch.setattr(render, "human", shown.append)
+    env = gymnasium.make(view_id("uplink_v0", "agent"), render_mode="human", **SETTINGS["uplink_v0"])
+    env.reset(seed=0)
+    env.step(env.action_space.sample())
+    assert len(shown) == 2
+    env.close()
+
+
+def test_what_others_keep_is_allowed() -> None:
+    env = gymnasium.make(view_id("energy_v0", "agent"), **SETTINGS["energy_v0"] | {"only_channel": 0})
+    env.reset(seed=0)
+    controller = env.unwrapped.controller  # type: ignore[attr-defined]
+    kept = controller._kept.reshape(controller.env.mask_array().shape[:2])
+    assert np.take_along_axis(controller.env.mask_array(), kept[..., None], axis=-1).all()
 
 
 def test_views_render_by_the_first_replica(name: str) -> None:
