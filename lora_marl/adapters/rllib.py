@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from gymnasium.spaces import Box, Dict
+from gymnasium.spaces import Box, Dict, Discrete
 from ray.rllib.env.multi_agent_env import MultiAgentEnv
 from ray.tune.registry import register_env
 
@@ -32,10 +32,18 @@ class AgentsEnv(MultiAgentEnv):
         name: Of `lora_marl.ENVS`.
         masked: Whether observations have masks.
         **settings: The environment's.
+
+    Raises:
+        ValueError: settings whose observations or episodes RLlib would not understand.
     """
 
     def __init__(self, name: str, *, masked: bool = False, **settings: Any) -> None:
         self.env = lora_marl.make(name, **{**({"action_format": "discrete"} if masked else {}), **settings})
+        for field, needed in (("obs_format", "box"), ("remove_dead", False)):
+            if (value := getattr(self.env.settings, field)) != needed:
+                raise ValueError(f"{field}: {value!r}; RLlib needs {needed!r} (masks: masked=True)")
+        if masked and not isinstance(self.env.single_action_space, Discrete):
+            raise ValueError("action_format: masks are of discrete actions; leave it out, or give 'discrete'")
         space = self.env.single_observation_space
         self._masked = masked
         if masked:

@@ -12,8 +12,9 @@ from stable_baselines3 import DQN, PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 from stable_baselines3.common.torch_layers import FlattenExtractor
-from stable_baselines3.common.vec_env import VecMonitor
+from stable_baselines3.common.vec_env import VecMonitor, unwrap_vec_normalize
 
+import lora_marl
 from lora_marl.adapters.perceptron import layers_of
 from lora_marl.adapters.policy import Policy, spaces_of
 from lora_marl.adapters.sb3 import ControllerVecEnv
@@ -87,6 +88,12 @@ def exported(model: BaseAlgorithm, name: str) -> Policy:
     rows = model.get_env().unwrapped  # type: ignore[union-attr]
     if not (isinstance(rows, ControllerVecEnv) and isinstance(rows.controller, Shared)):
         raise ValueError("exported: the model was not trained on lora_marl.adapters.sb3.shared_env")
+    normalised = unwrap_vec_normalize(model.get_env())  # type: ignore[arg-type]
+    if model.observation_space != rows.observation_space or (normalised is not None and normalised.norm_obs):
+        raise ValueError("exported: a wrapper changes observations, which a policy's files know nothing of")
+    module = type(rows.controller.env).__module__
+    if lora_marl.ENVS.get(name) != module:
+        raise ValueError(f"exported: name = {name!r}, but the model was trained on {module}")
     layers, activation = _perceptron(model)
     more = {"algorithm": type(model).__name__, "activation": activation, "greedy": isinstance(model, DQN)}
     spaces = spaces_of(rows.controller.env, name, masked=isinstance(model, MaskablePPO), **more)

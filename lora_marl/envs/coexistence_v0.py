@@ -169,7 +169,7 @@ class Coexisting(ArrayParallelEnv):
     game: CoexistenceGame
 
     def __init__(self, **settings: Any) -> None:
-        game = CoexistenceGame(CoexistenceSettings(**settings))
+        game = CoexistenceGame(CoexistenceSettings.of(settings))
         super().__init__(game, game.settings)
 
 

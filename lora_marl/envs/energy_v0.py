@@ -139,7 +139,7 @@ class Energy(ArrayParallelEnv):
     }
 
     def __init__(self, **settings: Any) -> None:
-        game = EnergyGame(EnergySettings(**settings))
+        game = EnergyGame(EnergySettings.of(settings))
         super().__init__(game, game.settings)
 
 

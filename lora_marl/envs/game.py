@@ -5,9 +5,10 @@ Shape letters: `B` replicas, `N` agents, `D` features, `K` entries of a mask.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol, get_args, get_type_hints
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal, Protocol, Self, get_args, get_type_hints
 
 import numpy as np
 from gymnasium.spaces import Box, Discrete, MultiDiscrete
@@ -48,6 +49,17 @@ class EnvSettings:
     info_level: Literal["full", "none"] = "full"
     remove_dead: bool = False
     render_mode: str | None = None
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Settings by name; ValueError for an unknown one, with the nearest known one."""
+        known = [field.name for field in fields(cls)]
+        for name in given:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+                hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+                raise ValueError(f"{name}: is no setting of this environment; {hint}")
+        return cls(**given)
 
     def __post_init__(self) -> None:
         for name in ("replicas", "max_cycles"):

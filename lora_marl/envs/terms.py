@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -35,14 +36,14 @@ class Reward:
     """
 
     def __init__(self, weights: Mapping[str, float], known: Mapping[str, TermFunction]) -> None:
-        if not weights:
-            raise ValueError(f"reward: has no term; known: {', '.join(known)}")
+        if not isinstance(weights, Mapping) or not weights:
+            raise ValueError(f"reward: {weights!r} is no weights by term, such as {{{next(iter(known))!r}: 1.0}}")
         self.weights: dict[str, float] = {}
         self._functions: dict[str, TermFunction] = {}
         for path, weight in weights.items():
             name = path.rpartition(":")[2]
-            if not np.isfinite(weight):
-                raise ValueError(f"reward: the weight of {path} is {weight}; it must be finite")
+            if isinstance(weight, bool) or not isinstance(weight, Real) or not np.isfinite(weight):
+                raise ValueError(f"reward: the weight of {path} is {weight!r}; it must be a finite number")
             if name in self.weights:
                 raise ValueError(f"reward: {path!r} is a second term called {name!r}")
             self.weights[name], self._functions[name] = weight, _function(path, known)
@@ -79,6 +80,8 @@ def _function(path: str, known: Mapping[str, TermFunction]) -> TermFunction:
     module, _, name = path.partition(":")
     try:
         function: TermFunction = getattr(import_module(module), name)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, ValueError) as error:
         raise ValueError(f"reward: {path!r} cannot be imported: {error}") from None
+    if not callable(function):
+        raise ValueError(f"reward: {path!r} is {function!r}; a term is a function")
     return function

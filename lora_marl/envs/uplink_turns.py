@@ -35,7 +35,7 @@ class UplinkTurns(Door, AECEnv):
     agent_selection: str
 
     def __init__(self, **settings: Any) -> None:
-        game = UplinkGame(UplinkSettings(**settings))
+        game = UplinkGame(UplinkSettings.of(settings))
         super().__init__(game, game.settings)
         self.game: UplinkGame = game
 

@@ -152,7 +152,7 @@ class Uplink(ArrayParallelEnv):
     }
 
     def __init__(self, **settings: Any) -> None:
-        game = UplinkGame(UplinkSettings(**settings))
+        game = UplinkGame(UplinkSettings.of(settings))
         super().__init__(game, game.settings)
 
 

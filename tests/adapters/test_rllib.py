@@ -58,3 +58,16 @@ def test_one_policy_for_all() -> None:
     arguments = shared("all")
     assert arguments["policies"] == {"all"}
     assert arguments["policy_mapping_fn"]("node_7", None, worker=1) == "all"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"obs_format": "dict"}, "obs_format: 'dict'; RLlib needs 'box'"),
+        ({"remove_dead": True}, "remove_dead: True; RLlib needs False"),
+        ({"masked": True, "action_format": "multidiscrete"}, "action_format: masks are of discrete actions"),
+    ],
+)
+def test_settings_that_rllib_would_not_understand_are_named(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        AgentsEnv("uplink_v0", **settings)

@@ -9,8 +9,9 @@ import pytest
 pytest.importorskip("sb3_contrib", reason="needs the extra sb3")
 
 import torch
-from stable_baselines3 import A2C
+from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.vec_env import VecFrameStack, VecNormalize
 
 import lora_marl
 from lora_marl.adapters.policy import Policy
@@ -77,3 +78,14 @@ def test_bad_arguments_are_named() -> None:
     small = train(rows, "ppo", 1, hyperparameters={**TINY["ppo"], "policy_kwargs": {"activation_fn": torch.nn.ELU}})
     with pytest.raises(ValueError, match="not a perceptron with tanh or ReLU"):
         exported(small, "uplink_v0")
+
+
+def test_what_a_policys_files_cannot_say_is_refused() -> None:
+    rows = shared_env("uplink_v0", max_cycles=5, **SETTINGS["uplink_v0"])
+    for wrapped in (VecNormalize(rows, norm_obs=True), VecFrameStack(rows, 3)):
+        with pytest.raises(ValueError, match="exported: a wrapper changes observations"):
+            exported(PPO("MlpPolicy", wrapped, **TINY["ppo"]), "uplink_v0")
+    scaled = PPO("MlpPolicy", VecNormalize(rows, norm_obs=False), **TINY["ppo"])
+    assert exported(scaled, "uplink_v0").spaces.environment == "uplink_v0"
+    with pytest.raises(ValueError, match="exported: name = 'energy_v0', but the model was trained on .*uplink_v0"):
+        exported(scaled, "energy_v0")

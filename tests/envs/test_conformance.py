@@ -163,3 +163,11 @@ def test_max_cycles_may_be_set(make: Callable[..., Any]) -> None:
     assert ends == [False, False, True]
     with pytest.raises(RuntimeError, match="no episode is running: call reset_array"):
         env.step_array(env.game.first_actions())
+
+
+@pytest.mark.parametrize("name", sorted(lora_marl.ENVS))
+def test_unknown_settings_are_named_with_the_nearest(name: str) -> None:
+    with pytest.raises(ValueError, match="max_cycle: is no setting of this environment; did you mean 'max_cycles'"):
+        lora_marl.make(name, max_cycle=3)
+    with pytest.raises(ValueError, match="wobble: is no setting of this environment; known: replicas, "):
+        lora_marl.make(name, wobble=3)

@@ -256,7 +256,7 @@ def test_choosing_well_alone_beats_choosing_at_random() -> None:
     [
         ({"reward": "selfish"}, "reward: 'selfish' is not one of printed, marginal, team"),
         ({"reward": {"hram": 1.0}}, "reward: 'hram' is no term; did you mean 'harm'"),
-        ({"reward": {}}, "reward: has no term; known: system, gain, own, harm"),
+        ({"reward": {}}, r"reward: \{\} is no weights by term, such as \{'system': 1.0\}"),
         ({"least_delivery": 1.5}, "least_delivery: 1.5 is not from 0 to 1"),
         ({"channel": [0, 1]}, r"channel: int64 \(2,\); expected are integers \(6,\)"),
         ({"channel": [0, 1, 2, 3, 4, 0]}, "channel: 0 to 4; the region has 0 to 3"),

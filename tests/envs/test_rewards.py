@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -64,3 +65,17 @@ def test_powers_that_sum_to_nothing_have_no_share() -> None:
     with pytest.raises(ValueError, match=r"values \[-4.0, 2.0\] sum to -2.0"):
         Scales.of(network, ("sf", "tp"), xi=1.0, zeta=0.0, eta=1.8)
     assert not Scales.of(network, ("sf", "tp"), xi=1.0, zeta=0.0, eta=0.0).bonus[-2:].any()
+
+
+@pytest.mark.parametrize(
+    ("reward", "message"),
+    [
+        ("delivery", "reward: 'delivery' is no weights by term, such as"),
+        ({"delivery": "x"}, "reward: the weight of delivery is 'x'; it must be a finite number"),
+        ({"math:pi": 1.0}, "reward: 'math:pi' is 3.14.*; a term is a function"),
+        ({":x": 1.0}, "reward: ':x' cannot be imported"),
+    ],
+)
+def test_what_is_no_term_is_named(reward: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Reward(reward, TERMS)

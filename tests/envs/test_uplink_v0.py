@@ -189,7 +189,7 @@ def test_positions_are_redrawn_at_every_reset(journal: Any) -> None:
         ({"min_margin_db": float("inf")}, "min_margin_db: inf is not finite"),
         ({"memory": 1.5}, "memory: 1.5 is not from 0 to 1"),
         ({"reward": {"delivry": 1.0}}, "reward: 'delivry' is no term; did you mean 'delivery'"),
-        ({"reward": {}}, "reward: has no term"),
+        ({"reward": {}}, r"reward: \{\} is no weights by term"),
         ({"reward": {"delivery": float("nan")}}, "the weight of delivery is nan"),
         ({"xi": float("nan")}, "xi = nan: must be a finite number"),
         ({"max_cycles": 2.5}, "max_cycles: 2.5 is not a whole number"),
