@@ -99,8 +99,8 @@ class Coexistence:
                              f"{channels}")  # fmt: skip
         for name in ("moves_s", "alarm_step_s", "alarm_factor", "radius_m"):
             value = getattr(self, name)
-            if value is not None and not 0.0 < value < np.inf:
-                raise ValueError(f"coexistence.{name}: {value} is not a number above 0")
+            if value is not None and not (isinstance(value, (int, float, np.number)) and 0.0 < value < np.inf):
+                raise ValueError(f"coexistence.{name}: {value!r} is not a number above 0")
         if not 0.0 < self.load_range[0] <= self.load_range[1] < np.inf:
             raise ValueError(f"coexistence.load_range: {self.load_range} is not two numbers above 0 that ascend")
         if not (self.alarm_steps >= 1 and self.alarm_steps == int(self.alarm_steps)):

@@ -195,8 +195,8 @@ class CoexistenceGame:
         shape = (self._sizes[0], len(self.agents), self.actions.size)
         if weights.shape != shape:
             raise ValueError(f"actions: {weights.shape}; allowed are weights {shape}")
-        if not np.all(weights >= 0.0) or not np.all(weights.sum(axis=-1) > 0.0):
-            raise ValueError("actions: weights must be at least 0, with one above 0 for each agent")
+        if not (np.isfinite(weights).all() and np.all(weights >= 0.0) and np.all(weights.sum(axis=-1) > 0.0)):
+            raise ValueError("actions: weights must be finite and at least 0, with one above 0 for each agent")
         return weights
 
     def _book(self, outcome: Outcome) -> None:

@@ -66,6 +66,10 @@ def test_a_silent_network_returns() -> None:
     assert on[4:].tolist() == [20.0] * 4
 
 
+def test_the_number_of_networks_may_be_of_numpy() -> None:
+    assert ccs_study(np.int64(3)) == ccs_study(3)
+
+
 @pytest.mark.parametrize("step_s", [0.7, 1.1, 7.3, 60.0])
 def test_every_step_has_its_own_rate_however_long_steps_are(step_s: float) -> None:
     networks = replace(ccs_study(1, interference="none"), alarm_probability=0.5, alarm_steps=1, alarm_step_s=step_s)
@@ -106,6 +110,7 @@ def test_the_lawful_preset_offers_the_same_load() -> None:
         (lambda: Deployment(silent_s=((60.0, 30.0),)), r"deployment\.silent_s"),
         (lambda: ccs_study(0), r"coexistence\.deployments"),
         (lambda: ccs_study(2, occupancy=(0.1,)), r"coexistence\.occupancy: 1 values"),
+        (lambda: ccs_study(2, moves_s="x"), r"coexistence\.moves_s: 'x' is not a number above 0"),
         (lambda: ccs_study(2, alarm_probability=2.0), r"coexistence\.alarm_probability: 2\.0"),
         (lambda: ccs_study(2, load_range=(2.0, 1.0)), r"coexistence\.load_range"),
         (lambda: ccs_study(2, interference="loud"), r"interference: 'loud'"),

@@ -144,6 +144,9 @@ def test_a_distribution_is_drawn_from_for_every_packet() -> None:
         env.step_array(np.full((1, 8, 48), 0.5))
     used = env.game.books.channel_attempts[0]
     assert np.all((used > 0).sum(axis=-1) >= 6)
+    for wrong in (np.inf, np.nan, -1.0, 0.0):
+        with pytest.raises(ValueError, match="actions: weights must be finite and at least 0, with one above 0"):
+            env.step_array(np.full((1, 8, 48), wrong))
 
 
 def test_legacy_networks_play_along_without_agents() -> None:

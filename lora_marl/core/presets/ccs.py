@@ -81,8 +81,8 @@ COEXISTENCES: Mapping[str, Callable[[], Coexistence]] = {"ccs_study": ccs_study,
 
 
 def _listed(deployments: int | Sequence[Deployment], nodes: int = 100) -> tuple[Deployment, ...]:
-    if isinstance(deployments, int):
-        return (Deployment(nodes=nodes),) * deployments
+    if isinstance(deployments, (int, np.integer)):
+        return (Deployment(nodes=nodes),) * int(deployments)
     return tuple(deployments)
 
 
