@@ -67,7 +67,7 @@ def test_a_silent_network_returns() -> None:
 
 
 def test_the_number_of_networks_may_be_of_numpy() -> None:
-    assert ccs_study(np.int64(3)) == ccs_study(3)
+    assert ccs_study(np.int64(3)).deployments == ccs_study(3).deployments
 
 
 @pytest.mark.parametrize("step_s", [0.7, 1.1, 7.3, 60.0])
