@@ -27,6 +27,8 @@ docs: $(VENV)/.installed-docs
 NEEDS_torchrl := torchrl==0.14.1
 NEEDS_rllib := "ray[rllib,tune]==2.60.0" pillow
 NEEDS_video := moviepy==2.2.1
+MODULE_rllib := ray.rllib
+MODULE_video := moviepy
 NEEDS_benchmarl := benchmarl==1.5.2
 NEEDS_minari := "minari[create,hdf5]==0.5.4" pillow
 NEEDS_skrl := skrl==2.1.1
@@ -35,10 +37,12 @@ NEEDS_agilerl := agilerl==2.58.0 peft
 NEEDS_tianshou := tianshou==2.0.1
 
 recipe-%:
+	$(if $(NEEDS_$*),,$(error recipe-$*: no such recipe; known: $(patsubst NEEDS_%,%,$(filter NEEDS_%,$(.VARIABLES)))))
 	$(PYTHON) -m venv $(VENV)-$*
 	$(VENV)-$*/bin/python -m pip install --disable-pip-version-check -c constraints.txt torch==2.13.0
 	echo torch==2.13.0 > $(VENV)-$*/torch.txt
 	$(VENV)-$*/bin/python -m pip install --disable-pip-version-check -c $(VENV)-$*/torch.txt -e ".[scripts,test]" $(NEEDS_$*)
+	$(VENV)-$*/bin/python -c "import $(or $(MODULE_$*),$*)"
 	$(VENV)-$*/bin/python -m pytest -m external tests/adapters tests/views tests/scripts/test_parallel.py tests/scripts/test_recipes.py
 	$(VENV)-$*/bin/python -m pytest tests/scripts/test_speed_faces.py
 

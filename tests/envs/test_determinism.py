@@ -13,18 +13,21 @@ import numpy as np
 import pytest
 from pettingzoo import ParallelEnv
 
-from lora_marl.envs import energy_v0, uplink_v0
+from lora_marl.envs import coexistence_v0, energy_v0, uplink_v0
 
 ROOT = Path(__file__).parents[2]
 
 CODE = """
 import hashlib, pickle, numpy as np
 from lora_marl.core.presets import conference_network, mmalora_network
-from lora_marl.envs import energy_v0, uplink_v0
+from lora_marl.core.coexistence import Deployment
+from lora_marl.core.presets.ccs import ccs_study
+from lora_marl.envs import coexistence_v0, energy_v0, uplink_v0
 
 SETTINGS = {
     uplink_v0: {"scenario": conference_network(5, 2000.0), "reward": {"dlora": 1.0}},
     energy_v0: {"scenario": mmalora_network(5, 2, channels=2)},
+    coexistence_v0: {"coexistence": ccs_study([Deployment(nodes=6), Deployment(nodes=5)], moves_s=240.0)},
 }
 
 def make(module, turns=False):
@@ -79,8 +82,8 @@ play, play_turns, digest = (SPACE[name] for name in ("play", "play_turns", "dige
 
 GAMES = pytest.mark.parametrize(
     "make",
-    [partial(SPACE["make"], module, turns) for module in (uplink_v0, energy_v0) for turns in (False, True)],
-    ids=["uplink", "uplink-turns", "energy", "energy-turns"],
+    [partial(SPACE["make"], m, turns) for m in (uplink_v0, energy_v0, coexistence_v0) for turns in (False, True)],
+    ids=["uplink", "uplink-turns", "energy", "energy-turns", "coexistence", "coexistence-turns"],
 )
 
 

@@ -18,9 +18,11 @@ from pettingzoo.utils import parallel_to_aec
 
 import lora_marl
 from lora_marl import render
+from lora_marl.core.coexistence import Deployment
 from lora_marl.core.presets import mmalora_network
+from lora_marl.core.presets.ccs import ccs_study
 from lora_marl.core.scenario import Change
-from lora_marl.envs import energy_v0, uplink_v0
+from lora_marl.envs import coexistence_v0, energy_v0, uplink_v0
 
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("no_display")]
 
@@ -86,6 +88,29 @@ def test_render(module: ModuleType, kind: str, network: dict[str, Any], monkeypa
 def test_max_cycles(module: ModuleType, network: dict[str, Any]) -> None:
     made = {"parallel_env": module.parallel_env, "env": as_aec(module)}
     max_cycles_test(SimpleNamespace(**{name: partial(make, **network) for name, make in made.items()}))
+
+
+@pytest.mark.parametrize("decider", ["group", "server"])
+class TestCoexistence:
+    """Servers of networks, whose settings are others."""
+
+    @pytest.fixture
+    def own(self, decider: str) -> dict[str, Any]:
+        networks = ccs_study([Deployment(nodes=6), Deployment(nodes=5)])
+        return {"coexistence": networks, "decider": decider, "max_cycles": 12}
+
+    def test_parallel(self, own: dict[str, Any]) -> None:
+        parallel_api_test(coexistence_v0.parallel_env(**own), num_cycles=15)
+        parallel_seed_test(partial(coexistence_v0.parallel_env, **own), num_cycles=10)
+
+    @pytest.mark.parametrize("kind", ["converted", "raw_env", "env"])
+    def test_aec(self, kind: str, own: dict[str, Any]) -> None:
+        api_test(by_turns(coexistence_v0, kind)(**own), num_cycles=15)
+        seed_test(partial(by_turns(coexistence_v0, kind), **own), num_cycles=10)
+
+    def test_render(self, own: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(render, "human", lambda frame: None)
+        render_test(partial(coexistence_v0.raw_env, **own))
 
 
 @pytest.mark.parametrize("remove_dead", [False, True])

@@ -54,9 +54,11 @@ def play(envs: Any, rng: np.random.Generator, steps: int) -> list[Any]:
 @pytest.mark.filterwarnings("error")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("view", ["agent", "central"])
-def test_gymnasium_accepts_the_views(name: str, view: str, settings: dict[str, Any]) -> None:
-    made = gymnasium.make(view_id(name, view), **settings)
-    check_env(made.unwrapped, skip_render_check=True)
+def test_gymnasium_accepts_the_views(
+    name: str, view: str, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(render, "human", lambda frame: None)  # the check asks for every render mode
+    check_env(gymnasium.make(view_id(name, view), **settings).unwrapped)
 
 
 @pytest.mark.parametrize("view", ["agent", "central"])
