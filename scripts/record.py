@@ -21,6 +21,7 @@ import lora_marl
 from lora_marl.adapters.offline import Recording, record
 from lora_marl.adapters.policy import Policy
 from lora_marl.core.scenario import DutyCycleWarning
+from lora_marl.envs.codec import sizes_of
 from scripts.cli import UsageError, console, new_app, one_line_errors
 from scripts.environments import settings_of
 from scripts.held_out import environment_of
@@ -66,8 +67,11 @@ def recorded(environment: str, settings: dict[str, Any], player: Policy | None, 
         env = environment_of(player, len(seeds))
     if player is None:
         return record(env, environment, seeds)
-    if (player.spaces.environment, player.spaces.feature_names) != (environment, tuple(env.feature_names)):
-        raise UsageError(f"--policy: was trained on another network than this one, of {player.spaces.environment}")
+    own = environment, tuple(env.feature_names), tuple(sizes_of(env.single_action_space).tolist())
+    if (player.spaces.environment, player.spaces.feature_names, player.spaces.sizes) != own:
+        raise UsageError(
+            f"--policy: was trained on another network or actions than these, of {player.spaces.environment}"
+        )
     rng, sizes = np.random.default_rng(seeds[0]), player.spaces.sizes
 
     def choose(observations: Any, masks: Any) -> Any:

@@ -44,6 +44,9 @@ class Recording:
         masks: `[E, T + 1, N, K]`
         actions: `[E, T, N, F]`, or `[E, T, N]` of flat indices.
         rewards: `[E, T, N]`
+
+    Raises:
+        ValueError: arrays of shapes that do not go together, naming one.
     """
 
     spaces: Spaces
@@ -52,6 +55,15 @@ class Recording:
     masks: NDArray[np.bool_]
     actions: NDArray[np.int64]
     rewards: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        episodes, steps, agents = self.rewards.shape
+        seen = (episodes, steps + 1, agents)
+        own = {"seeds": (episodes,), "observations": seen, "masks": seen, "actions": self.rewards.shape}
+        for name, expected in own.items():
+            found = getattr(self, name).shape
+            if found[: len(expected)] != expected:
+                raise ValueError(f"{name}: {found}; rewards {self.rewards.shape} need {expected} and more")
 
     def transitions(self) -> tuple[NDArray, NDArray, NDArray, NDArray, NDArray]:
         """What agents, one by one, saw, did and got: for a policy that all share.
@@ -82,11 +94,11 @@ class Recording:
             with np.load(path, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
             about = json.loads(str(arrays.pop("about")))
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            if (found := about.pop("format", None)) != FORMAT:
+                raise ValueError(f"format {found!r} is not {FORMAT}")
+            return cls(spaces=Spaces.of(about), **arrays)
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
             raise ValueError(f"{path}: holds no recording that can be read ({error})") from None
-        if (found := about.pop("format", None)) != FORMAT:
-            raise ValueError(f"{path}: format {found!r} is not {FORMAT}")
-        return cls(spaces=Spaces.of(about), **arrays)
 
     def _arrays(self) -> Mapping[str, NDArray]:
         names = ("seeds", "observations", "masks", "actions", "rewards")

@@ -17,12 +17,12 @@ def layers_of(
     """Weights `[out, in]` and biases `[out]` of the linear modules, and the name of the activation between them.
 
     Raises:
-        ValueError: there is something else between them than tanh or ReLU.
+        ValueError: they are not linear modules with biases and between each two of them the same one of tanh and ReLU.
     """
     all_of_it = list(modules)
-    linear = [module for module in all_of_it if isinstance(module, nn.Linear)]
-    between = {type(module) for module in all_of_it if not isinstance(module, nn.Linear)}
-    if len(between) > 1 or not between <= set(_ACTIVATIONS):
-        raise ValueError("exported: the network is not a perceptron with tanh or ReLU")
+    linear = [module for module in all_of_it[::2] if isinstance(module, nn.Linear) and module.bias is not None]
+    between = {type(module) for module in all_of_it[1::2]}
+    if len(all_of_it) != 2 * len(linear) - 1 or len(between) > 1 or not between <= set(_ACTIVATIONS):
+        raise ValueError("exported: the network is not a perceptron with tanh or ReLU between layers with biases")
     arrays = tuple(tuple(p.detach().cpu().numpy().copy() for p in (each.weight, each.bias)) for each in linear)
     return arrays, _ACTIVATIONS[between.pop()] if between else "tanh"  # type: ignore[return-value]

@@ -72,10 +72,26 @@ class Policy:
     Attributes:
         spaces: What it is for.
         layers: Weights `[out, in]` and biases `[out]`, from observation to numbers `[K]`.
+
+    Raises:
+        ValueError: an unknown activation, or layers that do not lead from observations to sizes, one after another.
     """
 
     spaces: Spaces
     layers: tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...]
+
+    def __post_init__(self) -> None:
+        if self.spaces.activation not in ACTIVATIONS:
+            raise ValueError(f"activation: {self.spaces.activation!r} is not one of {', '.join(ACTIVATIONS)}")
+        width = len(self.spaces.low)
+        for number, (weight, bias) in enumerate(self.layers):
+            if weight.ndim != 2 or weight.shape[1] != width or bias.shape != weight.shape[:1]:
+                raise ValueError(f"layer {number}: {weight.shape} and {bias.shape}; expected are {width} inputs")
+            width = len(weight)
+        if width != sum(self.spaces.sizes):
+            raise ValueError(
+                f"layers: give {width} numbers; the sizes {self.spaces.sizes} need {sum(self.spaces.sizes)}"
+            )
 
     def scores(self, observations: NDArray[np.float32]) -> NDArray[np.float32]:
         """One number per value of every factor: `[M, D]` to `[M, K]`."""
@@ -135,12 +151,14 @@ class Policy:
         try:
             values = json.loads((folder / SPACES).read_text(encoding="utf-8"))
             arrays = load_file(folder / WEIGHTS)
-        except (OSError, ValueError, SafetensorError) as error:
+            if values["format"] != FORMAT:
+                raise ValueError(f"format {values['format']!r} is not {FORMAT}")
+            layers = [(arrays[f"weight_{number}"], arrays[f"bias_{number}"]) for number in range(len(arrays) // 2)]
+            return cls(Spaces.of(values), tuple(layers))
+        except KeyError as error:
+            raise ValueError(f"{folder}: holds no policy that can be read ({error} is missing)") from None
+        except (OSError, ValueError, TypeError, SafetensorError) as error:
             raise ValueError(f"{folder}: holds no policy that can be read ({error})") from None
-        if values.get("format") != FORMAT:
-            raise ValueError(f"{folder / SPACES}: format {values.get('format')!r} is not {FORMAT}")
-        layers = [(arrays[f"weight_{number}"], arrays[f"bias_{number}"]) for number in range(len(arrays) // 2)]
-        return cls(Spaces.of(values), tuple(layers))
 
 
 def digest(folder: Path) -> str:

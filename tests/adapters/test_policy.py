@@ -8,6 +8,8 @@ import pytest
 
 pytest.importorskip("safetensors", reason="needs the extra scripts")
 
+from safetensors.numpy import load_file, save_file
+
 import lora_marl
 from lora_marl.adapters.policy import SPACES, WEIGHTS, Policy, digest, spaces_of
 from tests.envs.small import SETTINGS
@@ -92,7 +94,22 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / SPACES).write_text(text.replace("policy-1", "policy-9"))
     with pytest.raises(ValueError, match="format 'lora_marl-policy-9' is not"):
         Policy.read(tmp_path)
+    for missing in ("sizes", "activation", "low"):
+        (tmp_path / SPACES).write_text(json.dumps({k: v for k, v in json.loads(text).items() if k != missing}))
+        with pytest.raises(ValueError, match=f"holds no policy that can be read .'{missing}' is missing"):
+            Policy.read(tmp_path)
+    for wrong, message in ((json.dumps([1]), ""), (text.replace("tanh", "gelu"), "activation: 'gelu' is not one of")):
+        (tmp_path / SPACES).write_text(wrong)
+        with pytest.raises(ValueError, match=f"holds no policy that can be read .{message}"):
+            Policy.read(tmp_path)
     (tmp_path / SPACES).write_text(text)
+    arrays = load_file(tmp_path / WEIGHTS)
+    save_file({name: array for name, array in arrays.items() if name != "bias_0"}, tmp_path / WEIGHTS)
+    with pytest.raises(ValueError, match="holds no policy"):
+        Policy.read(tmp_path)
+    save_file(arrays | {"bias_0": arrays["bias_0"][1:]}, tmp_path / WEIGHTS)
+    with pytest.raises(ValueError, match="layer 0: "):
+        Policy.read(tmp_path)
     (tmp_path / WEIGHTS).write_bytes(b"damaged")
     with pytest.raises(ValueError, match="holds no policy"):
         Policy.read(tmp_path)

@@ -12,8 +12,10 @@ import torch
 from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecFrameStack, VecNormalize
+from torch import nn
 
 import lora_marl
+from lora_marl.adapters.perceptron import layers_of
 from lora_marl.adapters.policy import Policy
 from lora_marl.adapters.sb3 import shared_env
 from lora_marl.adapters.sb3_training import ALGORITHMS, exported, train
@@ -89,3 +91,17 @@ def test_what_a_policys_files_cannot_say_is_refused() -> None:
     assert exported(scaled, "uplink_v0").spaces.environment == "uplink_v0"
     with pytest.raises(ValueError, match="exported: name = 'energy_v0', but the model was trained on .*uplink_v0"):
         exported(scaled, "energy_v0")
+
+
+@pytest.mark.parametrize(
+    "modules",
+    [
+        [nn.Linear(2, 2), nn.Linear(2, 2), nn.Tanh(), nn.Linear(2, 2)],
+        [nn.Linear(2, 2), nn.Tanh()],
+        [nn.Linear(2, 2, bias=False)],
+        [],
+    ],
+)
+def test_what_is_no_perceptron_is_no_policy(modules: list[nn.Module]) -> None:
+    with pytest.raises(ValueError, match="not a perceptron with tanh or ReLU between layers with biases"):
+        layers_of(modules)
