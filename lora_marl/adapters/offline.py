@@ -97,7 +97,7 @@ class Recording:
             if (found := about.pop("format", None)) != FORMAT:
                 raise ValueError(f"format {found!r} is not {FORMAT}")
             return cls(spaces=Spaces.of(about), **arrays)
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
             raise ValueError(f"{path}: holds no recording that can be read ({error})") from None
 
     def _arrays(self) -> Mapping[str, NDArray]:

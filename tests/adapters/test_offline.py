@@ -93,6 +93,9 @@ def test_what_cannot_be_read_is_named(env: Any, name: str, tmp_path: Path) -> No
     np.savez(path, about=np.array('{"format": "other"}'))
     with pytest.raises(ValueError, match="format 'other' is not"):
         Recording.read(path)
+    np.savez(path, about=np.array("5"))
+    with pytest.raises(ValueError, match="holds no recording"):
+        Recording.read(path)
     record(env, name, range(env.settings.replicas)).write(path)
     with np.load(path) as file:
         whole = dict(file)
