@@ -50,10 +50,9 @@ def test_the_files_hold_all_of_it(tmp_path: Path) -> None:
 
 def test_settings_are_those_that_the_environment_plays_by(tmp_path: Path) -> None:
     own = {"xi": np.float32(0.5), "max_cycles": np.int64(4), "reward": MappingProxyType({"delivery": np.float64(2.0)})}
-    env = lora_marl.make("uplink_v0", **SETTINGS["uplink_v0"] | own)
+    env = lora_marl.make("uplink_v0", **SETTINGS["uplink_v0"] | own, factors=("sf", "tp"))
     env.max_cycles = np.int64(9)
-    made = policy()
-    replace(made, spaces=replace(spaces_of(env, "uplink_v0", **MORE), sizes=made.spaces.sizes)).write(tmp_path)
+    replace(policy(), spaces=spaces_of(env, "uplink_v0", **MORE)).write(tmp_path)
     read = Policy.read(tmp_path).spaces
     assert (read.settings["xi"], read.settings["max_cycles"], read.settings["reward"]) == (0.5, 9, {"delivery": 2.0})
 
