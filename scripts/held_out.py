@@ -44,7 +44,7 @@ def environment_of(policy: Policy, replicas: int) -> Any:
     """The environment that a policy was trained on.
 
     Raises:
-        UsageError: its network is not the environment's own, and so is not in the policy's files.
+        UsageError: its network is not the environment's own, or another setting is not in the policy's files.
     """
     settings = dict(policy.spaces.settings)
     network, script = NETWORKS.get(
@@ -52,6 +52,8 @@ def environment_of(policy: Policy, replicas: int) -> Any:
     )
     if network not in settings:
         raise UsageError(f"the policy was trained on a {network} of its own; {script}")
+    if policy.spaces.unsaid:
+        raise UsageError(f"the policy was trained with {', '.join(policy.spaces.unsaid)} that its files cannot say")
     settings |= {"replicas": replicas, "info_level": "none", "render_mode": None}
     return lora_marl.make(policy.spaces.environment, **settings)
 

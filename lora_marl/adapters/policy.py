@@ -43,6 +43,7 @@ class Spaces:
         activation: Between layers, of `ACTIVATIONS`.
         greedy: Whether the largest number is chosen, or drawn with the softmax of each factor's numbers.
         masked: Whether masked actions were left out.
+        unsaid: Names of the settings that JSON has no words for, such as a callable.
         version: Of this package.
     """
 
@@ -56,12 +57,14 @@ class Spaces:
     activation: str
     greedy: bool
     masked: bool
+    unsaid: tuple[str, ...] = ()
     version: str = __version__
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Spaces:
         """From what JSON keeps of it. KeyError: something is missing."""
-        lists = {name: tuple(values[name]) for name in ("feature_names", "low", "high", "sizes")}
+        values = {"unsaid": (), **values}  # older files do not have it
+        lists = {name: tuple(values[name]) for name in ("feature_names", "low", "high", "sizes", "unsaid")}
         return cls(**{field.name: values[field.name] for field in fields(cls)} | lists)
 
 
@@ -175,10 +178,18 @@ def spaces_of(env: ArrayParallelEnv, name: str, **more: Any) -> Spaces:
         **more: `algorithm`, `activation`, `greedy` and `masked` of `Spaces`.
     """
     box = env.single_observation_space
-    settings = {field.name: getattr(env.settings, field.name) for field in fields(env.settings)}
+    settings: dict[str, Any] = {}
+    unsaid: list[str] = []
+    values = {field.name: getattr(env.settings, field.name) for field in fields(env.settings)}
+    for key, value in (values | {"max_cycles": env.max_cycles}).items():
+        try:
+            settings[key] = json.loads(json.dumps(value, default=_plain))
+        except TypeError:
+            unsaid.append(key)
     return Spaces(
         environment=name,
-        settings={key: value for key, value in settings.items() if _is_plain(value)},
+        settings=settings,
+        unsaid=tuple(unsaid),
         feature_names=tuple(env.feature_names),
         low=tuple(box.low.tolist()),
         high=tuple(box.high.tolist()),
@@ -187,10 +198,10 @@ def spaces_of(env: ArrayParallelEnv, name: str, **more: Any) -> Spaces:
     )
 
 
-def _is_plain(value: Any) -> bool:
-    """Whether JSON has words for it."""
-    try:
-        json.dumps(value)
-    except TypeError:
-        return False
-    return True
+def _plain(value: Any) -> Any:
+    """What JSON has words for, of arrays, numbers of NumPy and mappings. TypeError: it is none of them."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} has no words in JSON")

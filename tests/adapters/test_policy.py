@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -45,6 +48,28 @@ def test_the_files_hold_all_of_it(tmp_path: Path) -> None:
     assert digest(tmp_path) == before
     policy(1).write(tmp_path)
     assert digest(tmp_path) != before
+
+
+def test_settings_are_those_that_the_environment_plays_by(tmp_path: Path) -> None:
+    own = {"xi": np.float32(0.5), "max_cycles": np.int64(4), "reward": MappingProxyType({"delivery": np.float64(2.0)})}
+    env = lora_marl.make("uplink_v0", **SETTINGS["uplink_v0"] | own, factors=("sf", "tp"))
+    env.max_cycles = np.int64(9)
+    replace(policy(), spaces=spaces_of(env, "uplink_v0", **MORE)).write(tmp_path)
+    read = Policy.read(tmp_path).spaces
+    assert (read.settings["xi"], read.settings["max_cycles"], read.settings["reward"]) == (0.5, 9, {"delivery": 2.0})
+
+
+def test_settings_without_words_are_named(tmp_path: Path) -> None:
+    env = lora_marl.make("energy_v0", **SETTINGS["energy_v0"], redraw=partial(np.zeros, (5, 2)))
+    assert "redraw" in spaces_of(env, "energy_v0", **MORE).unsaid
+    made = policy()
+    assert made.spaces.unsaid == ("scenario",)
+    made.write(tmp_path)
+    assert Policy.read(tmp_path).spaces.unsaid == ("scenario",)
+    values = json.loads((tmp_path / SPACES).read_text())
+    del values["unsaid"]
+    (tmp_path / SPACES).write_text(json.dumps(values))
+    assert Policy.read(tmp_path).spaces.unsaid == ()
 
 
 def test_one_layer_by_hand() -> None:
