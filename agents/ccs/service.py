@@ -16,11 +16,11 @@ from agents.ccs.members import Members
 from agents.ccs.records import Report, Residual
 from agents.ccs.rounds import logits_on, residuals
 from agents.ccs.safeguards import Safeguards
-from agents.ccs.view import View, features, last_layer
-from agents.lns.network import Schema, unflatten
+from agents.ccs.view import View
+from agents.lns.network import Schema
 
-LARGEST = 1e12
-"""Of features and outputs on the probes: their products are still numbers, and no policy that plays comes near."""
+LARGEST = 1e17
+"""Of what a policy may give for a probe: squares of it can still be summed in single precision."""
 
 
 class Round(NamedTuple):
@@ -78,7 +78,7 @@ class Service:
 
         Raises:
             ValueError: of another layout, too large, too old, from the future, not newer than the last one, or of a
-                policy whose numbers on the probes grow beyond what can be computed with.
+                policy whose outputs could grow beyond what can be computed with.
         """
         self._check_schema(report)
         careful, age_s = self.safeguards, now_s - report.time_s
@@ -89,7 +89,7 @@ class Service:
         if known is not None and report.round <= known.report.round:
             last = known.report.round
             raise ValueError(f"report of {report.network}: round {report.round} is not after {last}, the last one")
-        self._check_outputs(report)
+        self._check_reach(report)
         self.members.take(report, self.rounds)
 
     def _check_schema(self, report: Report) -> None:
@@ -104,17 +104,14 @@ class Service:
         if self.coordinator.design.mapping == "raw" and report.schema.size != Schema().size:
             raise ValueError(f"report of {report.network}: sizes {sizes}; raw weights are of {Schema().sizes} alone")
 
-    @torch.no_grad()
-    def _check_outputs(self, report: Report) -> None:
-        """Raise ValueError where what a round computes of a report would overflow, and with it everybody's round."""
-        layers = unflatten(torch.from_numpy(report.parameters), report.schema)
-        seen = features(layers, self.coordinator.probes)
-        for name, values in (("features", seen), ("outputs", seen @ last_layer(layers))):
-            largest = float(values.abs().max())
-            if not largest <= LARGEST:
-                raise ValueError(
-                    f"report of {report.network}: {name} on the probes reach {largest:g}; at most {LARGEST:g}"
-                )
+    def _check_reach(self, report: Report) -> None:
+        """Raise ValueError where what a round computes of a report might overflow, and with it everybody's round."""
+        largest, reach = float(np.abs(report.parameters).max()), float(self.coordinator.probes.abs().max())
+        for inputs in report.schema.sizes[:-1]:
+            reach *= max(1.0, largest * (inputs + 1))
+        if reach > LARGEST:
+            limit = f"outputs of up to {reach:.1e}; at most {LARGEST:g}"
+            raise ValueError(f"report of {report.network}: parameters of up to {largest:g} allow {limit}")
 
     def codes_of(self, networks: Sequence[str]) -> Tensor:
         """The latent codes of members, by group `[len(networks), Q, Z]`."""

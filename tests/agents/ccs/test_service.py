@@ -135,7 +135,7 @@ def test_a_snapshot_that_overflows_is_refused_and_the_others_are_answered(coordi
         huge = report("evil", 2)
         huge = replace(huge, parameters=huge.parameters * np.float32(scale))
         found = service.round([*(replace(each, round=each.round) for each in honest), huge], 0.0)
-        assert re.search("on the probes reach .*; at most 1e.12", found.refused["evil"])
+        assert re.search("parameters of up to .* allow outputs of up to .*; at most 1e.17", found.refused["evil"])
         assert "evil" not in service.members
         if scale == 1e10:
             for residual in found.residuals:
