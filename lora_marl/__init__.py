@@ -50,5 +50,8 @@ for _name in ENVS:
             kwargs={"name": _name},
         )
     gymnasium.register(
-        f"lora/{_stem}-shared-{_version}", vector_entry_point="lora_marl.views:shared_vector", kwargs={"name": _name}
+        f"lora/{_stem}-shared-{_version}",
+        entry_point="lora_marl.views:shared_env",
+        vector_entry_point="lora_marl.views:shared_vector",
+        kwargs={"name": _name},
     )

@@ -1,8 +1,11 @@
 """Minari: a recording as a data set in which every agent's episode is one of its own, for a policy that all share.
 
-    from lora_marl.adapters.minari import create
+    import minari
 
-    create(recording, "lora/uplink-random-v0")
+    from lora_marl.adapters.minari import create
+    from lora_marl.adapters.offline import Recording
+
+    create(Recording.read("played.npz"), "lora/uplink-random-v0")
     minari.load_dataset("lora/uplink-random-v0")
 
 Needs the extra `offline`. Minari keeps data sets where its `MINARI_DATASETS_PATH` says.

@@ -1,5 +1,6 @@
 """Recorded play for offline training: arrays in one npz file, and Minari's data sets where Minari is installed.
 
+    import lora_marl
     from lora_marl.adapters import offline
 
     env = lora_marl.make("uplink_v0", replicas=8, max_cycles=100)

@@ -162,5 +162,12 @@ class ActionCodec:
 
 
 def sizes_of(space: Discrete | MultiDiscrete) -> NDArray[np.int64]:
-    """Number of values of each number of an action. `[F]`, or `[1]` of flat ones"""
+    """Number of values of each number of an action. `[F]`, or `[1]` of flat ones
+
+    Raises:
+        ValueError: actions are no indices, as those of `coexistence_v0` with an operating point for every packet.
+    """
+    if not isinstance(space, (Discrete, MultiDiscrete)):
+        needed = "rows of arrays need indices (operating_points='per_interval')"
+        raise ValueError(f"operating_points: actions are {space}; {needed}")
     return np.atleast_1d(space.n if isinstance(space, Discrete) else space.nvec).astype(np.int64)

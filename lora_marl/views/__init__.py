@@ -39,7 +39,7 @@ from lora_marl.views.vector import ControllerVectorEnv
 
 __all__ = [
     "Central", "Controller", "ControllerEnv", "ControllerVectorEnv", "OneAgent", "Others", "Shared",
-    "agent_env", "agent_vector", "central_env", "central_vector", "shared_vector",
+    "agent_env", "agent_vector", "central_env", "central_vector", "shared_env", "shared_vector",
 ]  # fmt: skip
 
 
@@ -74,6 +74,11 @@ def central_vector(
 ) -> ControllerVectorEnv:
     """The same in so many replicas."""
     return ControllerVectorEnv(Central(lora_marl.make(name, replicas=num_envs, **settings)), autoreset_mode)
+
+
+def shared_env(name: str, **settings: Any) -> ControllerEnv:
+    """No environment has one agent alone: ValueError, which says what to call."""
+    raise ValueError(f"every agent of {name} is a row of its own: gymnasium.make_vec(..., num_envs=rows), not make")
 
 
 def shared_vector(

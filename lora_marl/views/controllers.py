@@ -50,7 +50,8 @@ class Controller(ABC):
         for name, needed in (("obs_format", "box"), ("mask_in_info", False), ("remove_dead", False)):
             if (value := getattr(env.settings, name)) != needed:
                 raise ValueError(f"{name}: {value!r}; rows of arrays need {needed!r} (masks: action_masks())")
-        self.env = env
+        sizes_of(env.single_action_space)  # refuses what is no index
+        self.env, self._begun = env, False
         self.observation_space, self.action_space = observation_space, action_space
         self.replicas, self.deciders = env.settings.replicas, deciders
         self.rows = self.replicas * deciders
@@ -59,6 +60,7 @@ class Controller(ABC):
         """Start an episode in every replica: see `ArrayParallelEnv.reset_array`. `[R, D]`"""
         observations = self.env.reset_array(seeds)
         self._begin(seeds, observations)
+        self._begun = True
         return self._observed(observations)
 
     def step(self, actions: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.float64], bool]:
@@ -73,6 +75,8 @@ class Controller(ABC):
         Raises:
             ValueError: actions of another type or shape, or outside the space.
         """
+        if not self._begun:
+            raise RuntimeError("no episode is running: call reset first")
         given, shape = np.asarray(actions), (self.rows, *(self.action_space.shape or ()))
         if given.dtype.kind not in "iu" or given.shape != shape:
             raise ValueError(f"actions: {given.dtype} {given.shape}; expected are integers {shape}")

@@ -30,7 +30,11 @@ class ControllerVectorEnv(VectorEnv[NDArray[np.float32], Any, NDArray]):
     """
 
     def __init__(self, controller: Controller, autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP) -> None:
-        self.controller, self._autoreset = controller, AutoresetMode(autoreset_mode)
+        self.controller = controller
+        modes = [mode.value for mode in AutoresetMode]
+        if not isinstance(autoreset_mode, AutoresetMode) and autoreset_mode not in modes:
+            raise ValueError(f"autoreset_mode: {autoreset_mode!r} is not one of {', '.join(modes)}")
+        self._autoreset = AutoresetMode(autoreset_mode)
         self.metadata = {"render_modes": list(RENDER_MODES), "render_fps": 4, "autoreset_mode": self._autoreset}
         self.render_mode, self.num_envs = controller.env.render_mode, controller.rows
         self.single_observation_space, self.single_action_space = controller.observation_space, controller.action_space

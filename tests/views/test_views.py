@@ -266,6 +266,19 @@ def test_views_render_by_the_first_replica(name: str) -> None:
     envs.close()
 
 
+def test_what_a_view_cannot_be_is_said() -> None:
+    with pytest.raises(ValueError, match=r"gymnasium.make_vec\(..., num_envs=rows\), not make"):
+        gymnasium.make("lora/uplink-shared-v0")
+    with pytest.raises(ValueError, match="autoreset_mode: 'foo' is not one of NextStep, SameStep, Disabled"):
+        vector("uplink_v0", "agent", SETTINGS["uplink_v0"], autoreset_mode="foo")
+    with pytest.raises(RuntimeError, match="no episode is running: call reset first"):
+        OneAgent(uplink_v0.parallel_env(scenario=NETWORK)).step(np.zeros((1, 3), np.int64))
+    per_packet = {**SETTINGS["coexistence_v0"], "decider": "group", "operating_points": "per_packet"}
+    for view in ("agent", "central"):
+        with pytest.raises(ValueError, match="operating_points: actions are Box.* rows of arrays need indices"):
+            gymnasium.make(view_id("coexistence_v0", view), **per_packet)
+
+
 def test_bad_calls_are_named() -> None:
     make = partial(uplink_v0.parallel_env, scenario=NETWORK)
     with pytest.raises(ValueError, match="agent: 'bob' is not one of node_0 to node_2"):
