@@ -188,8 +188,13 @@ def test_an_interrupted_sweep_goes_on(script, invoke, tmp_path, monkeypatch, clu
     options = "--config mine.yaml --learner mine --vary scenario.topology.nodes=4,5,6 --name mine".split()
     first = script("sweep.py", HELD_LEARNER, *options, "--backend", cluster)
     folder = tmp_path / "results" / "sweep" / "mine"
-    until_s = time.monotonic() + 60
-    while len(list(folder.rglob("*.npz"))) < 4 and first.poll() is None and time.monotonic() < until_s:
+    until_s, begun = time.monotonic() + 60, tmp_path / "begun"
+
+    def waits() -> bool:
+        """Whether two points are there and the one that is held has begun."""
+        return len(list(folder.rglob("*.npz"))) == 4 and "5" in begun.read_text().split()
+
+    while not waits() and first.poll() is None and time.monotonic() < until_s:
         time.sleep(0.05)
     os.killpg(first.pid, signal.SIGINT)  # as a terminal does it
     status, said = ended(first)
@@ -199,7 +204,7 @@ def test_an_interrupted_sweep_goes_on(script, invoke, tmp_path, monkeypatch, clu
     (tmp_path / "gate").touch()
     status, said = ended(script("sweep.py", HELD_LEARNER, *options, "--backend", cluster))
     assert status == 0, said
-    assert sorted((tmp_path / "begun").read_text().split()) == ["4", "5", "5", "6"]
+    assert sorted(begun.read_text().split()) == ["4", "5", "5", "6"]
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)

@@ -82,7 +82,7 @@ def test_the_same_seed_gives_the_same_policy(invoke, tmp_path):
         (("uplink_v9",), "'uplink_v9' is no environment"),
         (("uplink_v0", "--set", "name=x"), "--set: changes a configuration"),
         (("uplink_v0", "--algorithm", "sac"), "'sac' is not one of"),
-        (("uplink_v0", "--env", "windows=3"), "unexpected keyword argument 'windows'"),
+        (("uplink_v0", "--env", "windows=3"), "windows: is no setting of this environment"),
         (("uplink_v0", "--env", "xi"), "xi: an override reads key.path=value"),
         (("uplink_v0", "--name", "../x"), "is not a name of letters"),
     ],
