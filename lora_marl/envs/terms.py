@@ -56,12 +56,17 @@ class Reward:
             told: What each function takes.
 
         Raises:
+            TypeError: a function that does not take what it is told, naming it.
             ValueError: a term of another shape.
         """
-        terms = {name: function(*told) for name, function in self._functions.items()}
-        for name, term in terms.items():
-            if np.shape(term) != shape:
-                raise ValueError(f"reward: {name} gave shape {np.shape(term)}; expected is {shape}")
+        terms = {}
+        for name, function in self._functions.items():
+            try:
+                terms[name] = function(*told)
+            except TypeError as error:
+                raise TypeError(f"reward: {name}, which is told {len(told)} things: {error}") from error
+            if np.shape(terms[name]) != shape:
+                raise ValueError(f"reward: {name} gave shape {np.shape(terms[name])}; expected is {shape}")
         return terms
 
     def total(self, terms: Mapping[str, Term]) -> Term:

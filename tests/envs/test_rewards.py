@@ -79,3 +79,8 @@ def test_powers_that_sum_to_nothing_have_no_share() -> None:
 def test_what_is_no_term_is_named(reward: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Reward(reward, TERMS)
+
+
+def test_a_term_that_takes_something_else_is_named() -> None:
+    with pytest.raises(TypeError, match="reward: len, which is told 2 things: "):
+        Reward({"builtins:len": 1.0}, TERMS).terms((1, 1), np.zeros(1), np.zeros(1))
