@@ -46,6 +46,7 @@ class CoexistenceConfig(Section):
         networks: In the order of their numbers.
         load: Of all.
         interference: `dynamic`, `static` or `none`.
+        traffic: Frames come at random (`poisson`) or in a fixed rhythm (`periodic`).
         acknowledgements: `free`, or `downlink` (`ccs_eu868` alone); None: as the preset has them.
         intervals: Of an episode, a minute each.
         indicator: What servers measure of others: `external`, `all` or `none`.
@@ -59,6 +60,7 @@ class CoexistenceConfig(Section):
     networks: tuple[NetworkConfig, ...] = (NetworkConfig(), NetworkConfig())
     load: PositiveFloat = 1.0
     interference: Literal["dynamic", "static", "none"] = "dynamic"
+    traffic: ccs.TrafficKind = "poisson"
     acknowledgements: Literal["free", "downlink"] | None = None
     intervals: PositiveInt = 240
     indicator: Literal["external", "all", "none"] = "external"
@@ -71,6 +73,7 @@ class CoexistenceConfig(Section):
         """The networks."""
         shared: dict[str, Any] = {
             "interference": self.interference,
+            "traffic": self.traffic,
             "alarm_probability": self.alarm_probability,
             "load": self.load,
         }

@@ -52,8 +52,6 @@ class Groups:
         own = network[:, None] == gateways[None, :]
         gain_db = np.where(own, link_gain_db, -np.inf).max(axis=-1)
         first, sizes = np.unique(network, return_index=True, return_counts=True)[1:]
-        if sizes.min() < groups:
-            raise ValueError(f"groups: {groups}; network {int(sizes.argmin())} has {sizes.min()} nodes")
         group = np.empty(gain_db.shape, np.int64)
         for at, size in zip(first, sizes, strict=True):
             order = np.argsort(np.argsort(-gain_db[:, at : at + size], axis=-1, kind="stable"), axis=-1)

@@ -67,6 +67,9 @@ class CoexistenceSettings(EnvSettings):
         if self.coexistence not in (None, *COEXISTENCES) and not isinstance(self.coexistence, Coexistence):
             allowed = f"a lora_marl.core.coexistence.Coexistence, or one of {', '.join(COEXISTENCES)}"
             raise ValueError(f"coexistence: {self.coexistence!r} is not {allowed}")
+        for number, deployment in enumerate(self.networks.deployments):
+            if deployment.nodes < self.groups:
+                raise ValueError(f"groups: {self.groups}; network {number} has {deployment.nodes} nodes")
 
     @property
     def networks(self) -> Coexistence:

@@ -114,6 +114,7 @@ def test_the_lawful_preset_offers_the_same_load() -> None:
         (lambda: ccs_study(2, alarm_probability=2.0), r"coexistence\.alarm_probability: 2\.0"),
         (lambda: ccs_study(2, load_range=(2.0, 1.0)), r"coexistence\.load_range"),
         (lambda: ccs_study(2, interference="loud"), r"interference: 'loud'"),
+        (lambda: ccs_eu868(2, traffic="burst"), r"traffic: 'burst' is not one of poisson, periodic"),
     ],
 )
 def test_what_is_wrong_is_named(wrong: object, message: str) -> None:

@@ -281,12 +281,31 @@ def test_a_picture_of_many_networks_shows_the_first_ones() -> None:
         ({"tp_dbm": (14.0, 8.0)}, "tp_dbm: .* allowed are powers that ascend"),
         ({"reward": [{"delivery": 1.0}]}, "reward: 1 rewards"),
         ({"interval_s": 0.0}, "interval_s: 0.0"),
-        ({"groups": 13}, "groups: 13; network 0 has 12 nodes"),
     ],
 )
 def test_what_is_wrong_is_named(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make(two(), **settings).reset_array([0])
+
+
+def test_a_network_of_fewer_nodes_than_groups_is_refused_at_once() -> None:
+    with pytest.raises(ValueError, match="groups: 13; network 1 has 12 nodes"):
+        make(ccs_study([Deployment(nodes=13), Deployment(nodes=12)]), groups=13)
+
+
+def test_periodic_frames_come_in_a_fixed_rhythm() -> None:
+    born = {}
+    for traffic in ("poisson", "periodic"):
+        networks = ccs_study([Deployment(nodes=20)], interference="none", traffic=traffic)
+        env = make(networks, max_cycles=30, decider="group")
+        env.reset_array([0])
+        counts = []
+        for _ in range(30):
+            env.step_array(np.arange(4)[None] * 6)  # a channel for each group
+            counts.append(env.game.books.frames_delivered.sum())
+        born[traffic] = np.array(counts[1:-1])
+    assert np.abs(born["periodic"] - 60).max() <= 4  # three frames a minute and node, some of them a try later
+    assert np.abs(born["poisson"] - 60).max() > 8
 
 
 def test_presets_go_by_name() -> None:

@@ -194,6 +194,7 @@ def test_networks_are_lawful_unless_a_run_says_otherwise() -> None:
     assert CoexistenceConfig().build().radio.feedback == "downlink"
     assert CoexistenceConfig(acknowledgements="free").build().radio.feedback == "free"
     assert CoexistenceConfig(preset="ccs_study").build().radio.feedback == "free"
+    assert CoexistenceConfig(traffic="periodic").build().radio.traffic.kind == "periodic"
 
 
 def test_a_cell_depends_on_what_is_played() -> None:

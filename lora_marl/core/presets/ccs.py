@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from lora_marl.core.reception import Reception
 from lora_marl.core.region import REGIONS
 from lora_marl.core.scenario import Scenario
 from lora_marl.core.traffic import Traffic
+
+TrafficKind = Literal["poisson", "periodic"]
 
 OCCUPANCY = (0.01, 0.05, 0.10, 0.15, 0.55, 0.60, 0.65, 0.70)
 INTERVAL_S = 60.0
@@ -32,6 +34,7 @@ def ccs_study(
     *,
     load: float = 1.0,
     interference: Literal["dynamic", "static", "none"] = "dynamic",
+    traffic: TrafficKind = "poisson",
     **others: Any,
 ) -> Coexistence:
     """Networks of 100 nodes that learn, with free acknowledgements and a duty cycle of 10 %.
@@ -40,14 +43,15 @@ def ccs_study(
         deployments: The networks, or how many.
         load: Times that of one frame every 20 s and node, on top of each network's own.
         interference: `dynamic` moves every 30 minutes, `static` never.
+        traffic: Frames of a node come at random (`poisson`), or every so many seconds from a random one on (`periodic`).
         others: Further fields of `Coexistence`.
 
     Raises:
-        ValueError: an unknown interference, or no networks.
+        ValueError: an unknown interference or traffic, or no networks.
 
     Source: paper 000 describes no radio; this is the scenario of our study of it.
     """
-    return _coexistence("ccs_study", _radio(), load, _listed(deployments), interference, others)
+    return _coexistence("ccs_study", _radio(traffic), load, _listed(deployments), interference, others)
 
 
 def ccs_eu868(
@@ -55,6 +59,7 @@ def ccs_eu868(
     *,
     load: float = 1.0,
     interference: Literal["dynamic", "static", "none"] = "dynamic",
+    traffic: TrafficKind = "poisson",
     acknowledgements: Literal["free", "downlink"] = "downlink",
     **others: Any,
 ) -> Coexistence:
@@ -68,7 +73,7 @@ def ccs_eu868(
         acknowledgements: `free` ones arrive at once and always.
     """
     radio = replace(
-        _radio(_LAWFUL * _PERIOD_S),
+        _radio(traffic, _LAWFUL * _PERIOD_S),
         feedback=acknowledgements,
         downlink=Downlink(payload_bytes=13, rx2_sf=9, interference=False),
     )
@@ -91,8 +96,10 @@ def legacy(rule: Rule = "uniform", nodes: int = 100) -> Deployment:
     return Deployment(nodes=nodes, rule=rule)
 
 
-def _radio(interval_s: float = _PERIOD_S) -> Scenario:
+def _radio(traffic: TrafficKind, interval_s: float = _PERIOD_S) -> Scenario:
     """What all networks have in common."""
+    if traffic not in get_args(TrafficKind):
+        raise ValueError(f"traffic: {traffic!r} is not one of {', '.join(get_args(TrafficKind))}")
     return Scenario(
         name="ccs",
         node_xy_m=np.zeros((1, 2)),
@@ -105,7 +112,13 @@ def _radio(interval_s: float = _PERIOD_S) -> Scenario:
             sir_db=tables.SIR_DB["norel"],
         ),
         traffic=Traffic(
-            interval_s=interval_s, after_end=False, payload_bytes=20, duty_cycle=0.1, queued=True, confirmed=True
+            kind=traffic,
+            interval_s=interval_s,
+            after_end=False,
+            payload_bytes=20,
+            duty_cycle=0.1,
+            queued=True,
+            confirmed=True,
         ),
         energy="supply",
         supply="norel",

@@ -1,4 +1,4 @@
-"""A forward pass of the shipped service with pull-back, kept."""
+"""What the model of the air expects, and a forward pass of the shipped service with pull-back, kept."""
 
 from __future__ import annotations
 
@@ -9,13 +9,34 @@ import numpy as np
 import torch
 
 from agents.ccs.codes import codes
+from agents.ccs.constants import Constants
 from agents.ccs.coordinator import Coordinator
+from agents.ccs.proxy import Proxy
 from agents.ccs.rounds import coordinated
 from agents.ccs.view import KINDS
+from agents.ccs.worlds import Worlds
 from agents.lns.vendor import load_vendor
+from lora_marl.core.coexistence import Deployment
+from lora_marl.core.presets.ccs import ccs_study, legacy
+from lora_marl.envs import coexistence_v0
 
 ROOT = Path(__file__).parents[3]
-GOLDEN = ROOT / "tests" / "golden" / "coexistence" / "residual.json"
+KEPT = ROOT / "tests" / "golden" / "coexistence"
+
+
+def proxy_numbers() -> dict[str, dict[str, list]]:
+    """What any policies come to beside a legacy network in a world as it is drawn, by hand and by fitted constants."""
+    networks = ccs_study([Deployment(nodes=20), Deployment(nodes=12, load=2.0), legacy(nodes=8)], load=2.0)
+    env = coexistence_v0.parallel_env(coexistence=networks, max_cycles=1)
+    env.reset_array([3])
+    world = Worlds.of(env.game.facts())
+    drawn = np.random.default_rng(7).dirichlet(np.full(48, 0.1), (1, 3, 4))
+    policy, found = torch.from_numpy(drawn.astype(np.float32)), {}
+    for name in ("by hand", "ccs_study", "ccs_eu868"):
+        path = ROOT / "configs" / "ccs" / f"proxy-{name}.json"
+        expected = Proxy(Constants() if name == "by hand" else Constants.load(path))(policy, world)
+        found[name] = {kpi: getattr(expected, kpi)[0].tolist() for kpi in ("prr", "epn_mj", "utility", "success")}
+    return found
 
 
 def residual_numbers() -> dict[str, list]:
@@ -36,7 +57,15 @@ def residual_numbers() -> dict[str, list]:
 
 
 def test_a_round_is_as_it_was() -> None:
-    kept, now = json.loads(GOLDEN.read_text()), residual_numbers()
+    kept, now = json.loads((KEPT / "residual.json").read_text()), residual_numbers()
     np.testing.assert_allclose(now["norms"], kept["norms"], rtol=1e-4)
     np.testing.assert_allclose(now["entries"], kept["entries"], rtol=1e-3, atol=1e-5 * max(kept["norms"]))
     assert min(kept["norms"]) > 0.0
+
+
+def test_what_the_model_of_the_air_expects_is_as_it_was() -> None:
+    kept, now = json.loads((KEPT / "proxy.json").read_text()), proxy_numbers()
+    assert list(now) == list(kept)
+    for name, numbers in now.items():
+        for kpi, values in numbers.items():
+            np.testing.assert_allclose(values, kept[name][kpi], rtol=1e-4, err_msg=f"{name}, {kpi}")
