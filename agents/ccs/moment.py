@@ -102,9 +102,9 @@ class Rounds:
         return coordinated(self._coordinator, parameters, kinds, kpi, codes, clip=self._clip).numpy()
 
 
-def best_actions(facts: Mapping[str, NDArray], seeds: Sequence[int]) -> NDArray[np.int64]:
+def best_actions(facts: Mapping[str, NDArray], seeds: Sequence[int], proxy: Proxy) -> NDArray[np.int64]:
     """Actions of all networks that `agents.ccs.optimum` finds for each world, from a start of its own. `[B, S, Q]`"""
-    return optimum(Proxy(), Worlds.of(facts), seeds).numpy()
+    return optimum(proxy, Worlds.of(facts), seeds).numpy()
 
 
 def public_probes(parts: Sequence[Snapshots], patterns: int, seed: int) -> torch.Tensor:

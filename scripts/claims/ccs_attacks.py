@@ -1,4 +1,4 @@
-"""What the service stands and what it costs: attacks, privacy, compression, stale reports; and direct optimisation.
+"""What the service stands and what it costs: attacks, privacy, compression, stale reports.
 
 All at load 1 under moving interference, with policies of a vendor that the service has never seen. Gains are in PRR
 over independent learners on the same seeds. In an attack the first network attacks and the others are the honest ones;
@@ -19,11 +19,10 @@ from agents.ccs.attacks import ATTACKS
 from agents.ccs.records import Report
 from agents.lns.network import Schema
 from scripts.claims.ccs_cells import UNSEEN, cell_of, name_of
-from scripts.claims.ccs_reads import columns, gain, mean, paired, share_of_optimum
+from scripts.claims.ccs_reads import columns, mean, paired
 from scripts.claims.claim import Cell, Claim, Column, Numbers, Played, Study
 from scripts.plot_ccs_attacks import draw_attacks, draw_privacy
 
-EQUAL = ("PP", "PPPP", "DD", "DDDD")
 VENDOR = UNSEEN[0]
 UNDEFENDED = "jump: null, operator_cap: .inf, floor: false"
 MEDIAN = ("none", "random_100", "copy", "optimised")
@@ -43,8 +42,8 @@ ENCODINGS: Mapping[str, tuple[str, float]] = {
 
 
 def studies() -> list[Study]:
-    """`ccs-attacks`, `-privacy`, `-compression`, `-stale` and `-direct`."""
-    return [_attacks(), _privacy(), _compression(), _stale(), _direct()]
+    """`ccs-attacks`, `-privacy`, `-compression` and `-stale`."""
+    return [_attacks(), _privacy(), _compression(), _stale()]
 
 
 def _attacks() -> Study:
@@ -92,23 +91,6 @@ def _stale() -> Study:
     options = {f"{rounds} rounds": f"delay_rounds: {rounds}" for rounds in (0, 1, 3)}
     options |= {f"{rounds} rounds unweighed": f"delay_rounds: {rounds}, staleness_s: .inf" for rounds in (1, 3)}
     return _reporting("ccs-stale", "Coexisting networks: reports that come late", ("PP", "PPPP", "DDDD", "DP"), options)
-
-
-def _direct() -> Study:
-    """The service beside a residual that is optimised for the very networks, every round anew."""
-    study, cells, claims = "ccs-direct", list[Cell](), list[Claim]()
-    for regime in EQUAL:
-        for way in ("independent", "ccs", "direct"):
-            cells.append(cell_of(study, regime, way, VENDOR, ("learners.direct={}",)))
-        if regime in ("PP", "PPPP"):
-            cells.append(cell_of(study, regime, "optimum", None))
-        for way in ("ccs", "direct"):
-            pair = (name_of(study, regime, way, VENDOR), name_of(study, regime, "independent", VENDOR))
-            best = (*pair, name_of(study, regime, "optimum", None))
-            claims.append(_reported(pair, "gain_prr", gain("prr", 1.0)))
-            claims.append(_reported(best, "share_of_optimum", share_of_optimum))
-    title = "Coexisting networks: residuals optimised directly on the model of the air, a second reference"
-    return Study(study, title, tuple(cells), tuple(claims), None, columns(study))
 
 
 def _reporting(

@@ -37,12 +37,19 @@ def gains(study: str, regime: str) -> list[Claim]:
               "the paper's air is not published")
         for (name, sign), printed in zip(KPIS.items(), paper, strict=True)
     ]  # fmt: skip
-    if set(regime) & set(LEGACY):
-        return claims + spill_over(study, regime)
-    if len(set(regime)) > 1:
-        return claims
     best = (*names, name_of(study, regime, "optimum", None))
-    return [*claims, reported(f"{study}/{regime}/ccs/share_of_optimum", best, share_of_optimum)]
+    claims.append(reported(f"{study}/{regime}/ccs/share_of_optimum", best, share_of_optimum))
+    return claims + (spill_over(study, regime) if set(regime) & set(LEGACY) else direct(study, regime))
+
+
+def direct(study: str, regime: str) -> list[Claim]:
+    """What residuals gain that are optimised for the very networks, a second reference, with the first vendor."""
+    names = tuple(name_of(study, regime, way, UNSEEN[0]) for way in ("direct", "independent"))
+    best = (*names, name_of(study, regime, "optimum", None))
+    return [
+        reported(f"{study}/{regime}/direct/gain_prr", names, gain("prr", 1.0)),
+        reported(f"{study}/{regime}/direct/share_of_optimum", best, share_of_optimum),
+    ]
 
 
 def spill_over(study: str, regime: str, at: str = "") -> list[Claim]:

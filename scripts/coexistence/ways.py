@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.ccs.constants import Constants
 from agents.ccs.moment import best_actions
+from agents.ccs.proxy import Proxy
 from agents.lns import partition
 from agents.lns.team import Team
 from agents.maac.threads import threads
@@ -20,6 +22,7 @@ from lora_marl.config import ConfigError, TrainConfig
 from lora_marl.config.errors import did_you_mean
 from lora_marl.envs.coexistence_game import CoexistenceGame
 from lora_marl.envs.coexistence_groups import OFFSETS
+from scripts.cli import ROOT
 from scripts.coexistence.direct import Direct
 from scripts.coexistence.exported import Chance, exported
 from scripts.coexistence.independent import Independent, Way
@@ -49,10 +52,16 @@ class Averaging(Independent):
 
 
 class Optimum(Way):
-    """The actions that a search on the model of the air finds with everything known, anew when anything changes."""
+    """The actions that a search on the model of the air finds with everything known, anew when anything changes.
 
-    def __init__(self, seeds: Sequence[int]) -> None:
+    Args:
+        seeds: One per replica, for starts of the search.
+        proxy: File of the model's constants, as `fit_proxy.py` writes them; None: those by hand.
+    """
+
+    def __init__(self, seeds: Sequence[int], proxy: str | None = None) -> None:
         self._seeds = tuple(seeds)
+        self._proxy = Proxy() if proxy is None else Proxy(Constants.load(ROOT / proxy))
         self._facts: Mapping[str, NDArray] = {}
 
     def choose(self, observations: NDArray[np.float32]) -> NDArray:
@@ -61,7 +70,7 @@ class Optimum(Way):
         if not self._same(facts):
             self._facts = facts
             with threads(1):
-                self._chosen = best_actions(facts, self._seeds)[:, self.game.learning]
+                self._chosen = best_actions(facts, self._seeds, self._proxy)[:, self.game.learning]
         return self._chosen
 
     def _same(self, facts: Mapping[str, NDArray]) -> bool:
@@ -142,12 +151,14 @@ def way_of(config: TrainConfig, label: str) -> Way:
     if spec.name not in known:
         hint = did_you_mean(spec.name, known)
         raise ConfigError([f"learners.{label}: {spec.name!r} is no way of coordinating networks{hint}"])
-    if spec.name in RULES or spec.name == "optimum":
+    if spec.name in RULES:
         if spec.parameters:
             raise ConfigError([f"learners.{label}.parameters: rules take none"])
-        return RULES[spec.name]() if spec.name in RULES else Optimum(config.seeds)
+        return RULES[spec.name]()
     parameters: dict[str, Any] = {"online": coexistence.online, **spec.parameters}
     try:
+        if spec.name == "optimum":
+            return Optimum(config.seeds, **spec.parameters)
         if spec.name == "policy":
             return exported(coexistence, config.seeds, **spec.parameters)
         team = team_of(coexistence, config.seeds)

@@ -1,4 +1,4 @@
-"""Studies of attacks, privacy, compression, late reports and direct optimisation: cells, readings, pictures."""
+"""Studies of attacks, privacy, compression and late reports: cells, readings, pictures."""
 
 from __future__ import annotations
 

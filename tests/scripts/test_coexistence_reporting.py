@@ -217,3 +217,18 @@ def test_direct_optimisation_is_of_the_networks_at_hand(monkeypatch: pytest.Monk
 def test_direct_optimisation_knows_no_legacy_networks() -> None:
     with pytest.raises(ConfigError, match=r"learners.direct: coexistence.networks\[1\].learner: 'uniform'"):
         way_of(config_of("direct", "PL"), "direct")
+
+
+def test_the_optimum_is_searched_on_the_model_that_is_named() -> None:
+    busy = {"networks": [{"nodes": 8, "load": 20.0}] * 2}
+    chosen = {}
+    for given in ({}, {"proxy": "configs/ccs/proxy-ccs_eu868.json"}):
+        config = config_of("optimum", "PP", seeds=(3,), **given)
+        section = config.coexistence.model_validate(busy)  # type: ignore[union-attr]
+        play = Play.of(config.model_copy(update={"coexistence": section}), "optimum")
+        play.play_next()
+        chosen[len(given)] = play.way._chosen  # type: ignore[attr-defined]
+    assert [actions.shape for actions in chosen.values()] == [(1, 2, 4)] * 2
+    assert not np.array_equal(*chosen.values())
+    with pytest.raises(ConfigError, match=r"learners.optimum: .*proxy-none.json"):
+        way_of(config_of("optimum", "PP", proxy="configs/ccs/proxy-none.json"), "optimum")

@@ -43,7 +43,7 @@ def ccs_study(
         deployments: The networks, or how many.
         load: Times that of one frame every 20 s and node, on top of each network's own.
         interference: `dynamic` moves every 30 minutes, `static` never.
-        traffic: Frames of a node come at random (`poisson`), or every so many seconds from a random one on (`periodic`).
+        traffic: Frames of a node come at random (`poisson`), or in a fixed rhythm (`periodic`).
         others: Further fields of `Coexistence`.
 
     Raises:
