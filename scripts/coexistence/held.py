@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from agents.lns.network import Schema
 from agents.lns.team import Team
+from agents.lns.trained import LARGEST
 
 
 class Held:
@@ -31,6 +32,17 @@ class Held:
         """Adds residuals to last layers. `[B, L, H, A]`"""
         self.total += delta
         self._team.add(delta)
+
+    def take(self, delta: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Adds new residuals, but to networks that would then hold more than their arithmetic bears.
+
+        Returns:
+            What was added. `[B, L, H, A]`
+        """
+        held = np.abs(self.total + delta).max(axis=(-2, -1), keepdims=True)
+        borne = np.where(held < LARGEST / 2, delta, np.float32(0.0))
+        self.add(borne)
+        return borne
 
     def release(self, networks: NDArray[np.bool_]) -> None:
         """Takes all of it out of the last layers of some networks. `[B, L]`"""

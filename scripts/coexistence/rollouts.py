@@ -53,4 +53,4 @@ class Recorded(Independent):
         if len(book) in self._at:
             self.snapshots.append(now.snapshots(self.game.facts()))
         if self._rounds is not None and due:
-            self._held.add(self._rounds.residuals(now, learning))
+            self._held.take(self._rounds.residuals(now, learning))

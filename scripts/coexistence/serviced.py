@@ -145,9 +145,9 @@ class Serviced(Independent):
             for residual in found.residuals:
                 if residual.network in self._takers:
                     delta[replica, self._takers[residual.network]] = self.changed(replica, residual.delta)
-        self.held.add(delta)
+        taken = self.held.take(delta)
         if self._acceptance is not None:
-            self._acceptance.apply(delta)
+            self._acceptance.apply(taken)
 
     def _takes_part(self, replica: int) -> NDArray[np.bool_]:
         """Which networks report in this round. `[L]`"""

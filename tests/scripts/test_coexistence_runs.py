@@ -163,6 +163,19 @@ def test_what_servers_hold_fades_round_by_round_and_what_they_learn_does_not(mon
     assert 0.0 < way._fade < 1.0
 
 
+def test_a_residual_that_grows_beyond_all_bounds_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    play, _ = rounds_of(monkeypatch, 2)
+    held, before = play.way.held, _last_layers(play.way)  # type: ignore[attr-defined]
+    delta = np.zeros_like(held.total)
+    delta[:, 0], delta[:, 1] = 400.0, 1.0
+    held.take(delta)
+    taken = held.take(delta)
+    assert not taken[:, 0].any() and np.array_equal(taken[:, 1], delta[:, 1])
+    np.testing.assert_allclose(_last_layers(play.way) - before, held.total, atol=1e-4)
+    held.take(np.full_like(delta, np.nan))
+    assert np.isfinite(held.total).all()
+
+
 def _last_layers(way: Any) -> np.ndarray:
     ((servers, _),) = way.team.learners()
     return last_layer(unflatten(torch.from_numpy(servers.parameters()), servers.schema)).numpy()
