@@ -88,13 +88,16 @@ class Coordinator(nn.Module):
         probes: Public probe observations, group by group of each pattern. `[n, D]`
         design: What is decided before training.
         seed: Of the first weights.
+
+    Attributes:
+        made: By what: settings of the training by name, where a file says so.
     """
 
     probes: Tensor
 
     def __init__(self, probes: Tensor, design: Design | None = None, seed: int = 0) -> None:
         super().__init__()
-        self.design = design or Design()
+        self.design, self.made = design or Design(), dict[str, str]()
         self.layout = self.design.layout
         if probes.dim() != 2 or probes.shape[1] != self.layout.features or len(probes) % self.layout.groups:
             raise ValueError(f"probes have shape {list(probes.shape)}; expected [patterns * groups, features]")
@@ -139,9 +142,10 @@ class Coordinator(nn.Module):
         )
 
     def save(self, path: Path) -> None:
-        """Writes weights, probes and design as safetensors."""
+        """Writes weights, probes, design and what made them as safetensors."""
         config = json.dumps({"format": FORMAT, "design": asdict(self.design)})
-        save_file({name: tensor.contiguous() for name, tensor in self.state_dict().items()}, path, {"config": config})
+        tensors = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}
+        save_file(tensors, path, {"config": config, "made": json.dumps(self.made)})
 
     @classmethod
     def load(cls, path: Path) -> Coordinator:
@@ -152,7 +156,8 @@ class Coordinator(nn.Module):
         """
         try:
             with safe_open(path, framework="pt") as file:
-                config = json.loads((file.metadata() or {})["config"])
+                metadata = file.metadata() or {}
+                config, made = json.loads(metadata["config"]), json.loads(metadata.get("made", "{}"))
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
             if config["format"] != FORMAT:
                 raise ValueError(f"its format is not {FORMAT}")
@@ -162,6 +167,7 @@ class Coordinator(nn.Module):
                 tensors["probes"], Design(**design | {"gate": gate, "layout": Layout(**design["layout"])})
             )
             coordinator.load_state_dict(tensors)
+            coordinator.made = made
         except (OSError, SafetensorError, KeyError, TypeError, RuntimeError, ValueError) as error:
             raise ValueError(f"{path}: no coordinator, or a damaged one ({error})") from None
         return coordinator.requires_grad_(False).eval()

@@ -17,7 +17,6 @@ the same command resumes.
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -123,7 +122,9 @@ class Offline:
                     data += self.make_rollouts(number, coordinator, bar)
                 with spending(self.work / CPU_S, f"training-{number}"):
                     coordinator = self.make_service(number, coordinator, data, bar)
-        shutil.copyfile(self._service(len(self.passes) - 1), self.out / "service.safetensors")
+        assert coordinator is not None
+        coordinator.made = self._settings()
+        _whole(self.out / "service.safetensors", coordinator.save)
 
     def _check_same(self) -> None:
         """Raise ValueError when the folder is of another making, whose parts would be taken for this one's."""

@@ -11,11 +11,13 @@ import matplotlib.image
 import numpy as np
 import pytest
 
+from agents.ccs.coordinator import Coordinator
 from lora_marl.config import TrainConfig, load
 from scripts import reproduce, snapshots
 from scripts.claims import ccs, ccs_cells, ccs_eu868, ccs_figures, ccs_sweeps
 from scripts.claims.ccs_reads import settled, settling
 from scripts.claims.claim import Claim, Numbers, Played, Study
+from scripts.coexistence import direct
 from scripts.reproduce import cell_table, findings
 
 ROOT = Path(__file__).parents[2]
@@ -45,6 +47,12 @@ def numbers(**ccs_by_vendor: Any) -> dict[str, Played]:
         f"ccs-{v}": ccs_by_vendor.get(f"v{v}", cell([0.6, 0.4], prr_0=[0.7, 0.4], prr_1=[0.45, 0.4])) for v in (5, 6, 7)
     }
     return alone | ours | {"optimum": cell([0.7, 0.6])}
+
+
+def test_vendors_of_the_tables_are_ones_that_the_shipped_service_has_not_seen() -> None:
+    made = Coordinator.load(ROOT / "configs" / "ccs" / "service.safetensors").made
+    assert int(made["seen"]) <= min(ccs_cells.UNSEEN) and max(ccs_cells.UNSEEN) < int(made["vendors"])
+    assert list(direct.SEEN) == list(range(int(made["seen"])))
 
 
 def test_gains_are_paired_by_seed_and_vendor() -> None:

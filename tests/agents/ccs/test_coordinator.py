@@ -139,8 +139,10 @@ def test_the_mean_over_others_is_over_others() -> None:
 @pytest.mark.parametrize("mapping", ["behaviour", "raw"])
 def test_saved_and_loaded_says_the_same(tmp_path: Path, probes, snapshots_of, view_of, mapping) -> None:
     coordinator = loud(Coordinator(probes, Design(mapping=mapping)))
+    coordinator.made = {"seen": "5"}
     coordinator.save(tmp_path / "service.safetensors")
     loaded = Coordinator.load(tmp_path / "service.safetensors")
+    assert loaded.made == {"seen": "5"}
     view = view_of(snapshots_of((0, 1), count=1), coordinator)
     assert loaded.design == coordinator.design
     assert torch.equal(loaded(view), coordinator(view))
