@@ -17,11 +17,12 @@ import pytest
 from typer.testing import CliRunner
 
 import lora_marl
-from lora_marl.config import load
+from lora_marl.config import ConfigError, load
 from lora_marl.core.coexistence import Deployment
 from lora_marl.core.presets import conference_network, mmalora_network
 from lora_marl.core.presets.ccs import ccs_study
-from scripts import compare, train_sb3
+from scripts import compare, train, train_sb3
+from scripts.coexistence.networks import coexistence_of, environment
 
 ROOT = Path(__file__).parents[1]
 
@@ -90,12 +91,24 @@ SMALL: dict[str, dict[str, Any]] = {
     "coexistence_v0": {"coexistence": ccs_study([Deployment(nodes=8), Deployment(nodes=12)])},
 }
 
+COEXISTENCE = """
+name: ours
+seeds: [0]
+coexistence:
+  preset: ccs_study
+  intervals: 2
+  networks: [{learner: pg, nodes: 8, reward: {"my_parts:lost": 0.5}}, {learner: uniform, nodes: 8}, {nodes: 8}]
+  reward: {delivery: 2}
+learners: {independent: {}}
+"""
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
     """What the user wrote."""
     (tmp_path / "my_parts.py").write_text(MODULE)
     (tmp_path / "mine.yaml").write_text(CONFIG)
+    (tmp_path / "ours.yaml").write_text(COEXISTENCE)
     (tmp_path / "nodes.csv").write_text("x_m,y_m\n100,0\n0,400\n-250,-250\n700,10\n")
     (tmp_path / "gateways.csv").write_text("x_m,y_m\n0,0\n500,0\n")
     yield tmp_path
@@ -193,3 +206,16 @@ def test_a_reward_term_is_weighed_by_each_network(folder: Path, monkeypatch: Any
     np.testing.assert_allclose(rewards, infos["reward_lost"] + infos["reward_delivery"])
     with pytest.raises(ValueError, match="is a second term called 'delivery'"):
         lora_marl.make("coexistence_v0", reward=[{"delivery": 1.0}, {"lora_marl.envs.rewards:delivery": 1.0}])
+
+
+def test_a_reward_term_is_named_in_a_configuration_of_coexisting_networks(call: Callable[..., Any]) -> None:
+    config = load(Path("ours.yaml"))
+    env = environment(coexistence_of(config), 1)
+    env.reset_array([0])
+    *_, infos = env.step_array(np.zeros((1, 8), np.int64))
+    first = np.arange(8) < 4
+    assert (infos["reward_lost"][0, first] < 0.0).any() and not infos["reward_lost"][0, ~first].any()
+    assert (infos["reward_delivery"][0, ~first] > 1.0).any() and not infos["reward_delivery"][0, first].any()
+    assert call(train, "--config", "ours.yaml")[0]["learner"] == "independent"
+    with pytest.raises(ConfigError, match=r"networks\[1\].*reward: .*learner 'uniform' has none"):
+        load(Path("ours.yaml"), ["coexistence.networks=[{}, {learner: uniform, reward: {delivery: 1}}]"])

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from lora_marl.config.section import Section
 from lora_marl.core.coexistence import Coexistence, Deployment, Rule
 from lora_marl.core.presets import ccs
+
+LEGACY: Final[tuple[Literal["uniform"], Literal["adr"]]] = ("uniform", "adr")
+"""Learners that do not learn."""
 
 
 class NetworkConfig(Section):
@@ -22,6 +25,7 @@ class NetworkConfig(Section):
         load: On top of the run's.
         gateways: Of its own.
         silent_s: Stretches in which its nodes send nothing. s
+        reward: Weights by term, if it learns; None: the run's.
     """
 
     learner: Literal["dqn", "pg", "uniform", "adr"] = "pg"
@@ -30,10 +34,17 @@ class NetworkConfig(Section):
     load: PositiveFloat = 1.0
     gateways: PositiveInt = 1
     silent_s: tuple[tuple[float, float], ...] = ()
+    reward: dict[str, float] | None = None
+
+    @model_validator(mode="after")
+    def _rewards_learning(self) -> Self:
+        if self.reward is not None and self.learner in LEGACY:
+            raise ValueError(f"reward: {self.reward}; a network with learner {self.learner!r} has none, it is legacy")
+        return self
 
     def build(self, nodes: int) -> Deployment:
         """The deployment; `nodes` where it states none."""
-        rule: Rule = self.learner if self.learner in ("uniform", "adr") else "learns"
+        rule: Rule = self.learner if self.learner in LEGACY else "learns"
         return Deployment(nodes=self.nodes or nodes, load=self.load, rule=rule, gateways=self.gateways,
                           silent_s=self.silent_s)  # fmt: skip
 
@@ -51,6 +62,7 @@ class CoexistenceConfig(Section):
         intervals: Of an episode, a minute each.
         indicator: What servers measure of others: `external`, `all` or `none`.
         alarm_probability: That an alarm begins in a network in an interval.
+        reward: Weights by term, which may be of your own; see `lora_marl.envs.coexistence_v0`.
         vendors: Folder of trained policies, from the project's root.
         vendor: Whose policies servers begin with.
         online: Whether servers go on learning.
@@ -65,9 +77,16 @@ class CoexistenceConfig(Section):
     intervals: PositiveInt = 240
     indicator: Literal["external", "all", "none"] = "external"
     alarm_probability: float = Field(default=0.0, ge=0.0, le=1.0)
+    reward: dict[str, float] = {"delivery": 1.0, "energy": 0.1}  # noqa: RUF012 (pydantic copies it)
     vendors: Path = Path("configs/ccs")
     vendor: int = Field(default=0, ge=0)
     online: bool = True
+
+    @property
+    def rewards(self) -> list[dict[str, float]]:
+        """Of each network that learns."""
+        learning = (network for network in self.networks if network.learner not in LEGACY)
+        return [self.reward if network.reward is None else network.reward for network in learning]
 
     def build(self) -> Coexistence:
         """The networks."""

@@ -15,7 +15,7 @@ class EnergyConfig(Section):
 
     Attributes:
         least_delivery: D_th, what every node should reach. 0 to 1
-        reward: See `lora_marl.envs.energy_v0`.
+        reward: By name, or weights by term, which may be of your own; see `lora_marl.envs.energy_v0`.
         masks: Whether nodes leave out actions that cannot reach `least_delivery`.
         rate: What the closed form takes for the rate of a node under a duty cycle.
         matching: How nodes get their channels: `literal` or `utilitarian` swaps (`agents.matching`), or `none`:
@@ -26,7 +26,7 @@ class EnergyConfig(Section):
     """
 
     least_delivery: float = Field(default=0.7, ge=0.0, le=1.0)
-    reward: Literal["marginal", "printed", "team"] = "marginal"
+    reward: Literal["marginal", "printed", "team"] | dict[str, float] = "marginal"
     masks: bool = True
     rate: Rate = "linear_clipped"
     matching: Literal["literal", "utilitarian", "none"] = "literal"

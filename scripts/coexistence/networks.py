@@ -54,6 +54,7 @@ def settings_of(coexistence: CoexistenceConfig) -> dict[str, Any]:
         "decider": "group",
         "max_cycles": coexistence.intervals,
         "interference_indicator": coexistence.indicator,
+        "reward": coexistence.rewards,
     }
 
 

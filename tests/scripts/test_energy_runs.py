@@ -148,6 +148,14 @@ def test_seats_and_back():
         assert np.array_equal(back, array)
 
 
+def test_a_reward_by_its_terms_is_that_by_its_name(finished, tmp_path):
+    runs, names = finished[0], [f"learners.{label}=null" for label in LABELS if label not in ("maac", "independent")]
+    result = trained(tmp_path, "energy.reward={own: 1, harm: 1}", *names)
+    assert result.exit_code == 0, result.output
+    learned = "mmalora/0/maac/metrics.csv"
+    assert (tmp_path / learned).read_bytes() == (runs / learned).read_bytes()
+
+
 def test_a_study_keeps_rows_allocation_and_scores():
     states = states_of(load(CONFIG, TINY), "independent")
     assert len(states) == 2
@@ -165,6 +173,7 @@ def test_a_study_keeps_rows_allocation_and_scores():
         (("learners.maac.parameters={heads: 3}",), "learners.maac: hidden = 64: must be a multiple of heads = 3"),
         (("energy.least_delivery=1.5",), "energy.least_delivery"),
         (("energy.matching=none", "energy.reward=mean"), "energy.reward"),
+        (("energy.reward={own: 1, harms: 1}",), "reward: 'harms' is no term; did you mean 'harm'?"),
         (("scenario.propagation.shadowing_db=3",), "shadowing_db"),
         (("scenario.region.tp_dbm=[2, 5, 8, 11, 14]",), "J = 5"),
     ],
