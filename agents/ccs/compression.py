@@ -48,19 +48,28 @@ def unpacked(arrays: Mapping[str, NDArray], size: int) -> NDArray[np.float32]:
     Raises:
         ValueError: arrays that no encoding gives, or of another number of parameters.
     """
-    names = set(arrays)
+    names, blocks = set(arrays), -(-size // BLOCK)
     if names in ({"float32"}, {"float16"}):
-        found = next(iter(arrays.values())).astype(np.float32)
+        expected: dict[str, tuple[int, ...]] = {next(iter(names)): (size,)}
     elif names == {"int8", "scale"}:
-        found = (arrays["int8"].astype(np.float32) * arrays["scale"]).ravel()[:size]
+        expected = {"int8": (blocks, BLOCK), "scale": (blocks, 1)}
     elif names == {"top", "kept"}:
-        kept = np.unpackbits(arrays["kept"], count=size).astype(bool)
-        found = np.zeros(size, dtype=np.float32)
-        found[kept] = arrays["top"]
+        expected = {"kept": (-(-size // 8),)}
     else:
         raise ValueError(f"parameters are packed as {sorted(names)}; expected one of {', '.join(ENCODINGS)}")
-    if found.shape != (size,):
-        raise ValueError(f"parameters have shape {list(found.shape)}; expected [{size}]")
+    for name, shape in expected.items():  # before anything of that size is made
+        if arrays[name].shape != shape:
+            raise ValueError(
+                f"{name} of {size} parameters has shape {list(arrays[name].shape)}; expected {list(shape)}"
+            )
+    if "scale" in arrays:
+        return (arrays["int8"].astype(np.float32) * arrays["scale"]).ravel()[:size]
+    if "kept" not in arrays:
+        return next(iter(arrays.values())).astype(np.float32)
+    kept, found = np.unpackbits(arrays["kept"], count=size).astype(bool), np.zeros(size, dtype=np.float32)
+    if arrays["top"].shape != (kept.sum(),):
+        raise ValueError(f"top has shape {list(arrays['top'].shape)}; expected [{kept.sum()}], as many as are kept")
+    found[kept] = arrays["top"]
     return found
 
 

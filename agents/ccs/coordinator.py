@@ -143,9 +143,10 @@ class Coordinator(nn.Module):
 
     def save(self, path: Path) -> None:
         """Writes weights, probes, design and what made them as safetensors."""
-        config = json.dumps({"format": FORMAT, "design": asdict(self.design)})
+        # One entry: the order of several is not the same in every file.
+        config = json.dumps({"format": FORMAT, "design": asdict(self.design), "made": self.made})
         tensors = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}
-        save_file(tensors, path, {"config": config, "made": json.dumps(self.made)})
+        save_file(tensors, path, {"config": config})
 
     @classmethod
     def load(cls, path: Path) -> Coordinator:
@@ -156,8 +157,7 @@ class Coordinator(nn.Module):
         """
         try:
             with safe_open(path, framework="pt") as file:
-                metadata = file.metadata() or {}
-                config, made = json.loads(metadata["config"]), json.loads(metadata.get("made", "{}"))
+                config = json.loads((file.metadata() or {})["config"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
             if config["format"] != FORMAT:
                 raise ValueError(f"its format is not {FORMAT}")
@@ -167,7 +167,7 @@ class Coordinator(nn.Module):
                 tensors["probes"], Design(**design | {"gate": gate, "layout": Layout(**design["layout"])})
             )
             coordinator.load_state_dict(tensors)
-            coordinator.made = made
+            coordinator.made = dict(config.get("made", {}))
         except (OSError, SafetensorError, KeyError, TypeError, RuntimeError, ValueError) as error:
             raise ValueError(f"{path}: no coordinator, or a damaged one ({error})") from None
         return coordinator.requires_grad_(False).eval()

@@ -42,6 +42,7 @@ class Member:
         behaviour: Chances of channels on the probes when it last reported. `[n, C]`
         jumps: The latest changes of behaviour.
         trust: From 0 to 1.
+        answered: Number of the report that it was answered last; -1: none.
     """
 
     report: Report
@@ -52,6 +53,7 @@ class Member:
     behaviour: Tensor | None = None
     jumps: list[float] = field(default_factory=list)
     trust: float = 1.0
+    answered: int = -1
 
     def judge(self, behaviour: Tensor, allowed: float | None) -> None:
         """Renews trust by how much behaviour changed since the last report; None: all are trusted."""

@@ -94,7 +94,7 @@ class Residual:
         delta: The last row is the bias. float32 `[H, A]`
 
     Raises:
-        ValueError: a delta that is not finite, or no matrix.
+        ValueError: a field of a wrong type; a delta that is not finite, or no matrix.
     """
 
     network: str
@@ -103,6 +103,12 @@ class Residual:
     delta: NDArray[np.float32]
 
     def __post_init__(self) -> None:
+        if not (isinstance(self.network, str) and self.network):
+            raise ValueError(f"residual: network = {self.network!r} is no name")
+        for name in ("round", "report_round"):
+            if not _integer(getattr(self, name)) or getattr(self, name) < 0:
+                value = getattr(self, name)
+                raise ValueError(f"residual of {self.network}: {name} = {value!r}; expected an integer from 0")
         if self.delta.ndim != 2:
             raise ValueError(f"residual of {self.network}: delta has shape {list(self.delta.shape)}; expected [H, A]")
         _check(f"residual of {self.network}: delta", self.delta, self.delta.shape)

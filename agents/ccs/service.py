@@ -27,8 +27,8 @@ class Round(NamedTuple):
     """What comes of a round.
 
     Attributes:
-        residuals: For every network whose report of this round was accepted, in the order of the reports.
-        refused: Why a report was not, by network.
+        residuals: For every network that has reported since it was answered last, in the order in which they joined.
+        refused: Why a report was not accepted, by network.
     """
 
     residuals: list[Residual]
@@ -59,22 +59,21 @@ class Service:
         self.rounds = 0
 
     def round(self, reports: Iterable[Report], now_s: float) -> Round:
-        """One round: takes in reports, the newest of each network, and answers those that are accepted."""
+        """One round: takes in reports, the newest of each network, and answers them and those of `receive`."""
         refused: dict[str, str] = {}
-        answered: list[str] = []
         for report in _newest(reports):
             try:
                 self.receive(report, now_s)
-                answered.append(report.network)
             except ValueError as error:
                 refused[report.network] = str(error)
         self.members.forget(now_s - self.safeguards.max_age_s, now_s)
-        found = self._residuals(answered, now_s) if answered else []
+        waiting = [name for name, member in self.members.items() if member.report.round > member.answered]
+        found = self._residuals(waiting, now_s) if waiting else []
         self.rounds += 1
         return Round(found, refused)
 
     def receive(self, report: Report, now_s: float) -> None:
-        """Takes in a report between rounds.
+        """Takes in a report between rounds, which the next one answers.
 
         Raises:
             ValueError: of another layout, too large, too old, from the future, not newer than the last one, or of a
@@ -134,14 +133,15 @@ class Service:
         self.rounds = int(state["rounds"])
 
     @torch.no_grad()
-    def _residuals(self, answered: list[str], now_s: float) -> list[Residual]:
+    def _residuals(self, waiting: list[str], now_s: float) -> list[Residual]:
         members = self.members
         place = {name: number for number, name in enumerate(members)}
-        asked = torch.tensor([place[name] for name in answered])
+        asked = torch.tensor([place[name] for name in waiting])
         logits, kinds = self._logits(), members.kinds
         behaviour = self.coordinator.layout.marginals(logits.softmax(-1))
-        for name, row in zip(answered, asked.tolist()):
+        for name, row in zip(waiting, asked.tolist()):
             members[name].judge(behaviour[row], self.safeguards.jump)
+            members[name].answered = members[name].report.round
         fresh = guards.staleness_scale(now_s - members.time_s, self.safeguards.staleness_s).float()
         view = self._view(logits, kinds, fresh)
         scale = fresh * self._congestion(view)
@@ -152,7 +152,7 @@ class Service:
             own = residuals(self.coordinator, message[rows], parameters, kinds[rows], sizes, clip)
             found |= dict(zip(rows.tolist(), own))
         deltas = (found[row].numpy() for row in asked.tolist())
-        return [Residual(name, self.rounds, members[name].report.round, delta) for name, delta in zip(answered, deltas)]
+        return [Residual(name, self.rounds, members[name].report.round, delta) for name, delta in zip(waiting, deltas)]
 
     def _logits(self) -> Tensor:
         """Of all members on the probes `[S, n, A]`."""

@@ -6,8 +6,12 @@ Shape letters: `B` replicas, `L` learning networks, `H, A` of a last layer.
 from __future__ import annotations
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from agents.ccs.pull_back import clipped
+from agents.ccs.rounds import CLIP
 from agents.lns.network import Schema
 from agents.lns.team import Team
 from agents.lns.trained import LARGEST
@@ -33,14 +37,19 @@ class Held:
         self.total += delta
         self._team.add(delta)
 
-    def take(self, delta: NDArray[np.float32]) -> NDArray[np.float32]:
+    def take(self, delta: NDArray[np.float32], clip: float = CLIP) -> NDArray[np.float32]:
         """Adds new residuals, but to networks that would then hold more than their arithmetic bears.
+
+        Args:
+            delta: `[B, L, H, A]`
+            clip: Largest norm relative to the layer, which the service knows only as it was told.
 
         Returns:
             What was added. `[B, L, H, A]`
         """
-        held = np.abs(self.total + delta).max(axis=(-2, -1), keepdims=True)
-        borne = np.where(held < LARGEST / 2, delta, np.float32(0.0))
+        own = clipped(torch.from_numpy(delta), self._last_layers(), clip).numpy()
+        held = np.abs(self.total + own).max(axis=(-2, -1), keepdims=True)
+        borne = np.where(held < LARGEST / 2, own, np.float32(0.0))
         self.add(borne)
         return borne
 
@@ -51,3 +60,10 @@ class Held:
     def fade(self, share: float) -> None:
         """Takes a share of it out of all last layers, so that what no round renews is gone in time."""
         self.add(np.float32(-share) * self.total)
+
+    def _last_layers(self) -> Tensor:
+        """As they act, the bias as last row. `[B, L, H, A]`"""
+        found, (rows, columns) = np.empty_like(self.total), self.total.shape[-2:]
+        for servers, places in self._team.learners():
+            found[:, places] = servers.parameters()[..., -rows * columns :].reshape(*servers.shape[:2], rows, columns)
+        return torch.from_numpy(found)

@@ -77,6 +77,7 @@ class Serviced(Independent):
         careful = Safeguards(**given)
         self._check(every, careful)
         coordinator = Coordinator.load(service if service.is_absolute() else ROOT / service)
+        self._clip = careful.clip
         self._services, self._fade = [Service(coordinator, seed, careful) for seed in seeds], coordinator.design.fade
         self._every, self._seeds, self._random = every, tuple(seeds), [np.random.default_rng(seed) for seed in seeds]
         self._acceptance, self._floor, self._participation = (
@@ -145,7 +146,7 @@ class Serviced(Independent):
             for residual in found.residuals:
                 if residual.network in self._takers:
                     delta[replica, self._takers[residual.network]] = self.changed(replica, residual.delta)
-        taken = self.held.take(delta)
+        taken = self.held.take(delta, self._clip)
         if self._acceptance is not None:
             self._acceptance.apply(taken)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from operator import attrgetter
@@ -168,12 +169,19 @@ def test_a_residual_that_grows_beyond_all_bounds_is_not_taken(monkeypatch: pytes
     held, before = play.way.held, _last_layers(play.way)  # type: ignore[attr-defined]
     delta = np.zeros_like(held.total)
     delta[:, 0], delta[:, 1] = 400.0, 1.0
-    held.take(delta)
-    taken = held.take(delta)
+    held.take(delta, clip=math.inf)
+    taken = held.take(delta, clip=math.inf)
     assert not taken[:, 0].any() and np.array_equal(taken[:, 1], delta[:, 1])
     np.testing.assert_allclose(_last_layers(play.way) - before, held.total, atol=1e-4)
     held.take(np.full_like(delta, np.nan))
     assert np.isfinite(held.total).all()
+
+
+def test_servers_clip_residuals_by_their_own_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    play, _ = rounds_of(monkeypatch, 2)
+    largest = 0.25 * np.linalg.norm(_last_layers(play.way), axis=(-2, -1))
+    taken = play.way.held.take(np.ones_like(play.way.held.total), clip=0.25)  # type: ignore[attr-defined]
+    np.testing.assert_allclose(np.linalg.norm(taken, axis=(-2, -1)), largest, rtol=1e-5)
 
 
 def _last_layers(way: Any) -> np.ndarray:
