@@ -293,6 +293,16 @@ def test_a_network_of_fewer_nodes_than_groups_is_refused_at_once() -> None:
         make(ccs_study([Deployment(nodes=13), Deployment(nodes=12)]), groups=13)
 
 
+def test_frames_that_find_their_queue_full_are_lost() -> None:
+    env = make(ccs_study([Deployment(nodes=8)], interference="none", load=50.0), max_cycles=6, decider="group")
+    env.reset_array([0])
+    for _ in range(6):
+        *_, infos = env.step_array(np.arange(4)[None] * 6)
+        served, lost = infos["frames_delivered"].sum(), infos["frames_lost"].sum()
+        # 8 nodes have 150 new frames a minute each, of which their duty cycle serves a small part.
+        assert served + lost == pytest.approx(8 * 150, rel=0.12) and lost > 3 * served > 0
+
+
 def test_periodic_frames_come_in_a_fixed_rhythm() -> None:
     born = {}
     for traffic in ("poisson", "periodic"):

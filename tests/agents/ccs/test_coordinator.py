@@ -107,6 +107,17 @@ def test_no_overlap_no_residual(probes, snapshots_of, view_of) -> None:
     assert not coordinator(alone).any()
 
 
+def test_a_network_that_meets_nobody_is_left_alone_beside_two_that_do(probes, snapshots_of, view_of) -> None:
+    coordinator = loud(Coordinator(probes))
+    view = view_of(snapshots_of((1, 1, 1), count=2), coordinator)
+    logits = torch.full_like(view.logits, -30.0)
+    logits[:, :2, :, :6] = 0.0
+    logits[:, 2, :, 6:12] = 0.0
+    message = coordinator(view._replace(logits=logits))
+    assert not message[:, 2].any()
+    assert (message[:, :2].flatten(2).abs().amax(-1) > 0.0).all()
+
+
 def test_gate_opens_linearly(coordinator) -> None:
     overlap = torch.tensor([0.0, 0.02, 0.11, 0.2, 0.9])
     torch.testing.assert_close(coordinator.gate(overlap), torch.tensor([0.0, 0.0, 0.5, 1.0, 1.0]))

@@ -61,6 +61,18 @@ def test_the_record_of_a_frozen_network_is_renewed() -> None:
         assert floor.allowed.all()
 
 
+def test_after_a_freeze_a_network_is_judged_by_what_comes_then() -> None:
+    floor = FairnessFloor((1, 1), intervals=2)
+    attempts = np.array([[100.0]])
+    for received, coordinated in ((90, 0), (90, 0), (10, 1), (10, 1)):
+        floor.observe(attempts, np.array([[received]]), np.array([[coordinated]]))
+    history = []
+    for _ in range(5):  # it fares well again: two intervals are frozen, and none of the bad ones counts later
+        history.append(bool(floor.allowed.all()))
+        floor.observe(attempts, np.array([[90]]), np.array([[1]]))
+    assert history == [False, False, True, True, True]
+
+
 def test_no_record_no_freeze() -> None:
     floor = FairnessFloor((1, 1), intervals=2)
     for received in (90, 50, 10, 0, 0):

@@ -178,6 +178,62 @@ def test_settings_outside_their_range_are_named(make, text) -> None:
         make()
 
 
+def test_reports_between_rounds_are_answered_by_the_next_and_judged(coordinator) -> None:
+    service, reports = Service(coordinator, 0, Safeguards(congestion=None, jump=0.01)), [report("a", 0), report("b", 1)]
+    together = by_name(Service(coordinator, 0, PLAIN), reports, 0.0)
+    for each in reports:
+        service.receive(each, 0.0)
+    found = service.round([], 0.0)
+    assert {each.network: each.report_round for each in found.residuals} == {"a": 0, "b": 0}
+    for each in found.residuals:
+        np.testing.assert_allclose(each.delta, together[each.network], rtol=1e-5, atol=1e-7)
+    assert not service.round([], 60.0).residuals
+    loud = 30.0 * report("b", 9).parameters
+    service.receive(replace(report("b", 1, 1), parameters=loud), 300.0)
+    again = Service(coordinator, 0, service.safeguards)
+    again.load_state_dict(service.state_dict())
+    for each in (service, again):
+        assert [residual.network for residual in each.round([report("a", 0, 1)], 300.0).residuals] == ["a", "b"]
+        assert each.members["b"].trust < 0.2
+
+
+def test_residuals_are_clipped_as_the_safeguards_say(coordinator) -> None:
+    for clip in (0.01, 0.002):
+        reports = [report("a", 0), report("b", 1)]
+        found = by_name(Service(coordinator, 0, replace(PLAIN, clip=clip)), reports, 0.0)
+        for each in reports:
+            last = each.parameters[-129 * 48 :]
+            assert np.linalg.norm(found[each.network]) == pytest.approx(clip * np.linalg.norm(last), rel=1e-3)
+
+
+def test_replayed_old_and_boundless_reports_weigh_as_they_should(coordinator) -> None:
+    def view_of(service: Service, now_s: float):
+        fresh = torch.exp(-(now_s - service.members.time_s) / service.safeguards.staleness_s).float()
+        return service._view(service._logits(), service.members.kinds, fresh)
+
+    service = Service(coordinator, 0, replace(PLAIN, jump=None))
+    boundless = np.array([1000.0, -5.0, 7.0, 9.0], np.float32)
+    service.round([report("a", 0), report("b", 1), report("c", 2, kpis=boundless)], 0.0)
+    service.round([report("a", 3, 1), report("b", 0, 1)], 300.0)  # what a sent before; c is silent
+    view = view_of(service, 300.0)
+    np.testing.assert_allclose(view.weights[0], [1.0, 0.0, np.exp(-0.5)], rtol=1e-6)
+    assert view.kpis[0, 2].tolist() == [1.0, 0.0, 2.0, 1.0]
+
+
+def test_what_is_told_of_others_moves_a_residual_by_its_weight(coordinator) -> None:
+    """A replayed snapshot and an old one leave others' answers as if they were not there, or less so."""
+
+    def answer(*later: Report, silent_s: float = 0.0) -> np.ndarray:
+        service = Service(coordinator, 0, replace(PLAIN, jump=None, staleness_s=60.0, clip=1e9))
+        service.round([report("a", 0), report("b", 1)], 0.0)
+        return by_name(service, [report("a", 2, 1, time_s=silent_s), *later], silent_s)["a"]
+
+    heard, replayed = answer(report("b", 3, 1, time_s=0.0)), answer(report("b", 0, 1, time_s=0.0))
+    assert heard.any() and not replayed.any()  # nobody counts beside a: no overlap
+    old = [answer(silent_s=silent_s) for silent_s in (0.0, 1700.0)]
+    assert old[0].any() and np.abs(old[1] - old[0]).max() > 0.0
+
+
 def test_replayed_snapshots_count_for_nobody(coordinator) -> None:
     service = Service(coordinator, 0, replace(PLAIN, jump=None))
     service.round([report("a", 0), report("b", 1)], 0.0)

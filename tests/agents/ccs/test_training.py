@@ -12,6 +12,7 @@ from agents.ccs.codes import DIMENSION
 from agents.ccs.coordinator import Coordinator, Design
 from agents.ccs.hyperparameters import Hyperparameters
 from agents.ccs.layout import random_orders
+from agents.ccs.objective import jensen_shannon
 from agents.ccs.proxy import Proxy
 from agents.ccs.training import Training
 from agents.ccs.unroll import own_policies, prepared, unrolled
@@ -120,6 +121,29 @@ def test_other_channel_numbers_make_the_same_world(coordinator, snapshots_of) ->
         policy = unrolled(coordinator, batch, 1, clip=0.0)[0].policy
         utilities.append(proxy(own_policies(policy, batch.learners, 3), batch.worlds).utility)
     torch.testing.assert_close(utilities[0], utilities[1])
+
+
+def test_the_loss_is_the_sum_of_its_weighed_terms(training_of) -> None:
+    training = training_of(beta=0.3, gamma=0.2, alpha=0.7, norm_weight=0.5, shift_weight=0.01)
+    training.run(3, 5e-3)
+    batch = training.batch()
+    found = training.loss(batch)
+    first, second = unrolled(training.coordinator, batch, 2, training.hyper.clip)
+    share = ((0.88 - batch.kpis[..., 0].mean(1)) / 0.3).clamp(0.05, 1.0)
+    marginals = [training.coordinator.layout.marginals(step.policy) for step in (first, second)]
+    diversity = -torch.stack([share * jensen_shannon(each[:, 0], each[:, 1]).mean(-1) for each in marginals]).mean()
+    penalty = 0.01 * (first.shift + 3.0 * second.shift).mean() / 2.0 + 0.5 * (first.norm + second.norm).mean() / 2.0
+    assert first.norm.mean() > 0.0 and share.unique().numel() > 1
+    torch.testing.assert_close(found["diversity"], diversity)
+    torch.testing.assert_close(found["penalty"], penalty)
+    total = 0.7 * found["task"] + 0.3 * diversity + penalty + 0.2 * found["adversarial"]
+    torch.testing.assert_close(found["loss"], total)
+    assert diversity < 0.0 < found["adversarial"]
+
+
+def test_reports_of_a_batch_are_blurred(training_of) -> None:
+    plain, blurred = (training_of(kpi_noise=noise, snapshots=40).batch().kpis for noise in (0.0, 0.2))
+    assert 0.15 < (blurred - plain).std() < 0.25
 
 
 def test_diversity_over_groups_is_over_all_of_them(training_of) -> None:
