@@ -24,8 +24,8 @@ from scripts.claims.claim import Numbers
 from scripts.cli import JsonPath, UsageError, console, new_app, one_line_errors, write_json
 from scripts.coexistence.offline import PASSES, Offline, shortened
 from scripts.coexistence.variants import varied
+from scripts.estimates import estimate
 from scripts.jobs import Store
-from scripts.measures import estimate
 from scripts.progress import counting
 from scripts.report import markdown, with_interval
 from scripts.reproduce import cell_table, play_all

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lora_marl.core import metrics
-from scripts.measures import Estimate, Row, estimate
+from scripts.estimates import Estimate, estimate
+from scripts.measures import Row
 from scripts.report import NAMES, number
 
 OBJECTIVES = ("pdr", "ee_bits_per_mj", "bits_per_airtime_s")

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scripts.measures import Estimate, estimate
+from scripts.estimates import Estimate, estimate
 
 _TIMES = 200
 

@@ -13,7 +13,7 @@ import lora_marl
 from lora_marl.adapters.policy import Policy
 from lora_marl.envs.codec import among_allowed, sizes_of
 from scripts.cli import UsageError
-from scripts.measures import estimate
+from scripts.estimates import estimate
 
 FIRST_SEED = 1_000_000
 """The first seed that no training uses."""

@@ -19,8 +19,8 @@ from lora_marl.core.region import FACTORS
 from lora_marl.core.scenario import Scenario
 from lora_marl.core.toy import delivery_probabilities, expected_rewards
 from scripts.cli import UsageError
+from scripts.estimates import Estimate
 from scripts.growth import Growth, bound, growth, root_bound
-from scripts.measures import Estimate
 from scripts.report import number
 
 REWARD, PACKETS = "reward", "packets"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,26 +25,6 @@ METRICS = ("pdr", "ee_bits_per_mj", "bits_per_airtime_s", "goodput_bps", "fairne
 """The reported metrics; `fairness` is Jain's index of the PDR of the nodes that sent anything."""
 
 _TINY_H = 1e-9
-
-_T_975 = (
-    *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131),
-    *(2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042),
-)
-"""97.5 % quantiles of Student's t for 1 to 30 degrees of freedom."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A metric over seeds: mean, standard deviation and the 95 % confidence interval of the mean.
-
-    Spread and interval are nan where there is one seed.
-    """
-
-    mean: float
-    spread: float
-    ci_low: float
-    ci_high: float
-    seeds: int
 
 
 def rows(outcome: Outcome, region: Region) -> list[Row]:
@@ -197,25 +176,6 @@ def recovery_time_h(
 def known(values: Sequence[float]) -> list[float]:
     """Those that are numbers."""
     return [value for value in values if math.isfinite(value)]
-
-
-def estimate(values: Sequence[float]) -> Estimate:
-    """Mean over seeds, standard deviation (n - 1) and Student's t interval of the mean.
-
-    Source: any statistics text; beyond 30 degrees of freedom the quantile's expansion in 1 / df (Cornish and Fisher).
-    """
-    array = np.asarray(values, np.float64)
-    mean, count = float(array.mean()), len(array)
-    if count == 1:
-        return Estimate(mean, math.nan, math.nan, math.nan, 1)
-    spread = float(array.std(ddof=1))
-    half = t_quantile(count - 1) * spread / math.sqrt(count)
-    return Estimate(mean, spread, mean - half, mean + half, count)
-
-
-def t_quantile(degrees: int) -> float:
-    """97.5 % quantile of Student's t."""
-    return _T_975[degrees - 1] if degrees <= len(_T_975) else 1.95996 + 2.3723 / degrees + 2.8225 / degrees**2
 
 
 def _over(above: float, below: float) -> float:

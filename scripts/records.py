@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scripts.measures import METRICS, Estimate, Row, estimate
+from scripts.estimates import Estimate, estimate
+from scripts.measures import METRICS, Row
 
 
 @dataclass(frozen=True)

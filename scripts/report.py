@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from rich.markup import escape
 from rich.table import Table
 
-from scripts.measures import Estimate
+from scripts.estimates import Estimate
 from scripts.records import Result
 
 NAMES = {

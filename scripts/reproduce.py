@@ -28,15 +28,15 @@ from lora_marl.config import TrainConfig
 from scripts.claims import NOT_REPRODUCIBLE, studies
 from scripts.claims.claim import Cell, Claim, Numbers, Played, Study
 from scripts.cli import ROOT, JsonPath, UsageError, console, errors, new_app, one_line_errors, read_config, write_json
+from scripts.estimates import Estimate, estimate
 from scripts.jobs import Job, Store, chunks, curve_of, extra_of, play
-from scripts.measures import Estimate, estimate
 from scripts.parallel import Backend, Workers, in_parallel
 from scripts.report import markdown, number, with_interval
 
 app = new_app()
 
 _QUICK = 50
-_HEADER = ("name", "ours", "spread (sd)", "paper", "difference", "low", "high", "inside", "note")
+_HEADER = ("name", "ours", "spread (sd)", "95 % (±)", "paper", "difference", "low", "high", "inside", "note")
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,8 @@ class Finding:
             "name": self.claim.name,
             "ours": self.ours.mean,
             "spread": self.ours.spread,
+            "ci_low": self.ours.ci_low,
+            "ci_high": self.ours.ci_high,
             "paper": self.claim.paper,
             "difference": self.difference,
             "low": _finite(self.claim.low),
@@ -73,7 +75,9 @@ class Finding:
 
     def texts(self) -> list[str]:
         """For readers."""
-        numbers = (self.ours.mean, self.ours.spread, self.claim.paper, self.difference, self.claim.low, self.claim.high)
+        ours, claim = self.ours, self.claim
+        half = (ours.ci_high - ours.ci_low) / 2.0
+        numbers = (ours.mean, ours.spread, half, claim.paper, self.difference, claim.low, claim.high)
         shown = ["-" if value is None else number(value) for value in numbers]
         return [self.claim.name, *shown, {True: "yes", False: "no", None: "-"}[self.inside], self.claim.note]
 

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from numpy.typing import ArrayLike
+
 from scripts.claims.ccs_cells import LEGACY, UNSEEN, name_of
 from scripts.claims.ccs_reads import gain, least_network, share_of_optimum, worst_network
 from scripts.claims.claim import Claim
@@ -23,7 +25,7 @@ def pair(study: str, regime: str, at: str = "", vendors: Sequence[int] = UNSEEN)
     return tuple(name_of(study, regime, way, v, at) for way in ("ccs", "independent") for v in vendors)
 
 
-def reported(name: str, cells: tuple[str, ...], read: Callable[..., list[float]], note: str = "") -> Claim:
+def reported(name: str, cells: tuple[str, ...], read: Callable[..., ArrayLike], note: str = "") -> Claim:
     """A number without a band."""
     return Claim(name, cells, read, -math.inf, math.inf, None, note)
 

@@ -34,13 +34,12 @@ def reading(name: str) -> Callable[[Played], list[float]]:
     return lambda played: played.extra[name]
 
 
-def pooled(name: str) -> Callable[..., list[float]]:
-    """A measure by vendor: the mean over seeds and kinds of learners, whose cells come vendor by vendor."""
+def pooled(name: str) -> Callable[..., NDArray[np.float64]]:
+    """A measure by vendor and seed: the mean over kinds of learners, whose cells come vendor by vendor."""
 
-    def read(*played: Played) -> list[float]:
-        size = len(played) // len(UNSEEN)
-        parts = [played[first : first + size] for first in range(0, len(played), size)]
-        return [mean([value for each in part for value in each.extra[name]]) for part in parts]
+    def read(*played: Played) -> NDArray[np.float64]:
+        values = np.array([each.extra[name] for each in played])
+        return values.reshape(len(UNSEEN), -1, values.shape[-1]).mean(axis=1)
 
     return read
 
@@ -59,9 +58,9 @@ def paired(name: str, sign: float, played: Sequence[Played]) -> list[list[float]
     ]
 
 
-def gain(name: str, sign: float) -> Callable[..., list[float]]:
-    """The mean gain over seeds of every vendor, which is what the interval of the table is over. percent"""
-    return lambda *played: [mean(gains) for gains in paired(name, sign, played)]
+def gain(name: str, sign: float) -> Callable[..., NDArray[np.float64]]:
+    """Gains by vendor and seed, both of which are chance. percent"""
+    return lambda *played: np.array(paired(name, sign, played))
 
 
 def share_of_optimum(*played: Played) -> list[float]:

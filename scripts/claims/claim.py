@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from scripts.measures import METRICS, Row, reported
 
@@ -75,7 +75,7 @@ class Claim:
     Attributes:
         name: `study/.../what`.
         cells: The cells that it is read off.
-        read: From the played cells, in that order, to one value per seed.
+        read: From the played cells, in that order, to one value per seed, or one by vendor and seed.
         low, high: The band for the mean over seeds; both infinite: there is none, the number is reported.
         paper: What the paper prints; None: nothing.
         note: For readers.
@@ -83,7 +83,7 @@ class Claim:
 
     name: str
     cells: tuple[str, ...]
-    read: Callable[..., list[float]]
+    read: Callable[..., ArrayLike]
     low: float
     high: float
     paper: float | None = None

@@ -10,7 +10,8 @@ import numpy as np
 
 from scripts.claims.claim import Column, Numbers, Played
 from scripts.cli import ROOT, read_config
-from scripts.measures import Row, estimate, reported
+from scripts.estimates import estimate
+from scripts.measures import Row, reported
 
 GAMMA, REFERENCE_LOSS_DB = 2.32, 128.95
 """What estimates of the exponent and of the path loss at 1 km are differences to."""

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from scripts.coexistence.ledger import Ledger
-from scripts.measures import estimate
+from scripts.estimates import estimate
 from scripts.report import number
 
 COLUMNS = {"PRR": "prr", "EPN [mJ]": "epn_mj", "ATP": "atp", "delay [s]": "delay_s", "overlap": "overlap",

@@ -12,8 +12,9 @@ import numpy as np
 from lora_marl.config import TrainConfig
 from lora_marl.core import metrics
 from scripts.comparison.measures import MEASURES, REFERENCE_EE, REFERENCE_PDR, Measure
+from scripts.estimates import Estimate, estimate
 from scripts.jobs import curve_of, delivery_ratio
-from scripts.measures import Estimate, Row, converged_h, estimate, known, recovery_time_h, reported
+from scripts.measures import Row, converged_h, known, recovery_time_h, reported
 from scripts.snapshots import State
 
 _REPORTED = (

@@ -11,7 +11,7 @@ from scripts.cli import console, errors
 from scripts.energy import allocations
 from scripts.energy.networks import energy_of, networks_of
 from scripts.energy.scoring import JUDGES, scores
-from scripts.measures import estimate
+from scripts.estimates import estimate
 from scripts.report import number
 from scripts.runfolder import RunFolder
 

@@ -25,8 +25,9 @@ from scripts.energy.evaluate import evaluate
 from scripts.energy.networks import Network, energy_of, networks_of
 from scripts.energy.stages import Stages
 from scripts.energy.states import states_of
+from scripts.estimates import estimate
 from scripts.events import EventFile
-from scripts.measures import Row, estimate
+from scripts.measures import Row
 from scripts.progress import StopRequest, counting
 from scripts.report import number
 from scripts.runfolder import RunFolder

@@ -37,8 +37,10 @@ def claim(study: str, name: str) -> Claim:
 
 
 def read(study: str, name: str, by_way: dict[str, Played]) -> list[float]:
+    """Values by seed, or the means of vendors."""
     found = claim(study, name)
-    return found.read(*(by_way[cell.split("/")[2]] for cell in found.cells))
+    values = np.asarray(found.read(*(by_way[cell.split("/")[2]] for cell in found.cells)))
+    return (values.mean(axis=-1) if values.ndim == 2 else values).tolist()
 
 
 def numbers(**ccs_by_vendor: Any) -> dict[str, Played]:

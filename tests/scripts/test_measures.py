@@ -7,7 +7,8 @@ import pytest
 
 from lora_marl.core.outcome import Outcome
 from lora_marl.core.region import REGIONS
-from scripts.measures import converged_h, estimate, known, recovery_time_h, reported, rows, t_quantile, thinned
+from scripts.estimates import estimate, t_quantile
+from scripts.measures import converged_h, known, recovery_time_h, reported, rows, thinned
 
 
 def outcome(sent, delivered):

@@ -33,7 +33,18 @@ def test_a_study_leaves_table_records_and_picture_and_is_not_played_twice(invoke
     claims = [claim for name in ("fig3b", "fig5") for claim in studies()[name].claims]
     assert [record["name"] for record in records] == [claim.name for claim in claims]
     for record, claim in zip(records, claims, strict=True):
-        assert set(record) == {"name", "ours", "spread", "paper", "difference", "low", "high", "inside"}
+        assert set(record) == {
+            "name",
+            "ours",
+            "spread",
+            "ci_low",
+            "ci_high",
+            "paper",
+            "difference",
+            "low",
+            "high",
+            "inside",
+        }
         assert record["inside"] == (claim.low <= record["ours"] <= claim.high)
         assert record["difference"] == (None if claim.paper is None else record["ours"] - claim.paper)
     folder = tmp_path / "reproduce-quick"
