@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lora_marl.envs.base import ArrayParallelEnv
 from lora_marl.envs.codec import among_allowed, sizes_of
+from lora_marl.envs.seeds import Seeds, seeds_of
 
 Others = Callable[[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float64] | None], ArrayLike]
 """Actions of all agents `[B, N, F]` (flat indices: `[B, N]`) from what they observe now `[B, N, D]`, their masks
@@ -56,8 +57,9 @@ class Controller(ABC):
         self.replicas, self.deciders = env.settings.replicas, deciders
         self.rows = self.replicas * deciders
 
-    def reset(self, seeds: Sequence[int] | None = None) -> NDArray[np.float32]:
+    def reset(self, seed: Seeds | None = None) -> NDArray[np.float32]:
         """Start an episode in every replica: see `ArrayParallelEnv.reset_array`. `[R, D]`"""
+        seeds = None if seed is None else seeds_of(seed, self.replicas)
         observations = self.env.reset_array(seeds)
         self._begin(seeds, observations)
         self._begun = True

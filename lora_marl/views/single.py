@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lora_marl.envs.door import warn_of_options
 from lora_marl.envs.game import RENDER_MODES
+from lora_marl.envs.seeds import seeds_of
 from lora_marl.views.controllers import Controller
 
 
@@ -36,9 +37,10 @@ class ControllerEnv(gymnasium.Env[NDArray[np.float32], Any]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
         """Start an episode; `seed` makes everything after it reproducible, no `options` are known."""
-        super().reset(seed=seed)
+        seeds = None if seed is None else seeds_of(seed, 1)
+        observations = self.controller.reset(seeds)
+        super().reset(seed=None if seeds is None else seeds[0])
         warn_of_options(options)
-        observations = self.controller.reset(None if seed is None else [seed])
         self._show()
         return observations[0], self._info()
 
