@@ -28,7 +28,10 @@ class ControllerEnv(gymnasium.Env[NDArray[np.float32], Any]):
 
     def __init__(self, controller: Controller) -> None:
         if controller.rows != 1:
-            raise ValueError(f"replicas: the controller has {controller.rows} rows; one environment is one of 1")
+            raise ValueError(
+                f"replicas: the controller has {controller.rows} rows, one environment is one of 1; many are "
+                "gymnasium.make_vec(..., num_envs=...) or a ControllerVectorEnv"
+            )
         self.controller = controller
         self.observation_space, self.action_space = controller.observation_space, controller.action_space
         self.render_mode = controller.env.render_mode
