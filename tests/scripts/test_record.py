@@ -33,8 +33,8 @@ def test_random_actions_and_a_policy_are_recorded(invoke, tmp_path):
     [
         (("uplink_v9",), "'uplink_v9' is no environment"),
         (
-            ("energy_v0", "--policy", POLICY, "--env", "max_cycles=2"),
-            "was trained on another network or actions of energy",
+            ("uplink_v0", "--policy", POLICY.parent / "uplink_v0", "--env", "action_format=discrete"),
+            "was trained on another network or actions of uplink_v0 than these",
         ),
         (
             ("energy_v0", "--policy", POLICY.parent / "uplink_v0"),
