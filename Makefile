@@ -5,7 +5,9 @@ PYTHON ?= python3
 CONFIG ?= configs/dlora.yaml
 
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
+LATEST := $(VENV)-conformance
+PIP := python -m pip install --disable-pip-version-check
+INSTALL := $(BIN)/$(PIP) -c constraints.txt
 SOURCES := pyproject.toml constraints.txt
 
 .PHONY: demo test conformance docs lint benchmark reproduce clean
@@ -16,9 +18,11 @@ demo: $(VENV)/.installed-scripts
 test: lint
 	$(BIN)/python -m pytest
 
-# Environments and their views with the newest versions that were tried; give it a VENV of its own.
-conformance: $(VENV)/.installed-latest
-	$(BIN)/python -m pytest tests/envs tests/views
+# Environments, views and Stable-Baselines3's face (2.9 allows Gymnasium below 2.0) with the newest versions that were
+# tried, in a virtual environment that nothing else installs into.
+conformance: $(LATEST)/.installed
+	$(LATEST)/bin/python -m pip check
+	$(LATEST)/bin/python -m pytest tests/envs tests/views tests/adapters/test_sb3.py
 
 docs: $(VENV)/.installed-docs
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
@@ -68,9 +72,11 @@ $(VENV)/.installed-scripts: $(SOURCES) | $(BIN)/python
 	$(INSTALL) -e ".[scripts]"
 	touch $@
 
-$(VENV)/.installed-latest: $(SOURCES) constraints-latest.txt | $(BIN)/python
-	$(INSTALL) -e ".[scripts,test]"
-	$(BIN)/python -m pip install --disable-pip-version-check -r constraints-latest.txt
+$(LATEST)/.installed: $(SOURCES) constraints-latest.txt
+	$(PYTHON) -m venv $(LATEST)
+	$(LATEST)/bin/$(PIP) -c constraints.txt torch==2.13.0
+	$(LATEST)/bin/$(PIP) -c constraints.txt -e ".[scripts,test,sb3]"
+	$(LATEST)/bin/$(PIP) -r constraints-latest.txt
 	touch $@
 
 $(VENV)/.installed-docs: $(SOURCES) | $(BIN)/python

@@ -29,7 +29,7 @@ from scripts.comparison.result import Comparison
 from scripts.comparison.table import for_terminal
 from scripts.comparison.tournament import Played, play_all
 from scripts.jobs import Store
-from scripts.parallel import Backend, checked_workers
+from scripts.parallel import Backend, BackendOption, RayAddress, Workers, checked_workers
 
 app = new_app()
 
@@ -54,10 +54,8 @@ def main(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a value of all configurations.")
     ] = None,
     no_reference: Annotated[bool, typer.Option("--no-reference", help="Leave out the two references.")] = False,
-    backend: Annotated[
-        Backend, typer.Option(help="Processes of this machine, or a Ray cluster: its tasks, or Tune's trials.")
-    ] = Backend.loky,
-    ray_address: Annotated[str | None, typer.Option(help="Of the cluster; without it, Ray on this machine.")] = None,
+    backend: BackendOption = Backend.loky,
+    ray_address: RayAddress = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Take nothing over from an earlier call.")] = False,
     json: JsonPath = None,
 ) -> None:
@@ -71,17 +69,20 @@ def main(
         workers = checked_workers(jobs, backend, ray_address)
         asked = label_list(learners, "--learners")
         found = lineups(paths, [*changes, *_replaced(seeds, hours)], asked, references=not no_reference)
-        _check_baseline(baseline, found)
-        for lineup in found:
-            lineup.check()
-        played, notes = play_all(found, Store(folder / "jobs", fresh=fresh), workers)
-        comparisons = [
-            compared(lineup, own, baseline, said) for lineup, own, said in zip(found, played, notes, strict=True)
-        ]
+        comparisons = play(found, baseline, Store(folder / "jobs", fresh=fresh), workers)
         options = {"--learners": learners, "--seeds": seeds, "--hours": hours, "--baseline": baseline, "--name": name}
         write_files(folder, name, comparisons, _command(paths, changes, options, no_reference=no_reference))
         show(folder, comparisons)
         write_json(json, [record for comparison in comparisons for record in comparison.records()])
+
+
+def play(found: Sequence[Lineup], baseline: str | None, store: Store, workers: Workers) -> list[Comparison]:
+    """Comparisons of all scenarios, once all of them are known to be playable."""
+    _check_baseline(baseline, found)
+    for lineup in found:
+        lineup.check()
+    played, notes = play_all(found, store, workers)
+    return [compared(lineup, own, baseline, said) for lineup, own, said in zip(found, played, notes, strict=True)]
 
 
 def compared(lineup: Lineup, played: Played, baseline: str | None, notes: Sequence[str]) -> Comparison:

@@ -11,8 +11,9 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from joblib import Parallel, delayed
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
@@ -28,6 +29,13 @@ class Backend(StrEnum):
     loky = "loky"
     ray = "ray"
     tune = "tune"
+
+
+BackendOption = Annotated[
+    Backend, typer.Option(help="Processes of this machine, or a Ray cluster: its tasks, or Tune's trials.")
+]
+RayAddress = Annotated[str | None, typer.Option(help="Of the cluster; without it, Ray on this machine.")]
+"""Options of scripts that play jobs; see `checked_workers`."""
 
 
 @dataclass(frozen=True)

@@ -61,17 +61,19 @@ def main(
 
 def recorded(environment: str, settings: dict[str, Any], player: Policy | None, seeds: range) -> Recording:
     """Episodes of all seeds."""
+    if player is not None and player.spaces.environment != environment:
+        raise UsageError(
+            f"--policy: was trained on {player.spaces.environment}, and these are episodes of {environment}"
+        )
     if player is None or settings:
         env = lora_marl.make(environment, **settings, replicas=len(seeds), info_level="none")
     else:
         env = environment_of(player, len(seeds))
     if player is None:
         return record(env, environment, seeds)
-    own = environment, tuple(env.feature_names), tuple(sizes_of(env.single_action_space).tolist())
-    if (player.spaces.environment, player.spaces.feature_names, player.spaces.sizes) != own:
-        raise UsageError(
-            f"--policy: was trained on another network or actions than these, of {player.spaces.environment}"
-        )
+    own = tuple(env.feature_names), tuple(sizes_of(env.single_action_space).tolist())
+    if (player.spaces.feature_names, player.spaces.sizes) != own:
+        raise UsageError(f"--policy: was trained on another network or actions of {environment} than these")
     rng, sizes = np.random.default_rng(seeds[0]), player.spaces.sizes
 
     def choose(observations: Any, masks: Any) -> Any:

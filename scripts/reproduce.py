@@ -25,6 +25,7 @@ from rich.progress import track
 from rich.table import Table
 
 from lora_marl.config import TrainConfig
+from lora_marl.config.errors import did_you_mean
 from scripts.claims import NOT_REPRODUCIBLE, studies
 from scripts.claims.claim import Cell, Claim, Numbers, Played, Study
 from scripts.cli import ROOT, JsonPath, UsageError, console, errors, new_app, one_line_errors, read_config, write_json
@@ -128,7 +129,7 @@ def chosen(names: Sequence[str], *, everything: bool, quick: bool) -> list[Study
     known = studies(quick=quick)
     for name in names:
         if name not in known:
-            raise UsageError(f"{name!r} is no study; known: {', '.join(known)}")
+            raise UsageError(f"{name!r} is no study{did_you_mean(name, known)} (all: --list)")
     if not (names or everything):
         raise UsageError(f"name a study ({', '.join(known)}), or give --all or --list")
     return [known[name] for name in (known if everything else dict.fromkeys(names))]

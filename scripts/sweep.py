@@ -30,7 +30,7 @@ from scripts.experiment import Experiment
 from scripts.front import OBJECTIVES, Front, Tried
 from scripts.jobs import Job, Store, by_replica, curve_of, play, with_seeds
 from scripts.measures import reported
-from scripts.parallel import Backend, Workers, checked_workers, in_parallel
+from scripts.parallel import Backend, BackendOption, RayAddress, Workers, checked_workers, in_parallel
 from scripts.plot_studies import draw_front
 from scripts.report import NAMES, markdown
 
@@ -61,10 +61,8 @@ def main(
     name: Annotated[str | None, typer.Option(help="Of the folder; else config and learner.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Take over nothing from earlier calls.")] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Points played at the same time.")] = 2,
-    backend: Annotated[
-        Backend, typer.Option(help="Processes of this machine, or a Ray cluster: its tasks, or Tune's trials.")
-    ] = Backend.loky,
-    ray_address: Annotated[str | None, typer.Option(help="Of the cluster; without it, Ray on this machine.")] = None,
+    backend: BackendOption = Backend.loky,
+    ray_address: RayAddress = None,
     results: Annotated[Path, typer.Option(metavar="DIR", help="Where the results go.")] = Path("results"),
     json: JsonPath = None,
 ) -> None:
@@ -76,14 +74,8 @@ def main(
         grid = list(grid_of(vary))
         wanted = [job_of(config, learner, common, settings, first=not place) for place, settings in enumerate(grid)]
         folder = results / "sweep" / (name or f"{config.stem}-{learner}".replace(":", "-"))
-        tried = [
-            Tried(settings, by_seed)
-            for settings, by_seed in zip(grid, played(wanted, folder, workers, fresh=fresh), strict=True)
-        ]
-        try:
-            front = Front.of(tried, _numbers("--weights", weights), _numbers("--scales", scales) if scales else None)
-        except ValueError as error:
-            raise UsageError(f"--weights, --scales: {error}") from None
+        by_point = played(wanted, folder, workers, fresh=fresh)
+        front = front_of([Tried(*each) for each in zip(grid, by_point, strict=True)], weights, scales)
         run = wanted[0].config
         part = "evaluation" if run.evaluation_s else f"last {min(run.report_last_h, run.duration_h):g} h"
         title = f"{learner} on {config.name}, {part}, {len(run.seeds)} seeds"
@@ -108,6 +100,14 @@ def grid_of(vary: Sequence[str]) -> Iterator[Settings]:
         values[key] = list(dict.fromkeys(text.split(",")))
     for chosen in product(*values.values()):
         yield dict(zip(values, chosen, strict=True))
+
+
+def front_of(tried: Sequence[Tried], weights: str, scales: str | None) -> Front:
+    """The front by a utility as on the command line. UsageError: one that cannot be."""
+    try:
+        return Front.of(tried, _numbers("--weights", weights), _numbers("--scales", scales) if scales else None)
+    except ValueError as error:
+        raise UsageError(f"--weights, --scales: {error}") from None
 
 
 def job_of(config: Path, learner: str, common: Sequence[str], settings: Settings, *, first: bool) -> Job:

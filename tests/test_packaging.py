@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -94,6 +95,13 @@ def test_ci_runs_the_test_command() -> None:
     assert "make test" in script.read_text(encoding="utf-8")
     assert "make conformance" in script.read_text(encoding="utf-8")
     assert "make docs" in script.read_text(encoding="utf-8")
+
+
+def test_conformance_has_an_environment_of_its_own_with_stable_baselines3() -> None:
+    command = ["make", "--dry-run", "conformance", "VENV=some"]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "some-conformance/bin/python -m pytest tests/envs tests/views tests/adapters/test_sb3.py" in said
+    assert "some/bin" not in said
 
 
 def test_environments_by_name() -> None:

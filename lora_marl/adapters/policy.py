@@ -151,9 +151,10 @@ class Policy:
         Raises:
             ValueError: a file is missing, damaged, or of another format, naming it.
         """
+        weights, spaces = files_of(folder)
         try:
-            values = json.loads((folder / SPACES).read_text(encoding="utf-8"))
-            arrays = load_file(folder / WEIGHTS)
+            values = json.loads(spaces.read_text(encoding="utf-8"))
+            arrays = load_file(weights)
             if values["format"] != FORMAT:
                 raise ValueError(f"format {values['format']!r} is not {FORMAT}")
             layers = [(arrays[f"weight_{number}"], arrays[f"bias_{number}"]) for number in range(len(arrays) // 2)]
@@ -164,9 +165,18 @@ class Policy:
             raise ValueError(f"{folder}: holds no policy that can be read ({error})") from None
 
 
+def files_of(folder: Path) -> tuple[Path, Path]:
+    """A policy's weights and spaces. ValueError: one of them is not in the folder."""
+    weights, spaces = folder / WEIGHTS, folder / SPACES
+    if missing := [path.name for path in (weights, spaces) if not path.is_file()]:
+        what = f"has no {' and no '.join(missing)}" if folder.is_dir() else "there is no such folder"
+        raise ValueError(f"{folder}: holds no policy, which is {WEIGHTS} and {SPACES} ({what})")
+    return weights, spaces
+
+
 def digest(folder: Path) -> str:
-    """Of a policy's two files, as 32 hexadecimal digits. OSError: one of them is missing."""
-    return sha256(b"\0".join((folder / name).read_bytes() for name in (WEIGHTS, SPACES))).hexdigest()[:32]
+    """Of a policy's two files, as 32 hexadecimal digits. ValueError: one of them is missing."""
+    return sha256(b"\0".join(path.read_bytes() for path in files_of(folder))).hexdigest()[:32]
 
 
 def spaces_of(env: ArrayParallelEnv, name: str, **more: Any) -> Spaces:

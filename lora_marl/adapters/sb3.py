@@ -27,6 +27,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
 
 import lora_marl
+from lora_marl.envs.seeds import Seeds, seeds_of
 from lora_marl.views import Controller, Shared
 
 
@@ -43,9 +44,16 @@ class ControllerVecEnv(VecEnv):
         self.controller = controller
         super().__init__(controller.rows, controller.observation_space, controller.action_space)
 
-    def seed(self, seed: int | None = None) -> Sequence[int | None]:
-        """Seeds for the next reset: replica b gets seed + b, in all its rows; None: random streams go on."""
-        self._seeds = [None if seed is None else seed + row // self.controller.deciders for row in range(self.num_envs)]
+    def seed(self, seed: Seeds | None = None) -> Sequence[int | None]:
+        """Seeds for the next reset, by row.
+
+        Args:
+            seed: Of the first replica, from which those of the others follow (`lora_marl.envs.seeds`: not the next
+                numbers, as in the library's own vectors); or one per replica; None: streams go on.
+        """
+        replicas = self.controller.replicas
+        seeds = [None] * replicas if seed is None else seeds_of(seed, replicas)
+        self._seeds = [each for each in seeds for _ in range(self.controller.deciders)]
         return self._seeds
 
     def reset(self) -> NDArray[np.float32]:

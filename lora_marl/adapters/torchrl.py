@@ -25,6 +25,7 @@ from torchrl.envs import EnvBase
 
 import lora_marl
 from lora_marl.envs.codec import sizes_of
+from lora_marl.envs.seeds import Seeds, seeds_of
 
 
 class ReplicaEnv(EnvBase):
@@ -46,7 +47,7 @@ class ReplicaEnv(EnvBase):
             raise ValueError("remove_dead: True; arrays keep all agents")
         self.env = lora_marl.make(name, replicas=replicas, **{"info_level": "none", **settings})
         self.group = self.env.possible_agents[0].rpartition("_")[0]
-        self._seeds: range | None = None
+        self._seeds: list[int] | None = None
         self._make_specs()
 
     def _make_specs(self) -> None:
@@ -87,9 +88,9 @@ class ReplicaEnv(EnvBase):
         result.set((self.group, "reward"), torch.from_numpy(rewards).float()[..., None])
         return result
 
-    def _set_seed(self, seed: int | None) -> None:
-        """Seeds of the next reset: replica b gets seed + b."""
-        self._seeds = None if seed is None else range(seed, seed + self.batch_size[0])
+    def _set_seed(self, seed: Seeds | None) -> None:
+        """Seed of the next reset: see `lora_marl.envs.seeds`."""
+        self._seeds = None if seed is None else seeds_of(seed, self.batch_size[0])
 
     def _seen(self, observations: Any, *, truncated: bool) -> TensorDict:
         shape = observations.shape[:2]

@@ -17,6 +17,7 @@ from pettingzoo import ParallelEnv
 
 from lora_marl.envs.door import Door
 from lora_marl.envs.game import EnvSettings, Game
+from lora_marl.envs.seeds import Seeds
 
 
 class ArrayParallelEnv(Door, ParallelEnv):
@@ -30,12 +31,13 @@ class ArrayParallelEnv(Door, ParallelEnv):
         self._cycle = 0
         self._running = False
 
-    def reset_array(self, seeds: Sequence[int] | None = None) -> NDArray[np.float32]:
+    def reset_array(self, seeds: Seeds | None = None) -> NDArray[np.float32]:
         """Start an episode in every replica.
 
         Args:
             seeds: `[B]`, at least 0: everything after depends on them alone, replica b on `seeds[b]`, whatever `B` is.
-                None: the random streams go on.
+                One number: the first one's; the others follow from it (`lora_marl.envs.seeds`). None: the random
+                streams go on.
 
         Returns:
             Observations. `[B, N, D]`

@@ -6,7 +6,7 @@ Shape letters: `B` replicas, `N` agents, `D` features, `K` entries of a mask.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from lora_marl import render
 from lora_marl.envs.game import EnvSettings, Game
+from lora_marl.envs.seeds import Seeds, seeds_of
 
 
 class Door:
@@ -97,22 +98,19 @@ class Door:
         if self.render_mode == "human":
             render.close()
 
-    def _seed(self, seeds: Sequence[int] | None) -> None:
+    def _seed(self, seeds: Seeds | None) -> None:
         """Give each replica a random stream: from its seed, or else it goes on with the one that it has."""
-        replicas = self.settings.replicas
-        if seeds is None:
-            self._rngs = self._rngs or [seeding.np_random(None)[0] for _ in range(replicas)]
-            return
-        if np.ndim(seeds) != 1 or len(seeds) != replicas or min(seeds) < 0:
-            raise ValueError(f"seeds: {seeds}; allowed are {replicas} of at least 0, one per replica")
-        self._rngs = [seeding.np_random(int(seed))[0] for seed in seeds]
+        if seeds is not None:
+            self._rngs = [seeding.np_random(seed)[0] for seed in seeds_of(seeds, self.settings.replicas)]
+        elif not self._rngs:
+            self._rngs = [seeding.np_random(None)[0] for _ in range(self.settings.replicas)]
 
     def _begin(self, seed: int | None, options: Mapping[str, Any] | None) -> None:
         """Start an episode of the one replica that dicts can show."""
         if self.settings.replicas != 1:
             raise ValueError(f"replicas: {self.settings.replicas}; dicts show 1, batches go through reset_array")
         warn_of_options(options)
-        self._seed(None if seed is None else [seed])
+        self._seed(seed)
         self.game.begin(self._rngs)
 
     def _check_begun(self) -> None:

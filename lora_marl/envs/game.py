@@ -74,7 +74,7 @@ class EnvSettings:
 
 def check_count(name: str, value: object) -> None:
     """ValueError unless the value is a whole number of at least 1."""
-    if not isinstance(value, (int, np.integer)) or value < 1:
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
         raise ValueError(f"{name}: {value!r} is not a whole number of at least 1")
 
 

@@ -28,12 +28,16 @@ The first two record videos with Gymnasium's own wrapper (extra `video`, tried b
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from numpy.typing import ArrayLike
 
 import lora_marl
-from lora_marl.views.controllers import Central, Controller, OneAgent, Others, Shared
+from lora_marl.envs.base import ArrayParallelEnv
+from lora_marl.envs.game import check_count
+from lora_marl.views.controllers import Central, Controller, Shared
+from lora_marl.views.one_agent import OneAgent, Others
 from lora_marl.views.single import ControllerEnv
 from lora_marl.views.vector import ControllerVectorEnv
 
@@ -60,8 +64,7 @@ def agent_vector(
     **settings: Any,
 ) -> ControllerVectorEnv:
     """The same in so many replicas."""
-    env = lora_marl.make(name, replicas=num_envs, **settings)
-    return ControllerVectorEnv(OneAgent(env, agent, others), autoreset_mode)
+    return ControllerVectorEnv(OneAgent(_made(name, num_envs, settings), agent, others), autoreset_mode)
 
 
 def central_env(name: str, **settings: Any) -> ControllerEnv:
@@ -73,7 +76,7 @@ def central_vector(
     name: str, num_envs: int = 1, *, autoreset_mode: Any = "NextStep", **settings: Any
 ) -> ControllerVectorEnv:
     """The same in so many replicas."""
-    return ControllerVectorEnv(Central(lora_marl.make(name, replicas=num_envs, **settings)), autoreset_mode)
+    return ControllerVectorEnv(Central(_made(name, num_envs, settings)), autoreset_mode)
 
 
 def shared_env(name: str, **settings: Any) -> ControllerEnv:
@@ -89,8 +92,16 @@ def shared_vector(
     Raises:
         ValueError: `num_envs` is not a multiple of the number of agents.
     """
-    agents = len(lora_marl.make(name, **settings).possible_agents)
-    if num_envs < 1 or num_envs % agents:
+    agents = len(_made(name, 1, settings).possible_agents)
+    check_count("num_envs", num_envs)
+    if num_envs % agents:
         raise ValueError(f"num_envs: {num_envs} is not a multiple of {agents}, the number of agents")
-    env = lora_marl.make(name, replicas=num_envs // agents, **settings)
-    return ControllerVectorEnv(Shared(env), autoreset_mode)
+    return ControllerVectorEnv(Shared(_made(name, num_envs // agents, settings)), autoreset_mode)
+
+
+def _made(name: str, num_envs: int, settings: Mapping[str, Any]) -> ArrayParallelEnv:
+    """The environment in so many replicas."""
+    check_count("num_envs", num_envs)
+    if "replicas" in settings:
+        raise ValueError(f"replicas: {settings['replicas']!r}; num_envs says how many there are, leave replicas out")
+    return lora_marl.make(name, replicas=num_envs, **settings)

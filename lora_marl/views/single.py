@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lora_marl.envs.door import warn_of_options
 from lora_marl.envs.game import RENDER_MODES
+from lora_marl.envs.seeds import seeds_of
 from lora_marl.views.controllers import Controller
 
 
@@ -27,7 +28,10 @@ class ControllerEnv(gymnasium.Env[NDArray[np.float32], Any]):
 
     def __init__(self, controller: Controller) -> None:
         if controller.rows != 1:
-            raise ValueError(f"replicas: the controller has {controller.rows} rows; one environment is one of 1")
+            raise ValueError(
+                f"replicas: the controller has {controller.rows} rows, one environment is one of 1; many are "
+                "gymnasium.make_vec(..., num_envs=...) or a ControllerVectorEnv"
+            )
         self.controller = controller
         self.observation_space, self.action_space = controller.observation_space, controller.action_space
         self.render_mode = controller.env.render_mode
@@ -36,9 +40,10 @@ class ControllerEnv(gymnasium.Env[NDArray[np.float32], Any]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
         """Start an episode; `seed` makes everything after it reproducible, no `options` are known."""
-        super().reset(seed=seed)
+        seeds = None if seed is None else seeds_of(seed, 1)
+        observations = self.controller.reset(seeds)
+        super().reset(seed=None if seeds is None else seeds[0])
         warn_of_options(options)
-        observations = self.controller.reset(None if seed is None else [seed])
         self._show()
         return observations[0], self._info()
 

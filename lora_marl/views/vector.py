@@ -5,7 +5,6 @@ Shape letters: `B` replicas, `D` features, `K` entries of a mask, `R` rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lora_marl.envs.door import warn_of_options
 from lora_marl.envs.game import RENDER_MODES
+from lora_marl.envs.seeds import Seeds, seeds_of
 from lora_marl.views.controllers import Controller
 
 Step = tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]
@@ -43,25 +43,27 @@ class ControllerVectorEnv(VectorEnv[NDArray[np.float32], Any, NDArray]):
         self._ended = False
 
     def reset(
-        self, *, seed: int | Sequence[int] | None = None, options: dict[str, Any] | None = None
+        self, *, seed: Seeds | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
         """Start all episodes.
 
         Args:
-            seed: Of the first replica, with the next ones for the others; or one per replica; None: streams go on.
+            seed: Of the first replica, from which those of the others follow (`lora_marl.envs.seeds`: not the next
+                numbers, as in Gymnasium's own vectors); or one per replica; None: streams go on.
             options: `reset_mask` `[R]` may be given; it must have all rows, since they end together.
 
         Raises:
-            ValueError: some rows alone.
+            ValueError: some rows alone, or seeds that are none.
         """
         more = dict(options or {})
         if not np.all(more.pop("reset_mask", True)):
             raise ValueError("reset_mask: leaves out rows; all rows end and begin together")
         warn_of_options(more)
-        seeds = range(seed, seed + self.controller.replicas) if isinstance(seed, (int, np.integer)) else seed
-        super().reset(seed=None if seeds is None else int(seeds[0]))
+        seeds = None if seed is None else seeds_of(seed, self.controller.replicas)
+        observations = self.controller.reset(seeds)
+        super().reset(seed=None if seeds is None else seeds[0])
         self._ended = False
-        return self.controller.reset(seeds), self._infos()
+        return observations, self._infos()
 
     def step(self, actions: ArrayLike) -> Step:
         """Play a step in all rows; where `NextStep` asks for it, begin new episodes instead."""

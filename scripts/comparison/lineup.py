@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import agents
-from lora_marl.adapters.policy import SPACES, digest
+from lora_marl.adapters.policy import digest
 from lora_marl.config import LearnerConfig, TrainConfig
 from lora_marl.config.errors import did_you_mean
 from scripts.cli import UsageError, read_packet_config
@@ -118,8 +118,8 @@ def policy_at(folder: Path) -> LearnerConfig:
     """An exported policy as a learner; its digest is part of what its results are kept under."""
     try:
         parameters = {"path": str(folder), "digest": digest(folder)}
-    except OSError as error:
-        raise UsageError(f"{error.filename}: {error.strerror}") from None
+    except ValueError as error:
+        raise UsageError(f"--learners: {error}") from None
     return LearnerConfig(name="scripts.policy:ExportedPolicy", parameters=parameters)
 
 
@@ -130,6 +130,6 @@ def _found(label: str, run: TrainConfig, elsewhere: Mapping[str, LearnerConfig])
         return label, LearnerConfig(name=label)
     if label in elsewhere:
         return label, elsewhere[label]
-    if (Path(label) / SPACES).is_file():
+    if Path(label).is_dir() or Path(label).name != label:
         return Path(label).name, policy_at(Path(label))
     raise UsageError(f"--learners: {label!r} is no learner{did_you_mean(label, {*agents.LEARNERS, *elsewhere})}")

@@ -112,8 +112,11 @@ def test_greedy_takes_the_best_that_is_allowed() -> None:
 
 
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="holds no policy"):
-        Policy.read(tmp_path)
+    for read in (Policy.read, digest):
+        with pytest.raises(ValueError, match=r"nowhere: holds no policy, .*policy.json \(there is no such folder\)"):
+            read(tmp_path / "nowhere")
+        with pytest.raises(ValueError, match=r"\(has no policy.safetensors and no policy.json\)"):
+            read(tmp_path)
     policy().write(tmp_path)
     text = (tmp_path / SPACES).read_text()
     (tmp_path / SPACES).write_text(text.replace("policy-1", "policy-9"))

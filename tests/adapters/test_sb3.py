@@ -19,6 +19,7 @@ from stable_baselines3.common.vec_env import VecMonitor, VecNormalize
 
 import lora_marl
 from lora_marl.adapters.sb3 import ControllerVecEnv, shared_env
+from lora_marl.envs.seeds import seeds_of
 from lora_marl.views import Central, OneAgent
 from tests.envs.small import SETTINGS, random_actions
 
@@ -51,7 +52,7 @@ def test_rows_are_the_agents_of_the_arrays(name: str, action_format: str) -> Non
     rows = make(name, **settings)
     arrays = lora_marl.make(name, replicas=2, max_cycles=LENGTH, **SETTINGS[name], **settings)
     rows.seed(7)
-    observations, expected = rows.reset(), arrays.reset_array([7, 8])
+    observations, expected = rows.reset(), arrays.reset_array(seeds_of(7, 2))
     rng = np.random.default_rng(0)
     for step in range(2 * LENGTH):
         assert np.array_equal(observations, expected.reshape(rows.num_envs, -1))
@@ -96,6 +97,19 @@ def test_seeds_hold_for_one_reset(name: str) -> None:
     np.testing.assert_equal(episode(), second)
     assert not np.array_equal(np.stack(first), np.stack(second))
     assert rows.seed(None) == [None] * rows.num_envs
+
+
+def test_one_seed_per_replica_or_one_for_all() -> None:
+    rows = make("uplink_v0", replicas=3)
+    agents = rows.num_envs // 3
+    assert rows.seed([4, 0, 9]) == [seed for seed in (4, 0, 9) for _ in range(agents)]
+    listed = rows.reset()[agents : 2 * agents]
+    one = make("uplink_v0", replicas=1)
+    one.seed(0)
+    assert np.array_equal(one.reset(), listed)
+    for seed in (-1, 1.5, True, "0", [], [1, 2], [0, None, 1], [0, 1, -1]):
+        with pytest.raises(ValueError, match="seed: .*allowed is a whole number of at least 0, or 3 of them"):
+            rows.seed(seed)
 
 
 def test_attributes_are_those_of_the_environment(name: str) -> None:

@@ -12,6 +12,7 @@ from torchrl.envs.utils import check_env_specs
 
 import lora_marl
 from lora_marl.adapters.torchrl import ReplicaEnv
+from lora_marl.envs.seeds import seeds_of
 from tests.envs.small import SETTINGS, random_actions
 
 pytestmark = [pytest.mark.external, pytest.mark.filterwarnings("ignore")]
@@ -36,7 +37,7 @@ def test_its_checker_accepts_it(name: str, settings: dict[str, Any]) -> None:
 def test_it_shows_what_the_arrays_say(name: str, settings: dict[str, Any]) -> None:
     env, arrays = ReplicaEnv(name, **settings), lora_marl.make(name, **settings)
     env.set_seed(4)
-    seen, expected = env.reset(), arrays.reset_array([4, 5, 6])
+    seen, expected = env.reset(), arrays.reset_array(seeds_of(4, 3))
     rng = np.random.default_rng(0)
     for step in range(LENGTH):
         assert np.array_equal(seen[env.group, "observation"], expected)
@@ -72,3 +73,15 @@ def test_bad_calls_are_named(name: str, settings: dict[str, Any]) -> None:
     some = env.reset().set("_reset", torch.tensor([[True], [False], [True]]))
     with pytest.raises(ValueError, match="_reset: leaves out replicas"):
         env._reset(some)
+    for seed in (-1, 1.5, True, "0", [], [1, 2], [0, None, 1]):
+        with pytest.raises(ValueError, match="seed: .*allowed is a whole number of at least 0, or 3 of them"):
+            env.set_seed(seed)
+
+
+def test_runs_of_neighbouring_seeds_share_no_replica(name: str, settings: dict[str, Any]) -> None:
+    env = ReplicaEnv(name, **settings)
+    starts = []
+    for seed in (0, 1):
+        env.set_seed(seed)
+        starts.append(env.rollout(LENGTH)["next", "state"][:, -1])
+    assert not any(torch.equal(a, b) for a in starts[0] for b in starts[1])

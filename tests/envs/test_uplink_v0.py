@@ -208,10 +208,6 @@ def test_bad_calls_are_named(journal: Any) -> None:
         env.step({})
     with pytest.raises(RuntimeError, match="call reset"):
         env.state()
-    with pytest.raises(ValueError, match="seeds: .* one per replica"):
-        env.reset_array([1, 2])
-    with pytest.raises(ValueError, match=r"seeds: \[-1\]"):
-        env.reset(seed=-1)
     with pytest.warns(UserWarning, match="no options are known; speed ignored"):
         env.reset(seed=0, options={"speed": 1})
     env.reset(seed=0, options={})
@@ -228,11 +224,9 @@ def test_bad_calls_are_named(journal: Any) -> None:
         ).reset()  # fmt: skip
 
 
-def test_actions_of_strangers_and_seeds_of_no_list_are_refused() -> None:
+def test_actions_of_strangers_are_refused() -> None:
     env = uplink_v0.parallel_env(scenario=journal_network(3))
     env.reset(seed=0)
     actions = {agent: env.action_space(agent).sample() for agent in env.agents}
     with pytest.raises(ValueError, match="actions: 'bob' is no agent"):
         env.step(actions | {"bob": 0})
-    with pytest.raises(ValueError, match="seeds: 5; allowed are 1 of at least 0"):
-        env.reset_array(seeds=5)

@@ -349,6 +349,11 @@ def test_baseline_and_changes_of_all_configurations(tiny, tmp_path):
     [
         (["--learners", "cucbb"], "did you mean 'cucb'"),
         (["--learners", "cucb,,ucb1"], "empty name"),
+        (
+            ["--learners", "runs/nowhere"],
+            "--learners: runs/nowhere: holds no policy, which is policy.safetensors and pol",
+        ),
+        (["--learners", str(ROOT / "configs")], "(has no policy.safetensors and no policy.json)"),
         (["--baseline", "nobody"], "--baseline: 'nobody'"),
         (["--hours", "0"], "--hours"),
         (["--seeds", "0,0"], "occurs twice"),

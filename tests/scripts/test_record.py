@@ -32,8 +32,18 @@ def test_random_actions_and_a_policy_are_recorded(invoke, tmp_path):
     ("arguments", "message"),
     [
         (("uplink_v9",), "'uplink_v9' is no environment"),
-        (("uplink_v0", "--policy", POLICY, "--env", "max_cycles=2"), "was trained on another network"),
-        (("uplink_v0", "--policy", "nowhere"), "holds no policy"),
+        (
+            ("uplink_v0", "--policy", POLICY.parent / "uplink_v0", "--env", "action_format=discrete"),
+            "was trained on another network or actions of uplink_v0 than these",
+        ),
+        (
+            ("energy_v0", "--policy", POLICY.parent / "uplink_v0"),
+            "trained on uplink_v0, and these are episodes of energy_v0",
+        ),
+        (("uplink_v0", "--policy", "nowhere"), "nowhere: holds no policy, which is policy.safetensors and policy.json"),
+        (("uplink_v0", "--policy", POLICY.parent), "policies: holds no policy, which is policy.safetensors and"),
+        (("uplink_v0", "--env", "replicas=3"), "replicas: 3; leave it out, --replicas or --episodes says how many"),
+        (("uplink_v0", "--env", "info_level=full"), "info_level: 'full'; leave it out, scripts look at no infos"),
         (("energy_v0", "--env", "max_cycles=1", "--minari", "lora/x-v0"), "--minari: No module named 'minari'"),
     ],
 )

@@ -57,10 +57,16 @@ def test_a_study_leaves_table_records_and_picture_and_is_not_played_twice(invoke
     assert json.loads(path.read_text()) == records
 
 
-@pytest.mark.parametrize("arguments", [("table4",), ()])
+@pytest.mark.parametrize("arguments", [("wholly-unlike",), ()])
 def test_unknown_or_no_name(invoke, arguments):
     result = invoke(reproduce.app, *arguments)
     assert result.exit_code == 2 and "fig2" in result.output
+
+
+def test_a_misspelt_name_is_told_the_nearest(invoke):
+    result = invoke(reproduce.app, "norel-denisty")
+    assert result.exit_code == 2
+    assert "error: 'norel-denisty' is no study; did you mean 'norel-density'? (all: --list)" in result.output
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.name)

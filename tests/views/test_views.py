@@ -18,6 +18,7 @@ from lora_marl import render
 from lora_marl.core.presets import journal_network
 from lora_marl.core.traffic import Traffic
 from lora_marl.envs import uplink_v0
+from lora_marl.envs.seeds import seeds_of
 from lora_marl.views import Central, ControllerEnv, OneAgent, Shared
 from tests.envs.small import SETTINGS
 
@@ -93,7 +94,7 @@ def test_a_row_is_the_environment_of_its_seed(name: str, view: str, settings: di
 @pytest.mark.parametrize("view", VIEWS)
 def test_views_show_what_the_arrays_say(name: str, view: str, settings: dict[str, Any]) -> None:
     envs, arrays = vector(name, view, settings), lora_marl.make(name, replicas=3, **settings)
-    first = arrays.reset_array([5, 6, 7])
+    first = arrays.reset_array(seeds_of(5, 3))
     observations, _ = envs.reset(seed=5)
     rng = np.random.default_rng(1)
     kept = envs.unwrapped.controller._kept if view == "agent" else None
@@ -288,6 +289,8 @@ def test_bad_calls_are_named() -> None:
             Central(make(**{name: value}))
     with pytest.raises(ValueError, match="replicas: the controller has 3 rows"):
         ControllerEnv(Shared(make()))
+    with pytest.raises(ValueError, match=r"replicas: the controller has 2 rows.*make_vec\(..., num_envs=...\)"):
+        gymnasium.make("lora/uplink-central-v0", scenario=NETWORK, replicas=2)
     with pytest.raises(ValueError, match="num_envs: 4 is not a multiple of 3"):
         gymnasium.make_vec("lora/uplink-shared-v0", num_envs=4, scenario=NETWORK)
     envs = gymnasium.make_vec("lora/uplink-agent-v0", num_envs=2, scenario=NETWORK)
@@ -300,3 +303,46 @@ def test_bad_calls_are_named() -> None:
     env = gymnasium.make("lora/uplink-agent-v0", scenario=NETWORK)
     with pytest.warns(UserWarning, match="no options are known; speed ignored"):
         env.reset(options={"speed": 1})
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_how_many_there_are_is_said_by_num_envs(name: str, view: str) -> None:
+    make = partial(gymnasium.make_vec, view_id(name, view), **SETTINGS[name])
+    for wrong in (0, -3, 3.0, True):
+        with pytest.raises(ValueError, match=f"num_envs: {wrong!r} is not a whole number of at least 1"):
+            make(num_envs=wrong)
+    with pytest.raises(ValueError, match="replicas: 3; num_envs says how many there are"):
+        make(num_envs=3, replicas=3)
+    with pytest.raises(ValueError, match="info_level: 'some' is not one of full, none"):
+        make(num_envs=3, info_level="some")
+
+
+WRONG_OTHERS = {
+    r"others: int64 \(2, 3\); expected are integers \({}3, 3\)": np.zeros((2, 3), int),
+    r"others: float64 \({}3, 3\); expected": np.zeros((3, 3)),
+    r"others: .*inhomogeneous.*; expected are integers": [[0, 1, 2], [0], [0, 1, 2]],
+    r"others: <U6 \(\); expected are integers": "random",
+    r"others: 9 is outside the space MultiDiscrete": np.full((3, 3), 9),
+    r"others: -1 is outside the space MultiDiscrete": np.full((3, 3), -1),
+}
+
+
+@pytest.mark.parametrize("message", WRONG_OTHERS)
+def test_others_that_are_no_actions_are_named(one: Callable[..., ControllerEnv], message: str) -> None:
+    others: Any = WRONG_OTHERS[message]
+    with pytest.raises(ValueError, match=message.format("")):
+        one(others=others)
+    played = others[None] if isinstance(others, np.ndarray) and len(others) == 3 else others
+    env = one(others=lambda *seen: played)
+    first, _ = env.reset(seed=0)
+    with pytest.raises(ValueError, match=message.format("1, ")):
+        env.step(np.zeros(3, np.int64))
+
+
+def test_what_others_have_in_the_deciders_place_does_not_matter(one: Callable[..., ControllerEnv]) -> None:
+    ends = []
+    for own in (-1, 5, 99):
+        env = one(others=np.array([[own] * 3, [0, 1, 2], [3, 4, 5]], np.int8))
+        env.reset(seed=0)
+        ends.append(env.step(np.array([2, 2, 2]))[0].tolist())
+    assert ends[0] == ends[1] == ends[2]

@@ -1,0 +1,91 @@
+"""Seeds of replicas, at every door that takes them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+
+import lora_marl
+from lora_marl.envs import uplink_v0
+from lora_marl.envs.seeds import seeds_of
+from tests.envs.small import SETTINGS
+
+SMALL = SETTINGS["uplink_v0"]
+
+
+def test_a_list_is_taken_as_it_is() -> None:
+    for given in ([7, 0, 7], range(3), np.array([1, 2, 3], np.uint8), (2**70, np.int64(1), 0)):
+        assert seeds_of(given, 3) == [int(seed) for seed in given]
+
+
+def test_one_seed_is_the_first_replicas_whatever_follows() -> None:
+    for seed in (0, 1, np.int64(5), 2**70):
+        many = seeds_of(seed, 32)
+        assert many[0] == seed
+        assert all(seeds_of(seed, replicas) == many[:replicas] for replicas in (1, 2, 31))
+        assert all(type(each) is int and np.int64(each) >= 0 for each in many[1:])
+
+
+def test_runs_of_other_seeds_share_no_replica() -> None:
+    drawn = [each for seed in range(200) for each in seeds_of(seed, 50)]
+    assert len(set(drawn)) == len(drawn)
+
+
+def test_what_follows_is_what_it_was() -> None:
+    assert seeds_of(0, 3) == [0, 8226343694796210948, 5029765256218323565]
+
+
+BAD = [
+    -1,
+    0.0,
+    True,
+    "0",
+    [],
+    [0],
+    [0, None],
+    [0, -1],
+    [0, 1.0],
+    [0, True],
+    "01",
+    np.zeros(2),
+    [[0, 1], [2, 3]],
+    {0, 1},
+]
+
+
+def doors() -> dict[str, Callable[[Any], Any]]:
+    """What takes seeds of two replicas."""
+    envs = gymnasium.make_vec("lora/uplink-shared-v0", num_envs=10, **SMALL)
+    arrays = lora_marl.make("uplink_v0", replicas=2, **SMALL)
+    return {"arrays": arrays.reset_array, "vector": lambda seed: envs.reset(seed=seed)}
+
+
+@pytest.mark.parametrize("door", ["arrays", "vector"])
+@pytest.mark.parametrize("seed", BAD, ids=repr)
+def test_what_is_no_seed_is_named(door: str, seed: Any) -> None:
+    message = re.escape(f"seed: {seed!r}; allowed is a whole number of at least 0, or 2 of them, one per replica")
+    with pytest.raises(ValueError, match=message):
+        doors()[door](seed)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, True, "0", [], [1, 2]], ids=repr)
+def test_a_face_of_one_replica_takes_one_seed(seed: Any) -> None:
+    faces = uplink_v0.parallel_env(**SMALL), uplink_v0.env(**SMALL), gymnasium.make("lora/uplink-agent-v0", **SMALL)
+    for env in (*faces, faces[-1].unwrapped):
+        with pytest.raises(ValueError, match=re.escape(f"seed: {seed!r}; allowed is a whole number of at least 0")):
+            env.reset(seed=seed)
+
+
+def test_a_refused_seed_leaves_the_episode_as_it_is() -> None:
+    envs, same = (gymnasium.make_vec("lora/uplink-central-v0", num_envs=2, **SMALL) for _ in range(2))
+    actions = [np.zeros(each.action_space.shape, np.int64) for each in (envs, same)]
+    for each in (envs, same):
+        each.reset(seed=3)
+    with pytest.raises(ValueError, match="seed: "):
+        envs.reset(seed=[1])
+    assert np.array_equal(envs.step(actions[0])[0], same.step(actions[1])[0])
