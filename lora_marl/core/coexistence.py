@@ -13,6 +13,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from lora_marl.core.checks import check_above_0, check_count, check_range
 from lora_marl.core.interference import Interference
 from lora_marl.core.propagation import path_loss_db
 from lora_marl.core.scenario import Change, Scenario
@@ -42,14 +43,15 @@ class Deployment:
 
     def __post_init__(self) -> None:
         for name in ("nodes", "gateways"):
-            if not (getattr(self, name) >= 1 and getattr(self, name) == int(getattr(self, name))):
-                raise ValueError(f"deployment.{name}: {getattr(self, name)!r} is not a whole number of at least 1")
-        if not 0.0 < self.load < np.inf:
-            raise ValueError(f"deployment.load: {self.load} is not a number above 0")
+            check_count(f"deployment.{name}", getattr(self, name))
+        check_above_0("deployment.load", self.load)
         if self.rule not in get_args(Rule):
             raise ValueError(f"deployment.rule: {self.rule!r} is not one of {', '.join(get_args(Rule))}")
-        if any(not 0.0 <= from_s < until_s for from_s, until_s in self.silent_s):
-            raise ValueError(f"deployment.silent_s: {self.silent_s} has a stretch that does not end after it begins")
+        for stretch in self.silent_s:
+            if len(stretch) != 2 or not 0.0 <= stretch[0] < stretch[1]:
+                raise ValueError(
+                    f"deployment.silent_s: {stretch} is no stretch from a time of at least 0 s until a later"
+                )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,19 +94,17 @@ class Coexistence:
 
     def __post_init__(self) -> None:
         channels = len(self.radio.region.channels_hz)
-        if not self.deployments:
-            raise ValueError("coexistence.deployments: needs at least one network")
+        if not self.deployments or not all(isinstance(each, Deployment) for each in self.deployments):
+            raise ValueError(f"coexistence.deployments: {self.deployments!r}; needs at least one Deployment")
         if self.occupancy is not None and len(self.occupancy) != channels:
             raise ValueError(f"coexistence.occupancy: {len(self.occupancy)} values; allowed is one for each channel, "
                              f"{channels}")  # fmt: skip
-        for name in ("moves_s", "alarm_step_s", "alarm_factor", "radius_m"):
-            value = getattr(self, name)
-            if value is not None and not (isinstance(value, (int, float, np.number)) and 0.0 < value < np.inf):
-                raise ValueError(f"coexistence.{name}: {value!r} is not a number above 0")
-        if not 0.0 < self.load_range[0] <= self.load_range[1] < np.inf:
-            raise ValueError(f"coexistence.load_range: {self.load_range} is not two numbers above 0 that ascend")
-        if not (self.alarm_steps >= 1 and self.alarm_steps == int(self.alarm_steps)):
-            raise ValueError(f"coexistence.alarm_steps: {self.alarm_steps} is not a whole number of at least 1")
+        if self.occupancy is not None:
+            Interference(occupancy=self.occupancy, burst_s=self.burst_s, power_dbm=self.burst_dbm)
+        for name in ("alarm_step_s", "alarm_factor", "radius_m", *(() if self.moves_s is None else ("moves_s",))):
+            check_above_0(f"coexistence.{name}", getattr(self, name))
+        check_range("coexistence.load_range", self.load_range)
+        check_count("coexistence.alarm_steps", self.alarm_steps)
         if not 0.0 <= self.alarm_probability <= 1.0:
             raise ValueError(f"coexistence.alarm_probability: {self.alarm_probability} is not from 0 to 1")
 

@@ -35,8 +35,9 @@ class GroupActions:
     @classmethod
     def of(cls, region: Region, tp_dbm: Sequence[float]) -> GroupActions:
         """With powers in dBm. ValueError: one that the region lacks."""
-        if not len(tp_dbm) or any(next_dbm <= each for each, next_dbm in zip(tp_dbm, tp_dbm[1:], strict=False)):
-            raise ValueError(f"tp_dbm: {list(tp_dbm)}; allowed are powers that ascend, at least one")
+        listed = list(tp_dbm) if isinstance(tp_dbm, (Sequence, np.ndarray)) and not isinstance(tp_dbm, str) else []
+        if not listed or any(next_dbm <= each for each, next_dbm in zip(listed, listed[1:], strict=False)):
+            raise ValueError(f"tp_dbm: {tp_dbm!r}; allowed are powers that ascend, at least one")
         for each in tp_dbm:
             if each not in region.tp_dbm:
                 raise ValueError(f"tp_dbm: {each} is not one of the region's {', '.join(map(str, region.tp_dbm))}")

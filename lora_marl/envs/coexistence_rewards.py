@@ -82,6 +82,8 @@ class NetworkRewards:
     """
 
     def __init__(self, reward: Mapping[str, float] | Sequence[Mapping[str, float]], networks: int) -> None:
+        if not isinstance(reward, (Mapping, Sequence)) or isinstance(reward, str):
+            raise ValueError(f"reward: {reward!r} is no weights by term, and no list of such by network")
         rewards = [reward] * networks if isinstance(reward, Mapping) else list(reward)
         if len(rewards) != networks:
             raise ValueError(f"reward: {len(rewards)} rewards; allowed is one, or one for each of {networks} networks")

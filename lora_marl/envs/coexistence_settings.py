@@ -9,13 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-import numpy as np
-
+from lora_marl.core.checks import check_above_0, check_count
 from lora_marl.core.coexistence import Coexistence
 from lora_marl.core.presets.ccs import COEXISTENCES, ccs_eu868
 from lora_marl.envs.codec import ActionFormat
 from lora_marl.envs.coexistence_rewards import DEFAULT
-from lora_marl.envs.game import EnvSettings, check_count
+from lora_marl.envs.game import EnvSettings
 
 Decider = Literal["server", "group"]
 Indicator = Literal["external", "all", "none"]
@@ -62,8 +61,7 @@ class CoexistenceSettings(EnvSettings):
             raise ValueError("action_format: 'discrete' needs decider 'group'; a server has a number for each group")
         if self.operating_points == "per_packet" and self.decider == "server":
             raise ValueError("operating_points: 'per_packet' needs decider 'group', whose action is a distribution")
-        if not 0.0 < self.interval_s < np.inf:
-            raise ValueError(f"interval_s: {self.interval_s} is not a number of seconds above 0")
+        check_above_0("interval_s", self.interval_s)
         if self.coexistence not in (None, *COEXISTENCES) and not isinstance(self.coexistence, Coexistence):
             allowed = f"a lora_marl.core.coexistence.Coexistence, or one of {', '.join(COEXISTENCES)}"
             raise ValueError(f"coexistence: {self.coexistence!r} is not {allowed}")

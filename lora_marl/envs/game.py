@@ -14,6 +14,7 @@ import numpy as np
 from gymnasium.spaces import Box, Discrete, MultiDiscrete
 from numpy.typing import ArrayLike, NDArray
 
+from lora_marl.core.checks import check_count
 from lora_marl.envs.features import Feature
 from lora_marl.render import Frame
 
@@ -70,12 +71,6 @@ class EnvSettings:
                 raise ValueError(f"{name}: {getattr(self, name)!r} is not one of {', '.join(allowed)}")
         if self.render_mode not in (None, *RENDER_MODES):
             raise ValueError(f"render_mode: {self.render_mode!r} is not one of {', '.join(RENDER_MODES)}")
-
-
-def check_count(name: str, value: object) -> None:
-    """ValueError unless the value is a whole number of at least 1."""
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name}: {value!r} is not a whole number of at least 1")
 
 
 class Game(Protocol):

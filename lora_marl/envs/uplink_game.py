@@ -13,6 +13,7 @@ from gymnasium.spaces import Box, Discrete, MultiDiscrete
 from numpy.typing import ArrayLike, NDArray
 
 from lora_marl.core.air import Air
+from lora_marl.core.checks import check_count
 from lora_marl.core.downlink import Feedback
 from lora_marl.core.outcome import Outcome
 from lora_marl.core.presets import journal_network
@@ -20,7 +21,7 @@ from lora_marl.core.scenario import Scenario
 from lora_marl.core.traffic import Traffic
 from lora_marl.envs.codec import ActionCodec, ActionFormat
 from lora_marl.envs.features import NodeFeatures
-from lora_marl.envs.game import EnvSettings, Redraw, check_count
+from lora_marl.envs.game import EnvSettings, Redraw
 from lora_marl.envs.rewards import TERMS, Scales
 from lora_marl.envs.terms import Reward
 from lora_marl.render_map import MapFrame, packet_frame

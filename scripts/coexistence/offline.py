@@ -16,7 +16,6 @@ the same command resumes.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -37,6 +36,7 @@ from scripts.coexistence.networks import KINDS, vendor_path
 from scripts.coexistence.spent import spending
 from scripts.coexistence.taken import SETTINGS, first_rollouts, take_vendors
 from scripts.coexistence.vendors import make_vendors
+from scripts.coexistence.whole import loaded, read_json, whole, write_json
 
 PATTERNS = 24
 STATE_EVERY = 100
@@ -124,16 +124,16 @@ class Offline:
                     coordinator = self.make_service(number, coordinator, data, bar)
         assert coordinator is not None
         coordinator.made = self._settings()
-        _whole(self.out / "service.safetensors", coordinator.save)
+        whole(self.out / "service.safetensors", coordinator.save)
 
     def _check_same(self) -> None:
         """Raise ValueError when the folder is of another making, whose parts would be taken for this one's."""
         now, path = self._settings(), self.work / SETTINGS
         if path.exists():
-            before = json.loads(path.read_text(encoding="utf-8"))
+            before = read_json(path)
             for name in (name for name in now if before.get(name) != now[name]):
                 raise ValueError(f"{self.work}: was begun with {name} = {before.get(name)}, not {now[name]}")
-        path.write_text(json.dumps(now), encoding="utf-8")
+        write_json(path, now)
 
     def _settings(self) -> dict[str, str]:
         return {name: repr(value) for name, value in vars(self).items() if name not in PLACES}
@@ -165,8 +165,8 @@ class Offline:
             for i in range(own.rollouts):
                 path = folder / f"{i}.safetensors"
                 if not path.exists():
-                    _whole(path, rollouts.play(i).save)
-                found.append(Snapshots.load(path))
+                    whole(path, rollouts.play(i).save)
+                found.append(loaded(path, Snapshots.load))
                 advance(i + 1)
         return found
 
@@ -181,16 +181,16 @@ class Offline:
         coordinator, proxy = coordinator.requires_grad_(True), Proxy(self.constants)
         training = Training(coordinator, proxy, data, self.seed + number, self.hyper)
         if state.exists():
-            training.load_state_dict(load_file(state))
+            training.load_state_dict(loaded(state, load_file))
         with bar(f"training, pass {number}", own.steps, "steps") as advance:
 
             def progress(step: int, terms: dict[str, float]) -> None:
                 advance(step)
                 if step % STATE_EVERY == 0 and step < own.steps:
-                    _whole(state, lambda path: save_file(training.state_dict(), path))
+                    whole(state, lambda path: save_file(training.state_dict(), path))
 
             training.run(own.steps, own.learning_rate, progress)
-        _whole(finished, coordinator.save)
+        whole(finished, coordinator.save)
         state.unlink(missing_ok=True)
         return Coordinator.load(finished)
 
@@ -202,10 +202,3 @@ def shortened(making: Offline, times: int = 20) -> Offline:
     """A making of so many times fewer rollouts, steps and intervals of vendors, to see that it works."""
     passes = tuple(replace(p, rollouts=max(2, p.rollouts // times), steps=p.steps // times) for p in making.passes)
     return replace(making, passes=passes, intervals=making.intervals // times)
-
-
-def _whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Writes a file that is there only when it is complete."""
-    part = path.with_suffix(".part")
-    write(part)
-    part.replace(path)

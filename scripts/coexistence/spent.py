@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from scripts.coexistence.whole import read_json, write_json
 
 
 @contextmanager
@@ -17,9 +18,9 @@ def spending(path: Path, stage: str) -> Iterator[None]:
         yield
     finally:
         before = spent(path)
-        path.write_text(json.dumps(before | {stage: before.get(stage, 0.0) + time.process_time() - began_s}, indent=1))
+        write_json(path, before | {stage: before.get(stage, 0.0) + time.process_time() - began_s})
 
 
 def spent(path: Path) -> dict[str, float]:
     """CPU seconds by stage, so far."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return read_json(path) if path.exists() else {}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
+
+from scripts.coexistence.whole import read_json, whole
 
 SETTINGS = "settings.json"
 
@@ -15,7 +17,7 @@ def take_vendors(other: Path, paths: list[Path]) -> None:
     for path in (path for path in paths if not path.exists()):
         if not (other / path.name).exists():
             raise ValueError(f"{other}: has no vendor's policy {path.name}; {len(paths)} of the kind are wanted")
-        shutil.copyfile(other / path.name, path)
+        whole(path, partial(shutil.copyfile, other / path.name))
 
 
 def first_rollouts(other: Path, settings: Mapping[str, str], count: int) -> Path:
@@ -31,7 +33,7 @@ def first_rollouts(other: Path, settings: Mapping[str, str], count: int) -> Path
     """
     if not (other / SETTINGS).exists():
         raise ValueError(f"{other}: has no {SETTINGS}, so nobody knows what its rollouts are of")
-    before = json.loads((other / SETTINGS).read_text(encoding="utf-8"))
+    before = read_json(other / SETTINGS)
     for name in ("seen", "intervals", "seed", "passes"):
         # Of the passes what is played before the first one counts; how they are trained does not.
         ours, theirs = (text.partition(", steps=")[0] for text in (settings[name], before.get(name, "nothing")))

@@ -281,6 +281,9 @@ def test_a_picture_of_many_networks_shows_the_first_ones() -> None:
         ({"tp_dbm": (14.0, 8.0)}, "tp_dbm: .* allowed are powers that ascend"),
         ({"reward": [{"delivery": 1.0}]}, "reward: 1 rewards"),
         ({"interval_s": 0.0}, "interval_s: 0.0"),
+        ({"interval_s": "x"}, "interval_s: 'x' is not a number above 0"),
+        ({"tp_dbm": 14}, "tp_dbm: 14; allowed are powers that ascend"),
+        ({"reward": None}, "reward: None is no weights by term"),
     ],
 )
 def test_what_is_wrong_is_named(settings: dict[str, Any], message: str) -> None:

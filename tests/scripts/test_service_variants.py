@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,19 @@ def test_rollouts_of_something_else_are_refused(whole: Offline, tmp_path: Path) 
     settings = json.loads((whole.work / "settings.json").read_text())
     with pytest.raises(ValueError, match="has no rollout 2; 3 are wanted"):
         first_rollouts(whole.work, settings, 3)
+
+
+@pytest.mark.parametrize("name", ["settings.json", "cpu_s.json", "rollouts-0/1.safetensors", "training-0.safetensors"])
+def test_damaged_files_of_a_making_are_named(name: str, whole: Offline, tmp_path: Path) -> None:
+    shutil.copytree(whole.out, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / "work" / name
+    path.write_bytes(b"{half of")
+    (tmp_path / "work" / "service-0.safetensors").unlink()
+    with pytest.raises(ValueError, match=rf"{name}: is damaged .*remove it, and it is made again"):
+        making(tmp_path).make(counting)
+    path.unlink()
+    making(tmp_path).make(counting)
+    assert (tmp_path / "service.safetensors").read_bytes() == (whole.out / "service.safetensors").read_bytes()
 
 
 def test_missing_vendors_are_named(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from lora_marl.core import tables
+from lora_marl.core.checks import check_above_0, check_count
 from lora_marl.core.coexistence import Coexistence, Deployment, Rule
 from lora_marl.core.downlink import Downlink
 from lora_marl.core.propagation import Propagation
@@ -86,9 +87,10 @@ COEXISTENCES: Mapping[str, Callable[[], Coexistence]] = {"ccs_study": ccs_study,
 
 
 def _listed(deployments: int | Sequence[Deployment], nodes: int = 100) -> tuple[Deployment, ...]:
-    if isinstance(deployments, (int, np.integer)):
-        return (Deployment(nodes=nodes),) * int(deployments)
-    return tuple(deployments)
+    if isinstance(deployments, Sequence):
+        return tuple(deployments)
+    check_count("deployments", deployments)
+    return (Deployment(nodes=nodes),) * int(deployments)
 
 
 def legacy(rule: Rule = "uniform", nodes: int = 100) -> Deployment:
@@ -134,8 +136,7 @@ def _coexistence(
     interference: str,
     others: dict[str, Any],
 ) -> Coexistence:
-    if not 0.0 < load < np.inf:
-        raise ValueError(f"load: {load} is not a number above 0")
+    check_above_0("load", load)
     if interference not in ("dynamic", "static", "none"):
         raise ValueError(f"interference: {interference!r} is not one of dynamic, static, none")
     fields: dict[str, Any] = {
