@@ -14,7 +14,7 @@ import numpy as np
 from gymnasium.spaces import Box, Discrete, MultiDiscrete
 from numpy.typing import ArrayLike, NDArray
 
-from lora_marl.core.checks import check_count
+from lora_marl.core.checks import check_count as check_count  # views know environments alone
 from lora_marl.envs.features import Feature
 from lora_marl.render import Frame
 

@@ -6,11 +6,8 @@ Shape letters: `B` replicas, `L` learning networks, `H, A` of a last layer.
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from agents.ccs.pull_back import clipped
 from agents.ccs.rounds import CLIP
 from agents.lns.network import Schema
 from agents.lns.team import Team
@@ -47,7 +44,8 @@ class Held:
         Returns:
             What was added. `[B, L, H, A]`
         """
-        own = clipped(torch.from_numpy(delta), self._last_layers(), clip).numpy()
+        norm, largest = (np.linalg.norm(each, axis=(-2, -1), keepdims=True) for each in (delta, self._last_layers()))
+        own = delta * np.minimum(1.0, clip * largest / np.maximum(norm, 1e-12)).astype(np.float32)
         held = np.abs(self.total + own).max(axis=(-2, -1), keepdims=True)
         borne = np.where(held < LARGEST / 2, own, np.float32(0.0))
         self.add(borne)
@@ -61,9 +59,9 @@ class Held:
         """Takes a share of it out of all last layers, so that what no round renews is gone in time."""
         self.add(np.float32(-share) * self.total)
 
-    def _last_layers(self) -> Tensor:
+    def _last_layers(self) -> NDArray[np.float32]:
         """As they act, the bias as last row. `[B, L, H, A]`"""
         found, (rows, columns) = np.empty_like(self.total), self.total.shape[-2:]
         for servers, places in self._team.learners():
             found[:, places] = servers.parameters()[..., -rows * columns :].reshape(*servers.shape[:2], rows, columns)
-        return torch.from_numpy(found)
+        return found
