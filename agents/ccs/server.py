@@ -21,7 +21,7 @@ class Acceptance:
         margin: How much PRR may fall.
 
     Attributes:
-        tried: Trials that ended, and how many of them were rejected.
+        tried, rejected: Trials that ended, and those of them after which a residual was taken back.
     """
 
     def __init__(self, horizon: int = 5, margin: float = 0.03) -> None:

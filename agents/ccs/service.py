@@ -39,7 +39,9 @@ class Service:
     """Coordinates whoever reports; other networks that it knows of count with their latest report.
 
     A snapshot that somebody already sent in an earlier round counts for nobody; so does, until it has learnt
-    something, a network that joins later with the same product's default.
+    something, a network that joins later with the same product's default. Names and operators are what reports say:
+    whoever serves rounds over a network has to authenticate both, or a report in another's name takes its place, and
+    one that names another as its operator shares its weight.
 
     Args:
         coordinator: Trained; not changed.

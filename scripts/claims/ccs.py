@@ -99,17 +99,31 @@ def _unequal() -> Study:
             vendor = None if way in WITHOUT_VENDOR else UNSEEN[0]
             made = cell_of(study, "PPPP", way, vendor, (listed, DIRECT) if way == "direct" else (listed,))
             cells.append(replace(made, name=name_of(study, "PPPP", way, vendor).replace("PPPP", demand)))
-        names = tuple(name.replace("PPPP", demand) for name in pair(study, "PPPP", vendors=UNSEEN[:1]))
-        least = partial(least_network, networks=4)
-        claims.append(Claim(f"{study}/{demand}/ccs/least_network", names, least, -5.0, math.inf, None, OURS))
         without = cell_of(study, "PPPP", "ccs", UNSEEN[0], (listed, "learners.ccs.parameters={floor: false}"))
         cells.append(replace(without, name=f"{study}/{demand}/ccs without floor-{UNSEEN[0]}"))
+        claims += _by_network(study, demand)
     each = tuple(
         Column(f"PRR of network {s}", lambda cell, numbers, name=f"prr_{s}": numbers[cell].extra[name])  # type: ignore[misc]
         for s in range(4)
     )
     title = "Coexisting networks: unequal demand of four policy-gradient networks (the first one differs)"
     return Study(study, title, tuple(cells), tuple(claims), None, (*columns(study), *each))
+
+
+def _by_network(study: str, demand: str) -> list[Claim]:
+    """What each network gains, with the floor and without, and how soon all settle."""
+    alone = f"{study}/{demand}/independent-{UNSEEN[0]}"
+    least, with_floor = partial(least_network, networks=4), f"{study}/{demand}/ccs-{UNSEEN[0]}"
+    claims = [Claim(f"{study}/{demand}/ccs/least_network", (with_floor, alone), least, -5.0, math.inf, None, OURS)]
+    for way in ("ccs", "ccs without floor"):
+        names, place = (f"{study}/{demand}/{way}-{UNSEEN[0]}", alone), f"{study}/{demand}/{way}"
+        claims += [reported(f"{place}/gain_prr_{s}", names, gain(f"prr_{s}", 1.0)) for s in range(4)]
+    return claims + [
+        reported(
+            f"{study}/{demand}/{way}/settles", (f"{study}/{demand}/{way}-{UNSEEN[0]}",), settling(STRETCH), SETTLED
+        )
+        for way in ("independent", "ccs", "ccs without floor")
+    ]
 
 
 def _targets(study: str) -> list[Claim]:

@@ -20,7 +20,7 @@ from __future__ import annotations
 from functools import partial
 
 from scripts.claims.ccs_cells import LEGACY, UNSEEN, cells_of, once
-from scripts.claims.ccs_gains import KPIS, pair, reported, spill_over
+from scripts.claims.ccs_gains import KPIS, harmless, pair, reported, spill_over
 from scripts.claims.ccs_reads import ANSWERS, columns, gain
 from scripts.claims.claim import Study
 from scripts.plot_ccs import draw_regimes
@@ -52,6 +52,7 @@ def studies() -> list[Study]:
                 reported(f"{place}/gain_{name}", pair(study, regime, at), gain(name, sign))
                 for name, sign in KPIS.items()
             ]
+            claims += harmless(study, regime, at=at)
             claims += spill_over(study, regime, at) if set(regime) & set(LEGACY) else []
     for at, more in (("1", ()), ("1 free", ("coexistence.acknowledgements=free",))):
         cells += cells_of(study, "PPPP", WAYS, (LAWFUL, "coexistence.load=1", *more), at, UNSEEN[:1])

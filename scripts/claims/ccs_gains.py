@@ -67,12 +67,12 @@ def spill_over(study: str, regime: str, at: str = "") -> list[Claim]:
     ]
 
 
-def harmless(study: str, regime: str, low: float) -> list[Claim]:
+def harmless(study: str, regime: str, low: float = -math.inf, at: str = "") -> list[Claim]:
     """What the network that gains least gains in the mean over seeds, and the worst network and seed."""
-    names, place = pair(study, regime), f"{study}/{regime}/ccs"
+    names, place = pair(study, regime, at), f"{study}/{regime}{at and f'@{at}'}/ccs"
     least = partial(least_network, networks=len(regime))
     worst = partial(worst_network, networks=len(regime))
     return [
-        Claim(f"{place}/least_network", names, least, low, math.inf, None, OURS),
+        Claim(f"{place}/least_network", names, least, low, math.inf, None, OURS if math.isfinite(low) else ""),
         reported(f"{place}/worst_network_and_seed", names, worst),
     ]
