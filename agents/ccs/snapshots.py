@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from agents.ccs.layout import Layout, random_orders
 from agents.ccs.view import KINDS
 from agents.ccs.worlds import Worlds
 
@@ -63,6 +64,13 @@ class Snapshots:
     def rows(self, index: Tensor) -> Snapshots:
         """Some rows, in some order, also repeatedly."""
         return Snapshots(**{name: getattr(self, name)[index] for name in TENSORS}, worlds=self.worlds.rows(index))
+
+    def renumbered(self, times: int, layout: Layout, seed: int) -> Snapshots:
+        """What was observed and where, so many times, channels each time numbered anew; parameters stay as they are."""
+        rows = self.rows(torch.arange(len(self)).repeat(times))
+        orders = random_orders(len(rows), layout.channels, torch.Generator().manual_seed(seed))
+        seen = layout.permuted_observations(rows.observations, orders[:, None, None])
+        return replace(rows, observations=seen, worlds=rows.worlds.permuted(orders))
 
     def save(self, path: Path) -> None:
         """Writes a safetensors file."""

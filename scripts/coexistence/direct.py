@@ -9,11 +9,15 @@ from functools import cache
 from pathlib import Path
 
 from agents.ccs.baselines import direct_residuals
+from agents.ccs.coordinator import Design
+from agents.ccs.layout import Layout
 from agents.ccs.moment import Moment
 from agents.ccs.snapshots import Snapshots, by_mixture
 from agents.lns.team import Team
 from agents.maac.threads import threads
 from lora_marl.config import CoexistenceConfig
+from lora_marl.envs.coexistence_game import CoexistenceGame
+from scripts.coexistence.held import Held
 from scripts.coexistence.independent import Independent
 from scripts.coexistence.ledger import Book
 
@@ -23,6 +27,9 @@ SEEN = range(5)
 ROLLOUTS, INTERVALS, AT, SEED = 6, 55, (30, 55), 24
 """Six rollouts of two worlds, and the intervals after which snapshots are taken: 24 of them."""
 
+NUMBERINGS = 4
+"""Of the channels of each: which of them were good in 24 worlds is chance, and is not to be learnt by number."""
+
 LETTERS = {"pg": "P", "dqn": "D"}
 """Of learners in the name of a mixture."""
 
@@ -30,8 +37,9 @@ LETTERS = {"pg": "P", "dqn": "D"}
 class Direct(Independent):
     """Servers that learn, whose last layers move where 24 stored snapshots of the same mixture gain most.
 
-    The stored worlds are independent rollouts of vendors that the service has seen, of `ccs_study`, at all loads; what
-    is true of the world that is played is not looked at, parameters apart.
+    What they hold fades before every round as under the service. The stored worlds are independent rollouts of vendors
+    that the service has seen, of `ccs_study`, at all loads; what is true of the world that is played is not looked at,
+    parameters apart.
 
     Args:
         team: The servers.
@@ -51,14 +59,20 @@ class Direct(Independent):
                 allowed = f"direct optimisation knows {', '.join(LETTERS)} alone"
                 raise ValueError(f"coexistence.networks[{number}].learner: {learner!r}: {allowed}")
         self._mixture, self._vendors = "".join(LETTERS[learner] for learner in learners), coexistence.vendors
-        self._every = every
+        self._every, self._fade = every, Design().fade
+
+    def begin(self, game: CoexistenceGame) -> None:
+        """See `Way`."""
+        super().begin(game)
+        self.held = Held(self.team, game.settings.replicas)
 
     def after(self, book: Book) -> None:
         """See `Way`."""
         if len(book) % self._every == 0:
             now = Moment.of(self.team, self.game.learning, self.seen, book.last(self._every))
             with threads(1):
-                self.team.add(direct_residuals(now, stored(self._mixture, self._vendors)))
+                self.held.fade(self._fade)
+                self.held.take(direct_residuals(now, stored(self._mixture, self._vendors)))
 
 
 @cache
@@ -68,4 +82,4 @@ def stored(mixture: str, vendors: Path) -> Snapshots:
 
     rollouts = Rollouts(vendors, SEEN, SEED, INTERVALS, AT, mixtures=(mixture,))
     (joined,) = by_mixture(rollouts.play(number) for number in range(ROLLOUTS)).values()
-    return joined
+    return joined.renumbered(NUMBERINGS, Layout(), SEED)

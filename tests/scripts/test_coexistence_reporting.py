@@ -210,7 +210,9 @@ def test_direct_optimisation_is_of_the_networks_at_hand(monkeypatch: pytest.Monk
             assert (np.linalg.norm(moved, axis=-1) > 0.01).all()
     assert np.array_equal(ledgers[3, 4], ledgers[(4,)])
     stored = direct.stored("PD", Path("configs/ccs"))
-    assert stored.mixture == "PD" and len(stored) == 8
+    assert stored.mixture == "PD" and len(stored) == 8 * direct.NUMBERINGS
+    busiest = stored.worlds.occupancy.argmax(-1).view(direct.NUMBERINGS, 8)
+    assert (busiest != busiest[0]).any()
     direct.stored.cache_clear()
 
 
