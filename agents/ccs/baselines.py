@@ -29,7 +29,8 @@ def direct(
     stored: Snapshots,
     proxy: Proxy,
     *,
-    steps: int = 100,
+    steps: int = 120,
+    parts: int = 1,
     learning_rate: float = 0.02,
     norm_weight: float = 0.01,
     clip: float = CLIP,
@@ -45,6 +46,7 @@ def direct(
         stored: R snapshots.
         proxy: Of the air.
         steps: Of Adam.
+        parts: Of the stored worlds, in order, one of which every step looks at, in turn.
         learning_rate: Of Adam.
         norm_weight: Of the squared relative norm.
         clip: Largest norm of a residual relative to the layer.
@@ -53,8 +55,10 @@ def direct(
         `[M, S, H, A]`
 
     Raises:
-        ValueError: another mixture, or legacy networks in it.
+        ValueError: another mixture, or legacy networks in it; parts that are not equal.
     """
+    if len(stored) % parts:
+        raise ValueError(f"parts: {parts}; {len(stored)} snapshots do not make equal ones")
     if bool((kinds != stored.kinds[0]).any()) or bool((kinds < 0).any()):
         raise ValueError(
             f"kinds = {kinds.unique(dim=0).tolist()}: expected {stored.kinds[0].tolist()}, all of learners"
@@ -65,19 +69,20 @@ def direct(
     everyone = stored.observations.transpose(0, 1).flatten(1, 2)  # [S, R Q, D]
     seen = features(layers, everyone).unflatten(2, (rows, -1)).transpose(1, 2)  # [M, R, S, Q, H]
     size = last.square().sum((-1, -2))
-    repeated = stored.worlds.rows(torch.arange(rows).repeat(worlds))
+    turns = [(part, stored.worlds.rows(part.repeat(worlds))) for part in torch.arange(rows).chunk(parts)]
     delta = torch.zeros_like(last).requires_grad_()
     adam = torch.optim.Adam([delta], lr=learning_rate)
-    for _ in range(steps):
+    for step in range(steps):
+        part, there = turns[step % parts]
         adam.zero_grad()
-        policy = (seen @ (last + delta)[:, None] / heat).softmax(-1)
-        utility = proxy(policy.flatten(0, 1), repeated).utility.mean(-1).unflatten(0, (worlds, rows)).mean(-1)
+        policy = (seen[:, part] @ (last + delta)[:, None] / heat).softmax(-1)
+        utility = proxy(policy.flatten(0, 1), there).utility.mean(-1).unflatten(0, (worlds, -1)).mean(-1)
         penalty = norm_weight * (delta.square().sum((-1, -2)) / size).mean(-1)
         (penalty - utility).sum().backward()
         adam.step()
     return clipped(delta.detach(), last, clip)
 
 
-def direct_residuals(now: Moment, stored: Snapshots) -> NDArray[np.float32]:
+def direct_residuals(now: Moment, stored: Snapshots, parts: int) -> NDArray[np.float32]:
     """`direct` for the networks of worlds as they are now, all of which learn `[B, S, H, A]`."""
-    return direct(torch.from_numpy(now.parameters), torch.from_numpy(now.kinds), stored, Proxy()).numpy()
+    return direct(torch.from_numpy(now.parameters), torch.from_numpy(now.kinds), stored, Proxy(), parts=parts).numpy()

@@ -27,8 +27,9 @@ SEEN = range(5)
 ROLLOUTS, INTERVALS, AT, SEED = 6, 55, (30, 55), 24
 """Six rollouts of two worlds, and the intervals after which snapshots are taken: 24 of them."""
 
-NUMBERINGS = 4
-"""Of the channels of each: which of them were good in 24 worlds is chance, and is not to be learnt by number."""
+NUMBERINGS = 8
+"""Of the channels of each: which of them were good in 24 worlds is chance, and is not to be learnt by number. Every step
+of the optimisation meets all of them in one numbering."""
 
 LETTERS = {"pg": "P", "dqn": "D"}
 """Of learners in the name of a mixture."""
@@ -72,7 +73,7 @@ class Direct(Independent):
             now = Moment.of(self.team, self.game.learning, self.seen, book.last(self._every))
             with threads(1):
                 self.held.fade(self._fade)
-                self.held.take(direct_residuals(now, stored(self._mixture, self._vendors)))
+                self.held.take(direct_residuals(now, stored(self._mixture, self._vendors), NUMBERINGS))
 
 
 @cache
