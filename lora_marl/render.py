@@ -6,13 +6,13 @@ Pictures need matplotlib (the extra `scripts`), which is imported where one is d
 from __future__ import annotations
 
 import sys
+from itertools import count
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 SIDE_INCH, DOTS_PER_INCH = 6.0, 100
-_WINDOW = "lora_marl"
 
 
 class Frame(Protocol):
@@ -39,35 +39,45 @@ def rgb_array(frame: Frame) -> NDArray[np.uint8]:
     return np.asarray(canvas.buffer_rgba(), np.uint8)[..., :3].copy()
 
 
-def human(frame: Frame) -> None:
-    """Show the picture in a window.
+class Window:
+    """A window of one environment; that of a copy is another one."""
 
-    Raises:
-        ModuleNotFoundError: matplotlib is missing.
-        ValueError: matplotlib's backend opens no windows, as where there is no display.
-    """
-    picture = rgb_array(frame)
-    from matplotlib import get_backend, pyplot
+    _numbers = count(1)
 
-    backend = get_backend()
-    try:
-        figure = pyplot.figure(_WINDOW, figsize=(SIDE_INCH, SIDE_INCH)) if _opens_windows(backend) else None
-    except ImportError:  # of the backend that was asked for, where there is no display
-        figure = None
-    if figure is None:
-        raise ValueError(
-            f"render_mode: 'human' needs a display, and matplotlib's backend {backend!r} opens no window here; allowed "
-            "are 'rgb_array' and 'ansi', or a display and a backend for it, such as MPLBACKEND=tkagg"
-        )
-    figure.clear()
-    figure.figimage(picture)
-    pyplot.pause(0.001)
+    def __init__(self) -> None:
+        self._name = f"lora_marl {next(self._numbers)}"
 
+    def __reduce__(self) -> tuple[type[Window], tuple[()]]:
+        return Window, ()
 
-def close() -> None:
-    """Close the window, if one is open."""
-    if "matplotlib.pyplot" in sys.modules:
-        sys.modules["matplotlib.pyplot"].close(_WINDOW)
+    def show(self, frame: Frame) -> None:
+        """Show the picture.
+
+        Raises:
+            ModuleNotFoundError: matplotlib is missing.
+            ValueError: matplotlib's backend opens no windows, as where there is no display.
+        """
+        picture = rgb_array(frame)
+        from matplotlib import get_backend, pyplot
+
+        backend = get_backend()
+        try:
+            figure = pyplot.figure(self._name, figsize=(SIDE_INCH, SIDE_INCH)) if _opens_windows(backend) else None
+        except ImportError:  # of the backend that was asked for, where there is no display
+            figure = None
+        if figure is None:
+            raise ValueError(
+                f"render_mode: 'human' needs a display, and matplotlib's backend {backend!r} opens no window here; "
+                "allowed are 'rgb_array' and 'ansi', or a display and a backend for it, such as MPLBACKEND=tkagg"
+            )
+        figure.clear()
+        figure.figimage(picture)
+        pyplot.pause(0.001)
+
+    def close(self) -> None:
+        """Close it, if it is open."""
+        if "matplotlib.pyplot" in sys.modules:
+            sys.modules["matplotlib.pyplot"].close(self._name)
 
 
 def _matplotlib() -> tuple[Any, Any]:

@@ -42,6 +42,7 @@ class Door:
         self._number = {agent: number for number, agent in enumerate(game.agents)}
         self._mask_key = "action_mask" if isinstance(self.single_action_space, Discrete) else "action_mask_flat"
         self._rngs: list[np.random.Generator] = []
+        self._window = render.Window()
 
     @cached_property
     def action_spaces(self) -> dict[str, Any]:
@@ -90,13 +91,13 @@ class Door:
             return frame.text()
         if self.render_mode == "rgb_array":
             return render.rgb_array(frame)
-        render.human(frame)
+        self._window.show(frame)
         return None
 
     def close(self) -> None:
         """Close the window, if there is one."""
         if self.render_mode == "human":
-            render.close()
+            self._window.close()
 
     def _seed(self, seeds: Seeds | None) -> None:
         """Give each replica a random stream: from its seed, or else it goes on with the one that it has."""

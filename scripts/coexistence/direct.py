@@ -28,8 +28,8 @@ ROLLOUTS, INTERVALS, AT, SEED = 6, 55, (30, 55), 24
 """Six rollouts of two worlds, and the intervals after which snapshots are taken: 24 of them."""
 
 NUMBERINGS = 8
-"""Of the channels of each: which of them were good in 24 worlds is chance, and is not to be learnt by number. Every step
-of the optimisation meets all of them in one numbering."""
+"""Of the channels of each: which of them were good in 24 worlds is chance, and is not to be learnt by number. A step of
+the optimisation meets all of them in one numbering."""
 
 LETTERS = {"pg": "P", "dqn": "D"}
 """Of learners in the name of a mixture."""

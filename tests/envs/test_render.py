@@ -96,14 +96,18 @@ def test_a_window_opens_and_closes(journal: Any, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(render, "_opens_windows", lambda backend: True)
     pyplot.switch_backend("agg")
     shown: list[Any] = []
-    human = render.human
-    monkeypatch.setattr(render, "human", lambda frame: shown.append(human(frame)))
+    show = render.Window.show
+    monkeypatch.setattr(render.Window, "show", lambda window, frame: shown.append(show(window, frame)))
     env = played(journal, "human")
     assert len(shown) == 4  # reset, and every step
     assert env.render() is None
     assert len(shown) == 5
     assert len(pyplot.get_fignums()) == 1
     assert pyplot.gcf().images[0].get_array().shape == (600, 600, 3)
-    pickle.loads(pickle.dumps(env))
+    copy = pickle.loads(pickle.dumps(env))
+    copy.render()
+    assert len(pyplot.get_fignums()) == 2  # each has a window of its own
     env.close()
+    assert len(pyplot.get_fignums()) == 1
+    copy.close()
     assert pyplot.get_fignums() == []
