@@ -109,7 +109,7 @@ class TestCoexistence:
         seed_test(partial(by_turns(coexistence_v0, kind), **own), num_cycles=10)
 
     def test_render(self, own: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(render, "human", lambda frame: None)
+        monkeypatch.setattr(render.Window, "show", lambda window, frame: None)
         render_test(partial(coexistence_v0.raw_env, **own))
 
 

@@ -58,7 +58,7 @@ def play(envs: Any, rng: np.random.Generator, steps: int) -> list[Any]:
 def test_gymnasium_accepts_the_views(
     name: str, view: str, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(render, "human", lambda frame: None)  # the check asks for every render mode
+    monkeypatch.setattr(render.Window, "show", lambda window, frame: None)  # the check asks for every render mode
     check_env(gymnasium.make(view_id(name, view), **settings).unwrapped)
 
 
@@ -239,7 +239,7 @@ def test_others_draw_by_seed_and_episode(one: Callable[..., ControllerEnv]) -> N
 
 def test_a_live_view_shows_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[Any] = []
-    monkeypatch.setattr(render, "human", shown.append)
+    monkeypatch.setattr(render.Window, "show", lambda window, frame: shown.append(frame))
     env = gymnasium.make(view_id("uplink_v0", "agent"), render_mode="human", **SETTINGS["uplink_v0"])
     env.reset(seed=0)
     env.step(env.action_space.sample())
