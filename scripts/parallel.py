@@ -144,9 +144,9 @@ def ray_cluster(workers: Workers) -> AbstractContextManager[None]:
     @contextmanager
     def connected() -> Iterator[None]:
         address = workers.address
-        local = {"num_cpus": workers.count, "include_dashboard": False} if address is None else {"address": address}
+        own = {"address": "local", "num_cpus": workers.count, "include_dashboard": False}
         try:
-            ray.init(log_to_driver=False, logging_level="ERROR", **local)
+            ray.init(log_to_driver=False, logging_level="ERROR", **(own if address is None else {"address": address}))
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise UsageError(f"--ray-address: {address}: {str(error).splitlines()[0]}") from None
         try:

@@ -3,6 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.examples import example, run
+
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 SNIPPET = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -12,12 +14,21 @@ NAMED_FILE = re.compile(r"`((?:agents|configs|lora_marl|scripts|tests)/[\w./-]+)
 def snippets():
     for page in PAGES:
         for number, code in enumerate(SNIPPET.findall(page.read_text())):
-            yield pytest.param(code, id=f"{page.name}-{number}")
+            yield example(code, f"{page.name}-{number}")
 
 
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("code", list(snippets()))
-def test_snippet_runs(code):
-    exec(compile(code, "snippet", "exec"), {"__name__": "snippet"})
+def test_snippet_runs(code, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # some libraries leave files where they are called
+    run(code)
+
+
+def test_ten_lines_are_about_ten():
+    codes = SNIPPET.findall((ROOT / "docs" / "libraries_in_ten_lines.md").read_text())
+    lines = [len(re.findall(r"^(?!from |import |\n)", code, re.MULTILINE)) - 1 for code in codes]
+    assert len(codes) == 9
+    assert max(lines) <= 12, lines
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

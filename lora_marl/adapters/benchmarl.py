@@ -6,8 +6,12 @@
 
     from lora_marl.adapters.benchmarl import ReplicaTask
 
+    config = ExperimentConfig.get_from_yaml()
+    config.max_n_frames, config.loggers, config.evaluation, config.create_json = 400, ["csv"], False, False
+    config.on_policy_collected_frames_per_batch, config.on_policy_minibatch_size = 200, 100
+    config.on_policy_n_minibatch_iters, config.prefer_continuous_actions = 5, False
     task = ReplicaTask("uplink_v0", {"max_cycles": 100})
-    Experiment(task, MappoConfig.get_from_yaml(), MlpConfig.get_from_yaml(), 0, ExperimentConfig.get_from_yaml()).run()
+    Experiment(task, MappoConfig.get_from_yaml(), MlpConfig.get_from_yaml(), seed=0, config=config).run()
 
 BenchMARL 1.5 takes discrete actions only, with their masks, and needs an older TorchRL than the extra `torchrl` has:
 give it an environment of its own (`make recipe-benchmarl`).

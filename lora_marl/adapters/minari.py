@@ -2,10 +2,12 @@
 
     import minari
 
+    import lora_marl
+    from lora_marl.adapters import offline
     from lora_marl.adapters.minari import create
-    from lora_marl.adapters.offline import Recording
 
-    create(Recording.read("played.npz"), "lora/uplink-random-v0")
+    env = lora_marl.make("uplink_v0", replicas=8, max_cycles=100)
+    create(offline.record(env, "uplink_v0", seeds=range(8)), "lora/uplink-random-v0")
     minari.load_dataset("lora/uplink-random-v0")
 
 Needs the extra `offline`. Minari keeps data sets where its `MINARI_DATASETS_PATH` says.

@@ -6,9 +6,12 @@ import json
 import sys
 import time
 import warnings
+from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
+from inspect import Signature, signature
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Protocol, get_origin
 
 import typer
 
@@ -16,6 +19,7 @@ import lora_marl
 from lora_marl.adapters.policy import Policy
 from lora_marl.core.scenario import DutyCycleWarning
 from scripts.cli import new_app, one_line_errors
+from scripts.environments import options
 from scripts.held_out import FIRST_SEED, mean_rewards
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -29,28 +33,40 @@ HELD_OUT = range(FIRST_SEED, FIRST_SEED + 5)
 
 
 class Train(Protocol):
-    """Trains one policy for all agents."""
+    """Trains one policy for all agents; keywords that a recipe adds by `Annotated` are options of its command line."""
 
     def __call__(self, name: str, steps: int, *, seed: int = 0, **settings: Any) -> Policy:
         """A policy after so many environment steps, of all replicas together."""
 
 
 def recipe(library: str, train: Train, about: str | None) -> None:
-    """Runs a recipe from the command line; the result is a line of JSON."""
+    """Runs a recipe from the command line; the result is the last line of its output, JSON."""
 
     def main(
         environment: Annotated[str, typer.Argument(metavar="ENV")] = "uplink_v0",
         steps: Annotated[int, typer.Option(min=1, help="Environment steps, of all replicas together.")] = 2_000,
         seed: Annotated[int, typer.Option(min=0)] = 0,
+        env: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Of the environment.")] = None,
         out: Annotated[Path | None, typer.Option(help="Where the policy goes.")] = None,
+        **own: Any,
     ) -> None:
         with one_line_errors():
             warnings.simplefilter("ignore", DutyCycleWarning)
-            sys.stdout.write(json.dumps(measured(library, train, environment, steps, seed, out)) + "\n")
+            found = measured(library, partial(train, **own), environment, steps, seed, out, **options(env or ()))
+            sys.stdout.write(json.dumps(found) + "\n")
 
+    main.__signature__ = with_options_of(train, main)  # type: ignore[attr-defined]
     app = new_app()
     app.command(help=about)(main)
     app()
+
+
+def with_options_of(train: Train, main: Callable[..., None]) -> Signature:
+    """The signature of a command, with the keywords of a recipe that say what they are in place of its `**own`."""
+    *common, _ = (command := signature(main, eval_str=True)).parameters.values()
+    keywords = signature(train, eval_str=True).parameters.values()
+    own = [keyword for keyword in keywords if get_origin(keyword.annotation) is Annotated]
+    return command.replace(parameters=[*common, *own])
 
 
 def measured(
@@ -67,7 +83,7 @@ def measured(
 
     Returns:
         For machines; the mean reward of an agent and step, the worst difference over seeds, and environment steps of
-        training per CPU second.
+        training per CPU second of this process (of what others play with it, that is not the whole).
     """
     settings, begun_s = {**SETTINGS.get(environment, {}), **more}, time.process_time()
     policy = train(environment, steps, seed=seed, **settings)

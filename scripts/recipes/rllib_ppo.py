@@ -1,16 +1,19 @@
 """PPO with RLlib's new API stack: one policy for all agents, with action masks.
 
 - `python scripts/recipes/rllib_ppo.py energy_v0 --steps 3000`
+- `RAY_ADDRESS=auto python scripts/recipes/rllib_ppo.py uplink_v0 --workers 16` on a cluster
 
-Needs ray[rllib] 2.60 and pillow. `workers` of `train` are further processes that play, each an environment of its own.
+Needs ray[rllib] 2.60 and pillow. Workers are further processes that play, each an environment of its own; one that
+dies is replaced, and training goes on.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import ray
 import torch
+import typer
 from ray.rllib.algorithms.ppo import PPOConfig
 from ray.rllib.core.rl_module.default_model_config import DefaultModelConfig
 from ray.rllib.core.rl_module.multi_rl_module import MultiRLModuleSpec
@@ -26,7 +29,14 @@ from scripts.recipes.recipe import recipe
 ROUND = 256
 
 
-def train(name: str, steps: int, *, seed: int = 0, workers: int = 0, **settings: Any) -> Policy:
+def train(
+    name: str,
+    steps: int,
+    *,
+    seed: int = 0,
+    workers: Annotated[int, typer.Option(min=0, help="Further processes that play; 0: this one does.")] = 0,
+    **settings: Any,
+) -> Policy:
     """A policy for all agents of an environment of `lora_marl.ENVS`, after so many environment steps."""
     torch.set_num_threads(1)
     settings = {"action_format": "discrete", "info_level": "none", **settings}
@@ -43,6 +53,7 @@ def train(name: str, steps: int, *, seed: int = 0, workers: int = 0, **settings:
         .multi_agent(**shared(), count_steps_by="agent_steps")
         .rl_module(rl_module_spec=MultiRLModuleSpec(rl_module_specs={"shared": module}))
         .env_runners(num_env_runners=workers, rollout_fragment_length="auto")
+        .fault_tolerance(restart_failed_env_runners=True)
         .training(
             train_batch_size_per_learner=ROUND * agents, minibatch_size=ROUND * agents // 8, num_epochs=5,
             lr=1e-3, gamma=0.5, entropy_coeff=0.0,

@@ -7,9 +7,10 @@ Needs torchrl 0.14. The critic of an agent sees its observation and the mean of 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+import typer
 from tensordict.nn import TensorDictModule
 from torch import Tensor, nn
 from torchrl.collectors import Collector
@@ -46,7 +47,14 @@ def perceptron(inputs: int, outputs: int) -> nn.Sequential:
     )
 
 
-def train(name: str, steps: int, *, replicas: int = 4, seed: int = 0, **settings: Any) -> Policy:
+def train(
+    name: str,
+    steps: int,
+    *,
+    seed: int = 0,
+    replicas: Annotated[int, typer.Option(min=1, help="Environments in the batch.")] = 4,
+    **settings: Any,
+) -> Policy:
     """A policy for all agents of an environment of `lora_marl.ENVS`, after so many environment steps."""
     torch.manual_seed(seed)
     torch.set_num_threads(1)

@@ -124,6 +124,14 @@ def test_a_cluster_plays_the_job_of_a_dead_worker_again(jobs_module, tmp_path, m
     assert (tmp_path / "mark").exists()
 
 
+@pytest.mark.parametrize(("cluster", "needs"), CLUSTERS)
+def test_ray_of_this_machine_is_a_new_one(jobs_module, monkeypatch, cluster, needs):
+    pytest.importorskip(needs, reason="needs the extra ray or tune")
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")  # as where another one runs; nobody answers there
+    found = list(in_parallel(jobs_module.squared, [(n,) for n in range(3)], Workers(2, Backend(cluster), None)))
+    assert sorted(found) == [0, 1, 4]
+
+
 @pytest.mark.parametrize(("cluster", "needs"), [("loky", "joblib"), *CLUSTERS])
 def test_answers_are_there_before_all_jobs_have_ended(jobs_module, tmp_path, cluster, needs):
     pytest.importorskip(needs, reason="needs the extra ray or tune")
