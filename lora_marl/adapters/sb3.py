@@ -4,8 +4,9 @@
 
     from lora_marl.adapters.sb3 import shared_env
 
-    model = PPO("MlpPolicy", shared_env("uplink_v0", replicas=8, max_cycles=100), n_steps=32, seed=0)
-    model.learn(100_000)
+    rows = shared_env("uplink_v0", replicas=8, max_cycles=100)
+    model = PPO("MlpPolicy", rows, n_steps=32, batch_size=2_560, gamma=0.5, seed=0)
+    model.learn(25_600)
 
 Rows are agents (one policy for all, `shared_env`), or whoever decides in another controller of `lora_marl.views`. All
 episodes end together, by truncation; infos then have `terminal_observation` and `TimeLimit.truncated`, from which the
