@@ -16,7 +16,7 @@ from scripts.cli import UsageError
 from scripts.estimates import estimate
 
 FIRST_SEED = 1_000_000
-"""The first seed that no training uses."""
+"""The first seed that trainings should leave alone."""
 
 NETWORKS = {"coexistence_v0": ("coexistence", "train.py plays it in any: configs/ccs_policies.yaml")}
 """By environment, the setting that is its network where that is no scenario, and what plays a policy on others."""
@@ -32,7 +32,7 @@ def mean_rewards(env: Any, seeds: Sequence[int], policy: Policy | None) -> NDArr
         rows, masks = observations.reshape(-1, observations.shape[-1]), env.mask_array().reshape(-1, sum(sizes))
         draws = rng.random((len(rows), len(sizes)))
         if policy is None:
-            actions = among_allowed(draws, masks.astype(bool), sizes)
+            actions = among_allowed(draws, masks, sizes)
         else:
             actions = policy.choose(rows, draws, masks if policy.spaces.masked else None)
         observations, rewards, *_ = env.step_array(actions.reshape(*shape, *space.shape))

@@ -7,10 +7,10 @@
 
 The network is the scenario of a configuration (whose `environment` may have parameters), or its coexisting networks, or
 the environment's own.
-`<out>/<name>/` (`<name>.part` while it trains) then has TensorBoard events, and the policy as `policy.safetensors` and
-`policy.json`, which are all that `compare.py` needs to play it against other learners: `--learners
-cucb,runs/sb3/first` (environment `uplink_v0`). As the servers of coexisting networks it is one of `train.py`'s ways:
-`configs/ccs_policies.yaml`.
+`<out>/<name>/` (`.<name>.part` while it trains) then has TensorBoard events, and the policy as `policy.safetensors` and
+`policy.json`, which are all that `compare.py` needs to play one of `uplink_v0` against other learners of packets:
+`--learners cucb,runs/sb3/first`. One of `energy_v0` is judged by `evaluate.py`; as the servers of coexisting networks
+one of `coexistence_v0` is among `train.py`'s ways: `configs/ccs_policies.yaml`.
 
 At the end the policy, read from its files, meets seeds that it was not trained on, beside random actions on the same
 seeds. Needs the extra `sb3`.
@@ -64,7 +64,7 @@ def main(
         try:
             made = lora_marl.make(environment, **settings, replicas=held_out, info_level="none")
             train(environment, settings, algorithm, steps, replicas, seed, options(hyper or ()), empty(part(folder)))
-        except (ValueError, TypeError, ImportError) as error:
+        except (ValueError, TypeError, ImportError, RuntimeError, OSError) as error:
             raise UsageError(str(error)) from None
         shutil.rmtree(folder, ignore_errors=True)
         part(folder).rename(folder)
@@ -84,6 +84,8 @@ def free(folder: Path, *, overwrite: bool) -> Path:
     """
     if (folder / SPACES).exists() and not overwrite:
         raise UsageError(f"{folder}: holds a policy already; replace it with --overwrite, or give another --name")
+    if folder.is_file():
+        raise UsageError(f"{folder}: is a file; give another --name")
     if folder.exists() and any(folder.iterdir()) and not (folder / SPACES).exists():
         raise UsageError(f"{folder}: holds something that is no policy; give another --name")
     return folder
@@ -91,7 +93,7 @@ def free(folder: Path, *, overwrite: bool) -> Path:
 
 def part(folder: Path) -> Path:
     """Where a policy is until it is whole: what was there before stays that long."""
-    return folder.with_name(f"{folder.name}.part")
+    return folder.with_name(f".{folder.name}.part")
 
 
 def empty(folder: Path) -> Path:

@@ -61,6 +61,14 @@ def flat(*told):
     return 0.0
 
 
+def listed(outcome, scales):
+    return outcome.airtime_s.tolist()
+
+
+def wrong(outcome, scales):
+    return np.where(outcome.airtime_s > 0, np.nan, 0.0)
+
+
 def crowd(found, members):
     """The more nodes the better, wherever that may lead."""
     return np.ones_like(found.ee) * members
@@ -175,6 +183,19 @@ def test_a_reward_term_is_a_part_of_infos(folder: Path, monkeypatch: pytest.Monk
     ):
         with pytest.raises(ValueError, match=message):
             lora_marl.make("uplink_v0", scenario=network, reward=reward)
+    env = lora_marl.make("uplink_v0", scenario=network, reward={"my_parts:listed": 2}, info_level="none", replicas=2)
+    env.reset_array([0, 1])
+    rewards = env.step_array(env.game.first_actions())[1]
+    assert rewards.shape == (2, 5) and rewards.dtype == np.float64
+    np.testing.assert_allclose(rewards, 2.0 * env.game.outcome.airtime_s)
+    for reward, message in (
+        ({"my_parts:wrong": 1.0}, "wrong gave .* values that are not finite"),
+        ({1: 1.0}, "1 is no name"),
+    ):
+        with pytest.raises(ValueError, match=f"reward: {message}"):
+            env = lora_marl.make("uplink_v0", scenario=network, reward=reward, replicas=1)
+            env.reset_array([0])
+            env.step_array(env.game.first_actions())
     own: dict[str, Any] = {"my_parts:flat": 1.0}
     for name, settings in SMALL.items():
         with pytest.raises(ValueError, match=r"reward: flat gave shape \(\); expected is \(1, "):

@@ -26,7 +26,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from lora_marl.adapters.policy import Spaces, spaces_of
 from lora_marl.envs.base import ArrayParallelEnv
-from lora_marl.envs.codec import sizes_of
+from lora_marl.envs.codec import among_allowed, sizes_of
+from lora_marl.envs.seeds import seeds_of
 
 FORMAT = "lora_marl-recording-1"
 
@@ -120,17 +121,23 @@ def record(
         env: The environment.
         name: Its name in `lora_marl.ENVS`.
         seeds: One per replica. `[E]`
-        choose: Who plays; None: everybody at random, by the first seed.
+        choose: Who plays; None: everybody by random allowed actions, by the first seed.
         played_by: What to call that.
+
+    Raises:
+        ValueError: agents that leave (`remove_dead`), of which arrays know nothing, or what is no list of seeds.
     """
+    if env.settings.remove_dead:
+        raise ValueError("remove_dead: True; recordings keep all agents")
+    seeds = _seeds(seeds, env.settings.replicas)
     rng, sizes, space = np.random.default_rng(seeds[0]), sizes_of(env.single_action_space), env.single_action_space
     seen, masks = [env.reset_array(seeds)], [env.mask_array()]
     done: list[NDArray[np.int64]] = []
     got: list[NDArray[np.float64]] = []
     for _ in range(env.max_cycles):
         if choose is None:
-            chosen = rng.integers(0, sizes, (*seen[-1].shape[:2], len(sizes)))
-            actions = chosen.reshape(*seen[-1].shape[:2], *(space.shape or ()))
+            draws = rng.random((*seen[-1].shape[:2], len(sizes)))
+            actions = among_allowed(draws, masks[-1], sizes).reshape(*seen[-1].shape[:2], *(space.shape or ()))
         else:
             actions = np.asarray(choose(seen[-1].copy(), masks[-1].copy()))
         observations, rewards, *_ = env.step_array(actions)
@@ -142,3 +149,10 @@ def record(
     parts: dict[str, Any] = {"observations": seen, "masks": masks, "actions": done, "rewards": got}
     stacked = {key: np.stack(part, axis=1) for key, part in parts.items()}
     return Recording(spaces=spaces, seeds=np.asarray(seeds, np.int64), **stacked)
+
+
+def _seeds(seeds: Sequence[int], replicas: int) -> list[int]:
+    """As a recording can keep them."""
+    if isinstance(seeds, int) or max(found := seeds_of(seeds, replicas)) >= 2**63:
+        raise ValueError(f"seeds: {seeds!r}; allowed are {replicas} whole numbers from 0 to 2^63 - 1, one per replica")
+    return found

@@ -28,6 +28,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
 
 import lora_marl
+from lora_marl.envs.door import warn_of_options
 from lora_marl.envs.seeds import Seeds, seeds_of
 from lora_marl.views import Controller, Shared
 
@@ -59,6 +60,7 @@ class ControllerVecEnv(VecEnv):
 
     def reset(self) -> NDArray[np.float32]:
         """Start all episodes. `[R, D]`"""
+        warn_of_options(self._options[0])
         seeds = [seed for seed in self._seeds[:: self.controller.deciders] if seed is not None]
         observations = self.controller.reset(seeds or None)
         self.reset_infos = self._infos()

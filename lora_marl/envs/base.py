@@ -45,6 +45,7 @@ class ArrayParallelEnv(Door, ParallelEnv):
         self._seed(seeds)
         self.game.begin(self._rngs)
         self._start()
+        self._show()
         return self.game.observations()
 
     def step_array(
@@ -63,6 +64,7 @@ class ArrayParallelEnv(Door, ParallelEnv):
             ValueError: actions of another type or shape, or outside the space.
         """
         terminations, truncations = self._advance(actions)
+        self._show()
         infos = {} if self.settings.info_level == "none" else self.game.infos()
         return self.game.observations(), self.game.rewards(), terminations, truncations, infos
 
@@ -132,7 +134,10 @@ class ArrayParallelEnv(Door, ParallelEnv):
         unknown = [agent for agent in actions if agent not in self._number]
         if unknown:
             raise ValueError(f"actions: {unknown[0]!r} is no agent; see possible_agents")
-        given = np.array([actions[agent] for agent in self.agents])
+        try:
+            given = np.array([actions[agent] for agent in self.agents])
+        except ValueError:
+            raise ValueError(f"actions: of unlike shapes; expected are those of {self.single_action_space}") from None
         if len(self.agents) == len(self.possible_agents):
             return given
         chosen = self._actions.copy()

@@ -33,10 +33,11 @@ def seeds_of(seeds: Seeds, replicas: int) -> list[int]:
     if _is_seed(given):
         state = np.random.SeedSequence(given, spawn_key=(_REPLICAS,)).generate_state(replicas - 1, np.uint64)
         return [given, *(state >> np.uint64(1)).tolist()]  # such as fit into int64, too
-    if not isinstance(given, Sequence) or len(given) != replicas or not all(map(_is_seed, given)):
+    listed = list(given) if isinstance(given, Sequence) and not isinstance(given, (str, bytes)) else []
+    if len(listed) != replicas or not all(map(_is_seed, listed)):
         each = "" if replicas == 1 else f", or {replicas} of them, one per replica"
         raise ValueError(f"seed: {seeds!r}; allowed is a whole number of at least 0{each}")
-    return [int(each) for each in given]
+    return [int(each) for each in listed]
 
 
 def _is_seed(value: object) -> TypeGuard[int]:

@@ -41,6 +41,8 @@ class Reward:
         self.weights: dict[str, float] = {}
         self._functions: dict[str, TermFunction] = {}
         for path, weight in weights.items():
+            if not isinstance(path, str):
+                raise ValueError(f"reward: {path!r} is no name of a term")
             name = path.rpartition(":")[2]
             if isinstance(weight, bool) or not isinstance(weight, Real) or not np.isfinite(weight):
                 raise ValueError(f"reward: the weight of {path} is {weight!r}; it must be a finite number")
@@ -62,16 +64,27 @@ class Reward:
         terms = {}
         for name, function in self._functions.items():
             try:
-                terms[name] = function(*told)
+                given = function(*told)
             except TypeError as error:
                 raise TypeError(f"reward: {name}, which is told {len(told)} things: {error}") from error
-            if np.shape(terms[name]) != shape:
-                raise ValueError(f"reward: {name} gave shape {np.shape(terms[name])}; expected is {shape}")
+            terms[name] = _checked(name, given, shape)
         return terms
 
     def total(self, terms: Mapping[str, Term]) -> Term:
         """Their weighted sum, of their shape."""
         return np.sum([weight * terms[name] for name, weight in self.weights.items()], axis=0)
+
+
+def _checked(name: str, given: Any, shape: tuple[int, ...]) -> Term:
+    try:
+        term = np.asarray(given, np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"reward: {name} gave what is no array of numbers: {error}") from None
+    if term.shape != shape:
+        raise ValueError(f"reward: {name} gave shape {term.shape}; expected is {shape}")
+    if not np.isfinite(term).all():
+        raise ValueError(f"reward: {name} gave {int((~np.isfinite(term)).sum())} values that are not finite")
+    return term
 
 
 def _function(path: str, known: Mapping[str, TermFunction]) -> TermFunction:

@@ -56,7 +56,7 @@ class OneAgent(Controller):
                 # A stream of its own: the air's numbers stay those of every other view of the seed.
                 entropy = [None] * self.replicas if seeds is None else seeds
                 self._rngs = [np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,))) for seed in entropy]
-            sizes, masks = sizes_of(self.env.single_action_space), self.env.mask_array().astype(bool)
+            sizes, masks = sizes_of(self.env.single_action_space), self.env.mask_array()
             draws = np.stack([rng.random((first.shape[1], len(sizes))) for rng in self._rngs])
             self._kept = among_allowed(draws, masks, sizes).reshape(first.shape)
         elif not callable(self._others):

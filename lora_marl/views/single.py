@@ -44,13 +44,11 @@ class ControllerEnv(gymnasium.Env[NDArray[np.float32], Any]):
         observations = self.controller.reset(seeds)
         super().reset(seed=None if seeds is None else seeds[0])
         warn_of_options(options)
-        self._show()
         return observations[0], self._info()
 
     def step(self, action: ArrayLike) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
         """Play a step."""
         observations, rewards, truncated = self.controller.step(np.asarray(action)[None])
-        self._show()
         return observations[0], float(rewards[0]), False, truncated, self._info()
 
     def action_masks(self) -> NDArray[np.bool_]:
@@ -64,10 +62,6 @@ class ControllerEnv(gymnasium.Env[NDArray[np.float32], Any]):
     def close(self) -> None:
         """Close the window, if there is one."""
         self.controller.env.close()
-
-    def _show(self) -> None:
-        if self.render_mode == "human":
-            self.render()
 
     def _info(self) -> dict[str, Any]:
         return {name: row[0].item() if row.ndim == 1 else row[0] for name, row in self.controller.infos().items()}

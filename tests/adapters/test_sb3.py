@@ -46,6 +46,26 @@ def test_its_checker_accepts_the_views(name: str) -> None:
         check_env(env.unwrapped)
 
 
+def test_infos_of_a_reset_are_those_of_the_episode_that_begins(name: str) -> None:
+    rows = make(name, info_level="full")
+    rows.seed(0)
+    rows.reset()
+    first, rng = rows.reset_infos, np.random.default_rng(0)
+    for _ in range(LENGTH):
+        *_, infos = rows.step(random_actions(rows.controller.env, rng).reshape(rows.num_envs, *rows.action_space.shape))
+    columns = rows.controller.infos()
+    for key, column in columns.items():
+        assert [info[key] for info in rows.reset_infos] == column.tolist()
+    assert rows.reset_infos is not first
+
+
+def test_options_are_not_known(name: str) -> None:
+    rows = make(name)
+    rows.set_options({"hurry": True})
+    with pytest.warns(UserWarning, match="no options are known; hurry ignored"):
+        rows.reset()
+
+
 @pytest.mark.parametrize("action_format", ["multidiscrete", "discrete"])
 def test_rows_are_the_agents_of_the_arrays(name: str, action_format: str) -> None:
     settings = {"action_format": action_format, "info_level": "full"}

@@ -63,6 +63,7 @@ def test_rollouts_begin_anew_and_repeat_by_seed(name: str, settings: dict[str, A
     assert steps.shape == (3, 3 * LENGTH)
     assert steps["next", "done"].sum() == 3 * 3
     assert torch.equal(steps["state"], played(0)["state"])
+    assert not torch.equal(steps["state"][:, :LENGTH], steps["state"][:, LENGTH : 2 * LENGTH])
     assert not torch.equal(steps["state"], played(1)["state"])
 
 

@@ -14,6 +14,7 @@ from lora_marl.adapters.policy import Policy, digest, spaces_of
 from lora_marl.core.air import Air
 from lora_marl.core.presets import conference_network, mmalora_network
 from lora_marl.envs import energy_v0, uplink_v0
+from scripts import policy
 from scripts.policy import ExportedPolicy
 
 NETWORK = conference_network(5, 2000.0)
@@ -26,6 +27,20 @@ def written(folder: Path, env: Any, name: str = "uplink_v0", **more: Any) -> str
     weight = np.random.default_rng(0).normal(size=(sum(spaces.sizes), len(spaces.feature_names)))
     Policy(spaces, ((weight.astype(np.float32), np.zeros(len(weight), np.float32)),)).write(folder)
     return str(folder)
+
+
+def test_every_draw_is_another_number() -> None:
+    draws = np.empty((20, 4))
+    policy._draw(np.full(20, 7, np.uint64), np.zeros(20, np.int64), np.arange(20), draws)
+    assert len(np.unique(draws)) == draws.size
+
+
+def test_it_remembers_by_its_own_packets(tmp_path: Path) -> None:
+    learner = ExportedPolicy(NETWORK, [9], path=written(tmp_path, uplink_v0.parallel_env(scenario=NETWORK, memory=0.5)))
+    play_until(Air(NETWORK, [9], feedback=learner.feedback), learner, learner.initial_points(), 200.0)
+    packets = learner.state_arrays()["sent"].sum(axis=-1) / len(learner.region.factor_sizes)
+    ended = learner.state_arrays()["decided"] - 1  # the last one was just chosen
+    np.testing.assert_allclose(packets, 2.0 - 0.5 ** (ended - 1.0))
 
 
 @pytest.mark.parametrize("action_format", ["multidiscrete", "discrete"])

@@ -93,29 +93,30 @@ def test_a_row_is_the_environment_of_its_seed(name: str, view: str, settings: di
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_views_show_what_the_arrays_say(name: str, view: str, settings: dict[str, Any]) -> None:
-    envs, arrays = vector(name, view, settings), lora_marl.make(name, replicas=3, **settings)
-    first = arrays.reset_array(seeds_of(5, 3))
+    arrays = lora_marl.make(name, replicas=3, **settings)
+    last = {"agent": arrays.possible_agents[-1]} if view == "agent" else {}
+    envs, first = vector(name, view, settings, **last), arrays.reset_array(seeds_of(5, 3))
     observations, _ = envs.reset(seed=5)
     rng = np.random.default_rng(1)
     kept = envs.unwrapped.controller._kept if view == "agent" else None
     for _ in range(LENGTH):
-        shown = {"agent": first[:, 0], "central": first.reshape(3, -1), "shared": first.reshape(envs.num_envs, -1)}
+        shown = {"agent": first[:, -1], "central": first.reshape(3, -1), "shared": first.reshape(envs.num_envs, -1)}
         assert np.array_equal(observations, shown[view])
         assert observations.dtype == np.float32
         masks = arrays.mask_array()
-        masks = {"agent": masks[:, 0], "central": masks.reshape(3, -1), "shared": masks.reshape(envs.num_envs, -1)}
+        masks = {"agent": masks[:, -1], "central": masks.reshape(3, -1), "shared": masks.reshape(envs.num_envs, -1)}
         assert np.array_equal(envs.unwrapped.action_masks(), masks[view])
         envs.action_space.seed(int(rng.integers(2**31)))
         actions = envs.action_space.sample()
         joint = actions.reshape(3, -1, *arrays.single_action_space.shape)
         if kept is not None:
-            joint = np.concatenate([joint, kept[:, 1:]], axis=1)
+            joint = np.concatenate([kept[:, :-1], joint], axis=1)
         observations, rewards, _, truncations, infos = envs.step(actions)
         first, expected, _, _, columns = arrays.step_array(joint)
-        shown = {"agent": expected[:, 0], "central": expected.mean(axis=1), "shared": expected.ravel()}
+        shown = {"agent": expected[:, -1], "central": expected.mean(axis=1), "shared": expected.ravel()}
         assert np.array_equal(rewards, shown[view])
         for key, column in columns.items():
-            told = {"agent": column[:, 0], "central": column, "shared": column.ravel()}
+            told = {"agent": column[:, -1], "central": column, "shared": column.ravel()}
             assert np.array_equal(infos[key], told[view])
             assert infos[f"_{key}"].all()
     assert truncations.all()
@@ -123,7 +124,7 @@ def test_views_show_what_the_arrays_say(name: str, view: str, settings: dict[str
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_the_modes_of_beginning_anew_play_the_same(name: str, view: str, settings: dict[str, Any]) -> None:
-    by_mode = {}
+    by_mode, finals, lasts = {}, list[Any](), list[Any]()
     for mode in AutoresetMode:
         envs = vector(name, view, settings, autoreset_mode=mode)
         assert envs.metadata["autoreset_mode"] is mode
@@ -136,7 +137,7 @@ def test_the_modes_of_beginning_anew_play_the_same(name: str, view: str, setting
             if mode is AutoresetMode.SAME_STEP:
                 last = steps[-1][4]
                 seen[-1] = np.stack(last["final_obs"])
-                assert set(last["final_info"]) == set(steps[0][4])
+                finals.append(last["final_info"])
                 seen.append(steps[-1][0])
             elif mode is AutoresetMode.NEXT_STEP:
                 observations, rewards, _, truncations, _ = play(envs, np.random.default_rng(), 1)[0]
@@ -145,10 +146,14 @@ def test_the_modes_of_beginning_anew_play_the_same(name: str, view: str, setting
             else:
                 with pytest.raises(RuntimeError, match="no episode is running"):
                     envs.step(envs.action_space.sample())
+                lasts.append(steps[-1][4])
                 seen.append(envs.reset(options={"reset_mask": np.ones(envs.num_envs, bool)})[0])
         by_mode[mode] = np.stack(seen)
     assert np.array_equal(by_mode[AutoresetMode.NEXT_STEP], by_mode[AutoresetMode.SAME_STEP])
     assert np.array_equal(by_mode[AutoresetMode.NEXT_STEP], by_mode[AutoresetMode.DISABLED])
+    for final, last in zip(finals, lasts, strict=True):
+        assert set(final) == set(last)
+        assert all(np.array_equal(final[key], last[key]) for key in last)
 
 
 def test_gymnasiums_statistics_of_episodes(name: str, settings: dict[str, Any]) -> None:
@@ -223,7 +228,16 @@ def test_others_that_learn_see_all_and_are_asked_once_a_step(one: Callable[..., 
         assert [call[0][0, 0].tolist() for call in calls] == [row.tolist() for row in seen]
         assert calls[0][2] is None
         assert [call[2][0, 0] for call in calls[1:]] == earned
-        assert all(call[1].shape == (1, 3, 21) for call in calls)
+        arrays = uplink_v0.parallel_env(scenario=NETWORK, max_cycles=3)
+        expected = arrays.reset_array([episode]), None
+        for number, call in enumerate(calls):
+            assert np.array_equal(call[0], expected[0]) and np.array_equal(call[1], arrays.mask_array())
+            assert call[2] is expected[1] or np.array_equal(call[2], expected[1])
+            if number < 3:
+                joint = np.full((1, 3, 3), number)
+                joint[0, 0] = 0
+                expected = arrays.step_array(joint)[:2]
+        assert calls[0][1].shape == (1, 3, 21)
         assert env.controller.env.game.points[0, :, 0].tolist() == [0, 2, 2]  # the last answer is not played
 
 
@@ -245,6 +259,11 @@ def test_a_live_view_shows_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
     env.step(env.action_space.sample())
     assert len(shown) == 2
     env.close()
+    many = gymnasium.make_vec(view_id("uplink_v0", "agent"), num_envs=2, render_mode="human", **SETTINGS["uplink_v0"])
+    many.reset(seed=0)
+    many.step(many.action_space.sample())
+    assert len(shown) == 4
+    many.close()
 
 
 def test_what_others_keep_is_allowed() -> None:
