@@ -85,12 +85,17 @@ def learner_class(learner: str) -> type[Learner]:
             "learner 'maac' learns on the closed form: it needs a run with a section energy (mmalora.yaml)"
         )
     if learner not in LEARNERS and ":" not in learner:
-        raise ValueError(f"unknown learner {learner!r}{_nearest(learner, LEARNERS)}")
+        hint = "; an import path is 'module:Class'" if "." in learner else _nearest(learner, LEARNERS)
+        raise ValueError(f"unknown learner {learner!r}{hint}")
     module, _, name = LEARNERS.get(learner, learner).partition(":")
     try:
         cls: type[Learner] = getattr(import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"learner {learner!r} cannot be imported: {error}") from error
+    from agents.learner import Learner  # only where a learner is made: names alone are quick to list
+
+    if not (isinstance(cls, type) and issubclass(cls, Learner)):
+        raise ValueError(f"learner {learner!r} is no subclass of agents.learner.Learner")
     return cls
 
 

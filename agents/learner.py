@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -43,8 +43,15 @@ class Learner(ABC):
     """
 
     name: ClassVar[str]
+    """In tables and messages; the class's, where it states none."""
+
     whole_rounds: ClassVar[bool] = False
     """Whether it learns from `sent` and `delivered` of whole rounds, and not from the fates of single packets."""
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        if not hasattr(cls, "name"):
+            cls.name = cls.__name__
 
     def __init__(
         self,

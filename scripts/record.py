@@ -11,6 +11,7 @@ Random actions play, or an exported policy on the environment that it was traine
 from __future__ import annotations
 
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -39,11 +40,16 @@ def main(
     policy: Annotated[Path | None, typer.Option(metavar="DIR", help="Who plays; without it, random actions.")] = None,
     episodes: Annotated[int, typer.Option(min=1, help="How many.")] = 8,
     seed: Annotated[int, typer.Option(min=0, help="Of the first episode; the next ones follow.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier recording.")] = False,
     minari: Annotated[str | None, typer.Option(metavar="ID", help="Of a data set, such as lora/expert-v0.")] = None,
 ) -> None:
     """Records and writes."""
     with one_line_errors(), warnings.catch_warnings():
         warnings.simplefilter("ignore", DutyCycleWarning)
+        if out.exists() and not overwrite:
+            raise UsageError(f"--out: {out} is there already; replace it with --overwrite")
+        if minari is not None and find_spec("minari") is None:
+            raise UsageError("--minari: needs the extra offline: pip install 'lora_marl[offline]'")
         settings = settings_of(environment, config, set_ or (), env or ())
         try:
             player = None if policy is None else Policy.read(policy)

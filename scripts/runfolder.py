@@ -54,7 +54,7 @@ class RunFolder:
         """
         found = sorted(path.glob("*/config.yaml"))
         if not found:
-            raise UsageError(f"{path}: holds no run (no <seed>/config.yaml)")
+            raise UsageError(f"{path}: holds no run (<seed>/config.yaml), and no exported policy (policy.json)")
         return cls(path, read_config(found[0], notes=False))
 
     def prepare(self, *, resume: bool, overwrite: bool) -> None:

@@ -158,7 +158,7 @@ def report(title: str, front: Front, folder: Path) -> None:
         f"{weight:g} {NAMES[metric][0].split(' ')[0]} / {scale:.4g}"
         for metric, weight, scale in zip(OBJECTIVES, front.weights, front.scales, strict=True)
     )
-    note = f"utility: the sum of {shown} (PDR from 0 to 1)"
+    note = f"mean ± standard deviation over seeds; utility: the sum of {shown} (PDR from 0 to 1)"
     console.print(note, markup=False)
     folder.mkdir(parents=True, exist_ok=True)
     text = markdown(front.header(), front.lines())

@@ -169,7 +169,7 @@ def show(folder: RunFolder, results: Sequence[Result]) -> None:
         if run.evaluation_s is not None
         else f"mean of the last {min(run.report_last_h, run.duration_h):g} h"
     )
-    title = f"{run.name}: {part}, {len(run.seeds)} seeds, {run.scenario.topology.nodes} nodes"
+    title = f"{run.name}: {part}, {len(run.seeds)} seeds, {built(run.scenario).nodes} nodes"
     table = results_table(title, results, lambda label, metric: published(run, label, metric))
     console.print(table)
     if any(published(run, label, metric).endswith(MEASURED_AGAIN_MARK) for label in run.learners for metric in METRICS):

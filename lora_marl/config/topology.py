@@ -93,6 +93,8 @@ class TopologyConfig(RecordSection):
         """The positions."""
         if self.nodes_csv is not None and self.kind != "csv":
             raise ValueError(f"nodes_csv: is not read by kind {self.kind!r}; set kind: csv")
+        if self.kind in ("csv", "arrays") and self.nodes != type(self).model_fields["nodes"].default:
+            raise ValueError(f"nodes: {self.nodes}; kind {self.kind!r} has those of its positions, leave it out")
         gateway_xy_m = np.asarray(self.gateway_xy_m, np.float64)
         if self.gateways is not None:
             gateway_xy_m = topology.spread_gateways(self.seed, self.gateways, self.side_m, self.apart_m)

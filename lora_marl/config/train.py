@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, PositiveFloat, field_validator, model_validator
@@ -53,6 +54,17 @@ def _any_scenario() -> ScenarioConfig:
         return ScenarioConfig()
 
 
+WITHOUT_EFFECT: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("duration_h", "interval_h", "report_last_h", "episode_s", "evaluation_s"),
+        "its length is coexistence.intervals",
+    ),
+    "scenario": "its networks are coexistence.networks",
+    "environment": "its rewards are coexistence.reward",
+}
+"""Fields that say nothing in a run of coexisting networks, and what does."""
+
+
 class TrainConfig(Section):
     """A run.
 
@@ -101,6 +113,14 @@ class TrainConfig(Section):
     def _one_kind(self) -> Self:
         if self.energy is not None and self.coexistence is not None:
             raise ValueError("energy and coexistence: a run has one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _nothing_without_effect(self) -> Self:
+        for name, instead in WITHOUT_EFFECT.items() if self.coexistence is not None else ():
+            default = type(self).model_fields[name].get_default(call_default_factory=True)
+            if _plain(getattr(self, name)) != _plain(default):
+                raise ValueError(f"{name}: has no effect in a run with a section coexistence; {instead}")
         return self
 
     @model_validator(mode="before")
@@ -160,3 +180,8 @@ class TrainConfig(Section):
                     f"learners.{label}.episodes: {learner.episodes} needs episode_s, the length of an episode"
                 )
         return self
+
+
+def _plain(value: Any) -> Any:
+    """As in a file, where lists and tuples are alike."""
+    return value.model_dump(mode="json") if isinstance(value, Section) else value

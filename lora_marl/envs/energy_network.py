@@ -20,7 +20,8 @@ from lora_marl.core.scenario import Scenario
 def check_scenario(scenario: Any) -> None:
     """Raise ValueError, naming the field, for what the game does not have; `Rayleigh` checks the physics."""
     if not isinstance(scenario, Scenario):
-        raise ValueError(f"scenario: {scenario!r} is not a lora_marl.core.scenario.Scenario, or None")
+        hint = "of a file: lora_marl.config.load(path).scenario.build()"
+        raise ValueError(f"scenario: {scenario!r} is not a lora_marl.core.scenario.Scenario ({hint}), or None")
     levels_dbm = scenario.region.tp_dbm
     if len(levels_dbm) not in POWER_LEVELS or not np.allclose(np.diff(levels_dbm, 2), 0.0):
         allowed = ", ".join(map(str, POWER_LEVELS))

@@ -51,7 +51,8 @@ class UplinkSettings(EnvSettings):
         super().__post_init__()
         check_count("threads", self.threads)
         if not isinstance(self.scenario, (Scenario, type(None))):
-            raise ValueError(f"scenario: {self.scenario!r} is not a lora_marl.core.scenario.Scenario, or None")
+            hint = "of a file: lora_marl.config.load(path).scenario.build()"
+            raise ValueError(f"scenario: {self.scenario!r} is not a lora_marl.core.scenario.Scenario ({hint}), or None")
         if not 0.0 < self.window_s < np.inf:
             raise ValueError(f"window_s: {self.window_s} is not a number of seconds above 0")
         if self.min_margin_db is not None and not np.isfinite(self.min_margin_db):

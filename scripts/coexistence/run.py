@@ -25,7 +25,7 @@ from scripts.cli import UsageError, console, errors
 from scripts.coexistence.ledger import Ledger
 from scripts.coexistence.networks import coexistence_of
 from scripts.coexistence.play import Play, sums_of
-from scripts.coexistence.table import results_table
+from scripts.coexistence.table import LEGEND, results_table
 from scripts.coexistence.ways import way_of
 from scripts.events import EventFile
 from scripts.measures import Row
@@ -131,7 +131,7 @@ def evaluate(folder: RunFolder) -> list[dict[str, object]]:
             errors.print(f"note: {folder.path}: {label} has not finished and is left out", style="yellow")
     table, records = results_table(f"{run.name}: {len(run.seeds)} seeds", ledgers)
     console.print(table)
-    console.print("mean over seeds (sd), from sums over networks and intervals; gain: of PRR, paired by seed")
+    console.print(LEGEND.format(first=next(iter(ledgers), "the first one")), markup=False)
     return records
 
 

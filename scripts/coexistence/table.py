@@ -16,6 +16,11 @@ COLUMNS = {"PRR": "prr", "EPN [mJ]": "epn_mj", "ATP": "atp", "delay [s]": "delay
            "gain [%]": "gain_percent"}  # fmt: skip
 """What is shown; records have all measures."""
 
+LEGEND = """mean over seeds (sd), from sums over networks and intervals
+PRR: attempts received over attempts; EPN: energy over frames delivered; ATP: attempts over frames delivered
+delay: from a frame's birth to its first reception; overlap: of the networks' shares of channels, 0 to 1
+gain: of PRR over {first}, paired by seed"""
+
 
 def results_table(title: str, ledgers: Mapping[str, Sequence[Ledger]]) -> tuple[Table, list[dict[str, object]]]:
     """The table, and a record per label and number; gains are over the first label."""

@@ -1,6 +1,7 @@
 import pytest
 
 import agents
+from agents.learner import Learner
 
 
 @pytest.mark.parametrize("name", sorted(agents.LEARNERS))
@@ -21,6 +22,9 @@ def test_a_class_can_be_named_by_its_import_path(journal):
         ("zzz", "known: adr, adr-ideal, adr-max, adr-mean, adr-server, caasi, cd-lora"),
         ("agents.nowhere:X", "cannot be imported"),
         ("agents.bandits:X", "cannot be imported"),
+        ("agents.bandits.CUCB", "unknown learner 'agents.bandits.CUCB'; an import path is 'module:Class'"),
+        ("agents.rewards:Rewards", "cannot be imported"),
+        ("agents.play:play_until", "'agents.play:play_until' is no subclass of agents.learner.Learner"),
     ],
 )
 def test_an_unknown_learner_is_an_error_that_helps(journal, learner, message):
@@ -37,3 +41,11 @@ def test_an_unknown_parameter_is_an_error_that_names_the_nearest(journal):
 
 def test_defaults_of_a_learner_can_be_listed():
     assert agents.parameters_of(agents.learner_class("conference-cucb")) == {"variant": "D", "c": 2.0}
+
+
+def test_a_learner_without_a_name_goes_by_that_of_its_class():
+    class Lazy(Learner):
+        def select(self, decisions):
+            return self.initial_points()[decisions.replica, decisions.node]
+
+    assert Lazy.name == "Lazy"
