@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -240,3 +241,26 @@ def test_a_reward_term_is_named_in_a_configuration_of_coexisting_networks(call: 
     assert call(train, "--config", "ours.yaml")[0]["learner"] == "independent"
     with pytest.raises(ConfigError, match=r"networks\[1\].*reward: .*learner 'uniform' has none"):
         load(Path("ours.yaml"), ["coexistence.networks=[{}, {learner: uniform, reward: {delivery: 1}}]"])
+
+
+def test_the_page_on_own_parts_works_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (ROOT / "docs" / "own_parts.md").read_text()
+    module, config = (re.search(rf"```{kind}\n(.*?)```", page, re.DOTALL) for kind in ("python", "yaml"))
+    assert module and config
+    (tmp_path / "my_parts.py").write_text(module[1])
+    (tmp_path / "mine.yaml").write_text(config[1])
+    (tmp_path / "nodes.csv").write_text("x_m,y_m\n100,0\n0,700\n")
+    (tmp_path / "gateways.csv").write_text("x_m,y_m\n0,0\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    sys.modules.pop("my_parts", None)
+    result = CliRunner().invoke(train.app, ["--config", "mine.yaml", "--json", "out.json"])
+    assert result.exit_code == 0, result.output
+    assert {record["learner"] for record in json.loads(Path("out.json").read_text())} == {"steps", "cucb"}
+    config_of_the_page = load(Path("mine.yaml"))
+    reward = config_of_the_page.environment.parameters["reward"]  # type: ignore[union-attr]
+    env = lora_marl.make("uplink_v0", scenario=config_of_the_page.scenario.build(), reward=reward)
+    env.reset(seed=0)
+    networks = lora_marl.make("coexistence_v0", **SMALL["coexistence_v0"], reward={"my_parts:patient": 0.1})
+    networks.reset(seed=0)
+    sys.modules.pop("my_parts", None)

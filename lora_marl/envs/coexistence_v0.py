@@ -122,7 +122,8 @@ Of `parallel_env`, `raw_env` and `env`:
 
 ## Source
 
-Paper 000 (coexisting intelligent LoRaWANs and a coordination service): the setting, KPIs and servers; it gives no
+M. A. Haque, A. Saifullah, H. Zhang, "Coordinating coexisting learning agents in shared spectrum via parameter space
+complementarity" ("paper 000" here): the setting, KPIs and servers; it gives no
 radio, no sizes and no spaces. Those are of the presets `ccs_study` and `ccs_eu868` and of this page.
 
 ## Differences from the paper
