@@ -81,14 +81,14 @@ def read_packet_config(path: Path, overrides: Iterable[str] = (), *, notes: bool
         ConfigError: one line for each problem.
         UsageError: it is a run of another kind.
     """
-    config = read_config(path, overrides, notes=notes)
+    plain = read_config(path, notes=False)
     for section in ("energy", "coexistence"):
-        if getattr(config, section) is not None:
+        if getattr(plain, section) is not None:
             raise UsageError(
                 f"{path}: is a run of another kind ({section}); python scripts/train.py --config {path} plays all its "
                 "learners and prints their table, python scripts/reproduce.py --list names the studies of its kind"
             )
-    return config
+    return read_config(path, overrides, notes=notes)
 
 
 def write_json(path: Path | None, records: Sequence[dict[str, Any]]) -> None:
