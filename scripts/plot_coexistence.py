@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,9 @@ from numpy.typing import NDArray
 from scripts.measures import Row
 
 _AXES = {"prr": "PRR", "epn_mj": "energy per delivered frame [mJ]", "overlap": "overlap of channel use"}
+_WAYS = 4
+"""Of a row of a picture."""
+
 _SMOOTH = 10
 """Intervals that a point of a curve is the mean of."""
 
@@ -42,15 +46,23 @@ def band(axes: Axes, values: NDArray[np.float64], size: int, *, color: str, labe
 
 
 def draw_channels(path: Path, title: str, airtimes_s: Mapping[str, NDArray[np.float64]], rules: Sequence[str]) -> None:
-    """Channel by time of every network and way; see `channel_panels`."""
-    figure = Figure(figsize=(4.6 * len(airtimes_s) + 1, 1.7 * len(rules) + 1), layout="constrained")
-    channel_panels(figure, airtimes_s, rules)
+    """Channel by time of every network and way, some ways to a row; see `channel_panels`."""
+    left = iter(airtimes_s.items())
+    rows = list(iter(lambda: dict(islice(left, _WAYS)), {}))
+    size = 4.6 * min(len(airtimes_s), _WAYS) + 1, (1.7 * len(rules) + 0.6) * len(rows) + 0.6
+    figure = Figure(figsize=size, layout="constrained")
+    highest = max(float(airtime_s.max()) for airtime_s in airtimes_s.values())
+    for part, ways in zip(figure.subfigures(len(rows), squeeze=False).ravel(), rows, strict=True):
+        channel_panels(part, ways, rules, highest)
     figure.suptitle(title)
     figure.savefig(path, dpi=110)
 
 
 def channel_panels(
-    figure: Figure | SubFigure, airtimes_s: Mapping[str, NDArray[np.float64]], rules: Sequence[str]
+    figure: Figure | SubFigure,
+    airtimes_s: Mapping[str, NDArray[np.float64]],
+    rules: Sequence[str],
+    highest: float | None = None,
 ) -> None:
     """Airtime by channel and interval: a row of panels for each network, a column for each way.
 
@@ -58,9 +70,11 @@ def channel_panels(
         figure: To draw on.
         airtimes_s: By way. `[T, S, C]` s
         rules: What decides in each network. `[S]`
+        highest: Of the scale; None: that of these ways. s
     """
     panels = figure.subplots(len(rules), len(airtimes_s), sharex=True, sharey=True, squeeze=False)
-    highest = max(float(airtime_s.max()) for airtime_s in airtimes_s.values())
+    if highest is None:
+        highest = max(float(airtime_s.max()) for airtime_s in airtimes_s.values())
     for column, (label, airtime_s) in enumerate(airtimes_s.items()):
         for s, rule in enumerate(rules):
             axes, usage = panels[s, column], airtime_s[:, s].T

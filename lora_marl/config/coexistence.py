@@ -69,7 +69,7 @@ class CoexistenceConfig(Section):
     """
 
     preset: Literal["ccs_study", "ccs_eu868"] = "ccs_eu868"
-    networks: tuple[NetworkConfig, ...] = (NetworkConfig(), NetworkConfig())
+    networks: tuple[NetworkConfig, ...] = Field(default=(NetworkConfig(), NetworkConfig()), min_length=1)
     load: PositiveFloat = 1.0
     interference: Literal["dynamic", "static", "none"] = "dynamic"
     traffic: ccs.TrafficKind = "poisson"
