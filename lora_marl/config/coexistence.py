@@ -62,7 +62,7 @@ class CoexistenceConfig(Section):
         intervals: Of an episode, a minute each.
         indicator: What servers measure of others: `external`, `all` or `none`.
         alarm_probability: That an alarm begins in a network in an interval.
-        reward: Weights by term, which may be of your own; see `lora_marl.envs.coexistence_v0`.
+        reward: Weights by term, which may be of your own; None: those of `lora_marl.envs.coexistence_v0`.
         vendors: Folder of trained policies, from the project's root.
         vendor: Whose policies servers begin with.
         online: Whether servers go on learning.
@@ -77,14 +77,14 @@ class CoexistenceConfig(Section):
     intervals: PositiveInt = 240
     indicator: Literal["external", "all", "none"] = "external"
     alarm_probability: float = Field(default=0.0, ge=0.0, le=1.0)
-    reward: dict[str, float] = {"delivery": 1.0, "energy": 0.1}  # noqa: RUF012 (pydantic copies it)
+    reward: dict[str, float] | None = None
     vendors: Path = Path("configs/ccs")
     vendor: int = Field(default=0, ge=0)
     online: bool = True
 
     @property
-    def rewards(self) -> list[dict[str, float]]:
-        """Of each network that learns."""
+    def rewards(self) -> list[dict[str, float] | None]:
+        """Of each network that learns; None: the environment's own."""
         learning = (network for network in self.networks if network.learner not in LEGACY)
         return [self.reward if network.reward is None else network.reward for network in learning]
 

@@ -13,6 +13,7 @@ from agents.lns.policy_gradient import PolicyGradientServers
 from agents.lns.team import Member, Team
 from agents.lns.vendor import Vendor, load_vendor
 from lora_marl.config import CoexistenceConfig, ConfigError, TrainConfig
+from lora_marl.envs.coexistence_rewards import DEFAULT
 from lora_marl.envs.coexistence_v0 import Coexisting, parallel_env
 from scripts.cli import ROOT
 
@@ -49,12 +50,13 @@ def environment(
 
 def settings_of(coexistence: CoexistenceConfig) -> dict[str, Any]:
     """Settings of the environment of a run. ValueError: networks that cannot be built."""
+    rewards = [dict(DEFAULT) if each is None else each for each in coexistence.rewards]
     return {
         "coexistence": coexistence.build(),
         "decider": "group",
         "max_cycles": coexistence.intervals,
         "interference_indicator": coexistence.indicator,
-        "reward": coexistence.rewards,
+        "reward": rewards,
     }
 
 
