@@ -6,7 +6,7 @@ that networks which want the same channels come apart. The pieces, in the order 
     L_k = F_k W_k / tau           logits of network k on public probe observations      `view`, `rounds`
     p_k, p_-k                     chances of channels, own and the others' pooled       `hypernetwork.behaviour`
     e_k, C_k (3)                  embedding per kind of learner, context                `encoder`, `hypernetwork`
-    z_k                           latent code: a point on a sphere, a place on a ring     `codes`
+    z_k                           latent code: a point on a sphere, a place on a ring   `codes`, `ring`
     dL_k = g(ov_k) G(L_k, ...)    wanted shift, times the conflict gate                 `hypernetwork`, `coordinator`
     dW_k = back(dL_k) (2)         pulled back to the last layer, clipped                `pull_back`, `rounds`
 
@@ -30,11 +30,12 @@ Differences:
 1. The mapping works on behaviour, not on weights: networks of any architecture are seen through the same probes, and
    residuals are asked for as shifts of logits. `Design(mapping="raw")` is the literal reading.
 2. Only the last layer moves.
-3. Nothing in the mapping depends on how networks are numbered, and on how channels are only by where they stand on the
-   ring (`codes`): permuted together with their standing they get permuted residuals, permuted alone other ones; without
-   the ring (`Design(ring=False)`) whatever their numbers. The study had no ring; its variants, `encoder="flat"` and
-   `channel_embedding=4`, know channels by number. For each channel the mapping gives a shift of every one of its
-   actions, where the study had one, and one per (offset, power) for all channels.
+3. Nothing in the mapping depends on how networks are numbered, and on how channels are only by how they follow one
+   another on a ring (`ring`): permuted together with that they get permuted residuals, permuted alone other ones;
+   without the ring (`Design(ring=False)`) whatever their numbers. Groups of a network stand apart on it, and channels
+   hear of one another around it. The study had no ring; its variants, `encoder="flat"` and `channel_embedding=4`, know
+   channels by number. For each channel the mapping gives a shift of every one of its actions, where the study had one,
+   and one per (offset, power) for all channels.
 4. A residual is scaled down where networks do not overlap, where reported PRR is high, and where snapshots are old.
 5. A network lets a share of what it holds of residuals go before every round (`Design.fade`): none outlives by long
    what it was an answer to. In the study residuals stay.
@@ -51,8 +52,8 @@ Differences:
 | conflict gate: begins, width | .02, .18 | .1, .3 |
 | congestion scale: PRR below which, width | .80, .08 | .80, .15 |
 | clip of a residual | 1.0 | .5 |
-| weight of shifts, of norms | 3e-5, 5e-4 | 3e-4, 2e-3 |
-| steps of training, their rate | 800 + 600 + 3,200, 2e-3 | 1,200 + 800 + 800, 1e-3 |
+| weight of shifts, of norms | 1e-5, 2e-4 | 3e-4, 2e-3 |
+| steps of training, their rate | 800 + 600 + 4,200, 2e-3 | 1,200 + 800 + 800, 1e-3 |
 | vendors of each kind seen in training | five of eight | four |
 """
 

@@ -1,9 +1,9 @@
 """Latent codes: a point on a sphere, as far from the others as can be, and a place on the ring of channels.
 
 Networks that start from one default differ in their codes alone. The sphere tells them apart; the ring tells them apart
-by channel: channel c stands at the angle 2 pi c / C and a network at the angle of its place, so that "nearer to me than
-to the others" is a preference that all can have at once. Channel numbers are known to everybody, and nothing else that
-two equal networks see differs between channels that are equally good.
+by channel: channels stand around it (`agents.ccs.ring`) and a network at the angle of its place, so that "nearer to me
+than to the others" is a preference that all can have at once. Channel numbers are known to everybody, and nothing else
+that two equal networks see differs between channels that are equally good.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from agents.ccs.view import View
 from agents.checked import check_ramp
 from agents.lns.network import Schema
 
-FORMAT = "ccs-3"
+FORMAT = "ccs-4"
 MAPPINGS = ("behaviour", "raw")
 CODE_SCOPES = ("network", "group", "none")
 
@@ -37,6 +37,7 @@ class Design:
         channel_embedding: Numbers of a learned embedding of channels; 4 in the study, 0: none.
         width: Of the hidden layers of the head that scores channels.
         ring: Whether channels are known by where they stand on a ring beside the networks' places on it.
+        spread: How far the groups of a network stand apart there (`agents.ccs.ring.spread_out`); 0: all at its place.
         code_scope: Whether a code is of a `network` or of each `group` of it; `none`: all codes are 0.
         gate: Overlap at which coordination begins, and how much more it takes to be whole; None: no gate.
         ridge: Of the pull-back, relative.
@@ -53,6 +54,7 @@ class Design:
     channel_embedding: int = 0
     width: int = 64
     ring: bool = True
+    spread: float = 2.0
     code_scope: str = "network"
     gate: tuple[float, float] | None = (0.02, 0.18)
     ridge: float = RIDGE
@@ -68,6 +70,8 @@ class Design:
                 raise ValueError(f"{name} = {getattr(self, name)}: must be at least {least}")
         if not 0.0 < self.ridge < math.inf:
             raise ValueError(f"ridge = {self.ridge}: must be finite and above 0")
+        if not 0.0 <= self.spread < math.inf:
+            raise ValueError(f"spread = {self.spread}: must be finite and at least 0")
         if not 0.0 <= self.fade <= 1.0:
             raise ValueError(f"fade = {self.fade}: must be from 0 to 1")
         check_ramp("gate", self.gate)
@@ -109,8 +113,9 @@ class Coordinator(nn.Module):
     def _hypernetwork(self) -> Hypernetwork | RawHypernetwork:
         if self.design.mapping == "raw":
             return RawHypernetwork(Schema())
-        sizes = self.design.channel_embedding, self.design.width, self.design.ring
-        return Hypernetwork(self.layout, len(self.probes), self.design.encoder, *sizes)
+        own = self.design
+        ring = own.channel_embedding, own.width, own.ring, own.spread
+        return Hypernetwork(self.layout, len(self.probes), own.encoder, *ring)
 
     def forward(self, view: View) -> Tensor:
         """Wanted shifts of logits `[M, S, n, A]`; of the raw mapping residuals relative to the layer `[M, S, H, A]`."""

@@ -11,14 +11,12 @@ from agents.ccs.codes import SPHERE
 from agents.ccs.encoder import EMBEDDING, Encoders
 from agents.ccs.kpis import RANGES
 from agents.ccs.layout import Layout
+from agents.ccs.ring import STANDING, TOLD, Around, angles, standing
 from agents.ccs.view import View, pooled
 
 TRUNK = 32
 CHUNK = 32
 """Networks whose channel scores are computed at once without gradients, so that they fit a processor's cache."""
-
-RING = 6
-"""Numbers that say where a channel stands on the ring."""
 
 
 class Behaviour(NamedTuple):
@@ -49,7 +47,8 @@ def behaviour(view: View, layout: Layout) -> Behaviour:
 class ChannelHead(nn.Module):
     """A perceptron of what is known of a (probe, channel): own and others' chances, the probe, the trunk, the code.
 
-    It gives a shift for each of the channel's actions: a network that leaves a channel may want another SF there.
+    It gives a shift for each of the channel's actions: a network that leaves a channel may want another SF there. After
+    its first layer channels hear of one another around the ring.
 
     Its first layer is one product per network: what the trunk and a group's code add is a row of the weights that the
     one-hot group of the probe picks, so that they are not repeated for every probe and channel.
@@ -64,21 +63,23 @@ class ChannelHead(nn.Module):
     def __init__(self, layout: Layout, embedding: int, width: int, ring: bool) -> None:
         super().__init__()
         self.layout = layout
-        self.of_pair = nn.Linear(5 + 3 + embedding + ring * RING, width)
+        self.of_pair = nn.Linear(5 + 3 + embedding + ring * STANDING, width)
         self.of_group = nn.Linear(TRUNK + SPHERE + layout.groups, width, bias=False)
+        self.around = Around(layout.channels, width) if ring else None
         shifts = nn.Linear(width, layout.offsets * layout.powers)
-        self.rest = nn.Sequential(nn.ReLU(), nn.Linear(width, width), nn.ReLU(), shifts)
+        self.rest = nn.Sequential(nn.Linear(width + ring * TOLD, width), nn.ReLU(), shifts)
         self.channels = nn.Parameter(0.3 * torch.randn(layout.channels, embedding))
         scaled(self.rest[-1], 0.3)
 
-    def forward(self, seen: Behaviour, probes: Tensor, of_network: Tensor, standing: Tensor | None) -> Tensor:
+    def forward(self, seen: Behaviour, probes: Tensor, of_network: Tensor, stands: Tensor | None, at: Tensor) -> Tensor:
         """Shifts of logits, centred under the own policy `[M, S, n, A]`.
 
         Args:
             seen: How the networks behave.
             probes: `[n, D]`
             of_network: Trunk and code by group. `[M, S, Q, TRUNK + Z]`
-            standing: On the ring, see `Hypernetwork.standing`; None: there is none. `[M, S, Q, C, RING]`
+            stands: On the ring, see `agents.ccs.ring.standing`; None: there is none. `[M, S, Q, C, STANDING]`
+            at: Angles of channels. rad `[C]`
         """
         size = self.layout.groups
         of_network = of_network.flatten(0, 1)
@@ -86,17 +87,20 @@ class ChannelHead(nn.Module):
         by_group = self.of_group(torch.cat([of_network, group], dim=-1)) + self.of_pair.bias
         weights = torch.cat([by_group, self.of_pair.weight.T.expand(len(by_group), -1, -1)], dim=1)
         pairs, by_probe = self._pairs(seen), self._of_probe(probes)
-        if standing is not None:
-            pairs = torch.cat([pairs, standing.repeat(1, 1, pairs.shape[2] // self.layout.groups, 1, 1)], dim=-1)
+        if stands is not None:
+            pairs = torch.cat([pairs, stands.repeat(1, 1, pairs.shape[2] // self.layout.groups, 1, 1)], dim=-1)
         pairs = pairs.flatten(0, 1)
         at_once = len(pairs) if torch.is_grad_enabled() else CHUNK
-        parts = [self._scores(*part, by_probe) for part in zip(pairs.split(at_once), weights.split(at_once))]
+        parts = [self._scores(*part, by_probe, at) for part in zip(pairs.split(at_once), weights.split(at_once))]
         shifts = torch.cat(parts).view_as(seen.logits)
         return shifts - (seen.logits.softmax(-1) * shifts).sum(-1, keepdim=True)
 
-    def _scores(self, pairs: Tensor, weights: Tensor, by_probe: Tensor) -> Tensor:
+    def _scores(self, pairs: Tensor, weights: Tensor, by_probe: Tensor, at: Tensor) -> Tensor:
         inputs = torch.cat([by_probe.expand(len(pairs), -1, -1, -1), pairs], dim=-1)
-        return self.rest(torch.bmm(inputs.flatten(1, 2), weights))
+        hidden = torch.bmm(inputs.flatten(1, 2), weights).relu()
+        if self.around is not None:
+            hidden = torch.cat([hidden, self.around(hidden, at)], dim=-1)
+        return self.rest(hidden)
 
     def _pairs(self, seen: Behaviour) -> Tensor:
         """Own score, own and others' chances, own in other groups of the pattern, others' over its groups."""
@@ -125,6 +129,7 @@ class Hypernetwork(nn.Module):
         channel_embedding: Numbers of a learned embedding of channels.
         width: Of the channel head.
         ring: See `ChannelHead`.
+        spread: See `agents.ccs.ring.spread_out`.
 
     Attributes:
         angles: Where channels stand on their ring. rad `[C]`
@@ -135,12 +140,11 @@ class Hypernetwork(nn.Module):
     angles: Tensor
 
     def __init__(
-        self, layout: Layout, probes: int, encoder: str, channel_embedding: int, width: int, ring: bool
+        self, layout: Layout, probes: int, encoder: str, channel_embedding: int, width: int, ring: bool, spread: float
     ) -> None:
         super().__init__()
-        self.layout, self.ring = layout, ring
-        angles = 2.0 * torch.pi * torch.arange(layout.channels) / layout.channels
-        self.register_buffer("angles", angles, persistent=False)
+        self.layout, self.ring, self.spread = layout, ring, spread
+        self.register_buffer("angles", angles(layout.channels), persistent=False)
         self.encoders = Encoders(encoder, probes, layout.channels)
         self.context = nn.Sequential(nn.Linear(2 * EMBEDDING, 64), nn.ReLU(), nn.Linear(64, EMBEDDING))
         self.trunk = trunk(2 * EMBEDDING)
@@ -153,21 +157,8 @@ class Hypernetwork(nn.Module):
         summary = self.trunk(torch.cat([embedding, context, facts(view)], dim=-1))
         points = view.codes[..., :SPHERE]
         by_group = torch.cat([summary[:, :, None].expand(*points.shape[:-1], -1), points], dim=-1)
-        return self.head(seen, probes, by_group, self.standing(view) if self.ring else None)
-
-    def standing(self, view: View) -> Tensor:
-        """Where channels stand on their ring, seen from each group's place, and how near they are to other networks.
-
-        Returns:
-            First two harmonics of the angle from the place to the channel, cosine and sine; means over the other
-            networks of both cosines. `[M, S, Q, C, RING]`
-        """
-        x, y = view.codes[..., -2, None], view.codes[..., -1, None]
-        cos, sin = x * self.angles.cos() + y * self.angles.sin(), x * self.angles.sin() - y * self.angles.cos()
-        double = cos.square() - sin.square()
-        near = pooled(torch.stack([cos, double], dim=-1).mean(2), view)
-        seen = torch.stack([cos, sin, double, 2.0 * sin * cos], dim=-1)
-        return torch.cat([seen, near[:, :, None].expand(-1, -1, seen.shape[2], -1, -1)], dim=-1)
+        stands = standing(view, self.angles, self.spread) if self.ring else None
+        return self.head(seen, probes, by_group, stands, self.angles)
 
 
 @torch.no_grad()

@@ -38,8 +38,8 @@ class Hyperparameters(Checked):
     beta: float = 0.1
     gamma: float = 0.02
     pairs: str = "network"
-    shift_weight: float = 3e-5
-    norm_weight: float = 5e-4
+    shift_weight: float = 1e-5
+    norm_weight: float = 2e-4
     kpi_noise: float = 0.02
     gradient_norm: float = 1.0
     discriminator_rate: float = 1e-3

@@ -29,6 +29,7 @@ VARIANTS: Mapping[str, tuple[str, ...]] = {
     "without diversity and discriminator": ("hyper.beta=0", "hyper.gamma=0"),
     "diversity of groups": ("hyper.pairs=group",),
     "without ring": ("design.ring=false",),
+    "groups at one place": ("design.spread=0",),
     "without gate": ("design.gate=null",),
     "flat encoder": ("design.encoder=flat",),
     "flat encoder, channels embedded": ("design.encoder=flat", "design.channel_embedding=4"),

@@ -90,15 +90,15 @@ def test_ways_meet_the_same_air() -> None:
     assert np.array_equal(one.link_gain_db, other.link_gain_db)
 
 
-@pytest.mark.parametrize("parameters", [{"congestion": None}, {}])
-def test_the_service_takes_part_where_it_is_needed(parameters: dict[str, Any]) -> None:
-    """By default networks of which nearly everything is received are left alone."""
+@pytest.mark.parametrize("congestion", [None, [0.6, 0.08]])
+def test_the_service_takes_part_where_it_is_needed(congestion: list[float] | None) -> None:
+    """Networks that fare better than where congestion begins are left alone."""
     config = small(vendor=6, intervals=20, networks=2 * [{"learner": "pg", "nodes": 8}])
-    config.learners["ccs"].parameters.update(parameters)
+    config.learners["ccs"].parameters["congestion"] = congestion
     independent, coordinated = (played(config, label) for label in ("independent", "ccs"))
     one, other = (np.stack([ledger.sums for ledger in ledgers]) for ledgers in (independent, coordinated))
     assert np.array_equal(one[:, :5], other[:, :5])
-    assert np.array_equal(one, other) == (not parameters)
+    assert np.array_equal(one, other) == (congestion is not None)
 
 
 def rounds_of(monkeypatch: pytest.MonkeyPatch, networks: int, **parameters: Any) -> tuple[Play, list[tuple[int, int]]]:

@@ -215,17 +215,27 @@ def test_a_round_by_hand(coordinator, snapshots_of, view_of) -> None:
     for i in (0, 13, 23):
         group, pattern = i % 4, range(i - i % 4, i - i % 4 + 4)
         scores = np.log(np.exp(logits[0, i]).reshape(8, 6).sum(-1))
-        shifts = np.zeros((8, 6))
+        hidden = np.zeros((8, 64))
         for c in range(8):
             elsewhere = np.mean([chances[0, j, c] for j in pattern if j != i])
             anywhere = np.mean([chances[1, j, c] for j in pattern])
             score = max((scores[c] - scores.max()) / 5.0, -3.0)
             pair = np.array([*probes[i, [c, 8 + c, 16 + c]], score, chances[0, i, c], chances[1, i, c]])
-            mine, other = (2.0 * np.pi * c / 8 - np.arctan2(place[1], place[0]) for place in places)
-            ring = [np.cos(mine), np.sin(mine), np.cos(2 * mine), np.sin(2 * mine), np.cos(other), np.cos(2 * other)]
+            groups = 2.0 * np.pi * (np.arange(4) - 1.5) / 8  # four on each half of the ring
+            mine, other = (2.0 * np.pi * c / 8 - np.arctan2(place[1], place[0]) - groups for place in places)
+            ring = [*(f(n * mine[group]) for n in (1, 2) for f in (np.cos, np.sin))]
+            ring += [np.cos(other).mean(), np.cos(2 * other).mean()]
             pair = np.concatenate([pair, [elsewhere, anywhere], ring])
             of_group = np.concatenate([trunk, code, np.eye(4)[group]])
-            x = relu(linear("head.of_pair", pair) + linear("head.of_group", of_group))
-            shifts[c] = linear("head.rest.3", relu(linear("head.rest.1", x)))
+            hidden[c] = relu(linear("head.of_pair", pair) + linear("head.of_group", of_group))
+        shifts = np.zeros((8, 6))
+        for c in range(8):
+            heard = np.zeros(16)
+            for d in range(8):
+                apart = 2.0 * np.pi * (c - d) / 8
+                waves = [1.0] + [2**0.5 * f(k * apart) for k in (1, 2, 3, 4) for f in (np.cos, np.sin)]
+                said = linear("head.around.tells", hidden[d])
+                heard += sum(wave * said @ part for wave, part in zip(waves[:8], w["head.around.weight"], strict=True))
+            shifts[c] = linear("head.rest.2", relu(linear("head.rest.0", np.concatenate([hidden[c], heard]))))
         expected = gate * (shifts.ravel() - (policy[0, i] / policy[0, i].sum() * shifts.ravel()).sum())
         np.testing.assert_allclose(found[i], expected, rtol=1e-3, atol=1e-4)

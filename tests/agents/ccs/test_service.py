@@ -167,6 +167,7 @@ def test_raw_weights_are_of_one_architecture(coordinator) -> None:
         (lambda: Safeguards(clock_s=-5.0), "clock_s = -5.0: must be at least 0"),
         (lambda: Design(gate=(0.1,)), "gate = "),
         (lambda: Design(ridge=float("nan")), "ridge = nan: must be finite and above 0"),
+        (lambda: Design(spread=-1.0), "spread = -1.0: must be finite and at least 0"),
         (lambda: Design(width=0), "width = 0: must be at least 1"),
         (lambda: Hyperparameters(rounds=0), "rounds = 0: must be an integer of at least 1"),
         (lambda: Hyperparameters(beta=float("nan")), "beta = nan: must be finite and at least 0"),

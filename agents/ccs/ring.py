@@ -1,0 +1,93 @@
+"""The ring of channels: who stands where on it, and what channels hear around it; letters in `agents.ccs.layout`.
+
+Channel c stands at the angle 2 pi c / C, a network at the place of its code (`agents.ccs.codes`), and its groups around
+that place: "nearer to me than to others" is a preference that all can have at once.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from agents.ccs.view import View, pooled
+
+STANDING = 6
+"""Numbers that say where a channel stands."""
+
+TOLD = 16
+"""Numbers that channels tell one another."""
+
+CROWD = 4
+"""Networks, from so many on, whose groups all stand at one place."""
+
+
+def angles(channels: int) -> Tensor:
+    """Where channels stand. rad `[C]`"""
+    return 2.0 * torch.pi * torch.arange(channels) / channels
+
+
+def spread_out(view: View, spread: float) -> tuple[Tensor, Tensor]:
+    """Cosine and sine of where groups stand: evenly around their network's place, each on an arc of its own.
+
+    The arcs of K networks are `spread (1 / K - 1 / CROWD)` of the ring long. Groups of one default crowd on one channel
+    as networks do; but two networks do best with a few channels each, and four or more with one.
+
+    Returns:
+        `[M, S, Q]` each.
+    """
+    x, y = view.codes[..., -2], view.codes[..., -1]
+    groups, networks = x.shape[-1], (view.weights > 0.0).sum(1)[:, None, None].clamp(min=1)
+    arc = 2.0 * torch.pi * spread * (1.0 / networks - 1.0 / CROWD).clamp(min=0.0)
+    turn = ((torch.arange(groups) + 0.5) / groups - 0.5) * arc
+    return x * turn.cos() - y * turn.sin(), x * turn.sin() + y * turn.cos()
+
+
+def standing(view: View, at: Tensor, spread: float) -> Tensor:
+    """Where channels stand, seen from each group's place, and how near they are to other networks.
+
+    Args:
+        view: Of all networks.
+        at: Angles of channels. rad `[C]`
+        spread: See `spread_out`.
+
+    Returns:
+        First two harmonics of the angle from the place to the channel, cosine and sine; means over the other
+        networks of both cosines. `[M, S, Q, C, STANDING]`
+    """
+    x, y = (each[..., None] for each in spread_out(view, spread))
+    cos, sin = x * at.cos() + y * at.sin(), x * at.sin() - y * at.cos()
+    double = cos.square() - sin.square()
+    near = pooled(torch.stack([cos, double], dim=-1).mean(2), view)
+    seen = torch.stack([cos, sin, double, 2.0 * sin * cos], dim=-1)
+    return torch.cat([seen, near[:, :, None].expand(-1, -1, seen.shape[2], -1, -1)], dim=-1)
+
+
+class Around(nn.Module):
+    """What a channel hears of all channels of a probe, by how far around the ring each of them stands from it.
+
+    So it knows how good its neighbours are, and those nearer to a network's place. A sum over channels, weighed by the
+    Fourier series of the angle between them: a circular convolution, wherever the channels stand.
+
+    Args:
+        channels: C.
+        width: Of what is known of a channel.
+    """
+
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__()
+        self.tells = nn.Linear(width, TOLD)
+        self.weight = nn.Parameter(torch.randn(channels, TOLD, TOLD) / (channels * TOLD) ** 0.5)
+
+    def forward(self, known: Tensor, at: Tensor) -> Tensor:
+        """What is heard `[..., n C, TOLD]` of what is known `[..., n C, width]` by channels at these angles `[C]`."""
+        mix = torch.einsum("kcd,kio->cido", self._series(at), self.weight).flatten(2).flatten(0, 1)
+        told = self.tells(known).unflatten(-2, (-1, len(at))).flatten(-2)
+        return (told @ mix).unflatten(-1, (len(at), TOLD)).flatten(-3, -2)
+
+    def _series(self, at: Tensor) -> Tensor:
+        """Harmonics of the angle from the first to the second channel `[C, C, C]`."""
+        apart = at - at[:, None]
+        found = [torch.ones_like(apart)]
+        for k in range(1, len(at) // 2 + 1):
+            found += [2**0.5 * (k * apart).cos(), 2**0.5 * (k * apart).sin()]
+        return torch.stack(found[: len(at)])

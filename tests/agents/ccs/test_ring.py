@@ -1,0 +1,91 @@
+"""Where groups stand on the ring of channels, and what channels hear around it."""
+
+from __future__ import annotations
+
+from math import pi
+
+import pytest
+import torch
+from torch import Tensor
+
+from agents.ccs.codes import codes
+from agents.ccs.ring import STANDING, TOLD, Around, angles, spread_out, standing
+from agents.ccs.view import View
+
+
+def view(networks: int, absent: int = 0) -> View:
+    """Networks of the first places, of which the last ones count for nobody."""
+    weights = torch.ones(1, networks)
+    weights[:, networks - absent :] = 0.0
+    numbers = torch.arange(networks)
+    own = codes(numbers, numbers)[None, :, None].expand(1, networks, 4, -1)
+    empty = torch.zeros(1, networks, 4, 48)
+    return View(empty, torch.zeros(1, networks, dtype=torch.int64), torch.zeros(1, networks, 4), own, weights)
+
+
+def turns(networks: int, spread: float = 2.0, absent: int = 0) -> Tensor:
+    """How far groups stand from their network's place. degrees `[S, 4]`"""
+    seen = view(networks, absent)
+    x, y = spread_out(seen, spread)
+    place = torch.atan2(seen.codes[..., -1], seen.codes[..., -2])
+    apart = torch.atan2(y, x) - place
+    return torch.rad2deg((apart + pi) % (2 * pi) - pi)[0]
+
+
+def test_groups_of_two_networks_divide_the_ring_evenly() -> None:
+    torch.testing.assert_close(turns(2), torch.tensor([-67.5, -22.5, 22.5, 67.5]).expand(2, 4), atol=1e-3, rtol=0.0)
+    x, y = spread_out(view(2), 2.0)
+    places = torch.rad2deg(torch.atan2(y, x)).flatten().sort().values
+    torch.testing.assert_close(places.diff(), torch.full((7,), 45.0), atol=1e-3, rtol=0.0)
+
+
+@pytest.mark.parametrize(("networks", "arc"), [(1, 405.0), (2, 135.0), (3, 45.0), (4, 0.0), (9, 0.0)])
+def test_the_more_networks_the_closer_stand_their_groups(networks: int, arc: float) -> None:
+    x, y = spread_out(view(networks), 2.0)
+    between = torch.acos((x[..., :-1] * x[..., 1:] + y[..., :-1] * y[..., 1:]).clamp(max=1.0))
+    torch.testing.assert_close(torch.rad2deg(between), torch.full_like(between, arc / 3.0), atol=0.1, rtol=0.0)
+
+
+def test_groups_stand_around_their_place_or_all_at_it() -> None:
+    for networks in (2, 3, 5):
+        torch.testing.assert_close(turns(networks).mean(-1), torch.zeros(networks), atol=1e-3, rtol=0.0)
+        torch.testing.assert_close(turns(networks, spread=0.0), torch.zeros(networks, 4), atol=1e-3, rtol=0.0)
+
+
+def test_who_counts_for_nobody_takes_no_share_of_the_ring() -> None:
+    torch.testing.assert_close(turns(4, absent=2), turns(2)[:1].expand(4, 4), atol=1e-3, rtol=0.0)
+
+
+def test_what_is_said_of_a_channel_is_the_angle_from_places_to_it() -> None:
+    seen = view(3)
+    found, at = standing(seen, angles(8), 2.0)[0], angles(8)
+    assert found.shape == (3, 4, 8, STANDING)
+    x, y = spread_out(seen, 2.0)
+    places = torch.atan2(y, x)[0]
+    for network, group in ((0, 0), (1, 3), (2, 2)):
+        own = at - places[network, group]
+        others = [at - places[s, :, None] for s in range(3) if s != network]
+        near = [torch.stack([(n * each).cos().mean(0) for each in others]).mean(0) for n in (1, 2)]
+        expected = [own.cos(), own.sin(), (2 * own).cos(), (2 * own).sin(), *near]
+        torch.testing.assert_close(found[network, group], torch.stack(expected, -1), atol=1e-5, rtol=0.0)
+
+
+@pytest.mark.parametrize("channels", [8, 5])
+def test_what_is_heard_turns_with_the_ring_and_comes_from_every_channel(channels: int) -> None:
+    torch.manual_seed(0)
+    around, at = Around(channels, 7), angles(channels)
+    known = torch.randn(2, 3, channels, 7)
+
+    def heard(known: Tensor, at: Tensor) -> Tensor:
+        return around(known.flatten(1, 2), at).view(2, 3, channels, TOLD)
+
+    turned = heard(known.roll(2, 2), at)
+    torch.testing.assert_close(turned, heard(known, at).roll(2, 2), atol=1e-4, rtol=1e-4)
+    order = torch.randperm(channels)
+    moved = heard(known[:, :, order], at[order])
+    torch.testing.assert_close(moved, heard(known, at)[:, :, order], atol=1e-4, rtol=1e-4)
+    other = known.clone()
+    other[:, :, 0] += 1.0
+    told = (heard(other, at) - heard(known, at))[0, 0].norm(dim=-1)
+    assert told.min() > 1e-3
+    assert told.unique().numel() == channels
