@@ -30,9 +30,9 @@ Differences:
 1. The mapping works on behaviour, not on weights: networks of any architecture are seen through the same probes, and
    residuals are asked for as shifts of logits. `Design(mapping="raw")` is the literal reading.
 2. Only the last layer moves.
-3. Nothing in the mapping depends on how networks are numbered, and on how channels are only by how they follow one
-   another on a ring (`ring`): permuted together with that they get permuted residuals, permuted alone other ones;
-   without the ring (`Design(ring=False)`) whatever their numbers. Groups of a network stand apart on it, and channels
+3. Nothing in the mapping depends on how networks are numbered, and on how channels are only by where they stand on a
+   ring (`ring`): permuted together with their standing they get permuted residuals, permuted alone other ones; without
+   the ring (`Design(ring=False)`) whatever their numbers. Groups of a network stand apart on it, and channels
    hear of one another around it. The study had no ring; its variants, `encoder="flat"` and `channel_embedding=4`, know
    channels by number. For each channel the mapping gives a shift of every one of its actions, where the study had one,
    and one per (offset, power) for all channels.

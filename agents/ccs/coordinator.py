@@ -36,8 +36,10 @@ class Design:
         encoder: `shared` over channels, or `flat` as in the study.
         channel_embedding: Numbers of a learned embedding of channels; 4 in the study, 0: none.
         width: Of the hidden layers of the head that scores channels.
-        ring: Whether channels are known by where they stand on a ring beside the networks' places on it.
-        spread: How far the groups of a network stand apart there (`agents.ccs.ring.spread_out`); 0: all at its place.
+        ring: Whether channels are known by where they stand on a ring beside the networks' places on it, and hear of
+            one another around it.
+        spread: How far the groups of a network stand apart there (`agents.ccs.ring.spread_out`), from 0, all at its
+            place, to 2, where the arcs of two networks fill the ring; read where codes are of networks.
         code_scope: Whether a code is of a `network` or of each `group` of it; `none`: all codes are 0.
         gate: Overlap at which coordination begins, and how much more it takes to be whole; None: no gate.
         ridge: Of the pull-back, relative.
@@ -70,8 +72,8 @@ class Design:
                 raise ValueError(f"{name} = {getattr(self, name)}: must be at least {least}")
         if not 0.0 < self.ridge < math.inf:
             raise ValueError(f"ridge = {self.ridge}: must be finite and above 0")
-        if not 0.0 <= self.spread < math.inf:
-            raise ValueError(f"spread = {self.spread}: must be finite and at least 0")
+        if not 0.0 <= self.spread <= 2.0:
+            raise ValueError(f"spread = {self.spread}: must be from 0 to 2")
         if not 0.0 <= self.fade <= 1.0:
             raise ValueError(f"fade = {self.fade}: must be from 0 to 1")
         check_ramp("gate", self.gate)
@@ -113,9 +115,16 @@ class Coordinator(nn.Module):
     def _hypernetwork(self) -> Hypernetwork | RawHypernetwork:
         if self.design.mapping == "raw":
             return RawHypernetwork(Schema())
-        own = self.design
-        ring = own.channel_embedding, own.width, own.ring, own.spread
-        return Hypernetwork(self.layout, len(self.probes), own.encoder, *ring)
+        design = self.design
+        return Hypernetwork(
+            self.layout,
+            len(self.probes),
+            design.encoder,
+            channel_embedding=design.channel_embedding,
+            width=design.width,
+            ring=design.ring,
+            spread=design.spread if design.code_scope == "network" else 0.0,
+        )
 
     def forward(self, view: View) -> Tensor:
         """Wanted shifts of logits `[M, S, n, A]`; of the raw mapping residuals relative to the layer `[M, S, H, A]`."""

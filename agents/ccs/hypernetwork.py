@@ -57,7 +57,7 @@ class ChannelHead(nn.Module):
         layout: Of observations and actions.
         embedding: Numbers of a learned embedding of channels; 0: channels are known by what is seen of them only.
         width: Of both hidden layers.
-        ring: Whether channels are also known by where they stand on their ring.
+        ring: Whether channels are also known by where they stand on their ring, and hear of one another around it.
     """
 
     def __init__(self, layout: Layout, embedding: int, width: int, ring: bool) -> None:
@@ -79,7 +79,7 @@ class ChannelHead(nn.Module):
             probes: `[n, D]`
             of_network: Trunk and code by group. `[M, S, Q, TRUNK + Z]`
             stands: On the ring, see `agents.ccs.ring.standing`; None: there is none. `[M, S, Q, C, STANDING]`
-            at: Angles of channels. rad `[C]`
+            at: Angles of channels, not read without a ring. rad `[C]`
         """
         size = self.layout.groups
         of_network = of_network.flatten(0, 1)

@@ -1,7 +1,7 @@
 """The ring of channels: who stands where on it, and what channels hear around it; letters in `agents.ccs.layout`.
 
 Channel c stands at the angle 2 pi c / C, a network at the place of its code (`agents.ccs.codes`), and its groups around
-that place: "nearer to me than to others" is a preference that all can have at once.
+that place.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ TOLD = 16
 """Numbers that channels tell one another."""
 
 CROWD = 4
-"""Networks, from so many on, whose groups all stand at one place."""
+"""From so many networks on the groups of each stand at one place."""
 
 
 def angles(channels: int) -> Tensor:
@@ -27,19 +27,30 @@ def angles(channels: int) -> Tensor:
 
 
 def spread_out(view: View, spread: float) -> tuple[Tensor, Tensor]:
-    """Cosine and sine of where groups stand: evenly around their network's place, each on an arc of its own.
+    """Cosine and sine of where groups stand: evenly on an arc around their network's place.
 
-    The arcs of K networks are `spread (1 / K - 1 / CROWD)` of the ring long. Groups of one default crowd on one channel
-    as networks do; but two networks do best with a few channels each, and four or more with one.
+    The arcs of K networks are `spread (1 / K - 1 / CROWD)` of the ring long, and no longer than the way to the nearest
+    other network, so that none overlap up to a spread of 2. Groups of one default crowd on one channel as networks do;
+    but two networks do best with a few channels each, and four or more with one. Whoever has any weight counts.
 
     Returns:
         `[M, S, Q]` each.
     """
     x, y = view.codes[..., -2], view.codes[..., -1]
-    groups, networks = x.shape[-1], (view.weights > 0.0).sum(1)[:, None, None].clamp(min=1)
+    groups, there = x.shape[-1], view.weights > 0.0
+    networks = there.sum(1)[:, None, None].clamp(min=1)
     arc = 2.0 * torch.pi * spread * (1.0 / networks - 1.0 / CROWD).clamp(min=0.0)
+    nearest = _nearest(x[..., 0], y[..., 0], there)[..., None]
+    arc = torch.where(nearest < arc - 1e-3, nearest, arc)
     turn = ((torch.arange(groups) + 0.5) / groups - 0.5) * arc
     return x * turn.cos() - y * turn.sin(), x * turn.sin() + y * turn.cos()
+
+
+def _nearest(x: Tensor, y: Tensor, there: Tensor) -> Tensor:
+    """Angle from each network's place to that of the nearest other one that is there; the whole ring: none. `[M, S]`"""
+    apart = (x[:, :, None] * x[:, None] + y[:, :, None] * y[:, None]).clamp(-1.0, 1.0).acos()
+    counts = there[:, None] & ~torch.eye(x.shape[1], dtype=torch.bool)
+    return torch.where(counts, apart, 2.0 * torch.pi).amin(-1)
 
 
 def standing(view: View, at: Tensor, spread: float) -> Tensor:
@@ -51,8 +62,8 @@ def standing(view: View, at: Tensor, spread: float) -> Tensor:
         spread: See `spread_out`.
 
     Returns:
-        First two harmonics of the angle from the place to the channel, cosine and sine; means over the other
-        networks of both cosines. `[M, S, Q, C, STANDING]`
+        First two harmonics of the angle from the place to the channel, cosine and sine; both cosines of the others
+        as one (`agents.ccs.view.pooled`), each the mean over its groups. `[M, S, Q, C, STANDING]`
     """
     x, y = (each[..., None] for each in spread_out(view, spread))
     cos, sin = x * at.cos() + y * at.sin(), x * at.sin() - y * at.cos()
@@ -65,8 +76,9 @@ def standing(view: View, at: Tensor, spread: float) -> Tensor:
 class Around(nn.Module):
     """What a channel hears of all channels of a probe, by how far around the ring each of them stands from it.
 
-    So it knows how good its neighbours are, and those nearer to a network's place. A sum over channels, weighed by the
-    Fourier series of the angle between them: a circular convolution, wherever the channels stand.
+    So it knows how good its neighbours are, and those nearer to a network's place. A sum over channels, weighed by a
+    Fourier series of the angle between them: on an even ring a circular convolution. It goes by angles, so that
+    renumbered channels hear the same.
 
     Args:
         channels: C.
@@ -85,7 +97,7 @@ class Around(nn.Module):
         return (told @ mix).unflatten(-1, (len(at), TOLD)).flatten(-3, -2)
 
     def _series(self, at: Tensor) -> Tensor:
-        """Harmonics of the angle from the first to the second channel `[C, C, C]`."""
+        """Harmonics, by number, of the angle from the one that tells to the one that hears `[C, C, C]`."""
         apart = at - at[:, None]
         found = [torch.ones_like(apart)]
         for k in range(1, len(at) // 2 + 1):

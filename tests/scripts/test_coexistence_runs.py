@@ -92,7 +92,8 @@ def test_ways_meet_the_same_air() -> None:
 
 @pytest.mark.parametrize("congestion", [None, [0.6, 0.08]])
 def test_the_service_takes_part_where_it_is_needed(congestion: list[float] | None) -> None:
-    """Networks that fare better than where congestion begins are left alone."""
+    """Networks that fare better than where congestion begins are left alone: so few nodes do, but for some minutes of
+    interference, in which they come near the default of .8."""
     config = small(vendor=6, intervals=20, networks=2 * [{"learner": "pg", "nodes": 8}])
     config.learners["ccs"].parameters["congestion"] = congestion
     independent, coordinated = (played(config, label) for label in ("independent", "ccs"))

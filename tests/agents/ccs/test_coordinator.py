@@ -66,6 +66,13 @@ def test_equal_networks_are_told_apart_on_equal_channels(probes, snapshots_of, v
     assert (message[0] - message[1]).abs().max() > 1e-3
 
 
+def test_codes_of_groups_have_places_of_their_own_that_are_not_spread_further(probes) -> None:
+    spreads = {
+        scope: Coordinator(probes, Design(code_scope=scope)).hypernetwork.spread for scope in ("network", "group")
+    }
+    assert spreads == {"network": 2.0, "group": 0.0}
+
+
 @pytest.mark.parametrize("given", [{"encoder": "flat"}, {"channel_embedding": 4}])
 def test_the_studys_variants_know_channels_by_number(probes, snapshots_of, view_of, given) -> None:
     coordinator = loud(Coordinator(probes, Design(gate=None, **given)))
