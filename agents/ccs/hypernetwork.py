@@ -174,6 +174,6 @@ def trunk(embeddings: int) -> nn.Sequential:
 
 def facts(view: View) -> Tensor:
     """What is known of networks beside behaviour: mean code, report, how many there are `[M, S, Z + 6]`."""
-    count = (view.weights > 0.0).sum(1, keepdim=True).clamp(min=1).expand_as(view.weights)
+    count = view.networks.expand_as(view.weights)
     sizes = torch.stack([1.0 / count, count.clamp(max=8) / 4.0], dim=-1)
     return torch.cat([view.codes[..., :SPHERE].mean(2), view.kpis, sizes], dim=-1)

@@ -37,10 +37,9 @@ def spread_out(view: View, spread: float) -> tuple[Tensor, Tensor]:
         `[M, S, Q]` each.
     """
     x, y = view.codes[..., -2], view.codes[..., -1]
-    groups, there = x.shape[-1], view.weights > 0.0
-    networks = there.sum(1)[:, None, None].clamp(min=1)
-    arc = 2.0 * torch.pi * spread * (1.0 / networks - 1.0 / CROWD).clamp(min=0.0)
-    nearest = _nearest(x[..., 0], y[..., 0], there)[..., None]
+    groups = x.shape[-1]
+    arc = 2.0 * torch.pi * spread * (1.0 / view.networks[..., None] - 1.0 / CROWD).clamp(min=0.0)
+    nearest = _nearest(x[..., 0], y[..., 0], view.weights > 0.0)[..., None]
     arc = torch.where(nearest < arc - 1e-3, nearest, arc)
     turn = ((torch.arange(groups) + 0.5) / groups - 0.5) * arc
     return x * turn.cos() - y * turn.sin(), x * turn.sin() + y * turn.cos()

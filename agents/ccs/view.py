@@ -39,6 +39,11 @@ class View(NamedTuple):
     parameters: Tensor | None = None
     pooling: str = "mean"
 
+    @property
+    def networks(self) -> Tensor:
+        """How many have any weight, at least 1. int64 `[M, 1]`"""
+        return (self.weights > 0.0).sum(1, keepdim=True).clamp(min=1)
+
 
 def temperatures(kinds: Tensor) -> Tensor:
     """Of kinds; 1 for legacy networks. `[...]`"""
