@@ -5,9 +5,9 @@
 - `python scripts/train_ccs.py --out runs/no_code --set design.code_scope=none --vendors-from configs/ccs --passes 1`
 
 Stages: policies of eight vendors of each kind, of which five take part in training and three stay unseen; rollouts of
-independent learners; training on their snapshots; twice more rollouts, with the service in the loop, and training. What
-is there is not made again: the same command goes on where it was stopped. `configs/ccs` holds what the default command
-made; `scripts/train.py --config configs/ccs_two.yaml` plays it. CPU seconds of every stage are kept in
+independent learners; training on their snapshots; some rollouts with the service in the loop; training on all of them.
+What is there is not made again: the same command goes on where it was stopped. `configs/ccs` holds what the default
+command made; `scripts/train.py --config configs/ccs_two.yaml` plays it. CPU seconds of every stage are kept in
 `<work>/cpu_s.json`.
 """
 
