@@ -36,7 +36,7 @@ class Safeguards:
     """
 
     clip: float = CLIP
-    congestion: tuple[float, float] | None = (0.78, 0.06)
+    congestion: tuple[float, float] | None = (0.76, 0.04)
     staleness_s: float = 600.0
     max_age_s: float = 1800.0
     clock_s: float = 60.0
