@@ -155,9 +155,9 @@ def draw(shown: Sequence[Study], numbers: Numbers, figures: Path) -> list[Path]:
 
 
 def _quantised(path: Path, picture: Path) -> None:
-    """A picture once more, with a palette of 128 colours."""
+    """A picture once more, with a palette: a quarter of the bytes, and no colour far off."""
     with Image.open(picture) as image:
-        image.convert("RGB").quantize(128).save(path, format="png", optimize=True)
+        image.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE).save(path, format="png", optimize=True)
 
 
 if __name__ == "__main__":
