@@ -11,7 +11,7 @@ from scripts.claims.ccs_cells import LEARNERS, UNSEEN, WITHOUT_VENDOR, name_of
 from scripts.claims.ccs_figures import MIXED
 from scripts.claims.ccs_gains import KPIS, pair
 from scripts.claims.ccs_reads import gain, least_network, paired, settling, worst_network
-from scripts.claims.ccs_tables import Table, read, short, title, whole, with_half
+from scripts.claims.ccs_tables import Table, read, rounded, short, title, with_half
 from scripts.claims.claim import Numbers, Study
 from scripts.report import markdown
 
@@ -63,7 +63,7 @@ def unequal_settled(numbers: Numbers) -> str:
     for way in ("independent", "ccs", "ccs without floor"):
         found = [settles(numbers[_unequal_cell(demand, way)])[0] for demand in UNEQUAL]
         says = UNEQUAL_WAYS[way].removeprefix("the same ")
-        lines.append([says, *map(whole, found)])
+        lines.append([says, *map(rounded, found)])
     return markdown(["intervals until settled", *(DEMANDS[demand] for demand in UNEQUAL)], lines)
 
 

@@ -37,7 +37,7 @@ def short(value: float) -> str:
     return f"{value:.3f}".removeprefix("0")
 
 
-def whole(value: float) -> str:
+def rounded(value: float) -> str:
     """Without decimals; a dash where it is not known."""
     return f"{value:.0f}" if np.isfinite(value) else "-"
 
@@ -78,7 +78,7 @@ def _gains(numbers: Numbers, study: str, regime: str, more: Sequence[str], *, pa
     for way in ("independent", "ccs"):
         line += [short(read(numbers, study, regime, way)), f"{read(numbers, study, regime, way, of='overlap'):.2f}"]
     line += [with_half(gain(name, sign)(*played)) for name, sign in KPIS.items()]
-    line.append(whole(float(np.mean(share_of_optimum(*played, numbers[name_of(study, regime, "optimum", None)])))))
+    line.append(rounded(float(np.mean(share_of_optimum(*played, numbers[name_of(study, regime, "optimum", None)])))))
     line += [MORE[name][1](numbers, study, regime) for name in more]
     return line + ([", ".join(map(str, PAPER[len(regime)])) if regime in PRINTED else ""] if paper else [])
 
@@ -88,7 +88,7 @@ def _settled(way: str, *, moving: bool) -> Callable[[Numbers, str, str], str]:
 
     def text(numbers: Numbers, study: str, regime: str) -> str:
         played = [numbers[name_of(study, regime, way, vendor)] for vendor in UNSEEN]
-        return "; ".join(whole(float(np.mean(each(*played)))) for each in reads)
+        return "; ".join(rounded(float(np.mean(each(*played)))) for each in reads)
 
     return text
 
