@@ -17,6 +17,7 @@ from agents.lns.team import Team
 from agents.maac.threads import threads
 from lora_marl.config import CoexistenceConfig
 from lora_marl.envs.coexistence_game import CoexistenceGame
+from scripts.coexistence.dataset import Rollouts
 from scripts.coexistence.held import Held
 from scripts.coexistence.independent import Independent
 from scripts.coexistence.ledger import Book
@@ -79,8 +80,6 @@ class Direct(Independent):
 @cache
 def stored(mixture: str, vendors: Path) -> Snapshots:
     """Snapshots of a mixture, the same whenever they are made."""
-    from scripts.coexistence.dataset import Rollouts  # a rollout is a play, and plays know all ways
-
     rollouts = Rollouts(vendors, SEEN, SEED, INTERVALS, AT, mixtures=(mixture,))
     (joined,) = by_mixture(rollouts.play(number) for number in range(ROLLOUTS)).values()
     return joined.renumbered(NUMBERINGS, Layout(), SEED)

@@ -7,13 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lora_marl.config import TrainConfig
 from lora_marl.core.metrics import channel_overlap
 from lora_marl.envs.coexistence_v0 import Coexisting
 from scripts.coexistence.independent import Way
 from scripts.coexistence.ledger import Book, Ledger, jain, kpis
-from scripts.coexistence.networks import coexistence_of, environment
-from scripts.coexistence.ways import way_of
 from scripts.measures import Row
 
 _OF_EACH = ("prr", "epn_mj", "atp", "pdr", "delay_s", "return")
@@ -36,13 +33,6 @@ class Play:
         self.env, self.way, self.book = env, way, Book()
         self._observations = self._by_network(env.reset_array(seeds))
         way.begin(env.game)
-
-    @classmethod
-    def of(cls, config: TrainConfig, label: str) -> Play:
-        """A label of a run. ConfigError: what cannot be built, naming it."""
-        way = way_of(config, label)
-        env = environment(coexistence_of(config), len(config.seeds), per_packet=way.hops, indicator=way.indicator)
-        return cls(env, way, config.seeds)
 
     @property
     def done(self) -> int:

@@ -23,7 +23,7 @@ from lora_marl.config import TrainConfig
 from scripts import snapshots
 from scripts.cli import UsageError, console, errors
 from scripts.coexistence.ledger import Ledger
-from scripts.coexistence.networks import coexistence_of
+from scripts.coexistence.networks import coexistence_of, environment
 from scripts.coexistence.play import Play, sums_of
 from scripts.coexistence.table import LEGEND, results_table
 from scripts.coexistence.ways import way_of
@@ -72,9 +72,16 @@ class Run:
         return records
 
 
+def new_play(config: TrainConfig, label: str) -> Play:
+    """A label of a run, before its first interval. ConfigError: what cannot be built, naming it."""
+    way = way_of(config, label)
+    env = environment(coexistence_of(config), len(config.seeds), per_packet=way.hops, indicator=way.indicator)
+    return Play(env, way, config.seeds)
+
+
 def play(folder: RunFolder, label: str, stop: StopRequest) -> bool:
     """Plays a label from its beginning; False: a stop was requested."""
-    seeds, playing = folder.config.seeds, Play.of(folder.config, label)
+    seeds, playing = folder.config.seeds, new_play(folder.config, label)
     with ExitStack() as opened:
         events = {}
         for seed in seeds:
@@ -137,7 +144,7 @@ def evaluate(folder: RunFolder) -> list[dict[str, object]]:
 
 def states_of(config: TrainConfig, label: str) -> list[State]:
     """What is kept for a study, of every seed: `sums`, `airtime_s` and `extra/<measure>`, of networks `_<s>`."""
-    playing = Play.of(config, label)
+    playing = new_play(config, label)
     rows: list[list[Row]] = [[] for _ in config.seeds]
     while not playing.finished:
         playing.play_next()

@@ -15,7 +15,7 @@ from lora_marl.envs import coexistence_v0, uplink_v0
 from scripts import evaluate, record, train_sb3
 from scripts.coexistence.exported import ExportedServers
 from scripts.coexistence.ledger import Ledger
-from scripts.coexistence.play import Play
+from scripts.coexistence.run import new_play
 from scripts.coexistence.ways import way_of
 from tests.scripts.conftest import ROOT
 
@@ -43,7 +43,7 @@ def run(path: Path, *, seeds: tuple[int, ...] = (3, 4), nodes: int = 8, **others
 
 
 def played(config: TrainConfig, label: str) -> list[Ledger]:
-    play = Play.of(config, label)
+    play = new_play(config, label)
     while not play.finished:
         play.play_next()
     return play.book.ledgers()
@@ -93,7 +93,7 @@ def test_seeds_are_played_the_same_alone_and_in_company(label: str) -> None:
 
 
 def test_chance_takes_every_action_alike() -> None:
-    play = Play.of(run(SHIPPED, seeds=(0,)), "random")
+    play = new_play(run(SHIPPED, seeds=(0,)), "random")
     drawn = np.concatenate([play.way.choose(seen(1, 2)).ravel() for _ in range(1_200)])
     counts = np.bincount(drawn, minlength=48)
     assert len(counts) == 48
@@ -111,8 +111,8 @@ def test_the_shipped_policy_beats_chance_and_rules_of_hopping() -> None:
 
 def test_the_indicator_is_that_of_training(tmp_path: Path) -> None:
     made(groups(interference_indicator="all")).write(tmp_path)
-    assert Play.of(run(tmp_path), "policy").env.settings.interference_indicator == "all"
-    assert Play.of(run(SHIPPED), "policy").env.settings.interference_indicator == "external"
+    assert new_play(run(tmp_path), "policy").env.settings.interference_indicator == "all"
+    assert new_play(run(SHIPPED), "policy").env.settings.interference_indicator == "external"
 
 
 @pytest.mark.parametrize(

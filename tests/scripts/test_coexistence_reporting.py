@@ -17,13 +17,14 @@ from lora_marl.config import ConfigError, TrainConfig
 from scripts.coexistence import direct
 from scripts.coexistence.play import Play
 from scripts.coexistence.reporting import AttackName
+from scripts.coexistence.run import new_play
 from scripts.coexistence.ways import way_of
 
 SEEDS = (3, 4)
 
 
 def play_of(label: str = "ccs", learners: str = "PP", seeds: tuple[int, ...] = SEEDS, **parameters: Any) -> Play:
-    return Play.of(config_of(label, learners, seeds, **parameters), label)
+    return new_play(config_of(label, learners, seeds, **parameters), label)
 
 
 def config_of(label: str, learners: str, seeds: tuple[int, ...] = SEEDS, **parameters: Any) -> TrainConfig:
@@ -227,7 +228,7 @@ def test_the_optimum_is_searched_on_the_model_that_is_named() -> None:
     for given in ({}, {"proxy": "configs/ccs/proxy-ccs_eu868.json"}):
         config = config_of("optimum", "PP", seeds=(3,), **given)
         section = config.coexistence.model_validate(busy)  # type: ignore[union-attr]
-        play = Play.of(config.model_copy(update={"coexistence": section}), "optimum")
+        play = new_play(config.model_copy(update={"coexistence": section}), "optimum")
         play.play_next()
         chosen[len(given)] = play.way._chosen  # type: ignore[attr-defined]
     assert [actions.shape for actions in chosen.values()] == [(1, 2, 4)] * 2

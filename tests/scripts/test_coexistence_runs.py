@@ -22,6 +22,7 @@ from scripts.coexistence import offline
 from scripts.coexistence.ledger import SUMS, Ledger, overlap, switches
 from scripts.coexistence.offline import Offline, Pass
 from scripts.coexistence.play import Play
+from scripts.coexistence.run import new_play
 from scripts.jobs import Job, digest
 from scripts.progress import counting
 
@@ -49,7 +50,7 @@ def small(**others: Any) -> TrainConfig:
 
 
 def played(config: TrainConfig, label: str) -> list[Ledger]:
-    play = Play.of(config, label)
+    play = new_play(config, label)
     while not play.finished:
         play.play_next()
     return play.book.ledgers()
@@ -79,7 +80,7 @@ def test_seeds_are_played_the_same_alone_and_in_company() -> None:
 
 
 def test_ways_meet_the_same_air() -> None:
-    plays = [Play.of(small(), label) for label in ("independent", "hopping")]
+    plays = [new_play(small(), label) for label in ("independent", "hopping")]
     for _ in range(3):
         for play in plays:
             play.play_next()
@@ -109,7 +110,7 @@ def rounds_of(monkeypatch: pytest.MonkeyPatch, networks: int, **parameters: Any)
     """A play of equal networks under the service, and who was given something after which interval."""
     config = small(vendor=5, intervals=20, networks=networks * [{"learner": "pg", "nodes": 8}])
     config.learners["ccs"].parameters.update({"congestion": None, "floor": False} | parameters)
-    play, given = Play.of(config, "ccs"), []
+    play, given = new_play(config, "ccs"), []
     add = play.way.team.add  # type: ignore[attr-defined]
 
     def noted(delta: np.ndarray) -> None:
@@ -255,7 +256,7 @@ def test_measures_are_ratios_of_sums() -> None:
 
 def test_rows_are_the_measures_of_one_interval() -> None:
     config = small(networks=[{"learner": "pg", "nodes": 8}, {"learner": "uniform", "nodes": 5}])
-    play = Play.of(config, "independent")
+    play = new_play(config, "independent")
     play.play_next()
     for row, ledger in zip(play.rows(), play.book.ledgers(), strict=True):
         for name in ("prr", "epn_mj", "atp", "pdr", "delay_s", "return", "acknowledged", "overlap", "jain"):

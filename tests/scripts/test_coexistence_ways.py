@@ -11,7 +11,7 @@ from lora_marl.config import TrainConfig
 from scripts.coexistence import ways
 from scripts.coexistence.ledger import SUMS, Ledger
 from scripts.coexistence.play import Play
-from scripts.coexistence.run import extras
+from scripts.coexistence.run import extras, new_play
 
 NETWORK = {"learner": "pg", "nodes": 8}
 
@@ -20,7 +20,7 @@ def play_of(way: str, networks: list[dict[str, Any]], intervals: int = 12, **par
     section = {"preset": "ccs_study", "networks": networks, "intervals": intervals, "vendor": 5}
     learners = {way: {"parameters": parameters}}
     config = TrainConfig.model_validate({"seeds": [3, 4], "learners": learners, "coexistence": section})
-    return Play.of(config, way)
+    return new_play(config, way)
 
 
 def test_averaging_is_over_the_networks_of_a_world_and_not_over_worlds() -> None:
