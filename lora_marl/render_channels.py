@@ -39,7 +39,7 @@ class ChannelFrame:
         for s, name in enumerate(self.networks):
             share = f"{self.received[s] / self.attempts[s]:.1%}" if self.attempts[s] else "nothing sent"
             used = " ".join(f"{erlangs:4.2f}" for erlangs in last[s])
-            lines.append(f"{name}: received {share}; airtime by channel {used}")
+            lines.append(f"{name}: received {share}; airtime [s/s] by channel {used}")
         return "\n".join(lines)
 
     def draw(self, figure: Any) -> None:
@@ -54,4 +54,4 @@ class ChannelFrame:
         panels[-1].set_xlabel("interval")
         left_out = len(self.networks) - len(shown)
         panels[0].set_title(self.title + (f" ({left_out} more networks)" if left_out else ""))
-        figure.colorbar(image, ax=list(panels), label="airtime per second", shrink=0.8)
+        figure.colorbar(image, ax=list(panels), label="airtime [s/s]", shrink=0.8)

@@ -19,13 +19,16 @@ def settings_of(environment: str, config: Path | None, changes: Sequence[str], o
     """The environment's settings: of the configuration, and over them those of the command line.
 
     Raises:
-        UsageError: changes of no configuration, or one of `SET_BY_SCRIPTS`.
+        UsageError: changes of no configuration, a configuration of another environment, or one of `SET_BY_SCRIPTS`.
     """
     if config is None:
         if changes:
             raise UsageError("--set: changes a configuration; give one with --config (settings of ENV: --env)")
         return _checked(options(own))
     run = read_config(config, changes)
+    if (environment == "coexistence_v0") != (run.coexistence is not None):
+        has = "no section coexistence" if run.coexistence is None else "a section coexistence"
+        raise UsageError(f"{config}: has {has}, which is what coexistence_v0 is made of, and no other environment")
     if run.coexistence is not None:
         return _checked({**_of_networks(run.coexistence), **options(own)})
     named = run.environment is not None and run.environment.name == environment

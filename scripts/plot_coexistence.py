@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from scripts.measures import Row
@@ -78,7 +79,11 @@ def channel_panels(
     for column, (label, airtime_s) in enumerate(airtimes_s.items()):
         for s, rule in enumerate(rules):
             axes, usage = panels[s, column], airtime_s[:, s].T
-            image = axes.imshow(usage, aspect="auto", origin="lower", vmin=0.0, vmax=highest, cmap="viridis")
+            within = (0.5, usage.shape[1] + 0.5, -0.5, len(usage) - 0.5)  # intervals are numbered from 1
+            image = axes.imshow(
+                usage, aspect="auto", origin="lower", vmin=0.0, vmax=highest, cmap="viridis", extent=within
+            )
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             if s == 0:
                 axes.set_title(label)
             if column == 0:

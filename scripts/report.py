@@ -48,7 +48,12 @@ def results_table(title: str, results: Sequence[Result], paper: Callable[[str, s
 
 def number(value: float) -> str:
     """About four significant digits; a dash for what is not known."""
-    return f"{value:,.{_decimals(value)}f}" if math.isfinite(value) else "-"
+    return f"{value:z,.{_decimals(value)}f}" if math.isfinite(value) else "-"
+
+
+def counted(count: int, thing: str) -> str:
+    """`1 seed`, `2 seeds`."""
+    return f"{count} {thing}{'' if count == 1 else 's'}"
 
 
 def with_interval(found: Estimate, *, sign: bool = False) -> str:

@@ -32,11 +32,13 @@ from scripts.cli import ROOT, JsonPath, UsageError, console, errors, new_app, on
 from scripts.estimates import Estimate, estimate
 from scripts.jobs import Job, Store, chunks, curve_of, extra_of, play
 from scripts.parallel import Backend, Workers, in_parallel
-from scripts.report import markdown, number, with_interval
+from scripts.report import counted, markdown, number, with_interval
 
 app = new_app()
 
 _QUICK = 50
+_QUICK_INTERVALS = 12
+"""Of coexisting networks: two rounds of the service, and some."""
 _HEADER = ("name", "ours", "spread (sd)", "95 % (±)", "paper", "difference", "low", "high", "inside", "note")
 
 
@@ -193,7 +195,7 @@ def shortened(cell: Cell) -> TrainConfig:
     if run.energy is not None:
         return _config(cell, ("energy.episodes=1",))
     if run.coexistence is not None:
-        return _config(cell, (f"coexistence.intervals={max(1, run.coexistence.intervals // _QUICK)}",))
+        return _config(cell, (f"coexistence.intervals={max(_QUICK_INTERVALS, run.coexistence.intervals // _QUICK)}",))
     episodes = run.learners[cell.learner].episodes
     fewer = () if episodes is None else (f"learners.{cell.learner}.episodes={max(1, episodes // _QUICK)}",)
     short = _config(cell, (f"duration_h={run.duration_h / _QUICK}", "interval_h=1", *fewer))
@@ -205,7 +207,7 @@ def show_list() -> None:
     """Prints the studies, and what cannot be reproduced."""
     for study in studies().values():
         console.print(
-            f"{study.name}: {study.title}; {len(study.cells)} cells, {len(study.claims)} numbers",
+            f"{study.name}: {study.title}; {counted(len(study.cells), 'cell')}, {counted(len(study.claims), 'number')}",
             markup=False, soft_wrap=True,
         )  # fmt: skip
     console.print("not reproducible:")
@@ -216,11 +218,12 @@ def show_list() -> None:
 def show(title: str, findings: Sequence[Finding]) -> None:
     """Prints the table."""
     table = Table(title=title, title_justify="left")
-    table.add_column(_HEADER[0], overflow="fold")
-    for name in _HEADER[1:-1]:
-        table.add_column(name, justify="right")
-    for finding in findings:
-        table.add_row(*finding.texts()[:-1], style="yellow" if finding.inside is False else None)
+    rows = [finding.texts()[:-1] for finding in findings]
+    shown = [place for place in range(len(_HEADER) - 1) if any(row[place] != "-" for row in rows)]
+    for place in shown:
+        table.add_column(_HEADER[place], overflow="fold", justify="right" if place else "left")
+    for finding, row in zip(findings, rows, strict=True):
+        table.add_row(*(row[place] for place in shown), style="yellow" if finding.inside is False else None)
     console.print(table)
     for note in dict.fromkeys(finding.claim.note for finding in findings if finding.claim.note):
         names = [finding.claim.name for finding in findings if finding.claim.note == note]

@@ -32,7 +32,7 @@ from scripts.jobs import Job, Store, by_replica, curve_of, play, with_seeds
 from scripts.measures import reported
 from scripts.parallel import Backend, BackendOption, RayAddress, Workers, checked_workers, in_parallel
 from scripts.plot_studies import draw_front
-from scripts.report import NAMES, markdown
+from scripts.report import NAMES, counted, markdown
 
 app = new_app()
 
@@ -78,7 +78,7 @@ def main(
         front = front_of([Tried(*each) for each in zip(grid, by_point, strict=True)], weights, scales)
         run = wanted[0].config
         part = "evaluation" if run.evaluation_s else f"last {min(run.report_last_h, run.duration_h):g} h"
-        title = f"{learner} on {config.name}, {part}, {len(run.seeds)} seeds"
+        title = f"{learner} on {config.name}, {part}, {counted(len(run.seeds), 'seed')}"
         report(title, front, folder)
         write_json(folder / "sweep.json", front.records())
         write_json(json, front.records())

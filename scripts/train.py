@@ -36,7 +36,7 @@ from scripts.measures import METRICS, reported
 from scripts.progress import Progress, StopRequest
 from scripts.published import MEASURED_AGAIN_MARK, published
 from scripts.records import Result, records
-from scripts.report import results_table
+from scripts.report import counted, results_table
 from scripts.runfolder import RunFolder
 
 app = new_app()
@@ -150,7 +150,7 @@ def results_of(folder: RunFolder) -> list[Result]:
 def draw(folder: RunFolder, results: Sequence[Result]) -> None:
     """Draws all pictures of a finished run."""
     run = folder.config
-    title = f"{run.name}: {scenario_name(run)}, {len(run.seeds)} seeds"
+    title = f"{run.name}: {scenario_name(run)}, {counted(len(run.seeds), 'seed')}"
     curves = {label: [folder.curve(label, seed) for seed in run.seeds] for label in run.learners}
     plots.draw_curves(folder.path / "curves.png", title, curves)
     plots.draw_usage(folder.path / "usage.png", title, {result.learner: result.by_seed for result in results})

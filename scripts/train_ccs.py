@@ -6,9 +6,9 @@
 
 Stages: policies of eight vendors of each kind, of which five take part in training and three stay unseen; rollouts of
 independent learners; training on their snapshots; some rollouts with the service in the loop; training on all of them.
-What is there is not made again: the same command goes on where it was stopped. `configs/ccs` holds what the default
-command made; `scripts/train.py --config configs/ccs_two.yaml` plays it. CPU seconds of every stage are kept in
-`<work>/cpu_s.json`.
+What is there is not made again: the same command goes on where it was stopped (Ctrl-C, too). `configs/ccs` holds what
+the default command made; `scripts/train.py --config configs/ccs_two.yaml` plays it. CPU seconds of every stage are kept
+in `<work>/cpu_s.json`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ from scripts.coexistence.variants import varied
 from scripts.progress import counting
 
 app = new_app()
+
+PLAY = "python scripts/train.py --config configs/ccs_two.yaml"
+"""What plays servers and a service."""
 
 
 @app.command(help=__doc__)
@@ -63,6 +66,8 @@ def main(
         stages = ", ".join(f"{stage} {cpu_s:.0f}" for stage, cpu_s in costs.items())
         console.print(f"CPU seconds: {stages}; together {sum(costs.values()):.0f}", markup=False)
         console.print(f"vendors: {out}/<kind>-<number>.safetensors; service: {out}/service.safetensors", markup=False)
+        changes = f"coexistence.vendors={out.resolve()} coexistence.vendor={vendors - 1}"
+        console.print(f"to play it: {PLAY} --set {changes}", markup=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

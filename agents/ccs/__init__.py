@@ -50,10 +50,10 @@ Differences:
 | | here | study |
 |---|---|---|
 | conflict gate: begins, width | .02, .18 | .1, .3 |
-| congestion scale: PRR below which, width | .80, .08 | .80, .15 |
+| congestion scale: PRR below which, width | .76, .04 | .80, .15 |
 | clip of a residual | 1.0 | .5 |
 | weight of shifts, of norms | 1e-5, 2e-4 | 3e-4, 2e-3 |
-| steps of training, their rate | 800 + 600 + 4,200, 2e-3 | 1,200 + 800 + 800, 1e-3 |
+| steps of training, their rate | 800 + 3,200, 2e-3 | 1,200 + 800 + 800, 1e-3 |
 | vendors of each kind seen in training | five of eight | four |
 """
 

@@ -107,7 +107,7 @@ def drifting(channel: int, layout: Layout, per_round: float = 0.02) -> Attack:
 
 
 def optimised(
-    coordinator: Coordinator, proxy: Proxy, world: Snapshots, codes: Tensor, steps: int = 30, rate: float = 0.01
+    coordinator: Coordinator, proxy: Proxy, world: Snapshots, codes: Tensor, steps: int = 60, rate: float = 0.03
 ) -> Tensor:
     """Lies of the first learner that make one round worst for the others, by gradient through the frozen service.
 

@@ -64,6 +64,9 @@ class GaussianMechanism:
     ) -> NDArray[np.float32]:
         """What is reported instead of a snapshot.
 
+        The promise holds as long as `default` follows from what is public and from reports made before, and a report
+        comes whatever was learnt.
+
         Args:
             parameters: `[..., P]`
             default: Public: what the product begins with, plus residuals in force if they are told. `[..., P]`

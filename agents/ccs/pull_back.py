@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -39,6 +41,8 @@ def clipped(delta: Tensor, last: Tensor, limit: float) -> Tensor:
         last: The layer. `[..., H, A]`
         limit: At least 0; infinite: any.
     """
+    if math.isinf(limit):
+        return delta
     # No change at all, behind a shut gate, has a norm without a gradient: not a root of zero.
     norm = delta.square().sum((-2, -1), keepdim=True).clamp(min=1e-24).sqrt()
     largest = limit * torch.linalg.matrix_norm(last, keepdim=True)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
@@ -18,6 +17,8 @@ from agents.ccs.compression import packed, unpacked
 from agents.lns.network import Schema
 
 FORMAT = "ccs-record-1"
+LATEST_S = 1e15
+"""Some thirty million years: what a clock cannot say."""
 
 
 @dataclass(frozen=True)
@@ -54,17 +55,22 @@ class Report:
             raise ValueError("report: network has no name")
         if not _integer(self.round) or self.round < 0:
             raise ValueError(f"report of {self.network}: round = {self.round!r}; expected an integer from 0")
-        if isinstance(self.time_s, bool) or not (isinstance(self.time_s, Real) and math.isfinite(self.time_s)):
-            raise ValueError(f"report of {self.network}: time_s = {self.time_s!r}; expected a finite number")
+        if isinstance(self.time_s, bool) or not (isinstance(self.time_s, Real) and abs(self.time_s) < LATEST_S):
+            raise ValueError(
+                f"report of {self.network}: time_s = {self.time_s!r}; expected a finite number of at most {LATEST_S:g}"
+            )
+        if not isinstance(self.schema, Schema):
+            raise ValueError(f"report of {self.network}: schema = {self.schema!r} is no Schema")
         if not all(map(_integer, self.schema.sizes)):
             raise ValueError(f"report of {self.network}: sizes = {self.schema.sizes}; expected integers")
         for name, shape in (("parameters", (self.schema.size,)), ("kpis", (4,))):
             _check(f"report of {self.network}: {name}", getattr(self, name), shape)
+        _plain(self, round=int, time_s=float)
 
     def to_bytes(self, encoding: str = "float32", share: float = 0.5) -> bytes:
         """The report as safetensors, its parameters packed as `agents.ccs.compression.packed` says."""
         about = {"network": self.network, "round": self.round, "time_s": self.time_s, "operator": self.operator}
-        about |= {"sizes": self.schema.sizes, "kind": self.schema.kind}
+        about |= {"sizes": [*map(int, self.schema.sizes)], "kind": self.schema.kind}
         return _to_bytes("report", about, packed(self.parameters, encoding, share) | {"kpis": self.kpis})
 
     @classmethod
@@ -109,9 +115,11 @@ class Residual:
             if not _integer(getattr(self, name)) or getattr(self, name) < 0:
                 value = getattr(self, name)
                 raise ValueError(f"residual of {self.network}: {name} = {value!r}; expected an integer from 0")
-        if self.delta.ndim != 2:
-            raise ValueError(f"residual of {self.network}: delta has shape {list(self.delta.shape)}; expected [H, A]")
-        _check(f"residual of {self.network}: delta", self.delta, self.delta.shape)
+        shape = np.shape(self.delta)
+        if len(shape) != 2:
+            raise ValueError(f"residual of {self.network}: delta has shape {list(shape)}; expected [H, A]")
+        _check(f"residual of {self.network}: delta", self.delta, shape)
+        _plain(self, round=int, report_round=int)
 
     def to_bytes(self) -> bytes:
         """The residual as safetensors."""
@@ -136,7 +144,15 @@ def _integer(value: Any) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
-def _check(name: str, given: NDArray, shape: tuple[int, ...]) -> None:
+def _plain(record: Report | Residual, **types: Callable[[Any], Any]) -> None:
+    """Numbers of NumPy become Python's, which JSON knows."""
+    for name, plain in types.items():
+        object.__setattr__(record, name, plain(getattr(record, name)))
+
+
+def _check(name: str, given: Any, shape: tuple[int, ...]) -> None:
+    if not isinstance(given, np.ndarray):
+        raise ValueError(f"{name}: is a {type(given).__name__}; expected an array, float32 {list(shape)}")
     if given.shape != shape or given.dtype != np.float32:
         raise ValueError(f"{name}: is {given.dtype} {list(given.shape)}; expected float32 {list(shape)}")
     if not np.isfinite(given).all():

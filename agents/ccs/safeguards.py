@@ -9,11 +9,11 @@ from torch import Tensor
 
 from agents.ccs.rounds import CLIP
 from agents.ccs.view import POOLINGS
-from agents.checked import check_ramp
+from agents.checked import Checked, check_ramp
 
 
 @dataclass(frozen=True)
-class Safeguards:
+class Safeguards(Checked):
     """How careful the service is.
 
     Attributes:
@@ -46,12 +46,9 @@ class Safeguards:
     max_parameters: int = 4_000_000
 
     def __post_init__(self) -> None:
-        for name in ("clip", "staleness_s", "max_age_s", "operator_cap", "max_parameters"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} = {getattr(self, name)}: must be above 0")
-        for name in ("clock_s", "jump"):
-            if getattr(self, name) is not None and not getattr(self, name) >= 0.0:
-                raise ValueError(f"{name} = {getattr(self, name)}: must be at least 0")
+        self.check("above 0", "clip", "staleness_s", "max_age_s", "operator_cap")
+        self.check("an integer of at least 1", "max_parameters")
+        self.check("at least 0", *(name for name in ("clock_s", "jump") if getattr(self, name) is not None))
         if self.pooling not in POOLINGS:
             raise ValueError(f"pooling = {self.pooling!r}: expected one of {', '.join(POOLINGS)}")
         check_ramp("congestion", self.congestion)

@@ -104,27 +104,39 @@ class ExternalServers(Servers):
     Args:
         models: One per server, or one for all.
         replicas, servers, groups, features: See `Servers`.
+        actions: Of a group.
 
     Raises:
         ValueError: another number of models than of servers.
     """
 
     def __init__(
-        self, models: Sequence[Model], replicas: int, servers: int, groups: int = 4, features: int = 40
+        self,
+        models: Sequence[Model],
+        replicas: int,
+        servers: int,
+        groups: int = 4,
+        features: int = 40,
+        actions: int = 48,
     ) -> None:
         super().__init__(replicas, servers, groups, features)
+        self._actions = actions
         if len(models) not in (1, servers):
             raise ValueError(f"models has {len(models)} entries; needs one, or one for each of {servers} servers")
         self._models = [*models] * (servers // len(models))
 
     def select(self, observations: ArrayLike, explore: bool = True) -> NDArray[np.int64]:
-        """See `Servers`."""
+        """See `Servers`. ValueError: a model that answers something else than an action, naming it."""
         seen = self.checked("observations", observations, self.features).astype(np.float32)
         actions = np.empty(self.shape, np.int64)
         for server, model in enumerate(self._models):
             rows = seen[:, server].reshape(-1, self.features)
             chosen, _ = model.predict(rows, deterministic=not explore)
-            actions[:, server] = np.reshape(chosen, actions[:, server].shape)
+            found = np.reshape(chosen, actions[:, server].shape)
+            if not np.isin(found, np.arange(self._actions)).all():
+                given = f"{found.min()} to {found.max()}"
+                raise ValueError(f"models[{server}] answers {given}; allowed are 0 to {self._actions - 1}")
+            actions[:, server] = found
         return actions
 
 

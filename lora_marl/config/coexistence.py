@@ -82,6 +82,13 @@ class CoexistenceConfig(Section):
     vendor: int = Field(default=0, ge=0)
     online: bool = True
 
+    @model_validator(mode="after")
+    def _somebody_learns(self) -> Self:
+        if all(network.learner in LEGACY for network in self.networks):
+            given = ", ".join(network.learner for network in self.networks)
+            raise ValueError(f"networks: of learners {given} none learns; needs one with dqn or pg")
+        return self
+
     @property
     def rewards(self) -> list[dict[str, float] | None]:
         """Of each network that learns; None: the environment's own."""

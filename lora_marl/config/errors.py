@@ -34,13 +34,22 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 def problems(error: ValidationError, model: type[Section], source: str) -> list[str]:
     """One line for each problem that pydantic found in what was read from `source`."""
-    return [_line(item, model, source) for item in error.errors(include_url=False)]
+    found = error.errors(include_url=False)
+    return [_line(item, model, source) for item in found if not _follows(item, found)]
+
+
+def _follows(item: Any, found: Sequence[Any]) -> bool:
+    """Whether a list is too short only since items of it are wrong, each of which has a line of its own."""
+    place = item["loc"]
+    return item["type"] == "too_short" and any(each["loc"][: len(place)] == place for each in found if each is not item)
 
 
 def _line(item: Any, model: type[Section], source: str) -> str:
     loc, kind = item["loc"], item["type"]
     if kind == "extra_forbidden":
         text = "unknown key" + did_you_mean(str(loc[-1]), _section_at(model, loc[:-1]).model_fields)
+    elif kind == "too_short":
+        text = f"needs at least {item['ctx']['min_length']}, has {item['ctx']['actual_length']}"
     elif kind == "missing":
         text = "is required"
     elif kind == "value_error":

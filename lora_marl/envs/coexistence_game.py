@@ -157,7 +157,7 @@ class CoexistenceGame:
         """The air's, with what changes at this very time, which the air does when it goes on."""
         now_s, scenario = self._cycle * self.settings.interval_s, self.air.scenario
         for change in self._changes:
-            if change.at_s == now_s:
+            if change.at_s <= now_s + 1e-9 * self.settings.interval_s:
                 scenario = scenario.with_values(change.values)
         return scenario
 

@@ -4,7 +4,7 @@
 |---|---|---|
 | `delivery` | received / attempts | share of attempts that the network received (or acknowledged) |
 | `energy` | -(energy / attempts) / reference | against an attempt at least SF and 14 dBm |
-| `delay` | -(delay / delivered frames) / interval | from a frame's birth to its first reception |
+| `delay` | -(delay / delivered frames) / interval, at least -1 | from a frame's birth to its first reception |
 
 A term of yours takes an `Interval` as these do. A group without attempts has no terms (all 0) and no weight in its
 server's mean.
@@ -43,7 +43,10 @@ class Interval:
 
 
 def delivery(interval: Interval) -> Term:
-    """Share of attempts that count as successes. `[B, S, Q]`, 0 to 1"""
+    """Share of attempts that count as successes. `[B, S, Q]`
+
+    From 0 to 1, but where an acknowledgement is a success that comes an interval after its attempt.
+    """
     return interval.answered / np.maximum(interval.books.attempts, 1)
 
 
@@ -54,13 +57,13 @@ def energy(interval: Interval) -> Term:
 
 
 def delay(interval: Interval) -> Term:
-    """Mean delay of delivered frames in intervals, negative; an interval where none was delivered of what was sent.
+    """Mean delay of delivered frames in intervals, at most one, negative; one where nothing sent was delivered.
 
-    So silence on a full air is no way of being quick. `[B, S, Q]`
+    So delivering nothing is no way of being quick: nothing costs more. `[B, S, Q]`
     """
     books = interval.books
     mean = books.delay_s / np.maximum(books.frames_delivered, 1) / interval.interval_s
-    return -np.where((books.attempts > 0) & (books.frames_delivered == 0), 1.0, mean)
+    return -np.where((books.attempts > 0) & (books.frames_delivered == 0), 1.0, np.minimum(mean, 1.0))
 
 
 TERMS: Mapping[str, TermFunction] = MappingProxyType({term.__name__: term for term in (delivery, energy, delay)})

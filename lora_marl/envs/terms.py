@@ -19,6 +19,10 @@ Term = NDArray[np.float64]
 TermFunction = Callable[..., Term]
 
 
+class TermError(ValueError):
+    """A term that fails, or gives what is none."""
+
+
 class Reward:
     """A weighted sum of named terms.
 
@@ -59,7 +63,7 @@ class Reward:
 
         Raises:
             TypeError: a function that does not take what it is told, naming it.
-            ValueError: a term of another shape.
+            TermError: one that fails otherwise, or a term of another shape.
         """
         terms = {}
         for name, function in self._functions.items():
@@ -67,6 +71,8 @@ class Reward:
                 given = function(*told)
             except TypeError as error:
                 raise TypeError(f"reward: {name}, which is told {len(told)} things: {error}") from error
+            except Exception as error:
+                raise TermError(f"reward: {name}: {type(error).__name__}: {error}") from error
             terms[name] = _checked(name, given, shape)
         return terms
 
@@ -79,11 +85,11 @@ def _checked(name: str, given: Any, shape: tuple[int, ...]) -> Term:
     try:
         term = np.asarray(given, np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"reward: {name} gave what is no array of numbers: {error}") from None
+        raise TermError(f"reward: {name} gave what is no array of numbers: {error}") from None
     if term.shape != shape:
-        raise ValueError(f"reward: {name} gave shape {term.shape}; expected is {shape}")
+        raise TermError(f"reward: {name} gave shape {term.shape}; expected is {shape}")
     if not np.isfinite(term).all():
-        raise ValueError(f"reward: {name} gave {int((~np.isfinite(term)).sum())} values that are not finite")
+        raise TermError(f"reward: {name} gave {int((~np.isfinite(term)).sum())} values that are not finite")
     return term
 
 

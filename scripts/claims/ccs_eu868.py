@@ -30,7 +30,7 @@ OTHERS = ("independent-all", "random-residual", "averaging", "static-partition",
 """Of one vendor alone; networks are ten times those of the study."""
 
 REGIMES = ("PP", "DD", "PPPP", "DDDD", "DAP")
-LOADS = (0.02, 0.05)
+LOADS = (0.05, 0.15)
 LAWFUL = "coexistence.preset=ccs_eu868"
 FITTED = "learners.optimum.parameters={proxy: configs/ccs/proxy-ccs_eu868.json}"
 """The model by hand is of free acknowledgements."""

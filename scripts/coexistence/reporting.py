@@ -76,7 +76,8 @@ class Reporter:
     """Makes what is told, round by round, of what is true; attackers know what the others tell.
 
     What privacy hides is what networks learnt by themselves since their vendor's default, from which residuals in
-    force, told openly, are told apart. Summaries of how networks fare stay as they are.
+    force are told apart: they are sums of the service's own answers, which follow from what was told. Summaries of how
+    networks fare stay as they are.
 
     Args:
         options: How.

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lora_marl.config import TrainConfig
+from lora_marl.envs.terms import TermError
 from scripts import snapshots
 from scripts.cli import UsageError, console, errors
 from scripts.coexistence.ledger import Ledger
@@ -31,6 +32,7 @@ from scripts.events import EventFile
 from scripts.measures import Row
 from scripts.plot_coexistence import draw_channels, draw_curves
 from scripts.progress import StopRequest, counting
+from scripts.report import counted
 from scripts.runfolder import RunFolder
 from scripts.snapshots import State
 
@@ -61,7 +63,7 @@ class Run:
         run, folder = self.folder.config, self.folder
         records = evaluate(folder)
         curves = {label: [folder.curve(label, seed) for seed in run.seeds] for label in run.learners}
-        title = f"{run.name}: {len(run.seeds)} seeds"
+        title = f"{run.name}: {counted(len(run.seeds), 'seed')}"
         draw_curves(folder.path / "curves.png", title, curves)
         airtimes_s = {label: ledgers_of(folder, label)[0].airtime_s for label in run.learners}
         rules = [network.learner for network in coexistence_of(run).networks]
@@ -89,7 +91,10 @@ def play(folder: RunFolder, label: str, stop: StopRequest) -> bool:
             events[seed] = opened.enter_context(EventFile(folder.folder(label, seed)))
         advance = opened.enter_context(counting(label, playing.env.max_cycles, "intervals"))
         while not playing.finished and not stop.requested:
-            playing.play_next()
+            try:
+                playing.play_next()
+            except TermError as error:
+                raise UsageError(f"coexistence.{error}") from error
             for seed, row in zip(seeds, playing.rows(), strict=True):
                 folder.append(label, seed, row)
                 events[seed].add(*event(row))
@@ -136,7 +141,7 @@ def evaluate(folder: RunFolder) -> list[dict[str, object]]:
             ledgers[label] = ledgers_of(folder, label)
         else:
             errors.print(f"note: {folder.path}: {label} has not finished and is left out", style="yellow")
-    table, records = results_table(f"{run.name}: {len(run.seeds)} seeds", ledgers)
+    table, records = results_table(f"{run.name}: {counted(len(run.seeds), 'seed')}", ledgers)
     console.print(table)
     console.print(LEGEND.format(first=next(iter(ledgers), "the first one")), markup=False)
     return records

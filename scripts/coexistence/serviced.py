@@ -5,7 +5,9 @@ Shape letters: `B` replicas, `L` learning networks, `H, A` of a last layer.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,9 @@ from scripts.coexistence.independent import Independent
 from scripts.coexistence.ledger import Book
 from scripts.coexistence.reporting import Reporter, Reporting, reporting
 
+OPTIONS = (*Reporting.model_fields, *(field.name for field in fields(Safeguards)))
+"""That a config may state of the service."""
+
 KPI_SUMS = ("attempts", "received", "energy_mj", "frames_delivered")
 
 
@@ -44,7 +49,8 @@ class Serviced(Independent):
         every: Intervals between two rounds, and those that a report is about.
         online: Whether servers go on learning.
         accept: Whether servers take residuals on trial (`agents.ccs.server.Acceptance`).
-        floor: Whether networks that lose by the service are freed of it (`agents.ccs.server.FairnessFloor`).
+        floor: Whether networks that lose by the service are freed of it (`agents.ccs.server.FairnessFloor`); None: all
+            whose snapshots are not to be private, since who is freed falls silent, and so tells how it fares.
         participation: Share of the networks of a replica that take part in a round.
         options: Fields of `scripts.coexistence.reporting.Reporting`, what is told in place of the truth, and of
             `agents.ccs.safeguards.Safeguards` that differ from their defaults.
@@ -65,24 +71,26 @@ class Serviced(Independent):
         every: int = 5,
         online: bool = True,
         accept: bool = False,
-        floor: bool = True,
+        floor: bool | None = None,
         participation: float = 1.0,
         **options: Any,
     ) -> None:
         super().__init__(team, online)
-        if not 0.0 < participation <= 1.0:
-            raise ValueError(f"participation: {participation} is not above 0 and at most 1")
+        if not (isinstance(participation, int | float) and 0.0 < participation <= 1.0):
+            raise ValueError(f"participation: {participation!r} is not above 0 and at most 1")
         self._reporting = reporting({name: options.pop(name) for name in Reporting.model_fields if name in options})
         given: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in options.items()}
-        careful = Safeguards(**given)
+        careful, private = Safeguards(**given), self._reporting.privacy is not None
+        if private and (floor or accept):
+            raise ValueError("privacy: needs floor and accept to be false, by which servers tell how they fare")
         self._check(every, careful)
         coordinator = Coordinator.load(service if service.is_absolute() else ROOT / service)
-        self._clip = careful.clip
+        self._clip = math.inf if private else careful.clip  # which would tell of a layer's norm
         self._services, self._fade = [Service(coordinator, seed, careful) for seed in seeds], coordinator.design.fade
         self._every, self._seeds, self._random = every, tuple(seeds), [np.random.default_rng(seed) for seed in seeds]
         self._acceptance, self._floor, self._participation = (
             (Acceptance(min(every, 5)) if accept else None),
-            floor,
+            not private if floor is None else floor,
             participation,
         )
 
@@ -156,7 +164,10 @@ class Serviced(Independent):
         drawn = np.ones(networks, np.bool_)
         if self._participation < 1.0:
             drawn = participants((1, networks), self._participation, self._random[replica])[0]
-        return drawn if self._fair is None else drawn & self._fair.allowed[replica]
+        if self._fair is None:
+            return drawn
+        lies = np.arange(networks) == 0 if self._reporting.attack is not None else False  # and minds no floor
+        return drawn & (self._fair.allowed[replica] | lies)
 
     def _now(self) -> Snapshots:
         """What is true of the replicas, with what their networks would report."""

@@ -6,6 +6,7 @@ Shape letters: `B` replicas, `L` learning networks, `Q` groups of a network, `A`
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from scripts.coexistence.exported import Chance, exported
 from scripts.coexistence.independent import Independent, Way
 from scripts.coexistence.ledger import Book
 from scripts.coexistence.networks import coexistence_of, team_of
-from scripts.coexistence.serviced import Random, Serviced
+from scripts.coexistence.serviced import OPTIONS, Random, Serviced
 
 
 class Averaging(Independent):
@@ -129,6 +130,9 @@ LEARNING: Mapping[str, type[Independent]] = {
     "independent": Independent, "ccs": Serviced, "random-residual": Random, "averaging": Averaging,
     "direct": Direct,
 }  # fmt: skip
+FROM_RUN = ("team", "seeds", "coexistence")
+"""What a way is made with that is not its label's to state."""
+
 RULES: Mapping[str, Callable[[], Way]] = {
     "random": Chance,
     "static-partition": lambda: Partition(again=False),
@@ -155,6 +159,7 @@ def way_of(config: TrainConfig, label: str) -> Way:
         if spec.parameters:
             raise ConfigError([f"learners.{label}.parameters: rules take none"])
         return RULES[spec.name]()
+    _check_names(label, spec.name, spec.parameters)
     parameters: dict[str, Any] = {"online": coexistence.online, **spec.parameters}
     try:
         if spec.name == "optimum":
@@ -173,3 +178,19 @@ def way_of(config: TrainConfig, label: str) -> Way:
         raise
     except (TypeError, ValueError) as error:
         raise ConfigError([f"learners.{label}: {error}"]) from None
+
+
+def _check_names(label: str, name: str, given: Mapping[str, Any]) -> None:
+    """ConfigError: a parameter that a way does not take, naming the nearest one, or one that it needs."""
+    ways: Mapping[str, Callable[..., Way]] = {**LEARNING, "optimum": Optimum, "policy": exported}
+    way = ways[name]
+    stated = [each for each in signature(way).parameters.values() if each.name not in FROM_RUN]
+    known = [each.name for each in stated if each.kind is not Parameter.VAR_KEYWORD]
+    if isinstance(way, type) and issubclass(way, Serviced):
+        known += ["service", *OPTIONS]
+    needed = [each.name for each in stated if each.default is each.empty and each.name in known]
+    place = f"learners.{label}.parameters"
+    wrong = [f"{place}.{key}: unknown key{did_you_mean(key, known)}" for key in given if key not in known]
+    wrong += [f"{place}.{key}: is required" for key in needed if key not in given and key != "service"]
+    if wrong:
+        raise ConfigError(wrong)

@@ -67,8 +67,9 @@ def ccs_eu868(
     """Networks of 1,000 nodes under EU868's duty cycles: the same offered load as `ccs_study`, ten times the period.
 
     Acknowledgements of 13 bytes are downlinks that gateways may send 1 % of the time in RX1 and 10 % in RX2 (SF9), so
-    at a load of 1 most are refused, and nodes repeat frames that were received. Downlinks have the other I/Q
-    orientation: they do not disturb uplinks, nor uplinks them.
+    at a load of 1 most are refused, and nodes repeat frames that were received. A gateway that is to send stops
+    receiving, as concentrators do, and loses what it was receiving. Downlinks have the other I/Q orientation: they do
+    not disturb uplinks, nor uplinks them.
 
     Args: as of `ccs_study`, and
         acknowledgements: `free` ones arrive at once and always.
@@ -76,7 +77,7 @@ def ccs_eu868(
     radio = replace(
         _radio(traffic, _LAWFUL * _PERIOD_S),
         feedback=acknowledgements,
-        downlink=Downlink(payload_bytes=13, rx2_sf=9, interference=False),
+        downlink=Downlink(payload_bytes=13, rx2_sf=9, interference=False, priority="downlink"),
     )
     radio = radio.with_values({"traffic.duty_cycle": 0.01})
     return _coexistence("ccs_eu868", radio, load, _listed(deployments, nodes=1000), interference, others)

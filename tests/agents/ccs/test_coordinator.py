@@ -246,3 +246,17 @@ def test_a_round_by_hand(coordinator, snapshots_of, view_of) -> None:
             shifts[c] = linear("head.rest.2", relu(linear("head.rest.0", np.concatenate([hidden[c], heard]))))
         expected = gate * (shifts.ravel() - (policy[0, i] / policy[0, i].sum() * shifts.ravel()).sum())
         np.testing.assert_allclose(found[i], expected, rtol=1e-3, atol=1e-4)
+
+
+def test_the_shipped_service_knows_channels_by_their_place_on_the_ring(snapshots_of, view_of) -> None:
+    """The price of telling networks apart: permuted channels alone get other messages, not permuted ones."""
+    path = Path(__file__).parents[3] / "configs" / "ccs" / "service.safetensors"
+    first, other = Coordinator.load(path), Coordinator.load(path)
+    order = random_orders(1, 8, torch.Generator().manual_seed(3))[0]
+    view = view_of(snapshots_of((1, 1, 1, 1), count=3), first)
+    permuted = view._replace(logits=first.layout.permuted_actions(view.logits, order))
+    other.probes.copy_(first.layout.permuted_observations(first.probes, order))
+    expected = first.layout.permuted_actions(first(view), order)
+    assert torch.linalg.norm(other(permuted) - expected) > 0.5 * torch.linalg.norm(expected)
+    other.hypernetwork.angles.copy_(first.hypernetwork.angles[order])
+    torch.testing.assert_close(other(permuted), expected, **CLOSE)

@@ -73,3 +73,9 @@ def test_no_change_at_all_has_a_gradient() -> None:
     delta = torch.zeros(2, 9, 6, requires_grad=True)
     clipped(delta, torch.ones(2, 9, 6), 0.5).sum().backward()
     assert delta.grad is not None and torch.equal(delta.grad, torch.ones(2, 9, 6))
+
+
+def test_without_a_limit_a_change_stays_whatever_the_layer() -> None:
+    delta = drawn(2, 129, 48)
+    assert torch.equal(clipped(delta, torch.zeros(2, 129, 48, dtype=torch.float64), math.inf), delta)
+    assert not clipped(delta, torch.zeros(2, 129, 48, dtype=torch.float64), 1.0).any()

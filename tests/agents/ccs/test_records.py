@@ -105,3 +105,46 @@ def test_summaries_by_hand() -> None:
     np.testing.assert_allclose(found[0], [0.5, 62.5 / 50, 2.5 / 2, 0.5 - 0.1])
     np.testing.assert_allclose(found[1], [1.0, 0.0, 0.5, 1.0])
     np.testing.assert_allclose(found[2], [0.0, 50.0, 2.0, -0.1], rtol=1e-6)
+
+
+def test_numbers_of_numpy_become_plain_ones_and_travel(report) -> None:
+    same = replace(report, round=np.int64(3), time_s=np.float32(900.0), schema=Schema((np.int64(40), 8, 48), "pg"))
+    assert type(same.round) is int and type(same.time_s) is float
+    assert same.to_bytes() == report.to_bytes()
+    residual = Residual("north", np.int64(7), np.int64(3), np.ones((9, 48), np.float32))
+    assert Residual.from_bytes(residual.to_bytes()).round == 7
+
+
+def test_a_time_that_no_clock_says_is_refused(report) -> None:
+    for time_s in (10**401, 1e300, float("nan"), float("-inf")):
+        with pytest.raises(ValueError, match="report of north: time_s = "):
+            replace(report, time_s=time_s)
+    sent = report.to_bytes()
+    with pytest.raises(ValueError, match="time_s = 1"):
+        Report.from_bytes(_with_header(sent, b"900.0", b"1" + b"0" * 400))
+
+
+def _with_header(data: bytes, old: bytes, new: bytes) -> bytes:
+    size = int.from_bytes(data[:8], "little")
+    header, rest = data[8 : 8 + size], data[8 + size :]
+    assert header.count(old) == 1
+    header = header.replace(old, new)
+    return len(header).to_bytes(8, "little") + header + rest
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "text"),
+    [
+        ("parameters", [0.0] * 760, "parameters: is a list; expected an array, float32"),
+        ("kpis", None, "kpis: is a NoneType; expected an array"),
+        ("schema", None, "schema = None is no Schema"),
+    ],
+)
+def test_fields_that_are_no_arrays_or_no_schema_are_refused_by_name(report, field, value, text) -> None:
+    with pytest.raises(ValueError, match=f"report of north: {text}"):
+        replace(report, **{field: value})
+
+
+def test_a_residual_that_is_no_array_is_refused() -> None:
+    with pytest.raises(ValueError, match="residual of north: delta: is a list"):
+        Residual("north", 0, 0, [[0.0]])  # type: ignore[arg-type]

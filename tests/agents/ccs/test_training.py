@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -153,3 +154,62 @@ def test_diversity_over_groups_is_over_all_of_them(training_of) -> None:
     assert training.loss(batch)["diversity"] != other.loss(batch)["diversity"]
     with pytest.raises(ValueError, match="pairs = 'all'"):
         replace(training.hyper, pairs="all")
+
+
+def test_task_and_discriminator_are_of_all_rounds_and_of_the_last_one(training_of) -> None:
+    training = training_of(mixtures=((0, -1, 1),), alpha=1.0, gamma=0.5, snapshots=4)
+    training.run(3, 5e-3)
+    batch = training.batch()
+    found, steps = training.loss(batch), unrolled(training.coordinator, batch, 2, training.hyper.clip)
+    tasks = []
+    for step in steps:
+        utility = training.proxy(own_policies(step.policy, batch.learners, 3), batch.worlds).utility
+        tasks.append(-(utility.mean(1) + 0.5 * torch.minimum(utility[:, 0], utility[:, 2])).mean() / 1.5)
+    torch.testing.assert_close(found["task"], (tasks[0] + tasks[1]) / 2.0)
+    assert tasks[0] != tasks[1]
+    marginals = [training.coordinator.layout.marginals(step.policy) for step in steps]
+    said = [training.discriminator(batch.states, each, batch.codes.mean(2)) for each in marginals]
+    torch.testing.assert_close(found["adversarial"], said[1])
+    assert said[0] != said[1]
+
+
+def test_diversity_of_groups_is_of_all_pairs_of_groups(training_of) -> None:
+    training = training_of(mixtures=((1, 1),), pairs="group")
+    training.run(2, 5e-3)
+    batch = training.batch()
+    found, expected = training.loss(batch)["diversity"], []
+    share = ((0.88 - batch.kpis[..., 0].mean(1)) / 0.3).clamp(0.05, 1.0)
+    for step in unrolled(training.coordinator, batch, 2, training.hyper.clip):
+        policy = own_policies(step.policy, batch.learners, 2)
+        members = training.coordinator.layout.marginals(policy[:, batch.learners].flatten(1, 2))
+        pairs = [jensen_shannon(members[:, i], members[:, j]) for i in range(8) for j in range(i + 1, 8)]
+        expected.append(-(share * torch.stack(pairs).mean(0)).mean())
+    torch.testing.assert_close(found, torch.stack(expected).mean())
+
+
+def test_the_rate_falls_by_a_cosine_to_a_twentieth(training_of) -> None:
+    training, rates = training_of(), []
+    training.run(4, 2e-3, lambda step, terms: rates.append(training.adam.param_groups[0]["lr"]))
+    expected = [2e-3 * (0.05 + 0.95 * (0.5 + 0.5 * math.cos(math.pi * step / 4))) for step in range(4)]
+    assert rates == pytest.approx(expected)
+
+
+def test_gradients_are_clipped_before_a_step_and_the_discriminator_learns_too(training_of) -> None:
+    training = training_of(gradient_norm=1e-3)
+    before = [parameter.detach().clone() for parameter in training.discriminator.parameters()]
+    training.run(1, 1e-3)
+    gradients = [each.grad for each in training.coordinator.parameters() if each.grad is not None]
+    assert torch.stack([each.square().sum() for each in gradients]).sum().sqrt() == pytest.approx(1e-3, rel=1e-3)
+    after = list(training.discriminator.parameters())
+    assert all(not torch.equal(*each) for each in zip(before, after, strict=True))
+
+
+def test_mixtures_are_drawn_in_proportion_and_channels_renumbered(probes, snapshots_of) -> None:
+    data = [snapshots_of((1, 1), 9), snapshots_of((0, -1, 1), 1)]
+    training = Training(Coordinator(probes), Proxy(), data, 3, Hyperparameters(**SMALL))
+    batches = [training.batch() for _ in range(200)]
+    pairs = sum(batch.worlds.legacy.shape[1] == 2 for batch in batches)
+    assert 165 <= pairs <= 195
+    drawn = torch.cat([batch.worlds.occupancy for batch in batches if batch.worlds.legacy.shape[1] == 3])
+    assert len(drawn.unique(dim=0)) > len(drawn) / 2, "one world in many numberings"
+    assert torch.equal(drawn.sort(-1).values, drawn.sort(-1).values[:1].expand_as(drawn))
