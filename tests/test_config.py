@@ -444,3 +444,18 @@ def test_placements_are_enough_for_all_seeds():
 def test_what_would_have_no_effect_is_refused(base: str, change: str, said: str) -> None:
     with pytest.raises(config.ConfigError, match=said):
         config.load(Path(__file__).parents[1] / "configs" / base, [change])
+
+
+@pytest.mark.parametrize(
+    ("networks", "says"),
+    [
+        ([], "coexistence.networks: needs at least 1, has 0"),
+        ([{"lerner": "pg"}], "coexistence.networks[0].lerner: unknown key; did you mean 'learner'?"),
+        ([{"learner": "uniform"}, {"learner": "adr"}], "networks: of learners uniform, adr none learns"),
+    ],
+)
+def test_networks_that_cannot_be_are_said_to_be_so_once(networks: list[dict[str, str]], says: str) -> None:
+    with pytest.raises(config.ConfigError) as caught:
+        config.parse({"coexistence": {"networks": networks}, "learners": {"independent": {}}})
+    (problem,) = caught.value.problems
+    assert says in problem

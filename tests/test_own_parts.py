@@ -78,6 +78,10 @@ def crowd(found, members):
 def lost(interval):
     """Frames given up, and what no attempt leads to."""
     return -1.0 - interval.books.frames_lost
+
+
+def boom(interval):
+    return interval.nothing_of_the_kind
 '''
 
 CONFIG = """
@@ -243,6 +247,16 @@ def test_a_reward_term_is_named_in_a_configuration_of_coexisting_networks(call: 
         load(Path("ours.yaml"), ["coexistence.networks=[{}, {learner: uniform, reward: {delivery: 1}}]"])
 
 
+def test_a_reward_term_that_fails_is_named_in_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(str(folder))
+    section = "{networks: [{nodes: 4}, {}], intervals: 4, reward: {'my_parts:boom': 1}, preset: ccs_study}"
+    (folder / "fails.yaml").write_text(f"coexistence: {section}\nlearners: {{independent: {{}}}}\nname: fails\n")
+    result = CliRunner().invoke(train.app, ["--config", "fails.yaml"])
+    assert result.exit_code == 2, result.output
+    assert "error: coexistence.reward: boom: AttributeError: 'Interval' object has no" in result.output
+
+
 def test_the_page_on_own_parts_works_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = (ROOT / "docs" / "own_parts.md").read_text()
     module, config = (re.search(rf"```{kind}\n(.*?)```", page, re.DOTALL) for kind in ("python", "yaml"))
@@ -264,3 +278,7 @@ def test_the_page_on_own_parts_works_as_it_stands(tmp_path: Path, monkeypatch: p
     networks = lora_marl.make("coexistence_v0", **SMALL["coexistence_v0"], reward={"my_parts:patient": 0.1})
     networks.reset(seed=0)
     sys.modules.pop("my_parts", None)
+    (by_hand,) = (block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "Service(" in block)
+    made: dict[str, Any] = {}
+    exec(by_hand, made)
+    assert made["answer"].refused == {} and len(made["answer"].residuals) == 2 and made["given"].any()

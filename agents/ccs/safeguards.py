@@ -26,7 +26,8 @@ class Safeguards(Checked):
         operator_cap: As how many networks all of one operator count for others. Operators are what reports say: whoever
             serves rounds over a network has to authenticate them, or Sybils claim to be alone.
         jump: Change of behaviour between reports, in total variation, beyond its usual one, at which trust begins to
-            fall; None: no trust score.
+            fall; None: no trust score. It guards against a sudden change alone: a first report is not judged, and who
+            goes on changing as much is as usual.
         pooling: How others are seen as one: by their `mean`, which the service is trained with, or their `median`,
             which a minority cannot move far, but which sees nobody on a channel that only a minority takes.
         max_parameters: Of a network.

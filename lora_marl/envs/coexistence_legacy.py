@@ -26,7 +26,15 @@ class AdaptiveDataRate:
     Attributes:
         sf, tp: Indices into the region's lists. `[B, N]`
 
-    Source: Semtech's recommended algorithm (LoRaWAN rate adaption), as in ns-3; the floor is the sensitivity.
+    Source: Semtech's recommended algorithm (LoRaWAN rate adaption); the floor is the sensitivity.
+
+    Differences:
+
+    1. What was heard before a decision is forgotten, as in `agents.adr`; the window does not slide.
+    2. Of packets of one interval the last one counts.
+    3. Nodes do not ask for an answer, nor raise their spreading factor, where none comes (ADR_ACK back-off).
+    4. All nodes begin as if they had just joined. Where a node sends a few frames a run, as under `ccs_eu868` at loads
+       that may be acknowledged, twenty packets take longer than the run, and nobody adapts.
     """
 
     def __init__(self, scenario: Scenario, shape: tuple[int, int]) -> None:

@@ -54,9 +54,12 @@ class Run:
             way_of(folder.config, label)
 
     def play(self, stop: StopRequest) -> bool:
-        """All labels that have not finished; False: a stop was requested."""
+        """All labels that have not finished; False: a stop was requested. UsageError: a reward term that fails."""
         labels = self.folder.config.learners
-        return all(kept(self.folder, label).exists() or play(self.folder, label, stop) for label in labels)
+        try:
+            return all(kept(self.folder, label).exists() or play(self.folder, label, stop) for label in labels)
+        except TermError as error:
+            raise UsageError(f"coexistence.{error}") from error
 
     def report(self) -> list[dict[str, object]]:
         """Prints the table, draws the pictures, says where everything is."""
@@ -91,10 +94,7 @@ def play(folder: RunFolder, label: str, stop: StopRequest) -> bool:
             events[seed] = opened.enter_context(EventFile(folder.folder(label, seed)))
         advance = opened.enter_context(counting(label, playing.env.max_cycles, "intervals"))
         while not playing.finished and not stop.requested:
-            try:
-                playing.play_next()
-            except TermError as error:
-                raise UsageError(f"coexistence.{error}") from error
+            playing.play_next()
             for seed, row in zip(seeds, playing.rows(), strict=True):
                 folder.append(label, seed, row)
                 events[seed].add(*event(row))

@@ -340,3 +340,66 @@ def test_foreign_actions_are_refused(actions: np.ndarray) -> None:
     env.reset_array([0])
     with pytest.raises(ValueError, match="actions"):
         env.step_array(actions)
+
+
+def test_any_delivery_costs_no_more_delay_than_none() -> None:
+    env = make(ccs_study([Deployment(nodes=30), Deployment(nodes=30)], load=20.0), reward={"delay": 1.0}, max_cycles=30)
+    env.reset_array([0])
+    late = 0
+    for _ in range(30):
+        _, rewards, _, _, infos = env.step_array(np.full((1, 8), action(0, offset=2)))
+        delivered = infos["frames_delivered"] > 0
+        mean = infos["delay_s"] / np.maximum(infos["frames_delivered"], 1) / 60.0
+        late += int((mean[delivered] > 1.0).sum())
+        np.testing.assert_allclose(rewards[delivered], -np.minimum(mean[delivered], 1.0))
+        assert (rewards >= -1.0).all()
+    assert late > 5
+
+
+def test_acknowledged_attempts_may_be_what_counts_and_are_fewer() -> None:
+    few, sums = [Deployment(nodes=60), Deployment(nodes=60)], {}
+    for success in ("received", "acknowledged"):
+        networks = ccs_eu868(few, load=4.0, interference="none")
+        env = make(networks, success=success, reward={"delivery": 1.0})
+        env.reset_array([0])
+        counted = np.zeros(3)
+        for _ in range(8):
+            _, rewards, _, _, infos = env.step_array(np.full((1, 8), action(0)))
+            received, books = infos["received"], env.game.books
+            counted += [(rewards * infos["attempts"]).sum(), received.sum(), books.acknowledged.sum()]
+        sums[success] = counted
+    (by_received, received, _), (by_acknowledged, _, acknowledged) = sums.values()
+    assert by_received == pytest.approx(received)
+    assert by_acknowledged == pytest.approx(acknowledged, abs=3.0), "some come an interval later"
+    assert 0.0 < by_acknowledged < 0.95 * by_received
+
+
+def test_a_gateway_that_is_to_answer_stops_receiving() -> None:
+    """Else whoever hears a full air would never answer, whatever the law allows."""
+    few = [Deployment(nodes=400) for _ in range(4)]
+    shares = []
+    for priority in ("downlink", "uplink"):
+        networks = ccs_eu868(few, load=1.0, interference="none")
+        assert networks.radio.downlink.priority == "downlink"
+        radio = replace(networks.radio, downlink=replace(networks.radio.downlink, priority=priority))
+        env = make(replace(networks, radio=radio), max_cycles=4)
+        env.reset_array([0])
+        acknowledged = 0
+        for _ in range(4):
+            env.step_array(np.array([[action(c) for c in range(4) for _ in range(4)]]))
+            acknowledged += int(env.game.books.acknowledged.sum())
+        shares.append(acknowledged)
+    assert shares[0] > 1.5 * shares[1] > 0
+
+
+def test_the_busiest_of_several_gateways_is_what_a_server_sees_of_others() -> None:
+    networks = ccs_study([Deployment(nodes=20, gateways=2), Deployment(nodes=20)], load=4.0, interference="none")
+    env = make(networks, interference_indicator="all")
+    env.reset_array([0])
+    advance, kept = env.game.air.advance, []
+    env.game.air.advance = lambda *given, **named: kept.append(advance(*given, **named)) or kept[-1]
+    env.step_array(np.full((1, 8), action(2)))
+    foreign_s = kept[-1].foreign_busy_s[0]
+    assert foreign_s.shape == (3, CHANNELS) and foreign_s[0, 2] != foreign_s[1, 2]
+    expected = 1.0 - np.exp(-foreign_s[:2, 2].max() / 60.0)
+    assert env.game._busy(kept[-1])[0, 0, 2] == pytest.approx(expected)  # type: ignore[index]

@@ -205,4 +205,6 @@ def test_a_study_is_played_and_drawn(invoke: Any, tmp_path: Path) -> None:
         assert 0.6 < found[f"ccs-figure-3/{regime}/independent-5/overlap"] < 1.0
     assert (tmp_path / "reproduce-quick" / "ccs-figure-3.png").stat().st_size > 50_000
     (one, *_) = (tmp_path / "reproduce-quick" / "cells").glob("*.npz")
-    assert snapshots.read(one)["airtime_s"].shape[::2] == (4, 8)
+    assert snapshots.read(one)["airtime_s"].shape[::2] == (12, 8), "two rounds of the service, and some"
+    ways = [found[f"ccs-figure-3/PPPP/{way}-5/overlap"] for way in ("independent", "ccs")]
+    assert ways[0] != ways[1]

@@ -81,6 +81,8 @@ def test_the_same_seed_gives_the_same_policy(invoke, tmp_path):
     [
         (("uplink_v9",), "'uplink_v9' is no environment"),
         (("uplink_v0", "--set", "name=x"), "--set: changes a configuration"),
+        (("coexistence_v0", "--config", ROOT / "configs" / "dlora.yaml"), "dlora.yaml: has no section coexistence"),
+        (("uplink_v0", "--config", ROOT / "configs" / "ccs_two.yaml"), "ccs_two.yaml: has a section coexistence"),
         (("uplink_v0", "--algorithm", "sac"), "'sac' is not one of"),
         (("uplink_v0", "--env", "windows=3"), "windows: is no setting of this environment"),
         (("uplink_v0", "--env", "xi"), "xi: an override reads key.path=value"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 from safetensors.numpy import load, save
 
+import agents.ccs
 from agents.ccs.coordinator import Coordinator, Design
 from agents.ccs.hyperparameters import Hyperparameters
 from agents.ccs.records import Report
@@ -17,6 +19,7 @@ from agents.ccs.rounds import coordinated
 from agents.ccs.safeguards import Safeguards
 from agents.ccs.service import Service
 from agents.lns.network import Schema, initial
+from scripts.coexistence.offline import PASSES
 
 BAD = np.array([0.5, 1.0, 1.0, 0.4], np.float32)
 PLAIN = Safeguards(congestion=None)
@@ -320,3 +323,24 @@ def test_codes_of_groups_and_of_many_networks_differ(probes) -> None:
     service = Service(Coordinator(probes, Design(code_scope="group")), 0)
     service.round([report(f"n{i}", i, schema=Schema((40, 4, 48))) for i in range(9)], 0.0)
     assert len(service.members.codes.flatten(0, 1).unique(dim=0)) == 36
+
+
+def test_the_package_says_what_its_defaults_are() -> None:
+    page, (begins, width) = agents.ccs.__doc__ or "", Safeguards().congestion or (0.0, 0.0)
+    assert f"| {begins:.2f}, {width:.2f} |".replace("0.", ".") in page
+    steps = " + ".join(f"{each.steps:,}" for each in PASSES)
+    assert f"| {steps}, {PASSES[0].learning_rate:.0e}".replace("e-03", "e-3") in page
+
+
+@pytest.mark.parametrize("field", ["clip", "congestion", "staleness_s", "max_parameters", "jump"])
+def test_safeguards_of_a_wrong_type_are_refused_by_name(field: str) -> None:
+    with pytest.raises(ValueError, match=f"{field} = 'much': "):
+        Safeguards(**{field: "much"})  # type: ignore[arg-type]
+
+
+def test_a_zero_policy_stops_no_round_whatever_the_clip(coordinator) -> None:
+    service = Service(coordinator, 0, Safeguards(congestion=None, clip=math.inf))
+    empty = report("z", 0)
+    empty = replace(empty, parameters=np.zeros_like(empty.parameters))
+    found = service.round([empty, report("a", 0), report("b", 1)], 0.0)
+    assert [residual.network for residual in found.residuals] == ["z", "a", "b"] and not found.refused

@@ -242,6 +242,8 @@ def test_models_of_other_libraries_are_servers() -> None:
     assert of_all.update(seen, seen, seen, seen, seen) == {}
     with pytest.raises(ValueError, match=r"models has 2 entries; needs one, or one for each of 3 servers"):
         ExternalServers([Constant(1), Constant(2)], replicas=2, servers=3)
+    with pytest.raises(ValueError, match=r"models\[2\] answers 48 to 48; allowed are 0 to 47"):
+        ExternalServers([Constant(0), Constant(47), Constant(48)], 2, 3).select(seen, explore=False)
     with pytest.raises(ValueError, match="steps is unknown"):
         of_all.load_state_dict({"steps": np.array(0)})
 
