@@ -76,7 +76,7 @@ attempts.
 |---|---|
 | `delivery` | received / attempts |
 | `energy` | -(energy / attempts) / (energy of an attempt at least SF and 14 dBm) |
-| `delay` | -(delay / delivered frames) / interval, from a frame's birth to its first reception |
+| `delay` | -(delay / delivered frames) / interval, at least -1, from a frame's birth to its first reception |
 
 By default 1, 0.1 and 0. A group without attempts has reward 0. Infos carry `attempts`, `received`, `energy_mj`,
 `frames_delivered`, `frames_lost` (given up, or born at a full queue), `delay_s` (summed over delivered frames) and each
@@ -134,7 +134,8 @@ radio, no sizes and no spaces. Those are of the presets `ccs_study` and `ccs_eu8
 3. Servers know their nodes' attempts, those lost as well, from a counter in the frame.
 4. Attempts count in the interval in which they end. Frames that wait when a network falls silent count as lost.
 5. Acknowledgements do not disturb uplinks, nor uplinks them (their I/Q orientation differs), but other downlinks.
-6. `success="acknowledged"` changes the reward alone: observations count what gateways received.
+6. `success="acknowledged"` changes the reward alone: observations count what gateways received. An acknowledgement
+   counts in the interval in which it is heard, which may be the one after its attempt's.
 
 ## Versions
 

@@ -4,15 +4,14 @@ What may be acknowledged: a network of 1,000 nodes offers 5 frames a second at l
 shares of about .63 .17 .12 .06 .01 .00, so that an acknowledgement of 13 bytes in RX1, sent as the uplink was, lasts
 .63 * 46 + .17 * 82 + .12 * 165 + .06 * 289 + .01 * 578 = 86 ms; those for all frames would take 43 % of a gateway's
 time. The law allows 1 % of it in each of the two sub-bands of the eight channels, 2 * .01 / .086 s = .23 a second, and
-10 % in RX2 at SF9, .1 / .165 s = .61 a second: together .84 a second, those of a load of .17. That is a bound: a
-gateway does not begin to answer while it receives, whosever packet it is; a frame that was received and not
-acknowledged is sent again, so that its own repeats ask for answers, too; and nodes do not hear every answer.
+10 % in RX2 at SF9, .1 / .165 s = .61 a second: together .84 a second, those of a load of .17. That is a bound: a frame
+that was received and not acknowledged is sent again, so that its own repeats ask for answers, too, and nodes do not
+hear every answer. (A gateway that is to answer stops receiving: else one that hears several networks would never find
+the air silent enough to answer.)
 
-So even at 0.05 a gateway sends some 3 % of the time, a quarter of what it may, and half to two thirds of what was
-received is acknowledged; at 0.02 it is four fifths. (Beside a network under ADR, whose nodes begin at SF12, less.) So
-little is sent there that servers hardly disturb each other. At a load of 1 gateways receive without a pause and answer
-next to nothing, nodes send every frame four times, and the air is fuller than with free acknowledgements, which stand
-beside it.
+At a load of .05 some 70 % of what is received is acknowledged, at .15 a third; beside a network under ADR, whose nodes
+begin at SF12, likewise. At a load of 1 it is an eighth at most, nodes send nearly every frame four times, and the air
+is fuller than with free acknowledgements, which stand beside it.
 """
 
 from __future__ import annotations
