@@ -49,7 +49,11 @@ class ChannelFrame:
         highest = max(float(self.erlangs.max(initial=0.0)), 1e-9)
         for s, (axes, name) in enumerate(zip(panels, shown, strict=True)):
             usage = self.erlangs[:, s].T if len(self.erlangs) else np.zeros((len(self.occupancy), 1))
-            image = axes.imshow(usage, aspect="auto", origin="lower", vmin=0.0, vmax=highest, cmap="viridis")
+            within = (0.5, usage.shape[1] + 0.5, -0.5, len(usage) - 0.5)  # intervals are numbered from 1
+            image = axes.imshow(
+                usage, aspect="auto", origin="lower", vmin=0.0, vmax=highest, cmap="viridis", extent=within
+            )
+            axes.locator_params(axis="x", integer=True)
             axes.set_ylabel(f"{name}\nchannel", fontsize="x-small")
         panels[-1].set_xlabel("interval")
         left_out = len(self.networks) - len(shown)

@@ -29,6 +29,10 @@ from scripts.progress import counting
 
 app = new_app()
 
+LEGEND = """error: mean absolute error of a group's share of attempts received; chance: that of a perfect prediction
+bias: mean of predicted less played, over attempts; attempts: those expected over those made
+by tenth: shares of the groups in order of the prediction"""
+
 HELD_OUT = 1_000_000
 """Seeds from here on are of worlds that the fit does not see."""
 
@@ -66,6 +70,7 @@ def main(
             draw_quality(out / f"proxy-{preset}.png", f"{preset}: attempts received, worlds held out", found)
             console.print(table(f"{preset}: groups of worlds held out", found))
             records += [record(preset, name, each) for name, each in found.items()]
+        console.print(LEGEND, markup=False)
         console.print(f"constants and pictures: {out}/", markup=False)
         write_json(json, records)
 

@@ -18,7 +18,7 @@ from typing import Annotated
 
 import typer
 
-from scripts.cli import UsageError, console, new_app, one_line_errors
+from scripts.cli import UsageError, console, errors, new_app, one_line_errors
 from scripts.coexistence.offline import CPU_S, PASSES, Offline, shortened
 from scripts.coexistence.spent import spent
 from scripts.coexistence.variants import varied
@@ -62,6 +62,9 @@ def main(
             making.make(counting)
         except ValueError as error:
             raise UsageError(str(error)) from None
+        except KeyboardInterrupt:
+            errors.print(f"{making.work}: holds what is made; the same command goes on", markup=False)
+            raise
         costs = spent(making.work / CPU_S)
         stages = ", ".join(f"{stage} {cpu_s:.0f}" for stage, cpu_s in costs.items())
         console.print(f"CPU seconds: {stages}; together {sum(costs.values()):.0f}", markup=False)

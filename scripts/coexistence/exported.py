@@ -90,7 +90,7 @@ def check(policy: Policy, env: Coexisting, path: str) -> None:
     if spaces.feature_names != tuple(env.feature_names) or ours != theirs:
         raise ValueError(
             f"path: {path} observes {theirs[0]} features and chooses of {theirs[1]} actions; "
-            f"allowed are a group's {ours[0]} and {ours[1]}"
+            f"allowed are a group's {ours[0]} and {ours[1]}; train it with decider=group"
         )
     for name in SAME:
         trained, played = (np.array(of.get(name)).tolist() for of in (spaces.settings, vars(env.settings)))
