@@ -77,9 +77,3 @@ class GaussianMechanism:
         kept = learnt * np.minimum(1.0, self.clip / np.maximum(norm, 1e-12))
         noise = generator.normal(0.0, self.deviation, parameters.shape)
         return (default + kept + noise).astype(np.float32)
-
-
-def epsilon(deviation: float, delta: float, clip: float, reports: int) -> float:
-    """What epsilon noise of a deviation amounts to, as of `GaussianMechanism`."""
-    rho = reports * (2.0 * clip) ** 2 / (2.0 * deviation**2)
-    return rho + 2.0 * math.sqrt(rho * math.log(1.0 / delta))

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from agents.ccs.privacy import GaussianMechanism, epsilon
+from agents.ccs.privacy import GaussianMechanism
 
 
 def test_one_report_by_hand() -> None:
@@ -21,7 +21,8 @@ def test_one_report_by_hand() -> None:
 @pytest.mark.parametrize("reports", [1, 48, 1000])
 def test_noise_and_epsilon_are_inverse(reports: int) -> None:
     mechanism = GaussianMechanism(3.0, 1e-6, 0.7, reports)
-    assert epsilon(mechanism.deviation, 1e-6, 0.7, reports) == pytest.approx(3.0)
+    rho = reports * (2.0 * 0.7) ** 2 / (2.0 * mechanism.deviation**2)
+    assert rho + 2.0 * math.sqrt(rho * math.log(1e6)) == pytest.approx(3.0)
 
 
 def test_more_reports_need_more_noise_in_proportion_to_their_root() -> None:
