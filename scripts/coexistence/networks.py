@@ -94,6 +94,10 @@ def team_of(
 
 def _vendor(coexistence: CoexistenceConfig, kind: str, own: int | None) -> Vendor:
     path = vendor_path(coexistence.vendors, kind, coexistence.vendor if own is None else own)
+    if not path.exists():
+        known = sorted(int(each.stem.rpartition("-")[2]) for each in path.parent.glob(f"{kind}-*.safetensors"))
+        there = f"of {kind} there are {', '.join(map(str, known))}" if known else f"no vendor of {kind} is there"
+        raise ConfigError([f"coexistence.vendor: {path} is not there; {there}; scripts/train_ccs.py makes them"])
     try:
         return load_vendor(path)
     except ValueError as error:

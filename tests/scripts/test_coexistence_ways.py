@@ -177,3 +177,10 @@ def test_private_servers_take_what_the_service_answers_and_no_floor_frees_them(m
         play.play_next()
     assert rounds == 4 and np.abs(answered).max() > 0.01
     np.testing.assert_allclose(way.held.total, answered, rtol=1e-4, atol=1e-5)  # type: ignore[attr-defined]
+
+
+def test_a_vendor_that_is_not_there_is_said_beside_those_that_are() -> None:
+    section = {"preset": "ccs_study", "networks": [NETWORK], "vendor": 99}
+    config = TrainConfig.model_validate({"seeds": [3], "learners": {"independent": {}}, "coexistence": section})
+    with pytest.raises(ConfigError, match=r"coexistence.vendor: .*pg-99.safetensors is not there; .* 0, 1, 2, "):
+        new_play(config, "independent")
