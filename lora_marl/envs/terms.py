@@ -62,15 +62,14 @@ class Reward:
             told: What each function takes.
 
         Raises:
-            TypeError: a function that does not take what it is told, naming it.
-            TermError: one that fails otherwise, or a term of another shape.
+            TermError: a function that does not take what it is told or fails otherwise, or a term of another shape.
         """
         terms = {}
         for name, function in self._functions.items():
             try:
                 given = function(*told)
             except TypeError as error:
-                raise TypeError(f"reward: {name}, which is told {len(told)} things: {error}") from error
+                raise TermError(f"reward: {name}, which is told {len(told)} things: {error}") from error
             except Exception as error:
                 raise TermError(f"reward: {name}: {type(error).__name__}: {error}") from error
             terms[name] = _checked(name, given, shape)

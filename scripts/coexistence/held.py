@@ -5,6 +5,8 @@ Shape letters: `B` replicas, `L` learning networks, `H, A` of a last layer.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,7 +47,8 @@ class Held:
             What was added. `[B, L, H, A]`
         """
         norm, largest = (np.linalg.norm(each, axis=(-2, -1), keepdims=True) for each in (delta, self._last_layers()))
-        own = delta * np.minimum(1.0, clip * largest / np.maximum(norm, 1e-12)).astype(np.float32)
+        share = 1.0 if math.isinf(clip) else np.minimum(1.0, clip * largest / np.maximum(norm, 1e-12))
+        own = (delta * share).astype(np.float32)
         held = np.abs(self.total + own).max(axis=(-2, -1), keepdims=True)
         borne = np.where(held < LARGEST / 2, own, np.float32(0.0))
         self.add(borne)

@@ -49,8 +49,8 @@ class Serviced(Independent):
         every: Intervals between two rounds, and those that a report is about.
         online: Whether servers go on learning.
         accept: Whether servers take residuals on trial (`agents.ccs.server.Acceptance`).
-        floor: Whether networks that lose by the service are freed of it (`agents.ccs.server.FairnessFloor`); None: all
-            whose snapshots are not to be private, since who is freed falls silent, and so tells how it fares.
+        floor: Whether networks that lose by the service are freed of it (`agents.ccs.server.FairnessFloor`); None: yes,
+            unless snapshots are private, since who is freed falls silent, and so tells how it fares.
         participation: Share of the networks of a replica that take part in a round.
         options: Fields of `scripts.coexistence.reporting.Reporting`, what is told in place of the truth, and of
             `agents.ccs.safeguards.Safeguards` that differ from their defaults.

@@ -11,7 +11,7 @@ from lora_marl.core.metric_factors import metric_bonus
 from lora_marl.core.presets import conference_network, journal_network
 from lora_marl.core.scenario import Scenario
 from lora_marl.envs.rewards import TERMS, Scales
-from lora_marl.envs.terms import Reward
+from lora_marl.envs.terms import Reward, TermError
 
 
 def test_factors_that_are_not_chosen_have_no_bonus() -> None:
@@ -82,5 +82,5 @@ def test_what_is_no_term_is_named(reward: Any, message: str) -> None:
 
 
 def test_a_term_that_takes_something_else_is_named() -> None:
-    with pytest.raises(TypeError, match="reward: len, which is told 2 things: "):
+    with pytest.raises(TermError, match="reward: len, which is told 2 things: "):
         Reward({"builtins:len": 1.0}, TERMS).terms((1, 1), np.zeros(1), np.zeros(1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -184,3 +185,13 @@ def test_a_vendor_that_is_not_there_is_said_beside_those_that_are() -> None:
     config = TrainConfig.model_validate({"seeds": [3], "learners": {"independent": {}}, "coexistence": section})
     with pytest.raises(ConfigError, match=r"coexistence.vendor: .*pg-99.safetensors is not there; .* 0, 1, 2, "):
         new_play(config, "independent")
+
+
+def test_without_a_clip_an_empty_layer_takes_what_it_is_given() -> None:
+    play = play_of("ccs", 2 * [NETWORK])
+    ((servers, _),) = play.way.team.learners()  # type: ignore[attr-defined]
+    servers.replace_parameters(np.zeros_like(servers.parameters()))
+    held = play.way.held  # type: ignore[attr-defined]
+    delta = np.full_like(held.total, 0.25)
+    assert np.array_equal(held.take(delta, math.inf), delta)
+    assert np.array_equal(held.total, delta)
