@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lora_marl.core.choice import checked_points, chosen_factors
 from lora_marl.core.downlink import Feedback
-from lora_marl.core.region import FACTORS
+from lora_marl.core.region import FACTORS, checked_points, chosen_factors
 
 if TYPE_CHECKING:
     from lora_marl.core.outcome import Decisions, Heard, Outcome

@@ -17,11 +17,11 @@ ROOT = Path(__file__).parents[1]
 
 PHYSICS = (
     "units", "region", "tables", "phy", "topology", "propagation", "traffic", "scenario", "reception", "downlink",
-    "air", "expect/one_gateway", "expect/rayleigh/closed_form", "expect/lognormal", "metrics", "outcome", "brute_force",
+    "air", "expect/one_gateway/closed_form", "expect/rayleigh/closed_form", "expect/lognormal/closed_form", "metrics", "outcome", "reference",
 )  # fmt: skip
 """Modules of `lora_marl/core`, in the order a packet meets them."""
 
-FURTHER = ("matching", "planners/__init__", "maac/__init__", "lns/__init__", "ccs/__init__")
+FURTHER = ("planners/matching", "planners/__init__", "maac/__init__", "lns/__init__", "ccs/__init__")
 """Modules of `agents` whose learners have no name in `agents.LEARNERS`."""
 
 LIBRARIES = (

@@ -16,7 +16,7 @@ from lora_marl.core.presets import journal_network
 from lora_marl.core.presets.ccs import ccs_study, legacy
 from lora_marl.core.reception import Fate
 from lora_marl.core.scenario import DutyCycleWarning
-from lora_marl.render_map import FATE_COLOURS
+from lora_marl.render.map import FATE_COLOURS
 
 SIZE_INCH = (7.0, 4.5)
 
@@ -71,7 +71,7 @@ def packets(figure: Any) -> None:
 def learning(figure: Any) -> None:
     """Delivery of two learners on the same air, hour by hour."""
     from lora_marl.config import LearnerConfig, load
-    from scripts.experiment import Experiment
+    from scripts.runs.packets import Experiment
 
     config = load(Path(__file__).parents[1] / "configs" / "journal_fit.yaml")
     short = {"seeds": (0,), "duration_h": 40.0, "interval_h": 1.0, "report_last_h": 1.0}

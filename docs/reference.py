@@ -12,14 +12,20 @@ PARTS = {
     "lora_marl": ("__init__",),
     "lora_marl/core": ("*",),
     "lora_marl/core/presets": ("*",),
-    "lora_marl/core/expect": ("*",),
-    "lora_marl/envs": ("*_v0", "terms", "*rewards"),
+    "lora_marl/core/expect": ("*", "*/closed_form", "*/incremental"),
+    "lora_marl/envs": ("*_v0", "rewards", "*/reward"),
     "lora_marl/views": ("*",),
     "lora_marl/adapters": ("*",),
     "lora_marl/config": ("*",),
     "agents": ("*",),
+    "agents/bandits": ("*",),
+    "agents/dlora": ("*",),
+    "agents/rules": ("*",),
+    "agents/norel": ("*",),
+    "agents/planners": ("*",),
+    "agents/coexistence": ("*",),
     "agents/lns": ("*",),
-    "agents/ccs": ("__init__", "service", "server", "coordinator", "training"),
+    "agents/ccs": ("__init__", "service", "participant", "coordinator", "training"),
 }
 """Folders, and which of their modules."""
 

@@ -18,17 +18,17 @@ from typing import Annotated, Any
 
 import typer
 
-from scripts.claims import ccs_ablations
-from scripts.claims.ccs_ablations import REGIMES, VARIANTS
-from scripts.claims.claim import Numbers
-from scripts.cli import JsonPath, UsageError, console, new_app, one_line_errors, write_json
-from scripts.coexistence.offline import PASSES, Offline, shortened
-from scripts.coexistence.variants import varied
-from scripts.estimates import estimate
-from scripts.jobs import Store
-from scripts.progress import counting
-from scripts.report import markdown, with_interval
 from scripts.reproduce import cell_table, play_all
+from scripts.runs.cli import JsonPath, UsageError, console, new_app, one_line_errors, write_json
+from scripts.runs.jobs import Store
+from scripts.runs.progress import counting
+from scripts.runs.report import markdown, with_interval
+from scripts.runs.statistics import estimate
+from scripts.service_build.build import PASSES, Offline, shortened
+from scripts.service_build.variants import varied
+from scripts.studies.ccs import ablations
+from scripts.studies.ccs.ablations import REGIMES, VARIANTS
+from scripts.studies.claim import Numbers
 
 app = new_app()
 
@@ -56,7 +56,7 @@ def main(
                 raise UsageError(f"{name!r} is no variant; known: {', '.join(VARIANTS)}")
         chosen = {name: VARIANTS[name] for name in names or VARIANTS}
         services = {name: made(name, chosen[name], rollouts, out, quick=quick) for name in chosen}
-        study = ccs_ablations.study(services)
+        study = ablations.study(services)
         numbers = play_all([study], Store(out / "cells"), quick=quick, jobs=jobs)
         text = table(numbers, chosen)
         (out / "table.md").write_text(text, encoding="utf-8")
@@ -85,7 +85,7 @@ def table(numbers: Numbers, chosen: Mapping[str, tuple[str, ...]]) -> str:
     """Gains in PRR by variant and regime: mean and half width of the 95 % interval over seeds. percent"""
     lines = []
     for name, changes in chosen.items():
-        gains = [with_interval(estimate(ccs_ablations.gains(numbers, regime, name))) for regime in REGIMES]
+        gains = [with_interval(estimate(ablations.gains(numbers, regime, name))) for regime in REGIMES]
         lines.append([name, ", ".join(changes), *gains])
     return markdown(["variant", "changed", *REGIMES], lines)
 
@@ -95,7 +95,7 @@ def records(numbers: Numbers, chosen: Mapping[str, tuple[str, ...]]) -> list[dic
     found = []
     for name, changes in chosen.items():
         for regime in REGIMES:
-            gain = estimate(ccs_ablations.gains(numbers, regime, name))
+            gain = estimate(ablations.gains(numbers, regime, name))
             found.append(
                 {
                     "variant": name,

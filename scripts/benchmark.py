@@ -22,9 +22,10 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from lora_marl.core.expect.lognormal import Variant
-from scripts import speed, speed_faces, speed_maac, speed_norel, speed_rayleigh
-from scripts.cli import JsonPath, console, errors, new_app, one_line_errors, write_json
+from lora_marl.core.expect.lognormal.closed_form import Variant
+from scripts import benchmark_libraries
+from scripts.bench import cases, kernels
+from scripts.runs.cli import JsonPath, console, errors, new_app, one_line_errors, write_json
 
 app = new_app()
 
@@ -100,28 +101,28 @@ def lines(quick: bool) -> list[Line]:
     repeats, share = (1, 0.1) if quick else (5, 1.0)
 
     def rate(learner: str | None, replicas: int, timed: float) -> Callable[[], float]:
-        return lambda: speed.packets_per_s(
+        return lambda: cases.packets_per_s(
             learner, replicas=replicas, warm_up=50 * share, timed=timed * share, repeats=repeats
         )
 
     def run(learner: str) -> Callable[[], float]:
         play: Any = {"replicas": 1, "warm_up": 5000 * share, "timed": 5000 * share, "repeats": 1}
-        return lambda: RUN_PACKETS / speed.packets_per_s(learner, **play)
+        return lambda: RUN_PACKETS / cases.packets_per_s(learner, **play)
 
     def ratio(learner: str | None) -> Callable[[], float]:
-        return lambda: speed.cost_ratio(learner, FEW, MANY, repeats=1 if quick else 3)
+        return lambda: cases.cost_ratio(learner, FEW, MANY, repeats=1 if quick else 3)
 
     def norel(nodes: int) -> Callable[[], float]:
-        return lambda: speed_norel.packets_per_s(nodes, replicas=32, hours=240 * share)
+        return lambda: cases.norel_packets_per_s(nodes, replicas=32, hours=240 * share)
 
     def closed_form(variant: Variant, nodes: int, gateways: int = 1) -> Callable[[], float]:
-        return lambda: speed_norel.closed_form_ms(variant, nodes, gateways=gateways, repeats=repeats)
+        return lambda: cases.closed_form_ms(variant, nodes, gateways=gateways, repeats=repeats)
 
     def maac_speed_up() -> float:
-        return speed_maac.speed_up(40, repeats=1 if quick else 3, hidden=128, batch=1024, mu=0.99)
+        return cases.speed_up(40, repeats=1 if quick else 3, hidden=128, batch=1024, mu=0.99)
 
     def maac_update() -> float:
-        return speed_maac.update_s(groups=4, agents=40, repeats=4 * repeats, hidden=64, batch=128)
+        return cases.update_s(groups=4, agents=40, repeats=4 * repeats, hidden=64, batch=128)
 
     maac = [
         Line("maac_speed_up", "MAAC, agent by agent over all at once, 40 agents", "ratio", 3, maac_speed_up),
@@ -149,11 +150,11 @@ def lines(quick: bool) -> list[Line]:
         *rayleigh(repeats),
         Line("air_cost_ratio", f"air, cost of a packet: {sizes}", "ratio", 3, ratio(None), True),
         Line("cucb_cost_ratio", f"CUCB, cost of a packet: {sizes}", "ratio", 4, ratio("cucb"), True),
-        Line("memory", f"peak memory, {MANY:,} nodes", "GiB", 1, lambda: speed.peak_memory_gib(MANY), True),
+        Line("memory", f"peak memory, {MANY:,} nodes", "GiB", 1, lambda: cases.peak_memory_gib(MANY), True),
         *([*maac, *ccs(repeats)] if find_spec("torch") else []),
         Line("env_array", "environment, arrays, 32 x 100 nodes", "agent steps/s", 1e6,
-             lambda: speed.array_agent_steps_per_s(**array)),
-        Line("env_dict", "environment, dicts, 30 nodes", "steps/s", 500, lambda: speed.dict_steps_per_s(**dicts)),
+             lambda: cases.array_agent_steps_per_s(**array)),
+        Line("env_dict", "environment, dicts, 30 nodes", "steps/s", 500, lambda: cases.dict_steps_per_s(**dicts)),
         *(sb3(quick, repeats) if find_spec("stable_baselines3") else []),
     ]  # fmt: skip
 
@@ -166,34 +167,34 @@ def rayleigh(repeats: int) -> list[Line]:
 
     return [
         Line("rayleigh_kernel", "Rayleigh closed form, compiled function", "us", 100,
-             of(speed_rayleigh.kernel_us, 160, 3), True),
-        Line("rayleigh", "Rayleigh closed form", "us", 200, of(speed_rayleigh.call_us, 160, 3), True),
+             of(kernels.kernel_us, 160, 3), True),
+        Line("rayleigh", "Rayleigh closed form", "us", 200, of(kernels.call_us, 160, 3), True),
         Line("rayleigh_joint", "Rayleigh closed form, joint", "us", 1000,
-             of(speed_rayleigh.call_us, 160, 3, variant="joint"), True),
+             of(kernels.call_us, 160, 3, variant="joint"), True),
         Line("rayleigh_1000", "Rayleigh closed form, 1,000 nodes, 4 gateways", "us", 10_000,
-             of(speed_rayleigh.call_us, 1000, 4), True),
-        Line("rayleigh_trial", "Rayleigh, one point tried", "us", 5, of(speed_rayleigh.trial_us, 160, 3), True),
-        Line("rayleigh_swap", "Rayleigh, one swap tried", "us", 50, of(speed_rayleigh.swap_us, 160, 3), True),
-        Line("matching", "literal swap matching of channels", "s", 0.1, of(speed_rayleigh.matching_s, 160, 3), True),
+             of(kernels.call_us, 1000, 4), True),
+        Line("rayleigh_trial", "Rayleigh, one point tried", "us", 5, of(kernels.trial_us, 160, 3), True),
+        Line("rayleigh_swap", "Rayleigh, one swap tried", "us", 50, of(kernels.swap_us, 160, 3), True),
+        Line("matching", "literal swap matching of channels", "s", 0.1, of(kernels.matching_s, 160, 3), True),
         Line("rayleigh_without", "Rayleigh, 40 nodes of a channel without each", "us", 50,
-             of(speed_rayleigh.counterfactuals_us, 40, 3), True),
+             of(kernels.counterfactuals_us, 40, 3), True),
         Line("energy_array", "energy environment, arrays, 32 x 40 nodes of a channel", "agent steps/s", 1e6,
-             of(speed_rayleigh.agent_steps_per_s, 40, 3, replicas=32)),
+             of(kernels.agent_steps_per_s, 40, 3, replicas=32)),
     ]  # fmt: skip
 
 
 def ccs(repeats: int) -> list[Line]:
     """The coordination service: a round, and what a server sends to it."""
-    from scripts import speed_ccs  # torch loads only where it is timed
+    from scripts.bench import cases  # torch loads only where it is timed
 
     def size(encoding: str, share: float = 0.5) -> Callable[[], float]:
-        return lambda: speed_ccs.snapshot_bytes(encoding, share)
+        return lambda: cases.snapshot_bytes(encoding, share)
 
     return [
         Line("ccs_round_4", "coordination service, a round of 4 networks", "ms", 20,
-             lambda: 1e3 * speed_ccs.round_s(4, repeats=4 * repeats), True),
+             lambda: 1e3 * cases.round_s(4, repeats=4 * repeats), True),
         Line("ccs_round_1000", "coordination service, a round of 1,000 networks", "s", 1,
-             lambda: speed_ccs.round_s(1000, repeats=min(repeats, 2)), True),
+             lambda: cases.round_s(1000, repeats=min(repeats, 2)), True),
         Line("ccs_float32", "snapshot of a server, exact", "bytes", 112_000, size("float32"), True),
         Line("ccs_float16", "snapshot, half precision", "bytes", 56_000, size("float16"), True),
         Line("ccs_int8", "snapshot, eight bits", "bytes", 28_600, size("int8"), True),
@@ -207,13 +208,13 @@ def sb3(quick: bool, repeats: int) -> list[Line]:
     """Stable-Baselines3's rows, and against SuperSuit where it is installed."""
 
     def rate(face: str) -> float:
-        return speed_faces.steps_per_s(face, steps=10 if quick else 100, repeats=repeats)
+        return benchmark_libraries.steps_per_s(face, steps=10 if quick else 100, repeats=repeats)
 
     own, theirs = "Stable-Baselines3's rows", "SuperSuit for Stable-Baselines3"
     return [
         Line("sb3_rows", f"{own}, 32 replicas x 100 nodes", "steps/s", 1e4, lambda: rate(own)),
         *([Line("sb3_over_supersuit", "the same over SuperSuit's", "ratio", 10, lambda: rate(own) / rate(theirs))]
-          if speed_faces.FACES[theirs].installed else []),
+          if benchmark_libraries.FACES[theirs].installed else []),
     ]  # fmt: skip
 
 

@@ -21,15 +21,15 @@ import typer
 from PIL import Image
 
 from lora_marl.config.errors import did_you_mean
-from scripts.claims import ccs_more_tables as more
-from scripts.claims import ccs_tables as tables
-from scripts.claims import studies
-from scripts.claims.ccs_tables import Table
-from scripts.claims.claim import Numbers, Study
-from scripts.cli import ROOT, UsageError, console, new_app, one_line_errors
-from scripts.coexistence.whole import whole
-from scripts.jobs import Store
 from scripts.reproduce import play_all
+from scripts.runs.cli import ROOT, UsageError, console, new_app, one_line_errors
+from scripts.runs.files import whole
+from scripts.runs.jobs import Store
+from scripts.studies import studies
+from scripts.studies.ccs import further_tables as more
+from scripts.studies.ccs import tables as tables
+from scripts.studies.ccs.tables import Table
+from scripts.studies.claim import Numbers, Study
 
 app = new_app()
 PAGES = (ROOT / "docs" / "coexistence.md", ROOT / "README.md")
@@ -48,7 +48,7 @@ SETTINGS = {
     "ccs-heavy": (),
     "ccs-static-heavy": (),
 }
-"""Studies of Table 1's regimes, and what their first table has more: see `scripts.claims.ccs_tables.gains`."""
+"""Studies of Table 1's regimes, and what their first table has more: see `scripts.studies.ccs.tables.gains`."""
 
 TABLES: Mapping[tuple[str, str], Table] = {
     **{(s, "gains"): tables.gains(s, columns, paper=s == "ccs-dynamic") for s, columns in SETTINGS.items()},

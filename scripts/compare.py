@@ -22,14 +22,13 @@ from typing import Annotated
 
 import typer
 
-from scripts.cli import ROOT, JsonPath, UsageError, console, new_app, one_line_errors, write_json
-from scripts.comparison.files import write_files
 from scripts.comparison.lineup import Lineup, checked_name, label_list, lineups
+from scripts.comparison.report import for_terminal, write_files
 from scripts.comparison.result import Comparison
-from scripts.comparison.table import for_terminal
 from scripts.comparison.tournament import Played, play_all
-from scripts.jobs import Store
-from scripts.parallel import Backend, BackendOption, RayAddress, Workers, checked_workers
+from scripts.runs.cli import ROOT, JsonPath, UsageError, console, new_app, one_line_errors, write_json
+from scripts.runs.jobs import Store
+from scripts.runs.parallel import Backend, BackendOption, RayAddress, Workers, checked_workers
 
 app = new_app()
 

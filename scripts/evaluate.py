@@ -36,15 +36,14 @@ from lora_marl.adapters.policy import SPACES, Policy
 from lora_marl.config import TrainConfig
 from lora_marl.core.air import Air
 from lora_marl.core.scenario import DutyCycleWarning
-from scripts import snapshots
-from scripts.cli import JsonPath, UsageError, console, errors, new_app, one_line_errors, write_json
-from scripts.experiment import HOUR_S, built, make_learner, part_of, scenario_name
-from scripts.held_out import FIRST_SEED, environment_of, worth
-from scripts.kinds import kind_of
-from scripts.measures import rows
-from scripts.records import Result, records
-from scripts.report import results_table
-from scripts.runfolder import RunFolder
+from scripts.runs import checkpoints
+from scripts.runs.cli import JsonPath, UsageError, console, errors, new_app, one_line_errors, write_json
+from scripts.runs.environments import FIRST_SEED, environment_of, worth
+from scripts.runs.folder import RunFolder
+from scripts.runs.metrics import rows
+from scripts.runs.packets import HOUR_S, built, make_learner, part_of, scenario_name
+from scripts.runs.registry import kind_of
+from scripts.runs.report import Result, records, results_table
 
 app = new_app()
 
@@ -136,7 +135,7 @@ def evaluate(folder: RunFolder, held_out: tuple[int, ...], hours: float) -> list
         errors.print(f"note: {folder.path}: its learners stopped at different times; references start with the first")
     first = next(iter(trained.values()))
 
-    def result(label: str, learner: Learner, air_from: snapshots.State, points: np.ndarray) -> Result:
+    def result(label: str, learner: Learner, air_from: checkpoints.State, points: np.ndarray) -> Result:
         air = Air(scenario, seeds, count_arms=True, feedback=learner.feedback)
         if not held_out:
             _load(air, part_of(air_from, "air"), folder.path)
@@ -146,7 +145,7 @@ def evaluate(folder: RunFolder, held_out: tuple[int, ...], hours: float) -> list
 
     results = []
     for label, state in trained.items():
-        taken = snapshots.join(_rotated(state, len(config.seeds), len(seeds)))
+        taken = checkpoints.join(_rotated(state, len(config.seeds), len(seeds)))
         learner = make_learner(config, label, scenario, seeds)
         _load(learner, part_of(taken, "learner"), folder.path)
         results.append(result(label, learner, state, taken["points"]))
@@ -157,7 +156,7 @@ def evaluate(folder: RunFolder, held_out: tuple[int, ...], hours: float) -> list
     return results
 
 
-def _load(player: Air | Learner, state: snapshots.State, run: Path) -> None:
+def _load(player: Air | Learner, state: checkpoints.State, run: Path) -> None:
     try:
         player.load_state_dict(state)
     except ValueError as error:
@@ -169,8 +168,8 @@ def default_h(config: TrainConfig) -> float:
     return config.report_last_h if config.evaluation_s is None else config.evaluation_s / HOUR_S
 
 
-def _rotated(state: snapshots.State, replicas: int, wanted: int) -> list[snapshots.State]:
-    parts = snapshots.split(state, replicas)
+def _rotated(state: checkpoints.State, replicas: int, wanted: int) -> list[checkpoints.State]:
+    parts = checkpoints.split(state, replicas)
     return [parts[number % replicas] for number in range(wanted)]
 
 

@@ -7,7 +7,7 @@ Plays random operating points of one to four networks, of learning and legacy on
 and finds the constants under which what was received is likeliest (`agents/ccs/fitting.py`). Worlds of their
 own, which the fit does not see, say how well groups' shares of received attempts are foretold before and after.
 `configs/ccs/proxy-<preset>.json` is what the default command made; `train_ccs.py --set proxy=PATH` trains on it. The
-service in `configs/ccs` was trained on constants set by hand (`agents/ccs/constants.py`).
+service in `configs/ccs` was trained on constants set by hand (`agents/ccs/proxy.py`).
 """
 
 from __future__ import annotations
@@ -18,14 +18,12 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from agents.ccs.constants import Constants
 from agents.ccs.fitting import STEPS, Quality, Stretches, fit, quality
-from agents.ccs.proxy import Proxy
-from agents.maac.threads import threads
-from scripts.cli import JsonPath, UsageError, console, new_app, one_line_errors, write_json
-from scripts.coexistence.stretches import PRESETS, REGIMES, play
-from scripts.plot_proxy import draw_quality
-from scripts.progress import counting
+from agents.ccs.proxy import Constants, Proxy
+from agents.torch_utils import threads
+from scripts.runs.cli import JsonPath, UsageError, console, new_app, one_line_errors, write_json
+from scripts.runs.progress import counting
+from scripts.service_build.packet_runs import PRESETS, REGIMES, draw_quality, play
 
 app = new_app()
 

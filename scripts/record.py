@@ -23,9 +23,8 @@ from lora_marl.adapters.offline import Recording, record
 from lora_marl.adapters.policy import Policy
 from lora_marl.core.scenario import DutyCycleWarning
 from lora_marl.envs.codec import sizes_of
-from scripts.cli import UsageError, console, new_app, one_line_errors
-from scripts.environments import settings_of
-from scripts.held_out import environment_of
+from scripts.runs.cli import UsageError, console, new_app, one_line_errors
+from scripts.runs.environments import environment_of, settings_of
 
 app = new_app()
 

@@ -4,7 +4,7 @@
 - `python scripts/regret.py --learners cucb,thompson,epsilon-greedy --set cucb.c=1 --packets 20000`
 - `python scripts/regret.py --path-loss-db 140`
 
-One node per replica on an air of its own (`lora_marl/core/toy.py`), so that what every choice is worth on average is
+One node per replica on an air of its own (`lora_marl/core/published/single_node.py`), so that what every choice is worth on average is
 known exactly. The regret of a choice is what its worth lacks to the best one's, in two currencies for all learners
 alike: `reward`, D-LoRa's rewards summed over its factors (with the parameters of `cucb`), and `packets`, the chance of
 delivery, whose regret counts packets lost for want of the best choice. D-LoRa seeks the first and NaiveMAB (`ucb1`) the
@@ -28,13 +28,12 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from rich.table import Table
 
+from lora_marl.core.published.single_node import delivery_probabilities, expected_rewards, settled, toy_network
 from lora_marl.core.scenario import Scenario
-from lora_marl.core.toy import delivery_probabilities, expected_rewards, settled, toy_network
-from scripts.cli import JsonPath, UsageError, console, new_app, one_line_errors, write_json
-from scripts.growth import log_times
-from scripts.losses import HEADER, Finding, Parameters, choices, dlora, found, made, worths
-from scripts.plot_studies import draw_regret
-from scripts.report import markdown, number
+from scripts.runs.cli import JsonPath, UsageError, console, new_app, one_line_errors, write_json
+from scripts.runs.report import markdown, number
+from scripts.studies.plots import draw_regret
+from scripts.studies.regret import HEADER, Finding, Parameters, choices, dlora, found, log_times, made, worths
 
 app = new_app()
 

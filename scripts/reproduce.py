@@ -26,13 +26,23 @@ from rich.table import Table
 
 from lora_marl.config import TrainConfig
 from lora_marl.config.errors import did_you_mean
-from scripts.claims import NOT_REPRODUCIBLE, studies
-from scripts.claims.claim import Cell, Claim, Numbers, Played, Study
-from scripts.cli import ROOT, JsonPath, UsageError, console, errors, new_app, one_line_errors, read_config, write_json
-from scripts.estimates import Estimate, estimate
-from scripts.jobs import Job, Store, chunks, curve_of, extra_of, play
-from scripts.parallel import Backend, Workers, in_parallel
-from scripts.report import counted, markdown, number, with_interval
+from scripts.runs.cli import (
+    ROOT,
+    JsonPath,
+    UsageError,
+    console,
+    errors,
+    new_app,
+    one_line_errors,
+    read_config,
+    write_json,
+)
+from scripts.runs.jobs import Job, Store, chunks, curve_of, extra_of, play
+from scripts.runs.parallel import Backend, Workers, in_parallel
+from scripts.runs.report import counted, markdown, number, with_interval
+from scripts.runs.statistics import Estimate, estimate
+from scripts.studies import NOT_REPRODUCIBLE, studies
+from scripts.studies.claim import Cell, Claim, Numbers, Played, Study
 
 app = new_app()
 

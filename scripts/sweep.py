@@ -25,14 +25,23 @@ import typer
 from rich.progress import track
 from rich.table import Table
 
-from scripts.cli import JsonPath, UsageError, console, errors, new_app, one_line_errors, read_packet_config, write_json
-from scripts.experiment import Experiment
-from scripts.front import OBJECTIVES, Front, Tried
-from scripts.jobs import Job, Store, by_replica, curve_of, play, with_seeds
-from scripts.measures import reported
-from scripts.parallel import Backend, BackendOption, RayAddress, Workers, checked_workers, in_parallel
-from scripts.plot_studies import draw_front
-from scripts.report import NAMES, counted, markdown
+from scripts.runs.cli import (
+    JsonPath,
+    UsageError,
+    console,
+    errors,
+    new_app,
+    one_line_errors,
+    read_packet_config,
+    write_json,
+)
+from scripts.runs.jobs import Job, Store, by_replica, curve_of, play, with_seeds
+from scripts.runs.metrics import reported
+from scripts.runs.packets import Experiment
+from scripts.runs.parallel import Backend, BackendOption, RayAddress, Workers, checked_workers, in_parallel
+from scripts.runs.report import NAMES, counted, markdown
+from scripts.studies.pareto_front import OBJECTIVES, Front, Tried
+from scripts.studies.plots import draw_front
 
 app = new_app()
 

@@ -4,7 +4,7 @@
 - `python scripts/train.py --config configs/dlora.yaml --set name=short duration_h=50 seeds=[0,1]`
 
 Every learner meets the same air: all seeds are replicas of one call, and replica b depends on its seed alone. What a
-run leaves on disk is listed in `scripts/runfolder.py`. Ctrl-C stops it after the interval that is being played, with
+run leaves on disk is listed in `scripts/runs/folder.py`. Ctrl-C stops it after the interval that is being played, with
 exit status 130; `--resume` goes on from there to the same numbers, byte for byte, as a run that was never stopped.
 """
 
@@ -17,8 +17,8 @@ from typing import Annotated
 
 import typer
 
-from scripts import plots
-from scripts.cli import (
+from scripts.runs import plots
+from scripts.runs.cli import (
     INTERRUPTED,
     JsonPath,
     UsageError,
@@ -29,15 +29,14 @@ from scripts.cli import (
     read_config,
     write_json,
 )
-from scripts.events import EventFile, packet_event
-from scripts.experiment import Experiment, built, scenario_name, schedule
-from scripts.kinds import Kind, kind_of
-from scripts.measures import METRICS, reported
-from scripts.progress import Progress, StopRequest
-from scripts.published import MEASURED_AGAIN_MARK, published
-from scripts.records import Result, records
-from scripts.report import counted, results_table
-from scripts.runfolder import RunFolder
+from scripts.runs.events import EventFile, packet_event
+from scripts.runs.folder import RunFolder
+from scripts.runs.metrics import METRICS, reported
+from scripts.runs.packets import Experiment, built, scenario_name, schedule
+from scripts.runs.progress import Progress, StopRequest
+from scripts.runs.registry import Kind, kind_of
+from scripts.runs.report import Result, counted, records, results_table
+from scripts.studies.published import MEASURED_AGAIN_MARK, published
 
 app = new_app()
 

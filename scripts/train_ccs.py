@@ -18,11 +18,10 @@ from typing import Annotated
 
 import typer
 
-from scripts.cli import UsageError, console, errors, new_app, one_line_errors
-from scripts.coexistence.offline import CPU_S, PASSES, Offline, shortened
-from scripts.coexistence.spent import spent
-from scripts.coexistence.variants import varied
-from scripts.progress import counting
+from scripts.runs.cli import UsageError, console, errors, new_app, one_line_errors
+from scripts.runs.progress import counting
+from scripts.service_build.build import CPU_S, PASSES, Offline, shortened, spent
+from scripts.service_build.variants import varied
 
 app = new_app()
 

@@ -29,10 +29,9 @@ from rich import progress
 import lora_marl
 from lora_marl.adapters.policy import SPACES, Policy
 from lora_marl.core.scenario import DutyCycleWarning
-from scripts.cli import JsonPath, UsageError, console, errors, new_app, one_line_errors, write_json
 from scripts.comparison.lineup import checked_name
-from scripts.environments import options, settings_of
-from scripts.held_out import FIRST_SEED, worth
+from scripts.runs.cli import JsonPath, UsageError, console, errors, new_app, one_line_errors, write_json
+from scripts.runs.environments import FIRST_SEED, options, settings_of, worth
 
 app = new_app()
 

@@ -42,7 +42,7 @@ def test_every_environment_and_learner_has_a_page(written: Path) -> None:
 
 
 def test_lists_and_headings_of_docstrings_become_markdown(pages: ModuleType) -> None:
-    page = pages.page_of("agents/bandits")
+    page = pages.page_of("agents/bandits/cucb")
     assert "\n**Differences**:\n\n1. The indicator is in {-1, +1}" in page
     assert "\n\n**Source**: D-LoRa journal" in page
     assert "\n#### Actions\n" in pages.page_of("lora_marl/envs/uplink_v0", deeper=2)

@@ -23,7 +23,7 @@ from lora_marl.core.coexistence import Deployment
 from lora_marl.core.presets import conference_network, mmalora_network
 from lora_marl.core.presets.ccs import ccs_study
 from scripts import compare, train, train_sb3
-from scripts.coexistence.networks import coexistence_of, environment
+from scripts.runs.coexistence.play import coexistence_of, environment
 
 ROOT = Path(__file__).parents[1]
 
@@ -184,7 +184,7 @@ def test_a_reward_term_is_a_part_of_infos(folder: Path, monkeypatch: pytest.Monk
     for reward, message in (
         ({"my_parts:loud": 1.0}, "'my_parts:loud' cannot be imported"),
         ({"no_parts:loud": 1.0}, "'no_parts:loud' cannot be imported"),
-        ({"delivery": 1.0, "lora_marl.envs.rewards:delivery": 1.0}, "is a second term called 'delivery'"),
+        ({"delivery": 1.0, "lora_marl.envs.uplink.reward:delivery": 1.0}, "is a second term called 'delivery'"),
     ):
         with pytest.raises(ValueError, match=message):
             lora_marl.make("uplink_v0", scenario=network, reward=reward)
@@ -231,7 +231,7 @@ def test_a_reward_term_is_weighed_by_each_network(folder: Path, monkeypatch: Any
     assert not infos["reward_delivery"][:, first].any() and not infos["reward_energy"].any()
     np.testing.assert_allclose(rewards, infos["reward_lost"] + infos["reward_delivery"])
     with pytest.raises(ValueError, match="is a second term called 'delivery'"):
-        lora_marl.make("coexistence_v0", reward=[{"delivery": 1.0}, {"lora_marl.envs.rewards:delivery": 1.0}])
+        lora_marl.make("coexistence_v0", reward=[{"delivery": 1.0}, {"lora_marl.envs.uplink.reward:delivery": 1.0}])
 
 
 def test_a_reward_term_is_named_in_a_configuration_of_coexisting_networks(call: Callable[..., Any]) -> None:

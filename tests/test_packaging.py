@@ -15,10 +15,10 @@ from packaging.version import Version
 
 import lora_marl
 from agents import learner_class, parameters_of
-from agents.maac.hyperparameters import Hyperparameters
+from agents.coexistence.rules import way_of
+from agents.maac.groups import Hyperparameters
 from lora_marl import config
-from scripts.coexistence.ways import way_of
-from scripts.energy.stages import MAAC
+from scripts.runs.energy.stages import MAAC
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))

@@ -58,15 +58,13 @@ Differences:
 """
 
 from agents.ccs.coordinator import Coordinator, Design
-from agents.ccs.hyperparameters import Hyperparameters
-from agents.ccs.proxy import Proxy
-from agents.ccs.records import Report, Residual
-from agents.ccs.rounds import coordinated
+from agents.ccs.dataset import Snapshots
+from agents.ccs.protocol import Report, Residual
+from agents.ccs.proxy import Proxy, Worlds
+from agents.ccs.round import coordinated
 from agents.ccs.safeguards import Safeguards
 from agents.ccs.service import Service
-from agents.ccs.snapshots import Snapshots
-from agents.ccs.training import Training
-from agents.ccs.worlds import Worlds
+from agents.ccs.training import Hyperparameters, Training
 
 __all__ = [
     "Coordinator",

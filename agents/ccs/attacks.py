@@ -2,24 +2,29 @@
 
 An attack is a function of what everybody would report. The networks of the attacker are told by their places; what they
 do on the air is theirs to choose, and is no part of it.
+
+Attackers of a service in service: they look at what is reported, and one of them knows everything.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from agents.ccs.coordinator import Coordinator
+from agents.ccs.dataset import Snapshots
 from agents.ccs.layout import Layout
-from agents.ccs.objective import task
+from agents.ccs.protocol import Report
 from agents.ccs.proxy import Proxy
-from agents.ccs.snapshots import Snapshots
-from agents.ccs.unroll import own_policies, prepared, unrolled
-from agents.ccs.view import temperatures
+from agents.ccs.round import own_policies, prepared, unrolled
+from agents.ccs.service import Service
+from agents.ccs.training import task_loss
+from agents.ccs.view import KINDS, temperatures
 from agents.lns.network import Schema, flatten, unflatten
 
 INSISTENCE = 30.0
@@ -140,7 +145,7 @@ def optimised(
         seen = prepared(replace(world, parameters=told), codes, straight, coordinator)
         acted = own_policies(unrolled(coordinator, seen, 1, clip=1.0)[0].policy, seen.learners, networks)
         played = acted.index_copy(1, first, honest[:, first])
-        harm = task(proxy(played, world.worlds).utility[:, others], seen.learners[1:] - 1)
+        harm = task_loss(proxy(played, world.worlds).utility[:, others], seen.learners[1:] - 1)
         (-harm.sum()).backward()
         adam.step()
     return (size * shift)[:, 0].detach()
@@ -172,3 +177,76 @@ ATTACKS: dict[str, Attack] = {
     "drift": drifting(0, Layout()),
 }
 """By name; `optimised` needs more than reports."""
+
+
+EVERY = 6
+"""Rounds between two searches of the optimised attack: half an hour, as long as moving interference stays."""
+
+
+class Attacker:
+    """The network that reports first in one world.
+
+    Args:
+        attack: What it does.
+        seed: Of its draws.
+    """
+
+    def __init__(self, attack: Attack, seed: int) -> None:
+        self.attack, self._random = attack, torch.Generator().manual_seed(seed)
+
+    def __call__(self, honest: Sequence[Report]) -> list[Report]:
+        """What all tell; Sybils come last."""
+        first, attack = honest[0], self.attack
+        parameters, kpis = (
+            torch.from_numpy(np.stack([getattr(each, name) for each in honest]))[None]
+            for name in ("parameters", "kpis")
+        )
+        kinds = torch.tensor([[KINDS.index(each.schema.kind) for each in honest]])
+        told = attack(Reports(parameters, kpis, kinds), first.round - 1, self._random)
+        operator = first.network if attack.declared else ""
+        sybils = [replace(first, network=f"sybil {number}", operator=operator) for number in range(attack.sybils)]
+        parts = zip([*honest, *sybils], told.parameters[0].numpy(), told.kpis[0].numpy(), strict=True)
+        return [replace(each, parameters=parameters, kpis=kpis) for each, parameters, kpis in parts]
+
+
+class Optimising:
+    """Adds to the truth what does most harm by one round, searched anew every `EVERY` rounds.
+
+    It is honest until the service knows all networks, whose codes it needs.
+
+    Args:
+        service: Whose coordinator and codes are known; its members are named by their places among the learners.
+        now: What is true, a row for each world.
+        row: Its own.
+    """
+
+    def __init__(self, service: Service, now: Callable[[], Snapshots], row: int) -> None:
+        self._service, self._now, self._row, self._due = service, now, torch.tensor([row]), 0
+        self._shift: Tensor | float = 0.0
+
+    def __call__(self, honest: Reports, round: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """See `agents.ccs.attacks.Attack.falsify`."""
+        names = [str(place) for place in range(honest.kinds.shape[1])]
+        if round >= self._due and all(name in self._service.members for name in names):
+            world, codes = self._now().rows(self._row), self._service.codes_of(names)[None]
+            self._shift = optimised(self._service.coordinator, Proxy(), world, codes)
+            self._due = round + EVERY
+        return honest.parameters[:, 0] + self._shift, honest.kpis[:, 0]
+
+
+def attackers(
+    name: str, seeds: Sequence[int], services: Sequence[Service], now: Callable[[], Snapshots]
+) -> list[Attacker]:
+    """The attacker of every world.
+
+    Args:
+        name: Of `ATTACKS`, or `optimised`.
+        seeds: One per world.
+        services: Likewise.
+        now: What is true of all worlds.
+    """
+    if name == "optimised":
+        attacks = [Attack(Optimising(service, now, row)) for row, service in enumerate(services)]
+    else:
+        attacks = [ATTACKS[name]] * len(services)
+    return [Attacker(*each) for each in zip(attacks, seeds, strict=True)]

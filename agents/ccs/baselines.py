@@ -7,11 +7,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agents.ccs.moment import Moment
+from agents.ccs.coordinator import clipped
+from agents.ccs.dataset import Snapshots
 from agents.ccs.proxy import Proxy
-from agents.ccs.pull_back import clipped
-from agents.ccs.rounds import CLIP
-from agents.ccs.snapshots import Snapshots
+from agents.ccs.round import CLIP, Moment
 from agents.ccs.view import features, last_layer, temperatures
 from agents.lns.network import Schema, unflatten
 

@@ -20,9 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from agents.ccs.constants import Constants
-from agents.ccs.proxy import Expected, Proxy
-from agents.ccs.worlds import Worlds
+from agents.ccs.proxy import Constants, Expected, Proxy, Worlds
 
 STEPS, LEARNING_RATE = 80, 0.08
 ATTEMPTS_WEIGHT = 0.3

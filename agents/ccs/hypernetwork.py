@@ -1,18 +1,83 @@
-"""The hypernetwork: from behaviour on the probes to wanted shifts of logits; letters in `agents.ccs.layout`."""
+"""The hypernetwork: from behaviour on the probes to wanted shifts of logits; letters in `agents.ccs.layout`.
+
+Encoders of behaviour, one per kind of learner; letters in `agents.ccs.layout`.
+
+The plain hypernetwork of paper 000, read literally: from flattened weights to a residual of the last layer.
+
+A baseline. It knows nothing of what the weights do, so that neither permuted channels nor another architecture mean
+anything to it, and its residual is one direction per network, scaled by the layer's norm.
+"""
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from agents.ccs.codes import SPHERE
-from agents.ccs.encoder import EMBEDDING, Encoders
-from agents.ccs.kpis import RANGES
 from agents.ccs.layout import Layout
-from agents.ccs.ring import STANDING, TOLD, Around, angles, standing
-from agents.ccs.view import View, pooled
+from agents.ccs.protocol import RANGES
+from agents.ccs.ring import SPHERE, STANDING, TOLD, Around, angles, standing
+from agents.ccs.view import KINDS, View, pooled
+from agents.lns.network import Schema
+
+EMBEDDING = 32
+
+
+class SharedEncoder(nn.Module):
+    """The same perceptron for every channel, then mean and maximum over channels: their numbers do not matter.
+
+    Args:
+        probes: n.
+        channels: C; any number will do.
+    """
+
+    def __init__(self, probes: int, channels: int) -> None:
+        super().__init__()
+        self.by_channel = nn.Sequential(nn.Linear(probes, 64), nn.ReLU(), nn.Linear(64, 48), nn.ReLU())
+        self.output = nn.Linear(96, EMBEDDING)
+
+    def forward(self, marginals: Tensor) -> Tensor:
+        """Embeddings `[..., 32]` of chances of channels on the probes `[..., n, C]`."""
+        found = self.by_channel(marginals.mT)
+        return self.output(torch.cat([found.mean(-2), found.amax(-2)], dim=-1))
+
+
+class FlatEncoder(nn.Sequential):
+    """The encoder of the study: a perceptron of all chances, which knows channels by their numbers.
+
+    Args:
+        probes: n.
+        channels: C.
+    """
+
+    def __init__(self, probes: int, channels: int) -> None:
+        sizes = probes * channels, 96
+        super().__init__(nn.Flatten(-2), nn.Linear(*sizes), nn.ReLU(), nn.Linear(sizes[1], EMBEDDING))
+
+
+ENCODERS: dict[str, type[SharedEncoder] | type[FlatEncoder]] = {"shared": SharedEncoder, "flat": FlatEncoder}
+
+
+class Encoders(nn.Module):
+    """One encoder per kind.
+
+    Args:
+        name: Of the encoder, a key of `ENCODERS`.
+        probes: n.
+        channels: C.
+    """
+
+    def __init__(self, name: str, probes: int, channels: int) -> None:
+        super().__init__()
+        self.kinds = nn.ModuleList(ENCODERS[name](probes, channels) for _ in KINDS)
+
+    def forward(self, marginals: Tensor, kinds: Tensor) -> Tensor:
+        """Embeddings `[..., 32]` of chances `[..., n, C]` of learners of these kinds `[...]`."""
+        found = torch.stack([encoder(marginals) for encoder in self.kinds], dim=-2)
+        return found.gather(-2, kinds[..., None, None].expand(*kinds.shape, 1, EMBEDDING)).squeeze(-2)
+
 
 TRUNK = 32
 CHUNK = 32
@@ -177,3 +242,32 @@ def facts(view: View) -> Tensor:
     count = view.networks.expand_as(view.weights)
     sizes = torch.stack([1.0 / count, count.clamp(max=8) / 4.0], dim=-1)
     return torch.cat([view.codes[..., :SPHERE].mean(2), view.kpis, sizes], dim=-1)
+
+
+class RawHypernetwork(nn.Module):
+    """Encoders of flat parameters, context, trunk, and a linear layer to the residual.
+
+    Args:
+        schema: Of every network that it serves.
+    """
+
+    def __init__(self, schema: Schema) -> None:
+        super().__init__()
+        self.schema = schema
+        self.encoders = nn.ModuleList(nn.Linear(schema.size, EMBEDDING) for _ in KINDS)
+        self.context = nn.Sequential(nn.Linear(2 * EMBEDDING, 64), nn.ReLU(), nn.Linear(64, EMBEDDING))
+        self.trunk = trunk(2 * EMBEDDING)
+        self.output = nn.Linear(TRUNK, math.prod(schema.last_layer))
+        with torch.no_grad():
+            self.output.weight.mul_(0.02)
+            self.output.bias.zero_()
+
+    def forward(self, view: View, seen: Behaviour, probes: Tensor) -> Tensor:
+        """Residuals relative to the norm of the layer `[M, S, H, A]`."""
+        if view.parameters is None or view.parameters.shape[-1] != self.schema.size:
+            raise ValueError(f"parameters: the raw mapping takes flat vectors of {self.schema} only")
+        found = torch.stack([encoder(view.parameters) for encoder in self.encoders], dim=-2)
+        embedding = found.gather(-2, view.kinds[..., None, None].expand(*view.kinds.shape, 1, EMBEDDING)).squeeze(-2)
+        context = self.context(torch.cat([embedding, pooled(embedding, view)], dim=-1))
+        summary = self.trunk(torch.cat([embedding, context, facts(view)], dim=-1))
+        return self.output(summary).unflatten(-1, self.schema.last_layer)

@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agents.ccs import safeguards as guards
-from agents.ccs.codes import codes
-from agents.ccs.kpis import within_ranges
-from agents.ccs.records import Report
+from agents.ccs.protocol import Report, within_ranges
+from agents.ccs.ring import codes
 from agents.ccs.view import KINDS
 
 JUMPS = 8

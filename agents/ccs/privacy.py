@@ -2,7 +2,7 @@
 
 What is protected is everything that a network's snapshots say beyond the public default of its product: any two
 histories of its learning are neighbours. This is stronger than hiding one packet, and costs accordingly. The summaries
-beside snapshots (`agents.ccs.kpis`) are sent as they are: epsilon says nothing of them.
+beside snapshots (`agents.ccs.protocol`) are sent as they are: epsilon says nothing of them.
 """
 
 from __future__ import annotations

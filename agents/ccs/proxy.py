@@ -18,20 +18,219 @@ Where acknowledgements are downlinks, a gateway that is asked for r per second a
 one line without a queue does (M/M/1/1), and listens with chance exp(-deaf_s * those sent per second). What is received
 and not answered is sent again.
 
-The numbers are `agents.ccs.constants.Constants`: by hand w = b = 1 and all are equally loud; `scripts/fit_proxy.py`
+The numbers are `agents.ccs.proxy.Constants`: by hand w = b = 1 and all are equally loud; `scripts/fit_proxy.py`
 fits them to packet runs.
+
+The numbers of the proxy of the air that depend on radios and their rules; letters in `agents.ccs.proxy`.
+
+Facts of coexisting networks that the proxy of the air needs; shape letters as in `agents.ccs.proxy`.
+
+What a local search that knows everything finds on the proxy; letters in `agents.ccs.proxy`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import NamedTuple
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from agents.ccs.constants import Constants
-from agents.ccs.worlds import Worlds
+SHAPES = {
+    **dict.fromkeys(("same_sf", "other_sf", "burst"), "V"),
+    **dict.fromkeys(("weak", "weak_in_bursts", "loud"), "Q"),
+    **dict.fromkeys(("weak_power", "loud_power"), "T"),
+    **dict.fromkeys(("gap_s", "answer_s", "deaf_s"), ""),
+}
+
+
+def _numbers(*values: float) -> Any:
+    return field(default_factory=lambda: torch.tensor(values))
+
+
+def _number(value: float) -> Any:
+    return field(default_factory=lambda: torch.tensor(value))
+
+
+@dataclass(frozen=True)
+class Constants:
+    """What is fitted to packet runs; the defaults were set by hand, for `ccs-study`, where groups and powers are alike.
+
+    What is by group or power may also be one number for all of them.
+
+    Attributes:
+        same_sf: F of two frames of one SF: the chance that an overlap costs the wanted one, by SF. `[V]`
+        other_sf: F of a frame of another SF, by the wanted one's. `[V]`
+        burst: f: the same of an overlap with an external burst, by SF. `[V]`
+        weak: How much more a group's frames suffer from others', from the best link to the worst. `[Q]`
+        weak_in_bursts: How much of f is true of a group. `[Q]`
+        loud: How much more a group's frames disturb others'. `[Q]`
+        weak_power: How much more frames suffer at a power. `[T]`
+        loud_power: How much more frames disturb others at a power. `[T]`
+        gap_s: From the start of an attempt to the earliest start of the next one of the same node, airtime aside; 0:
+            nodes serve any number of frames. `[]`
+        answer_s: Time that a gateway takes per acknowledgement, until it may send the next one; 0: they are free. `[]`
+        deaf_s: Time around each in which it receives nothing. `[]`
+
+    Raises:
+        ValueError: a number that is not finite or below 0, naming its field.
+    """
+
+    same_sf: Tensor = _numbers(*[0.345] * 6)
+    other_sf: Tensor = _numbers(*[0.01] * 6)
+    burst: Tensor = _numbers(0.82, 0.79, 0.76, 0.70, 0.63, 0.55)
+    weak: Tensor = _numbers(1.0)
+    weak_in_bursts: Tensor = _numbers(1.0)
+    loud: Tensor = _numbers(1.0)
+    weak_power: Tensor = _numbers(1.0)
+    loud_power: Tensor = _numbers(1.0)
+    gap_s: Tensor = _number(4.0)
+    answer_s: Tensor = _number(0.0)
+    deaf_s: Tensor = _number(0.0)
+
+    def __post_init__(self) -> None:
+        for name, letters in SHAPES.items():
+            given = getattr(self, name)
+            if given.dim() != len(letters):
+                raise ValueError(f"constants: {name} has shape {list(given.shape)}; expected [{letters}]")
+            if not bool((given.isfinite() & (given >= 0.0)).all()):
+                raise ValueError(f"constants: {name} = {given.tolist()}: expected numbers of at least 0")
+
+    @property
+    def collision(self) -> Tensor:
+        """F, rows wanted, columns interferers. `[V, V]`"""
+        diagonal = torch.eye(len(self.same_sf))
+        return diagonal * self.same_sf[:, None] + (1.0 - diagonal) * self.other_sf[:, None]
+
+    def save(self, path: Path, command: str) -> None:
+        """Writes JSON, with the command that made it."""
+        numbers = {name: getattr(self, name).tolist() for name in SHAPES}
+        path.write_text(json.dumps({"command": command, "constants": _rounded(numbers)}, indent=1) + "\n", "utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> Constants:
+        """What `save` wrote; fields that are missing are those by hand.
+
+        Raises:
+            ValueError: no such file, or not of this kind, naming it.
+        """
+        known = {each.name for each in fields(cls)}
+        try:
+            numbers = json.loads(path.read_text("utf-8"))["constants"]
+            for name in sorted(set(numbers) - known):
+                raise ValueError(f"{name!r} is unknown; expected some of {', '.join(sorted(known))}")
+            return cls(**{name: torch.tensor(value, dtype=torch.float32) for name, value in numbers.items()})
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path}: no constants of the proxy ({error})") from None
+
+
+def _rounded(numbers: dict[str, Any]) -> dict[str, Any]:
+    """To six digits, which is more than a fit tells."""
+    return json.loads(json.dumps(numbers), parse_float=lambda text: float(f"{float(text):.6g}"))  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class Worlds:
+    """M independent worlds of S networks each; float32 unless said otherwise.
+
+    A row is one world at one time: what changes over an episode (occupancy, rates) makes another row. A network that
+    is not there has rate 0 in all groups.
+
+    Attributes:
+        rate_hz: Frames born per second in all nodes of a group. `[M, S, Q]`
+        nodes: Nodes of a group. `[M, S, Q]`
+        sf_share: Share of a group's nodes that use SF7, ..., SF12 at an offset (min(12, minimum SF + offset)); sums
+            to 1 over V where the group has nodes. `[M, S, Q, O, V]`
+        link: Mean over a group's nodes of the chance that the link to the own gateway stands, at an offset and a power:
+            exp(-10^(-margin_db / 10)) under Rayleigh fading, where margin_db is mean received power, shadowing
+            included, less the sensitivity of the SF used. `[M, S, Q, O, T]`
+        energy_mj: Mean over a group's nodes of the energy of one attempt, receive windows included. `[M, S, Q, O, T]`
+        reference_mj: The same at the minimum SF and 14 dBm, which rewards are relative to. `[M, S, Q]`
+        airtime_s: Of one attempt at SF7, ..., SF12. `[M, V]`
+        occupancy: Share of time with external energy, from 0 up to but not including 1. `[M, C]`
+        legacy: Networks that do not learn: every attempt is uniform over the channels, at offset 0 and the highest
+            power (the last T). bool `[M, S]`
+    """
+
+    rate_hz: Tensor
+    nodes: Tensor
+    sf_share: Tensor
+    link: Tensor
+    energy_mj: Tensor
+    reference_mj: Tensor
+    airtime_s: Tensor
+    occupancy: Tensor
+    legacy: Tensor
+
+    def __post_init__(self) -> None:
+        m, s, q = self.rate_hz.shape
+        o, t = self.link.shape[3:]
+        v, c = self.airtime_s.shape[-1], self.occupancy.shape[-1]
+        group = (m, s, q)
+        expected: dict[str, tuple[int, ...]] = {
+            **dict.fromkeys(("rate_hz", "nodes", "reference_mj"), group),
+            **dict.fromkeys(("link", "energy_mj"), (*group, o, t)),
+            "sf_share": (*group, o, v),
+            "airtime_s": (m, v),
+            "occupancy": (m, c),
+            "legacy": (m, s),
+        }
+        for name, shape in expected.items():
+            given = tuple(getattr(self, name).shape)
+            if given != shape:
+                raise ValueError(f"worlds: {name} has shape {list(given)}; expected {list(shape)}")
+
+    def __len__(self) -> int:
+        return len(self.rate_hz)
+
+    def rows(self, index: Tensor) -> Worlds:
+        """Some worlds, in some order, also repeatedly.
+
+        Args:
+            index: int64 `[any]`
+        """
+        return self._each(lambda tensor: tensor[index])
+
+    def permuted(self, order: Tensor) -> Worlds:
+        """Channel c of the new worlds is channel `order[c]` of these ones.
+
+        Args:
+            order: int64 `[M, C]`
+        """
+        changed = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Worlds(**(changed | {"occupancy": self.occupancy.gather(-1, order)}))
+
+    def arrays(self) -> dict[str, NDArray]:
+        """Every field by name, for a file."""
+        return {field.name: getattr(self, field.name).numpy() for field in fields(self)}
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, NDArray]) -> Worlds:
+        """Of arrays by field name, whatever their real type.
+
+        Raises:
+            ValueError: a field is missing, or of a wrong shape, naming it.
+        """
+        for part in fields(cls):
+            if part.name not in arrays:
+                raise ValueError(f"worlds: {part.name} is missing")
+        types = {field.name: np.dtype(bool if field.name == "legacy" else np.float32) for field in fields(cls)}
+        return cls(**{name: torch.from_numpy(np.array(arrays[name], dtype=kind)) for name, kind in types.items()})
+
+    @classmethod
+    def joined(cls, worlds: list[Worlds]) -> Worlds:
+        """Worlds of equally many networks, one after the other."""
+        names = [field.name for field in fields(cls)]
+        return cls(**{name: torch.cat([getattr(world, name) for world in worlds]) for name in names})
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Worlds:
+        return Worlds(**{field.name: change(getattr(self, field.name)) for field in fields(self)})
+
 
 ENERGY_WEIGHT = 0.1
 """Of the energy relative to the reference in a utility."""
@@ -163,3 +362,32 @@ def with_legacy(policy: Tensor, worlds: Worlds) -> Tensor:
     fixed = policy.new_zeros(shape)
     fixed[:, 0, -1] = 1.0 / shape[0]
     return torch.where(worlds.legacy[:, :, None, None, None, None], fixed, policy.unflatten(-1, shape))
+
+
+def optimum(
+    proxy: Proxy, worlds: Worlds, seeds: Sequence[int], *, steps: int = 200, learning_rate: float = 0.15
+) -> Tensor:
+    """Actions that a local search with everything known finds, a reference rather than a bound.
+
+    Adam on the logits of every (network, group) from one random start, maximising the mean utility; then argmax.
+
+    Args:
+        proxy: What is maximised.
+        worlds: Where; every world is a problem of its own.
+        seeds: Of the start of each world, which is the same whatever worlds are beside it. `[M]`
+        steps: Of Adam.
+        learning_rate: Of Adam.
+
+    Returns:
+        Actions, those of legacy networks meaningless. int64 `[M, S, Q]`
+    """
+    channels, offsets, powers = worlds.occupancy.shape[-1], *worlds.link.shape[3:]
+    shape = (*worlds.rate_hz.shape[1:], channels * offsets * powers)
+    starts = [torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+    logits = torch.stack(starts).requires_grad_()
+    adam = torch.optim.Adam([logits], lr=learning_rate)
+    for _ in range(steps):
+        adam.zero_grad()
+        (-proxy(logits.softmax(-1), worlds).utility.mean(1).sum()).backward()
+        adam.step()
+    return logits.detach().argmax(-1)

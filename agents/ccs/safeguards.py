@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from agents.ccs.rounds import CLIP
+from agents.ccs.round import CLIP
 from agents.ccs.view import POOLINGS
-from agents.checked import Checked, check_ramp
+from lora_marl.core.checks import Checked, check_ramp
 
 
 @dataclass(frozen=True)

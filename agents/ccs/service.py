@@ -13,8 +13,8 @@ from torch import Tensor
 from agents.ccs import safeguards as guards
 from agents.ccs.coordinator import Coordinator
 from agents.ccs.members import Members
-from agents.ccs.records import Report, Residual
-from agents.ccs.rounds import logits_on, residuals
+from agents.ccs.protocol import Report, Residual
+from agents.ccs.round import logits_on, residuals
 from agents.ccs.safeguards import Safeguards
 from agents.ccs.view import View
 from agents.lns.network import Schema

@@ -1,22 +1,149 @@
-"""Offline training of a coordinator on snapshots of simulated rollouts; letters in `agents.ccs.layout`."""
+"""Offline training of a coordinator on snapshots of simulated rollouts; letters in `agents.ccs.layout`.
+
+Hyperparameters of training a coordinator: the one place of their defaults.
+
+What the service is trained to do (paper 000, Eq. (4) and (5)); letters in `agents.ccs.layout`.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
-from agents.ccs import objective
-from agents.ccs.codes import random_codes
 from agents.ccs.coordinator import Coordinator
-from agents.ccs.hyperparameters import Hyperparameters
-from agents.ccs.layout import random_orders
+from agents.ccs.dataset import Snapshots, by_mixture
+from agents.ccs.layout import Layout, random_orders
 from agents.ccs.proxy import Proxy
-from agents.ccs.snapshots import Snapshots, by_mixture
-from agents.ccs.unroll import Batch, own_policies, prepared, unrolled
+from agents.ccs.ring import SPHERE, random_codes
+from agents.ccs.round import Batch, own_policies, prepared, unrolled
 from agents.maac.training import adam
+from lora_marl.core.checks import Checked
+
+
+@dataclass(frozen=True)
+class Hyperparameters(Checked):
+    """How a coordinator is trained.
+
+    Attributes:
+        snapshots: Of one mixture in a batch.
+        orders: Random numberings of the channels that each of them is seen in.
+        rounds: That are unrolled.
+        clip: Largest norm of a residual relative to the layer, per round.
+        alpha: Weight of the task.
+        beta: Of diversity, where the air is congested.
+        gamma: Of the discriminator, in the last round.
+        pairs: Whose channels should differ: of `network`s, in the same states, or of all `group`s, in their own.
+        shift_weight: Of squared shifts of logits in the first round; grows by twice itself per round.
+        norm_weight: Of the squared relative norm of all changes.
+        kpi_noise: Deviation of noise on reports.
+        gradient_norm: Largest.
+        discriminator_rate: Learning rate of the discriminator.
+
+    Raises:
+        ValueError: a value outside its range, naming it.
+    """
+
+    snapshots: int = 8
+    orders: int = 1
+    rounds: int = 2
+    clip: float = 1.0
+    alpha: float = 1.0
+    beta: float = 0.1
+    gamma: float = 0.02
+    pairs: str = "network"
+    shift_weight: float = 1e-5
+    norm_weight: float = 2e-4
+    kpi_noise: float = 0.02
+    gradient_norm: float = 1.0
+    discriminator_rate: float = 1e-3
+
+    def __post_init__(self) -> None:
+        self.check("an integer of at least 1", "snapshots", "orders", "rounds")
+        self.check("finite and above 0", "gradient_norm", "discriminator_rate")
+        weights = ("alpha", "beta", "gamma", "shift_weight", "norm_weight")
+        self.check("finite and at least 0", *weights, "clip", "kpi_noise")
+        if self.pairs not in ("network", "group"):
+            raise ValueError(f"pairs = {self.pairs!r}: expected network or group")
+
+
+MINIMUM_WEIGHT = 0.5
+"""Of the worst learner's utility beside the mean: the guard of fairness."""
+
+CALM_PRR, CONGESTED_RANGE, LEAST_DIVERSITY = 0.88, 0.3, 0.05
+"""Mean PRR at which diversity is worth least, how far below it is worth all, and the least share of its weight."""
+
+LEAST_CHANCE = 1e-12
+"""In entropies, whose gradient at 0 is infinite: sharp policies of values reach it."""
+
+
+def task_loss(utility: Tensor, learners: Tensor) -> Tensor:
+    """L_task of every world `[M]`: less the mean utility of all, legacy too, and half the least of the learners.
+
+    Args:
+        utility: `[M, S]`
+        learners: Which networks learn. int64 `[L]`
+    """
+    least = utility[:, learners].amin(1)
+    return -(utility.mean(1) + MINIMUM_WEIGHT * least) / (1.0 + MINIMUM_WEIGHT)
+
+
+def jensen_shannon(first: Tensor, second: Tensor) -> Tensor:
+    """Divergence of distributions `[..., C]`, from 0 to log 2. nats `[...]`"""
+    first, second = (chances.clamp(min=LEAST_CHANCE) for chances in (first, second))
+    entropies = (torch.special.entr(first) + torch.special.entr(second)).sum(-1)
+    return torch.special.entr((first + second) / 2.0).sum(-1) - entropies / 2.0
+
+
+def diversity_loss(marginals: Tensor) -> Tensor:
+    """L_div of every world `[M]`: less the mean divergence of pairs, on the same states; 0 where there is no pair.
+
+    Args:
+        marginals: Of each member of pairs, chances of channels in each state. `[M, L, states, C]`
+
+    Source: paper 000, Eq. (5).
+    """
+    first, second = torch.triu_indices(marginals.shape[1], marginals.shape[1], 1)
+    if not len(first):
+        return marginals.new_zeros(len(marginals))
+    return -jensen_shannon(marginals[:, first], marginals[:, second]).mean((1, 2))
+
+
+def congestion(prr: Tensor) -> Tensor:
+    """What share of its weight diversity has in a world `[M]`, of its networks' PRR `[M, L]`."""
+    return ((CALM_PRR - prr.mean(1)) / CONGESTED_RANGE).clamp(LEAST_DIVERSITY, 1.0)
+
+
+class Discriminator(nn.Module):
+    """Says which network chose so in a state: the one whose code its output points at.
+
+    Args:
+        layout: Of observations and actions.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        super().__init__()
+        inputs = layout.features + layout.channels
+        self.layers = nn.Sequential(nn.Linear(inputs, 64), nn.ReLU(), nn.Linear(64, SPHERE))
+
+    def forward(self, states: Tensor, marginals: Tensor, codes: Tensor) -> Tensor:
+        """L_adv: cross entropy of the network, which both sides lower.
+
+        Args:
+            states: Observations. `[M, states, D]`
+            marginals: Of each network in each state. `[M, L, states, C]`
+            codes: Of which the points count. `[M, L, Z]`
+        """
+        count = marginals.shape[1]
+        seen = states[:, None].expand(-1, count, -1, -1)
+        logits = self.layers(torch.cat([seen, marginals], dim=-1)) @ codes[:, None, :, :SPHERE].mT  # [M, L, states, L]
+        target = torch.arange(count)[:, None].expand(logits.shape[:-1])
+        return cross_entropy(logits.flatten(0, -2), target.flatten())
+
 
 LEAST_RATE = 0.05
 """Where the cosine ends, as a share of the learning rate."""
@@ -57,7 +184,7 @@ class Training:
     def begin(self, steps: int, learning_rate: float) -> None:
         """A new phase: fresh optimisers, discriminator and schedule, the coordinator as it is."""
         self.step, self.steps, self.learning_rate = 0, steps, learning_rate
-        self.discriminator = objective.Discriminator(self.coordinator.layout)
+        self.discriminator = Discriminator(self.coordinator.layout)
         with torch.no_grad():
             for parameter in self.discriminator.parameters():
                 bound = 1.0 / math.sqrt(parameter.shape[-1])
@@ -118,13 +245,13 @@ class Training:
         """The terms of Eq. (4), averaged over worlds and rounds, and their weighed sum `loss`."""
         hyper, layout = self.hyper, self.coordinator.layout
         steps = unrolled(self.coordinator, batch, hyper.rounds, hyper.clip)
-        share = objective.congestion(batch.kpis[..., 0])
+        share = congestion(batch.kpis[..., 0])
         task, diversity, penalty = [], [], []
         for number, step in enumerate(steps):
             policy = own_policies(step.policy, batch.learners, batch.worlds.legacy.shape[1])
-            task.append(objective.task(self.proxy(policy, batch.worlds).utility, batch.learners).mean())
+            task.append(task_loss(self.proxy(policy, batch.worlds).utility, batch.learners).mean())
             in_pairs = step.policy if hyper.pairs == "network" else policy[:, batch.learners].flatten(1, 2)[:, :, None]
-            diversity.append((share * objective.diversity(layout.marginals(in_pairs))).mean())
+            diversity.append((share * diversity_loss(layout.marginals(in_pairs))).mean())
             growing = hyper.shift_weight * (1.0 + 2.0 * number)
             penalty.append((growing * step.shift + hyper.norm_weight * step.norm).mean())
         marginals = layout.marginals(steps[-1].policy)

@@ -19,14 +19,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import smooth_l1_loss
 
-from agents.lns.draws import Draws
 from agents.lns.hyperparameters import DqnHyperparameters
 from agents.lns.learning import LearningServers, weighted_mean
-from agents.lns.network import forward
-from agents.lns.replay import Replay
-from agents.lns.trained import Trained
+from agents.lns.network import Trained, forward
+from agents.lns.replay import Draws, Replay
 from agents.lns.vendor import Vendor
-from agents.maac.losses import at
+from agents.maac.training import at
 
 
 class DqnServers(LearningServers):

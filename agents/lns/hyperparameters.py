@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agents.checked import Checked
+from lora_marl.core.checks import Checked
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,11 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from agents.lns.draws import Draws
-from agents.lns.network import Kind, forward
-from agents.lns.replay import Replay
+from agents.lns.network import Kind, Trained, forward
+from agents.lns.replay import Draws, Replay
 from agents.lns.servers import Servers, check_names
-from agents.lns.trained import Trained
 from agents.lns.vendor import Vendor, same_schema
-from agents.maac.threads import threads
+from agents.torch_utils import threads
 
 
 class LearningServers(Servers):
@@ -122,7 +120,7 @@ class LearningServers(Servers):
             delta: Its last row is the bias. `[B, S, hidden + 1, A]`
 
         Raises:
-            ValueError: another shape, not finite, or larger than `agents.lns.trained.LARGEST`.
+            ValueError: another shape, not finite, or larger than `agents.lns.network.LARGEST`.
         """
         given, expected = np.asarray(delta), [*self.shape[:2], *self.schema.last_layer]
         if list(given.shape) != expected:

@@ -22,11 +22,10 @@ from torch import Tensor
 
 from agents.lns.hyperparameters import PolicyGradientHyperparameters
 from agents.lns.learning import LearningServers, weighted_mean
-from agents.lns.network import forward
+from agents.lns.network import Trained, forward
 from agents.lns.replay import Replay
-from agents.lns.trained import Trained
 from agents.lns.vendor import Vendor, critic_schema
-from agents.maac.losses import at, sample
+from agents.maac.training import at, sample
 
 
 class PolicyGradientServers(LearningServers):

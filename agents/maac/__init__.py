@@ -46,7 +46,7 @@ Differences from the paper:
 6. Static action masks: arms that an agent lacks have probability 0, and enter neither softmax nor penalty.
 """
 
-from agents.maac.hyperparameters import TABLE_III, Hyperparameters
+from agents.maac.groups import TABLE_III, Hyperparameters
 from agents.maac.learner import MAAC
 
 __all__ = ["MAAC", "TABLE_III", "Hyperparameters"]

@@ -11,9 +11,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from agents.maac import losses, state
-from agents.maac.groups import Seed, groups_of
-from agents.maac.hyperparameters import Hyperparameters
+from agents.maac import state, training
+from agents.maac.groups import Hyperparameters, Seed, groups_of
 from agents.maac.replay import Replay
 from agents.maac.training import Training
 
@@ -85,9 +84,9 @@ class MAAC:
         seen = self._array("observations", observations, (self.groups.observation_size,))
         actor, allowed = self.training.actor.eval(), self.training.allowed
         with torch.no_grad():
-            chances = losses.log_policy(actor(self._tensor(seen).movedim(0, 2).contiguous()), allowed).exp()
+            chances = training.log_policy(actor(self._tensor(seen).movedim(0, 2).contiguous()), allowed).exp()
             if explore:
-                chosen = losses.sample(chances, self.training.uniform("action", self.acts, seen.shape[0]))
+                chosen = training.sample(chances, self.training.uniform("action", self.acts, seen.shape[0]))
                 self.acts += 1
             else:
                 chosen = chances.argmax(-1)

@@ -1,14 +1,193 @@
-"""Critics and actors of all agents at once; shape letters in `agents.maac.groups`."""
+"""Critics and actors of all agents at once; shape letters in `agents.maac.groups`.
+
+Linear layers of all agents, or of all groups, at once; shape letters in `agents.maac.groups`.
+
+Inside a forward pass groups and agents are one axis of seats, so that a layer of all agents is one batched matrix
+product. Parameters of padded seats are 0 and stay so: their keys and their gradients vanish.
+
+Attention between the agents of a group; shape letters in `agents.maac.groups`.
+"""
 
 from __future__ import annotations
 
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
+from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
-from agents.maac.attention import Attended, Attention
 from agents.maac.groups import Groups
-from agents.maac.layers import EPS, MOMENTUM, Layers, normalised
+
+EPS, MOMENTUM = 1e-5, 0.1
+"""Of batch normalisation: torch's defaults."""
+
+
+class Layers(nn.Module):
+    """A module with linear layers by name, drawn as `torch.nn.Linear` draws them, each agent's independently.
+
+    Args:
+        groups: Whose.
+        name: Of the streams that initial parameters are drawn from.
+    """
+
+    def __init__(self, groups: Groups, name: str) -> None:
+        super().__init__()
+        self.groups, self.name = groups, name
+
+    def add(self, name: str, inputs: int, outputs: int, *, bias: bool = True, fan_in: int = 0) -> None:
+        """Adds a layer of every agent: `<name>_weight` `[G, A, in, out]` and `<name>_bias` `[G, A, 1, out]`."""
+        taken = self.groups.mask[:, :, None, None]
+        for kind, rows in (("weight", inputs), ("bias", 1))[: 1 + bias]:
+            drawn = self.groups.uniform(f"{self.name}.{name}_{kind}", 0, rows, outputs)
+            self._register(f"{name}_{kind}", (2.0 * drawn - 1.0) * taken / math.sqrt(fan_in or inputs))
+
+    def add_shared(self, name: str, inputs: int, outputs: int, *, bias: bool = True) -> None:
+        """Adds a layer of every group: `<name>_weight` `[G, in, out]` and `<name>_bias` `[G, 1, out]`."""
+        for kind, rows in (("weight", inputs), ("bias", 1))[: 1 + bias]:
+            drawn = self.groups.uniform_shared(f"{self.name}.{name}_{kind}", 0, rows, outputs)
+            self._register(f"{name}_{kind}", (2.0 * drawn - 1.0) / math.sqrt(inputs))
+
+    def layer(self, name: str, x: Tensor, *, onto: Tensor | None = None, active: bool = True) -> Tensor:
+        """A layer's outputs `[S, B, out]` for inputs `[S, B, in]`.
+
+        Args:
+            name: Of the layer; its bias is added if it has one.
+            x: Inputs.
+            onto: What the outputs are added to, in place.
+            active: Whether a leaky ReLU follows.
+        """
+        weight = self.get_parameter(f"{name}_weight").flatten(0, -3)
+        rows = x if len(weight) == len(x) else x.view(len(weight), -1, x.shape[-1])  # of an agent, or of a group
+        if onto is not None:
+            y = onto.baddbmm_(rows, weight)
+        elif hasattr(self, f"{name}_bias"):
+            y = torch.baddbmm(self.get_parameter(f"{name}_bias").flatten(0, -3), rows, weight)
+        else:
+            y = torch.bmm(rows, weight)
+        if active:
+            y = leaky_relu(y, inplace=True)  # of no view: autograd would copy its gradient
+        return y if rows is x else y.view(*x.shape[:2], -1)
+
+    def _register(self, name: str, values: NDArray[np.floating]) -> None:
+        self.register_parameter(name, nn.Parameter(torch.from_numpy(values)))
+
+
+def normalised(x: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+    """Batch normalisation without affine parameters."""
+    return (x - mean) * torch.rsqrt(variance + EPS)
+
+
+class Attended(NamedTuple):
+    """What attention gives.
+
+    Attributes:
+        contribution: Of the others to every agent. `[S, B, F]`
+        penalty: Squared logits, summed over heads and agents and averaged over batch and others. `[G]`
+        weights: `[G, B, H, A, A]`; None where they are equal.
+    """
+
+    contribution: Tensor
+    penalty: Tensor
+    weights: Tensor | None
+
+
+class Attention(Layers):
+    """Values of the other agents, weighed for every agent; keys, queries and values are shared by a group.
+
+    Args:
+        groups: Whose.
+        hidden: F.
+        heads: H, of F / H features each.
+        learned: Whether weights are learned, else equal.
+    """
+
+    sight: Tensor
+    taken: Tensor
+    others: Tensor
+
+    def __init__(self, groups: Groups, hidden: int, heads: int, learned: bool) -> None:
+        super().__init__(groups, "attention")
+        self.heads, self.learned = heads, learned
+        self.add_shared("value", hidden, hidden)
+        if learned:
+            self.add_shared("key", hidden, hidden, bias=False)
+            self.add_shared("query", hidden, hidden, bias=False)
+        mask = torch.from_numpy(groups.mask)
+        unseen = ~mask[:, None, :] | torch.eye(mask.shape[1], dtype=torch.bool)
+        self.register_buffer("sight", torch.zeros(unseen.shape).masked_fill(unseen, -1e30), persistent=False)
+        self.register_buffer("taken", mask.double(), persistent=False)
+        self.register_buffer("others", mask.sum(1).double() - 1.0, persistent=False)
+        self.alone = bool((groups.agents == 1).any())
+
+    def forward(self, own: Tensor, encoding: Tensor) -> Attended:
+        """What the others contribute.
+
+        Args:
+            own: Encodings of observations, which ask. `[S, B, F]`
+            encoding: Of observations and actions, which are asked. `[S, B, F]`
+        """
+        value = self.layer("value", encoding)
+        return self._weighed(own, encoding, value) if self.learned else self._averaged(value)
+
+    def entropy(self, attended: Attended, steps: int = 32) -> Tensor:
+        """Entropy of the weights, averaged over agents and the first `steps` of the batch `[G, H]`. nats"""
+        if attended.weights is None:
+            return self.others.clamp(min=1.0).log()[:, None].expand(-1, self.heads)
+        entropy = torch.special.entr(attended.weights[:, :steps].detach()).sum(-1).mean(1)
+        of_agents = self.taken * (self.others > 0)[:, None]
+        return (entropy * of_agents[:, None]).sum(-1) / self.taken.sum(1, keepdim=True)
+
+    def _weighed(self, own: Tensor, encoding: Tensor, value: Tensor) -> Attended:
+        query = self._by_head(self.layer("query", own, active=False))
+        key = self._by_head(self.layer("key", encoding, active=False))
+        logits = torch.bmm(query, key.mT).view(len(self.taken), -1, self.heads, *self.sight.shape[1:])
+        weights, squares = _Softmax.apply(logits, self.sight[:, None, None], 1.0 / math.sqrt(key.shape[-1]))
+        contribution = self._by_seat(torch.bmm(weights.flatten(0, 2), self._by_head(value)), own.shape)
+        if self.alone:  # nobody to attend to
+            someone = (self.others > 0)[:, None, None, None]
+            contribution = (contribution.unflatten(0, self.taken.shape) * someone).flatten(0, 1)
+        return Attended(contribution, squares / (logits.shape[1] * self.others.clamp(min=1.0)), weights)
+
+    def _averaged(self, value: Tensor) -> Attended:
+        by_group = value.unflatten(0, self.taken.shape) * self.taken[:, :, None, None]
+        others = self.others.clamp(min=1.0)[:, None, None, None]
+        contribution = (by_group.sum(1, keepdim=True) - by_group) / others
+        return Attended(contribution.flatten(0, 1), torch.zeros_like(self.others), None)
+
+    def _by_head(self, x: Tensor) -> Tensor:
+        """`[S, B, F]` -> `[G B H, A, F / H]`."""
+        groups, agents = self.taken.shape
+        x = x.view(groups, agents, x.shape[1], self.heads, -1)
+        return x.permute(0, 2, 3, 1, 4).reshape(-1, agents, x.shape[-1]).contiguous()
+
+    def _by_seat(self, x: Tensor, shape: torch.Size) -> Tensor:
+        """`[G B H, A, F / H]` -> `[S, B, F]`."""
+        x = x.view(len(self.taken), -1, self.heads, *x.shape[1:])
+        return x.permute(0, 3, 1, 2, 4).reshape(shape)
+
+
+class _Softmax(torch.autograd.Function):
+    """Weights of logits `[G, B, H, A, A]`, and the sum of the squared logits off the diagonal `[G]`.
+
+    One function, so that neither scaling nor squaring nor the diagonal costs passes over the largest arrays.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, sight: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+        logits.diagonal(dim1=-2, dim2=-1).zero_()  # in place: nothing else needs the product
+        weights = torch.softmax(torch.add(sight, logits, alpha=scale), dim=-1)
+        ctx.save_for_backward(logits, weights)
+        ctx.scale = scale
+        return weights, torch.linalg.vector_norm(logits.flatten(1), dim=1).square()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        (logits, weights), (of_weights, of_squares) = ctx.saved_tensors, gradients
+        gradient = torch._softmax_backward_data(of_weights, weights, -1, weights.dtype).mul_(ctx.scale)
+        return gradient.addcmul_(logits, 2.0 * of_squares[:, None, None, None, None]), None, None
 
 
 class Actor(Layers):

@@ -18,8 +18,8 @@ from safetensors.numpy import save
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from agents.maac.layers import Layers
     from agents.maac.learner import MAAC
+    from agents.maac.networks import Layers
 
 FORMAT = "maac-1"
 

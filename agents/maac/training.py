@@ -1,17 +1,100 @@
-"""Networks, their optimizers and one update of theirs; shape letters in `agents.maac.groups`."""
+"""Networks, their optimizers and one update of theirs; shape letters in `agents.maac.groups`.
+
+What critics and actors minimise, and how their gradients are bounded; shape letters in `agents.maac.groups`.
+"""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from agents.maac import losses
-from agents.maac.groups import Groups
-from agents.maac.hyperparameters import Hyperparameters
+from agents.maac.groups import Groups, Hyperparameters
 from agents.maac.networks import Actor, Critic
 from agents.maac.replay import Batch
+
+PENALTY = 1e-3
+"""Weight of squared attention logits and of squared policy logits."""
+
+WEIGHT_DECAY = 1e-3
+CRITIC_NORM, ACTOR_NORM = 10.0, 0.5
+"""Largest norms of gradients: of a group's critic for each of its agents, and of an agent's actor."""
+
+
+def at(values: Tensor, action: Tensor) -> Tensor:
+    """Of values by arm `[..., K]` those of the actions `[...]`."""
+    return values.gather(-1, action[..., None])[..., 0]
+
+
+def critic_loss(values: Tensor, action: Tensor, target: Tensor, penalty: Tensor, taken: Tensor) -> Tensor:
+    """Sum over agents of the mean squared error, and the penalty of attention logits `[G]`.
+
+    Args:
+        values: `[G, A, B, K]`
+        action: `[G, A, B]`
+        target: `[G, A, B]`
+        penalty: `[G]`
+        taken: 1 at the seats that are taken, else 0. `[G, A]`
+
+    Source: MMALoRa, Eq. (28).
+    """
+    errors = (at(values, action) - target).square().mean(-1)
+    return (errors * taken).sum(1) + PENALTY * penalty
+
+
+def log_policy(logits: Tensor, allowed: Tensor) -> Tensor:
+    """Log probabilities of the arms, far below any other where an arm is not allowed `[..., K]`."""
+    return torch.log_softmax(logits.masked_fill(~allowed, -1e30), dim=-1)
+
+
+def advantage(values: Tensor, policy: Tensor) -> Tensor:
+    """Values of own arms less their mean under the policy, the others' actions unchanged `[..., K]`.
+
+    Source: MMALoRa, Eq. (30).
+    """
+    return values - (policy * values).sum(-1, keepdim=True)
+
+
+def actor_loss(logits: Tensor, allowed: Tensor, action: Tensor, values: Tensor, alpha: float) -> Tensor:
+    """Loss of every agent's actor `[G, A]`.
+
+    Args:
+        logits: `[G, A, B, K]`
+        allowed: `[G, A, 1, K]`
+        action: Drawn from the policy. `[G, A, B]`
+        values: Of all own arms, the others playing `action`. `[G, A, B, K]`
+        alpha: Temperature.
+
+    Source: MMALoRa, Eq. (29).
+    """
+    log_probability = log_policy(logits, allowed)
+    chosen = at(log_probability, action)
+    gain = at(advantage(values, log_probability.detach().exp()), action) - alpha * chosen.detach()
+    squares = (logits.square() * allowed).sum(-1) / allowed.sum(-1)
+    return (PENALTY * squares - chosen * gain).mean(-1)
+
+
+def sample(probabilities: Tensor, uniform: Tensor) -> Tensor:
+    """Actions by the inverse of the cumulative distribution; never one of probability 0.
+
+    Args:
+        probabilities: `[..., K]`
+        uniform: In [0, 1). `[...]`
+    """
+    cumulative = probabilities.cumsum(-1)
+    return torch.searchsorted(cumulative, uniform[..., None] * cumulative[..., -1:], right=True)[..., 0]
+
+
+def clip(parameters: Sequence[Tensor], largest: Tensor) -> None:
+    """Scales gradients, in place, where their common norm exceeds `largest`: by its leading axes, `[G]` or `[G, A]`."""
+    axes = largest.dim()
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    norms = torch.stack([torch.linalg.vector_norm(g.flatten(axes), dim=-1) for g in gradients])
+    scale = (largest / (torch.linalg.vector_norm(norms, dim=0) + 1e-6)).clamp(max=1.0)
+    for gradient in gradients:
+        gradient.mul_(scale.reshape(scale.shape + (1,) * (gradient.dim() - axes)))
 
 
 class Training:
@@ -37,7 +120,7 @@ class Training:
         self.critic = Critic(groups, hyper.hidden, hyper.heads, learned, batch_norm).to(device, dtype)
         self.targets = (copy.deepcopy(self.actor), copy.deepcopy(self.critic)) if hyper.mu > 0.0 else None
         self.actor_adam = adam(self.actor, hyper.learning_rate)
-        self.critic_adam = adam(self.critic, hyper.learning_rate, losses.WEIGHT_DECAY)
+        self.critic_adam = adam(self.critic, hyper.learning_rate, WEIGHT_DECAY)
         self.taken = torch.from_numpy(groups.mask).to(device, dtype)
         self.allowed = torch.from_numpy(groups.allowed).to(device)[:, :, None]
         self.updates = 0
@@ -53,7 +136,7 @@ class Training:
         """One step of the critics."""
         target = self._target(batch)
         values, attended = self.critic(batch.observation, batch.action)
-        loss = losses.critic_loss(values, batch.action, target, attended.penalty, self.taken)
+        loss = critic_loss(values, batch.action, target, attended.penalty, self.taken)
         self.critic_adam.zero_grad()
         loss.sum().backward()
         agents = self.taken.sum(1)
@@ -61,7 +144,7 @@ class Training:
             gradient = self.critic.get_parameter(name).grad
             assert gradient is not None
             gradient /= agents.reshape(-1, *[1] * (gradient.dim() - 1))
-        losses.clip(list(self.critic.parameters()), losses.CRITIC_NORM * agents)
+        clip(list(self.critic.parameters()), CRITIC_NORM * agents)
         self.critic_adam.step()
         return {"critic_loss": loss, "attention_entropy": self.critic.attention.entropy(attended)}
 
@@ -70,15 +153,15 @@ class Training:
         self.actor.train()
         logits = self.actor(batch.observation)
         with torch.no_grad():
-            log_policy = losses.log_policy(logits, self.allowed)
-            policy = log_policy.exp()
-            drawn = losses.sample(policy, self.uniform("policy", self.updates, logits.shape[2]))
+            log_probability = log_policy(logits, self.allowed)
+            policy = log_probability.exp()
+            drawn = sample(policy, self.uniform("policy", self.updates, logits.shape[2]))
             values = self.critic(batch.observation, drawn)[0]
-            entropy = -((policy * log_policy).sum(-1).mean(-1) * self.taken).sum(1) / self.taken.sum(1)
-        loss = (losses.actor_loss(logits, self.allowed, drawn, values, self.hyper.alpha) * self.taken).sum(1)
+            entropy = -((policy * log_probability).sum(-1).mean(-1) * self.taken).sum(1) / self.taken.sum(1)
+        loss = (actor_loss(logits, self.allowed, drawn, values, self.hyper.alpha) * self.taken).sum(1)
         self.actor_adam.zero_grad()
         loss.sum().backward()
-        losses.clip(list(self.actor.parameters()), torch.full_like(self.taken, losses.ACTOR_NORM))
+        clip(list(self.actor.parameters()), torch.full_like(self.taken, ACTOR_NORM))
         self.actor_adam.step()
         return {"actor_loss": loss, "entropy": entropy}
 
@@ -101,10 +184,10 @@ class Training:
         assert batch.next_observation is not None and batch.going_on is not None
         actor, critic = self.targets
         actor.train()
-        log_policy = losses.log_policy(actor(batch.next_observation), self.allowed)
-        drawn = losses.sample(log_policy.exp(), self.uniform("target", self.updates, log_policy.shape[2]))
-        values = losses.at(critic(batch.next_observation, drawn)[0], drawn)
-        future = values - self.hyper.alpha * losses.at(log_policy, drawn)
+        log_probability = log_policy(actor(batch.next_observation), self.allowed)
+        drawn = sample(log_probability.exp(), self.uniform("target", self.updates, log_probability.shape[2]))
+        values = at(critic(batch.next_observation, drawn)[0], drawn)
+        future = values - self.hyper.alpha * at(log_probability, drawn)
         return batch.reward + self.hyper.mu * batch.going_on * future
 
 

@@ -4,7 +4,7 @@
 |---|---|---|
 | `rcst` | channel, spreading factor and power at random | |
 | `distance-sf` | spreading factor by distance to the nearest gateway, highest power | |
-| `matching` | the same in the channels that swap matching finds (`agents.matching`) | |
+| `matching` | the same in the channels that swap matching finds (`agents.planners.matching`) | |
 | `adr-mean`, `adr-max` | the network server's ADR by the mean RSSI, and by the highest of 20 uplinks | |
 | `ef-lora` | the largest least energy efficiency, bottleneck first | |
 | `independent` | each node the best for itself as if it were alone | x |
@@ -24,15 +24,20 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from agents.matching import balanced
-from agents.planners.adr import adr_max, adr_mean
-from agents.planners.alone import independent
-from agents.planners.bandit import table_bandit
-from agents.planners.fair import ef_lora
-from agents.planners.rules import distance_sf, matching, rcst
-from agents.planners.search import energy_ascent
+from agents.planners.baselines import (
+    adr_max,
+    adr_mean,
+    distance_sf,
+    ef_lora,
+    energy_ascent,
+    independent,
+    matching,
+    rcst,
+    table_bandit,
+)
+from agents.planners.matching import balanced
 from lora_marl.core.expect.rayleigh import Rayleigh
-from lora_marl.core.kernel.random import stream_key
+from lora_marl.core.random import stream_key
 
 Planner = Callable[[Rayleigh, np.random.Generator, float, NDArray[np.int16]], NDArray[np.int16]]
 """From the closed form, a source of draws, the delivery that every node should reach and channels `[N]` to points."""

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from agents.fixed import FixedRule
 from agents.planners import plan
-from lora_marl.core.expect.rates import Rate
+from agents.rules.fixed import FixedRule
+from lora_marl.core.expect.physics import Rate
 from lora_marl.core.expect.rayleigh import Rayleigh
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class DistanceSF(Planned):
 
 
 class Matching(Planned):
-    """The same in channels that swap matching finds; see `agents.matching`."""
+    """The same in channels that swap matching finds; see `agents.planners.matching`."""
 
     name: ClassVar[str] = "matching"
 

@@ -27,7 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 from lora_marl.adapters.policy import Spaces, spaces_of
 from lora_marl.envs.base import ArrayParallelEnv
 from lora_marl.envs.codec import among_allowed, sizes_of
-from lora_marl.envs.seeds import seeds_of
+from lora_marl.envs.game import seeds_of
 
 FORMAT = "lora_marl-recording-1"
 

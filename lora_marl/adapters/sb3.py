@@ -28,8 +28,8 @@ from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
 
 import lora_marl
-from lora_marl.envs.door import warn_of_options
-from lora_marl.envs.seeds import Seeds, seeds_of
+from lora_marl.envs.base import warn_of_options
+from lora_marl.envs.game import Seeds, seeds_of
 from lora_marl.views import Controller, Shared
 
 
@@ -50,7 +50,7 @@ class ControllerVecEnv(VecEnv):
         """Seeds for the next reset, by row.
 
         Args:
-            seed: Of the first replica, from which those of the others follow (`lora_marl.envs.seeds`: not the next
+            seed: Of the first replica, from which those of the others follow (`lora_marl.envs.game`: not the next
                 numbers, as in the library's own vectors); or one per replica; None: streams go on.
         """
         replicas = self.controller.replicas
@@ -118,7 +118,7 @@ class ControllerVecEnv(VecEnv):
         return [False for _ in self._rows(indices)]
 
     def get_images(self) -> Sequence[Any]:
-        """A picture of the first replica; see `lora_marl.envs.door.Door.render`."""
+        """A picture of the first replica; see `lora_marl.envs.base.Door.render`."""
         return [self.controller.env.render()]
 
     def _rows(self, indices: VecEnvIndices) -> Iterable[int]:

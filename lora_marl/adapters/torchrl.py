@@ -25,7 +25,7 @@ from torchrl.envs import EnvBase
 
 import lora_marl
 from lora_marl.envs.codec import sizes_of
-from lora_marl.envs.seeds import Seeds, seeds_of
+from lora_marl.envs.game import Seeds, seeds_of
 
 
 class ReplicaEnv(EnvBase):
@@ -89,7 +89,7 @@ class ReplicaEnv(EnvBase):
         return result
 
     def _set_seed(self, seed: Seeds | None) -> None:
-        """Seed of the next reset: see `lora_marl.envs.seeds`."""
+        """Seed of the next reset: see `lora_marl.envs.game`."""
         self._seeds = None if seed is None else seeds_of(seed, self.batch_size[0])
 
     def _seen(self, observations: Any, *, truncated: bool) -> TensorDict:

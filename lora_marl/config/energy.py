@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, PositiveInt
 
 from lora_marl.config.section import Section
-from lora_marl.core.expect.rates import Rate
+from lora_marl.core.expect.physics import Rate
 
 
 class EnergyConfig(Section):
@@ -18,7 +18,7 @@ class EnergyConfig(Section):
         reward: By name, or weights by term, which may be of your own; see `lora_marl.envs.energy_v0`.
         masks: Whether nodes leave out actions that cannot reach `least_delivery`.
         rate: What the closed form takes for the rate of a node under a duty cycle.
-        matching: How nodes get their channels: `literal` or `utilitarian` swaps (`agents.matching`), or `none`:
+        matching: How nodes get their channels: `literal` or `utilitarian` swaps (`agents.planners.matching`), or `none`:
             balanced at random.
         episodes: Of training.
         steps: Of an episode.

@@ -15,15 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lora_marl.core.downlink import Feedback
-from lora_marl.core.kernel import heap, run, snapshot, threads
+from lora_marl.core.kernel import loop, queue, state
 from lora_marl.core.kernel import tables as kernel_tables
-from lora_marl.core.kernel.choices import NO_CHOICES, Choices
-from lora_marl.core.kernel.random import stream_key
-from lora_marl.core.kernel.reschedule import stretch_waits
+from lora_marl.core.kernel.counters import take_heard, take_tallies
+from lora_marl.core.kernel.events import NO_CHOICES, Choices
 from lora_marl.core.kernel.state import DECISION, allocate, grown, on_air
-from lora_marl.core.kernel.tallies import take_heard, take_tallies
+from lora_marl.core.kernel.traffic import stretch_waits
 from lora_marl.core.mixture import Mixture
 from lora_marl.core.outcome import Decisions, Heard, Outcome, Packets, Receptions
+from lora_marl.core.random import stream_key
 from lora_marl.core.reception import Fate
 from lora_marl.core.scenario import Change, Scenario
 
@@ -176,7 +176,7 @@ class Air:
     def take_outcome(self) -> Outcome:
         """What came of the time since outcomes were last taken."""
         if self.scenario.traffic.confirmed:
-            run.catch_up(self._state, self._tables)
+            loop.catch_up(self._state, self._tables)
         return Outcome(**take_tallies(self._state))
 
     def take_heard(self) -> Heard:
@@ -192,7 +192,7 @@ class Air:
         if self._changes_made:
             self.scenario, self._changes_made = self._first_scenario, 0
             self._tables = self._first_tables
-        run.clear(self._state, int(Fate.NONE))
+        loop.clear(self._state, int(Fate.NONE))
         self._schedule_first(np.ones(self._state.events.shape, np.bool_), 0.0)
 
     def recording(self, replica: int = 0) -> tuple[Packets, Receptions]:
@@ -212,7 +212,7 @@ class Air:
 
     def state_dict(self) -> dict[str, NDArray]:
         """Everything that a resumed run needs, as plain arrays."""
-        return snapshot.pack(self._state) | {
+        return state.pack(self._state) | {
             "changes_made": np.array(self._changes_made),
             "seeds": np.array(self.seeds),
             "network": np.array(self._first_tables.digest()),
@@ -231,7 +231,7 @@ class Air:
             raise ValueError(f"air state: seeds are {saved['seeds'].tolist()}; this air's are {list(self.seeds)}")
         if int(saved["network"]) != self._first_tables.digest():
             raise ValueError("air state: it is of another network or rule; positions, radio or traffic differ")
-        self._state = snapshot.unpack(self._state, saved)
+        self._state = state.unpack(self._state, saved)
         self.scenario, self._changes_made = self._first_scenario, int(saved["changes_made"])
         for change in self._first_scenario.changes[: self._changes_made]:
             self.scenario = _changed(self.scenario, change)
@@ -245,9 +245,9 @@ class Air:
 
     def _schedule_first(self, which: NDArray[np.bool_], now_s: float) -> None:
         """Draw a first packet or burst for the sources `which [B, N + C]`, and put all sources in order of time."""
-        starts_s = run.first_starts_s(self._state, self._tables, now_s, which)
-        times_s = np.where(which, starts_s, heap.times_by_source(self._state.events))
-        heap.fill(self._state.events, times_s, on_air(self._state))
+        starts_s = loop.first_starts_s(self._state, self._tables, now_s, which)
+        times_s = np.where(which, starts_s, queue.times_by_source(self._state.events))
+        queue.fill(self._state.events, times_s, on_air(self._state))
 
     def _check_points(self, points: NDArray[np.int16]) -> None:
         shape = (self.replicas, self.nodes, 4)
@@ -284,7 +284,7 @@ class Air:
         """Give the scenario its next values; waiting times stretch with the mean interval, silent channels wake."""
         change = self._first_scenario.changes[self._changes_made]
         if self.scenario.traffic.confirmed:
-            run.catch_up(self._state, self._tables)
+            loop.catch_up(self._state, self._tables)
         before = self._tables
         self.scenario = _changed(self.scenario, change)
         self._changes_made += 1
@@ -295,7 +295,7 @@ class Air:
             joining[:, : self.nodes] = stretch_waits(
                 self._state, before.interval_s, self._tables.interval_s, change.at_s
             )
-        silent = np.isinf(heap.times_by_source(self._state.events)[:, self.nodes :])
+        silent = np.isinf(queue.times_by_source(self._state.events)[:, self.nodes :])
         joining[:, self.nodes :] = silent & np.isfinite(self._tables.mean_gap_s)
         if joining.any():
             self._schedule_first(joining, change.at_s)
@@ -303,17 +303,17 @@ class Air:
     def _play(self, points: NDArray[np.int16], until_s: float, choices: Choices, *, deciding: bool) -> int:
         """Play all replicas; returns the number of decisions written."""
         if self._threads > 1 and not deciding:
-            threads.play(self._state, self._tables, points, choices, until_s, self._threads)
+            loop.play_in_threads(self._state, self._tables, points, choices, until_s, self._threads)
             return 0
         made, done = 0, 0
         while True:
-            made, done, status = run.play(
+            made, done, status = loop.play(
                 self._state, self._tables, points, choices, until_s, deciding, self._decisions, done, made
             )  # fmt: skip
-            if status == run.PLAYED:
+            if status == loop.PLAYED:
                 return made
-            if status == run.FOREIGN_POINT:
-                raise run.foreign_point(self._state, points, done)
+            if status == loop.FOREIGN_POINT:
+                raise loop.foreign_point(self._state, points, done)
             self._state = grown(self._state)
 
 

@@ -13,8 +13,7 @@ import numpy as np
 from gymnasium.spaces import Discrete, MultiDiscrete
 from numpy.typing import ArrayLike, NDArray
 
-from lora_marl.core.choice import checked_points, chosen_factors
-from lora_marl.core.region import FACTORS, Region
+from lora_marl.core.region import FACTORS, Region, checked_points, chosen_factors
 from lora_marl.core.scenario import Scenario
 
 ActionFormat = Literal["multidiscrete", "discrete"]

@@ -107,7 +107,7 @@ Of `parallel_env`, `raw_env` and `env`:
 - `interference_indicator`: What `busy_channel` measures: `external` bursts, `all` (packets of other networks as well,
   where the own gateways can hear them), or `none`.
 - `reward`: Weight by name of term, or by the import path of a function of yours, `"my_module:my_term"`, which takes an
-  `Interval` of `lora_marl.envs.coexistence_rewards` and gives `[B, S, Q]`; or one such mapping for each learning
+  `Interval` of `lora_marl.envs.coexistence.reward` and gives `[B, S, Q]`; or one such mapping for each learning
   network.
 - `success`: What the term `delivery` counts: attempts `received`, or `acknowledged`.
 - `threads`: That share the replicas.
@@ -151,8 +151,8 @@ from pettingzoo.utils import wrappers
 from pettingzoo.utils.conversions import parallel_to_aec_wrapper
 
 from lora_marl.envs.base import ArrayParallelEnv
-from lora_marl.envs.coexistence_game import CoexistenceGame
-from lora_marl.envs.coexistence_settings import CoexistenceSettings
+from lora_marl.envs.coexistence.game import CoexistenceGame
+from lora_marl.envs.coexistence.settings import CoexistenceSettings
 from lora_marl.envs.game import RENDER_MODES
 
 __all__ = ["Coexisting", "CoexistenceSettings", "env", "parallel_env", "raw_env"]

@@ -41,7 +41,7 @@ A `Box` of float32 `[D]`; `feature_names` names each entry. In the default netwo
 
 ## Rewards
 
-Sums of named terms (`lora_marl.envs.energy_rewards` has them), in bits per mJ. gamma_i is 1 where D_i is at least
+Sums of named terms (`lora_marl.envs.energy.reward` has them), in bits per mJ. gamma_i is 1 where D_i is at least
 `least_delivery`, else 0; EE_c is the sum of EE_i over the node's channel, which has N_c nodes; EE_{c,-i} is what the
 others of the channel would have if the node were not there.
 
@@ -76,7 +76,7 @@ Of `parallel_env`, `raw_env` and `env`:
 - `masks`: Whether masks leave anything out; False is the paper's setting.
 - `least_delivery`: D_th, 0 to 1.
 - `reward`: `marginal`, `printed` or `team`; or weight by name of term, or by the import path of a function of yours,
-  `"my_module:my_term"`, which takes `Counterfactuals` and N_c `[N]` as those of `lora_marl.envs.energy_rewards` and
+  `"my_module:my_term"`, which takes `Counterfactuals` and N_c `[N]` as those of `lora_marl.envs.energy.reward` and
   gives `[B, N]`; it is multiplied by gamma_i.
 - `energy`: `supply` (LoRaSim's supply currents at 3 V) or `radiated` power; None: the scenario's, by default `supply`.
 - `variant`: Of the closed form, `expect` or `meang` (Eq. 11 with the interferers' fading at its mean).
@@ -122,7 +122,7 @@ from pettingzoo.utils import wrappers
 from pettingzoo.utils.conversions import parallel_to_aec_wrapper
 
 from lora_marl.envs.base import ArrayParallelEnv
-from lora_marl.envs.energy_game import EnergyGame, EnergySettings
+from lora_marl.envs.energy.game import EnergyGame, EnergySettings
 from lora_marl.envs.game import RENDER_MODES
 
 __all__ = ["Energy", "EnergySettings", "env", "parallel_env", "raw_env"]

@@ -1,84 +1,110 @@
-"""The terms of rewards of `uplink_v0`: plain functions of an outcome.
+"""Rewards as weighted sums of named terms; each term is a plain function, ours by name or yours by import path.
 
-Shape letters: `B` replicas, `N` nodes, `K` values of all factors.
+What a term is told, and which shape it gives, is its environment's: see `rewards`, `energy_rewards` and
+`coexistence_rewards`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
+import difflib
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from numbers import Real
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lora_marl.core import phy
-from lora_marl.core.metric_factors import metric_bonus
-from lora_marl.core.outcome import Outcome
-from lora_marl.core.region import FACTORS
-from lora_marl.core.scenario import Scenario
-from lora_marl.envs.terms import Term, TermFunction
+Term = NDArray[np.float64]
+TermFunction = Callable[..., Term]
 
 
-@dataclass(frozen=True)
-class Scales:
-    """Constants of a scenario that the terms need.
+class TermError(ValueError):
+    """A term that fails, or gives what is none."""
+
+
+class Reward:
+    """A weighted sum of named terms.
+
+    Args:
+        weights: Weight by name in `known`, or by import path, `"package.module:function"`, of a function of yours,
+            which gives the name.
+        known: The environment's terms by name.
 
     Attributes:
-        factors: Number of chosen factors.
-        bonus: What `dlora` adds for each factor value used; 0 for factors that are not chosen. `[K]`
-        best_bits_per_mj: Energy efficiency of the region's thriftiest operating point. `[N]`, `[B, N]` or a number
-        best_bits_per_airtime_s: Bit rate, overhead included, of its fastest one. `[N]`, `[B, N]` or a number
+        weights: By name.
+
+    Raises:
+        ValueError: no term, an unknown one, with the nearest known one, two of one name, or a weight that is not
+            finite.
     """
 
-    factors: int
-    bonus: NDArray[np.float64]
-    best_bits_per_mj: NDArray[np.float64]
-    best_bits_per_airtime_s: NDArray[np.float64]
+    def __init__(self, weights: Mapping[str, float], known: Mapping[str, TermFunction]) -> None:
+        if not isinstance(weights, Mapping) or not weights:
+            raise ValueError(f"reward: {weights!r} is no weights by term, such as {{{next(iter(known))!r}: 1.0}}")
+        self.weights: dict[str, float] = {}
+        self._functions: dict[str, TermFunction] = {}
+        for path, weight in weights.items():
+            if not isinstance(path, str):
+                raise ValueError(f"reward: {path!r} is no name of a term")
+            name = path.rpartition(":")[2]
+            if isinstance(weight, bool) or not isinstance(weight, Real) or not np.isfinite(weight):
+                raise ValueError(f"reward: the weight of {path} is {weight!r}; it must be a finite number")
+            if name in self.weights:
+                raise ValueError(f"reward: {path!r} is a second term called {name!r}")
+            self.weights[name], self._functions[name] = weight, _function(path, known)
 
-    @classmethod
-    def of(cls, scenario: Scenario, factors: Sequence[str], *, xi: float, zeta: float, eta: float) -> Scales:
-        """The constants of a scenario; for xi, zeta and eta see `metric_factors`."""
-        region = scenario.region
-        payload_bytes, which = np.unique(np.asarray(scenario.traffic.payload_bytes), return_inverse=True)
-        airtime_s = scenario.airtime_s(payload_bytes)
-        fastest = (8.0 * payload_bytes / airtime_s.min(axis=(1, 2)))[which]
-        least_mw = phy.tx_power_mw(np.array(region.tp_dbm), scenario.energy).min()
-        by_factor = metric_bonus(region, xi=xi, zeta=zeta, eta=eta if "tp" in factors else 0.0)
-        sizes = zip(FACTORS, region.factor_sizes, strict=True)
-        bonus = [np.broadcast_to(by_factor.get(name, 0.0) if name in factors else 0.0, size) for name, size in sizes]
-        return cls(len(factors), np.concatenate(bonus), fastest / least_mw, fastest)
+    def terms(self, shape: tuple[int, ...], *told: Any) -> dict[str, Term]:
+        """The terms, without their weights.
 
+        Args:
+            shape: Of each.
+            told: What each function takes.
 
-def delivery(outcome: Outcome, scales: Scales) -> Term:
-    """Share of the packets that ended which were delivered; 0 where none ended. `[B, N]`, 0 to 1"""
-    return _ratio(outcome.delivered, outcome.sent)
+        Raises:
+            TermError: a function that does not take what it is told or fails otherwise, or a term of another shape.
+        """
+        terms = {}
+        for name, function in self._functions.items():
+            try:
+                given = function(*told)
+            except TypeError as error:
+                raise TermError(f"reward: {name}, which is told {len(told)} things: {error}") from error
+            except Exception as error:
+                raise TermError(f"reward: {name}: {type(error).__name__}: {error}") from error
+            terms[name] = _checked(name, given, shape)
+        return terms
 
-
-def dlora(outcome: Outcome, scales: Scales) -> Term:
-    """Mean over the packets that ended of D-LoRa's rewards, summed over the chosen factors; 0 where none ended.
-
-    The reward of a factor is +1 or -1 for a delivered or lost packet, plus the bonus of the value used. `[B, N]`
-    """
-    outcomes = scales.factors * (2.0 * outcome.delivered - outcome.sent)
-    return _ratio(outcomes + outcome.arm_sent @ scales.bonus, outcome.sent)
-
-
-def energy_efficiency(outcome: Outcome, scales: Scales) -> Term:
-    """Bits delivered per energy spent, over the best that the region allows; 0 where none ended. `[B, N]`, 0 to 1"""
-    return _ratio(outcome.delivered_bits, outcome.energy_mj * scales.best_bits_per_mj)
-
-
-def throughput(outcome: Outcome, scales: Scales) -> Term:
-    """Bits delivered per airtime, over the best that the region allows; 0 where none ended. `[B, N]`, 0 to 1"""
-    return _ratio(outcome.delivered_bits, outcome.airtime_s * scales.best_bits_per_airtime_s)
+    def total(self, terms: Mapping[str, Term]) -> Term:
+        """Their weighted sum, of their shape."""
+        return np.sum([weight * terms[name] for name, weight in self.weights.items()], axis=0)
 
 
-TERMS: Mapping[str, TermFunction] = MappingProxyType(
-    {term.__name__: term for term in (delivery, dlora, energy_efficiency, throughput)}
-)
-"""The terms by name; yours take the same."""
+def _checked(name: str, given: Any, shape: tuple[int, ...]) -> Term:
+    try:
+        term = np.asarray(given, np.float64)
+    except (TypeError, ValueError) as error:
+        raise TermError(f"reward: {name} gave what is no array of numbers: {error}") from None
+    if term.shape != shape:
+        raise TermError(f"reward: {name} gave shape {term.shape}; expected is {shape}")
+    if not np.isfinite(term).all():
+        raise TermError(f"reward: {name} gave {int((~np.isfinite(term)).sum())} values that are not finite")
+    return term
 
 
-def _ratio(numerator: NDArray, denominator: NDArray) -> Term:
-    return np.divide(numerator, denominator, out=np.zeros(np.shape(numerator)), where=denominator > 0)
+def _function(path: str, known: Mapping[str, TermFunction]) -> TermFunction:
+    """A term by name or import path."""
+    if ":" not in path:
+        if path not in known:
+            near = difflib.get_close_matches(path, known, n=1, cutoff=0.4)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+            raise ValueError(f"reward: {path!r} is no term; {hint}")
+        return known[path]
+    module, _, name = path.partition(":")
+    try:
+        function: TermFunction = getattr(import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"reward: {path!r} cannot be imported: {error}") from None
+    if not callable(function):
+        raise ValueError(f"reward: {path!r} is {function!r}; a term is a function")
+    return function

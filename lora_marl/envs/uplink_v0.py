@@ -93,7 +93,7 @@ Of `parallel_env`, `raw_env` and `env`:
   (NoReL's nodes send every 1,000 s). s
 - `max_cycles`: Steps of an episode; a plain attribute of the environment as well.
 - `reward`: Weight by name of term, or by the import path of a function of yours, `"my_module:my_term"`, which takes an
-  `Outcome` and the `Scales` of `lora_marl.envs.rewards` and gives `[B, N]`.
+  `Outcome` and the `Scales` of `lora_marl.envs.uplink.reward` and gives `[B, N]`.
 - `xi`, `zeta`, `eta`: Metric factors of the term `dlora`.
 - `memory`: Share of the packet counts behind the delivery averages that each step (by turns, each round of decisions)
   keeps: 1 averages over the episode, less forgets.
@@ -135,8 +135,8 @@ from pettingzoo.utils import wrappers
 
 from lora_marl.envs.base import ArrayParallelEnv
 from lora_marl.envs.game import RENDER_MODES
-from lora_marl.envs.uplink_game import UplinkGame, UplinkSettings
-from lora_marl.envs.uplink_turns import UplinkTurns
+from lora_marl.envs.uplink.game import UplinkGame, UplinkSettings
+from lora_marl.envs.uplink.turns import UplinkTurns
 
 __all__ = ["Uplink", "UplinkSettings", "UplinkTurns", "env", "parallel_env", "raw_env"]
 

@@ -8,9 +8,8 @@ import gymnasium
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lora_marl.envs.door import warn_of_options
-from lora_marl.envs.game import RENDER_MODES
-from lora_marl.envs.seeds import seeds_of
+from lora_marl.envs.base import warn_of_options
+from lora_marl.envs.game import RENDER_MODES, seeds_of
 from lora_marl.views.controllers import Controller
 
 
@@ -56,7 +55,7 @@ class ControllerEnv(gymnasium.Env[NDArray[np.float32], Any]):
         return self.controller.masks()[0]
 
     def render(self) -> Any:
-        """See `lora_marl.envs.door.Door.render`."""
+        """See `lora_marl.envs.base.Door.render`."""
         return self.controller.env.render()
 
     def close(self) -> None:

@@ -12,9 +12,8 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
-from lora_marl.envs.door import warn_of_options
-from lora_marl.envs.game import RENDER_MODES
-from lora_marl.envs.seeds import Seeds, seeds_of
+from lora_marl.envs.base import warn_of_options
+from lora_marl.envs.game import RENDER_MODES, Seeds, seeds_of
 from lora_marl.views.controllers import Controller
 
 Step = tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]
@@ -48,7 +47,7 @@ class ControllerVectorEnv(VectorEnv[NDArray[np.float32], Any, NDArray]):
         """Start all episodes.
 
         Args:
-            seed: Of the first replica, from which those of the others follow (`lora_marl.envs.seeds`: not the next
+            seed: Of the first replica, from which those of the others follow (`lora_marl.envs.game`: not the next
                 numbers, as in Gymnasium's own vectors); or one per replica; None: streams go on.
             options: `reset_mask` `[R]` may be given; it must have all rows, since they end together.
 
@@ -86,7 +85,7 @@ class ControllerVectorEnv(VectorEnv[NDArray[np.float32], Any, NDArray]):
         return self.controller.masks()
 
     def render(self) -> tuple[Any, ...] | None:
-        """The first replica; see `lora_marl.envs.door.Door.render`."""
+        """The first replica; see `lora_marl.envs.base.Door.render`."""
         frame = self.controller.env.render()
         return None if frame is None else (frame,)
 

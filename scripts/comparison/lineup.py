@@ -11,10 +11,10 @@ import agents
 from lora_marl.adapters.policy import digest
 from lora_marl.config import LearnerConfig, TrainConfig
 from lora_marl.config.errors import did_you_mean
-from scripts.cli import UsageError, read_packet_config
-from scripts.comparison.measures import REFERENCE_EE, REFERENCE_PDR
-from scripts.experiment import Experiment
-from scripts.jobs import Job, by_replica, with_seeds
+from scripts.comparison.result import REFERENCE_EE, REFERENCE_PDR
+from scripts.runs.cli import UsageError, read_packet_config
+from scripts.runs.jobs import Job, by_replica, with_seeds
+from scripts.runs.packets import Experiment
 
 TRIVIAL = ("random", "static-sf7", "distance-quantile")
 REFERENCES = (REFERENCE_PDR, REFERENCE_EE)
@@ -120,7 +120,7 @@ def policy_at(folder: Path) -> LearnerConfig:
         parameters = {"path": str(folder), "digest": digest(folder)}
     except ValueError as error:
         raise UsageError(f"--learners: {error}") from None
-    return LearnerConfig(name="scripts.policy:ExportedPolicy", parameters=parameters)
+    return LearnerConfig(name="scripts.runs.policy:ExportedPolicy", parameters=parameters)
 
 
 def _found(label: str, run: TrainConfig, elsewhere: Mapping[str, LearnerConfig]) -> tuple[str, LearnerConfig]:

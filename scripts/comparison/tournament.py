@@ -8,11 +8,11 @@ from contextlib import contextmanager
 import typer
 from rich import progress
 
-from scripts.cli import INTERRUPTED, UsageError, errors
 from scripts.comparison.lineup import Lineup
-from scripts.jobs import Job, Store, by_replica, plan, play, with_seeds
-from scripts.parallel import Workers, in_parallel
-from scripts.snapshots import State
+from scripts.runs.checkpoints import State
+from scripts.runs.cli import INTERRUPTED, UsageError, errors
+from scripts.runs.jobs import Job, Store, by_replica, plan, play, with_seeds
+from scripts.runs.parallel import Workers, in_parallel
 
 Played = dict[str, dict[int, State]]
 """By learner and seed, of one scenario."""

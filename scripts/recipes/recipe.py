@@ -18,9 +18,8 @@ import typer
 import lora_marl
 from lora_marl.adapters.policy import Policy
 from lora_marl.core.scenario import DutyCycleWarning
-from scripts.cli import new_app, one_line_errors
-from scripts.environments import options
-from scripts.held_out import FIRST_SEED, mean_rewards
+from scripts.runs.cli import new_app, one_line_errors
+from scripts.runs.environments import FIRST_SEED, mean_rewards, options
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "uplink_v0": {"max_cycles": 100},

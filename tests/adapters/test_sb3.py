@@ -19,7 +19,7 @@ from stable_baselines3.common.vec_env import VecMonitor, VecNormalize
 
 import lora_marl
 from lora_marl.adapters.sb3 import ControllerVecEnv, shared_env
-from lora_marl.envs.seeds import seeds_of
+from lora_marl.envs.game import seeds_of
 from lora_marl.views import Central, OneAgent
 from tests.envs.small import SETTINGS, random_actions
 

@@ -12,7 +12,7 @@ from torchrl.envs.utils import check_env_specs
 
 import lora_marl
 from lora_marl.adapters.torchrl import ReplicaEnv
-from lora_marl.envs.seeds import seeds_of
+from lora_marl.envs.game import seeds_of
 from tests.envs.small import SETTINGS, random_actions
 
 pytestmark = [pytest.mark.external, pytest.mark.filterwarnings("ignore")]

@@ -12,7 +12,7 @@ def test_every_learner_goes_by_its_own_name(network_of, name):
 
 
 def test_a_class_can_be_named_by_its_import_path(journal):
-    assert agents.make("agents.bandits:CUCB", journal, [0], eta=3.5).name == "cucb"
+    assert agents.make("agents.bandits.cucb:CUCB", journal, [0], eta=3.5).name == "cucb"
 
 
 @pytest.mark.parametrize(
@@ -21,9 +21,9 @@ def test_a_class_can_be_named_by_its_import_path(journal):
         ("cucbb", "did you mean 'cucb'"),
         ("zzz", "known: adr, adr-ideal, adr-max, adr-mean, adr-server, caasi, cd-lora"),
         ("agents.nowhere:X", "cannot be imported"),
-        ("agents.bandits:X", "cannot be imported"),
-        ("agents.bandits.CUCB", "unknown learner 'agents.bandits.CUCB'; an import path is 'module:Class'"),
-        ("agents.rewards:Rewards", "cannot be imported"),
+        ("agents.bandits.cucb:X", "cannot be imported"),
+        ("agents.bandits.cucb.CUCB", "unknown learner 'agents.bandits.cucb.CUCB'; an import path is 'module:Class'"),
+        ("agents.dlora.rewards:Rewards", "cannot be imported"),
         ("agents.play:play_until", "'agents.play:play_until' is no subclass of agents.learner.Learner"),
     ],
 )

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from lora_marl.core import phy
 from lora_marl.core.air import Air
 from lora_marl.core.downlink import Downlink, Feedback
-from lora_marl.core.kernel.random import exponential, stream_key, uniform
 from lora_marl.core.outcome import Outcome
+from lora_marl.core.random import exponential, stream_key, uniform
 from lora_marl.core.reception import Fate, Reception
 from lora_marl.core.scenario import Change
 from lora_marl.core.traffic import Traffic

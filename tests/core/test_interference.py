@@ -16,8 +16,8 @@ from lora_marl.core.reception import Fate, Reception
 from lora_marl.core.scenario import Change
 from lora_marl.core.traffic import Traffic
 from tests.core.scenarios import network, random_points, region, timed
-from tests.core.test_brute_force import RULES, overall, played
 from tests.core.test_frames import same
+from tests.core.test_reference import RULES, overall, played
 
 ENERGY = Reception(inter_sf="sir_energy", sir_db=tables.SIR_DB["norel"], spared_preamble_symbols=0.0)
 NOISY = Interference(occupancy=[0.1, 0.6, 0.0])

@@ -5,8 +5,8 @@ import pytest
 
 from lora_marl.core.air import Air
 from lora_marl.core.downlink import Feedback
-from lora_marl.core.kernel.random import stream_key, uniform
 from lora_marl.core.mixture import Mixture
+from lora_marl.core.random import stream_key, uniform
 from lora_marl.core.traffic import Traffic
 from tests.core.scenarios import network, random_points
 from tests.core.test_frames import same

@@ -14,7 +14,7 @@ from lora_marl.core.propagation import Propagation
 from lora_marl.core.reception import Fate, Reception
 from lora_marl.core.traffic import Traffic
 from tests.core.scenarios import network, played_once, random_points, region, timed
-from tests.core.test_brute_force import RULES, overall, played
+from tests.core.test_reference import RULES, overall, played
 
 TWO = {"node_network": np.arange(60) % 2, "gateway_network": np.array([0, 1, 1])}
 ENERGY = Reception(inter_sf="sir_energy", sir_db=tables.SIR_DB["norel"], spared_preamble_symbols=0.0)

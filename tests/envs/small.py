@@ -9,8 +9,8 @@ import numpy as np
 from lora_marl.core.coexistence import Deployment
 from lora_marl.core.presets import conference_network, mmalora_network
 from lora_marl.core.presets.ccs import ccs_study, legacy
-from lora_marl.envs.coexistence_rewards import TERMS as COEXISTENCE_TERMS
-from lora_marl.envs.rewards import TERMS
+from lora_marl.envs.coexistence.reward import TERMS as COEXISTENCE_TERMS
+from lora_marl.envs.uplink.reward import TERMS
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "uplink_v0": {

@@ -12,7 +12,7 @@ import pytest
 
 import lora_marl
 from lora_marl.envs import uplink_v0
-from lora_marl.envs.seeds import seeds_of
+from lora_marl.envs.game import seeds_of
 from tests.envs.small import SETTINGS
 
 SMALL = SETTINGS["uplink_v0"]

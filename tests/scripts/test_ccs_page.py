@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from scripts import ccs_page
-from scripts.claims import ccs_tables as tables
-from scripts.claims import studies
-from scripts.claims.ccs_cells import UNSEEN, name_of
-from scripts.claims.ccs_gains import KPIS
-from scripts.claims.claim import Numbers, Played
-from scripts.estimates import estimate
+from scripts.runs.statistics import estimate
+from scripts.studies import studies
+from scripts.studies.ccs import tables as tables
+from scripts.studies.ccs.cells import UNSEEN, name_of
+from scripts.studies.ccs.readings import KPIS
+from scripts.studies.claim import Numbers, Played
 from tests.scripts.conftest import Invoke
 
 MEASURES = ("prr", "epn_mj", "atp", "overlap", "legacy_prr", "legacy_epn_mj", "legacy_atp")

@@ -14,14 +14,14 @@ from typer.testing import CliRunner
 
 import agents
 from lora_marl.config import load
-from scripts import compare, jobs
-from scripts.comparison import files
+from scripts import compare
+from scripts.comparison import report
 from scripts.comparison.lineup import label_list
-from scripts.comparison.measures import MEASURES
-from scripts.comparison.result import Comparison, differences
-from scripts.comparison.table import Column, as_markdown, cell, for_terminal
-from scripts.experiment import Experiment
-from scripts.jobs import Job, Store, chunks, digest, first_reported, plan, play, with_seeds
+from scripts.comparison.report import Column, as_markdown, cell, for_terminal
+from scripts.comparison.result import MEASURES, Comparison, differences
+from scripts.runs import jobs
+from scripts.runs.jobs import Job, Store, chunks, digest, first_reported, plan, play, with_seeds
+from scripts.runs.packets import Experiment
 from tests.scripts.conftest import ROOT
 
 CONFIG = ROOT / "configs" / "journal_fit.yaml"
@@ -45,7 +45,7 @@ def tiny(invoke, tmp_path, monkeypatch):
         for kind in ("curves", "usage", "map"):
             (folder / f"{kind}-{comparison.config.name}.png").touch()
 
-    monkeypatch.setattr(files, "draw", draw)
+    monkeypatch.setattr(report, "draw", draw)
 
     def call(*arguments: object):
         fixed = (*TINY, "--out", tmp_path, "--seeds", "0,1", "--no-reference")
@@ -81,7 +81,7 @@ def finished(tmp_path_factory):
     changed = folder / "changed.yaml"
     changed.write_text(f"base: {CONFIG}\nname: changed\nscenario:\n  changes: [{{at_s: 36000, values: {{}}}}]\n")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(agents.LEARNERS, "reference-pdr", "agents.fixed:DistanceQuantile")
+        patch.setitem(agents.LEARNERS, "reference-pdr", "agents.rules.fixed:DistanceQuantile")
         patch.setitem(agents.LEARNERS, "reference-ee", "tests.scripts.test_compare:Refusing")
         arguments = [CONFIG, changed, *TINY, "--hours", 24, "--out", folder, "--seeds", "0,1", "--learners", "ucb1"]
         arguments += ["--set", 'learners={cucb: {}, "<i>|x</i>": {name: ucb1}}', "--json", folder / "copy.json"]

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from lora_marl.adapters.policy import Policy
-from scripts import evaluate, snapshots
+from scripts import evaluate
+from scripts.runs import checkpoints
 from tests.scripts.conftest import ROOT
 
 POLICIES = sorted(path.parent for path in (ROOT / "configs" / "policies").glob("*/policy.json"))
@@ -89,8 +90,8 @@ def test_no_snapshot_at_all(invoke, run):
 @pytest.mark.parametrize("name", ["learner/arms", "air/nodes"])
 def test_snapshot_of_another_network(invoke, run, name):
     for path in run.rglob("cucb/snapshot-*.npz"):
-        state = snapshots.read(path)
-        snapshots.write(path, state | {name: state[name][:, :3]})
+        state = checkpoints.read(path)
+        checkpoints.write(path, state | {name: state[name][:, :3]})
     result = invoke(evaluate.app, run)
     assert result.exit_code == 2 and "does not fit" in result.output
 

@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from agents.ccs.constants import SHAPES, Constants
 from agents.ccs.fitting import Stretches, constants_of, expected, fit, loss, quality, start
-from agents.ccs.proxy import Proxy
+from agents.ccs.proxy import SHAPES, Constants, Proxy
 from scripts import fit_proxy
-from scripts.coexistence.stretches import HOLD, PRESETS, REGIMES, play
+from scripts.service_build.packet_runs import HOLD, PRESETS, REGIMES, play
 
 TRUE = Constants(
     weak=torch.tensor([0.4, 0.8, 1.25, 2.5]),

@@ -16,8 +16,8 @@ import typer
 
 import lora_marl
 from lora_marl.adapters.policy import Policy
-from scripts.held_out import mean_rewards
 from scripts.recipes.recipe import measured, with_options_of
+from scripts.runs.environments import mean_rewards
 from tests.envs.small import SETTINGS
 from tests.scripts.conftest import ROOT
 

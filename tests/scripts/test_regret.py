@@ -6,11 +6,22 @@ import math
 import numpy as np
 import pytest
 
-from agents.bandits import CUCB
-from lora_marl.core.toy import delivery_probabilities, expected_rewards, toy_network
+from agents.bandits.cucb import CUCB
+from lora_marl.core.published.single_node import delivery_probabilities, expected_rewards, toy_network
 from scripts import regret
-from scripts.growth import bound, growth, log_times, root_bound, slope
-from scripts.losses import PACKETS, REWARD, arm_gaps, choices, found, worths
+from scripts.studies.regret import (
+    PACKETS,
+    REWARD,
+    arm_gaps,
+    bound,
+    choices,
+    found,
+    growth,
+    log_times,
+    root_bound,
+    slope,
+    worths,
+)
 
 ARMS, PACKETS_EACH = 24, 20_000
 

@@ -5,14 +5,15 @@ import math
 
 import pytest
 
-from agents.maac.hyperparameters import Hyperparameters
+from agents.maac.groups import Hyperparameters
 from agents.planners import PLANNERS
 from scripts import reproduce
-from scripts.claims import NOT_REPRODUCIBLE, norel, studies
-from scripts.claims.claim import Played
-from scripts.claims.inversion import recovery_h
-from scripts.energy.stages import MAAC
-from scripts.published import TABLE_III
+from scripts.runs.energy.stages import MAAC
+from scripts.studies import NOT_REPRODUCIBLE, studies
+from scripts.studies.claim import Played
+from scripts.studies.dlora.inversion import recovery_h
+from scripts.studies.norel import networks
+from scripts.studies.published import TABLE_III
 
 CELLS = [cell for study in studies().values() for cell in study.cells]
 
@@ -72,7 +73,7 @@ def test_a_misspelt_name_is_told_the_nearest(invoke):
 @pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.name)
 def test_every_cell_has_a_learner_that_can_be_made(cell):
     run = reproduce.shortened(cell)
-    fewer = {"mmalora-literal": 3, "norel": 1 if cell.learner in norel.REFERENCES else 4}
+    fewer = {"mmalora-literal": 3, "norel": 1 if cell.learner in networks.REFERENCES else 4}
     assert len(run.seeds) >= next((seeds for name, seeds in fewer.items() if cell.name.startswith(name)), 5)
     if run.energy is not None:
         name, parameters = run.learners[cell.learner].name, run.learners[cell.learner].parameters

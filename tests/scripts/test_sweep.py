@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from lora_marl.core import metrics
 from scripts import sweep
-from scripts.experiment import Experiment
-from scripts.front import Front, Tried, non_dominated
-from scripts.measures import reported, rows
+from scripts.runs.metrics import reported, rows
+from scripts.runs.packets import Experiment
+from scripts.studies.pareto_front import Front, Tried, non_dominated
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 TINY = ("--hours", 0.2, "--set", "scenario.topology.nodes=4", "--jobs", 1)

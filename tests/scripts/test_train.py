@@ -14,10 +14,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from typer.testing import CliRunner
 
 from lora_marl.config import load
-from scripts import plots, snapshots, train
-from scripts.experiment import Experiment
-from scripts.measures import METRICS
-from scripts.runfolder import RunFolder
+from scripts import train
+from scripts.runs import checkpoints, plots
+from scripts.runs.folder import RunFolder
+from scripts.runs.metrics import METRICS
+from scripts.runs.packets import Experiment
 from tests.scripts.conftest import CONFIG, ROOT, TINY
 
 INTERVALS = 8
@@ -137,7 +138,7 @@ def interrupt_at(monkeypatch: pytest.MonkeyPatch, interval: int) -> None:
 
 def crash_between_seeds(monkeypatch: pytest.MonkeyPatch, save: int) -> None:
     """The machine stops when the first seed's snapshot is written and the second's is not."""
-    write, written = snapshots.write, []
+    write, written = checkpoints.write, []
 
     def stop(path, state):
         written.append(path)
@@ -145,7 +146,7 @@ def crash_between_seeds(monkeypatch: pytest.MonkeyPatch, save: int) -> None:
             raise RuntimeError("power cut")
         write(path, state)
 
-    monkeypatch.setattr(snapshots, "write", stop)
+    monkeypatch.setattr(checkpoints, "write", stop)
 
 
 class TestResume:
@@ -195,8 +196,8 @@ class TestResume:
         shutil.copytree(finished[0] / "dlora", tmp_path / "dlora")
         for seed in seeds:
             path = next((tmp_path / f"dlora/{seed}/cucb").glob("snapshot-*.npz"))
-            state = snapshots.read(path)
-            snapshots.write(path, state | {name: state[name][:, :3]})
+            state = checkpoints.read(path)
+            checkpoints.write(path, state | {name: state[name][:, :3]})
         result = train_tiny(tmp_path, "--resume")
         assert result.exit_code == 2 and str(tmp_path / "dlora") in result.output
 

@@ -10,7 +10,7 @@ pytest.importorskip("sb3_contrib", reason="needs the extra sb3")
 
 from lora_marl.adapters.policy import Policy
 from scripts import compare, train_sb3
-from scripts.comparison import files
+from scripts.comparison import report
 from tests.scripts.conftest import ROOT
 
 CONFIG = ROOT / "configs" / "journal_fit.yaml"
@@ -23,7 +23,7 @@ def test_trained_exported_and_compared(invoke, tmp_path, monkeypatch):
         for kind in ("curves", "usage", "map"):
             (folder / f"{kind}-{comparison.config.name}.png").touch()
 
-    monkeypatch.setattr(files, "draw", draw)
+    monkeypatch.setattr(report, "draw", draw)
     tiny = ("--config", CONFIG, "--set", NODES, "--env", "max_cycles=20", *FEW)
     result = invoke(
         train_sb3.app, "uplink_v0", *tiny, "--out", tmp_path, "--name", "mine", "--json", tmp_path / "a.json"

@@ -18,7 +18,7 @@ from lora_marl import render
 from lora_marl.core.presets import journal_network
 from lora_marl.core.traffic import Traffic
 from lora_marl.envs import uplink_v0
-from lora_marl.envs.seeds import seeds_of
+from lora_marl.envs.game import seeds_of
 from lora_marl.views import Central, ControllerEnv, OneAgent, Shared
 from tests.envs.small import SETTINGS
 

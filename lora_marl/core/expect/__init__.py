@@ -6,8 +6,8 @@ keeps the pairwise one up to date.
 `Rayleigh`: any gateways, fading and pairwise interference: MMALoRa's model and an exact one.
 """
 
-from lora_marl.core.expect.lognormal import LogNormal
-from lora_marl.core.expect.one_gateway import Expectation, OneGateway
+from lora_marl.core.expect.lognormal.closed_form import LogNormal
+from lora_marl.core.expect.one_gateway.closed_form import Expectation, OneGateway
 from lora_marl.core.expect.rayleigh import Rayleigh
 
 __all__ = ["Expectation", "LogNormal", "OneGateway", "Rayleigh"]

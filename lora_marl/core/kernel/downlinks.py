@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from lora_marl.core.kernel.books import record_downlink
-from lora_marl.core.kernel.bursts import strike_downlink
 from lora_marl.core.kernel.compiled import kernel
-from lora_marl.core.kernel.heap import replace_first
+from lora_marl.core.kernel.counters import record_downlink
+from lora_marl.core.kernel.interference import strike_downlink
 from lora_marl.core.kernel.overlap import NONE, SINR, SIR_ENERGY, SIR_PAIRWISE, survives
-from lora_marl.core.kernel.random import draw_index, exponential, normal
-from lora_marl.core.kernel.receive import BELOW_SENSITIVITY, COLLIDED, DELIVERED, INTERFERED, dbm_to_mw
+from lora_marl.core.kernel.queue import replace_first
+from lora_marl.core.kernel.reception import BELOW_SENSITIVITY, COLLIDED, DELIVERED, INTERFERED, dbm_to_mw
 from lora_marl.core.kernel.state import ANSWERED, ANSWERS_RECEIVED, RECEIVING, REFUSED, RX1, RX2
+from lora_marl.core.random import draw_index, exponential, normal
 
 GATEWAYS_HEAR = 1 << 15
 """Added to a gateway's number in draws of what it hears of another one's downlink."""

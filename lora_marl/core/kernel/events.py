@@ -1,23 +1,53 @@
 """What a node does: a packet's start and its end, its receive windows, a downlink's end.
 
 All but the start tell from when on the node may send again; infinite: it is not through with its packet yet.
+
+Operating points that nodes draw for every packet.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from typing import NamedTuple
 
-from lora_marl.core.kernel.births import next_start_s
-from lora_marl.core.kernel.books import DELIVERED, record_start, tally
-from lora_marl.core.kernel.bursts import strike
+import numpy as np
+from numpy.typing import NDArray
+
 from lora_marl.core.kernel.compiled import kernel
+from lora_marl.core.kernel.counters import DELIVERED, record_start, tally
 from lora_marl.core.kernel.downlinks import meet_downlinks, open_window, received
-from lora_marl.core.kernel.frames import next_attempt_s, receive_frame
-from lora_marl.core.kernel.heap import replace_first
+from lora_marl.core.kernel.feedback import bear_silence, end_packet, take_answer, to_answer
+from lora_marl.core.kernel.interference import strike
 from lora_marl.core.kernel.overlap import meet
-from lora_marl.core.kernel.receive import arrive, depart
-from lora_marl.core.kernel.rounds import bear_silence, end_packet, take_answer, to_answer
+from lora_marl.core.kernel.queue import replace_first
+from lora_marl.core.kernel.reception import arrive, depart
 from lora_marl.core.kernel.state import RX1, RX2, SENDING, WAITING
+from lora_marl.core.kernel.traffic import next_attempt_s, next_start_s, receive_frame
+from lora_marl.core.random import uniform
+
+
+class Choices(NamedTuple):
+    """What nodes draw from; `K` is 0 where they do not."""
+
+    cumulative: NDArray[np.float64]  # [B, N, K]
+    points: NDArray[np.int16]  # [B, N, K, 4]
+
+    def replicas_in(self, part: slice) -> Choices:
+        """A view of some replicas."""
+        return Choices(self.cumulative[part], self.points[part])
+
+
+NO_CHOICES = Choices(np.zeros((0, 0, 0)), np.zeros((0, 0, 0, 4), np.int16))
+
+
+@kernel()
+def choose(state, choices, points, b, n):
+    """Write the point that node `n`'s next packet draws into `points`."""
+    drawn = uniform(state.replicas[b].choice_key, n, state.nodes[b, n].packet)
+    k = 0
+    while k < choices.cumulative.shape[2] - 1 and drawn >= choices.cumulative[b, n, k]:
+        k += 1
+    for f in range(4):
+        points[b, n, f] = choices.points[b, n, k, f]
 
 
 @kernel()

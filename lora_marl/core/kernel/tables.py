@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from lora_marl.core import phy, units
 from lora_marl.core.downlink import Feedback
-from lora_marl.core.kernel.random import draw_index, normal
 from lora_marl.core.kernel.rule import FEEDBACK, RULE, make_rule
 from lora_marl.core.propagation import path_loss_db
+from lora_marl.core.random import draw_index, normal
 from lora_marl.core.scenario import Scenario
 from lora_marl.core.topology import distances_m
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from agents.ccs.codes import random_codes
 from agents.ccs.coordinator import Coordinator
+from agents.ccs.dataset import Snapshots
 from agents.ccs.layout import Layout, probes_of
-from agents.ccs.snapshots import Snapshots
+from agents.ccs.proxy import Worlds
+from agents.ccs.ring import random_codes
 from agents.ccs.view import View, features, last_layer, temperatures
-from agents.ccs.worlds import Worlds
 from agents.lns.network import Schema, initial, unflatten
 
 AIRTIME_S = torch.tensor([0.057, 0.103, 0.185, 0.371, 0.741, 1.319])

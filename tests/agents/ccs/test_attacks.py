@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from agents.ccs.attacks import ATTACKS, Reports, drifting, insisting, optimised
-from agents.ccs.codes import random_codes
 from agents.ccs.layout import Layout
 from agents.ccs.proxy import Proxy
-from agents.ccs.rounds import coordinated
+from agents.ccs.ring import random_codes
+from agents.ccs.round import coordinated
 from agents.lns.network import Schema, forward, unflatten
 
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from agents.ccs.baselines import direct, random_residual
+from agents.ccs.coordinator import clipped
 from agents.ccs.proxy import Proxy
-from agents.ccs.pull_back import clipped
 from agents.ccs.view import features, last_layer, temperatures
 from agents.lns.network import Schema, unflatten
 

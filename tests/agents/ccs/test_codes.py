@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from agents.ccs.codes import places, points, random_codes
+from agents.ccs.ring import places, points, random_codes
 
 
 def test_codes_lie_on_the_sphere_and_apart() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from agents.ccs.constants import SHAPES, Constants
+from agents.ccs.proxy import SHAPES, Constants
 
 
 def test_saved_constants_are_loaded_with_the_command_beside_them(tmp_path: Path) -> None:

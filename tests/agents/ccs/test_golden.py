@@ -8,13 +8,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from agents.ccs.codes import codes
-from agents.ccs.constants import Constants
 from agents.ccs.coordinator import Coordinator
-from agents.ccs.proxy import Proxy
-from agents.ccs.rounds import coordinated
+from agents.ccs.proxy import Constants, Proxy, Worlds
+from agents.ccs.ring import codes
+from agents.ccs.round import coordinated
 from agents.ccs.view import KINDS
-from agents.ccs.worlds import Worlds
 from agents.lns.vendor import load_vendor
 from lora_marl.core.coexistence import Deployment
 from lora_marl.core.presets.ccs import ccs_study, legacy

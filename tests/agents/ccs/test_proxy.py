@@ -8,10 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from agents.ccs.constants import Constants
-from agents.ccs.optimum import optimum
-from agents.ccs.proxy import Proxy
-from agents.ccs.worlds import Worlds
+from agents.ccs.proxy import Constants, Proxy, Worlds, optimum
 
 
 def by_the_letter(proxy: Proxy, policy, worlds: Worlds, m: int, attempts_hz) -> torch.Tensor:

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from agents.ccs.coordinator import Coordinator
-from agents.ccs.pull_back import clipped, way_back
+from agents.ccs.coordinator import Coordinator, clipped, way_back
 from agents.ccs.view import features
 from agents.lns.network import unflatten
 from agents.lns.vendor import load_vendor

@@ -9,9 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
-from agents.ccs.compression import packed, unpacked
-from agents.ccs.kpis import kpis
-from agents.ccs.records import Report, Residual
+from agents.ccs.protocol import Report, Residual, kpis, packed, unpacked
 from agents.lns.network import Schema
 
 SCHEMA = Schema((40, 8, 48), "pg")

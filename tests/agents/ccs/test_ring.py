@@ -8,8 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from agents.ccs.codes import codes
-from agents.ccs.ring import STANDING, TOLD, Around, angles, spread_out, standing
+from agents.ccs.ring import STANDING, TOLD, Around, angles, codes, spread_out, standing
 from agents.ccs.view import View
 
 

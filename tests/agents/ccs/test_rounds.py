@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from agents.ccs.coordinator import Coordinator, Design
-from agents.ccs.kpis import within_ranges
-from agents.ccs.pull_back import clipped
-from agents.ccs.rounds import coordinated
+from agents.ccs.coordinator import Coordinator, Design, clipped
+from agents.ccs.protocol import within_ranges
+from agents.ccs.round import coordinated
 from agents.ccs.view import features, last_layer, temperatures
 from agents.lns.network import Schema, unflatten
 

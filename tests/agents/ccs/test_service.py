@@ -13,13 +13,13 @@ from safetensors.numpy import load, save
 
 import agents.ccs
 from agents.ccs.coordinator import Coordinator, Design
-from agents.ccs.hyperparameters import Hyperparameters
-from agents.ccs.records import Report
-from agents.ccs.rounds import coordinated
+from agents.ccs.protocol import Report
+from agents.ccs.round import coordinated
 from agents.ccs.safeguards import Safeguards
 from agents.ccs.service import Service
+from agents.ccs.training import Hyperparameters
 from agents.lns.network import Schema, initial
-from scripts.coexistence.offline import PASSES
+from scripts.service_build.build import PASSES
 
 BAD = np.array([0.5, 1.0, 1.0, 0.4], np.float32)
 PLAIN = Safeguards(congestion=None)

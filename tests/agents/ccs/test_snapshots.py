@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from agents.ccs.snapshots import Snapshots, by_mixture
+from agents.ccs.dataset import Snapshots, by_mixture
 
 
 def test_saved_and_loaded_is_the_same(tmp_path: Path, snapshots_of) -> None:

@@ -9,14 +9,12 @@ from typing import Any
 import pytest
 import torch
 
-from agents.ccs.codes import DIMENSION
 from agents.ccs.coordinator import Coordinator, Design
-from agents.ccs.hyperparameters import Hyperparameters
 from agents.ccs.layout import random_orders
-from agents.ccs.objective import jensen_shannon
 from agents.ccs.proxy import Proxy
-from agents.ccs.training import Training
-from agents.ccs.unroll import own_policies, prepared, unrolled
+from agents.ccs.ring import DIMENSION
+from agents.ccs.round import own_policies, prepared, unrolled
+from agents.ccs.training import Hyperparameters, Training, jensen_shannon
 from agents.lns.network import Schema, forward, unflatten
 
 SMALL: dict[str, Any] = {"snapshots": 2, "orders": 2}

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from agents.lns.partition import good_channels, hopping, hopping_partition, partition
+from agents.coexistence.rules import good_channels, hopping, hopping_partition, partition
 
 OCCUPANCY = np.array([[0.6, 0.01, 0.55, 0.1, 0.65, 0.05, 0.7, 0.15]])
 GOOD = [1, 5, 3, 7]

@@ -9,7 +9,7 @@ from safetensors.numpy import load, save
 
 from agents.lns.dqn import DqnServers
 from agents.lns.servers import ExternalServers
-from agents.maac.threads import threads
+from agents.torch_utils import threads
 from tests.agents.lns.conftest import GROUPS, noise
 
 KINDS = pytest.mark.parametrize("kind", ["dqn", "pg"])

@@ -13,7 +13,7 @@ from agents.lns.hyperparameters import DqnHyperparameters, PolicyGradientHyperpa
 from agents.lns.network import Schema
 from agents.lns.policy_gradient import PolicyGradientServers
 from agents.lns.pretraining import beginners, pretrain
-from tests.agents.lns import plain
+from tests.agents.lns import reference as plain
 from tests.agents.lns.conftest import GROUPS, SMALL
 
 SEEDS, SERVERS = (3, 5), (0, 2, 7)

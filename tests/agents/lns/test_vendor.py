@@ -7,10 +7,9 @@ import pytest
 import torch
 
 from agents.lns.dqn import DqnServers
-from agents.lns.network import Schema
+from agents.lns.network import Schema, Trained
 from agents.lns.policy_gradient import PolicyGradientServers
 from agents.lns.pretraining import beginners, pretrain
-from agents.lns.trained import Trained
 from agents.lns.vendor import Vendor, load_vendor, save_vendor
 
 SMALL = Schema((3, 8, 8, 4))

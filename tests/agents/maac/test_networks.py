@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from agents.maac.plain import gathered
-from agents.maac.plain_loop import PlainLoop
+from agents.maac.reference import PlainLoop, gathered
 
 KINDS = [(attention, norm) for attention in ("learned", "uniform") for norm in ("batch_norm", "static")]
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from agents.maac.threads import threads
+from agents.torch_utils import threads
 
 
 def test_threads_are_given_back() -> None:

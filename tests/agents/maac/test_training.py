@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from agents.maac import losses
-from agents.maac.plain import gathered
-from agents.maac.plain_loop import PlainLoop
+from agents.maac import training as losses
+from agents.maac.reference import PlainLoop, gathered
 
 EXACT = {"rtol": 0, "atol": 1e-10}
 

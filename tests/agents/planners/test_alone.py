@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.ascent import every_point
 from agents.planners import plan
-from agents.planners.alone import delivery_alone, upper_bound
+from agents.planners.ascent import every_point
+from agents.planners.baselines import delivery_alone, upper_bound
 from lora_marl.core.expect.rayleigh import Rayleigh
 from lora_marl.core.presets import mmalora_network
 from tests.core.expect.rayleigh.networks import GOLDEN, golden

@@ -6,12 +6,9 @@ from itertools import product
 import numpy as np
 import pytest
 
-from agents.ascent import every_point
 from agents.planners import PLANNERS, plan
-from agents.planners.adr import adr_mean, commanded
-from agents.planners.bandit import marginal_rewards
-from agents.planners.search import penalised
-from agents.planners.summary import row
+from agents.planners.ascent import every_point
+from agents.planners.baselines import adr_mean, commanded, marginal_rewards, penalised, row
 from lora_marl.core.expect.rayleigh import Incremental, Rayleigh, Totals
 from lora_marl.core.presets import mmalora_network
 from tests.core.expect.rayleigh.networks import GOLDEN, golden, random_points

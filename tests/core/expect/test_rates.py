@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lora_marl.core.expect.rates import check_rate, cycle_s, rates_per_s
+from lora_marl.core.expect.physics import check_rate, cycle_s, rates_per_s
 from lora_marl.core.traffic import Traffic
 
 LIMITED = Traffic(duty_cycle=0.01)

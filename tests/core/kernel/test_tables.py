@@ -5,8 +5,8 @@ import pytest
 
 from lora_marl.core.downlink import Feedback
 from lora_marl.core.kernel import tables
-from lora_marl.core.kernel.random import stream_key
 from lora_marl.core.propagation import Propagation
+from lora_marl.core.random import stream_key
 from lora_marl.core.traffic import Traffic
 from tests.core.scenarios import network, region
 

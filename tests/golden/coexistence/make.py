@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from tests.agents.ccs.test_golden import proxy_numbers, residual_numbers
-from tests.envs.test_coexistence_golden import trace
+from tests.envs.coexistence.test_golden import trace
 
 HERE = Path(__file__).parent
 

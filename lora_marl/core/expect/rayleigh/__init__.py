@@ -6,7 +6,7 @@ without each of them (`counterfactual`); `Incremental` keeps one up to date whil
 """
 
 from lora_marl.core.expect.rayleigh.closed_form import Rayleigh, Variant
-from lora_marl.core.expect.rayleigh.counterfactual import Counterfactuals
 from lora_marl.core.expect.rayleigh.incremental import Incremental, Swap, Totals, Trial
+from lora_marl.core.expect.rayleigh.kernel import Counterfactuals
 
 __all__ = ["Counterfactuals", "Incremental", "Rayleigh", "Swap", "Totals", "Trial", "Variant"]

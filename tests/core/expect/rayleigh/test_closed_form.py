@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lora_marl.core import phy
-from lora_marl.core.expect.rayleigh import Rayleigh, plain
+from lora_marl.core.expect.rayleigh import Rayleigh, reference
 from lora_marl.core.presets import mmalora_network
 from lora_marl.core.propagation import Propagation
 from lora_marl.core.reception import Reception
@@ -35,7 +35,7 @@ def test_golden_networks(case, variant):
     np.testing.assert_allclose(found.delivery, known["D_i"], **near)
     np.testing.assert_allclose(found.node_ee_bits_per_mj, known["EE_i_bits_per_mJ"], **near)
     assert found.ee_sum_bits_per_mj == pytest.approx(known["system_EE"], rel=1e-9)
-    by_gateway = plain.gateway_delivery(model.tables, points, variant)
+    by_gateway = reference.gateway_delivery(model.tables, points, variant)
     np.testing.assert_allclose(by_gateway, known["D_ik"], **near)
     if variant != "joint":
         np.testing.assert_allclose(model.gateway_delivery(points), by_gateway, **near)
@@ -70,7 +70,7 @@ CHANGED = {
 def test_compiled_is_the_plain_statement(gateways, changed, variant):
     scenario = changed(mmalora_network(50, gateways, seed=gateways, **BUSY))
     model, points = Rayleigh(scenario, variant=variant), random_points(scenario, gateways)
-    expected = plain.delivery(model.tables, points, variant)
+    expected = reference.delivery(model.tables, points, variant)
     np.testing.assert_allclose(model.delivery(points), expected, rtol=1e-9, atol=1e-12)
     assert 0.05 < expected.mean() < 0.95
 

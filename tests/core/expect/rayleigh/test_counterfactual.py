@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lora_marl.core.expect.rayleigh import Rayleigh, plain
+from lora_marl.core.expect.rayleigh import Rayleigh, reference
 from lora_marl.core.presets import mmalora_network
 from tests.core.expect.rayleigh.networks import BUSY, GOLDEN, golden, random_points
 from tests.core.expect.rayleigh.test_closed_form import CHANGED
@@ -16,7 +16,7 @@ def without(model, points, i):
         gain=t.gain[rest], size=t.size[rest], overlap=t.overlap[:, :, rest], bits_per_mj=t.bits_per_mj[rest]
     )
     others = points[rest]
-    delivery = plain.delivery(fewer, others, model.variant)
+    delivery = reference.delivery(fewer, others, model.variant)
     ee = delivery * fewer.bits_per_mj[np.arange(len(others)), others[:, 0], others[:, 3]]
     return ee[others[:, 2] == points[i, 2]].sum()
 

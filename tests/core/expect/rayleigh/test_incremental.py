@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lora_marl.core.expect.rayleigh import Incremental, Rayleigh, plain
+from lora_marl.core.expect.rayleigh import Incremental, Rayleigh, reference
 from lora_marl.core.presets import mmalora_network
 from tests.core.expect.rayleigh.networks import BUSY, GOLDEN, golden, random_points
 from tests.core.expect.rayleigh.test_closed_form import CHANGED
@@ -16,7 +16,7 @@ NEAR = {"rtol": 1e-9, "atol": 1e-12}
 
 def known(model, points):
     """Delivery and energy efficiency of each node, and the sums, by the plain statement."""
-    delivery = plain.delivery(model.tables, points, model.variant)
+    delivery = reference.delivery(model.tables, points, model.variant)
     best = model.tables.bits_per_mj[np.arange(len(points)), points[:, 0], points[:, 3]]
     ee, missing = delivery * best, np.maximum(LEAST - delivery, 0.0)[best > 0]
     return delivery, ee, (ee.sum(), (missing > 0).sum(), missing.sum())
@@ -85,9 +85,9 @@ def test_bounds_are_what_it_would_be_if_the_node_met_nobody(changed):
             moved = points.copy()
             moved[node] = candidate
             alone.overlap[:, :, node] = 0.0
-            others = plain.delivery(alone, moved, "expect")
+            others = reference.delivery(alone, moved, "expect")
             alone.overlap[...] = 0.0
-            others[node] = plain.delivery(alone, moved, "expect")[node]
+            others[node] = reference.delivery(alone, moved, "expect")[node]
             best = model.tables.bits_per_mj[np.arange(24), moved[:, 0], moved[:, 3]]
             missing = np.maximum(LEAST - others, 0.0)[best > 0]
             assert bounds.ee_sum[number] == pytest.approx(best @ others, rel=1e-9)

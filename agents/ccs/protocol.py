@@ -1,0 +1,291 @@
+"""What goes to the service and comes back: plain records, as bytes where they travel.
+
+The performance summary of a report (paper 000, Eq. (1)), over the last reporting window.
+
+Smaller snapshots: half precision, eight bits, or the largest weights only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+from torch import Tensor
+
+from agents.lns.network import Schema
+
+RANGES = ((0.0, 1.0), (0.0, 4.0), (0.5, 2.0), (-0.5, 1.0))
+"""Of PRR, EPN / 50 mJ, ATP / 2, and return; what a report says beyond them is cut."""
+
+EPN_MJ, ATP, ENERGY_MJ = 50.0, 2.0, 25.0
+"""What energy per delivered frame, attempts per delivered frame and energy per attempt are divided by."""
+
+MAX_ATP = 4.0
+
+
+def kpis(attempts: ArrayLike, received: ArrayLike, energy_mj: ArrayLike, frames_delivered: ArrayLike) -> Any:
+    """Summaries of networks; of one without attempts PRR 1, no energy, one attempt per frame.
+
+    Args:
+        attempts: Over the window. `[...]`
+        received: Of them. `[...]`
+        energy_mj: Of the attempts. `[...]`
+        frames_delivered: `[...]`
+
+    Returns:
+        PRR, EPN / 50 mJ, ATP / 2 with ATP at most 4, PRR - 0.1 (energy per attempt / 25 mJ). float32 `[..., 4]`
+    """
+    attempts, received, energy_mj, delivered = (
+        np.asarray(given, dtype=np.float64) for given in (attempts, received, energy_mj, frames_delivered)
+    )
+    idle = attempts <= 0.0
+    tries = np.maximum(attempts, 1.0)
+    prr = np.where(idle, 1.0, received / tries)
+    atp = np.where(idle, 1.0, np.minimum(attempts / np.maximum(delivered, 1e-9), MAX_ATP))
+    epn_mj = np.where(idle, 0.0, energy_mj / np.maximum(delivered, 1.0))
+    found = np.stack([prr, epn_mj / EPN_MJ, atp / ATP, prr - 0.1 * energy_mj / tries / ENERGY_MJ], axis=-1)
+    return found.astype(np.float32)
+
+
+def within_ranges(reported: Tensor) -> Tensor:
+    """Reports, every number cut to its range `[..., 4]`."""
+    low, high = torch.tensor(RANGES).T
+    return reported.clamp(low, high)
+
+
+BLOCK = 256
+"""Weights that share a scale of eight-bit numbers."""
+
+ENCODINGS = ("float32", "float16", "int8", "top")
+
+
+def packed(parameters: NDArray[np.float32], encoding: str = "float32", share: float = 0.5) -> dict[str, NDArray]:
+    """Arrays that `unpacked` makes parameters of.
+
+    Args:
+        parameters: `[P]`
+        encoding: `float32`: exact; `float16`; `int8`: by blocks of 256 weights with a scale each; `top`: the largest
+            `share` of the weights in float16, the others 0.
+        share: From 0 up to 1; not read by other encodings.
+
+    Raises:
+        ValueError: an unknown encoding, or a share outside its range.
+    """
+    if encoding == "float32":
+        return {"float32": parameters}
+    if encoding == "float16":
+        return {"float16": _half(parameters)}
+    if encoding == "int8":
+        blocks = np.pad(parameters, (0, -len(parameters) % BLOCK)).reshape(-1, BLOCK)
+        scale = np.maximum(np.abs(blocks).max(1, keepdims=True), np.finfo(np.float32).tiny) / 127.0
+        return {"int8": np.rint(blocks / scale).astype(np.int8), "scale": scale.astype(np.float32)}
+    if encoding == "top":
+        if not 0.0 < share <= 1.0:
+            raise ValueError(f"share = {share}: expected above 0, at most 1")
+        kept = np.zeros(len(parameters), dtype=bool)
+        kept[np.argsort(-np.abs(parameters), kind="stable")[: max(1, round(share * len(parameters)))]] = True
+        return {"top": _half(parameters[kept]), "kept": np.packbits(kept)}
+    raise ValueError(f"encoding = {encoding!r}: expected one of {', '.join(ENCODINGS)}")
+
+
+def unpacked(arrays: Mapping[str, NDArray], size: int) -> NDArray[np.float32]:
+    """Parameters `[size]` of what `packed` gave.
+
+    Raises:
+        ValueError: arrays that no encoding gives, or of another number of parameters.
+    """
+    names, blocks = set(arrays), -(-size // BLOCK)
+    if names in ({"float32"}, {"float16"}):
+        expected: dict[str, tuple[int, ...]] = {next(iter(names)): (size,)}
+    elif names == {"int8", "scale"}:
+        expected = {"int8": (blocks, BLOCK), "scale": (blocks, 1)}
+    elif names == {"top", "kept"}:
+        expected = {"kept": (-(-size // 8),)}
+    else:
+        raise ValueError(f"parameters are packed as {sorted(names)}; expected one of {', '.join(ENCODINGS)}")
+    for name, shape in expected.items():  # before anything of that size is made
+        if arrays[name].shape != shape:
+            raise ValueError(
+                f"{name} of {size} parameters has shape {list(arrays[name].shape)}; expected {list(shape)}"
+            )
+    if "scale" in arrays:
+        return (arrays["int8"].astype(np.float32) * arrays["scale"]).ravel()[:size]
+    if "kept" not in arrays:
+        return next(iter(arrays.values())).astype(np.float32)
+    kept, found = np.unpackbits(arrays["kept"], count=size).astype(bool), np.zeros(size, dtype=np.float32)
+    if arrays["top"].shape != (kept.sum(),):
+        raise ValueError(f"top has shape {list(arrays['top'].shape)}; expected [{kept.sum()}], as many as are kept")
+    found[kept] = arrays["top"]
+    return found
+
+
+def _half(values: NDArray[np.float32]) -> NDArray[np.float16]:
+    largest = float(np.finfo(np.float16).max)
+    return np.clip(values, -largest, largest).astype(np.float16)
+
+
+FORMAT = "ccs-record-1"
+LATEST_S = 1e15
+"""Some thirty million years: what a clock cannot say."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """A snapshot of a network's policy with a summary of how it fares (paper 000, Eq. (1)).
+
+    Attributes:
+        network: Its name.
+        round: Number of the report, growing.
+        time_s: When the snapshot was taken.
+        schema: Of the parameters.
+        parameters: Flat. float32 `[P]`
+        kpis: Of `agents.ccs.protocol.kpis`. float32 `[4]`
+        operator: Who answers for the network; "": the network itself.
+
+    Raises:
+        ValueError: a field of a wrong type; parameters or summary of a wrong shape, or not finite; a negative round; no
+            name.
+    """
+
+    network: str
+    round: int
+    time_s: float
+    schema: Schema
+    parameters: NDArray[np.float32]
+    kpis: NDArray[np.float32]
+    operator: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("network", "operator"):
+            if not isinstance(getattr(self, name), str):
+                raise ValueError(f"report: {name} = {getattr(self, name)!r} is no text")
+        if not self.network:
+            raise ValueError("report: network has no name")
+        if not _integer(self.round) or self.round < 0:
+            raise ValueError(f"report of {self.network}: round = {self.round!r}; expected an integer from 0")
+        if isinstance(self.time_s, bool) or not (isinstance(self.time_s, Real) and abs(self.time_s) < LATEST_S):
+            raise ValueError(
+                f"report of {self.network}: time_s = {self.time_s!r}; expected a finite number of at most {LATEST_S:g}"
+            )
+        if not isinstance(self.schema, Schema):
+            raise ValueError(f"report of {self.network}: schema = {self.schema!r} is no Schema")
+        if not all(map(_integer, self.schema.sizes)):
+            raise ValueError(f"report of {self.network}: sizes = {self.schema.sizes}; expected integers")
+        for name, shape in (("parameters", (self.schema.size,)), ("kpis", (4,))):
+            _check(f"report of {self.network}: {name}", getattr(self, name), shape)
+        _plain(self, round=int, time_s=float)
+
+    def to_bytes(self, encoding: str = "float32", share: float = 0.5) -> bytes:
+        """The report as safetensors, its parameters packed as `agents.ccs.protocol.packed` says."""
+        about = {"network": self.network, "round": self.round, "time_s": self.time_s, "operator": self.operator}
+        about |= {"sizes": [*map(int, self.schema.sizes)], "kind": self.schema.kind}
+        return _to_bytes("report", about, packed(self.parameters, encoding, share) | {"kpis": self.kpis})
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Report:
+        """What `to_bytes` gave.
+
+        Raises:
+            ValueError: anything else.
+        """
+        about, arrays = _from_bytes("report", data)
+        try:
+            schema = Schema(tuple(about.pop("sizes")), about.pop("kind"))
+            kpis = arrays.pop("kpis")
+            return cls(schema=schema, parameters=unpacked(arrays, schema.size), kpis=kpis, **about)
+        except (KeyError, TypeError, IndexError) as error:
+            raise ValueError(f"report: malformed ({error!r})") from None
+
+
+@dataclass(frozen=True)
+class Residual:
+    """What a network is to add to its last layer (paper 000, Eq. (2)); taking it back is adding its negative.
+
+    Attributes:
+        network: Whose.
+        round: Of the service.
+        report_round: Number of the report that it answers.
+        delta: The last row is the bias. float32 `[H, A]`
+
+    Raises:
+        ValueError: a field of a wrong type; a delta that is not finite, or no matrix.
+    """
+
+    network: str
+    round: int
+    report_round: int
+    delta: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.network, str) and self.network):
+            raise ValueError(f"residual: network = {self.network!r} is no name")
+        for name in ("round", "report_round"):
+            if not _integer(getattr(self, name)) or getattr(self, name) < 0:
+                value = getattr(self, name)
+                raise ValueError(f"residual of {self.network}: {name} = {value!r}; expected an integer from 0")
+        shape = np.shape(self.delta)
+        if len(shape) != 2:
+            raise ValueError(f"residual of {self.network}: delta has shape {list(shape)}; expected [H, A]")
+        _check(f"residual of {self.network}: delta", self.delta, shape)
+        _plain(self, round=int, report_round=int)
+
+    def to_bytes(self) -> bytes:
+        """The residual as safetensors."""
+        about = {"network": self.network, "round": self.round, "report_round": self.report_round}
+        return _to_bytes("residual", about, {"delta": self.delta})
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Residual:
+        """What `to_bytes` gave.
+
+        Raises:
+            ValueError: anything else.
+        """
+        about, arrays = _from_bytes("residual", data)
+        try:
+            return cls(delta=arrays["delta"], **about)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"residual: malformed ({error!r})") from None
+
+
+def _integer(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _plain(record: Report | Residual, **types: Callable[[Any], Any]) -> None:
+    """Numbers of NumPy become Python's, which JSON knows."""
+    for name, plain in types.items():
+        object.__setattr__(record, name, plain(getattr(record, name)))
+
+
+def _check(name: str, given: Any, shape: tuple[int, ...]) -> None:
+    if not isinstance(given, np.ndarray):
+        raise ValueError(f"{name}: is a {type(given).__name__}; expected an array, float32 {list(shape)}")
+    if given.shape != shape or given.dtype != np.float32:
+        raise ValueError(f"{name}: is {given.dtype} {list(given.shape)}; expected float32 {list(shape)}")
+    if not np.isfinite(given).all():
+        raise ValueError(f"{name}: {int((~np.isfinite(given)).sum())} numbers are not finite")
+
+
+def _to_bytes(kind: str, about: Mapping[str, Any], arrays: Mapping[str, NDArray]) -> bytes:
+    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    return save(contiguous, metadata={"record": json.dumps({"format": FORMAT, "kind": kind, "about": about})})
+
+
+def _from_bytes(kind: str, data: bytes) -> tuple[dict[str, Any], dict[str, NDArray]]:
+    try:
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        record = json.loads(header["__metadata__"]["record"])
+        if (record["format"], record["kind"]) != (FORMAT, kind):
+            raise ValueError(f"is a {record['kind']} of {record['format']}")
+        return dict(record["about"]), load(data)
+    except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"{kind}: no {kind} of {FORMAT}, or a damaged one ({error})") from None

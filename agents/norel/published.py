@@ -1,0 +1,184 @@
+"""NoReL, MinSF and ADR in the simulator of NoReL's authors, to replay their numbers (`lora_marl.core.published`).
+
+NoReL's update is `agents.norel.norel`'s. What differs from the learner on the package's air: rounds and utility
+(`lora_marl.core.published.norel_rounds`), the random state (`lora_marl.core.published.norel_network`), parameters that act at once, and
+downlinks that are never refused or lost but deafen the gateway for 1.71 s each.
+
+| method | starts from | downlinks |
+|---|---|---|
+| `fixed` | given points, or MinSF at 14 dBm | none; with `answers` those of NoReL's rounds, from which nobody learns |
+| `norel` | MinSF at 14 dBm | one a round |
+| `adr` | MinSF at 14 dBm | one a command |
+
+Source: NoReL and its authors' code. Differences: log-sum-exp in place of the code's branch for large exponents.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from agents.norel.channel_state import STATES, binned
+from agents.norel.kernel import Table, empty_table, learn
+from agents.rules.link_margin import feasible, least_sf
+from lora_marl.core.published.norel_network import RATE, SIGMA, Estimate, air_of, estimate_of
+from lora_marl.core.published.norel_receiver import SENT, Air
+from lora_marl.core.published.norel_rounds import (
+    ALL_DELIVERED,
+    ALL_SENT,
+    ROUND_DELIVERED,
+    ROUND_PACKETS,
+    Books,
+    answer,
+    empty_books,
+    empty_histories,
+    play_adr,
+    play_fixed,
+    play_round,
+)
+from lora_marl.core.random import stream_key, uniform
+from lora_marl.core.scenario import Scenario
+
+_EXPONENTS = np.array([0.8, 0.9, 1.0])
+_RECORD = np.dtype([("replica", np.int32), ("node", np.int32), ("time_s", np.float64), ("point", np.int16, (4,))])
+SF, _, _, TP = range(4)
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What came of a run.
+
+    Attributes:
+        points: In force at the end; for NoReL a draw from each node's strategy. `[N, 4]`
+        sent, delivered: Uplinks. `[N]`
+        downlinks: Sent by all gateways.
+        gateway_airtime: Of these over the duration and the number of gateways.
+        estimate: PL0 in dB, gamma, sigma in dB, lambda in 1/s at the end, and when. `[5]`
+        table: What NoReL learned; None for others.
+    """
+
+    points: NDArray[np.int16]
+    sent: NDArray[np.int64]
+    delivered: NDArray[np.int64]
+    downlinks: int
+    gateway_airtime: float
+    estimate: NDArray[np.float64]
+    table: Table | None = None
+
+    @property
+    def delivery(self) -> float:
+        """Share of uplinks delivered, mean over nodes that sent any."""
+        some = self.sent > 0
+        return float((self.delivered[some] / self.sent[some]).mean())
+
+
+def replay(
+    scenario: Scenario,
+    seed: int,
+    duration_s: float,
+    method: Literal["fixed", "norel", "adr"] = "norel",
+    *,
+    points: NDArray[np.int16] | None = None,
+    answers: bool = False,
+    margin_db: float | None = None,
+    early_stop: bool = True,
+) -> Replay:
+    """Play a scenario in the authors' simulator.
+
+    Args:
+        scenario: See `lora_marl.core.published.norel_network.air_of`.
+        seed: Of traffic, shadowing and strategies.
+        duration_s: Simulated. s
+        method: See the module's page.
+        points: First points; None: MinSF. `[N, 4]`
+        answers: See there.
+        margin_db: Of ADR; None: sigma_hat + 8 dB. dB
+        early_stop: Which receiver; see `lora_marl.core.published.norel_receiver`.
+
+    Raises:
+        ValueError: an unknown method, or physics that the simulator does not have.
+    """
+    first = min_sf_points(scenario) if points is None else points
+    air = air_of(scenario, first, seed, duration_s, early_stop=early_stop)
+    books, estimate = empty_books(scenario.nodes), estimate_of(scenario)
+    table = None
+    if method == "norel":
+        table = _play_norel(scenario, seed, air, books, estimate)
+    elif method == "adr":
+        play_adr(air, books, estimate, empty_histories(scenario.nodes), np.nan if margin_db is None else margin_db)
+    elif method == "fixed":
+        play_fixed(air, books, estimate, answers)
+    else:
+        raise ValueError(f"method = {method!r} is not one of fixed, norel, adr")
+    downlinks = int(air.counts[SENT])
+    return Replay(
+        points=_points_of(scenario, air),
+        sent=books.packets[ALL_SENT],
+        delivered=books.packets[ALL_DELIVERED],
+        downlinks=downlinks,
+        gateway_airtime=downlinks * float(air.airtime_s[-1]) / duration_s / scenario.gateways,
+        estimate=estimate.now,
+        table=table,
+    )
+
+
+def min_sf_points(scenario: Scenario) -> NDArray[np.int16]:
+    """MinSF at the highest power `[N, 4]`."""
+    points = np.zeros((scenario.nodes, 4), np.int16)
+    points[:, SF], points[:, TP] = least_sf(scenario, 1)[0], len(scenario.region.tp_dbm) - 1
+    return points
+
+
+def _points_of(scenario: Scenario, air: Air) -> NDArray[np.int16]:
+    points = np.zeros((scenario.nodes, 4), np.int16)
+    points[:, SF] = air.sf[: scenario.nodes]
+    points[:, TP] = np.searchsorted(scenario.region.tp_dbm, air.tp_dbm[: scenario.nodes])
+    return points
+
+
+def _play_norel(scenario: Scenario, seed: int, air: Air, books: Books, estimate: Estimate) -> Table:
+    actions = feasible(scenario, 1).reshape(1, scenario.nodes, -1)
+    table = empty_table(actions.shape, STATES)
+    key, powers_dbm = stream_key(seed, "learner"), np.array(scenario.region.tp_dbm, np.float64)
+    _play_rounds(air, books, estimate, actions, powers_dbm, key, np.zeros(1, _RECORD), _EXPONENTS, table)
+    return table
+
+
+@njit
+def _drawn(strategy, share):  # type: ignore[no-untyped-def]
+    """The action at which the strategies summed up reach `share`; the last one played at all takes what is left."""
+    action = 0
+    for k in range(len(strategy)):
+        if strategy[k] > 0.0:
+            action = k
+            share -= strategy[k]
+            if share <= 0.0:
+                break
+    return action
+
+
+@njit  # no disk cache: it would not notice an edited simulator
+def _play_rounds(air, books, estimate, actions, powers_dbm, key, records, exponents, table):  # type: ignore[no-untyped-def]
+    """Rounds until the last uplink; what was learned from one acts before the downlink that carries it."""
+    seen, states, powers = np.empty(1), np.empty(1, np.int64), len(powers_dbm)
+    record = records[0]
+    while True:
+        packet = play_round(air, books, estimate)
+        if packet < 0:
+            return
+        n = air.node[packet]
+        record.node = n
+        record.time_s = air.start_s[packet]
+        record.point[0] = air.sf[n]
+        record.point[3] = np.searchsorted(powers_dbm, air.tp_dbm[n])
+        seen[0] = books.packets[ROUND_DELIVERED, n] / ROUND_PACKETS
+        states[0] = binned(estimate.now[SIGMA], estimate.now[RATE])
+        learn(records, powers, seen, states, actions, exponents, 0.01, table)
+        action = _drawn(table.strategy[0, n, states[0]], uniform(key, n, packet))
+        air.sf[n] = action // powers
+        air.tp_dbm[n] = powers_dbm[action % powers]
+        answer(air, books, packet)

@@ -1,0 +1,1 @@
+"""lora_marl.core.expect.lognormal.closed_form"""

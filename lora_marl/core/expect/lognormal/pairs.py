@@ -1,0 +1,158 @@
+"""The pairwise log-normal model of `lognormal_plain`, compiled: one pass over all pairs of nodes for any gateways."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from lora_marl.core.expect.integrals import MOST_POINTS, chebyshev_points, fine_table, normal_cdf, read, survival_at
+from lora_marl.core.expect.lognormal.covers import MOST_GATEWAYS, irredundant_covers
+from lora_marl.core.expect.lognormal.joint import class_overlap, target_classes
+from lora_marl.core.expect.lognormal.reference import Network, outage
+
+Vector = NDArray[np.float64]
+
+
+class Reach(NamedTuple):
+    """Which gateways packets of every node may reach by themselves."""
+
+    members: NDArray[np.int64]  # [N, 5], gateways in reach, the first of `counts` in a row
+    counts: NDArray[np.int64]  # [N]
+    heard: Vector  # [N], probability that one of them hears a packet that nothing disturbs
+
+
+def reach_of(net: Network) -> Reach:
+    """The gateways in reach.
+
+    Raises:
+        ValueError: a node in reach of more than five gateways: the covers of six would be 6,424 families.
+    """
+    reach = net.mean_dbm >= net.sensitivity_dbm[:, None] - net.sigma_db
+    count = reach.sum(axis=1)
+    if count.max() > MOST_GATEWAYS:
+        raise ValueError(f"a node has {count.max()} gateways in reach; the closed form takes up to {MOST_GATEWAYS}")
+    first = np.argsort(~reach, axis=1, kind="stable")[:, :MOST_GATEWAYS]
+    members = np.zeros((len(count), MOST_GATEWAYS), np.int64)
+    members[:, : first.shape[1]] = first
+    return Reach(members, count, 1.0 - np.where(reach, outage(net), 1.0).prod(axis=1))
+
+
+def delivery(net: Network) -> Vector:
+    """D `[N]`; sigma above 0.
+
+    Raises:
+        ValueError: a node in reach of more than five gateways.
+    """
+    reach = reach_of(net)
+    if net.mean_dbm.shape[1] == 1:
+        return _one_gateway(net) * reach.heard
+    return _pairs(net, reach)
+
+
+def _one_gateway(net: Network) -> Vector:
+    """What every node's packets survive at the only gateway, read off the smooth function of their mean power `[N]`."""
+    found = np.zeros(len(net.sf))
+    spread_db = net.sigma_db * math.sqrt(2.0)
+    mean_dbm = net.mean_dbm[:, 0]
+    loud_dbm = net.threshold_db[:, net.sf] + mean_dbm
+    for rows in target_classes(net):
+        sf, overlap = net.sf[rows[0]], class_overlap(net, rows[0])
+        met = np.flatnonzero(overlap)
+        low, high = float(mean_dbm[rows].min()), float(mean_dbm[rows].max()) + spread_db
+        grid_dbm = chebyshev_points(low, high, spread_db)
+        if len(grid_dbm) >= min(len(rows), MOST_POINTS):
+            found[rows] = survival_at(mean_dbm[rows], overlap[met], loud_dbm[sf, met], spread_db)
+        else:
+            values = survival_at(grid_dbm, overlap[met], loud_dbm[sf, met], spread_db)
+            found[rows] = _read_all(*fine_table(low, high, values, spread_db), low, mean_dbm[rows])
+        found[rows] = np.exp(found[rows]) / _own(overlap[rows], loud_dbm[sf, rows], mean_dbm[rows], spread_db)
+    return found
+
+
+@njit(nogil=True)  # no disk cache: it would not notice an edited table
+def _read_all(table, step, low, mean_dbm):  # type: ignore[no-untyped-def]
+    found = np.empty(len(mean_dbm))
+    for i in range(len(mean_dbm)):
+        found[i] = read(table, low, step, mean_dbm[i])
+    return found
+
+
+@njit(nogil=True)  # no disk cache: it would not notice an edited table
+def _own(overlap, loud_dbm, mean_dbm, spread_db):  # type: ignore[no-untyped-def]
+    """The term that each target is for itself, which does not belong there."""
+    found = np.empty(len(overlap))
+    for i in range(len(overlap)):
+        found[i] = 1.0 - overlap[i] * normal_cdf((loud_dbm[i] - mean_dbm[i]) / spread_db)
+    return found
+
+
+def _cover_table() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Covers of 1 to 5 members as rows of bit masks padded with 0, and where those of each number begin."""
+    rows = [cover for members in range(1, MOST_GATEWAYS + 1) for cover in irredundant_covers(members)]
+    table = np.zeros((len(rows), max(map(len, rows))), np.int64)
+    for place, cover in enumerate(rows):
+        table[place, : len(cover)] = cover
+    counts = [0, *(len(irredundant_covers(members)) for members in range(1, MOST_GATEWAYS + 1))]
+    return table, np.cumsum(counts)
+
+
+_COVERS, _BEGINS = _cover_table()
+
+
+@njit(nogil=True, inline="always")
+def overlap(net, i, by, j):  # type: ignore[no-untyped-def]
+    """E of packets of node `j` of a network with one of node `i` of another; 0 between channels."""
+    if not net.meets[net.channel[i], by.channel[j]]:
+        return 0.0
+    return -math.expm1(-(by.airtime_s[j] + net.airtime_s[i] - net.spared_s[i]) * by.rate_per_s[j])
+
+
+@njit(nogil=True)  # no disk cache: see above
+def spare(e, net, reach, i, by, j, scale, spared):  # type: ignore[no-untyped-def]
+    """Write what node `j` of network `by`, overlapping with probability e, leaves of packets of node `i` of `net`.
+
+    Per set of gateways in reach at which alone it hits, as bit masks from 1 on: 1 - q E. `spared` `[2^5]`.
+    """
+    needed_db = net.threshold_db[net.sf[i], by.sf[j]]
+    spared[0] = e
+    for m in range(reach.counts[i]):
+        g = reach.members[i, m]
+        hit = normal_cdf((needed_db + by.mean_dbm[j, g] - net.mean_dbm[i, g]) * scale)
+        for k in range(1 << m):
+            spared[k | 1 << m] = spared[k] * hit
+            spared[k] *= 1.0 - hit
+    for k in range(1 << reach.counts[i]):
+        spared[k] = 1.0 - spared[k]
+
+
+@njit(nogil=True)  # no disk cache: see above
+def survives(spared, count):  # type: ignore[no-untyped-def]
+    """The share of packets that interferers leave at some gateway in reach, from what they leave per set of them."""
+    share = 1.0
+    for row in range(_BEGINS[max(count - 1, 0)], _BEGINS[count]):
+        fails = 1.0
+        for k in _COVERS[row]:
+            fails *= 1.0 - spared[k] if k else 1.0
+        share *= 1.0 - fails
+    return share
+
+
+@njit(nogil=True)  # no disk cache: see above
+def _pairs(net, reach):  # type: ignore[no-untyped-def]
+    nodes, scale = len(net.sf), 1.0 / (net.sigma_db * math.sqrt(2.0))
+    found = np.empty(nodes)
+    product, spared = np.empty(1 << MOST_GATEWAYS), np.empty(1 << MOST_GATEWAYS)
+    for i in range(nodes):
+        product[:] = 1.0
+        for j in range(nodes):
+            e = overlap(net, i, net, j) if j != i else 0.0
+            if e != 0.0:
+                spare(e, net, reach, i, net, j, scale, spared)
+                for k in range(1, 1 << reach.counts[i]):
+                    product[k] *= spared[k]
+        found[i] = reach.heard[i] * survives(product, reach.counts[i])
+    return found

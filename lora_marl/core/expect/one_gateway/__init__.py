@@ -1,0 +1,1 @@
+"""lora_marl.core.expect.one_gateway.closed_form"""

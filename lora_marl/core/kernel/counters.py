@@ -1,0 +1,165 @@
+"""What the air has booked, handed out by the names of `Outcome` and `Heard`; the books begin anew.
+
+What is kept of packets: tallies per node and factor value, and, when asked for, every packet.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lora_marl.core.kernel.compiled import kernel
+from lora_marl.core.kernel.state import (
+    AIRTIME_S,
+    ANSWERED,
+    ANSWERS_RECEIVED,
+    DELIVERED_BITS,
+    DOWN,
+    DROPPED,
+    ENERGY_MJ,
+    HEARD,
+    QUEUE,
+    REFUSED,
+    UPLINK,
+    State,
+)
+from lora_marl.core.reception import FATES, Fate
+
+DELIVERED = int(Fate.DELIVERED)
+
+
+@kernel()
+def tally(state, tables, b, n):
+    """Book the packet that ended under its node, and under the values of its factors."""
+    rule = tables.rule[0]
+    node = state.nodes[b, n]
+    airtime_s = node.end_s - node.start_s
+    delivered = node.last_fate == DELIVERED
+    state.counts[b, n, node.last_fate] += 1
+    sums = state.sums[b, n]
+    sums[AIRTIME_S] += airtime_s
+    sums[ENERGY_MJ] += airtime_s * tables.tp_mw[node.point[3]] + rule.receive_mj
+    if delivered:
+        sums[DELIVERED_BITS] += node.payload_bits
+    if rule.count_arms:
+        sizes = (tables.airtime_s.shape[1], tables.airtime_s.shape[2], tables.channel_loss_db.shape[0])
+        offset = 0
+        for f in range(4):
+            state.arms[b, n, offset + node.point[f], 0] += 1
+            state.arms[b, n, offset + node.point[f], 1] += delivered
+            offset += sizes[f] if f < 3 else 0
+
+
+@kernel()
+def record_start(state, b, n):
+    """Keep the packet that node `n` starts; its fate follows at its end."""
+    replica, node = state.replicas[b], state.nodes[b, n]
+    node.slot = replica.recorded
+    replica.recorded += 1
+    packet = state.packets[b, node.slot]
+    packet.source = n
+    packet.gateway = -1
+    packet.kind = UPLINK
+    packet.fate = -1
+    packet.index = node.packet
+    packet.start_s = node.start_s
+    packet.end_s = node.end_s
+    packet.critical_s = node.critical_s
+    for f in range(4):
+        packet.point[f] = node.point[f]
+    for g in range(state.links.shape[2]):
+        state.receptions[b, node.slot, g].rssi_dbm = state.links[b, n, g].rssi_dbm
+        state.receptions[b, node.slot, g].fate = -1
+
+
+@kernel()
+def record_downlink(state, b, g):
+    """Keep the downlink that gateway `g` starts; its fate follows at its end."""
+    replica, down = state.replicas[b], state.downlinks[b, g]
+    down.slot = replica.recorded
+    replica.recorded += 1
+    packet = state.packets[b, down.slot]
+    packet.source = down.node
+    packet.gateway = g
+    packet.kind = DOWN
+    packet.fate = -1
+    packet.index = state.nodes[b, down.node].packet - 1
+    packet.start_s = down.start_s
+    packet.end_s = down.end_s
+    packet.critical_s = down.critical_s
+    packet.point[0] = down.sf
+    packet.point[1] = down.bw
+    packet.point[2] = down.channel
+    packet.point[3] = 0
+    for h in range(state.links.shape[2]):
+        state.receptions[b, down.slot, h].rssi_dbm = state.down_links[b, g].rssi_dbm
+        state.receptions[b, down.slot, h].fate = -1
+
+
+@kernel()
+def record_link(state, b, n, g, fate):
+    """Keep what gateway `g` heard of the packet of node `n`, and made of it."""
+    link = state.links[b, n, g]
+    reception = state.receptions[b, state.nodes[b, n].slot, g]
+    reception.overlap_mw = link.overlap_mw
+    reception.fate = fate
+
+
+def take_heard(state: State) -> NDArray[np.void]:
+    """HEARD rows of all replicas since they were last taken, by replica and time. `[H]`"""
+    counts = state.replicas["heard"]
+    rows = np.empty(int(counts.sum()), HEARD)  # np.concatenate would compare the fields' types anew for every replica
+    ends = np.cumsum(counts)
+    for b, (end, count) in enumerate(zip(ends, counts, strict=True)):
+        rows[end - count : end] = state.heard[b, :count]
+    counts[:] = 0
+    return rows
+
+
+def take_tallies(state: State) -> dict[str, NDArray]:
+    """What was booked since tallies were last taken, by the names of `Outcome`; the books begin anew."""
+    replicas = state.replicas
+    taken = {fate.name.lower(): state.counts[..., fate].copy() for fate in FATES} | {
+        "duration_s": replicas["now_s"] - replicas["taken_s"],
+        "dropped": state.counts[..., DROPPED].copy(),
+        "downlinks": state.counts[..., ANSWERED].copy(),
+        "downlinks_received": state.counts[..., ANSWERS_RECEIVED].copy(),
+        "downlinks_refused": state.counts[..., REFUSED].copy(),
+        "downlink_airtime_s": state.gate_airtime_s.copy(),
+        "foreign_busy_s": state.foreign_busy_s.copy(),
+        "external_busy_s": _take_busy_s(state),
+        "airtime_s": state.sums[..., AIRTIME_S].copy(),
+        "energy_mj": state.sums[..., ENERGY_MJ].copy(),
+        "delivered_bits": state.sums[..., DELIVERED_BITS].copy(),
+        "arm_sent": state.arms[..., 0].copy(),
+        "arm_delivered": state.arms[..., 1].copy(),
+    }
+    taken |= _take_frames(state.queues if state.queues.size else np.zeros(state.nodes.shape, QUEUE))
+    for tally in (state.counts, state.sums, state.arms, state.gate_airtime_s, state.foreign_busy_s):
+        tally.fill(0)
+    replicas["taken_s"] = replicas["now_s"]
+    return taken
+
+
+def _take_busy_s(state: State) -> NDArray[np.float64]:
+    """Time with a burst since outcomes were last taken, those on the air included. `[B, C]` s"""
+    bursts, replicas = state.bursts, state.replicas
+    if not bursts.size:
+        return np.zeros(state.newest.shape)
+    now_s, taken_s = replicas["now_s"][:, None], replicas["taken_s"][:, None]
+    busy_s = bursts["busy_s"] + np.where(bursts["on"], now_s - np.maximum(bursts["start_s"], taken_s), 0.0)
+    bursts["busy_s"] = 0.0
+    return busy_s
+
+
+def _take_frames(queues: NDArray[np.void]) -> dict[str, NDArray]:
+    """What was booked of frames; how many wait is no tally, and stays."""
+    taken = {
+        "frames_delivered": queues["delivered"].copy(),
+        "frames_lost": queues["lost"].copy(),
+        "delay_s": queues["delay_s"].copy(),
+        "queued": queues["size"].astype(np.int64),
+    }
+    for name in ("delivered", "lost", "delay_s"):
+        queues[name] = 0
+    return taken

@@ -1,0 +1,240 @@
+"""The loop over all replicas, shared by threads; replicas are independent, so any number of threads plays the same.
+
+The loop that plays events in order of time, and its two ways to stop.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from lora_marl.core.kernel.compiled import kernel
+from lora_marl.core.kernel.events import Choices, choose, end, hear_out, listen, start, wait
+from lora_marl.core.kernel.feedback import mark_due
+from lora_marl.core.kernel.interference import begin_burst, end_burst, next_burst_s
+from lora_marl.core.kernel.reception import INTERFERED
+from lora_marl.core.kernel.state import DECISION, RECEIVING, SENDING, WAITING, State
+from lora_marl.core.kernel.tables import Tables
+from lora_marl.core.kernel.traffic import admit, first_start_s, forget
+
+PLAYED, DECISION_DUE, RECORD_FULL, FOREIGN_POINT = 0, 1, 2, 3
+
+
+@kernel()
+def _hand_out(state, b, decisions, made):
+    """Move all due decisions of a replica to the output."""
+    replica = state.replicas[b]
+    for i in range(replica.due):
+        n = state.due[b, i]
+        node = state.nodes[b, n]
+        node.undecided = False
+        decision = decisions[made]
+        decision.replica = b
+        decision.node = n
+        decision.fate = INTERFERED if node.due_silent else node.last_fate
+        decision.rssi_dbm = np.nan if node.due_silent else node.last_rssi_dbm
+        decision.time_s = node.due_s
+        decision.sent = node.due_sent
+        decision.delivered = node.due_delivered
+        for f in range(4):
+            decision.point[f] = node.last_point[f]
+        made += 1
+    replica.due = 0
+    return made
+
+
+@kernel()
+def _in_region(tables, points, b, n):
+    """Whether a node's point indexes the region's lists: a wrong one would read beyond the tables."""
+    return (
+        0 <= points[b, n, 0] < tables.airtime_s.shape[1]
+        and 0 <= points[b, n, 1] < tables.airtime_s.shape[2]
+        and 0 <= points[b, n, 2] < tables.channel_loss_db.shape[0]
+        and 0 <= points[b, n, 3] < tables.tp_dbm.shape[0]
+    )
+
+
+@kernel()
+def _play_replica(state, tables, points, choices, b, until_s, deciding):
+    """Play one replica to `until_s`, the packet of an undecided node, a point outside the region, or a full record."""
+    replica, rule = state.replicas[b], tables.rule[0]
+    events, nodes = state.events[b], state.nodes.shape[1]
+    while events[0].time_s < until_s:
+        time_s, source = events[0].time_s, events[0].source
+        n = ~source if source < 0 else source
+        if n >= nodes:
+            if source < 0:
+                end_burst(state, tables, b, n - nodes, time_s)
+                continue
+            if rule.record and replica.recorded >= state.packets.shape[1]:
+                return RECORD_FULL
+            begin_burst(state, tables, b, n - nodes, time_s)
+            continue
+        node = state.nodes[b, n]
+        if source < 0:
+            if node.phase == RECEIVING:
+                free_s = hear_out(state, tables, points, b, n, time_s, deciding)
+            else:
+                if rule.listens and replica.heard >= state.heard.shape[1]:
+                    return RECORD_FULL
+                free_s = end(state, tables, points, b, n, deciding)
+        else:
+            if deciding and node.undecided:
+                replica.now_s = time_s
+                return DECISION_DUE
+            if node.phase == WAITING and choices.cumulative.shape[2] > 0:
+                choose(state, choices, points, b, n)
+            if not _in_region(tables, points, b, n):
+                return FOREIGN_POINT
+            if rule.record and replica.recorded >= state.packets.shape[1]:
+                return RECORD_FULL
+            if node.phase == WAITING:
+                start(state, tables, points, b, n, time_s)
+                continue
+            free_s = listen(state, tables, points, b, n, time_s, deciding)
+        if free_s < np.inf:
+            wait(state, tables, b, n, time_s, free_s)
+    replica.now_s = until_s
+    return PLAYED
+
+
+def _compiled_play(source_hash: int) -> Callable:
+    """The compiled loop; the hash, a closure variable, makes the compiler's disk cache notice an edited kernel file."""
+
+    @kernel(cache=True)
+    def play(state, tables, points, choices, until_s, deciding, decisions, first, made):
+        """Play the replicas from `first` on and write the decisions that are due behind the `made` first rows.
+
+        Returns the number of decisions, the replica to go on with (`B`: all done), and why it stopped there:
+        `RECORD_FULL`, or `FOREIGN_POINT` of the node whose event is the earliest.
+        """
+        replicas = state.replicas.shape[0] if source_hash >= 0 else 0
+        for b in range(first, replicas):
+            status = _play_replica(state, tables, points, choices, b, until_s, deciding)
+            if status == RECORD_FULL or status == FOREIGN_POINT:
+                return made, b, status
+            if status == DECISION_DUE:
+                made = _hand_out(state, b, decisions, made)
+        return made, replicas, PLAYED
+
+    return play
+
+
+def _compiled_first_starts(source_hash: int) -> Callable:
+    """What draws first packets and bursts; for the hash see `_compiled_play`."""
+
+    @njit(cache=True)
+    def first_starts_s(state, tables, now_s, which):
+        """First starts of the nodes, and of the channels' bursts, `which [B, N + C]`; infinite for the others. s"""
+        starts_s, nodes = np.full(which.shape, np.inf if source_hash >= 0 else 0.0), state.nodes.shape[1]
+        for b in range(which.shape[0]):
+            for n in range(which.shape[1]):
+                if which[b, n] and n >= nodes:
+                    starts_s[b, n] = next_burst_s(state, tables, b, n - nodes, now_s)
+                elif which[b, n]:
+                    starts_s[b, n] = first_start_s(state, tables, b, n, now_s)
+        return starts_s
+
+    return first_starts_s
+
+
+def _compiled_catch_up(source_hash: int) -> Callable:
+    """What lets frames join their queues; for the hash see `_compiled_play`."""
+
+    @njit(cache=True)
+    def catch_up(state, tables):
+        """Let all frames born before the clocks join their queues."""
+        for b in range(state.queues.shape[0] if source_hash >= 0 else 0):
+            for n in range(state.queues.shape[1]):
+                admit(state, tables, b, n, state.replicas[b].now_s)
+
+    return catch_up
+
+
+def foreign_point(state: State, points: NDArray[np.int16], b: int, first: int = 0) -> ValueError:
+    """The error of a replica that stopped at a point outside the region; replicas are numbered from `first`."""
+    n = state.events["source"][b, 0]
+    return ValueError(
+        f"points[{b + first}, {n}]: {points[b, n].tolist()} is outside the region's lists of sf, bw, channel and tp"
+    )
+
+
+def _source_hash() -> int:
+    folder = Path(__file__).parent
+    sources = [
+        *sorted(folder.glob("*.py")),
+        *(folder.parent / name for name in ("random.py", "reception.py", "units.py")),
+    ]
+    return zlib.crc32(b"".join(source.read_bytes() for source in sources))
+
+
+play = _compiled_play(_source_hash())
+first_starts_s = _compiled_first_starts(_source_hash())
+catch_up = _compiled_catch_up(_source_hash())
+
+
+@njit(cache=True)
+def clear(state, none):
+    """Clear the air and the clocks; nodes whose packet vanishes unjudged decide again, with the fate `none`."""
+    state.newest[:] = -1
+    state.downlinks["end_s"][:] = 0.0
+    state.gates["free_s"][:] = 0.0
+    for b in range(state.nodes.shape[0]):
+        replica = state.replicas[b]
+        for c in range(state.bursts.shape[1]):
+            burst = state.bursts[b, c]
+            if burst.on:
+                burst.busy_s += replica.now_s - max(burst.start_s, replica.taken_s)
+                burst.on = False
+                burst.index += 1
+        replica.on_air = 0
+        replica.recorded = 0
+        replica.taken_s -= replica.now_s
+        replica.now_s = 0.0
+        for g in range(state.gates.shape[1]):
+            state.gates[b, g].locked = 0
+            state.gates[b, g].on_air_dbm = 0.0
+        for n in range(state.nodes.shape[1]):
+            node = state.nodes[b, n]
+            sending, node.phase = node.phase == SENDING, WAITING
+            node.sent, node.delivered, node.unanswered, node.asks = 0, 0, 0, False
+            node.missed = -1
+            node.free_s = 0.0
+            if n < state.queues.shape[1]:
+                forget(state.queues[b, n])
+            if not sending:
+                continue
+            node.packet += 1
+            node.last_fate = none
+            if not node.undecided:
+                mark_due(state, b, n)
+
+
+def play_in_threads(
+    state: State, tables: Tables, points: NDArray[np.int16], choices: Choices, until_s: float, threads: int
+) -> None:
+    """Play every replica of a state that records nothing to a time, without decisions.
+
+    Raises:
+        ValueError: a packet's point outside the region.
+    """
+    edges = np.linspace(0, len(state.nodes), threads + 1).astype(int)
+    no_decisions = np.empty(0, DECISION)
+
+    def play_part(first: int, last: int) -> None:
+        part = slice(first, last)
+        here, shared = state.replicas_in(part), tables.replicas_from(first)
+        _, stopped, status = play(
+            here, shared, points[part], choices.replicas_in(part), until_s, False, no_decisions, 0, 0
+        )
+        if status == FOREIGN_POINT:
+            raise foreign_point(here, points[part], stopped, first)
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(play_part, edges[:-1], edges[1:]))  # raises what a part raised

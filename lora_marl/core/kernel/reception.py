@@ -1,0 +1,128 @@
+"""What a gateway makes of a packet: its received power when it arrives, and its fate when it ends."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lora_marl.core.kernel.compiled import kernel
+from lora_marl.core.kernel.counters import record_link
+from lora_marl.core.kernel.overlap import DB_RATIO, SINR, SIR_ENERGY, survives
+from lora_marl.core.random import draw_index, exponential, normal
+from lora_marl.core.reception import FATES, Fate
+from lora_marl.core.units import dbm_to_mw as _dbm_to_mw
+
+dbm_to_mw = kernel()(_dbm_to_mw)
+
+DELIVERED, BELOW_SENSITIVITY, INTERFERED, COLLIDED, NO_DEMODULATOR, GATEWAY_SENDING = (int(fate) for fate in FATES)
+NONE = int(Fate.NONE)
+
+
+@kernel()
+def _rssi_dbm(tables, rule, replica, n, packet, g, mean_dbm, common_db):
+    """Received power of a packet at gateway `g`: its mean with shadowing and fading."""
+    rssi_dbm = mean_dbm + common_db
+    if rule.packet_shadowing:
+        rssi_dbm += rule.own_db * normal(replica.shadowing_key, n, draw_index(packet, g))
+    if rule.rayleigh:
+        rssi_dbm += 10.0 * np.log10(exponential(replica.fading_key, n, draw_index(packet, g)))
+    return rssi_dbm
+
+
+@kernel()
+def _fails_db_ratio(tables, rule, replica, n, packet, sf, rssi_dbm, on_air_dbm):
+    """The published D-LoRa code's test: this packet's dBm over the sum of all others' dBm and a unit normal draw."""
+    others_dbm = on_air_dbm + normal(replica.noise_key, n, packet)
+    ratio = rssi_dbm / others_dbm if others_dbm != 0.0 else np.inf
+    return (1.0 if ratio < 0.0 else ratio) < tables.sinr_ratio[sf]
+
+
+@kernel()
+def arrive(state, tables, b, n, sf, bw, mean_tp_dbm):
+    """Draw the packet's received powers and lock demodulators; tell whether it is lost at its start everywhere."""
+    rule = tables.rule[0]
+    replica, packet, critical_s = state.replicas[b], state.nodes[b, n].packet, state.nodes[b, n].critical_s
+    common_db = 0.0
+    if rule.packet_shadowing and rule.common_db > 0.0:
+        common_db = rule.common_db * normal(replica.shadowing_key, n, draw_index(packet, -1))
+    lost = True
+    for g in range(state.links.shape[2]):
+        link, gate = state.links[b, n, g], state.gates[b, g]
+        mean_dbm = mean_tp_dbm + tables.gain_db[b % tables.gain_db.shape[0], n, g]
+        rssi_dbm = _rssi_dbm(tables, rule, replica, n, packet, g, mean_dbm, common_db)
+        link.rssi_dbm = rssi_dbm
+        link.power_mw = dbm_to_mw(rssi_dbm) if rule.linear else 0.0
+        link.noise_like_mw = 0.0
+        link.overlap_mw = 0.0
+        link.collided = False
+        link.interfered = False
+        if rule.inter_sf == DB_RATIO:
+            link.interfered = _fails_db_ratio(tables, rule, replica, n, packet, sf, rssi_dbm, gate.on_air_dbm)
+            gate.on_air_dbm += rssi_dbm
+        heard = rssi_dbm >= tables.sensitivity_dbm[sf, bw]
+        link.deaf = rule.downlinks and state.downlinks[b, g].end_s > critical_s
+        link.locked = heard and not link.deaf and gate.locked < rule.demodulators
+        gate.locked += link.locked
+        lost = lost and (link.interfered or not heard)
+        if rule.inter_sf == SIR_ENERGY:
+            state.sf_energy[b, n, g, :] = 0.0
+    return lost
+
+
+@kernel()
+def _passes_sir(state, tables, rule, b, n, g, sf, signal_mw_s):
+    """Signal energy against the energy of each interfering spreading factor."""
+    for other in range(state.sf_energy.shape[3]):
+        energy = state.sf_energy[b, n, g, other]
+        if energy > 0.0 and not survives(signal_mw_s / energy, tables.sir_ratio[sf, other], rule.equality_survives):
+            return False
+    return True
+
+
+@kernel()
+def _fate_at(state, tables, b, n, g):
+    """What gateway `g` made of the packet of node `n` that ends now."""
+    rule = tables.rule[0]
+    node, link = state.nodes[b, n], state.links[b, n, g]
+    sf, bw = node.point[0], node.point[1]
+    if link.rssi_dbm < tables.sensitivity_dbm[sf, bw]:
+        return BELOW_SENSITIVITY
+    if link.deaf:
+        return GATEWAY_SENDING
+    if not link.locked:
+        return NO_DEMODULATOR
+    if link.interfered:
+        return INTERFERED
+    if rule.inter_sf == SINR or link.noise_like_mw > 0.0:
+        if link.power_mw < tables.sinr_ratio[sf] * (tables.noise_mw[bw] + link.noise_like_mw):
+            return INTERFERED
+    if rule.inter_sf == SIR_ENERGY:
+        if not _passes_sir(state, tables, rule, b, n, g, sf, link.power_mw * (node.end_s - node.start_s)):
+            return INTERFERED
+    return COLLIDED if link.collided else DELIVERED
+
+
+@kernel()
+def depart(state, tables, b, n):
+    """Judge the packet at the gateways of its network; its fate is the best one's: delivered anywhere, or loudest."""
+    node = state.nodes[b, n]
+    best, fate = -1, BELOW_SENSITIVITY
+    for g in range(state.links.shape[2]):
+        link, gate = state.links[b, n, g], state.gates[b, g]
+        here = NONE
+        if tables.gateway_network[g] == tables.node_network[n]:
+            here = _fate_at(state, tables, b, n, g)
+            louder = best < 0 or link.rssi_dbm > state.links[b, n, best].rssi_dbm
+            if (here == DELIVERED and (fate != DELIVERED or louder)) or (fate != DELIVERED and louder):
+                best, fate = g, here
+        elif link.rssi_dbm >= tables.sensitivity_dbm[node.point[0], node.point[1]]:
+            state.foreign_busy_s[b, g, node.point[2]] += node.end_s - node.start_s
+        link.received = here == DELIVERED
+        gate.locked -= link.locked
+        gate.on_air_dbm = gate.on_air_dbm - link.rssi_dbm if state.replicas[b].on_air > 1 else 0.0
+        if tables.rule[0].record:
+            record_link(state, b, n, g, here)
+    node.last_fate = fate
+    node.gateway = best
+    node.last_rssi_dbm = state.links[b, n, best].rssi_dbm
+    for f in range(4):
+        node.last_point[f] = node.point[f]

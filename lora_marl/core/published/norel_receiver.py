@@ -1,0 +1,143 @@
+"""The receiver of NoReL's authors' code: uplinks and downlinks on one channel, judged pair by pair.
+
+A packet of node i that starts at t with spreading factor s meets every transmission that starts in [t, t + T_s), and
+every earlier one that is still on the air at t + 7.25 symbols. At every gateway r = p_i + gain + X; the packet is lost
+there if r < S_s, or if r - r_j <= SIR(s, s_j) for one of those j, with X drawn anew for every power, pair and gateway.
+
+| rule | earlier transmissions |
+|---|---|
+| early stop | backwards in order of start up to the first that has ended: a short one hides a longer, older one |
+| full scan | all |
+
+Transmissions have the spreading factor and power that their sender has *now*, whatever they began with. Gateways are
+nodes N, N + 1, ... with SF12 and 14 dBm at distance 0 from themselves, so a downlink deafens its own gateway.
+
+Source: NoReL's authors' code; NoReL, section on the simulator.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lora_marl.core.kernel.compiled import kernel
+from lora_marl.core.random import normal
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+SENT, PASSED, DRAWN = 0, 1, 2
+"""Places in `Air.counts`: downlinks sent, downlinks before the last uplink judged, normal draws taken."""
+WAIT_S = 2.0
+"""From an uplink's end to its downlink: the second window."""
+
+
+class Air(NamedTuple):
+    """Everything on the channel. `P` uplinks, at most `D` downlinks."""
+
+    start_s: Floats  # [P], of the uplinks, in order
+    node: Ints  # [P], that sends them
+    down_s: Floats  # [D], start of the downlinks, in order
+    down_gateway: Ints  # [D]
+    counts: Ints  # [3]
+    sf: Ints  # [N + G], index of the spreading factor in force
+    tp_dbm: Floats  # [N + G], in force
+    gain_db: Floats  # [N + G, G]
+    nearest: Ints  # [N], gateway that answers
+    airtime_s: Floats  # [S]
+    spared_s: Floats  # [S], start of a packet that may be hit without harm
+    sensitivity_dbm: Floats  # [S]
+    sir_db: Floats  # [S, S], wanted by interfering
+    sigma_db: float
+    key: np.uint64  # of the draws
+    early_stop: bool
+    rssi_dbm: Floats  # [G], of the last uplink judged
+    overlap_mw: Floats  # [G], sum of its interferers' powers, complete where it was received
+    lost: NDArray[np.bool_]  # [G], whether it was lost there
+
+
+@kernel()
+def _power_dbm(air, n, g):  # type: ignore[no-untyped-def]
+    power_dbm = air.tp_dbm[n] + air.gain_db[n, g]
+    if air.sigma_db > 0.0:
+        power_dbm += air.sigma_db * normal(air.key, n, air.counts[DRAWN])
+        air.counts[DRAWN] += 1
+    return power_dbm
+
+
+@kernel()
+def _disturb(air, sf, j):  # type: ignore[no-untyped-def]
+    """Let sender `j` disturb the uplink that is judged, at every gateway."""
+    for g in range(len(air.lost)):
+        if not air.lost[g]:
+            power_dbm = _power_dbm(air, j, g)
+            air.overlap_mw[g] += 10.0 ** (power_dbm / 10.0)
+            air.lost[g] = air.rssi_dbm[g] - power_dbm <= air.sir_db[sf, air.sf[j]]
+
+
+@kernel()
+def _earlier(air, packet, start_s, sf):  # type: ignore[no-untyped-def]
+    critical_s = start_s + air.spared_s[sf]
+    oldest_s = start_s - air.airtime_s[-1]
+    nodes = len(air.nearest)
+    up, down = packet - 1, air.counts[PASSED] - 1
+    while up >= 0 or down >= 0:
+        from_node = down < 0 or (up >= 0 and air.start_s[up] >= air.down_s[down])
+        if from_node:
+            j, began_s = air.node[up], air.start_s[up]
+            up -= 1
+        else:
+            j, began_s = nodes + air.down_gateway[down], air.down_s[down]
+            down -= 1
+        if began_s + air.airtime_s[air.sf[j]] > critical_s:
+            _disturb(air, sf, j)
+        elif air.early_stop or began_s < oldest_s:
+            return
+
+
+@kernel()
+def _later(air, packet, start_s, sf):  # type: ignore[no-untyped-def]
+    end_s = start_s + air.airtime_s[sf]
+    up, down = packet + 1, air.counts[PASSED]
+    while up < len(air.start_s) and air.start_s[up] < end_s:
+        _disturb(air, sf, air.node[up])
+        up += 1
+    while down < air.counts[SENT] and air.down_s[down] < end_s:
+        _disturb(air, sf, len(air.nearest) + air.down_gateway[down])
+        down += 1
+
+
+@kernel()
+def receive(air, packet):  # type: ignore[no-untyped-def]
+    """Judge an uplink: the gateway that received it best, or -1. Uplinks must be judged in order."""
+    n, start_s = air.node[packet], air.start_s[packet]
+    sf = air.sf[n]
+    while air.counts[PASSED] < air.counts[SENT] and air.down_s[air.counts[PASSED]] < start_s:
+        air.counts[PASSED] += 1
+    for g in range(len(air.lost)):
+        air.rssi_dbm[g] = _power_dbm(air, n, g)
+        air.lost[g] = air.rssi_dbm[g] < air.sensitivity_dbm[sf]
+        air.overlap_mw[g] = 0.0
+    _earlier(air, packet, start_s, sf)
+    _later(air, packet, start_s, sf)
+    best = -1
+    for g in range(len(air.lost)):
+        if not air.lost[g] and (best < 0 or air.rssi_dbm[g] > air.rssi_dbm[best]):
+            best = g
+    return best
+
+
+@kernel()
+def send_downlink(air, uplink_s, sf, gateway):  # type: ignore[no-untyped-def]
+    """Answer an uplink of spreading factor `sf` in the second window; nothing delays the downlink or takes it away."""
+    start_s = uplink_s + air.airtime_s[sf] + WAIT_S
+    place = air.counts[SENT]
+    while place > 0 and air.down_s[place - 1] > start_s:
+        air.down_s[place] = air.down_s[place - 1]
+        air.down_gateway[place] = air.down_gateway[place - 1]
+        place -= 1
+    air.down_s[place] = start_s
+    air.down_gateway[place] = gateway
+    air.counts[SENT] += 1

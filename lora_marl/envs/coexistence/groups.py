@@ -1,0 +1,227 @@
+"""What is true of coexisting networks now, known to nobody in them: for models of their air and for references.
+
+Shape letters: `B` replicas, `N` nodes, `S` networks, `Q` groups of a network, `C` channels, `O` offsets, `T` powers
+that may be chosen, `V` spreading factors.
+
+Who belongs together in a drawn scenario, and the sums of outcomes over groups and networks.
+
+Shape letters: `B` replicas, `N` nodes, `G` gateways, `S` networks, `Q` groups of a network, `C` channels, `O` offsets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lora_marl.core import phy
+from lora_marl.core.coexistence import Coexistence
+from lora_marl.core.outcome import Outcome
+from lora_marl.core.scenario import Scenario
+from lora_marl.core.units import db_to_ratio
+
+MARGIN_DB, FULL_DBM = 8.0, 14.0
+"""A node's least spreading factor leaves this margin over sensitivity at this power."""
+
+OFFSETS = 3
+"""Steps above it that a server may ask for: 0, 1, 2."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Groups:
+    """The groups of every network: equal parts of its nodes, from the best link to the worst.
+
+    Attributes:
+        networks, groups: `S` and `Q`.
+        network: Of each node. `[N]`
+        group: Of each node within its network. `[B, N]`
+        least_sf: Index of each node's least spreading factor. `[B, N]`
+        highest_sf: Index of the region's highest.
+        gain_db: Received minus transmitted power at the best own gateway. `[B, N]`
+        first, first_gateway: First node and gateway of each network. `[S]`
+    """
+
+    networks: int
+    groups: int
+    network: NDArray[np.int64]
+    group: NDArray[np.int64]
+    least_sf: NDArray[np.int64]
+    highest_sf: int
+    gain_db: NDArray[np.float64]
+    first: NDArray[np.int64]
+    first_gateway: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, scenario: Scenario, link_gain_db: NDArray[np.float64], groups: int) -> Groups:
+        """Those of a scenario whose nodes are listed network by network; `link_gain_db [B, N, G]`."""
+        network, gateways = np.asarray(scenario.node_network), np.asarray(scenario.gateway_network)
+        own = network[:, None] == gateways[None, :]
+        gain_db = np.where(own, link_gain_db, -np.inf).max(axis=-1)
+        first, sizes = np.unique(network, return_index=True, return_counts=True)[1:]
+        group = np.empty(gain_db.shape, np.int64)
+        for at, size in zip(first, sizes, strict=True):
+            order = np.argsort(np.argsort(-gain_db[:, at : at + size], axis=-1, kind="stable"), axis=-1)
+            group[:, at : at + size] = order * groups // size
+        sf, bw_hz = np.array(scenario.region.spreading_factors), np.array(scenario.region.bandwidths_hz[:1])
+        needed_db = scenario.reception.sensitivities_dbm(sf, bw_hz)[:, 0] + MARGIN_DB - FULL_DBM
+        enough = gain_db[..., None] >= needed_db
+        least_sf = np.where(enough.any(axis=-1), enough.argmax(axis=-1), len(sf) - 1)
+        return cls(
+            networks=len(first),
+            groups=groups,
+            network=network,
+            group=group,
+            least_sf=least_sf,
+            highest_sf=len(sf) - 1,
+            gain_db=gain_db,
+            first=first,
+            first_gateway=np.unique(gateways, return_index=True)[1],
+        )
+
+    @property
+    def row(self) -> NDArray[np.int64]:
+        """Each node's group among those of all networks, network by network. `[B, N]`"""
+        return self.network * self.groups + self.group
+
+    def sums(self, values: NDArray) -> NDArray[np.float64]:
+        """Sums over the nodes of each group. `[B, N]` -> `[B, S, Q]`"""
+        rows = self.networks * self.groups
+        flat = self.row + rows * np.arange(len(values))[:, None]
+        summed = np.bincount(flat.ravel(), np.asarray(values, np.float64).ravel(), rows * len(values))
+        return np.asarray(summed, np.float64).reshape(len(values), self.networks, self.groups)
+
+    def means(self, values: NDArray) -> NDArray[np.float64]:
+        """Means over the nodes of each group. `[B, N, ...]` -> `[B, S, Q, ...]`"""
+        flat = np.reshape(values, (*values.shape[:2], -1))
+        sums = np.stack([self.sums(column) for column in np.moveaxis(flat, -1, 0)], axis=-1)
+        means = sums / self.sums(np.ones(values.shape[:2]))[..., None]
+        return means.reshape(*means.shape[:3], *values.shape[2:])
+
+    def reference_mj(self, scenario: Scenario) -> NDArray[np.float64]:
+        """Energy of an attempt at least spreading factor and 14 dBm, receive windows included. `[B, S, Q]` mJ"""
+        power_mw = float(phy.tx_power_mw(FULL_DBM, scenario.energy, supply=scenario.supply))
+        return self.means(scenario.airtime_s()[:, 0][self.least_sf] * power_mw + scenario.receive_mj)
+
+    def network_sums(self, values: NDArray) -> NDArray:
+        """Sums over the nodes of each network. `[B, N, ...]` -> `[B, S, ...]`"""
+        return np.add.reduceat(values, self.first, axis=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Books:
+    """What came of an interval, by group and by network.
+
+    Attributes:
+        attempts, received: Packets that ended, and those that an own gateway received. `[B, S, Q]`
+        acknowledged: Packets whose acknowledgement the node heard; where those are free, all that were received.
+            `[B, S, Q]`
+        energy_mj: `[B, S, Q]` mJ
+        frames_delivered, frames_lost: Frames of which an attempt was received, or none before the last one failed,
+            at a full queue, or when their network fell silent. `[B, S, Q]`
+        delay_s: Sum over delivered frames, from birth to first reception. `[B, S, Q]` s
+        queued: Frames that wait at the end, mean per node. `[B, S]`
+        channel_attempts, channel_received: `[B, S, C]`
+        channel_airtime_s: `[B, S, C]` s
+        downlink_airtime_s: Of the own gateways. `[B, S]` s
+        offset_attempts, offset_received: By steps above each node's least spreading factor; where those end, by the
+            smallest. `[B, S, O]`
+    """
+
+    attempts: NDArray[np.float64]
+    received: NDArray[np.float64]
+    acknowledged: NDArray[np.float64]
+    energy_mj: NDArray[np.float64]
+    frames_delivered: NDArray[np.float64]
+    frames_lost: NDArray[np.float64]
+    delay_s: NDArray[np.float64]
+    queued: NDArray[np.float64]
+    channel_attempts: NDArray[np.int64]
+    channel_received: NDArray[np.int64]
+    channel_airtime_s: NDArray[np.float64]
+    downlink_airtime_s: NDArray[np.float64]
+    offset_attempts: NDArray[np.int64]
+    offset_received: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, outcome: Outcome, groups: Groups, channels: slice, *, free: bool) -> Books:
+        """The sums of an outcome whose arms count packets.
+
+        Args:
+            outcome: Of an interval.
+            groups: Of its nodes.
+            channels: The arms of channels.
+            free: Whether acknowledgements are, so that all that was received is acknowledged.
+        """
+        sent, sizes = outcome.sent, np.bincount(groups.network)
+        by_channel = outcome.arm_sent[..., channels]
+        share = by_channel / np.maximum(sent, 1)[..., None]
+        return cls(
+            attempts=groups.sums(sent),
+            received=groups.sums(outcome.delivered),
+            acknowledged=groups.sums(outcome.delivered if free else outcome.downlinks_received),
+            energy_mj=groups.sums(outcome.energy_mj),
+            frames_delivered=groups.sums(outcome.frames_delivered),
+            frames_lost=groups.sums(outcome.frames_lost + outcome.dropped),
+            delay_s=groups.sums(outcome.delay_s),
+            queued=groups.network_sums(outcome.queued) / sizes,
+            channel_attempts=groups.network_sums(by_channel),
+            channel_received=groups.network_sums(outcome.arm_delivered[..., channels]),
+            channel_airtime_s=groups.network_sums(share * outcome.airtime_s[..., None]),
+            downlink_airtime_s=np.add.reduceat(outcome.downlink_airtime_s, groups.first_gateway, axis=1),
+            offset_attempts=groups.network_sums(_by_offset(outcome.arm_sent, groups.least_sf, groups.highest_sf)),
+            offset_received=groups.network_sums(_by_offset(outcome.arm_delivered, groups.least_sf, groups.highest_sf)),
+        )
+
+
+def _by_offset(arms: NDArray[np.int64], least_sf: NDArray[np.int64], highest: int) -> NDArray[np.int64]:
+    """Packets by steps above the node's least spreading factor. `[B, N, K]` -> `[B, N, O]`"""
+    sf = least_sf[..., None] + np.arange(OFFSETS)
+    return np.where(sf <= highest, np.take_along_axis(arms, np.minimum(sf, highest), axis=-1), 0)
+
+
+def facts(coexistence: Coexistence, scenario: Scenario, groups: Groups, powers: Sequence[int]) -> dict[str, NDArray]:
+    """Facts by name.
+
+    Args:
+        coexistence: The networks.
+        scenario: As drawn, and changed so far.
+        groups: As drawn.
+        powers: Indices of those that may be chosen.
+
+    Returns:
+        rate_hz: Frames born in all nodes of a group per second. `[B, S, Q]` 1/s
+        nodes: Of a group. `[B, S, Q]`
+        sf_share: Share of a group's nodes that send with each spreading factor at an offset. `[B, S, Q, O, V]`
+        link: Chance that the link to the best own gateway stands under Rayleigh fading, exp(-10^(-margin / 10)), mean
+            over nodes. `[B, S, Q, O, T]`
+        energy_mj: Of an attempt, receive windows included, mean over nodes. `[B, S, Q, O, T]` mJ
+        reference_mj: The same at least spreading factor and 14 dBm. `[B, S, Q]` mJ
+        airtime_s: Of an attempt by spreading factor. `[B, V]` s
+        occupancy: Of the channels by external interference. `[B, C]`
+        legacy: Networks that do not learn. `[B, S]`
+    """
+    replicas, region = len(groups.group), scenario.region
+    airtime_s, tp_dbm = scenario.airtime_s()[:, 0], np.array(region.tp_dbm)[list(powers)]
+    power_mw = np.asarray(phy.tx_power_mw(tp_dbm, scenario.energy, supply=scenario.supply))
+    sf = np.minimum(groups.least_sf[..., None] + np.arange(OFFSETS), len(airtime_s) - 1)  # [B, N, O]
+    floor_dbm = scenario.reception.sensitivities_dbm(
+        np.array(region.spreading_factors), np.array(region.bandwidths_hz[:1])
+    )[:, 0]
+    margin_db = groups.gain_db[..., None, None] + tp_dbm - floor_dbm[sf][..., None]
+    interval_s = np.broadcast_to(scenario.interval_s(), groups.group.shape)
+    now = scenario.interference
+    occupancy = np.zeros(len(region.channels_hz)) if now is None else np.asarray(now.occupancy)
+    learns = [each.rule == "learns" for each in coexistence.deployments]
+    return {
+        "rate_hz": groups.sums(1.0 / interval_s),
+        "nodes": groups.sums(np.ones_like(interval_s)),
+        "sf_share": groups.means(np.eye(len(airtime_s))[sf]),
+        "link": groups.means(np.exp(-db_to_ratio(-margin_db))),
+        "energy_mj": groups.means(airtime_s[sf][..., None] * power_mw + scenario.receive_mj),
+        "reference_mj": groups.reference_mj(scenario),
+        "airtime_s": np.tile(airtime_s, (replicas, 1)),
+        "occupancy": np.broadcast_to(occupancy, (replicas, occupancy.shape[-1])).copy(),
+        "legacy": np.tile(~np.array(learns), (replicas, 1)),
+    }

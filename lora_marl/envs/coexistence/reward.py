@@ -1,0 +1,107 @@
+"""The rewards of a network's groups: sums of named terms, each times a weight.
+
+| term | formula | meaning |
+|---|---|---|
+| `delivery` | received / attempts | share of attempts that the network received (or acknowledged) |
+| `energy` | -(energy / attempts) / reference | against an attempt at least SF and 14 dBm |
+| `delay` | -(delay / delivered frames) / interval, at least -1 | from a frame's birth to its first reception |
+
+A term of yours takes an `Interval` as these do. A group without attempts has no terms (all 0) and no weight in its
+server's mean.
+
+Shape letters: `B` replicas, `S` networks, `L` those that learn, `Q` groups of a network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lora_marl.envs.coexistence.groups import Books
+from lora_marl.envs.rewards import Reward, Term, TermFunction
+
+
+@dataclass(frozen=True)
+class Interval:
+    """What terms are told of an interval.
+
+    Attributes:
+        books: What came of it.
+        answered: Attempts that count as successes. `[B, S, Q]`
+        reference_mj: Energy of an attempt at least SF and 14 dBm. `[B, S, Q]` mJ
+        interval_s: Its length. s
+    """
+
+    books: Books
+    answered: NDArray[np.float64]
+    reference_mj: NDArray[np.float64]
+    interval_s: float
+
+
+def delivery(interval: Interval) -> Term:
+    """Share of attempts that count as successes. `[B, S, Q]`
+
+    From 0 to 1, but where an acknowledgement is a success that comes an interval after its attempt.
+    """
+    return interval.answered / np.maximum(interval.books.attempts, 1)
+
+
+def energy(interval: Interval) -> Term:
+    """Energy of an attempt over the reference's, negative. `[B, S, Q]`"""
+    books = interval.books
+    return -books.energy_mj / np.maximum(books.attempts, 1) / interval.reference_mj
+
+
+def delay(interval: Interval) -> Term:
+    """Mean delay of delivered frames in intervals, at most one, negative; one where nothing sent was delivered.
+
+    So delivering nothing is no way of being quick: nothing costs more. `[B, S, Q]`
+    """
+    books = interval.books
+    mean = books.delay_s / np.maximum(books.frames_delivered, 1) / interval.interval_s
+    return -np.where((books.attempts > 0) & (books.frames_delivered == 0), 1.0, np.minimum(mean, 1.0))
+
+
+TERMS: Mapping[str, TermFunction] = MappingProxyType({term.__name__: term for term in (delivery, energy, delay)})
+"""The terms by name."""
+
+DEFAULT: Mapping[str, float] = MappingProxyType({"delivery": 1.0, "energy": 0.1, "delay": 0.0})
+"""Weights of paper 000's study; a delay costs nothing."""
+
+
+class NetworkRewards:
+    """A reward for each learning network, all of the same terms: our own, and those that any of them weighs.
+
+    Args:
+        reward: Weights by term, by name or import path; or one such mapping for each network.
+        networks: How many learn, L.
+
+    Raises:
+        ValueError: a number of rewards other than one or one for each network, or weights that `Reward` refuses.
+    """
+
+    def __init__(self, reward: Mapping[str, float] | Sequence[Mapping[str, float]], networks: int) -> None:
+        if not isinstance(reward, (Mapping, Sequence)) or isinstance(reward, str):
+            raise ValueError(f"reward: {reward!r} is no weights by term, and no list of such by network")
+        rewards = [reward] * networks if isinstance(reward, Mapping) else list(reward)
+        if len(rewards) != networks:
+            raise ValueError(f"reward: {len(rewards)} rewards; allowed is one, or one for each of {networks} networks")
+        weights = [Reward(each, TERMS).weights for each in rewards]
+        self._all = Reward({path: 1.0 for each in (TERMS, *rewards) for path in each}, TERMS)
+        self._weights = {name: np.array([each.get(name, 0.0) for each in weights]) for name in self._all.weights}
+
+    def terms(self, interval: Interval, learning: NDArray[np.int64]) -> dict[str, Term]:
+        """The terms times their weights, 0 for a group without attempts. `[B, L, Q]` each
+
+        Args:
+            interval: Of all networks.
+            learning: Numbers of those that learn. `[L]`
+        """
+        attempts = interval.books.attempts
+        found = self._all.terms(attempts.shape, interval)
+        values = {name: np.where(attempts > 0, term, 0.0)[:, learning] for name, term in found.items()}
+        return {name: self._weights[name][:, None] * value for name, value in values.items()}

@@ -1,0 +1,84 @@
+"""The terms of rewards of `uplink_v0`: plain functions of an outcome.
+
+Shape letters: `B` replicas, `N` nodes, `K` values of all factors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lora_marl.core import phy
+from lora_marl.core.outcome import Outcome
+from lora_marl.core.published.metric_factors import metric_bonus
+from lora_marl.core.region import FACTORS
+from lora_marl.core.scenario import Scenario
+from lora_marl.envs.rewards import Term, TermFunction
+
+
+@dataclass(frozen=True)
+class Scales:
+    """Constants of a scenario that the terms need.
+
+    Attributes:
+        factors: Number of chosen factors.
+        bonus: What `dlora` adds for each factor value used; 0 for factors that are not chosen. `[K]`
+        best_bits_per_mj: Energy efficiency of the region's thriftiest operating point. `[N]`, `[B, N]` or a number
+        best_bits_per_airtime_s: Bit rate, overhead included, of its fastest one. `[N]`, `[B, N]` or a number
+    """
+
+    factors: int
+    bonus: NDArray[np.float64]
+    best_bits_per_mj: NDArray[np.float64]
+    best_bits_per_airtime_s: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, scenario: Scenario, factors: Sequence[str], *, xi: float, zeta: float, eta: float) -> Scales:
+        """The constants of a scenario; for xi, zeta and eta see `metric_factors`."""
+        region = scenario.region
+        payload_bytes, which = np.unique(np.asarray(scenario.traffic.payload_bytes), return_inverse=True)
+        airtime_s = scenario.airtime_s(payload_bytes)
+        fastest = (8.0 * payload_bytes / airtime_s.min(axis=(1, 2)))[which]
+        least_mw = phy.tx_power_mw(np.array(region.tp_dbm), scenario.energy).min()
+        by_factor = metric_bonus(region, xi=xi, zeta=zeta, eta=eta if "tp" in factors else 0.0)
+        sizes = zip(FACTORS, region.factor_sizes, strict=True)
+        bonus = [np.broadcast_to(by_factor.get(name, 0.0) if name in factors else 0.0, size) for name, size in sizes]
+        return cls(len(factors), np.concatenate(bonus), fastest / least_mw, fastest)
+
+
+def delivery(outcome: Outcome, scales: Scales) -> Term:
+    """Share of the packets that ended which were delivered; 0 where none ended. `[B, N]`, 0 to 1"""
+    return _ratio(outcome.delivered, outcome.sent)
+
+
+def dlora(outcome: Outcome, scales: Scales) -> Term:
+    """Mean over the packets that ended of D-LoRa's rewards, summed over the chosen factors; 0 where none ended.
+
+    The reward of a factor is +1 or -1 for a delivered or lost packet, plus the bonus of the value used. `[B, N]`
+    """
+    outcomes = scales.factors * (2.0 * outcome.delivered - outcome.sent)
+    return _ratio(outcomes + outcome.arm_sent @ scales.bonus, outcome.sent)
+
+
+def energy_efficiency(outcome: Outcome, scales: Scales) -> Term:
+    """Bits delivered per energy spent, over the best that the region allows; 0 where none ended. `[B, N]`, 0 to 1"""
+    return _ratio(outcome.delivered_bits, outcome.energy_mj * scales.best_bits_per_mj)
+
+
+def throughput(outcome: Outcome, scales: Scales) -> Term:
+    """Bits delivered per airtime, over the best that the region allows; 0 where none ended. `[B, N]`, 0 to 1"""
+    return _ratio(outcome.delivered_bits, outcome.airtime_s * scales.best_bits_per_airtime_s)
+
+
+TERMS: Mapping[str, TermFunction] = MappingProxyType(
+    {term.__name__: term for term in (delivery, dlora, energy_efficiency, throughput)}
+)
+"""The terms by name; yours take the same."""
+
+
+def _ratio(numerator: NDArray, denominator: NDArray) -> Term:
+    return np.divide(numerator, denominator, out=np.zeros(np.shape(numerator)), where=denominator > 0)

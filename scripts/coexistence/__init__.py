@@ -1,1 +1,0 @@
-"""Runs of coexisting networks: servers that learn, and ways of coordinating them."""

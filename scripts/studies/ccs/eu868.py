@@ -1,0 +1,59 @@
+"""Coexisting networks under EU868's duty cycles, whose acknowledgements are downlinks of their gateways.
+
+What may be acknowledged: a network of 1,000 nodes offers 5 frames a second at load 1. Its nodes use SF7 to SF12 with
+shares of about .63 .17 .12 .06 .01 .00, so that an acknowledgement of 13 bytes in RX1, sent as the uplink was, lasts
+.63 * 46 + .17 * 82 + .12 * 165 + .06 * 289 + .01 * 578 = 86 ms; those for all frames would take 43 % of a gateway's
+time. The law allows 1 % of it in each of the two sub-bands of the eight channels, 2 * .01 / .086 s = .23 a second, and
+10 % in RX2 at SF9, .1 / .165 s = .61 a second: together .84 a second, those of a load of .17. That is a bound: a frame
+that was received and not acknowledged is sent again, so that its own repeats ask for answers, too, and nodes do not
+hear every answer. (A gateway that is to answer stops receiving: else one that hears several networks would never find
+the air silent enough to answer.)
+
+At a load of .05 some 70 % of what is received is acknowledged, at .15 a third; beside a network under ADR, whose nodes
+begin at SF12, likewise. At a load of 1 it is an eighth at most, nodes send nearly every frame four times, and the air
+is fuller than with free acknowledgements, which stand beside it.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from scripts.studies.ccs.cells import LEGACY, UNSEEN, cells_of, once
+from scripts.studies.ccs.plots import draw_regimes
+from scripts.studies.ccs.readings import ANSWERS, KPIS, columns, gain, harmless, pair, reported, spill_over
+from scripts.studies.claim import Study
+
+WAYS = ("independent", "ccs", "ranked-partition", "hopping")
+OTHERS = ("independent-all", "random-residual", "averaging", "static-partition", "hopping-partition", "optimum")
+"""Of one vendor alone; networks are ten times those of the study."""
+
+REGIMES = ("PP", "DD", "PPPP", "DDDD", "DAP")
+LOADS = (0.05, 0.15)
+LAWFUL = "coexistence.preset=ccs_eu868"
+FITTED = "learners.optimum.parameters={proxy: configs/ccs/proxy-ccs_eu868.json}"
+"""The model by hand is of free acknowledgements."""
+
+
+def studies() -> list[Study]:
+    """`ccs-eu868`."""
+    study, cells, claims = "ccs-eu868", [], []
+    for regime in REGIMES:
+        for load in LOADS:
+            at, changes = f"{load:g}", (LAWFUL, f"coexistence.load={load}")
+            others = OTHERS[:-1] if "A" in regime else OTHERS  # the model knows no networks under adr
+            cells += cells_of(study, regime, WAYS, changes, at)
+            for way in others:
+                fitted = (FITTED,) if way == "optimum" else ()
+                cells += cells_of(study, regime, (way,), (*changes, *fitted), at, UNSEEN[:1])
+            place = f"{study}/{regime}@{at}/ccs"
+            claims += [
+                reported(f"{place}/gain_{name}", pair(study, regime, at), gain(name, sign))
+                for name, sign in KPIS.items()
+            ]
+            claims += harmless(study, regime, at=at)
+            claims += spill_over(study, regime, at) if set(regime) & set(LEGACY) else []
+    for at, more in (("1", ()), ("1 free", ("coexistence.acknowledgements=free",))):
+        cells += cells_of(study, "PPPP", WAYS, (LAWFUL, "coexistence.load=1", *more), at, UNSEEN[:1])
+    title = "Coexisting networks under EU868: 1,000 nodes each, acknowledgements as downlinks, duty cycles of 1 %"
+    draw = partial(draw_regimes, study=study)
+    return [Study(study, title, once(cells), tuple(claims), draw, columns(study, ANSWERS))]

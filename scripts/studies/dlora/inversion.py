@@ -1,0 +1,83 @@
+"""The journal paper's channels that are inverted (Tables IV and V, Fig. 7 and 8), and what recovers faster."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from scripts.runs.metrics import recovery_time_h
+from scripts.studies.claim import AGAIN, Cell, Claim, Played, Study, claim
+from scripts.studies.plots import draw_change
+
+CHANGE_H = 1000.0
+DLORA_RECOVERY_H = 55.0
+"""Measured by an independent simulation of the authors' rules."""
+_FIT = "c: 2, xi: 1, eta: 1.8, prior: 1, indicator: pm1, sf_weight: xor"
+_COUNTED = ("time_h", "sent", "delivered")
+OURS = ("discounted-cucb", "window-cucb", "restarting-cucb")
+
+
+def studies() -> list[Study]:
+    """`inversion`, `recovery`."""
+    return [_inversion(), _recovery()]
+
+
+def _cell(study: str, learner: str) -> Cell:
+    changes = ["interval_h=1"]
+    if learner != "cucb":
+        changes.append(f"learners.{learner}={{parameters: {{{_FIT}}}}}")
+    return Cell(f"{study}/{learner}", "inversion.yaml", learner, tuple(changes))
+
+
+def _inversion() -> Study:
+    dlora, cdlora = _cell("inversion", "cucb"), _cell("inversion", "cd-lora")
+    claims = (
+        claim(dlora, "pdr_percent", (88.3, 0.6), 89, "printed as 88 to 90", until_h=CHANGE_H),
+        claim(dlora, "ee_bits_per_mj", (110, 15), 105, until_h=CHANGE_H),
+        claim(dlora, "pdr_percent", (76, 3), 76, until_h=CHANGE_H + 1, last_h=1),
+        claim(dlora, "pdr_percent", (87.5, 1), 87.5, "printed as 85 to 90", until_h=CHANGE_H + 200, last_h=10),
+        claim(cdlora, "pdr_percent", (89.7, 1), None, AGAIN, until_h=CHANGE_H),
+        claim(cdlora, "ee_bits_per_mj", (78.9, 12), None, AGAIN, until_h=CHANGE_H),
+        claim(cdlora, "pdr_percent", (82, 1.5), None, f"printed as degraded for good; {AGAIN}", until_h=CHANGE_H + 200),
+        claim(
+            cdlora, "ee_bits_per_mj", (64.1, 10), None, f"printed as degraded for good; {AGAIN}", until_h=CHANGE_H + 200
+        ),
+    )
+    draw = partial(draw_change, title="journal paper, Fig. 7 and 8: inverted channels", change_h=CHANGE_H)
+    title = "journal paper, Tables IV and V, Fig. 7 and 8: channels inverted after 1,000 h"
+    return Study("inversion", title, (dlora, cdlora), claims, draw)
+
+
+def _recovery() -> Study:
+    dlora = _cell("recovery", "cucb")
+    ours = {name: _cell("recovery", name) for name in OURS}
+    fast = ours["restarting-cucb"]
+    pair = (fast.name, dlora.name)
+    claims = [
+        Claim("recovery/cucb/hours", (dlora.name,), recovery_h, 35, 75, None, AGAIN),
+        Claim("recovery/restarting-cucb/hours", (fast.name,), recovery_h, 0, DLORA_RECOVERY_H / 5, None, "our target"),
+        Claim("recovery/restarting-cucb/still_pdr_points", pair, _still_pdr_points, -0.3, 5, None, "our target"),
+        Claim("recovery/restarting-cucb/still_ee_percent", pair, _still_ee_percent, -5, 50, None, "our target"),
+    ]
+    claims += [
+        Claim(f"recovery/{name}/hours", (ours[name].name,), recovery_h, 0, 3, None, AGAIN)
+        for name in ("discounted-cucb",)
+    ]
+    draw = partial(draw_change, title="CUCB that forgets, against D-LoRa", change_h=CHANGE_H)
+    title = "beyond the papers: bandits for changing air on the inverted channels"
+    return Study("recovery", title, (dlora, *ours.values()), tuple(claims), draw)
+
+
+def recovery_h(played: Played) -> list[float]:
+    """Hours until every seed is back where it was; see `measures.recovery_time_h`."""
+    columns = ({name: [row[name] for row in curve] for name in _COUNTED} for curve in played.curves)
+    return [recovery_time_h(**each, change_h=CHANGE_H) for each in columns]  # type: ignore[arg-type]
+
+
+def _still_pdr_points(ours: Played, dlora: Played) -> list[float]:
+    pairs = zip(*(played.values("pdr_percent", CHANGE_H) for played in (ours, dlora)), strict=True)
+    return [mine - theirs for mine, theirs in pairs]
+
+
+def _still_ee_percent(ours: Played, dlora: Played) -> list[float]:
+    pairs = zip(*(played.values("ee_bits_per_mj", CHANGE_H) for played in (ours, dlora)), strict=True)
+    return [100 * (mine / theirs - 1) for mine, theirs in pairs]

@@ -1,0 +1,126 @@
+"""Pictures of MMALoRa's studies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from scripts.runs.cli import ROOT, read_config
+from scripts.studies.claim import Numbers
+
+Panel = tuple[Sequence[str], Mapping[str, Sequence[Sequence[float]]]]
+"""Places on the axis, and values by line, place and seed."""
+
+
+def draw_errors(path: Path, panels: Mapping[str, Panel]) -> None:
+    """Mean absolute errors, one panel per quantity that varies: mean over seeds, whiskers from seed to seed."""
+    figure = Figure(figsize=(4.6 * len(panels), 4.2), layout="constrained")
+    figure.suptitle("closed form against packets (mean; whiskers: smallest to largest seed; floor: a perfect model)")
+    for axes, (name, (places, lines)) in zip(
+        figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
+    ):
+        for label, by_place in lines.items():
+            values = np.array(by_place)
+            mean = values.mean(axis=1)
+            reach = [mean - values.min(axis=1), values.max(axis=1) - mean]
+            style = {"color": "grey", "ls": "--"} if label == "floor" else {"marker": "o", "ms": 4}
+            axes.errorbar(range(len(places)), mean, yerr=reach, label=label, capsize=2, **style)
+        axes.set_xticks(range(len(places)), places)
+        axes.set(xlabel=name, ylabel="mean absolute error [%]", ylim=(0, None))
+        axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=120)
+
+
+def draw_networks(path: Path, numbers: Numbers, *, study: str, shown: Sequence[str], config: str) -> None:
+    """Where which spreading factor is used on the first seed's network, and EE and delivery of all labels as bars."""
+    scenario = read_config(ROOT / "configs" / config, [], notes=False).scenario.build()
+    figure = Figure(figsize=(7 * len(shown), 10), layout="constrained")
+    maps, bars = figure.subplots(2, len(shown))
+    for axes, label in zip(maps, shown, strict=True):
+        sf = np.array(scenario.region.spreading_factors)[numbers[f"{study}/0.7/{label}"].points[0][:, 0]]
+        dots = axes.scatter(*scenario.node_xy_m.T / 1e3, c=sf, s=14, cmap="viridis", vmin=6.5, vmax=12.5)
+        axes.scatter(*scenario.gateway_xy_m.T / 1e3, marker="^", c="black", s=70)
+        axes.set(title=f"{label}, delivery of at least 0.7", xlabel="km", ylabel="km", aspect="equal")
+        figure.colorbar(dots, ax=axes, label="spreading factor", shrink=0.8)
+    deliveries = list(dict.fromkeys(name.split("/")[1] for name in numbers))
+    labels = list(dict.fromkeys(name.rpartition("/")[2] for name in numbers))
+    for axes, (key, title, factor) in zip(bars, _WORTH, strict=False):
+        for shift, least in enumerate(deliveries):
+            values = [factor * np.array(numbers[f"{study}/{least}/{label}"].extra[key]) for label in labels]
+            at = np.arange(len(labels)) + 0.27 * shift
+            axes.bar(at, [v.mean() for v in values], 0.27, yerr=[v.std() for v in values], label=f"at least {least}")
+        axes.set_xticks(np.arange(len(labels)) + 0.27, labels, rotation=60, ha="right")
+        axes.set(ylabel=title)
+        axes.grid(alpha=0.3, axis="y")
+    bars[0].margins(y=0.3)
+    bars[0].legend(ncols=3, loc="upper center")
+    figure.savefig(path, dpi=110)
+
+
+def draw_convergence(path: Path, numbers: Numbers, *, study: str) -> None:
+    """EE and delivery over episodes, a column per group of cells: mean over seeds and their band; planners dotted."""
+    groups = list(dict.fromkeys(name.rpartition("/")[0] for name in numbers))
+    figure = Figure(figsize=(max(6.5, 4.2 * len(groups)), 7.5), layout="constrained")
+    for group, column_axes in zip(groups, figure.subplots(2, len(groups), squeeze=False).T, strict=True):
+        own = {name: played for name, played in numbers.items() if name.rpartition("/")[0] == group}
+        for axes, (column, title) in zip(
+            column_axes, {"ee_bits_per_mj": "EE [bits/mJ]", "pdr": "mean PDR"}.items(), strict=True
+        ):
+            for place, (name, played) in enumerate(own.items()):
+                values = np.array([[row[column] for row in curve] for curve in played.curves])
+                label, color = name.rpartition("/")[2], f"C{place}"
+                if values.shape[1] == 1:
+                    axes.axhline(values.mean(), ls=":", color=color, label=label)
+                    continue
+                episodes = [row["episode"] for row in played.curves[0]]
+                axes.plot(episodes, values.mean(axis=0), color=color, label=label)
+                axes.fill_between(episodes, values.min(axis=0), values.max(axis=0), color=color, alpha=0.12, lw=0)
+            axes.set(xlabel="episode", ylabel=title)
+            axes.grid(alpha=0.3)
+        column_axes[0].set_title(group.removeprefix(study).strip("/").replace("/", ", ") or study)
+        column_axes[1].legend()
+    figure.savefig(path, dpi=110)
+
+
+def draw_lines(path: Path, numbers: Numbers, *, study: str, over: Sequence[int], what: str) -> None:
+    """EE and delivery of every label over a number, where it was played."""
+    figure = Figure(figsize=(14, 5), layout="constrained")
+    labels = list(dict.fromkeys(name.rpartition("/")[2] for name in numbers))
+    for axes, (key, title, factor) in zip(figure.subplots(1, 2), _WORTH, strict=False):
+        for place, label in enumerate(labels):
+            at = [value for value in over if f"{study}/{value}/{label}" in numbers]
+            means = [factor * np.mean(numbers[f"{study}/{value}/{label}"].extra[key]) for value in at]
+            axes.plot(at, means, marker="os^v<>DPX*"[place % 10], label=label, zorder=2 + len(labels) - place)
+        axes.set_xticks(over)
+        axes.set(xlabel=what, ylabel=title)
+        axes.grid(alpha=0.3)
+    axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
+    figure.savefig(path, dpi=110)
+
+
+def draw_bars(path: Path, numbers: Numbers, *, study: str) -> None:
+    """EE, and nodes below the least delivery by three judges."""
+    figure = Figure(figsize=(13, 5), layout="constrained")
+    names = [name.removeprefix(f"{study}/") for name in numbers]
+    left, right = figure.subplots(1, 2)
+    ee = [np.array(played.extra["ee_expect"]) for played in numbers.values()]
+    left.bar(names, [v.mean() for v in ee], yerr=[v.std() for v in ee])
+    left.set(ylabel="EE [bits/mJ]")
+    for shift, judge in enumerate(("expect", "joint", "packets")):
+        values = [np.mean(played.extra[f"violations_{judge}"]) for played in numbers.values()]
+        right.bar(np.arange(len(names)) + 0.27 * shift, values, 0.27, label=judge)
+    right.set_xticks(np.arange(len(names)) + 0.27, names)
+    right.set_yscale("symlog", linthresh=10)
+    right.set(ylabel="nodes below the least delivery", ylim=(0, None))
+    right.legend()
+    for axes in (left, right):
+        axes.tick_params(axis="x", rotation=60)
+        axes.grid(alpha=0.3, axis="y")
+    figure.savefig(path, dpi=110)
+
+
+_WORTH = (("ee_expect", "EE [bits/mJ]", 1.0), ("pdr_expect", "mean PDR [%]", 100.0))

@@ -1,0 +1,119 @@
+"""Pictures of NoReL's studies: what nodes use, when and where; delivery by number of nodes; the channel's estimates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from scripts.runs.cli import ROOT, read_config
+from scripts.runs.metrics import Row, reported
+from scripts.studies.claim import Numbers, Played
+from scripts.studies.norel.readings import estimated, true_values
+
+_FACTORS = {"sent_sf": "spreading factor", "sent_tp": "transmit power"}
+
+
+def draw_assignments(path: Path, numbers: Numbers, *, title: str) -> None:
+    """Delivery over time, and shares of packets by spreading factor and power as stacked areas, a row per learner."""
+    figure = Figure(figsize=(14, 2.6 * len(numbers)), layout="constrained")
+    figure.suptitle(f"{title} (mean over seeds)")
+    grid = figure.subplots(len(numbers), 3, squeeze=False)
+    for axes, (name, played) in zip(grid, numbers.items(), strict=True):
+        time_h = [row["time_h"] for row in played.curves[0]]
+        delivered = 100 * np.array([[row["pdr"] for row in curve] for curve in played.curves])
+        axes[0].plot(time_h, delivered.mean(axis=0))
+        axes[0].fill_between(time_h, delivered.min(axis=0), delivered.max(axis=0), alpha=0.25, lw=0)
+        axes[0].set(ylabel=f"{name.partition('/')[2]}\nPDR [%]", xlabel="simulated time [h]")
+        axes[0].grid(alpha=0.3)
+        for place, (prefix, what) in enumerate(_FACTORS.items(), 1):
+            columns = [column for column in played.curves[0][0] if column.startswith(prefix)]
+            counts = np.array([_totals(played.curves, column) for column in columns])
+            shares = 100 * counts / np.maximum(counts.sum(axis=0), 1)
+            axes[place].stackplot(time_h, shares, labels=[column.removeprefix("sent_") for column in columns])
+            axes[place].set(ylabel=f"{what} [%]", xlabel="simulated time [h]", ylim=(0, 100))
+            axes[place].legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1, 0.5))
+    figure.savefig(path, dpi=110)
+
+
+def draw_by_nodes(path: Path, numbers: Numbers, *, nodes: Sequence[int]) -> None:
+    """Delivery and energy per packet delivered over the number of nodes; cells are `study/nodes/learner`."""
+    figure = Figure(figsize=(16, 5), layout="constrained")
+    seeds = len(next(iter(numbers.values())).curves)
+    figure.suptitle(f"last 5 of 15 days (mean over {seeds} seeds and sd)")
+    study = next(iter(numbers)).partition("/")[0]
+    everywhere = [
+        label
+        for label in dict.fromkeys(name.rpartition("/")[2] for name in numbers)
+        if all(f"{study}/{count}/{label}" in numbers for count in nodes)
+    ]
+    titles = ("simulated, downlinks included [%]", "NoReL's model of the last assignment [%]",
+              "energy per packet delivered [mJ]")  # fmt: skip
+    for axes, title, read in zip(figure.subplots(1, 3), titles, (_simulated, _modelled, _energies), strict=True):
+        for place, label in enumerate(everywhere):
+            values = [read(numbers[f"{study}/{count}/{label}"]) for count in nodes]
+            means, spreads = [np.mean(each) for each in values], [np.std(each, ddof=1) for each in values]
+            axes.errorbar(nodes, means, yerr=spreads, marker="os^v<>DPX*"[place % 10], capsize=3, label=label)
+        axes.set(xlabel="nodes", ylabel=title)
+        axes.grid(alpha=0.3)
+    axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
+    figure.savefig(path, dpi=110)
+
+
+def draw_maps(path: Path, numbers: Numbers, *, config: str, shown: Sequence[str]) -> None:
+    """Where which spreading factor is used, on the first seed's placement, and delivery of all cells as bars."""
+    scenario = read_config(ROOT / "configs" / config, [], notes=False).scenario.build().replica(0)
+    figure = Figure(figsize=(6 * (len(shown) + 1), 5), layout="constrained")
+    *maps, bars = figure.subplots(1, len(shown) + 1)
+    for axes, name in zip(maps, shown, strict=True):
+        sf = np.array(scenario.region.spreading_factors)[numbers[name].points[0][:, 0]]
+        dots = axes.scatter(*scenario.node_xy_m.T / 1e3, c=sf, s=9, cmap="viridis", vmin=6.5, vmax=12.5)
+        axes.scatter(*scenario.gateway_xy_m.T / 1e3, marker="^", c="black", s=60)
+        axes.set(title=name.partition("/")[2], xlabel="km", ylabel="km", aspect="equal")
+        figure.colorbar(dots, ax=axes, label="spreading factor", shrink=0.8)
+    labels = [name.partition("/")[2] for name in numbers]
+    for shift, (what, read) in enumerate((("simulated", _simulated), ("NoReL's model", _modelled))):
+        values = [read(played) for played in numbers.values()]
+        at = np.arange(len(labels)) + 0.4 * shift
+        bars.bar(at, [np.mean(v) for v in values], 0.4, yerr=[np.std(v, ddof=1) for v in values], label=what)
+    bars.set_xticks(np.arange(len(labels)) + 0.2, labels, rotation=60, ha="right")
+    bars.set(ylabel="delivery [%]", ylim=(40, 102))
+    bars.legend(loc="lower left")
+    figure.savefig(path, dpi=110)
+
+
+def draw_estimates(path: Path, numbers: Numbers, *, config: str) -> None:
+    """The channel's estimates over time: mean and band over seeds, and the truth."""
+    (played,) = numbers.values()
+    figure = Figure(figsize=(12, 4), layout="constrained")
+    figure.suptitle("the channel as a network server hears it (mean; band: smallest to largest seed; dashed: truth)")
+    time_h = [row["time_h"] for row in played.curves[0]]
+    truth = true_values(config)
+    names = {"path_loss": "path loss at 1 km [dB]", "gamma": "path-loss exponent", "sigma": "sigma [dB]"}
+    for axes, (what, name) in zip(figure.subplots(1, 3), names.items(), strict=True):
+        values = np.array([[estimated(row)[what] for row in curve] for curve in played.curves])
+        axes.plot(time_h, values.mean(axis=0))
+        axes.fill_between(time_h, values.min(axis=0), values.max(axis=0), alpha=0.25, lw=0)
+        edges_h = [0.0, *(end_h for end_h, _ in truth)]
+        axes.stairs([each[what] for _, each in truth], edges_h, baseline=None, ls="--", color="black")
+        axes.set(xlabel="simulated time [h]", ylabel=name)
+        axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=110)
+
+
+def _totals(curves: Sequence[Sequence[Row]], column: str) -> list[float]:
+    return [sum(rows[column] for rows in at_once) for at_once in zip(*curves, strict=True)]
+
+
+def _simulated(played: Played) -> list[float]:
+    return played.extra["delivery"]
+
+
+def _modelled(played: Played) -> list[float]:
+    return played.extra["model"]
+
+
+def _energies(played: Played) -> list[float]:
+    return [reported(curve, played.last_h)["energy_per_delivered_mj"] for curve in played.curves]

@@ -1,0 +1,134 @@
+"""Swap matching: Algorithm 1 stated with whole swaps, its stability by brute force, and what it never does."""
+
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from agents.planners import plan
+from agents.planners.matching import balanced, blocking_pairs, matched
+from lora_marl.core.expect.rayleigh import Incremental, Rayleigh
+from lora_marl.core.presets import mmalora_network
+from tests.core.expect.rayleigh.networks import GOLDEN, golden, random_points
+
+MARGIN = 1e-9
+CHANGED = {
+    "as it is": lambda scenario: scenario,
+    "lossy channels, some off": lambda scenario: replace(
+        scenario, channel_loss_db=np.array([0.0, 1.0, 4.0]), active=np.arange(20) % 5 > 0
+    ),
+}
+
+
+def busy(changed=CHANGED["as it is"], variant="expect"):
+    scenario = changed(mmalora_network(20, 2, channels=3, packets_per_s=0.004, seed=3))
+    return Rayleigh(scenario, variant=variant), random_points(scenario, 2)
+
+
+def gains(kept, i, j):
+    """What the two nodes and their channels gain by a swap."""
+    before = [*kept.ee_bits_per_mj[[i, j]], *kept.channel_ee[kept.points[[i, j], 2]]]
+    swap = kept.try_swap(i, j)
+    return np.array([*swap.ee, *swap.channel_ee]) - before
+
+
+def stated(closed_form, points, accepts):
+    """Algorithm 1 as it is printed."""
+    kept, swaps, before = Incremental(closed_form, points), 0, -1
+    while swaps > before:
+        before = swaps
+        for i in range(len(points)):
+            for j in range(len(points)):
+                if kept.points[i, 2] != kept.points[j, 2] and accepts(gains(kept, i, j)):
+                    kept.swap(i, j)
+                    swaps += 1
+    return kept.points, swaps
+
+
+ACCEPTS = {
+    "literal": lambda gain: gain.min() >= -MARGIN and gain.max() > MARGIN,
+    "utilitarian": lambda gain: gain[2:].sum() > MARGIN,
+}
+
+
+@pytest.mark.parametrize("changed", CHANGED.values(), ids=CHANGED)
+@pytest.mark.parametrize(("rule", "variant"), [("literal", "expect"), ("literal", "meang"), ("utilitarian", "expect")])
+def test_it_is_algorithm_1(rule, variant, changed):
+    closed_form, points = busy(changed, variant)
+    found = matched(closed_form, points, rule=rule)
+    expected, swaps = stated(closed_form, points, ACCEPTS[rule])
+    assert swaps == found.swaps > 0 and found.stable
+    np.testing.assert_array_equal(found.points, expected)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_in_the_end_no_pair_blocks(seed):
+    closed_form, _ = busy()
+    start = random_points(closed_form.scenario, seed)
+    found = matched(closed_form, start)
+    kept = Incremental(closed_form, found.points)
+    pairs = [(i, j) for i, j in combinations(range(20), 2) if found.points[i, 2] != found.points[j, 2]]
+    assert not any(ACCEPTS["literal"](gains(kept, i, j)) for i, j in pairs)
+    assert len(blocking_pairs(closed_form, found.points)) == 0
+
+
+@pytest.mark.parametrize("case", GOLDEN["swap_cases"], ids=lambda case: case["name"])
+def test_golden_blocking_pairs(case):
+    scenario, points = golden(case)
+    found = {tuple(pair) for pair in blocking_pairs(Rayleigh(scenario), points).tolist()}
+    assert len(found) == case["n_blocking_pairs"]
+    assert all(((pair["i"], pair["i2"]) in found) == pair["blocking"] for pair in case["pairs"])
+
+
+@pytest.mark.parametrize("rule", ["literal", "utilitarian"])
+def test_the_network_never_loses_and_channels_keep_their_numbers(rule):
+    closed_form, points = busy()
+    totals = [closed_form.ee_bits_per_mj(points).sum()]
+    for sweeps in range(1, 8):
+        found = matched(closed_form, points, rule=rule, most_sweeps=sweeps)
+        totals.append(closed_form.ee_bits_per_mj(found.points).sum())
+        np.testing.assert_array_equal(np.bincount(found.points[:, 2]), np.bincount(points[:, 2]))
+        np.testing.assert_array_equal(found.points[:, [0, 1, 3]], points[:, [0, 1, 3]])
+    assert np.diff(totals).min() >= -1e-8 and totals[-1] > totals[0]
+
+
+def test_the_common_good_gains_more_than_consent_does():
+    closed_form, points = busy()
+    literal, common = (
+        closed_form.ee_bits_per_mj(matched(closed_form, points, rule=rule).points).sum()
+        for rule in ("literal", "utilitarian")
+    )
+    assert common > literal
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_on_the_published_network_hardly_anybody_swaps(seed):
+    closed_form = Rayleigh(mmalora_network(160, 3, seed=seed))
+    start = plan("distance-sf", closed_form, seed)
+    found = matched(closed_form, start)
+    before, after = (closed_form.ee_bits_per_mj(points).sum() for points in (start, found.points))
+    assert found.swaps <= 2 and found.sweeps <= 2
+    assert 1.0 <= after / before < 1.0005
+    np.testing.assert_array_equal(plan("matching", closed_form, seed), found.points)
+
+
+def test_a_balanced_matching_keeps_to_the_quota():
+    channel = balanced(np.random.default_rng(0), 42, 4)
+    assert sorted(np.bincount(channel)) == [10, 10, 11, 11]
+    assert not np.array_equal(channel, balanced(np.random.default_rng(1), 42, 4))
+
+
+def test_what_matching_cannot_do_is_named():
+    closed_form, points = busy()
+    with pytest.raises(ValueError, match="rule = 'fair' is not one of literal, utilitarian"):
+        matched(closed_form, points, rule="fair")
+    with pytest.raises(ValueError, match="most_sweeps = 0"):
+        matched(closed_form, points, most_sweeps=0)
+    with pytest.raises(ValueError, match="points are int64"):
+        matched(closed_form, points.astype(np.int64))
+    with pytest.raises(ValueError, match="variant: 'joint'"):
+        matched(Rayleigh(closed_form.scenario, variant="joint"), points)
+    narrow = replace(closed_form.scenario.region, channels_hz=(868.0e6, 868.1e6, 868.2e6))
+    with pytest.raises(ValueError, match="region.channels_hz: channels overlap one another"):
+        blocking_pairs(Rayleigh(replace(closed_form.scenario, region=narrow)), points)

@@ -1,0 +1,80 @@
+"""Every learner finds the best arm of an air on which it is known (`lora_marl.core.published.single_node`)."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+import agents
+from agents.bandits.cucb import CUCB
+from agents.planners import PLANNERS
+from lora_marl.core.published.single_node import delivery_probabilities, expected_rewards, toy_network
+from scripts.studies.regret import choices
+
+SEEDS = range(8)
+
+LEARNERS: dict[str, tuple[dict[str, Any], int, str]] = {
+    "cucb": ({}, 5_000, "rewards"),
+    "discounted-cucb": ({}, 5_000, "rewards"),
+    "window-cucb": ({}, 5_000, "rewards"),
+    "restarting-cucb": ({}, 5_000, "rewards"),
+    "conference-cucb": ({"variant": "PDR"}, 5_000, "delivery"),
+    "ucb1": ({}, 10_000, "delivery"),
+    "mix-mab": ({}, 20_000, "delivery"),
+    "epsilon-greedy": ({}, 10_000, "rewards"),
+    "thompson": ({}, 5_000, "rewards"),
+    "cd-lora": ({}, 5_000, "rewards"),
+    "reference-pdr": ({}, 100, "delivery"),
+}
+"""Parameters, decisions of every node, and what it seeks: D-LoRa's rewards, or delivery alone."""
+
+
+@cache
+def worth(sought: str) -> np.ndarray:
+    """What every super arm is worth on average, flattened."""
+    scenario = toy_network()
+    delivered = delivery_probabilities(scenario)
+    if sought == "delivery":
+        return delivered.ravel()
+    dlora = CUCB(scenario, [0])
+    return expected_rewards(delivered, dlora.rewards, dlora.factors).sum(axis=0).ravel()
+
+
+def found(learner: str, parameters: dict[str, Any], packets: int, sought: str) -> int:
+    """Seeds on which the arm that is played most in the last quarter is the best one."""
+    chosen = choices(learner, toy_network(), SEEDS, packets, parameters)
+    arms = len(worth(sought))
+    counts = [np.bincount(seed, minlength=arms) for seed in chosen[3 * packets // 4 :].T]
+    return sum(int(count.argmax() == worth(sought).argmax()) for count in counts)
+
+
+@pytest.mark.parametrize("learner", LEARNERS)
+def test_it_finds_the_best_arm(learner):
+    parameters, packets, sought = LEARNERS[learner]
+    assert found(learner, parameters, packets, sought) >= 7, f"of {len(SEEDS)} seeds"
+
+
+@pytest.mark.parametrize("sought", ["rewards", "delivery"])
+def test_random_choice_does_not(sought):
+    assert found("random", {}, 5_000, sought) <= 2
+
+
+def test_nor_does_a_rule_with_one_arm_per_factor_that_seeks_something_else():
+    """D-LoRa trades delivery for power here, so the two sought arms differ and neither learner finds the other's."""
+    assert worth("rewards").argmax() != worth("delivery").argmax()
+    assert found("cucb", {}, 5_000, "delivery") == 0
+    assert found("ucb1", {}, 10_000, "rewards") == 0
+
+
+@pytest.mark.parametrize("learner", agents.LEARNERS)
+def test_no_learner_is_forgotten(learner):
+    """A new learner is added above, or here where it does not learn or not on this air."""
+    fixed = {"random", "static-sf7", "distance-quantile", "round-robin", "rs-lora", "caasi", "adr", "adr-ideal"}
+    fixed |= {"min-sf", "load-br", "load-sorted", "tolio", "adr-server", "dylora"}
+    fixed |= set(PLANNERS)
+    fixed.add("reference-ee")  # seeks what no learner seeks
+    fixed |= {"norel", "norel-frugal"}  # end at mixed strategies: tests/agents/test_noregret.py
+    assert (learner in LEARNERS) != (learner in fixed)
