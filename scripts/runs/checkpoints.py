@@ -1,0 +1,57 @@
+"""Snapshots of experiments: one npz file per seed and learner, never pickle, written whole or not at all.
+
+Every array of an experiment's state leads with the replica axis (or has the same rows for each replica), so a state
+splits into one part per seed and parts join again.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scripts.runs.cli import UsageError
+
+State = dict[str, NDArray]
+
+
+def split(state: Mapping[str, NDArray], replicas: int) -> list[State]:
+    """The state of each replica alone; scalars are common to all."""
+    return [
+        {name: np.split(a, replicas)[replica] if a.ndim else a for name, a in state.items()}
+        for replica in range(replicas)
+    ]
+
+
+def join(parts: Sequence[Mapping[str, NDArray]]) -> State:
+    """The state of replicas together, in the order given."""
+    return {name: np.concatenate([part[name] for part in parts]) if a.ndim else a for name, a in parts[0].items()}
+
+
+def write(path: Path, state: Mapping[str, NDArray]) -> None:
+    """Writes a file that is either complete or absent, whenever the machine stops."""
+    partial = path.with_suffix(".partial")
+    with partial.open("wb") as file:
+        np.savez(file, **dict(state))  # type: ignore[arg-type]
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+
+
+def read(path: Path) -> State:
+    """The state in a file.
+
+    Raises:
+        UsageError: a file that is truncated or damaged, naming it.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise UsageError(
+            f"{path}: the snapshot is truncated or damaged ({error}); restore it, or train again with --overwrite"
+        ) from None

@@ -1,0 +1,111 @@
+"""What all scripts share at the terminal: one console, errors as single lines with exit status 2, reading configs."""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from lora_marl.config import ConfigError, TrainConfig, load
+
+ROOT = Path(__file__).parents[2]
+BAD_INPUT, INTERRUPTED = 2, 130
+
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+JsonPath = Annotated[
+    Path | None, typer.Option("--json", metavar="PATH", help="Also write the result here, for machines.")
+]
+
+
+class UsageError(Exception):
+    """Something that the user asked for cannot be done; the message says why and what to do, in one line."""
+
+
+def new_app() -> typer.Typer:
+    """A script's application: plain tracebacks for bugs; a user's learners import from where the script is called."""
+    sys.path.append(str(Path.cwd()))
+    return typer.Typer(
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
+        context_settings={"max_content_width": 120},
+    )
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Turns bad input into one line a problem on the error stream and exit status 2."""
+    try:
+        yield
+    except ConfigError as error:
+        lines: Sequence[str] = error.problems
+    except UsageError as error:
+        lines = [str(error)]
+    except KeyboardInterrupt:
+        errors.print("interrupted")
+        raise typer.Exit(INTERRUPTED) from None
+    else:
+        return
+    for line in lines:
+        errors.print(f"error: {line}", markup=False, style="red")
+    raise typer.Exit(BAD_INPUT)
+
+
+def read_config(path: Path, overrides: Iterable[str] = (), *, notes: bool = True) -> TrainConfig:
+    """The configuration of a file; what it warns of (a broken duty cycle) is shown once, or not at all.
+
+    Raises:
+        ConfigError: one line for each problem.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        config = load(path, overrides)
+    for note in dict.fromkeys(str(warning.message) for warning in caught if notes):
+        errors.print(f"note: {note}", markup=False, style="yellow")
+    return config
+
+
+def read_packet_config(path: Path, overrides: Iterable[str] = (), *, notes: bool = True) -> TrainConfig:
+    """The configuration of a run of packets.
+
+    Raises:
+        ConfigError: one line for each problem.
+        UsageError: it is a run of another kind.
+    """
+    plain = read_config(path, notes=False)
+    for section in ("energy", "coexistence"):
+        if getattr(plain, section) is not None:
+            raise UsageError(
+                f"{path}: is a run of another kind ({section}); python scripts/train.py --config {path} plays all its "
+                "learners and prints their table, python scripts/reproduce.py --list names the studies of its kind"
+            )
+    return read_config(path, overrides, notes=notes)
+
+
+def write_json(path: Path | None, records: Sequence[dict[str, Any]]) -> None:
+    """Writes a list of records, if a path was given; numbers that are not finite become null.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    if path is None:
+        return
+    plain = [{key: _json_value(value) for key, value in record.items()} for record in records]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(plain, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from None
+
+
+def _json_value(value: Any) -> Any:
+    return None if isinstance(value, float) and not abs(value) < float("inf") else value

@@ -1,0 +1,1 @@
+"""Runs of coexisting networks: servers that learn, and ways of coordinating them."""

@@ -1,0 +1,112 @@
+"""Ways that learn nothing: exported policies as the servers of a run, whatever library trained them, and chance.
+
+    learners: {sb3: {name: policy, parameters: {path: configs/policies/coexistence_v0}}}
+
+Shape letters: `B` replicas, `L` learning networks, `Q` groups of a network, `D` features, `F` factors of an action.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from agents.lns.replay import Draws
+from agents.lns.servers import Servers
+from agents.lns.team import Member, Team
+from lora_marl.adapters.policy import Policy
+from lora_marl.config import CoexistenceConfig
+from lora_marl.envs.coexistence.game import CoexistenceGame
+from lora_marl.envs.coexistence_v0 import Coexisting
+from scripts.runs.cli import ROOT
+from agents.coexistence.strategy import Independent, Way
+from scripts.runs.coexistence.play import environment
+
+SAME = ("groups", "tp_dbm", "interval_s", "operating_points")
+"""Settings on which the meaning of observations and actions depends."""
+
+
+class ExportedServers(Servers):
+    """Servers that all follow one policy, which stays as it is; each draws from a stream of its own.
+
+    Args:
+        policy: Of groups.
+        seeds: One per replica.
+        servers: L
+        groups: Q
+    """
+
+    def __init__(self, policy: Policy, seeds: Sequence[int], servers: int, groups: int) -> None:
+        super().__init__(len(seeds), servers, groups, len(policy.spaces.feature_names))
+        self.policy, self._draws = policy, Draws(seeds, range(servers), "exported")
+
+    def select(self, observations: ArrayLike, explore: bool = True) -> NDArray[np.int64]:
+        """See `Servers`; without `explore` the likeliest action."""
+        seen = self.checked("observations", observations, self.features).astype(np.float32)
+        rows, sizes = seen.reshape(-1, self.features), self.policy.spaces.sizes
+        draws = np.empty((len(rows), len(sizes)))
+        if explore:
+            draws = self._draws.uniform(self.shape[2], len(sizes)).numpy().reshape(draws.shape)
+        chosen = self.policy.choose(rows, draws, greedy=None if explore else True)
+        return np.ravel_multi_index(tuple(chosen.T), sizes).reshape(self.shape)
+
+    def state_dict(self) -> dict[str, NDArray]:
+        """See `Servers`."""
+        return {"drawn": self._draws.drawn.numpy().copy()}
+
+    def load_state_dict(self, state: Mapping[str, NDArray]) -> None:
+        """See `Servers`."""
+        super().load_state_dict(state)
+        self._draws.drawn.fill_(int(state["drawn"]))
+
+
+def exported(coexistence: CoexistenceConfig, seeds: Sequence[int], *, path: str) -> Independent:
+    """All servers of a run follow an exported policy, with the indicator that it was trained with.
+
+    Args:
+        coexistence: Of the run.
+        seeds: One per replica.
+        path: The policy's folder, from the project's root.
+
+    Raises:
+        ValueError: no policy that can be read, or one that observes or chooses something else than these servers.
+    """
+    policy, env = Policy.read(ROOT / path), environment(coexistence, 1)
+    check(policy, env, path)
+    servers = len(env.game.learning)
+    member = Member(ExportedServers(policy, seeds, servers, env.game.settings.groups), tuple(range(servers)))
+    indicator = policy.spaces.settings["interference_indicator"]
+    return Independent(Team([member]), online=False, indicator=indicator)
+
+
+def check(policy: Policy, env: Coexisting, path: str) -> None:
+    """Raises ValueError where the policy is none for groups of this environment."""
+    spaces = policy.spaces
+    if spaces.environment != "coexistence_v0":
+        raise ValueError(f"path: {path} was trained on {spaces.environment}; servers are those of coexistence_v0")
+    ours = len(env.feature_names), env.game.actions.size
+    theirs = len(spaces.feature_names), int(np.prod(spaces.sizes))
+    if spaces.feature_names != tuple(env.feature_names) or ours != theirs:
+        raise ValueError(
+            f"path: {path} observes {theirs[0]} features and chooses of {theirs[1]} actions; "
+            f"allowed are a group's {ours[0]} and {ours[1]}; train it with decider=group"
+        )
+    for name in SAME:
+        trained, played = (np.array(of.get(name)).tolist() for of in (spaces.settings, vars(env.settings)))
+        if trained != played:
+            raise ValueError(f"path: {path} was trained with {name} {trained}; servers here have {played}")
+
+
+class Chance(Way):
+    """Any action for every group, anew in every interval."""
+
+    def begin(self, game: CoexistenceGame) -> None:
+        """See `Way`."""
+        super().begin(game)
+        self._draws = Draws(game.air.seeds, range(len(game.learning)), "chance")
+
+    def choose(self, observations: NDArray[np.float32]) -> NDArray:
+        """See `Way`."""
+        drawn = self._draws.uniform(observations.shape[2]).numpy()
+        return (drawn * self.game.actions.size).astype(np.int64).reshape(observations.shape[:3])

@@ -1,0 +1,128 @@
+"""An environment from the command line: the network of a configuration, and settings as `key=value`.
+
+What a policy for all agents of an environment is worth on seeds that it was not trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from lora_marl.config import CoexistenceConfig
+from lora_marl.config.load import set_value
+from scripts.runs.cli import UsageError, read_config
+from scripts.runs.packets import built
+import numpy as np
+from numpy.typing import NDArray
+from rich.table import Table
+import lora_marl
+from lora_marl.adapters.policy import Policy
+from lora_marl.envs.codec import among_allowed, sizes_of
+from scripts.runs.cli import UsageError
+from scripts.runs.statistics import estimate
+
+
+SET_BY_SCRIPTS = {"replicas": "--replicas or --episodes says how many", "info_level": "scripts look at no infos"}
+"""Settings that a script has for itself, and why."""
+
+
+def settings_of(environment: str, config: Path | None, changes: Sequence[str], own: Sequence[str]) -> dict[str, Any]:
+    """The environment's settings: of the configuration, and over them those of the command line.
+
+    Raises:
+        UsageError: changes of no configuration, a configuration of another environment, or one of `SET_BY_SCRIPTS`.
+    """
+    if config is None:
+        if changes:
+            raise UsageError("--set: changes a configuration; give one with --config (settings of ENV: --env)")
+        return _checked(options(own))
+    run = read_config(config, changes)
+    if (environment == "coexistence_v0") != (run.coexistence is not None):
+        has = "no section coexistence" if run.coexistence is None else "a section coexistence"
+        raise UsageError(f"{config}: has {has}, which is what coexistence_v0 is made of, and no other environment")
+    if run.coexistence is not None:
+        return _checked({**_of_networks(run.coexistence), **options(own)})
+    named = run.environment is not None and run.environment.name == environment
+    settings = {"scenario": built(run.scenario), **(run.environment.parameters if named and run.environment else {})}
+    return _checked({**settings, **options(own)})
+
+
+def _checked(settings: dict[str, Any]) -> dict[str, Any]:
+    for name in SET_BY_SCRIPTS.keys() & settings:
+        raise UsageError(f"{name}: {settings[name]!r}; leave it out, {SET_BY_SCRIPTS[name]}")
+    return settings
+
+
+def _of_networks(coexistence: CoexistenceConfig) -> dict[str, Any]:
+    """Of a run of coexisting networks, whose servers need torch."""
+    from scripts.runs.coexistence.play import settings_of
+
+    return settings_of(coexistence)
+
+
+def options(texts: Sequence[str]) -> dict[str, Any]:
+    """Values of `key=value`, as in YAML."""
+    values: dict[str, Any] = {}
+    for text in texts:
+        set_value(values, text)
+    return values
+
+
+FIRST_SEED = 1_000_000
+"""The first seed that trainings should leave alone."""
+
+NETWORKS = {"coexistence_v0": ("coexistence", "train.py plays it in any: configs/ccs_policies.yaml")}
+"""By environment, the setting that is its network where that is no scenario, and what plays a policy on others."""
+
+
+def mean_rewards(env: Any, seeds: Sequence[int], policy: Policy | None) -> NDArray[np.float64]:
+    """Mean reward of an agent and step over an episode, by replica `[B]`; None: random allowed actions."""
+    space = env.single_action_space
+    sizes, total, rng = sizes_of(space), np.zeros(len(seeds)), np.random.default_rng(0)
+    observations = env.reset_array(seeds)
+    for _ in range(env.max_cycles):
+        shape = observations.shape[:2]
+        rows, masks = observations.reshape(-1, observations.shape[-1]), env.mask_array().reshape(-1, sum(sizes))
+        draws = rng.random((len(rows), len(sizes)))
+        if policy is None:
+            actions = among_allowed(draws, masks, sizes)
+        else:
+            actions = policy.choose(rows, draws, masks if policy.spaces.masked else None)
+        observations, rewards, *_ = env.step_array(actions.reshape(*shape, *space.shape))
+        total += rewards.mean(axis=1)
+    return total / env.max_cycles
+
+
+def environment_of(policy: Policy, replicas: int) -> Any:
+    """The environment that a policy was trained on.
+
+    Raises:
+        UsageError: its network is not the environment's own, or another setting is not in the policy's files.
+    """
+    settings = dict(policy.spaces.settings)
+    network, script = NETWORKS.get(
+        policy.spaces.environment, ("scenario", "compare.py plays it on any: --learners FOLDER")
+    )
+    if network not in settings:
+        raise UsageError(f"the policy was trained on a {network} of its own; {script}")
+    if policy.spaces.unsaid:
+        raise UsageError(f"the policy was trained with {', '.join(policy.spaces.unsaid)} that its files cannot say")
+    settings |= {"replicas": replicas, "info_level": "none", "render_mode": None}
+    return lora_marl.make(policy.spaces.environment, **settings)
+
+
+def worth(env: Any, policy: Policy, seeds: Sequence[int]) -> tuple[Table, list[dict[str, Any]]]:
+    """A policy beside random allowed actions on the same seeds: for readers, and for machines."""
+    trained, random = (mean_rewards(env, seeds, chosen) for chosen in (policy, None))
+    spaces = policy.spaces
+    table = Table("mean reward of an agent and step", title=f"{spaces.environment}, {len(seeds)} held-out seeds")
+    for column in ("mean", "95 % interval"):
+        table.add_column(column, justify="right")
+    for label, by_seed in ((spaces.algorithm, trained), ("random", random), ("difference", trained - random)):
+        found = estimate(by_seed.tolist())
+        table.add_row(label, f"{found.mean:.4f}", f"{found.ci_low:.4f} to {found.ci_high:.4f}")
+    of_all = {"environment": spaces.environment, "algorithm": spaces.algorithm}
+    return table, [
+        {**of_all, "seed": seed, "reward": reward, "random": by_chance}
+        for seed, reward, by_chance in zip(seeds, trained.tolist(), random.tolist(), strict=True)
+    ]

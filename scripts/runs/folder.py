@@ -1,0 +1,202 @@
+"""What a run leaves on disk.
+
+```
+runs/<name>/curves.png, usage.png          learners compared: over time, by what they use; bands over seeds
+runs/<name>/<seed>/config.yaml             the resolved configuration, every default stated
+                   versions.json           of Python and the packages, and the commit
+                   map.png                 nodes coloured by the spreading factor that they ended with
+runs/<name>/<seed>/<label>/metrics.csv     one row per interval
+                           events.out...   the same for TensorBoard
+                           snapshot-<n>.npz  after n intervals: air, learner, operating points
+```
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import platform
+import shutil
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+import yaml
+
+from lora_marl import __version__
+from lora_marl.config import ConfigError, TrainConfig, dump
+from scripts.runs import checkpoints
+from scripts.runs.cli import ROOT, UsageError, read_config
+from scripts.runs.metrics import Row
+
+_PACKAGES = ("numpy", "numba", "gymnasium", "pettingzoo", "pydantic")
+
+
+class RunFolder:
+    """The folder of one run.
+
+    Args:
+        path: `runs/<name>`.
+        config: The run.
+    """
+
+    def __init__(self, path: Path, config: TrainConfig) -> None:
+        self.path, self.config = path, config
+
+    @classmethod
+    def read(cls, path: Path) -> RunFolder:
+        """The folder of an earlier run.
+
+        Raises:
+            UsageError: no run is there.
+            ConfigError: its configuration cannot be read.
+        """
+        found = sorted(path.glob("*/config.yaml"))
+        if not found:
+            raise UsageError(f"{path}: holds no run (<seed>/config.yaml), and no exported policy (policy.json)")
+        return cls(path, read_config(found[0], notes=False))
+
+    def prepare(self, *, resume: bool, overwrite: bool) -> None:
+        """Makes the folders; an earlier run stays only to be resumed.
+
+        Raises:
+            UsageError: an earlier run is there and neither flag was given, or it had another configuration.
+        """
+        earlier = sorted(self.path.glob("*/config.yaml"))
+        if earlier and overwrite:
+            shutil.rmtree(self.path)
+        elif earlier and not resume:
+            raise UsageError(f"{self.path}: holds a run already; go on with --resume, or replace it with --overwrite")
+        elif earlier:
+            self._check_same(earlier[0])
+        for seed in self.config.seeds:
+            folder = self.path / str(seed)
+            folder.mkdir(parents=True, exist_ok=True)
+            _replace_text(folder / "versions.json", json.dumps(versions(), indent=1) + "\n")
+            _replace_text(folder / "config.yaml", dump(self.config))
+
+    def folder(self, label: str, seed: int) -> Path:
+        """The folder of a seed and learner, made if need be."""
+        folder = self.path / str(seed) / label
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def save(self, label: str, state: checkpoints.State) -> None:
+        """Writes a snapshot of every seed, and only then removes the older ones."""
+        name = f"snapshot-{int(state['done']):06d}.npz"
+        for seed, part in zip(self.config.seeds, checkpoints.split(state, len(self.config.seeds)), strict=True):
+            checkpoints.write(self.folder(label, seed) / name, part)
+        for seed in self.config.seeds:
+            for path in self.folder(label, seed).glob("snapshot-*.npz"):
+                if path.name < name:
+                    path.unlink()
+
+    def restore(self, label: str) -> checkpoints.State | None:
+        """The newest state that all seeds have; None: there is none.
+
+        Raises:
+            UsageError: a snapshot is truncated or damaged, or of another run than the other seeds'.
+        """
+        names = [{path.name for path in self.folder(label, seed).glob("snapshot-*.npz")} for seed in self.config.seeds]
+        common = set.intersection(*names)
+        if not common:
+            return None
+        parts = [checkpoints.read(self.folder(label, seed) / max(common)) for seed in self.config.seeds]
+        try:
+            return checkpoints.join(parts)
+        except (KeyError, ValueError) as error:
+            raise UsageError(f"{self.path}: the snapshots of {label} do not fit together ({error})") from None
+
+    def curve(self, label: str, seed: int) -> list[Row]:
+        """The rows of metrics.csv.
+
+        Raises:
+            UsageError: the file is missing or not a table of numbers.
+        """
+        path = self.path / str(seed) / label / "metrics.csv"
+        try:
+            with path.open(newline="", encoding="utf-8") as file:
+                return [{name: float(text) for name, text in row.items()} for row in csv.DictReader(file)]
+        except (OSError, ValueError, TypeError) as error:
+            raise UsageError(f"{path}: cannot be read ({error})") from None
+
+    def cut(self, label: str, seed: int, rows: int) -> list[Row]:
+        """Shortens metrics.csv to what a snapshot has seen, byte for byte; the rows that remain.
+
+        Raises:
+            UsageError: it has fewer rows than the snapshot has seen.
+        """
+        path = self.folder(label, seed) / "metrics.csv"
+        if rows == 0:
+            path.unlink(missing_ok=True)
+            return []
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+        if len(lines) < rows + 1:
+            raise UsageError(
+                f"{path}: has {max(len(lines) - 1, 0)} rows; the snapshot beside it has seen {rows}; "
+                "restore it, or train again with --overwrite"
+            )
+        _replace_text(path, "".join(lines[: rows + 1]))
+        return self.curve(label, seed)
+
+    def append(self, label: str, seed: int, row: Row) -> None:
+        """Adds a row to metrics.csv."""
+        path = self.folder(label, seed) / "metrics.csv"
+        new = not path.exists()
+        with path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(row), lineterminator="\n")
+            if new:
+                writer.writeheader()
+            writer.writerow(row)
+
+    def _check_same(self, path: Path) -> None:
+        try:
+            earlier = read_config(path, notes=False)
+        except ConfigError as error:
+            raise UsageError(f"{error}; the run cannot be resumed; train again with --overwrite") from None
+        changed = differences(yaml.safe_load(dump(earlier)), yaml.safe_load(dump(self.config)))
+        if changed:
+            raise UsageError(
+                f"{self.path}: was begun with another configuration ({', '.join(changed)}); "
+                "resume with the same one, give the run another name, or replace it with --overwrite"
+            )
+
+
+def differences(before: object, after: object, path: str = "") -> list[str]:
+    """Dotted keys whose values differ, with both values where they are short."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        keys = [*before, *(key for key in after if key not in before)]
+        return [
+            line
+            for key in keys
+            for line in differences(before.get(key), after.get(key), f"{path}.{key}".removeprefix("."))
+        ]
+    if before == after:
+        return []
+    values = f" {before} -> {after}"
+    return [path + (values if len(values) < 60 else "")]
+
+
+def versions() -> dict[str, str]:
+    """What produced a result: versions of Python and packages, and the commit where there is one."""
+    found = {"lora_marl": __version__, "python": platform.python_version(), "commit": _commit()}
+    return found | {name: version(name) for name in _PACKAGES}
+
+
+def _commit() -> str:
+    """The commit of the clone, with `+` where files differ from it; `unknown` outside of one."""
+    answers: list[str] = []
+    for command in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"]):
+        try:
+            answer = subprocess.run(["git", "-C", str(ROOT), *command], capture_output=True, text=True, check=True)
+        except (OSError, subprocess.CalledProcessError):
+            return "unknown"
+        answers.append(answer.stdout.strip())
+    return answers[0] + ("+" if answers[1] else "")
+
+
+def _replace_text(path: Path, text: str) -> None:
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8", newline="")
+    os.replace(partial, path)

@@ -1,0 +1,114 @@
+"""Tables for readers: at the terminal and as Markdown.
+
+What learners achieved, and the same for machines: one record per learner and metric.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from scripts.runs.statistics import Estimate, estimate
+from scripts.runs.metrics import METRICS, Row
+import math
+from collections.abc import Callable, Sequence
+from rich.markup import escape
+from rich.table import Table
+from scripts.runs.statistics import Estimate
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a learner achieved, one row of metrics per seed."""
+
+    learner: str
+    scenario: str
+    by_seed: Sequence[Row]
+
+    def estimate(self, metric: str) -> Estimate:
+        """A metric over the seeds."""
+        return estimate([row[metric] for row in self.by_seed])
+
+
+def records(results: Iterable[Result]) -> Iterator[dict[str, Any]]:
+    """`{learner, scenario, metric, mean, ci_low, ci_high, seeds}` each; one seed has no interval (nan)."""
+    for result in results:
+        for metric in METRICS:
+            found = result.estimate(metric)
+            yield {
+                "learner": result.learner,
+                "scenario": result.scenario,
+                "metric": metric,
+                "mean": found.mean,
+                "ci_low": found.ci_low,
+                "ci_high": found.ci_high,
+                "seeds": found.seeds,
+            }
+
+
+NAMES = {
+    "pdr": ("PDR [%]", 100.0),
+    "ee_bits_per_mj": ("EE [bits/mJ]", 1.0),
+    "bits_per_airtime_s": ("TH [bits/s of airtime]", 1.0),
+    "goodput_bps": ("goodput [bits/s]", 1.0),
+    "fairness": ("fairness of PDR (Jain)", 1.0),
+    "energy_per_delivered_mj": ("energy per packet delivered [mJ]", 1.0),
+    "downlinks_per_100": ("downlinks per 100 packets", 1.0),
+}
+"""How a metric is shown: name with unit, factor."""
+
+
+def results_table(title: str, results: Sequence[Result], paper: Callable[[str, str], str] | None = None) -> Table:
+    """Learners x metrics: mean and standard deviation over seeds, and what the paper has.
+
+    Args:
+        title: Of the table.
+        results: One per learner.
+        paper: The published text for a learner's label and a metric; None: no such column.
+    """
+    table = Table("learner", "metric", title=title, title_justify="left")
+    for name in ("ours", "spread (sd)", *(("paper",) if paper else ())):
+        table.add_column(name, justify="right")
+    for result in results:
+        for metric, (name, factor) in NAMES.items():
+            if not any(math.isfinite(row.get(metric, math.nan)) for row in result.by_seed):
+                continue
+            found = result.estimate(metric)
+            cells = [number(factor * found.mean), number(factor * found.spread)]
+            cells += [paper(result.learner, metric)] if paper else []
+            table.add_row(result.learner if metric == "pdr" else "", escape(name), *cells)
+        table.add_section()
+    return table
+
+
+def number(value: float) -> str:
+    """About four significant digits; a dash for what is not known."""
+    return f"{value:z,.{_decimals(value)}f}" if math.isfinite(value) else "-"
+
+
+def counted(count: int, thing: str) -> str:
+    """`1 seed`, `2 seeds`."""
+    return f"{count} {thing}{'' if count == 1 else 's'}"
+
+
+def with_interval(found: Estimate, *, sign: bool = False) -> str:
+    """Mean and half width of the interval, to the decimals of the mean; without interval where there is one seed.
+
+    What is the same for all seeds has no interval to show either, and a whole number then no decimals.
+    """
+    half = (found.ci_high - found.ci_low) / 2
+    whole = not half > 0 and found.mean.is_integer()
+    decimals = 0 if whole else _decimals(found.mean)
+    text = f"{found.mean:{'+' if sign else ''},.{decimals}f}" if math.isfinite(found.mean) else "-"
+    return f"{text} ± {half:.{decimals}f}" if half > 0 else text
+
+
+def markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; a bar in a cell does not end it."""
+    ruled = [header, ["---"] * len(header), *([cell.replace("|", "\\|") for cell in line] for line in lines)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in ruled) + "\n"
+
+
+def _decimals(value: float) -> int:
+    """For about four significant digits."""
+    return 3 if abs(value) < 1 else 2 if abs(value) < 100 else 1 if abs(value) < 1000 else 0

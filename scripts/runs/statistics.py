@@ -1,0 +1,75 @@
+"""Mean, spread and confidence of numbers in which chance has a part."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+_T_975 = (
+    *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131),
+    *(2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042),
+)
+"""97.5 % quantiles of Student's t for 1 to 30 degrees of freedom."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A metric over seeds: mean, standard deviation and the 95 % confidence interval of the mean.
+
+    Spread and interval are nan where there is one seed.
+    """
+
+    mean: float
+    spread: float
+    ci_low: float
+    ci_high: float
+    seeds: int
+
+
+def estimate(values: ArrayLike) -> Estimate:
+    """Mean, standard deviation (n - 1) and Student's t interval of the mean.
+
+    Args:
+        values: Of seeds `[n]`; or of two things that are chance, such as vendors and seeds that all of them met
+            `[V, S]`: the deviation is then that over the first one, the interval over both.
+
+    Source: any statistics text; beyond 30 degrees of freedom the quantile's expansion in 1 / df (Cornish and Fisher).
+    """
+    array = np.asarray(values, np.float64)
+    if array.ndim == 2 and min(array.shape) > 1:
+        return _crossed(array)
+    array = array.ravel()
+    mean, count = float(array.mean()), len(array)
+    if count == 1:
+        return Estimate(mean, math.nan, math.nan, math.nan, 1)
+    spread = float(array.std(ddof=1))
+    half = t_quantile(count - 1) * spread / math.sqrt(count)
+    return Estimate(mean, spread, mean - half, mean + half, count)
+
+
+def _crossed(values: NDArray[np.float64]) -> Estimate:
+    """Of a two-way layout of random effects, one value each.
+
+    The variance of the mean is (MS_rows + MS_columns - MS_rest) / (V S), with Satterthwaite's degrees of freedom, but
+    not fewer than the shorter side allows, nor a variance below that of the rest.
+
+    Source: S. R. Searle, G. Casella, C. E. McCulloch, Variance Components, chapter 4.
+    """
+    rows, columns = values.shape
+    mean, of_rows, of_columns = values.mean(), values.mean(axis=1), values.mean(axis=0)
+    rest = values - of_rows[:, None] - of_columns + mean
+    degrees = np.array([rows - 1, columns - 1, (rows - 1) * (columns - 1)])
+    squares = np.array([columns * of_rows.var(ddof=1), rows * of_columns.var(ddof=1), (rest**2).sum() / degrees[2]])
+    total = float(squares[:2].sum() - squares[2])
+    below = float((squares**2 / degrees).sum())
+    freedom = max(int(total**2 / below) if below else 1, min(rows, columns) - 1)
+    half = t_quantile(freedom) * math.sqrt(max(total, float(squares[2])) / values.size)
+    return Estimate(float(mean), float(of_rows.std(ddof=1)), float(mean) - half, float(mean) + half, values.size)
+
+
+def t_quantile(degrees: int) -> float:
+    """97.5 % quantile of Student's t."""
+    return _T_975[degrees - 1] if degrees <= len(_T_975) else 1.95996 + 2.3723 / degrees + 2.8225 / degrees**2

@@ -1,0 +1,42 @@
+"""What a policy is compared with: random actions among the allowed ones."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+import lora_marl
+from lora_marl.adapters.policy import Policy, spaces_of
+from scripts.runs.cli import UsageError
+from scripts.runs.environments import environment_of, mean_rewards
+
+
+def test_random_actions_are_allowed_ones_and_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    env = lora_marl.make("energy_v0", only_channel=0, replicas=2, max_cycles=60, info_level="none")
+    step, drawn = env.step_array, np.zeros((2, *env.mask_array().shape[1:]), bool)
+
+    def noted(actions: np.ndarray) -> tuple:
+        assert np.take_along_axis(env.mask_array(), actions[..., None], axis=-1).all()
+        np.put_along_axis(drawn, actions[..., None], True, axis=-1)
+        return step(actions)
+
+    monkeypatch.setattr(env, "step_array", noted)
+    mean_rewards(env, [0, 1], None)
+    masks = env.mask_array()
+    assert not masks.all() and drawn[masks].mean() > 0.8
+
+
+def test_an_environment_that_files_cannot_say_is_not_made_up() -> None:
+    more = {"algorithm": "none", "activation": "tanh", "greedy": True, "masked": True}
+    for redraw in (None, partial(np.random.Generator.uniform, size=(40, 2))):
+        env = lora_marl.make("energy_v0", only_channel=0, redraw=redraw)
+        spaces = spaces_of(env, "energy_v0", **more)
+        layer = np.zeros((sum(spaces.sizes), len(spaces.low)), np.float32), np.zeros(sum(spaces.sizes), np.float32)
+        policy = Policy(spaces, (layer,))
+        if redraw is None:
+            assert environment_of(policy, 2).settings.only_channel == 0
+        else:
+            with pytest.raises(UsageError, match="trained with redraw that its files cannot say"):
+                environment_of(policy, 2)
