@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
+from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from lora_marl.core.checks import suggest
 
 if TYPE_CHECKING:
     from agents.learner import Learner
@@ -70,7 +71,7 @@ def make(learner: str, scenario: Scenario, seeds: Sequence[int], **parameters: A
     known = parameters_of(cls)
     for name in parameters:
         if name not in known:
-            raise ValueError(f"learner {learner} has no parameter {name!r}{_nearest(name, known)}")
+            raise ValueError(f"learner {learner} has no parameter {name!r}{suggest(name, known)}")
     return cls(scenario, seeds, **parameters)
 
 
@@ -85,7 +86,7 @@ def learner_class(learner: str) -> type[Learner]:
             "learner 'maac' learns on the closed form: it needs a run with a section energy (mmalora.yaml)"
         )
     if learner not in LEARNERS and ":" not in learner:
-        hint = "; an import path is 'module:Class'" if "." in learner else _nearest(learner, LEARNERS)
+        hint = "; an import path is 'module:Class'" if "." in learner else suggest(learner, LEARNERS)
         raise ValueError(f"unknown learner {learner!r}{hint}")
     module, _, name = LEARNERS.get(learner, learner).partition(":")
     try:
@@ -115,9 +116,3 @@ def parameters_of(cls: type[Learner]) -> dict[str, Any]:
 
 def _takes_any(cls: type[Learner]) -> bool:
     return any(parameter.kind is parameter.VAR_KEYWORD for parameter in inspect.signature(cls).parameters.values())
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    known = sorted(known)
-    close = get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known) or 'none'}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from typing import Any
 
@@ -24,12 +23,12 @@ def make(name: str, **kwargs: Any) -> Any:
     """The parallel environment of a name in `ENVS`; `kwargs` go to its `parallel_env`.
 
     Raises:
-        ValueError: an unknown name, with the nearest known one.
+        ValueError: an unknown name, with the most similar known one.
     """
     if name not in ENVS:
-        near = difflib.get_close_matches(name, ENVS, n=1, cutoff=0.4)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"name: {name!r} is no environment of {sorted(ENVS)}{hint}")
+        from lora_marl.core.checks import suggest
+
+        raise ValueError(f"name: {name!r} is no environment{suggest(name, ENVS)}")
     return importlib.import_module(ENVS[name]).parallel_env(**kwargs)
 
 

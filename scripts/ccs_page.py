@@ -20,10 +20,10 @@ from typing import Annotated
 import typer
 from PIL import Image
 
-from lora_marl.config.errors import did_you_mean
+from lora_marl.core.checks import suggest
+from lora_marl.core.files import write_atomically
 from scripts.reproduce import play_all
 from scripts.runs.cli import ROOT, UsageError, console, new_app, one_line_errors
-from scripts.runs.files import whole
 from scripts.runs.jobs import Store
 from scripts.studies import studies
 from scripts.studies.ccs import further_tables as more
@@ -97,7 +97,7 @@ def main(
         # Pages are read once more: playing takes hours.
         texts = {path: written(path.read_text(encoding="utf-8"), wanted, numbers) for path in paths}
         for path, text in texts.items():
-            whole(path, partial(Path.write_text, data=text, encoding="utf-8"))
+            write_atomically(path, text)
             console.print(f"tables: {path}", markup=False)
         for path in draw(shown, numbers, figures):
             console.print(f"picture: {path}", markup=False)
@@ -121,7 +121,7 @@ def chosen(shown: Sequence[str], only: Sequence[str]) -> list[str]:
     """Those of some studies that are wanted. UsageError: one that no page shows."""
     for study in only:
         if study not in shown:
-            hint = did_you_mean(study, shown)
+            hint = suggest(study, shown)
             raise UsageError(f"--only: {study!r} is on none of the pages{hint}; known: {', '.join(shown)}")
     return [study for study in shown if not only or study in only]
 
@@ -149,7 +149,7 @@ def draw(shown: Sequence[Study], numbers: Numbers, figures: Path) -> list[Path]:
         if study.name in PICTURES and study.draw is not None:
             path = figures / PICTURES[study.name]
             study.draw(path, {cell.name: numbers[cell.name] for cell in study.cells})
-            whole(path, partial(_quantised, picture=path))
+            write_atomically(path, partial(_quantised, picture=path))
             found.append(path)
     return found
 

@@ -25,7 +25,7 @@ from rich.progress import track
 from rich.table import Table
 
 from lora_marl.config import TrainConfig
-from lora_marl.config.errors import did_you_mean
+from lora_marl.core.checks import suggest
 from scripts.runs.cli import (
     ROOT,
     JsonPath,
@@ -141,7 +141,7 @@ def chosen(names: Sequence[str], *, everything: bool, quick: bool) -> list[Study
     known = studies(quick=quick)
     for name in names:
         if name not in known:
-            raise UsageError(f"{name!r} is no study{did_you_mean(name, known)} (all: --list)")
+            raise UsageError(f"{name!r} is no study{suggest(name, known)} (all: --list)")
     if not (names or everything):
         raise UsageError(f"name a study ({', '.join(known)}), or give --all or --list")
     return [known[name] for name in (known if everything else dict.fromkeys(names))]

@@ -105,7 +105,7 @@ def test_conformance_has_an_environment_of_its_own_with_stable_baselines3() -> N
 
 
 def test_environments_by_name() -> None:
-    with pytest.raises(ValueError, match=r"'uplink_v1' is no environment .*did you mean 'uplink_v0'\?"):
+    with pytest.raises(ValueError, match=r"'uplink_v1' is no environment; did you mean 'uplink_v0'\?"):
         lora_marl.make("uplink_v1")
 
 

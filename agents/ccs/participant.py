@@ -20,6 +20,7 @@ from torch import Tensor
 from agents.ccs.round import CLIP
 from agents.lns.network import LARGEST, Schema
 from agents.lns.team import Team
+from lora_marl.core import metrics
 
 
 class Acceptance:
@@ -103,7 +104,7 @@ class FairnessFloor:
             window[:] = np.where(mine, rolled, window)
         self._frozen = np.maximum(self._frozen - 1, 0)
         full = ~np.isnan(self._together[:, 0]).any(0)
-        losing = full & (_ratio(self._together) < (1.0 - self.loss) * _ratio(self._alone))
+        losing = full & (_prr(self._together) < (1.0 - self.loss) * _prr(self._alone))
         self._frozen[losing] = self.intervals
         self._together[:, :, losing] = np.nan
 
@@ -114,10 +115,10 @@ def participants(shape: tuple[int, int], share: float, generator: np.random.Gene
     return generator.random(shape).argsort(-1).argsort(-1) < count
 
 
-def _ratio(window: NDArray[np.float64]) -> NDArray[np.float64]:
+def _prr(window: NDArray[np.float64]) -> NDArray[np.float64]:
     """Received over attempts of the intervals that there are; not a number where there are none."""
     attempts, received = np.nansum(window, axis=0)
-    return np.divide(received, attempts, out=np.full(attempts.shape, np.nan), where=attempts > 0)
+    return np.asarray(metrics.pdr(attempts, received))
 
 
 class Held:

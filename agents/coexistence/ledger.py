@@ -37,18 +37,14 @@ def kpis(sums: NDArray[np.float64], axes: tuple[int, ...] = ()) -> dict[str, NDA
     of = {name: values.sum(axes) for name, values in each.items()}
     return {
         "prr": metrics.pdr(of["attempts"], of["received"]),
-        "acknowledged": _ratio(of["acknowledged"], of["attempts"]),
+        "acknowledged": metrics.ratio(of["acknowledged"], of["attempts"]),
         "epn_mj": metrics.energy_per_delivered_mj(of["energy_mj"], of["frames_delivered"]),
         "atp": metrics.attempts_per_delivered(of["attempts"], of["frames_delivered"]),
         "pdr": metrics.pdr(of["frames_delivered"] + of["frames_lost"], of["frames_delivered"]),
-        "delay_s": _ratio(of["delay_s"], of["frames_delivered"]),
-        "downlinks": _ratio(of["downlink_airtime_s"], of["gateway_s"]),
-        "return": _ratio(of["reward"], of["rewarded"]),
+        "delay_s": metrics.ratio(of["delay_s"], of["frames_delivered"]),
+        "downlinks": metrics.ratio(of["downlink_airtime_s"], of["gateway_s"]),
+        "return": metrics.ratio(of["reward"], of["rewarded"]),
     }
-
-
-def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.divide(part, np.where(whole > 0.0, whole, np.nan))
 
 
 @dataclass(frozen=True)

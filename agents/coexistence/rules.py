@@ -26,7 +26,7 @@ from agents.coexistence.strategy import Independent, Way
 from agents.lns.team import Team
 from agents.torch_utils import threads
 from lora_marl.config import ConfigError, TrainConfig
-from lora_marl.config.errors import did_you_mean
+from lora_marl.core.checks import suggest
 from lora_marl.envs.coexistence.game import CoexistenceGame
 from lora_marl.envs.coexistence.groups import OFFSETS
 from scripts.runs.cli import ROOT
@@ -207,7 +207,7 @@ def way_of(config: TrainConfig, label: str) -> Way:
         raise ConfigError([f"learners.{label}: the model of the air knows no networks under adr"])
     known = (*LEARNING, "optimum", "policy", *RULES)
     if spec.name not in known:
-        hint = did_you_mean(spec.name, known)
+        hint = suggest(spec.name, known)
         raise ConfigError([f"learners.{label}: {spec.name!r} is no way of coordinating networks{hint}"])
     if spec.name in RULES:
         if spec.parameters:
@@ -244,7 +244,7 @@ def _check_names(label: str, name: str, given: Mapping[str, Any]) -> None:
         known += ["service", *OPTIONS]
     needed = [each.name for each in stated if each.default is each.empty and each.name in known]
     place = f"learners.{label}.parameters"
-    wrong = [f"{place}.{key}: unknown key{did_you_mean(key, known)}" for key in given if key not in known]
+    wrong = [f"{place}.{key}: unknown key{suggest(key, known)}" for key in given if key not in known]
     wrong += [f"{place}.{key}: is required" for key in needed if key not in given and key != "service"]
     if wrong:
         raise ConfigError(wrong)

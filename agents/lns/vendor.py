@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from agents.lns.network import Schema, initial
+from lora_marl.core.files import write_atomically
 
 FORMAT = "lns-vendor-1"
 
@@ -63,9 +63,7 @@ def save_vendor(path: Path, vendor: Vendor) -> None:
     config = {"format": FORMAT, "sizes": vendor.schema.sizes, "kind": vendor.schema.kind}
     tensors = {"parameters": vendor.parameters, "critic": vendor.critic}
     copies = {name: tensor.clone() for name, tensor in tensors.items() if tensor is not None}
-    partial = path.with_suffix(".partial")
-    save_file(copies, partial, metadata={"config": json.dumps(config)})
-    os.replace(partial, path)
+    write_atomically(path, save(copies, metadata={"config": json.dumps(config)}))
 
 
 def load_vendor(path: Path) -> Vendor:

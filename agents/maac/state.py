@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +13,8 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
+
+from lora_marl.core.files import write_atomically
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -71,12 +72,7 @@ def write(path: Path, learner: MAAC) -> None:
         "hyperparameters": asdict(learner.hyper),
     }
     masks = {"group_mask": groups.mask, "action_mask": groups.allowed}
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
-        file.write(save(collect(learner) | masks, metadata={"config": json.dumps(config)}))
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    write_atomically(path, save(collect(learner) | masks, metadata={"config": json.dumps(config)}))
 
 
 def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray]]:

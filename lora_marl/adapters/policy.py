@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from lora_marl import __version__
+from lora_marl.core.files import write_atomically
 from lora_marl.envs.base import ArrayParallelEnv
 from lora_marl.envs.codec import sizes_of
 
@@ -140,9 +141,9 @@ class Policy:
         folder.mkdir(parents=True, exist_ok=True)
         arrays = {f"weight_{number}": np.ascontiguousarray(weight) for number, (weight, _) in enumerate(self.layers)}
         arrays |= {f"bias_{number}": np.ascontiguousarray(bias) for number, (_, bias) in enumerate(self.layers)}
-        save_file(arrays, folder / WEIGHTS)
+        write_atomically(folder / WEIGHTS, save(arrays))
         text = json.dumps({"format": FORMAT, **asdict(self.spaces)}, indent=1)
-        (folder / SPACES).write_text(text + "\n", encoding="utf-8")
+        write_atomically(folder / SPACES, text + "\n")
 
     @classmethod
     def read(cls, folder: Path) -> Policy:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import reprlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,6 +10,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from lora_marl.config.section import Section
+from lora_marl.core.checks import suggest
 
 
 class ConfigError(ValueError):
@@ -23,13 +23,6 @@ class ConfigError(ValueError):
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(self.problems))
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'?` for the nearest known word, or all of them when none is near."""
-    known = sorted(known)
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"
 
 
 def problems(error: ValidationError, model: type[Section], source: str) -> list[str]:
@@ -47,7 +40,7 @@ def _follows(item: Any, found: Sequence[Any]) -> bool:
 def _line(item: Any, model: type[Section], source: str) -> str:
     loc, kind = item["loc"], item["type"]
     if kind == "extra_forbidden":
-        text = "unknown key" + did_you_mean(str(loc[-1]), _section_at(model, loc[:-1]).model_fields)
+        text = "unknown key" + suggest(str(loc[-1]), _section_at(model, loc[:-1]).model_fields)
     elif kind == "too_short":
         text = f"needs at least {item['ctx']['min_length']}, has {item['ctx']['actual_length']}"
     elif kind == "missing":

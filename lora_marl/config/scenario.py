@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field
 
-from lora_marl.config.errors import did_you_mean
 from lora_marl.config.section import RecordSection, Section, fields_of
 from lora_marl.config.topology import TopologyConfig
 from lora_marl.core import tables
+from lora_marl.core.checks import suggest
 from lora_marl.core.downlink import Downlink
 from lora_marl.core.interference import Interference
 from lora_marl.core.propagation import Propagation
@@ -26,7 +26,7 @@ from lora_marl.core.traffic import Traffic
 def _table(field: str, value: Any, known: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64] | None:
     if isinstance(value, str):
         if value not in known:
-            raise ValueError(f"{field}: {value!r} is no table{did_you_mean(value, known)}")
+            raise ValueError(f"{field}: {value!r} is no table{suggest(value, known)}")
         return known[value]
     return None if value is None else np.asarray(value, np.float64)
 
@@ -103,7 +103,7 @@ class RegionConfig(RecordSection):
 
     def build(self) -> Region:
         if self.name not in REGIONS:
-            raise ValueError(f"name: {self.name!r} is no region{did_you_mean(self.name, REGIONS)}")
+            raise ValueError(f"name: {self.name!r} is no region{suggest(self.name, REGIONS)}")
         stated = {name: value for name, value in self.fields().items() if value is not None}
         return dataclasses.replace(REGIONS[self.name], **stated)
 

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from lora_marl.config.errors import did_you_mean
 from lora_marl.config.section import Numbers, RecordSection
 from lora_marl.core import topology
+from lora_marl.core.checks import suggest
 
 _POSITION = ("x_m", "y_m")
 _TRAFFIC = ("payload_bytes", "interval_s")
@@ -161,7 +161,7 @@ def _read(
     header = [name.strip() for name in header]
     for name in header:
         if name not in required + optional:
-            raise ValueError(f"{key}: {path}: unknown column {name!r}{did_you_mean(name, required + optional)}")
+            raise ValueError(f"{key}: {path}: unknown column {name!r}{suggest(name, required + optional)}")
     for name in required:
         if name not in header:
             raise ValueError(f"{key}: {path}: the column {name!r} is required; found: {', '.join(header)}")

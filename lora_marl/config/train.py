@@ -11,9 +11,9 @@ from pydantic import ConfigDict, Field, PositiveFloat, field_validator, model_va
 from lora_marl import ENVS
 from lora_marl.config.coexistence import CoexistenceConfig
 from lora_marl.config.energy import EnergyConfig
-from lora_marl.config.errors import did_you_mean
 from lora_marl.config.scenario import ScenarioConfig
 from lora_marl.config.section import Section
+from lora_marl.core.checks import suggest
 from lora_marl.core.scenario import DutyCycleWarning
 
 SCHEMA_VERSION = 1
@@ -43,7 +43,7 @@ class EnvironmentConfig(Section):
     @classmethod
     def _known(cls, name: str) -> str:
         if name not in ENVS:
-            raise ValueError(f"{name!r} is no environment{did_you_mean(name, ENVS)}")
+            raise ValueError(f"{name!r} is no environment{suggest(name, ENVS)}")
         return name
 
 

@@ -1,15 +1,37 @@
-"""Checks of single values, which name the field, the value and what is allowed.
-
-Ranges of hyperparameters, and the error that names a value outside its own.
-"""
+"""Checks of single values, whose errors name the field, the value and what is allowed."""
 
 from __future__ import annotations
 
+import difflib
 import math
+from collections.abc import Iterable
 from numbers import Real
 from typing import Any
 
 import numpy as np
+
+_SIMILAR = 0.7
+"""Least similarity (`difflib`) of a word and its suggestion: in four letters, one is wrong or two are swapped."""
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """The end of an error message about an unknown word: the known word that was probably meant.
+
+    A suggestion begins with the same letter, in either case. Typing errors seldom change the first letter, but names of
+    different algorithms often differ in a prefix: `d-lora` is not answered with `cd-lora`.
+
+    Args:
+        word: The unknown word.
+        known: All words that would have been right.
+
+    Returns:
+        `; did you mean 'x'?`, or `; known: x, y` where no known word is similar.
+    """
+    words = {name.casefold(): name for name in sorted(known)}
+    typed = str(word).casefold()
+    candidates = [name for name in words if name[:1] == typed[:1]]
+    nearest = difflib.get_close_matches(typed, candidates, n=1, cutoff=_SIMILAR)
+    return f"; did you mean {words[nearest[0]]!r}?" if nearest else f"; known: {', '.join(words.values()) or 'none'}"
 
 
 def check_count(name: str, value: object) -> None:

@@ -1,12 +1,12 @@
 """Networks that share the air: who deploys what where, drawn into a scenario for every episode.
 
 Shape letters: `B` replicas, `N` nodes of all networks, network by network, `G` gateways likewise, `S` networks, `C`
-channels.
+channels, `L` networks that learn, `Q` groups of nodes of a network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -193,3 +193,32 @@ class Coexistence:
         return interval_s[:, 0], [
             Change(at_s=float(times_s[i]), values={"traffic.interval_s": interval_s[:, i]}) for i in changed
         ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Episode:
+    """What a strategy of coexisting networks is told of an episode when it begins.
+
+    Attributes:
+        replicas: `B`
+        learning: Indices of the networks that learn. `[L]`
+        gateways: Gateways of each network. `[S]`
+        groups: `Q`
+        offsets: Spreading factors of an action: 0, ..., offsets - 1 steps above a node's least one.
+        powers: Indices of the transmit powers of an action, from low to high.
+        interval_s: Length of an interval, for which a strategy chooses once. s
+        intervals: Intervals of the episode.
+        facts: Returns what is true of the networks at the moment, by name (`lora_marl.envs.coexistence.groups.facts`):
+            rates, links, energies and the occupancy of the channels. No network knows them; they are for models of the
+            air and for strategies that serve as references.
+    """
+
+    replicas: int
+    learning: NDArray[np.int64]
+    gateways: NDArray[np.int64]
+    groups: int
+    offsets: int
+    powers: tuple[int, ...]
+    interval_s: float
+    intervals: int
+    facts: Callable[[], Mapping[str, NDArray]]

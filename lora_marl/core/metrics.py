@@ -32,7 +32,7 @@ def pdr(sent: ArrayLike, delivered: ArrayLike) -> Any:
     """
     if np.any(np.asarray(delivered) > np.asarray(sent)):
         raise ValueError("delivered exceeds sent: the arguments are pdr(sent, delivered)")
-    return _ratio(delivered, sent)
+    return ratio(delivered, sent)
 
 
 def ee_bits_per_mj(delivered_bits: ArrayLike, energy_mj: ArrayLike) -> Any:
@@ -47,7 +47,7 @@ def ee_bits_per_mj(delivered_bits: ArrayLike, energy_mj: ArrayLike) -> Any:
 
     Source: D-LoRa Eq. (12).
     """
-    return _ratio(delivered_bits, energy_mj)
+    return ratio(delivered_bits, energy_mj)
 
 
 def ee_sum_bits_per_mj(node_ee_bits_per_mj: ArrayLike, axis: int = -1) -> Any:
@@ -69,7 +69,7 @@ def ee_sum_bits_per_mj(node_ee_bits_per_mj: ArrayLike, axis: int = -1) -> Any:
 
 def goodput_bps(delivered_bits: ArrayLike, duration_s: ArrayLike) -> Any:
     """Payload bits delivered per second of wall time: [...] bits, [...] s -> [...] bit/s."""
-    return _ratio(delivered_bits, duration_s)
+    return ratio(delivered_bits, duration_s)
 
 
 def bits_per_airtime_s(delivered_bits: ArrayLike, airtime_s: ArrayLike) -> Any:
@@ -84,12 +84,12 @@ def bits_per_airtime_s(delivered_bits: ArrayLike, airtime_s: ArrayLike) -> Any:
 
     Source: the D-LoRa code and its result files.
     """
-    return _ratio(delivered_bits, airtime_s)
+    return ratio(delivered_bits, airtime_s)
 
 
 def energy_per_delivered_mj(energy_mj: ArrayLike, delivered: ArrayLike) -> Any:
     """Energy spent on all packets per packet delivered (EPN): [...] mJ, [...] packets -> [...] mJ."""
-    return _ratio(energy_mj, delivered)
+    return ratio(energy_mj, delivered)
 
 
 def attempts_per_delivered(attempts: ArrayLike, delivered: ArrayLike) -> Any:
@@ -99,7 +99,7 @@ def attempts_per_delivered(attempts: ArrayLike, delivered: ArrayLike) -> Any:
 
     Source: paper 000, KPIs.
     """
-    return _ratio(attempts, delivered)
+    return ratio(attempts, delivered)
 
 
 def channel_overlap(airtime_s: ArrayLike) -> Any:
@@ -117,7 +117,7 @@ def channel_overlap(airtime_s: ArrayLike) -> Any:
     cosines = unit @ np.swapaxes(unit, -1, -2)
     senders = (length[..., 0] > 0.0).sum(axis=-1)
     both = cosines.sum(axis=(-1, -2)) - senders
-    return _ratio(both, senders * (senders - 1))
+    return ratio(both, senders * (senders - 1))
 
 
 def utility(
@@ -173,7 +173,7 @@ def jain_fairness(x: ArrayLike, axis: int = -1) -> Any:
     Source: Jain, Chiu and Hawe 1984.
     """
     shares = np.asarray(x, dtype=np.float64)
-    return _ratio(shares.sum(axis=axis) ** 2, shares.shape[axis] * (shares**2).sum(axis=axis))
+    return ratio(shares.sum(axis=axis) ** 2, shares.shape[axis] * (shares**2).sum(axis=axis))
 
 
 def convergence_time_s(
@@ -212,11 +212,20 @@ def convergence_time_s(
     return float(times[arrived[0]]) if len(arrived) else float("nan")
 
 
-def _ratio(numerator: ArrayLike, denominator: ArrayLike) -> Any:
-    top, bottom = np.broadcast_arrays(
-        np.asarray(numerator, dtype=np.float64), np.asarray(denominator, dtype=np.float64)
-    )
-    return np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom != 0.0)[()]
+def ratio(numerator: ArrayLike, denominator: ArrayLike, *, empty: float = math.nan) -> Any:
+    """Element-wise quotient, and `empty` where the denominator is 0.
+
+    Args:
+        numerator: [...]
+        denominator: Broadcasts with the numerator. [...]
+        empty: Value where the denominator is 0.
+
+    Returns:
+        [...]
+    """
+    top, bottom = np.asarray(numerator, dtype=np.float64), np.asarray(denominator, dtype=np.float64)
+    out = np.full(np.broadcast_shapes(top.shape, bottom.shape), empty)
+    return np.divide(top, bottom, out=out, where=bottom != 0.0)[()]
 
 
 def _check_three(name: str, values: Sequence[float], fine: bool, allowed: str) -> None:

@@ -5,7 +5,6 @@ What a decision is about: the factors that are chosen, and the operating point o
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lora_marl.core.checks import suggest
 from lora_marl.core.phy import LARGEST_PAYLOAD_BYTES, check_bandwidth_hz, check_spreading_factor
 
 FACTORS = ("sf", "bw", "channel", "tp")
@@ -241,11 +241,14 @@ Source: LoRaWAN Regional Parameters RP002-1.0.5.
 
 
 def region(name: str) -> Region:
-    """The region of that name. ValueError: an unknown name, with the nearest one and all of them."""
+    """The region of that name.
+
+    Raises:
+        ValueError: an unknown name, with the most similar known one.
+    """
     if name in REGIONS:
         return REGIONS[name]
-    nearest = difflib.get_close_matches(str(name).upper(), REGIONS, n=1, cutoff=0.0)
-    raise ValueError(f"region {name!r} is unknown: did you mean {nearest[0]}? Known are {', '.join(REGIONS)}")
+    raise ValueError(f"region {name!r} is unknown{suggest(name, REGIONS)}")
 
 
 def chosen_factors(region: Region, factors: Sequence[str] | None) -> tuple[str, ...]:

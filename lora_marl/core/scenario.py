@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lora_marl.core import phy
+from lora_marl.core.checks import suggest
 from lora_marl.core.downlink import Downlink
 from lora_marl.core.interference import Interference
 from lora_marl.core.propagation import Propagation, path_loss_db
@@ -342,9 +342,7 @@ class Scenario:
         known += ["path_loss_db", "channel_loss_db", "active", "node_xy_m", "gateway_xy_m"]
         for path in change.values:
             if path not in known:
-                near = difflib.get_close_matches(path, known, n=1)
-                hint = f"did you mean {near[0]!r}?" if near else f"what may change is {', '.join(known)}"
-                raise ValueError(f"scenario.changes: {path!r} at {change.at_s} s cannot change; {hint}")
+                raise ValueError(f"scenario.changes: {path!r} at {change.at_s} s cannot change{suggest(path, known)}")
         changed = replace(self, changes=()).with_values(change.values)
         if (changed.nodes, changed.gateways) != (self.nodes, self.gateways):
             sizes = f"{changed.nodes} nodes and {changed.gateways} gateways"

@@ -7,7 +7,6 @@ Seeds of replicas: those of a list as they are, or all from one.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, Protocol, Self, TypeGuard, get_args, get_type_hints
@@ -17,6 +16,7 @@ from gymnasium.spaces import Box, Discrete, MultiDiscrete
 from numpy.typing import ArrayLike, NDArray
 
 from lora_marl.core.checks import check_count as check_count  # views know environments alone
+from lora_marl.core.checks import suggest
 from lora_marl.envs.features import Feature
 from lora_marl.render import Frame
 
@@ -91,13 +91,11 @@ class EnvSettings:
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
-        """Settings by name; ValueError for an unknown one, with the nearest known one."""
+        """Settings by name; ValueError for an unknown one, with the most similar known one."""
         known = [field.name for field in fields(cls)]
         for name in given:
             if name not in known:
-                near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-                hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-                raise ValueError(f"{name}: is no setting of this environment; {hint}")
+                raise ValueError(f"{name}: is no setting of this environment{suggest(name, known)}")
         return cls(**given)
 
     def __post_init__(self) -> None:

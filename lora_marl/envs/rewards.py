@@ -6,7 +6,6 @@ What a term is told, and which shape it gives, is its environment's: see `reward
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from numbers import Real
@@ -14,6 +13,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from lora_marl.core.checks import suggest
 
 Term = NDArray[np.float64]
 TermFunction = Callable[..., Term]
@@ -96,9 +97,7 @@ def _function(path: str, known: Mapping[str, TermFunction]) -> TermFunction:
     """A term by name or import path."""
     if ":" not in path:
         if path not in known:
-            near = difflib.get_close_matches(path, known, n=1, cutoff=0.4)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-            raise ValueError(f"reward: {path!r} is no term; {hint}")
+            raise ValueError(f"reward: {path!r} is no term{suggest(path, known)}")
         return known[path]
     module, _, name = path.partition(":")
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 import agents
 from lora_marl.adapters.policy import digest
 from lora_marl.config import LearnerConfig, TrainConfig
-from lora_marl.config.errors import did_you_mean
+from lora_marl.core.checks import suggest
 from scripts.comparison.result import REFERENCE_EE, REFERENCE_PDR
 from scripts.runs.cli import UsageError, read_packet_config
 from scripts.runs.jobs import Job, by_replica, with_seeds
@@ -132,4 +132,4 @@ def _found(label: str, run: TrainConfig, elsewhere: Mapping[str, LearnerConfig])
         return label, elsewhere[label]
     if Path(label).is_dir() or Path(label).name != label:
         return Path(label).name, policy_at(Path(label))
-    raise UsageError(f"--learners: {label!r} is no learner{did_you_mean(label, {*agents.LEARNERS, *elsewhere})}")
+    raise UsageError(f"--learners: {label!r} is no learner{suggest(label, {*agents.LEARNERS, *elsewhere})}")

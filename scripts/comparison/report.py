@@ -19,6 +19,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from lora_marl.config import TrainConfig, dump
+from lora_marl.core.files import write_atomically
 from scripts.comparison.lineup import REFERENCES, TRIVIAL
 from scripts.comparison.result import MEASURES, Comparison, Measure, changes_h, usage_of
 from scripts.runs import plots
@@ -128,7 +129,7 @@ def write_files(folder: Path, name: str, comparisons: Sequence[Comparison], comm
         folder.mkdir(parents=True, exist_ok=True)
         for comparison in comparisons:
             draw(folder, comparison)
-        (folder / "comparison.md").write_text(_markdown(name, comparisons, command), encoding="utf-8")
+        write_atomically(folder / "comparison.md", _markdown(name, comparisons, command))
         write_page(
             folder / "report.html",
             comparisons,
@@ -242,7 +243,7 @@ def write_page(
         command=command,
         versions=versions,
     )
-    path.write_text(text, encoding="utf-8")
+    write_atomically(path, text)
 
 
 def _part(comparison: Comparison, folder: Path, about: str, references: Collection[str]) -> dict[str, Any]:

@@ -6,7 +6,6 @@ splits into one part per seed and parts join again.
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lora_marl.core.files import write_atomically
 from scripts.runs.cli import UsageError
 
 State = dict[str, NDArray]
@@ -34,12 +34,12 @@ def join(parts: Sequence[Mapping[str, NDArray]]) -> State:
 
 def write(path: Path, state: Mapping[str, NDArray]) -> None:
     """Writes a file that is either complete or absent, whenever the machine stops."""
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
-        np.savez(file, **dict(state))  # type: ignore[arg-type]
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+
+    def save(partial: Path) -> None:
+        with partial.open("wb") as file:  # by path, NumPy would add a suffix
+            np.savez(file, **dict(state))  # type: ignore[arg-type]
+
+    write_atomically(path, save)
 
 
 def read(path: Path) -> State:

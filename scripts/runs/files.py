@@ -1,4 +1,4 @@
-"""Files of a making: written whole or not at all, and named where they are damaged."""
+"""JSON files, and errors that name the file that is damaged."""
 
 from __future__ import annotations
 
@@ -9,14 +9,9 @@ from typing import Any, TypeVar
 
 from safetensors import SafetensorError
 
+from lora_marl.core.files import write_atomically
+
 T = TypeVar("T")
-
-
-def whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Writes a file that is there only when it is complete."""
-    part = path.with_suffix(".part")
-    write(part)
-    part.replace(path)
 
 
 def loaded(path: Path, load: Callable[[Path], T]) -> T:
@@ -28,8 +23,8 @@ def loaded(path: Path, load: Callable[[Path], T]) -> T:
 
 
 def write_json(path: Path, values: Any) -> None:
-    """JSON, whole."""
-    whole(path, lambda part: part.write_text(json.dumps(values, indent=1), encoding="utf-8"))
+    """Write values as JSON, completely or not at all."""
+    write_atomically(path, json.dumps(values, indent=1))
 
 
 def read_json(path: Path) -> Any:

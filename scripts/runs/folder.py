@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import platform
 import shutil
 import subprocess
@@ -26,6 +25,7 @@ import yaml
 
 from lora_marl import __version__
 from lora_marl.config import ConfigError, TrainConfig, dump
+from lora_marl.core.files import write_atomically
 from scripts.runs import checkpoints
 from scripts.runs.cli import ROOT, UsageError, read_config
 from scripts.runs.metrics import Row
@@ -73,8 +73,8 @@ class RunFolder:
         for seed in self.config.seeds:
             folder = self.path / str(seed)
             folder.mkdir(parents=True, exist_ok=True)
-            _replace_text(folder / "versions.json", json.dumps(versions(), indent=1) + "\n")
-            _replace_text(folder / "config.yaml", dump(self.config))
+            write_atomically(folder / "versions.json", json.dumps(versions(), indent=1) + "\n")
+            write_atomically(folder / "config.yaml", dump(self.config))
 
     def folder(self, label: str, seed: int) -> Path:
         """The folder of a seed and learner, made if need be."""
@@ -137,7 +137,7 @@ class RunFolder:
                 f"{path}: has {max(len(lines) - 1, 0)} rows; the snapshot beside it has seen {rows}; "
                 "restore it, or train again with --overwrite"
             )
-        _replace_text(path, "".join(lines[: rows + 1]))
+        write_atomically(path, "".join(lines[: rows + 1]))
         return self.curve(label, seed)
 
     def append(self, label: str, seed: int, row: Row) -> None:
@@ -194,9 +194,3 @@ def _commit() -> str:
             return "unknown"
         answers.append(answer.stdout.strip())
     return answers[0] + ("+" if answers[1] else "")
-
-
-def _replace_text(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8", newline="")
-    os.replace(partial, path)

@@ -36,8 +36,9 @@ from agents.ccs.proxy import Constants, Proxy
 from agents.ccs.round import public_probes
 from agents.ccs.training import Hyperparameters, Training
 from agents.torch_utils import threads
+from lora_marl.core.files import write_atomically
 from scripts.runs.coexistence.play import KINDS, vendor_path
-from scripts.runs.files import loaded, read_json, whole, write_json
+from scripts.runs.files import loaded, read_json, write_json
 from scripts.service_build.rollouts import Rollouts
 from scripts.service_build.vendors import make_vendors
 
@@ -66,7 +67,7 @@ def take_vendors(other: Path, paths: list[Path]) -> None:
     for path in (path for path in paths if not path.exists()):
         if not (other / path.name).exists():
             raise ValueError(f"{other}: has no vendor's policy {path.name}; {len(paths)} of the kind are wanted")
-        whole(path, partial(shutil.copyfile, other / path.name))
+        write_atomically(path, partial(shutil.copyfile, other / path.name))
 
 
 def first_rollouts(other: Path, settings: Mapping[str, str], count: int) -> Path:
@@ -181,7 +182,7 @@ class Offline:
                     coordinator = self.make_service(number, coordinator, data, bar)
         assert coordinator is not None
         coordinator.made = self._settings()
-        whole(self.out / "service.safetensors", coordinator.save)
+        write_atomically(self.out / "service.safetensors", coordinator.save)
 
     def _check_same(self) -> None:
         """Raise ValueError when the folder is of another making, whose parts would be taken for this one's."""
@@ -222,7 +223,7 @@ class Offline:
             for i in range(own.rollouts):
                 path = folder / f"{i}.safetensors"
                 if not path.exists():
-                    whole(path, rollouts.play(i).save)
+                    write_atomically(path, rollouts.play(i).save)
                 found.append(loaded(path, Snapshots.load))
                 advance(i + 1)
         return found
@@ -244,10 +245,10 @@ class Offline:
             def progress(step: int, terms: dict[str, float]) -> None:
                 advance(step)
                 if step % STATE_EVERY == 0 and step < own.steps:
-                    whole(state, lambda path: save_file(training.state_dict(), path))
+                    write_atomically(state, lambda path: save_file(training.state_dict(), path))
 
             training.run(own.steps, own.learning_rate, progress)
-        whole(finished, coordinator.save)
+        write_atomically(finished, coordinator.save)
         state.unlink(missing_ok=True)
         return Coordinator.load(finished)
 

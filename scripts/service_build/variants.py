@@ -12,8 +12,8 @@ from agents.ccs.coordinator import Design
 from agents.ccs.proxy import Constants
 from agents.ccs.training import Hyperparameters
 from lora_marl.config import ConfigError
-from lora_marl.config.errors import did_you_mean
 from lora_marl.config.load import set_value
+from lora_marl.core.checks import suggest
 from scripts.runs.cli import ROOT
 from scripts.service_build.build import Offline
 
@@ -41,7 +41,7 @@ def varied(making: Offline, changes: Iterable[str]) -> Offline:
         elif name in SECTIONS and isinstance(given, dict):
             found[name] = _section(name, getattr(making, name), given)
         else:
-            hint = did_you_mean(name, (*SECTIONS, "proxy"))
+            hint = suggest(name, (*SECTIONS, "proxy"))
             raise ConfigError([f"{name} = {given!r}: expected design.<field>, hyper.<field> or proxy{hint}"])
     return dataclasses.replace(making, **found)
 
@@ -50,7 +50,7 @@ def _section(name: str, before: Any, given: dict[str, Any]) -> Any:
     known = [field.name for field in dataclasses.fields(before)]
     for key in given:
         if key not in known:
-            raise ConfigError([f"{name}.{key}: unknown{did_you_mean(key, known)}"])
+            raise ConfigError([f"{name}.{key}: unknown{suggest(key, known)}"])
     try:
         return TypeAdapter(SECTIONS[name]).validate_python(dataclasses.asdict(before) | given)
     except ValidationError as error:

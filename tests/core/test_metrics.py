@@ -145,3 +145,11 @@ def test_the_sum_of_the_nodes_energy_efficiencies_is_not_the_ratio_of_sums():
     ee = metrics.ee_bits_per_mj([100.0, 100.0, 0.0], [1.0, 100.0, 0.0])
     assert metrics.ee_sum_bits_per_mj(ee) == 101.0
     np.testing.assert_array_equal(metrics.ee_sum_bits_per_mj([[1.0, 2.0], [3.0, np.nan]]), [3.0, 3.0])
+
+
+def test_a_ratio_of_nothing_is_nan_or_what_is_stated():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(metrics.ratio([1.0, 0.0], [[2.0], [0.0]]), [[0.5, 0.0], [np.nan, np.nan]])
+        np.testing.assert_array_equal(metrics.ratio([3, 1], [2, 0], empty=0.0), [1.5, 0.0])
+        assert math.isnan(metrics.ratio(1, 0))

@@ -14,12 +14,13 @@ from gymnasium.spaces import Box, Discrete, MultiDiscrete
 from numpy.typing import ArrayLike, NDArray
 
 from lora_marl.core.air import Air
+from lora_marl.core.coexistence import Episode
 from lora_marl.core.downlink import Feedback
 from lora_marl.core.outcome import Outcome
 from lora_marl.core.scenario import Scenario
 from lora_marl.envs import features
 from lora_marl.envs.coexistence.actions import Commands, GroupActions
-from lora_marl.envs.coexistence.groups import Books, Groups, facts
+from lora_marl.envs.coexistence.groups import OFFSETS, Books, Groups, facts
 from lora_marl.envs.coexistence.non_learning import AdaptiveDataRate
 from lora_marl.envs.coexistence.observation import ServerFeatures, group_table, network_table
 from lora_marl.envs.coexistence.reward import Interval, NetworkRewards
@@ -72,6 +73,21 @@ class CoexistenceGame:
         if self._air is None:
             raise RuntimeError("the first episode has not begun: call reset first")
         return self._air
+
+    @property
+    def episode(self) -> Episode:
+        """What a strategy is told of this episode."""
+        return Episode(
+            replicas=self.settings.replicas,
+            learning=self.learning,
+            gateways=np.bincount(self.coexistence.gateway_network),
+            groups=self.settings.groups,
+            offsets=OFFSETS,
+            powers=tuple(self.actions.powers),
+            interval_s=self.settings.interval_s,
+            intervals=self.settings.max_cycles,
+            facts=self.facts,
+        )
 
     @property
     def reference_mj(self) -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lora_marl.core import phy
+from lora_marl.core.metrics import ratio
 from lora_marl.core.outcome import Outcome
 from lora_marl.core.published.metric_factors import metric_bonus
 from lora_marl.core.region import FACTORS
@@ -52,7 +53,7 @@ class Scales:
 
 def delivery(outcome: Outcome, scales: Scales) -> Term:
     """Share of the packets that ended which were delivered; 0 where none ended. `[B, N]`, 0 to 1"""
-    return _ratio(outcome.delivered, outcome.sent)
+    return ratio(outcome.delivered, outcome.sent, empty=0.0)
 
 
 def dlora(outcome: Outcome, scales: Scales) -> Term:
@@ -61,24 +62,20 @@ def dlora(outcome: Outcome, scales: Scales) -> Term:
     The reward of a factor is +1 or -1 for a delivered or lost packet, plus the bonus of the value used. `[B, N]`
     """
     outcomes = scales.factors * (2.0 * outcome.delivered - outcome.sent)
-    return _ratio(outcomes + outcome.arm_sent @ scales.bonus, outcome.sent)
+    return ratio(outcomes + outcome.arm_sent @ scales.bonus, outcome.sent, empty=0.0)
 
 
 def energy_efficiency(outcome: Outcome, scales: Scales) -> Term:
     """Bits delivered per energy spent, over the best that the region allows; 0 where none ended. `[B, N]`, 0 to 1"""
-    return _ratio(outcome.delivered_bits, outcome.energy_mj * scales.best_bits_per_mj)
+    return ratio(outcome.delivered_bits, outcome.energy_mj * scales.best_bits_per_mj, empty=0.0)
 
 
 def throughput(outcome: Outcome, scales: Scales) -> Term:
     """Bits delivered per airtime, over the best that the region allows; 0 where none ended. `[B, N]`, 0 to 1"""
-    return _ratio(outcome.delivered_bits, outcome.airtime_s * scales.best_bits_per_airtime_s)
+    return ratio(outcome.delivered_bits, outcome.airtime_s * scales.best_bits_per_airtime_s, empty=0.0)
 
 
 TERMS: Mapping[str, TermFunction] = MappingProxyType(
     {term.__name__: term for term in (delivery, dlora, energy_efficiency, throughput)}
 )
 """The terms by name; yours take the same."""
-
-
-def _ratio(numerator: NDArray, denominator: NDArray) -> Term:
-    return np.divide(numerator, denominator, out=np.zeros(np.shape(numerator)), where=denominator > 0)

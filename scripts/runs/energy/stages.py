@@ -5,25 +5,25 @@ The networks of a run: one for every seed, with the channels that matching gives
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from numpy.typing import NDArray
+
+from agents.planners import PLANNERS, plan
+from agents.planners.baselines import distance_sf, row
 from agents.planners.matching import balanced, matched
-from agents.planners.baselines import distance_sf
 from lora_marl.config import ConfigError, EnergyConfig, TrainConfig
+from lora_marl.core.checks import suggest
 from lora_marl.core.expect.rayleigh import Rayleigh
 from lora_marl.core.random import stream_key
 from lora_marl.envs.energy.game import check_scenario
-from scripts.runs.packets import built
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from agents.planners import PLANNERS, plan
-from agents.planners.baselines import row
-from lora_marl.config import ConfigError, TrainConfig
-from lora_marl.config.errors import did_you_mean
 from scripts.runs.cli import UsageError
 from scripts.runs.metrics import Row
+from scripts.runs.packets import built
 
 if TYPE_CHECKING:
     from scripts.runs.energy.training import Training
@@ -105,7 +105,7 @@ class Stages:
         self._name, parameters = spec.name, spec.parameters
         known = (MAAC, *PLANNERS)
         if self._name not in known:
-            hint = did_you_mean(self._name, known)
+            hint = suggest(self._name, known)
             raise ConfigError(
                 [f"learners.{label}: {self._name!r} is neither maac nor a planner, as runs with energy take{hint}"]
             )
@@ -163,7 +163,7 @@ class Stages:
         known = Hyperparameters.__dataclass_fields__
         for name in parameters:
             if name not in known:
-                raise ConfigError([f"learners.{label}.parameters: no {name!r} in maac{did_you_mean(name, known)}"])
+                raise ConfigError([f"learners.{label}.parameters: no {name!r} in maac{suggest(name, known)}"])
         try:
             return Training(self.networks, self._energy, parameters)
         except (ValueError, TypeError) as error:

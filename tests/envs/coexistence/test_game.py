@@ -403,3 +403,17 @@ def test_the_busiest_of_several_gateways_is_what_a_server_sees_of_others() -> No
     assert foreign_s.shape == (3, CHANNELS) and foreign_s[0, 2] != foreign_s[1, 2]
     expected = 1.0 - np.exp(-foreign_s[:2, 2].max() / 60.0)
     assert env.game._busy(kept[-1])[0, 0, 2] == pytest.approx(expected)  # type: ignore[index]
+
+
+def test_the_episode_tells_strategies_sizes_and_what_is_true() -> None:
+    networks = ccs_study([Deployment(nodes=4, gateways=2), legacy(nodes=4), Deployment(nodes=4)], interference="static")
+    env = make(networks, replicas=2)
+    env.reset_array([0, 1])
+    episode = env.game.episode
+    assert (episode.replicas, episode.groups, episode.offsets, episode.intervals) == (2, 4, OFFSETS, 12)
+    assert episode.learning.tolist() == [0, 2]
+    assert episode.gateways.tolist() == [2, 1, 1]
+    assert len(episode.powers) == POWERS
+    assert episode.interval_s == env.game.settings.interval_s
+    facts = env.game.facts()
+    assert all(np.array_equal(values, facts[name]) for name, values in episode.facts().items())

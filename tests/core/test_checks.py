@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import pytest
+
+import agents
+from lora_marl.core.checks import suggest
+from lora_marl.core.region import REGIONS
+
+KNOWN = ("cucb", "cd-lora", "ucb1", "mix-mab", "rs-lora")
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("cucbb", "cucb"),
+        ("cubc", "cucb"),
+        ("CUCB", "cucb"),
+        ("ucb2", "ucb1"),
+        ("mixmab", "mix-mab"),
+        ("rs_lora", "rs-lora"),
+    ],
+)
+def test_a_typing_error_is_answered_with_the_word_that_was_meant(word: str, meant: str) -> None:
+    assert suggest(word, KNOWN) == f"; did you mean {meant!r}?"
+
+
+def test_case_is_ignored_and_the_known_spelling_is_given() -> None:
+    assert suggest("eu886", REGIONS) == "; did you mean 'EU868'?"
+
+
+@pytest.mark.parametrize("word", ["d-lora", "ucb", "dlora", "qmix", "ppo", "mab", "lora"])
+def test_another_algorithm_of_a_similar_name_is_not_suggested(word: str) -> None:
+    """`d-lora` and `cd-lora` differ in one letter of seven, and are two algorithms."""
+    assert suggest(word, ("cucb", "cd-lora", "mix-mab", "rs-lora")) == "; known: cd-lora, cucb, mix-mab, rs-lora"
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["ppo", "mappo", "ippo", "a2c", "sac", "td3", "qmix", "vdn", "iql", "exp3", "dqn", "lora", "naive-ucb", "ql"],
+)
+def test_well_known_algorithms_that_are_missing_are_not_answered_with_one_of_ours(word: str) -> None:
+    assert "did you mean" not in suggest(word, agents.LEARNERS)
+
+
+def test_without_a_similar_word_all_are_listed() -> None:
+    assert suggest("x", ("b", "a")) == "; known: a, b"
+    assert suggest("x", ()) == "; known: none"
