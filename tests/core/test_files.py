@@ -7,9 +7,10 @@ import pytest
 from lora_marl.core.files import write_atomically
 
 
-@pytest.mark.parametrize(
-    "content", ["a\r\nÄ\n", "a\r\nÄ\n".encode(), lambda path: path.write_bytes("a\r\nÄ\n".encode())]
-)
+TEXT = "a\r\nÄ\n"
+
+
+@pytest.mark.parametrize("content", [TEXT, TEXT.encode(), lambda path: path.write_bytes(TEXT.encode())])
 def test_text_bytes_and_functions_are_written(tmp_path: Path, content: object) -> None:
     write_atomically(tmp_path / "file.txt", content)
     assert (tmp_path / "file.txt").read_bytes() == TEXT.encode()
