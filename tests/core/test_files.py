@@ -6,7 +6,6 @@ import pytest
 
 from lora_marl.core.files import write_atomically
 
-
 TEXT = "a\r\nÄ\n"
 
 
