@@ -1,8 +1,13 @@
-"""Learners by name: `make("cucb", scenario, seeds=[0, 1, 2], eta=1.8)`, or by import path `"pkg.mod:Cls"`."""
+"""Learners by name: `make("d-lora", scenario, seeds=[0, 1, 2], eta=1.8)`, or by import path, `"package.module:Class"`.
+
+One name is one algorithm. The papers' names are accepted beside ours (`d-lora` is `cucb`), capitals and hyphens do not
+matter (`MIX-MAB`, `MinSF`), and a name of an earlier version is answered with a DeprecationWarning.
+"""
 
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -47,32 +52,57 @@ LEARNERS: dict[str, str] = {
     "adr-mean": "agents.planners.learners:AdrMean",
     "adr-max": "agents.planners.learners:AdrMax",
     "ef-lora": "agents.planners.learners:EFLoRa",
-    "independent": "agents.planners.learners:Independent",
+    "energy-independent": "agents.planners.learners:Independent",
     "table-bandit": "agents.planners.learners:TableBandit",
     "energy-ascent": "agents.planners.learners:EnergyAscent",
     "conference-cucb": "agents.dlora.conference:ConferenceCUCB",
 }
-"""Import path of every learner; resolved when used, so that a learner's libraries load only with it."""
+"""Import path of every learner. It is imported when the learner is made, so that its libraries load only with it."""
+
+PAPER_NAMES: dict[str, str] = {"d-lora": "cucb", "naive-mab": "ucb1", "mmalora": "maac"}
+"""Names that papers give to learners, and ours."""
+
+RENAMED: dict[str, str] = {"independent": "energy-independent"}
+"""Names of earlier versions, and today's; accepted with a DeprecationWarning until 0.2.0."""
+
+_ENERGY_LEARNER = "maac"
+"""Learns on the closed form, so that it is no `Learner` of packets."""
 
 
 def make(learner: str, scenario: Scenario, seeds: Sequence[int], **parameters: Any) -> Learner:
     """A learner for all nodes of `len(seeds)` replicas of a scenario.
 
     Args:
-        learner: A name of `LEARNERS`, or the import path of a class, `"pkg.mod:Cls"`.
+        learner: A name as in `learner_name`, or the import path of a class, `"package.module:Class"`.
         scenario: The network.
         seeds: One per replica.
         **parameters: Of the learner's constructor.
+
+    Returns:
+        The learner, before its first decision.
 
     Raises:
         ValueError: an unknown learner or parameter, naming the nearest one; or a parameter outside its range.
     """
     cls = learner_class(learner)
-    known = parameters_of(cls)
+    accepted = parameters_of(cls)
     for name in parameters:
-        if name not in known:
-            raise ValueError(f"learner {learner} has no parameter {name!r}{suggest(name, known)}")
+        if name not in accepted:
+            raise ValueError(f"learner {learner} has no parameter {name!r}{suggest(name, accepted)}")
     return cls(scenario, seeds, **parameters)
+
+
+def learner_name(learner: str) -> str:
+    """The name of a learner in `LEARNERS`, from any spelling: a paper's name, capitals, missing hyphens, an old name.
+
+    An import path, or a name that no learner has, comes back as it is.
+    """
+    spelling = _spelling(learner)
+    if spelling in _OLD_SPELLINGS:
+        name = _OLD_SPELLINGS[spelling]
+        warnings.warn(f"learner {learner!r} is now named {name!r}", DeprecationWarning, stacklevel=3)
+        return name
+    return learner if ":" in learner else _SPELLINGS.get(spelling, learner)
 
 
 def learner_class(learner: str) -> type[Learner]:
@@ -81,38 +111,47 @@ def learner_class(learner: str) -> type[Learner]:
     Raises:
         ValueError: an unknown name, naming the nearest one, or an import path that leads nowhere.
     """
-    if learner == "maac":
+    name = learner_name(learner)
+    if name == _ENERGY_LEARNER:
         raise ValueError(
-            "learner 'maac' learns on the closed form: it needs a run with a section energy (mmalora.yaml)"
+            f"learner {learner!r} learns on the closed form: it needs a run with a section energy (mmalora.yaml)"
         )
-    if learner not in LEARNERS and ":" not in learner:
-        hint = "; an import path is 'module:Class'" if "." in learner else suggest(learner, LEARNERS)
+    if name not in LEARNERS and ":" not in name:
+        hint = "; an import path is 'module:Class'" if "." in name else suggest(name, LEARNERS)
         raise ValueError(f"unknown learner {learner!r}{hint}")
-    module, _, name = LEARNERS.get(learner, learner).partition(":")
+    module, _, attribute = LEARNERS.get(name, name).partition(":")
     try:
-        cls: type[Learner] = getattr(import_module(module), name)
+        cls: type[Learner] = getattr(import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"learner {learner!r} cannot be imported: {error}") from error
     from agents.learner import Learner  # only where a learner is made: names alone are quick to list
 
-    if learner not in LEARNERS and not (isinstance(cls, type) and issubclass(cls, Learner)):
+    if name not in LEARNERS and not (isinstance(cls, type) and issubclass(cls, Learner)):
         raise ValueError(f"learner {learner!r} is no subclass of agents.learner.Learner")
     return cls
 
 
 def parameters_of(cls: type[Learner]) -> dict[str, Any]:
-    """The parameters of a learner and their defaults, scenario and seeds aside.
+    """Parameters of a learner's constructor and their defaults, without scenario and seeds.
 
-    A constructor that hands `**parameters` on has those of the class that it inherits from, too.
+    A constructor that passes `**parameters` on also has those of the class that it inherits from.
     """
-    found: dict[str, Any] = {}
-    for kind in cls.__mro__:
-        own = list(inspect.signature(kind).parameters.values())[2:]
-        found = {each.name: each.default for each in own if each.kind is not each.VAR_KEYWORD} | found
-        if not _takes_any(kind):
+    defaults: dict[str, Any] = {}
+    for ancestor in cls.__mro__:
+        parameters = list(inspect.signature(ancestor).parameters.values())
+        own_defaults = {p.name: p.default for p in parameters[2:] if p.kind is not p.VAR_KEYWORD}
+        defaults = own_defaults | defaults
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
             break
-    return found
+    return defaults
 
 
-def _takes_any(cls: type[Learner]) -> bool:
-    return any(parameter.kind is parameter.VAR_KEYWORD for parameter in inspect.signature(cls).parameters.values())
+def _spelling(name: str) -> str:
+    """A name without capitals, hyphens, underscores and spaces."""
+    return "".join(letter for letter in name.lower() if letter not in "-_ ")
+
+
+_SPELLINGS = {_spelling(name): name for name in (*LEARNERS, _ENERGY_LEARNER)} | {
+    _spelling(paper): name for paper, name in PAPER_NAMES.items()
+}
+_OLD_SPELLINGS = {_spelling(old): name for old, name in RENAMED.items()}

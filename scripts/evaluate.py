@@ -150,7 +150,7 @@ def evaluate(folder: RunFolder, held_out: tuple[int, ...], hours: float) -> list
         _load(learner, part_of(taken, "learner"), folder.path)
         results.append(result(label, learner, state, taken["points"]))
     for name in REFERENCES:
-        if all(spec.name != name for spec in config.learners.values()):
+        if all(agents.learner_name(spec.name) != name for spec in config.learners.values()):
             learner = agents.make(name, scenario, seeds)
             results.append(result(name, learner, first, learner.initial_points()))
     return results

@@ -7,7 +7,7 @@
 | `matching` | the same in the channels that swap matching finds (`agents.planners.matching`) | |
 | `adr-mean`, `adr-max` | the network server's ADR by the mean RSSI, and by the highest of 20 uplinks | |
 | `ef-lora` | the largest least energy efficiency, bottleneck first | |
-| `independent` | each node the best for itself as if it were alone | x |
+| `energy-independent` | each node the best for itself as if it were alone | x |
 | `table-bandit` | each node tries all and then takes what its marginal reward was highest at | x |
 | `energy-ascent` | coordinate ascent (LS), the reference of every table | x |
 
@@ -24,6 +24,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from agents import learner_name
 from agents.planners.baselines import (
     adr_max,
     adr_mean,
@@ -49,7 +50,7 @@ PLANNERS: dict[str, Planner] = {
     "adr-mean": adr_mean,
     "adr-max": adr_max,
     "ef-lora": ef_lora,
-    "independent": independent,
+    "energy-independent": independent,
     "table-bandit": table_bandit,
     "energy-ascent": energy_ascent,
 }
@@ -74,6 +75,7 @@ def plan(
         ValueError: an unknown planner, a delivery outside 0 to 1, channels that the region does not have, or the
             variant `joint` for a planner that asks for moves of single nodes.
     """
+    planner = learner_name(planner)
     if planner not in PLANNERS:
         raise ValueError(f"planner: {planner!r} is not one of {', '.join(PLANNERS)}")
     if not 0 <= least_delivery <= 1:

@@ -91,7 +91,7 @@ class EFLoRa(Planned):
 class Independent(Planned):
     """Each node as if it were alone; see `planners.alone`."""
 
-    name: ClassVar[str] = "independent"
+    name: ClassVar[str] = "energy-independent"
 
 
 class TableBandit(Planned):

@@ -105,7 +105,7 @@ def _lineup(run: TrainConfig, asked: Iterable[tuple[str, LearnerConfig]], refere
     for label, spec in asked:
         if learners.setdefault(label, spec) != spec:
             raise UsageError(f"--learners: {label!r} is the name of two; rename the folder of the policy")
-    present = {spec.name for spec in learners.values() if not spec.parameters} | set(learners)
+    present = {agents.learner_name(spec.name) for spec in learners.values() if not spec.parameters} | set(learners)
     always = [*TRIVIAL, *(REFERENCES if references else ())]
     added = [name for name in always if name not in present and name in agents.LEARNERS]
     order = [label for label in learners if label not in always] + [label for label in learners if label in always]
@@ -126,7 +126,10 @@ def policy_at(folder: Path) -> LearnerConfig:
 def _found(label: str, run: TrainConfig, elsewhere: Mapping[str, LearnerConfig]) -> tuple[str, LearnerConfig]:
     if label in run.learners:
         return label, run.learners[label]
-    if label in agents.LEARNERS or ":" in label:
+    name = agents.learner_name(label)
+    if name in run.learners:
+        return label, run.learners[name]
+    if name in agents.LEARNERS or ":" in label:
         return label, LearnerConfig(name=label)
     if label in elsewhere:
         return label, elsewhere[label]

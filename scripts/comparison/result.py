@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from agents import learner_name
 from lora_marl.config import TrainConfig
 from lora_marl.core import metrics
 from scripts.runs.checkpoints import State
@@ -141,7 +142,7 @@ class Comparison:
             ("share_pdr", "pdr", REFERENCE_PDR),
             ("share_ee", "ee_bits_per_mj", REFERENCE_EE),
         ):
-            label = next((label for label in values if config.learners[label].name == reference), None)
+            label = next((label for label in values if learner_name(config.learners[label].name) == reference), None)
             for own in values.values():
                 own[share] = (
                     [math.nan] * len(config.seeds) if label is None else _over(own[metric], values[label][metric])

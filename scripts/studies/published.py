@@ -7,6 +7,7 @@ authors' rules (`configs/journal_fit.yaml`), the reference where the paper print
 
 from __future__ import annotations
 
+from agents import learner_name
 from lora_marl.config import TrainConfig
 
 RADII_M = (1000, 1500, 2000, 2500)
@@ -64,13 +65,13 @@ def published(config: TrainConfig, label: str, metric: str) -> str:
     spec, place = config.learners[label], config.scenario.topology
     network = config.scenario.fields()["name"]
     if network == "conference" and place.nodes == 50:
-        variant = spec.parameters.get("variant", spec.name)
+        variant = spec.parameters.get("variant", learner_name(spec.name))
         cell = TABLE_III.get(variant, {}).get(round(place.radius_m))
         column = _TABLE_III_COLUMNS.get(metric)
         return "" if cell is None or column is None else f"{cell[column]:g}"
     if network != "journal" or place.radius_m != 1000:
         return ""
-    key = (spec.name, place.nodes, metric)
+    key = (learner_name(spec.name), place.nodes, metric)
     if key in JOURNAL:
         return JOURNAL[key]
     again = MEASURED_AGAIN.get(key, "") if config.scenario.reception.fields()["inter_sf"] == "db_ratio" else ""

@@ -11,8 +11,55 @@ def test_every_learner_goes_by_its_own_name(network_of, name):
     assert learner.initial_points().shape == (1, network_of(name).nodes, 4)
 
 
-def test_a_class_can_be_named_by_its_import_path(journal):
-    assert agents.make("agents.bandits.cucb:CUCB", journal, [0], eta=3.5).name == "cucb"
+@pytest.mark.parametrize("path", ["agents.bandits.cucb:CUCB", "agents.bandits:CUCB"])
+def test_a_class_can_be_named_by_its_import_path(journal, path):
+    assert agents.make(path, journal, [0], eta=3.5).name == "cucb"
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("d-lora", "cucb"),
+        ("D-LoRa", "cucb"),
+        ("naive-mab", "ucb1"),
+        ("NaiveMAB", "ucb1"),
+        ("MIX-MAB", "mix-mab"),
+        ("MinSF", "min-sf"),
+        ("CAASI", "caasi"),
+        ("CD-LoRa", "cd-lora"),
+        ("RS-LoRa", "rs-lora"),
+        ("DyLoRa", "dylora"),
+        ("NoReL", "norel"),
+        ("EF-LoRa", "ef-lora"),
+    ],
+)
+def test_the_papers_names_work(network_of, typed, name):
+    assert agents.learner_name(typed) == name
+    assert agents.make(typed, network_of(name), [0]).name == name
+
+
+def test_no_spelling_means_two_learners():
+    names = [*agents.LEARNERS, *agents.PAPER_NAMES, *agents.RENAMED]
+    assert len({name.replace("-", "") for name in names}) == len(names)
+    assert not set(agents.RENAMED) & {*agents.LEARNERS, *agents.PAPER_NAMES}
+    assert {*agents.PAPER_NAMES.values(), *agents.RENAMED.values()} <= {*agents.LEARNERS, "maac"}
+
+
+@pytest.mark.parametrize("name", ["cuc b2", "mylib.Learner", "pkg.mod:Cls", "independentt"])
+def test_what_is_no_name_of_a_learner_stays_as_it_is(name):
+    assert agents.learner_name(name) == name
+
+
+def test_an_old_name_is_accepted_with_a_warning(network_of):
+    with pytest.warns(DeprecationWarning, match="learner 'independent' is now named 'energy-independent'"):
+        learner = agents.make("independent", network_of("energy-independent"), [0])
+    assert learner.name == "energy-independent"
+
+
+@pytest.mark.parametrize("typed", ["maac", "MAAC", "MMALoRa"])
+def test_attention_critics_are_no_learner_of_packets(journal, typed):
+    with pytest.raises(ValueError, match=f"learner '{typed}' learns on the closed form"):
+        agents.make(typed, journal, [0])
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+import agents
 from agents.planners import PLANNERS, plan
 from agents.planners.baselines import distance_sf, row
 from agents.planners.matching import balanced, matched
@@ -102,7 +103,7 @@ class Stages:
 
     def __init__(self, config: TrainConfig, label: str, networks: Sequence[Network]) -> None:
         self._energy, spec = energy_of(config), config.learners[label]
-        self._name, parameters = spec.name, spec.parameters
+        self._name, parameters = agents.learner_name(spec.name), spec.parameters
         known = (MAAC, *PLANNERS)
         if self._name not in known:
             hint = suggest(self._name, known)

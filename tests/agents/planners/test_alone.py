@@ -36,7 +36,7 @@ def test_alone_is_what_the_closed_form_gives_a_node_when_all_others_are_off(chan
 def test_independent_is_each_nodes_own_best_by_trying_all(least):
     scenario = mmalora_network(12, 2)
     closed_form = Rayleigh(scenario)
-    points = plan("independent", closed_form, 0, least_delivery=least)
+    points = plan("energy-independent", closed_form, 0, least_delivery=least)
     for node in range(12):
         form, tried, best = lone(scenario, node), points.copy(), (-1.0, None)
         for candidate in every_point(scenario)[every_point(scenario)[:, 2] == points[node, 2]]:
@@ -48,7 +48,7 @@ def test_independent_is_each_nodes_own_best_by_trying_all(least):
 
 def test_a_node_that_cannot_reach_it_sends_as_far_as_it_can():
     closed_form = Rayleigh(mmalora_network(1, 1, node_xy_m=[[0.0, 30_000.0]], gateway_xy_m=[[0.0, 0.0]]))
-    assert plan("independent", closed_form, 0)[0, [0, 3]].tolist() == [5, 6]
+    assert plan("energy-independent", closed_form, 0)[0, [0, 3]].tolist() == [5, 6]
     assert upper_bound(closed_form, 0.7) == upper_bound(closed_form, 0.0)
 
 

@@ -41,10 +41,10 @@ def test_channels_may_come_from_matching():
 def test_what_cannot_be_planned_is_named():
     network = mmalora_network(4, 2)
     with pytest.raises(ValueError, match="channels = 'best' is not one of balanced, matching"):
-        agents.make("independent", network, [0], channels="best")
+        agents.make("energy-independent", network, [0], channels="best")
     with pytest.raises(ValueError, match=r"least_delivery = -0.1"):
-        agents.make("independent", network, [0], least_delivery=-0.1)
+        agents.make("energy-independent", network, [0], least_delivery=-0.1)
     with pytest.raises(ValueError, match="rate: 'cubic'"):
-        agents.make("independent", network, [0], rate="cubic")
+        agents.make("energy-independent", network, [0], rate="cubic")
     with pytest.raises(ValueError, match="has no Rayleigh closed form"):
-        agents.make("independent", journal_network(4), [0])
+        agents.make("energy-independent", journal_network(4), [0])
