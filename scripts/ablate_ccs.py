@@ -28,7 +28,7 @@ from scripts.service_build.build import PASSES, Offline, shortened
 from scripts.service_build.variants import varied
 from scripts.studies.ccs import ablations
 from scripts.studies.ccs.ablations import REGIMES, VARIANTS
-from scripts.studies.claim import Numbers
+from scripts.studies.claim import Results
 
 app = new_app()
 
@@ -81,7 +81,7 @@ def made(name: str, changes: tuple[str, ...], rollouts: Path, out: Path, *, quic
     return folder / "service.safetensors"
 
 
-def table(numbers: Numbers, chosen: Mapping[str, tuple[str, ...]]) -> str:
+def table(numbers: Results, chosen: Mapping[str, tuple[str, ...]]) -> str:
     """Gains in PRR by variant and regime: mean and half width of the 95 % interval over seeds. percent"""
     lines = []
     for name, changes in chosen.items():
@@ -90,7 +90,7 @@ def table(numbers: Numbers, chosen: Mapping[str, tuple[str, ...]]) -> str:
     return markdown(["variant", "changed", *REGIMES], lines)
 
 
-def records(numbers: Numbers, chosen: Mapping[str, tuple[str, ...]]) -> list[dict[str, Any]]:
+def records(numbers: Results, chosen: Mapping[str, tuple[str, ...]]) -> list[dict[str, Any]]:
     """For machines."""
     found = []
     for name, changes in chosen.items():

@@ -29,7 +29,7 @@ from scripts.studies import studies
 from scripts.studies.ccs import further_tables as more
 from scripts.studies.ccs import tables as tables
 from scripts.studies.ccs.tables import Table
-from scripts.studies.claim import Numbers, Study
+from scripts.studies.claim import Results, Study
 
 app = new_app()
 PAGES = (ROOT / "docs" / "coexistence.md", ROOT / "README.md")
@@ -131,7 +131,7 @@ def without_direct(study: Study) -> Study:
     return replace(study, cells=tuple(cell for cell in study.cells if cell.learner != "direct"))
 
 
-def written(text: str, wanted: Sequence[str], numbers: Numbers) -> str:
+def written(text: str, wanted: Sequence[str], numbers: Results) -> str:
     """A page whose tables of some studies are those of these numbers."""
 
     def anew(match: re.Match[str]) -> str:
@@ -141,7 +141,7 @@ def written(text: str, wanted: Sequence[str], numbers: Numbers) -> str:
     return PLACE.sub(anew, text)
 
 
-def draw(shown: Sequence[Study], numbers: Numbers, figures: Path) -> list[Path]:
+def draw(shown: Sequence[Study], numbers: Results, figures: Path) -> list[Path]:
     """The pictures of some studies, where there is one; where they are."""
     figures.mkdir(parents=True, exist_ok=True)
     found = []

@@ -31,7 +31,7 @@ import typer
 
 import agents
 from agents.learner import Learner
-from agents.play import play_until
+from agents.run import run_until
 from lora_marl.adapters.policy import SPACES, Policy
 from lora_marl.config import TrainConfig
 from lora_marl.core.air import Air
@@ -140,7 +140,7 @@ def evaluate(folder: RunFolder, held_out: tuple[int, ...], hours: float) -> list
         if not held_out:
             _load(air, part_of(air_from, "air"), folder.path)
         until_s = float(air.now_s.max()) + HOUR_S * hours
-        outcome = play_until(air, learner, points.copy(), until_s)
+        outcome = run_until(air, learner, points.copy(), until_s)
         return Result(label, scenario_name(config), rows(outcome, scenario.region))
 
     results = []

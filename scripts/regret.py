@@ -4,15 +4,16 @@
 - `python scripts/regret.py --learners cucb,thompson,epsilon-greedy --set cucb.c=1 --packets 20000`
 - `python scripts/regret.py --path-loss-db 140`
 
-One node per replica on an air of its own (`lora_marl/core/published/single_node.py`), so that what every choice is worth on average is
-known exactly. The regret of a choice is what its worth lacks to the best one's, in two currencies for all learners
-alike: `reward`, D-LoRa's rewards summed over its factors (with the parameters of `cucb`), and `packets`, the chance of
-delivery, whose regret counts packets lost for want of the best choice. D-LoRa seeks the first and NaiveMAB (`ucb1`) the
-second; where their best points differ, each one's regret grows without end in the other's currency. The papers' bound
-stands beside the learner and the currency that it speaks of. The bound takes the best point for one that every factor
-of D-LoRa would choose on its own account; the last line of the report says whether it is. At 140 dB it is not, and
-D-LoRa's regret grows in proportion to time: an exponent of 1, where a logarithm's falls towards 0. Writes `regret.md`,
-`regret.json` and `regret.png`.
+Every replica is one node on an air of its own (`lora_marl.core.published.single_node`), so the average worth of every
+choice is known exactly. The regret of a choice is the difference between its worth and the best one's. It is in
+two currencies for all learners: `reward` is D-LoRa's rewards summed over its factors, with the parameters of `cucb`;
+`packets` is the chance of delivery, and its regret counts the packets that a better choice would have delivered. D-LoRa
+(`cucb`) maximises the first and NaiveMAB (`ucb1`) the second. Where their best points differ, each one's regret grows
+without end in the other's currency. The papers' bound is shown for the learner and the currency that it is about.
+
+The bound assumes that every factor of D-LoRa would choose the best point by itself; the last line of the report says
+whether that holds. At 140 dB it does not, and D-LoRa's regret grows in proportion to time: its exponent is 1, where
+that of a logarithm falls towards 0. Writes `regret.md`, `regret.json` and `regret.png`.
 """
 
 from __future__ import annotations
@@ -33,7 +34,17 @@ from lora_marl.core.scenario import Scenario
 from scripts.runs.cli import JsonPath, UsageError, console, new_app, one_line_errors, write_json
 from scripts.runs.report import markdown, number
 from scripts.studies.plots import draw_regret
-from scripts.studies.regret import HEADER, Finding, Parameters, choices, dlora, found, log_times, made, worths
+from scripts.studies.regret import (
+    HEADER,
+    Parameters,
+    RegretResult,
+    choices,
+    found,
+    log_times,
+    make_learner,
+    point_values,
+    reward_learner,
+)
 
 app = new_app()
 
@@ -55,8 +66,8 @@ def main(
     with one_line_errors():
         names, scenario = list(dict.fromkeys(learners.split(","))), toy_network(path_loss_db)
         parameters = parsed(set_ or (), names)
-        for name in names:
-            made(name, scenario, [0], parameters)  # whatever is wrong with a learner is said before the first plays
+        for name in names:  # an error in any learner stops the command before the first simulation
+            make_learner(name, scenario, [0], parameters)
         played = Parallel(n_jobs=jobs)(
             delayed(choices)(name, scenario, range(seeds), packets, parameters.get(name, {})) for name in names
         )
@@ -87,9 +98,9 @@ def parsed(settings: Sequence[str], names: Sequence[str]) -> dict[str, dict[str,
 def described(scenario: Scenario, parameters: Parameters) -> list[str]:
     """The best point in each currency, and whether D-LoRa's factors would stay there, in sentences."""
     delivered, lines = delivery_probabilities(scenario), []
-    cucb = dlora(scenario, parameters)
+    cucb = reward_learner(scenario, parameters)
     stays = settled(expected_rewards(delivered, cucb.rewards, cucb.factors), cucb.factors).ravel()
-    for currency, worth in worths(scenario, parameters).items():
+    for currency, worth in point_values(scenario, parameters).items():
         best, second = np.argsort(-worth)[:2]
         lines.append(
             f"best in {currency}: {_point(scenario, best)}, {number(worth[best])}, "
@@ -101,7 +112,7 @@ def described(scenario: Scenario, parameters: Parameters) -> list[str]:
 
 
 def report(
-    title: str, findings: Sequence[Finding], lines: Sequence[str], times: NDArray[np.int64], results: Path
+    title: str, findings: Sequence[RegretResult], lines: Sequence[str], times: NDArray[np.int64], results: Path
 ) -> None:
     """Prints the table, writes it as Markdown and draws the curves."""
     table = Table(*HEADER, title=title, title_justify="left")

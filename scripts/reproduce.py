@@ -42,7 +42,7 @@ from scripts.runs.parallel import Backend, Workers, in_parallel
 from scripts.runs.report import counted, markdown, number, with_interval
 from scripts.runs.statistics import Estimate, estimate
 from scripts.studies import NOT_REPRODUCIBLE, studies
-from scripts.studies.claim import Cell, Claim, Numbers, Played, Study
+from scripts.studies.claim import Cell, CellResult, Claim, Results, Study
 
 app = new_app()
 
@@ -53,7 +53,7 @@ _HEADER = ("name", "ours", "spread (sd)", "95 % (±)", "paper", "difference", "l
 
 
 @dataclass(frozen=True)
-class Finding:
+class ClaimResult:
     """A claim and what came out of it."""
 
     claim: Claim
@@ -114,7 +114,7 @@ def main(
         wanted = chosen(names or (), everything=all_, quick=quick)
         folder = results / ("reproduce-quick" if quick else "reproduce")
         numbers = play_all(wanted, Store(folder / "cells", fresh=fresh), quick=quick, jobs=jobs)
-        found = [finding for study in wanted for finding in findings(study, numbers)]
+        found = [finding for study in wanted for finding in claim_results(study, numbers)]
         banded = [finding.inside for finding in found if finding.inside is not None]
         title = f"{sum(banded)} of {len(banded)} inside their bands"
         title += "; quick runs, not comparable" if quick else ""
@@ -147,7 +147,7 @@ def chosen(names: Sequence[str], *, everything: bool, quick: bool) -> list[Study
     return [known[name] for name in (known if everything else dict.fromkeys(names))]
 
 
-def play_all(wanted: Sequence[Study], store: Store, *, quick: bool, jobs: int) -> dict[str, Played]:
+def play_all(wanted: Sequence[Study], store: Store, *, quick: bool, jobs: int) -> dict[str, CellResult]:
     """All cells of some studies, from `jobs` processes; what the store has is not played again.
 
     Cells of different studies that are the same run are played once.
@@ -173,22 +173,24 @@ def _parts(job: Job) -> list[Job]:
     return chunks(job, len(job.seeds) if job.config.energy is not None else 1)
 
 
-def _played(store: Store, job: Job) -> Played:
+def _played(store: Store, job: Job) -> CellResult:
     kept = Store(store.folder).read(job)
     states = [kept[seed] for seed in job.seeds]
     extras = [extra_of(state) for state in states]
     extra = {name: [each[name] for each in extras] for name in extras[0]}
     curves = [curve_of(state) for state in states]
     points = [state["points"] for state in states]
-    return Played(curves, job.config.report_last_h, extra, points, states[0].get("airtime_s"))
+    return CellResult(curves, job.config.report_last_h, extra, points, states[0].get("airtime_s"))
 
 
-def findings(study: Study, numbers: Numbers) -> list[Finding]:
+def claim_results(study: Study, numbers: Results) -> list[ClaimResult]:
     """What came out of the claims of a study."""
-    return [Finding(claim, estimate(claim.read(*(numbers[name] for name in claim.cells)))) for claim in study.claims]
+    return [
+        ClaimResult(claim, estimate(claim.read(*(numbers[name] for name in claim.cells)))) for claim in study.claims
+    ]
 
 
-def cell_table(study: Study, numbers: Numbers) -> str:
+def cell_table(study: Study, numbers: Results) -> str:
     """All cells of a study by its columns, as Markdown: mean and half width of the 95 % interval over seeds."""
     header = ["cell", *(column.name for column in study.columns)]
     lines = []
@@ -225,18 +227,18 @@ def show_list() -> None:
         console.print(f"  {what}: {why}", markup=False, soft_wrap=True)
 
 
-def show(title: str, findings: Sequence[Finding]) -> None:
+def show(title: str, results: Sequence[ClaimResult]) -> None:
     """Prints the table."""
     table = Table(title=title, title_justify="left")
-    rows = [finding.texts()[:-1] for finding in findings]
+    rows = [result.texts()[:-1] for result in results]
     shown = [place for place in range(len(_HEADER) - 1) if any(row[place] != "-" for row in rows)]
     for place in shown:
         table.add_column(_HEADER[place], overflow="fold", justify="right" if place else "left")
-    for finding, row in zip(findings, rows, strict=True):
-        table.add_row(*(row[place] for place in shown), style="yellow" if finding.inside is False else None)
+    for result, row in zip(results, rows, strict=True):
+        table.add_row(*(row[place] for place in shown), style="yellow" if result.inside is False else None)
     console.print(table)
-    for note in dict.fromkeys(finding.claim.note for finding in findings if finding.claim.note):
-        names = [finding.claim.name for finding in findings if finding.claim.note == note]
+    for note in dict.fromkeys(result.claim.note for result in results if result.claim.note):
+        names = [result.claim.name for result in results if result.claim.note == note]
         console.print(f"{note}: {', '.join(names)}", markup=False)
 
 

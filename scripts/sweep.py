@@ -40,7 +40,7 @@ from scripts.runs.metrics import reported
 from scripts.runs.packets import Experiment
 from scripts.runs.parallel import Backend, BackendOption, RayAddress, Workers, checked_workers, in_parallel
 from scripts.runs.report import NAMES, counted, markdown
-from scripts.studies.pareto_front import OBJECTIVES, Front, Tried
+from scripts.studies.pareto_front import OBJECTIVES, GridPoint, ParetoFront
 from scripts.studies.plots import draw_front
 
 app = new_app()
@@ -84,7 +84,7 @@ def main(
         wanted = [job_of(config, learner, common, settings, first=not place) for place, settings in enumerate(grid)]
         folder = results / "sweep" / (name or f"{config.stem}-{learner}".replace(":", "-"))
         by_point = played(wanted, folder, workers, fresh=fresh)
-        front = front_of([Tried(*each) for each in zip(grid, by_point, strict=True)], weights, scales)
+        front = front_of([GridPoint(*each) for each in zip(grid, by_point, strict=True)], weights, scales)
         run = wanted[0].config
         part = "evaluation" if run.evaluation_s else f"last {min(run.report_last_h, run.duration_h):g} h"
         title = f"{learner} on {config.name}, {part}, {counted(len(run.seeds), 'seed')}"
@@ -111,10 +111,10 @@ def grid_of(vary: Sequence[str]) -> Iterator[Settings]:
         yield dict(zip(values, chosen, strict=True))
 
 
-def front_of(tried: Sequence[Tried], weights: str, scales: str | None) -> Front:
+def front_of(tried: Sequence[GridPoint], weights: str, scales: str | None) -> ParetoFront:
     """The front by a utility as on the command line. UsageError: one that cannot be."""
     try:
-        return Front.of(tried, _numbers("--weights", weights), _numbers("--scales", scales) if scales else None)
+        return ParetoFront.of(tried, _numbers("--weights", weights), _numbers("--scales", scales) if scales else None)
     except ValueError as error:
         raise UsageError(f"--weights, --scales: {error}") from None
 
@@ -157,7 +157,7 @@ def played(wanted: Sequence[Job], folder: Path, workers: Workers, *, fresh: bool
     ]
 
 
-def report(title: str, front: Front, folder: Path) -> None:
+def report(title: str, front: ParetoFront, folder: Path) -> None:
     """Prints the table, writes it as Markdown and draws the front."""
     table = Table(*front.header(), title=title, title_justify="left")
     for line, best in zip(front.lines(), front.on_front, strict=True):

@@ -1,1 +1,1 @@
-"""What D-LoRa's papers add to their bandits: rewards, the survey of channels (CAASI), the conference's learner as run."""
+"""What D-LoRa adds to the bandits: its rewards, CAASI's survey of channels, the conference paper's learner as run."""

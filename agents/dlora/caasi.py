@@ -36,7 +36,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.bandits.cucb import CUCB
-from agents.dlora.tdma import NODES_AT_ONCE, PER_NODE, Collection, loudest
+from agents.dlora.tdma import NODES_AT_ONCE, PER_NODE, Collection, most_robust_point
 from agents.learner import Learner
 from lora_marl.core.outcome import Outcome
 
@@ -141,7 +141,7 @@ class Caasi(Learner):
 
     def __init__(self, scenario: Scenario, seeds: Sequence[int], *, tests: int = 20, pdr_min: float = 0.25) -> None:
         self.survey = survey(scenario, seeds, tests=tests, pdr_min=pdr_min)
-        points = np.tile(loudest(scenario), (len(seeds), scenario.nodes, 1))
+        points = np.tile(most_robust_point(scenario), (len(seeds), scenario.nodes, 1))
         points[..., 0] = self.survey.allowed_sf.argmax(axis=-1)
         points[..., 2] = self.survey.channel
         super().__init__(scenario, seeds, fixed_point=points)
@@ -174,7 +174,7 @@ class CDLoRa(CUCB):
             if parameters.get(name) is not None:
                 raise ValueError(f"{name} = {parameters[name]}: the survey decides it for cd-lora")
         self.survey = survey(scenario, seeds, tests=tests, pdr_min=pdr_min)
-        points = np.tile(loudest(scenario), (len(seeds), scenario.nodes, 1))
+        points = np.tile(most_robust_point(scenario), (len(seeds), scenario.nodes, 1))
         points[..., 2] = self.survey.channel
         powers = np.ones((*self.survey.channel.shape, len(scenario.region.tp_dbm)), np.bool_)
         super().__init__(

@@ -49,7 +49,7 @@ class Collection:
         own_seeds = [_seed(scenario, seed) for seed in seeds for _ in range(self._count)]
         self._air = Air(_alone(scenario, self._own, self._slot_s, self._count), own_seeds)
         self._sent: list[Outcome] = []
-        self._points = np.tile(loudest(scenario), (len(nodes), scenario.nodes, 1))
+        self._points = np.tile(most_robust_point(scenario), (len(nodes), scenario.nodes, 1))
 
     def rssi_dbm(self) -> NDArray[np.float64]:
         """A packet on every channel: received power, nan where it was not decoded. `[B, n, C]` dBm"""
@@ -111,6 +111,6 @@ def _seed(scenario: Scenario, seed: int) -> int:
     return int(np.random.SeedSequence([seed, zlib.crc32(b"survey")]).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
-def loudest(scenario: Scenario) -> NDArray[np.int16]:
+def most_robust_point(scenario: Scenario) -> NDArray[np.int16]:
     """Largest spreading factor, highest power, the first of the rest `[4]`."""
     return np.array([len(scenario.region.spreading_factors) - 1, 0, 0, len(scenario.region.tp_dbm) - 1], np.int16)

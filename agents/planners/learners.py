@@ -49,7 +49,7 @@ class Planned(FixedRule):
             form = forms[b % len(forms)]
             channel = plan("matching", form, seed)[:, 2] if channels == "matching" else None
             found[b] = plan(self.name, form, seed, least_delivery=least_delivery, channel=channel)
-        super().__init__(scenario, seeds, sf_index=found[..., 0], turn=found[..., 2], tp_index=found[..., 3])
+        super().__init__(scenario, seeds, sf_index=found[..., 0], channel_order=found[..., 2], tp_index=found[..., 3])
 
 
 class Rcst(Planned):

@@ -203,7 +203,7 @@ class AdrIdeal(ADR):
         b, n = b[full], n[full]
         point = self._in_force[b, n]
         margin_db = self._best_db[b, n] - self._needed_db[point[:, SF]] - self.margin_db
-        self._in_force[b, n] = stepped(point, np.floor(margin_db / 3).astype(int), len(self._tp_dbm))
+        self._in_force[b, n] = after_steps(point, np.floor(margin_db / 3).astype(int), len(self._tp_dbm))
         self._heard[b, n], self._best_db[b, n] = 0, -np.inf
 
     def state_arrays(self) -> dict[str, NDArray]:
@@ -215,7 +215,7 @@ class AdrIdeal(ADR):
         return self._in_force[decisions.replica, decisions.node]
 
 
-def stepped(point: NDArray[np.int16], steps: NDArray[np.integer], powers: int) -> NDArray[np.int16]:
+def after_steps(point: NDArray[np.int16], steps: NDArray[np.integer], powers: int) -> NDArray[np.int16]:
     """Points `[M, 4]` after steps of 3 dB `[M]`: first the spreading factor down, then the power; or the power up."""
     after = point.copy()
     faster = np.clip(steps, 0, point[:, SF])

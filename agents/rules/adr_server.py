@@ -37,8 +37,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from agents.learner import Learner
 from agents.norel.channel_state import RandomState
-from agents.rules.adr import check_history, stepped
-from agents.rules.link_margin import History, least_sf
+from agents.rules.adr import after_steps, check_history
+from agents.rules.link_margin import PacketHistory, least_sf
 from lora_marl.core import phy
 from lora_marl.core.downlink import Feedback
 
@@ -97,7 +97,7 @@ class AdrServer(Learner):
         self.random_state = RandomState(scenario, self.replicas) if margin_db is None else None
         self._noise_dbm = phy.noise_dbm(np.array(self.region.bandwidths_hz), scenario.reception.noise_figure_db)
         self._needed_db = scenario.reception.sinr_thresholds_db(np.array(self.region.spreading_factors))
-        self._snr_db = History(self.replicas, self.nodes, int(history))
+        self._snr_db = PacketHistory(self.replicas, self.nodes, int(history))
         self._commanded = first.copy()
 
     @property
@@ -121,7 +121,7 @@ class AdrServer(Learner):
         past_db = self._snr_db.values[b[known], n[known]]
         strength_db = np.nanmean(past_db, axis=1) if self._statistic == "mean" else np.nanmax(past_db, axis=1)
         spare_db = strength_db - self._needed_db[point[:, SF]] - self._margins_db(b[known], decisions.time_s[known])
-        chosen[known] = stepped(point, np.floor(spare_db / 3).astype(int), len(self.region.tp_dbm))
+        chosen[known] = after_steps(point, np.floor(spare_db / 3).astype(int), len(self.region.tp_dbm))
         self._commanded[b, n] = chosen
         return chosen
 

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.learner import Learner
-from agents.rules.link_margin import History
+from agents.rules.link_margin import PacketHistory
 from lora_marl.core import units
 from lora_marl.core.downlink import Feedback
 
@@ -57,7 +57,7 @@ class DyLoRa(Learner):
         first[..., CHANNEL] = np.arange(scenario.nodes) % len(region.channels_hz)
         super().__init__(scenario, seeds, fixed_point=first)
         self.feedback = Feedback(decides="server", packets=int(history), listens=True)
-        self._gain_db = History(self.replicas, self.nodes, int(history))
+        self._gain_db = PacketHistory(self.replicas, self.nodes, int(history))
         self._tp_dbm = np.array(region.tp_dbm, np.float64)
         sensitivity_dbm = scenario.reception.sensitivities_dbm(
             np.array(region.spreading_factors), np.array(region.bandwidths_hz)

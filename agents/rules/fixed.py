@@ -115,7 +115,7 @@ class FixedRule(Learner):
         scenario: The network.
         seeds: One per replica.
         sf_index: Which spreading factor of the region each node uses; broadcasts to `[B, N]`.
-        turn: In which order channels are dealt out to the nodes; broadcasts to `[B, N]`.
+        channel_order: In which order channels are dealt out to the nodes; broadcasts to `[B, N]`.
         tp_index: Which power of the region; None: the highest. Broadcasts to `[B, N]`.
     """
 
@@ -125,14 +125,14 @@ class FixedRule(Learner):
         seeds: Sequence[int],
         *,
         sf_index: NDArray[np.integer],
-        turn: NDArray[np.integer],
+        channel_order: NDArray[np.integer],
         tp_index: NDArray[np.integer] | None = None,
     ) -> None:
         super().__init__(scenario, seeds)
         self.feedback = Feedback(packets=NEVER, answers=False)
         self._points = super().initial_points()
         self._points[..., 0] = sf_index
-        self._points[..., 2] = turn % len(self.region.channels_hz)
+        self._points[..., 2] = channel_order % len(self.region.channels_hz)
         if tp_index is not None:
             self._points[..., 3] = tp_index
 
@@ -151,7 +151,7 @@ class StaticSF7(FixedRule):
     name: ClassVar[str] = "static-sf7"
 
     def __init__(self, scenario: Scenario, seeds: Sequence[int]) -> None:
-        super().__init__(scenario, seeds, sf_index=_sf_indices(scenario, [7]), turn=np.arange(scenario.nodes))
+        super().__init__(scenario, seeds, sf_index=_sf_indices(scenario, [7]), channel_order=np.arange(scenario.nodes))
 
 
 class DistanceQuantile(FixedRule):
@@ -176,7 +176,7 @@ class DistanceQuantile(FixedRule):
         groups = _sf_indices(scenario, spreading_factors)
         nearest_m = distances_m(scenario.node_xy_m, scenario.gateway_xy_m).min(axis=-1)
         rank = np.argsort(np.argsort(nearest_m, axis=-1, kind="stable"), axis=-1)
-        super().__init__(scenario, seeds, sf_index=groups[rank * len(groups) // scenario.nodes], turn=rank)
+        super().__init__(scenario, seeds, sf_index=groups[rank * len(groups) // scenario.nodes], channel_order=rank)
 
 
 def _sf_indices(scenario: Scenario, spreading_factors: Sequence[int]) -> NDArray[np.intp]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lora_marl.core.scenario import Scenario
 
 
-class History:
+class PacketHistory:
     """A number per packet received, of the last `length` packets of every node.
 
     Attributes:

@@ -1,7 +1,8 @@
 """MinSF, and rules that spread nodes over spreading factors by load, all at the highest power and without learning.
 
 MinSF gives each node the smallest spreading factor that reaches the nearest gateway with a margin
-(`agents.rules.link_margin`). It leaves slow, sensitive spreading factors empty; the others begin there and move nodes up:
+(`agents.rules.link_margin`). It leaves slow, sensitive spreading factors
+empty. The others start from its choice and move nodes up:
 
 | name | a node moves one spreading factor up | order |
 |---|---|---|
@@ -54,7 +55,7 @@ class MinSF(FixedRule):
         moved = np.stack(
             [self.moved(scenario, seed, sf, b) for b, (seed, sf) in enumerate(zip(seeds, base, strict=True))]
         )
-        super().__init__(scenario, seeds, sf_index=moved, turn=np.arange(scenario.nodes))
+        super().__init__(scenario, seeds, sf_index=moved, channel_order=np.arange(scenario.nodes))
 
     def moved(self, scenario: Scenario, seed: int, sf: NDArray[np.intp], replica: int) -> NDArray[np.intp]:
         """Where the nodes of a replica go from MinSF's spreading factors `[N]`."""
@@ -73,7 +74,7 @@ class LoadBestResponse(MinSF):
     def moved(self, scenario: Scenario, seed: int, sf: NDArray[np.intp], replica: int) -> NDArray[np.intp]:
         """Balanced by airtime `[N]`."""
         airtime_s = scenario.airtime_s()[:, 0]
-        return balanced(sf, airtime_s, _channels(scenario), self.order(scenario, seed, replica))
+        return balance_airtime(sf, airtime_s, _channels(scenario), self.order(scenario, seed, replica))
 
 
 class LoadSorted(LoadBestResponse):
@@ -103,7 +104,7 @@ class Tolio(MinSF):
         return after
 
 
-def balanced(
+def balance_airtime(
     sf: NDArray[np.intp], airtime_s: NDArray[np.float64], channel: NDArray[np.intp], order: NDArray[np.intp]
 ) -> NDArray[np.intp]:
     """Spreading factors after all moves.

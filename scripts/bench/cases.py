@@ -24,7 +24,7 @@ from agents.ccs.coordinator import Coordinator
 from agents.ccs.protocol import Report, packed
 from agents.ccs.service import Service
 from agents.lns.network import Schema
-from agents.play import play_until
+from agents.run import run_until
 from agents.torch_utils import threads
 from lora_marl.config import TrainConfig
 from lora_marl.core.air import Air
@@ -81,7 +81,7 @@ def _player(config: TrainConfig, scenario: Scenario, learner: str | None, seeds:
     stated = config.learners.get(learner)
     decider = agents.make(learner, scenario, seeds, **({} if stated is None else stated.parameters))
     air, chosen = Air(scenario, seeds, feedback=decider.feedback), decider.initial_points()
-    return lambda until_s: int(play_until(air, decider, chosen, until_s).sent.sum())
+    return lambda until_s: int(run_until(air, decider, chosen, until_s).sent.sum())
 
 
 def random_points(scenario: Scenario, replicas: int) -> NDArray[np.int16]:
@@ -178,9 +178,9 @@ def norel_packets_per_s(nodes: int, *, replicas: int, hours: float) -> float:
     scenario, seeds = norel_network(nodes), list(range(replicas))
     learner = agents.make("norel", scenario, seeds)
     air, points = Air(scenario, seeds, feedback=learner.feedback), learner.initial_points()
-    play_until(air, learner, points, 86400.0)
+    run_until(air, learner, points, 86400.0)
     begun_s = time.process_time()
-    packets = play_until(air, learner, points, 86400.0 + 3600.0 * hours).sent.sum()
+    packets = run_until(air, learner, points, 86400.0 + 3600.0 * hours).sent.sum()
     return float(packets / (time.process_time() - begun_s))
 
 

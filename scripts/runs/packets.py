@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 import agents
 from agents.learner import Learner
-from agents.play import play_episodes, play_until
+from agents.run import run_episodes, run_until
 from lora_marl.config import ConfigError, LearnerConfig, ScenarioConfig, TrainConfig
 from lora_marl.core.air import Air
 from lora_marl.core.outcome import Outcome
@@ -76,13 +76,13 @@ class Experiment:
         stretch = self.schedule[self.done]
         if stretch.episodes:
             parts: list[Outcome] = []
-            play_episodes(
+            run_episodes(
                 self.air, self.learner, stretch.episodes, stretch.until_s,
                 lambda _, outcome: parts.append(outcome), points=self.points,
             )  # fmt: skip
             outcome = reduce(add, parts)
         else:
-            outcome = play_until(self.air, self.learner, self.points, stretch.until_s)
+            outcome = run_until(self.air, self.learner, self.points, stretch.until_s)
         self.done += 1
         return outcome
 

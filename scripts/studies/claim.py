@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from scripts.runs.metrics import METRICS, Row, reported
 
-AGAIN = "band from an independent simulation of the same rules"
-WORDS = "band from the paper's words"
+RESIMULATED = "band from an independent simulation of the same rules"
+FROM_TEXT = "band from the paper's words"
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Played:
+class CellResult:
     """What came of a cell, by seed.
 
     Attributes:
@@ -64,7 +64,7 @@ class Played:
         return [_value(row, metric) for row in rows]
 
 
-Numbers = Mapping[str, Played]
+Results = Mapping[str, CellResult]
 """What came of the cells of a study, by name."""
 
 
@@ -100,7 +100,7 @@ class Column:
     """
 
     name: str
-    read: Callable[[str, Numbers], list[float]]
+    read: Callable[[str, Results], list[float]]
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class Study:
     title: str
     cells: tuple[Cell, ...]
     claims: tuple[Claim, ...]
-    draw: Callable[[Path, Numbers], None] | None = None
+    draw: Callable[[Path, Results], None] | None = None
     columns: tuple[Column, ...] = ()
 
 
@@ -138,7 +138,7 @@ def claim(
     value, slack = band
     when = "" if until_h is None else f"@{until_h:g}h"
 
-    def read(played: Played) -> list[float]:
+    def read(played: CellResult) -> list[float]:
         return played.values(metric, until_h, last_h)
 
     return Claim(f"{cell.name}/{metric}{when}", (cell.name,), read, value - slack, value + slack, paper, note)

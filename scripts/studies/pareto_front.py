@@ -19,7 +19,7 @@ OBJECTIVES = ("pdr", "ee_bits_per_mj", "bits_per_airtime_s")
 
 
 @dataclass(frozen=True)
-class Tried:
+class GridPoint:
     """A point of a grid and what came of it.
 
     Attributes:
@@ -41,7 +41,7 @@ class Tried:
 
 
 @dataclass(frozen=True)
-class Front:
+class ParetoFront:
     """All points of a grid.
 
     Attributes:
@@ -51,14 +51,14 @@ class Front:
         scales, weights: Of the utility, by objective `[3]`.
     """
 
-    points: Sequence[Tried]
+    points: Sequence[GridPoint]
     values: NDArray[np.float64]
     on_front: NDArray[np.bool_]
     scales: Sequence[float]
     weights: Sequence[float]
 
     @classmethod
-    def of(cls, points: Sequence[Tried], weights: Sequence[float], scales: Sequence[float] | None) -> Front:
+    def of(cls, points: Sequence[GridPoint], weights: Sequence[float], scales: Sequence[float] | None) -> ParetoFront:
         """Of points; scales None: the largest mean of each objective in the grid (1 where there is none above 0).
 
         Raises:

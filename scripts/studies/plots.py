@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scripts.runs.metrics import thinned
 
 if TYPE_CHECKING:
-    from scripts.studies.claim import Numbers, Played
+    from scripts.studies.claim import CellResult, Results
 
 
 NAMES = {
@@ -30,7 +30,7 @@ Paper = Mapping[str, Mapping[int, Mapping[str, float]]]
 """What a paper prints, by learner, place on the axis and metric."""
 
 
-def draw_sweep(path: Path, title: str, axis: str, metrics: Sequence[str], numbers: Numbers, paper: Paper) -> None:
+def draw_sweep(path: Path, title: str, axis: str, metrics: Sequence[str], numbers: Results, paper: Paper) -> None:
     """Metrics over the number at the end of the cells' names, one line per learner; whiskers from seed to seed.
 
     Args:
@@ -41,7 +41,7 @@ def draw_sweep(path: Path, title: str, axis: str, metrics: Sequence[str], number
         numbers: Cells named `study/learner-number`.
         paper: Drawn as crosses in the learner's colour.
     """
-    lines: dict[str, dict[int, Played]] = {}
+    lines: dict[str, dict[int, CellResult]] = {}
     for name, played in numbers.items():
         learner, _, place = name.partition("/")[2].rpartition("-")
         lines.setdefault(learner, {})[int(place)] = played
@@ -63,7 +63,7 @@ def draw_sweep(path: Path, title: str, axis: str, metrics: Sequence[str], number
     figure.savefig(path, dpi=120)
 
 
-def draw_convergence(path: Path, numbers: Numbers, *, title: str) -> None:
+def draw_convergence(path: Path, numbers: Results, *, title: str) -> None:
     """PDR and EE over time."""
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     figure.suptitle(f"{title} (band: smallest to largest seed)")
@@ -71,7 +71,7 @@ def draw_convergence(path: Path, numbers: Numbers, *, title: str) -> None:
     figure.savefig(path, dpi=120)
 
 
-def draw_shares(path: Path, numbers: Numbers, *, title: str, prefix: str) -> None:
+def draw_shares(path: Path, numbers: Results, *, title: str, prefix: str) -> None:
     """Which values of a factor the packets are sent with, in the part that is reported."""
     figure = Figure(figsize=(6, 4.2), layout="constrained")
     figure.suptitle(title)
@@ -80,7 +80,7 @@ def draw_shares(path: Path, numbers: Numbers, *, title: str, prefix: str) -> Non
     figure.savefig(path, dpi=120)
 
 
-def draw_change(path: Path, numbers: Numbers, *, title: str, change_h: float) -> None:
+def draw_change(path: Path, numbers: Results, *, title: str, change_h: float) -> None:
     """PDR and EE around a change, and the channels used before it and at the end."""
     figure = Figure(figsize=(11, 8), layout="constrained")
     figure.suptitle(f"{title} (band: smallest to largest seed)")
@@ -95,7 +95,7 @@ def draw_change(path: Path, numbers: Numbers, *, title: str, change_h: float) ->
     figure.savefig(path, dpi=120)
 
 
-def _curves(panels: Sequence[Any], numbers: Numbers, every_h: float) -> None:
+def _curves(panels: Sequence[Any], numbers: Results, every_h: float) -> None:
     for axes, (metric, factor) in zip(panels, (("pdr", 100.0), ("ee_bits_per_mj", 1.0)), strict=True):
         for name, played in numbers.items():
             curves = [thinned(curve, every_h) for curve in played.curves]
@@ -108,7 +108,7 @@ def _curves(panels: Sequence[Any], numbers: Numbers, every_h: float) -> None:
     panels[-1].legend(fontsize="small")
 
 
-def _bars(axes: Any, played: Mapping[str, tuple[Played, float | None]], prefix: str) -> None:
+def _bars(axes: Any, played: Mapping[str, tuple[CellResult, float | None]], prefix: str) -> None:
     """Percentages of packets by value of a factor, until a time or the end."""
     columns = [name for name in next(iter(played.values()))[0].curves[0][0] if name.startswith(prefix)]
     width = 0.8 / len(played)

@@ -26,6 +26,7 @@ import agents
 from agents.bandits.cucb import CUCB, UCB1
 from agents.dlora.rewards import INDICATORS
 from agents.learner import Learner
+from agents.run import single_node_choices
 from lora_marl.core.air import Air
 from lora_marl.core.published.single_node import delivery_probabilities, expected_rewards
 from lora_marl.core.region import FACTORS
@@ -38,7 +39,7 @@ _TIMES = 200
 
 
 @dataclass(frozen=True)
-class Growth:
+class RegretGrowth:
     """How regret grew over the last decade of time, fitted by least squares, over seeds.
 
     Attributes:
@@ -58,7 +59,7 @@ def log_times(packets: int) -> NDArray[np.int64]:
     return np.unique(np.geomspace(1, packets, _TIMES).round().astype(np.int64))
 
 
-def growth(times: NDArray[np.int64], regret: NDArray[np.float64]) -> Growth:
+def growth(times: NDArray[np.int64], regret: NDArray[np.float64]) -> RegretGrowth:
     """Growth over the last decade: times `[P]`, cumulative regret `[P, B]`.
 
     Raises:
@@ -72,7 +73,7 @@ def growth(times: NDArray[np.int64], regret: NDArray[np.float64]) -> Growth:
         exponents = [slope(log_t, np.log(column)) for column in columns]
         whole = slope(log_t, np.log(columns.mean(axis=0)))
     spread = estimate(exponents)
-    return Growth(
+    return RegretGrowth(
         final=estimate(regret[-1].tolist()),
         exponent=Estimate(whole, spread.spread, math.nan, math.nan, spread.seeds),
         per_log=estimate([slope(log_t, column) for column in columns]),
@@ -122,7 +123,7 @@ Parameters = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
-class Finding:
+class RegretResult:
     """A learner's regret in one currency.
 
     Attributes:
@@ -135,7 +136,7 @@ class Finding:
     learner: str
     currency: str
     curve: NDArray[np.float64]
-    grown: Growth
+    grown: RegretGrowth
     best_share: float
     bound: NDArray[np.float64] | None
     root_bound: NDArray[np.float64] | None
@@ -161,7 +162,7 @@ class Finding:
         return [self.learner, self.currency, *grown, f"{100 * self.best_share:.1f} %", *ends]
 
 
-def made(learner: str, scenario: Scenario, seeds: Sequence[int], parameters: Parameters) -> Learner:
+def make_learner(learner: str, scenario: Scenario, seeds: Sequence[int], parameters: Parameters) -> Learner:
     """A learner.
 
     Raises:
@@ -173,9 +174,9 @@ def made(learner: str, scenario: Scenario, seeds: Sequence[int], parameters: Par
         raise UsageError(str(error)) from None
 
 
-def dlora(scenario: Scenario, parameters: Parameters) -> CUCB:
+def reward_learner(scenario: Scenario, parameters: Parameters) -> CUCB:
     """The learner whose rewards are the currency `REWARD`."""
-    cucb = made("cucb", scenario, [0], parameters)
+    cucb = make_learner("cucb", scenario, [0], parameters)
     assert isinstance(cucb, CUCB)
     return cucb
 
@@ -183,31 +184,23 @@ def dlora(scenario: Scenario, parameters: Parameters) -> CUCB:
 def choices(
     learner: str, scenario: Scenario, seeds: Sequence[int], packets: int, parameters: Mapping[str, Any]
 ) -> NDArray[np.int16]:
-    """Lets a learner choose for every packet of a network of one node: numbers of operating points `[packets, B]`.
+    """A learner's choices for every packet of a network of one node, see `single_node_choices`. `[packets, B]`
 
-    Number k is place k of the flattened `[S, W, C, T]`.
+    Raises:
+        UsageError: the learner decides less often than once a packet.
     """
-    player = agents.make(learner, scenario, seeds, **parameters)
-    if player.feedback.listens:
+    simulated = agents.make(learner, scenario, seeds, **parameters)
+    if simulated.feedback.listens:
         raise UsageError(
             f"{learner} decides by what a network server hears; regret is that of choices for every packet"
         )
-    air = Air(scenario, seeds)  # a decision before every packet, of learners that need fewer too
-    sizes = scenario.region.factor_sizes
-    strides = np.array([math.prod(sizes[factor + 1 :]) for factor in range(len(sizes))])
-    points = player.initial_points()
-    chosen = np.empty((packets, len(seeds)), np.int16)
-    for packet in range(packets):
-        # Every replica has one node, which decides before each of its packets: all of them come up at once.
-        player.decide(air.next_decisions(points, math.inf), points)
-        chosen[packet] = points[:, 0] @ strides
-    return chosen
+    return single_node_choices(Air(scenario, seeds), simulated, packets)
 
 
-def worths(scenario: Scenario, parameters: Parameters) -> dict[str, NDArray[np.float64]]:
+def point_values(scenario: Scenario, parameters: Parameters) -> dict[str, NDArray[np.float64]]:
     """What every operating point is worth on average, by currency: flattened `[S W C T]`."""
     delivered = delivery_probabilities(scenario)
-    cucb = dlora(scenario, parameters)
+    cucb = reward_learner(scenario, parameters)
     return {
         REWARD: expected_rewards(delivered, cucb.rewards, cucb.factors).sum(axis=0).ravel(),
         PACKETS: delivered.ravel(),
@@ -216,16 +209,16 @@ def worths(scenario: Scenario, parameters: Parameters) -> dict[str, NDArray[np.f
 
 def found(
     played: Mapping[str, NDArray[np.int16]], scenario: Scenario, times: NDArray[np.int64], parameters: Parameters
-) -> list[Finding]:
+) -> list[RegretResult]:
     """Regret of all learners in all currencies."""
     findings = []
-    for currency, worth in worths(scenario, parameters).items():
+    for currency, worth in point_values(scenario, parameters).items():
         lacking = worth.max() - worth
         for learner, chosen in played.items():
             curve = lacking[chosen].cumsum(axis=0)[times - 1]
             late = chosen[-max(1, len(chosen) // 10) :]
             findings.append(
-                Finding(
+                RegretResult(
                     learner,
                     currency,
                     curve,
@@ -244,7 +237,7 @@ def bounds(
 
     For D-LoRa an arm's gap is what its factor's reward lacks while the other factors are at the best point.
     """
-    player = made(learner, scenario, [0], parameters)
+    player = make_learner(learner, scenario, [0], parameters)
     delivered = delivery_probabilities(scenario)
     if type(player) is CUCB and currency == REWARD:
         rewards = expected_rewards(delivered, player.rewards, player.factors)

@@ -71,7 +71,7 @@ def test_attention_critics_are_no_learner_of_packets(journal, typed):
         ("agents.bandits.cucb:X", "cannot be imported"),
         ("agents.bandits.cucb.CUCB", "unknown learner 'agents.bandits.cucb.CUCB'; an import path is 'module:Class'"),
         ("agents.dlora.rewards:Rewards", "cannot be imported"),
-        ("agents.play:play_until", "'agents.play:play_until' is no subclass of agents.learner.Learner"),
+        ("agents.run:run_until", "'agents.run:run_until' is no subclass of agents.learner.Learner"),
     ],
 )
 def test_an_unknown_learner_is_an_error_that_helps(journal, learner, message):

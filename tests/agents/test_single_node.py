@@ -11,8 +11,9 @@ import pytest
 import agents
 from agents.bandits.cucb import CUCB
 from agents.planners import PLANNERS
+from agents.run import single_node_choices
+from lora_marl.core.air import Air
 from lora_marl.core.published.single_node import delivery_probabilities, expected_rewards, toy_network
-from scripts.studies.regret import choices
 
 SEEDS = range(8)
 
@@ -43,9 +44,10 @@ def worth(sought: str) -> np.ndarray:
     return expected_rewards(delivered, dlora.rewards, dlora.factors).sum(axis=0).ravel()
 
 
-def found(learner: str, parameters: dict[str, Any], packets: int, sought: str) -> int:
+def seeds_on_the_best_arm(learner: str, parameters: dict[str, Any], packets: int, sought: str) -> int:
     """Seeds on which the arm that is played most in the last quarter is the best one."""
-    chosen = choices(learner, toy_network(), SEEDS, packets, parameters)
+    scenario = toy_network()
+    chosen = single_node_choices(Air(scenario, SEEDS), agents.make(learner, scenario, SEEDS, **parameters), packets)
     arms = len(worth(sought))
     counts = [np.bincount(seed, minlength=arms) for seed in chosen[3 * packets // 4 :].T]
     return sum(int(count.argmax() == worth(sought).argmax()) for count in counts)
@@ -54,19 +56,19 @@ def found(learner: str, parameters: dict[str, Any], packets: int, sought: str) -
 @pytest.mark.parametrize("learner", LEARNERS)
 def test_it_finds_the_best_arm(learner):
     parameters, packets, sought = LEARNERS[learner]
-    assert found(learner, parameters, packets, sought) >= 7, f"of {len(SEEDS)} seeds"
+    assert seeds_on_the_best_arm(learner, parameters, packets, sought) >= 7, f"of {len(SEEDS)} seeds"
 
 
 @pytest.mark.parametrize("sought", ["rewards", "delivery"])
 def test_random_choice_does_not(sought):
-    assert found("random", {}, 5_000, sought) <= 2
+    assert seeds_on_the_best_arm("random", {}, 5_000, sought) <= 2
 
 
 def test_nor_does_a_rule_with_one_arm_per_factor_that_seeks_something_else():
     """D-LoRa trades delivery for power here, so the two sought arms differ and neither learner finds the other's."""
     assert worth("rewards").argmax() != worth("delivery").argmax()
-    assert found("cucb", {}, 5_000, "delivery") == 0
-    assert found("ucb1", {}, 10_000, "rewards") == 0
+    assert seeds_on_the_best_arm("cucb", {}, 5_000, "delivery") == 0
+    assert seeds_on_the_best_arm("ucb1", {}, 10_000, "rewards") == 0
 
 
 @pytest.mark.parametrize("learner", agents.LEARNERS)

@@ -16,7 +16,7 @@ from scripts.service_build import build
 from scripts.service_build.build import CPU_S, Offline, Pass, first_rollouts, spending, spent
 from scripts.service_build.variants import varied
 from scripts.studies.ccs import ablations
-from scripts.studies.claim import Played
+from scripts.studies.claim import CellResult
 
 ROOT = Path(__file__).parents[2]
 TINY = (Pass(2, 10, (2, 5, 8, 10), 6, 2e-3),)
@@ -134,10 +134,10 @@ def test_every_ablation_can_be_trained_and_played(tmp_path: Path) -> None:
 def test_a_killed_ablation_goes_on_where_it_was(
     whole: Offline, invoke: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def played(studies: Any, store: Any, *, quick: bool, jobs: int) -> dict[str, Played]:
+    def played(studies: Any, store: Any, *, quick: bool, jobs: int) -> dict[str, CellResult]:
         values = {c.name: [0.5, 0.4] if c.learner == "independent" else [0.6, 0.44] for c in studies[0].cells}
         names = ("epn_mj", "atp", "pdr", "overlap", "switches", "jain")
-        return {name: Played((), 1.0, {"prr": prr} | dict.fromkeys(names, prr)) for name, prr in values.items()}
+        return {name: CellResult((), 1.0, {"prr": prr} | dict.fromkeys(names, prr)) for name, prr in values.items()}
 
     trained = list[str]()
     original = build.Training.run

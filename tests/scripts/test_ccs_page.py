@@ -15,7 +15,7 @@ from scripts.studies import studies
 from scripts.studies.ccs import tables as tables
 from scripts.studies.ccs.cells import UNSEEN, name_of
 from scripts.studies.ccs.readings import KPIS
-from scripts.studies.claim import Numbers, Played
+from scripts.studies.claim import CellResult, Results
 from tests.scripts.conftest import Invoke
 
 MEASURES = ("prr", "epn_mj", "atp", "overlap", "legacy_prr", "legacy_epn_mj", "legacy_atp")
@@ -24,18 +24,18 @@ STUDIES = {name: ccs_page.without_direct(study) for name, study in studies().ite
 CLAIMS = {claim.name: claim for study in studies().values() for claim in study.claims}
 
 
-def played(rng: np.random.Generator, best: bool) -> Played:
+def played(rng: np.random.Generator, best: bool) -> CellResult:
     """Whatever came of a cell, better than all else where it is the reference."""
     names = [*MEASURES, *(f"{kpi}_{s}" for kpi in KPIS for s in range(8))]
     late = rng.integers(1, 13)  # intervals until it is as good as it gets
     curves = [[{"interval": t + 1.0, "prr": 0.6 if t % 30 >= late else 0.3} for t in range(240)] for _ in range(SEEDS)]
     extra = {name: rng.uniform(0.4, 0.8, SEEDS).tolist() for name in names}
     airtime_s = rng.uniform(0.0, 1.0, (240, 8, CHANNELS))
-    return Played(curves, 1.0, extra | ({"prr": [0.9] * SEEDS} if best else {}), airtime_s=airtime_s)
+    return CellResult(curves, 1.0, extra | ({"prr": [0.9] * SEEDS} if best else {}), airtime_s=airtime_s)
 
 
 @pytest.fixture(scope="module")
-def numbers() -> Numbers:
+def numbers() -> Results:
     """Every cell that pages show, whatever came of it."""
     rng = np.random.default_rng(0)
     names = [cell.name for study in STUDIES.values() for cell in study.cells]
@@ -46,24 +46,24 @@ def cells(text: str) -> list[list[str]]:
     return [[each.strip(" `") for each in line.strip("|").split("|")] for line in text.splitlines()]
 
 
-def rows(key: tuple[str, str], numbers: Numbers, labels: int = 1) -> dict[tuple[str, ...], list[str]]:
+def rows(key: tuple[str, str], numbers: Results, labels: int = 1) -> dict[tuple[str, ...], list[str]]:
     """Lines of a table without header by their first columns."""
     return {tuple(line[:labels]): line[labels:] for line in cells(ccs_page.TABLES[key](numbers))[2:]}
 
 
-def claimed(numbers: Numbers, name: str) -> str:
+def claimed(numbers: Results, name: str) -> str:
     """What a study's own claim says, as tables write it."""
     found = estimate(CLAIMS[name].read(*(numbers[cell] for cell in CLAIMS[name].cells)))
     half = (found.ci_high - found.ci_low) / 2.0
     return f"{found.mean:.1f} ± {half:.1f}" if half > 0.0 else f"{found.mean:.1f}"
 
 
-def mean(numbers: Numbers, study: str, regime: str, way: str, of: str = "prr", at: str = "") -> str:
+def mean(numbers: Results, study: str, regime: str, way: str, of: str = "prr", at: str = "") -> str:
     found = [np.mean(numbers[name_of(study, regime, way, v, at)].extra[of]) for v in UNSEEN]
     return f"{np.mean(found):.3f}"[1:] if of == "prr" else f"{np.mean(found):.2f}"
 
 
-def test_gains_of_a_regime_are_those_of_its_claims(numbers: Numbers) -> None:
+def test_gains_of_a_regime_are_those_of_its_claims(numbers: Results) -> None:
     header, _, *lines = cells(ccs_page.TABLES["ccs-dynamic", "gains"](numbers))
     assert [line[0] for line in lines] == ["2 P", "2 D", "D + P", "4 P", "4 D", "D + L + P"]
     assert [line[-1] for line in lines] == ["20, 10, 15", "", "", "10, 8, 10", "", "5, 5, 5"]
@@ -82,7 +82,7 @@ def test_gains_of_a_regime_are_those_of_its_claims(numbers: Numbers) -> None:
     assert len(header) == 12
 
 
-def test_least_and_worst_networks_are_those_of_the_claims(numbers: Numbers) -> None:
+def test_least_and_worst_networks_are_those_of_the_claims(numbers: Results) -> None:
     for regime, line in zip(("PP", "DD"), cells(ccs_page.TABLES["ccs-light", "gains"](numbers))[2:4], strict=True):
         place = f"ccs-light/{regime}/ccs"
         assert line[-2:] == [
@@ -90,17 +90,17 @@ def test_least_and_worst_networks_are_those_of_the_claims(numbers: Numbers) -> N
         ]
 
 
-def test_saved_energy_is_a_gain(numbers: Numbers) -> None:
+def test_saved_energy_is_a_gain(numbers: Results) -> None:
     halved = dict(numbers)
     for vendor in UNSEEN:
         alone = numbers[f"ccs-dynamic/DD/independent-{vendor}"]
         extra = dict(alone.extra) | {"epn_mj": [each / 2.0 for each in alone.extra["epn_mj"]]}
-        halved[f"ccs-dynamic/DD/ccs-{vendor}"] = Played(alone.curves, 1.0, extra)
+        halved[f"ccs-dynamic/DD/ccs-{vendor}"] = CellResult(alone.curves, 1.0, extra)
     line = cells(tables.gains("ccs-dynamic")(halved))[3]
     assert line[0] == "2 D" and line[5:8] == ["0.0 ± 0.0", "50.0 ± 0.0", "0.0 ± 0.0"]
 
 
-def test_vendors_stand_alone_before_they_stand_with_the_service(numbers: Numbers) -> None:
+def test_vendors_stand_alone_before_they_stand_with_the_service(numbers: Results) -> None:
     line = rows(("ccs-heavy", "vendors"), numbers, 2)["4 D", "6"]
     names = [f"ccs-heavy/DDDD/{way}-6" for way in ("independent", "ccs")]
     wanted = [f"{np.mean(numbers[name].extra[kpi]):.3f}" for kpi in ("prr", "epn_mj", "atp") for name in names]
@@ -109,14 +109,14 @@ def test_vendors_stand_alone_before_they_stand_with_the_service(numbers: Numbers
     assert float(line[2].split(" ±")[0]) == pytest.approx(np.mean(gains), abs=0.006)
 
 
-def test_rules_without_learning_are_the_same_for_all_kinds(numbers: Numbers) -> None:
+def test_rules_without_learning_are_the_same_for_all_kinds(numbers: Results) -> None:
     by_way = rows(("ccs-dynamic", "ways"), numbers)
     hopping = next(line for (way,), line in by_way.items() if way.startswith("any channel"))
     assert len(set(hopping[:3])) == 1 and len(set(hopping[3:5])) == 1 and len(set(hopping)) == 3
     assert by_way["parameter averaging",][1] == mean(numbers, "ccs-dynamic", "DD", "averaging")
 
 
-def test_equal_learners_are_pooled_over_kinds_and_crossed_over_vendors_and_seeds(numbers: Numbers) -> None:
+def test_equal_learners_are_pooled_over_kinds_and_crossed_over_vendors_and_seeds(numbers: Results) -> None:
     for size, text in rows(("ccs-dynamic", "pooled"), numbers).items():
         values = [
             [numbers[f"ccs-dynamic/{letter * int(size[0])}/ccs-{v}"].extra["prr"] for letter in "PD"] for v in UNSEEN
@@ -126,7 +126,7 @@ def test_equal_learners_are_pooled_over_kinds_and_crossed_over_vendors_and_seeds
 
 
 @pytest.mark.parametrize("study", ["ccs-variants", "ccs-privacy", "ccs-stale", "ccs-compression"])
-def test_options_gain_what_their_claims_say(study: str, numbers: Numbers) -> None:
+def test_options_gain_what_their_claims_say(study: str, numbers: Results) -> None:
     header, _, *lines = cells(ccs_page.TABLES[study, "gains"](numbers))
     regimes = {"2 P": "PP", "4 P": "PPPP", "4 D": "DDDD", "D + P": "DP"}
     for line in lines:
@@ -139,14 +139,14 @@ def test_options_gain_what_their_claims_say(study: str, numbers: Numbers) -> Non
     )
 
 
-def test_reports_are_smaller_in_smaller_encodings(numbers: Numbers) -> None:
+def test_reports_are_smaller_in_smaller_encodings(numbers: Results) -> None:
     size = {
         name: int(line[-1].replace(",", "")) for (name,), line in rows(("ccs-compression", "gains"), numbers).items()
     }
     assert size["float32"] > size["float16"] > size["int8"] > size["top-quarter"] > size["top-tenth"]
 
 
-def test_attacks_cost_the_honest_what_their_claims_say(numbers: Numbers) -> None:
+def test_attacks_cost_the_honest_what_their_claims_say(numbers: Results) -> None:
     for (attack,), line in rows(("ccs-attacks", "gains"), numbers).items():
         wanted = []
         for regime in ("PP", "PPPP", "DDDD"):
@@ -162,7 +162,7 @@ def test_attacks_cost_the_honest_what_their_claims_say(numbers: Numbers) -> None
 
 
 @pytest.mark.parametrize("study", ["ccs-networks", "ccs-load"])
-def test_sweeps_have_each_place_once(study: str, numbers: Numbers) -> None:
+def test_sweeps_have_each_place_once(study: str, numbers: Results) -> None:
     found = rows((study, "sweep"), numbers, 2)
     for (regime, at), line in found.items():
         assert line[:2] == [mean(numbers, study, regime, way, at=at) for way in ("independent", "ccs")]
@@ -170,7 +170,7 @@ def test_sweeps_have_each_place_once(study: str, numbers: Numbers) -> None:
     assert len(found) == len(STUDIES[study].claims)
 
 
-def test_unequal_demand_is_read_network_by_network(numbers: Numbers) -> None:
+def test_unequal_demand_is_read_network_by_network(numbers: Results) -> None:
     found = rows(("ccs-unequal", "gains"), numbers, 2)
     demands = ("loads-4111", "nodes-3111", "silent")
     for label, way in (("with the floor", "ccs"), ("without the floor", "ccs without floor")):
@@ -185,7 +185,7 @@ def test_unequal_demand_is_read_network_by_network(numbers: Numbers) -> None:
     assert rows(("ccs-unequal", "prr"), numbers)["independent",][2] == f"{np.mean(alone['prr']):.3f}"[1:] + f" ({each})"
 
 
-def test_the_law_s_table_is_that_of_its_claims(numbers: Numbers) -> None:
+def test_the_law_s_table_is_that_of_its_claims(numbers: Results) -> None:
     for (regime, at), line in rows(("ccs-eu868", "gains"), numbers, 2).items():
         place = f"ccs-eu868/{regime}@{at}/ccs"
         assert line[:2] == [mean(numbers, "ccs-eu868", regime, way, at=at) for way in ("independent", "ccs")]
@@ -196,7 +196,7 @@ def test_the_law_s_table_is_that_of_its_claims(numbers: Numbers) -> None:
     assert [line[-1] == "-" for (regime, _), line in first.items()] == [regime == "DAP" for regime, _ in first]
 
 
-def test_what_spills_over_on_legacy_networks_comes_after_the_gains_of_learners(numbers: Numbers) -> None:
+def test_what_spills_over_on_legacy_networks_comes_after_the_gains_of_learners(numbers: Results) -> None:
     lines = cells(ccs_page.TABLES["ccs-figure-4", "gains"](numbers))[2:]
     assert [line[1] for line in lines] == ["DQN", "policy gradient", "legacy network"] * 2
     for line, who in zip(lines, ("dqn", "pg", "legacy") * 2, strict=True):
@@ -211,10 +211,10 @@ def test_every_table_is_on_a_page_and_every_picture_is_drawn_anew() -> None:
 
 
 @pytest.fixture
-def page(tmp_path: Path, numbers: Numbers, monkeypatch: pytest.MonkeyPatch) -> Path:
+def page(tmp_path: Path, numbers: Results, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A page with two tables, one picture and words; nothing is played."""
 
-    def play(shown: Any, *args: Any, **kwargs: Any) -> Numbers:
+    def play(shown: Any, *args: Any, **kwargs: Any) -> Results:
         found.write_text(found.read_text().replace("Words.", "Other words."))  # somebody writes meanwhile
         return {cell.name: numbers[cell.name] for study in shown for cell in study.cells}
 
@@ -231,7 +231,7 @@ def run(invoke: Invoke, page: Path, *more: str) -> Any:
     return invoke(ccs_page.app, page, "--results", page.parent, "--figures", page.parent / "figures", *more)
 
 
-def test_only_tables_right_under_their_comments_are_written_anew(invoke: Invoke, page: Path, numbers: Numbers) -> None:
+def test_only_tables_right_under_their_comments_are_written_anew(invoke: Invoke, page: Path, numbers: Results) -> None:
     result = run(invoke, page)
     assert result.exit_code == 0, result.output
     light, static = (tables.ways(study)(numbers) for study in ("ccs-light", "ccs-static"))
@@ -248,7 +248,7 @@ def test_only_tables_right_under_their_comments_are_written_anew(invoke: Invoke,
     assert np.abs(small - whole).max() < 0.1 and whole.std() > 0.0, "a palette leaves out no colour"
 
 
-def test_only_some_studies_are_written_anew_if_so_wished(invoke: Invoke, page: Path, numbers: Numbers) -> None:
+def test_only_some_studies_are_written_anew_if_so_wished(invoke: Invoke, page: Path, numbers: Results) -> None:
     assert run(invoke, page, "--only", "ccs-static").exit_code == 0
     text = page.read_text()
     assert "| old |" in text and "| old, too |" not in text and tables.ways("ccs-static")(numbers) in text

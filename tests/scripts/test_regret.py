@@ -18,9 +18,9 @@ from scripts.studies.regret import (
     found,
     growth,
     log_times,
+    point_values,
     root_bound,
     slope,
-    worths,
 )
 
 ARMS, PACKETS_EACH = 24, 20_000
@@ -95,10 +95,10 @@ def test_what_a_point_is_worth_by_hand():
     scenario = toy_network()
     p = delivery_probabilities(scenario)[1, 0, 1, 1]
     weight = (12 / 2**12) / (7 / 2**7 + 12 / 2**12)
-    worth = worths(scenario, {})
+    worth = point_values(scenario, {})
     assert worth[REWARD][16] == pytest.approx(3 * (2 * p - 1) + weight + 1.2)
     assert worth[PACKETS][16] == pytest.approx(p)
-    without = worths(scenario, {"cucb": {"eta": 0.0, "xi": 0.0}})
+    without = point_values(scenario, {"cucb": {"eta": 0.0, "xi": 0.0}})
     assert without[REWARD] == pytest.approx(3 * (2 * worth[PACKETS] - 1))
 
 
@@ -114,10 +114,10 @@ def test_choices_name_the_points_that_were_sent():
 def test_regret_adds_up_what_each_choice_lacks():
     scenario = toy_network()
     times = np.arange(1, 21)
-    best, last = int(worths(scenario, {})[PACKETS].argmax()), np.zeros(20, np.int16)
+    best, last = int(point_values(scenario, {})[PACKETS].argmax()), np.zeros(20, np.int16)
     played = {"cucb": np.stack([np.full(20, best, np.int16), last], axis=1)}
     by_currency = {finding.currency: finding for finding in found(played, scenario, times, {})}
-    lacking = worths(scenario, {})[PACKETS].max() - worths(scenario, {})[PACKETS][0]
+    lacking = point_values(scenario, {})[PACKETS].max() - point_values(scenario, {})[PACKETS][0]
     np.testing.assert_allclose(by_currency[PACKETS].curve[:, 0], 0)
     np.testing.assert_allclose(by_currency[PACKETS].curve[:, 1], lacking * times)
     assert by_currency[PACKETS].best_share == 0.5
@@ -132,7 +132,7 @@ def test_learning_grows_like_a_logarithm_and_chance_in_proportion(invoke, tmp_pa
     assert json.loads((tmp_path / "regret.json").read_text()) == list(records.values())
     chance = records["random", REWARD]
     assert chance["exponent"] == pytest.approx(1, abs=0.03)
-    worth = worths(toy_network(), {})[REWARD]
+    worth = point_values(toy_network(), {})[REWARD]
     assert chance["regret"] == pytest.approx(PACKETS_EACH * (worth.max() - worth.mean()), rel=0.02)
     assert chance["bound"] is None
     for learner, currency in (("cucb", REWARD), ("ucb1", PACKETS)):

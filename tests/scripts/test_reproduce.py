@@ -10,7 +10,7 @@ from agents.planners import PLANNERS
 from scripts import reproduce
 from scripts.runs.energy.stages import MAAC
 from scripts.studies import NOT_REPRODUCIBLE, studies
-from scripts.studies.claim import Played
+from scripts.studies.claim import CellResult
 from scripts.studies.dlora.inversion import recovery_h
 from scripts.studies.norel import networks
 from scripts.studies.published import TABLE_III
@@ -109,7 +109,9 @@ def rows(pdr_by_hour, **more):
 
 
 def test_values_are_read_at_their_time_and_usage_as_a_share():
-    played = Played([rows([0.5, 0.7, 0.9], sent_sf7=[1, 2, 3], sent_sf8=[3, 2, 1], sent_tp2dbm=[4, 4, 4])], last_h=1)
+    played = CellResult(
+        [rows([0.5, 0.7, 0.9], sent_sf7=[1, 2, 3], sent_sf8=[3, 2, 1], sent_tp2dbm=[4, 4, 4])], last_h=1
+    )
     assert played.values("pdr_percent") == [pytest.approx(90)]
     assert played.values("pdr_percent", 2) == [pytest.approx(70)]
     assert played.values("pdr_percent", 2, 2) == [pytest.approx(60)]
@@ -120,7 +122,7 @@ def test_values_are_read_at_their_time_and_usage_as_a_share():
 def test_recovery_is_read_off_every_seed():
     slow = [0.9] * 1000 + [0.7] * 20 + [0.9] * 40
     never = [0.9] * 1000 + [0.7] * 60
-    found = recovery_h(Played([rows(slow), rows(never)], last_h=100))
+    found = recovery_h(CellResult([rows(slow), rows(never)], last_h=100))
     assert found[0] == 20 and math.isnan(found[1])
 
 

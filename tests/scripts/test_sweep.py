@@ -12,7 +12,7 @@ from lora_marl.core import metrics
 from scripts import sweep
 from scripts.runs.metrics import reported, rows
 from scripts.runs.packets import Experiment
-from scripts.studies.pareto_front import Front, Tried, non_dominated
+from scripts.studies.pareto_front import GridPoint, ParetoFront, non_dominated
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 TINY = ("--hours", 0.2, "--set", "scenario.topology.nodes=4", "--jobs", 1)
@@ -49,12 +49,12 @@ def test_front_is_the_one_of_a_search_over_pairs(points):
 
 def test_utility_is_relative_to_the_largest_means():
     def tried(pdr, ee, th):
-        return Tried({"eta": "1"}, [{"pdr": pdr, "ee_bits_per_mj": ee, "bits_per_airtime_s": th}])
+        return GridPoint({"eta": "1"}, [{"pdr": pdr, "ee_bits_per_mj": ee, "bits_per_airtime_s": th}])
 
-    front = Front.of([tried(0.8, 100.0, 300.0), tried(0.4, 200.0, 600.0)], (0.5, 0.25, 0.25), None)
+    front = ParetoFront.of([tried(0.8, 100.0, 300.0), tried(0.4, 200.0, 600.0)], (0.5, 0.25, 0.25), None)
     assert front.scales == [0.8, 200.0, 600.0]
     assert [worth.mean for worth in front.utilities()] == pytest.approx([0.5 + 0.125 + 0.125, 0.25 + 0.25 + 0.25])
-    given_scales = Front.of(front.points, (0.0, 1.0, 0.0), (1.0, 50.0, 1.0))
+    given_scales = ParetoFront.of(front.points, (0.0, 1.0, 0.0), (1.0, 50.0, 1.0))
     assert [worth.mean for worth in given_scales.utilities()] == pytest.approx([2.0, 4.0])
 
 

@@ -16,7 +16,7 @@ from agents.ccs.training import Hyperparameters
 from scripts.studies.ccs.cells import UNSEEN, cell_of, name_of
 from scripts.studies.ccs.plots import draw_ablations
 from scripts.studies.ccs.readings import columns, gain, gain_of_cell
-from scripts.studies.claim import Cell, Claim, Numbers, Study
+from scripts.studies.claim import Cell, Claim, Results, Study
 
 DEFAULT = Hyperparameters()
 STUDY, WHOLE = "ccs-ablations", "whole"
@@ -60,7 +60,7 @@ def study(services: Mapping[str, Path]) -> Study:
     return Study(STUDY, title, tuple(cells), tuple(claims), draw, columns(STUDY))
 
 
-def gains(numbers: Numbers, regime: str, variant: str) -> list[float]:
+def gains(numbers: Results, regime: str, variant: str) -> list[float]:
     """In PRR over independent learners, by seed. percent"""
     return gain_of_cell(STUDY, _name(regime, variant), numbers)
 

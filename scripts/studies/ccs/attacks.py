@@ -21,7 +21,7 @@ from agents.lns.network import Schema
 from scripts.studies.ccs.cells import UNSEEN, cell_of, name_of
 from scripts.studies.ccs.plots import draw_attacks, draw_privacy
 from scripts.studies.ccs.readings import columns, mean, paired
-from scripts.studies.claim import Cell, Claim, Column, Numbers, Played, Study
+from scripts.studies.claim import Cell, CellResult, Claim, Column, Results, Study
 
 VENDOR = UNSEEN[0]
 UNDEFENDED = "jump: null, operator_cap: .inf, floor: false"
@@ -124,7 +124,7 @@ def _reported(cells: tuple[str, ...], what: str, read: Callable[..., list[float]
     return Claim(f"{cells[0]}/{what}", cells, read, -math.inf, math.inf)
 
 
-def gain_by_seed(*played: Played) -> list[float]:
+def gain_by_seed(*played: CellResult) -> list[float]:
     """In PRR of all networks, of every seed. percent"""
     return paired("prr", 1.0, played)[0]
 
@@ -132,19 +132,19 @@ def gain_by_seed(*played: Played) -> list[float]:
 def honest_gain(networks: int) -> Callable[..., list[float]]:
     """In PRR, the mean over all networks but the first, of every seed. percent"""
 
-    def read(*played: Played) -> list[float]:
+    def read(*played: CellResult) -> list[float]:
         each = [paired(f"prr_{s}", 1.0, played)[0] for s in range(1, networks)]
         return [mean(gains) for gains in zip(*each, strict=True)]
 
     return read
 
 
-def least_honest(*played: Played, networks: int) -> list[float]:
+def least_honest(*played: CellResult, networks: int) -> list[float]:
     """The least of the mean gains over seeds of all networks but the first. percent"""
     return [min(mean(paired(f"prr_{s}", 1.0, played)[0]) for s in range(1, networks))]
 
 
-def report_bytes(cell: str, numbers: Numbers) -> list[float]:
+def report_bytes(cell: str, numbers: Results) -> list[float]:
     """Size of a report of the default schema in the encoding that a cell is named by."""
     name = cell.split("/")[2]
     if name not in ENCODINGS:

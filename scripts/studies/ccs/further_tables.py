@@ -15,7 +15,7 @@ from scripts.studies.ccs.figures import MIXED
 from scripts.studies.ccs.readings import KPIS, gain, least_network, pair, paired, settling, worst_network
 from scripts.studies.ccs.regimes import STRETCH, UNEQUAL
 from scripts.studies.ccs.tables import Table, read, rounded, short, title, with_half
-from scripts.studies.claim import Numbers, Study
+from scripts.studies.claim import Results, Study
 
 DEMANDS = {
     "loads-4111": "4 : 1 : 1 : 1 loads",
@@ -39,7 +39,7 @@ def _unequal_cell(demand: str, way: str) -> str:
     return f"ccs-unequal/{demand}/{way}" + ("" if way in WITHOUT_VENDOR else f"-{UNSEEN[0]}")
 
 
-def unequal_prr(numbers: Numbers) -> str:
+def unequal_prr(numbers: Results) -> str:
     """PRR of all, and of each network, where the first one differs."""
     lines = []
     for way, says in UNEQUAL_WAYS.items():
@@ -50,7 +50,7 @@ def unequal_prr(numbers: Numbers) -> str:
     return markdown(["PRR of all (of each network)", *(DEMANDS[demand] for demand in UNEQUAL)], lines)
 
 
-def unequal_gains(numbers: Numbers) -> str:
+def unequal_gains(numbers: Results) -> str:
     """Of each network, with the floor and without."""
     lines = []
     for way, says in (("ccs", "with the floor"), ("ccs without floor", "without the floor")):
@@ -59,7 +59,7 @@ def unequal_gains(numbers: Numbers) -> str:
     return markdown(["gain in PRR [%]", "network", *(DEMANDS[demand] for demand in UNEQUAL)], lines)
 
 
-def unequal_settled(numbers: Numbers) -> str:
+def unequal_settled(numbers: Results) -> str:
     """How soon all settle."""
     settles, lines = settling(STRETCH), []
     for way in ("independent", "ccs", "ccs without floor"):
@@ -69,7 +69,7 @@ def unequal_settled(numbers: Numbers) -> str:
     return markdown(["intervals until settled", *(DEMANDS[demand] for demand in UNEQUAL)], lines)
 
 
-def eu868(numbers: Numbers) -> str:
+def eu868(numbers: Results) -> str:
     """Under the law, pooled over vendors."""
     header = ["networks", "load", "independent, PRR", "with the service", "gain [%]", "EPN [%]", "least network [%]",
               "worst network and seed [%]", "`ranked-partition`", "`hopping`"]  # fmt: skip
@@ -85,7 +85,7 @@ def eu868(numbers: Numbers) -> str:
     return markdown(header, lines)
 
 
-def eu868_ways(numbers: Numbers) -> str:
+def eu868_ways(numbers: Results) -> str:
     """All ways under the law, of one vendor."""
     shown = {"independent": "independent", "ccs": "with the service", "independent-all": "indicator that sees others",
              "random-residual": "random residual", "averaging": "averaging", "static-partition": "`static-partition`",
@@ -111,7 +111,7 @@ def sweep(study: str) -> Table:
     """By regime and load, of a study of `scripts.studies.ccs.sweeps`."""
     header = ["networks", "load", "independent, PRR", "with the service", "gain [%]", *(f"`{way}`" for way in RIGID)]
 
-    def table(numbers: Numbers) -> str:
+    def table(numbers: Results) -> str:
         lines = []
         for regime, at in _places(study):
             played = [numbers[name] for name in pair(study, regime, at)]
@@ -133,14 +133,14 @@ def _places(study: str) -> list[tuple[str, str]]:
 def options(study: str) -> Table:
     """Gains of the service under parameters, by name, of a study that compares them."""
 
-    def table(numbers: Numbers) -> str:
+    def table(numbers: Results) -> str:
         regimes, lines = _options(study, numbers)
         return markdown(["", *(f"{title(regime)}, gain [%]" for regime in regimes)], lines)
 
     return table
 
 
-def _options(study: str, numbers: Numbers) -> tuple[list[str], list[list[str]]]:
+def _options(study: str, numbers: Results) -> tuple[list[str], list[list[str]]]:
     """The regimes of a study, and lines of an option's name and gains."""
     cells = [cell.name.split("/")[1:] for cell in studies_of_options()[study].cells if cell.learner == "ccs"]
     regimes, names = ([*dict.fromkeys(each)] for each in zip(*cells, strict=True))
@@ -157,7 +157,7 @@ def studies_of_options() -> dict[str, Study]:
     return {study.name: study for study in (*ccs.studies(), *ccs_attacks.studies())}
 
 
-def compression(numbers: Numbers) -> str:
+def compression(numbers: Results) -> str:
     """Gains by encoding, and how many bytes a report has."""
     regimes, lines = _options("ccs-compression", numbers)
     for line in lines:
@@ -165,7 +165,7 @@ def compression(numbers: Numbers) -> str:
     return markdown(["encoding", *(f"{title(regime)}, gain [%]" for regime in regimes), "bytes of a report"], lines)
 
 
-def _honest(numbers: Numbers, regime: str, option: str, *, least: bool = True) -> str:
+def _honest(numbers: Results, regime: str, option: str, *, least: bool = True) -> str:
     """Mean gain of the honest, and of the least of them where there are several."""
     played = [
         numbers[f"ccs-attacks/{regime}/{option}"],
@@ -176,7 +176,7 @@ def _honest(numbers: Numbers, regime: str, option: str, *, least: bool = True) -
     return f"{mean:.1f} ({worst:.1f})" if least and len(regime) > 2 else f"{mean:.1f}"
 
 
-def attacks(numbers: Numbers) -> str:
+def attacks(numbers: Results) -> str:
     """Gains of the honest by attack, with defences and without."""
     header = ["attack", *(each for regime in ("2 P", "4 P", "4 D") for each in (regime, "undefended"))]
     lines = []
@@ -188,7 +188,7 @@ def attacks(numbers: Numbers) -> str:
     return markdown(header, lines)
 
 
-def medians(numbers: Numbers) -> str:
+def medians(numbers: Results) -> str:
     """Gains of the honest where others are pooled by their median."""
     header = ["attack", *(each for regime in ("2 P", "4 P", "4 D") for each in (f"{regime}, mean", "median"))]
     lines = []
@@ -200,7 +200,7 @@ def medians(numbers: Numbers) -> str:
     return markdown(header, lines)
 
 
-def mixed(numbers: Numbers) -> str:
+def mixed(numbers: Results) -> str:
     """Gains by kind of network beside legacy ones."""
     lines = []
     for regime in MIXED:

@@ -23,10 +23,10 @@ from scripts.runs.coexistence.plots import band, channel_panels
 from scripts.studies.ccs.readings import KPIS, mean, paired
 
 if TYPE_CHECKING:
-    from scripts.studies.claim import Numbers, Played
+    from scripts.studies.claim import CellResult, Results
 
 
-def draw_regimes(path: Path, numbers: Numbers, *, study: str) -> None:
+def draw_regimes(path: Path, numbers: Results, *, study: str) -> None:
     """PRR by regime and way: mean over seeds and vendors; whiskers from the smallest to the largest."""
     found: dict[str, dict[str, list[float]]] = {}
     for name, played in numbers.items():
@@ -52,7 +52,7 @@ def draw_regimes(path: Path, numbers: Numbers, *, study: str) -> None:
 SHOWN = {"": "defended", " undefended": "undefended", "-median": "defended, median of others"}
 
 
-def draw_attacks(path: Path, numbers: Numbers, *, study: str) -> None:
+def draw_attacks(path: Path, numbers: Results, *, study: str) -> None:
     """By attack and regime, what the honest networks gain in the mean, with and without defences."""
     by_regime = _by_regime(numbers)
     figure = Figure(figsize=(11, 3.2 * len(by_regime)), layout="constrained")
@@ -71,7 +71,7 @@ def draw_attacks(path: Path, numbers: Numbers, *, study: str) -> None:
     figure.savefig(path, dpi=110)
 
 
-def draw_privacy(path: Path, numbers: Numbers, *, study: str) -> None:
+def draw_privacy(path: Path, numbers: Results, *, study: str) -> None:
     """Gain in PRR by epsilon, a line for each regime and clipping norm; dotted: without privacy."""
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.add_subplot()
@@ -93,15 +93,15 @@ def draw_privacy(path: Path, numbers: Numbers, *, study: str) -> None:
     figure.savefig(path, dpi=110)
 
 
-def _by_regime(numbers: Numbers) -> dict[str, dict[str, Played]]:
-    found: dict[str, dict[str, Played]] = {}
+def _by_regime(numbers: Results) -> dict[str, dict[str, CellResult]]:
+    found: dict[str, dict[str, CellResult]] = {}
     for name, played in numbers.items():
         _, regime, cell = name.split("/")
         found.setdefault(regime, {})[cell] = played
     return found
 
 
-def _gain(cells: dict[str, Played], name: str, networks: range) -> float:
+def _gain(cells: dict[str, CellResult], name: str, networks: range) -> float:
     """Mean over seeds and networks of the gain in PRR over independent learners; nan where there are none. percent"""
     alone = next((played for cell, played in cells.items() if cell.startswith("independent-")), None)
     if alone is None or name not in cells:
@@ -114,7 +114,7 @@ _SMOOTH = 5
 """Intervals that a point of a curve is the mean of."""
 
 
-def draw_moving(path: Path, numbers: Numbers, *, panels: Mapping[str, Mapping[str, str]], stretch: int) -> None:
+def draw_moving(path: Path, numbers: Results, *, panels: Mapping[str, Mapping[str, str]], stretch: int) -> None:
     """PRR over time, dotted where interference moves, and below it who used which channel on the first seed.
 
     Args:
@@ -137,7 +137,7 @@ def draw_moving(path: Path, numbers: Numbers, *, panels: Mapping[str, Mapping[st
     figure.savefig(path, dpi=100)
 
 
-def _curves(part: SubFigure, regime: str, numbers: Numbers, played: Mapping[str, str], stretch: int) -> None:
+def _curves(part: SubFigure, regime: str, numbers: Results, played: Mapping[str, str], stretch: int) -> None:
     axes, intervals = part.subplots(), 0
     for number, (way, name) in enumerate(played.items()):
         prr = np.array([[row["prr"] for row in curve] for curve in numbers[name].curves])
@@ -152,7 +152,7 @@ def _curves(part: SubFigure, regime: str, numbers: Numbers, played: Mapping[str,
     axes.legend(fontsize="small")
 
 
-def draw_gains(path: Path, numbers: Numbers, *, panels: Mapping[str, tuple[Sequence[str], Sequence[str]]]) -> None:
+def draw_gains(path: Path, numbers: Results, *, panels: Mapping[str, tuple[Sequence[str], Sequence[str]]]) -> None:
     """Gains of every network and of all together: mean over seeds and vendors, whiskers over vendors.
 
     Args:
@@ -186,7 +186,7 @@ Panels = Mapping[str, Mapping[str, Mapping[float, Sequence[str]]]]
 """Cells by panel, way and place on the axis, of all vendors."""
 
 
-def draw_sweep(path: Path, numbers: Numbers, *, axis: str, panels: Panels) -> None:
+def draw_sweep(path: Path, numbers: Results, *, axis: str, panels: Panels) -> None:
     """PRR over a number, a line for each way: mean over vendors and seeds, band from the smallest to the largest seed.
 
     Args:
@@ -215,11 +215,11 @@ def draw_sweep(path: Path, numbers: Numbers, *, axis: str, panels: Panels) -> No
 
 def draw_ablations(
     path: Path,
-    numbers: Numbers,
+    numbers: Results,
     *,
     variants: Sequence[str],
     regimes: Sequence[str],
-    read: Callable[[Numbers, str, str], list[float]],
+    read: Callable[[Results, str, str], list[float]],
 ) -> None:
     """Gain in PRR over independent learners, a panel for each regime: mean over seeds, dots are seeds.
 

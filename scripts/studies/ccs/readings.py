@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scripts.studies.ccs.cells import LEGACY, UNSEEN, name_of
-from scripts.studies.claim import Claim, Column, Numbers, Played
+from scripts.studies.claim import CellResult, Claim, Column, Results
 
 _COLUMNS = {"PRR": "prr", "EPN [mJ]": "epn_mj", "ATP": "atp", "PDR": "pdr", "overlap": "overlap",
             "switches": "switches", "Jain": "jain"}  # fmt: skip
@@ -32,7 +32,7 @@ def columns(study: str, more: Mapping[str, str] | None = None) -> tuple[Column, 
     ) + (Column("gain in PRR [%]", partial(gain_of_cell, study)),)
 
 
-def reading(name: str) -> Callable[[Played], list[float]]:
+def reading(name: str) -> Callable[[CellResult], list[float]]:
     """A measure of a cell, by seed."""
     return lambda played: played.extra[name]
 
@@ -40,7 +40,7 @@ def reading(name: str) -> Callable[[Played], list[float]]:
 def pooled(name: str) -> Callable[..., NDArray[np.float64]]:
     """A measure by vendor and seed: the mean over kinds of learners, whose cells come vendor by vendor."""
 
-    def read(*played: Played) -> NDArray[np.float64]:
+    def read(*played: CellResult) -> NDArray[np.float64]:
         values = np.array([each.extra[name] for each in played])
         return values.reshape(len(UNSEEN), -1, values.shape[-1]).mean(axis=1)
 
@@ -52,7 +52,7 @@ def mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def paired(name: str, sign: float, played: Sequence[Played]) -> list[list[float]]:
+def paired(name: str, sign: float, played: Sequence[CellResult]) -> list[list[float]]:
     """By how much the first half of the cells is better than the second, by cell and seed. percent"""
     half = len(played) // 2
     return [
@@ -66,7 +66,7 @@ def gain(name: str, sign: float) -> Callable[..., NDArray[np.float64]]:
     return lambda *played: np.array(paired(name, sign, played))
 
 
-def share_of_optimum(*played: Played) -> list[float]:
+def share_of_optimum(*played: CellResult) -> list[float]:
     """Of what the optimum gains over independent learners on the same seeds, by vendor, in percent.
 
     Cells: ccs by vendor, independent by vendor, optimum.
@@ -79,19 +79,19 @@ def share_of_optimum(*played: Played) -> list[float]:
     return shares
 
 
-def least_network(*played: Played, networks: int) -> list[float]:
+def least_network(*played: CellResult, networks: int) -> list[float]:
     """The least of all vendors' and networks' mean gains over seeds. percent"""
     means = [mean(gains) for s in range(networks) for gains in paired(f"prr_{s}", 1.0, played)]
     return [min(means)]
 
 
-def worst_network(*played: Played, networks: int) -> list[float]:
+def worst_network(*played: CellResult, networks: int) -> list[float]:
     """The least gain of any network, vendor and seed. percent"""
     gains = [gain for s in range(networks) for own in paired(f"prr_{s}", 1.0, played) for gain in own]
     return [min(gains)]
 
 
-def gain_of_cell(study: str, cell: str, numbers: Numbers) -> list[float]:
+def gain_of_cell(study: str, cell: str, numbers: Results) -> list[float]:
     """In PRR over independent learners of the same vendor, or of the first one."""
     _, regime, way = cell.split("/")
     vendor = way.rpartition("-")[2]
@@ -107,7 +107,7 @@ def settling(until: int | None = None, *, after_moves: bool = False) -> Callable
         after_moves: From a move on, in the mean over all of them; else from the start on.
     """
 
-    def of(played: Played) -> float:
+    def of(played: CellResult) -> float:
         prr = np.mean([[row["prr"] for row in curve] for curve in played.curves], axis=0)
         whole = len(prr) if until is None else until
         if not after_moves:

@@ -22,9 +22,9 @@ from scripts.studies.ccs.readings import (
     worst_network,
 )
 from scripts.studies.ccs.regimes import STRETCH
-from scripts.studies.claim import Numbers
+from scripts.studies.claim import Results
 
-Table = Callable[[Numbers], str]
+Table = Callable[[Results], str]
 
 PRINTED = ("PP", "PPPP", "DLP")
 """Regimes that paper 000 has numbers for."""
@@ -63,7 +63,7 @@ def title(regime: str) -> str:
 
 
 def read(
-    numbers: Numbers, study: str, regime: str, way: str, at: str = "", of: str = "prr", vendors: Sequence[int] = UNSEEN
+    numbers: Results, study: str, regime: str, way: str, at: str = "", of: str = "prr", vendors: Sequence[int] = UNSEEN
 ) -> float:
     """A measure, mean over seeds and, where a way has them, over vendors."""
     names = [name_of(study, regime, way, v, at) for v in ((None,) if way in WITHOUT_VENDOR else vendors)]
@@ -76,13 +76,13 @@ def gains(study: str, more: Sequence[str] = (), *, paper: bool = False) -> Table
               *(f"gain in {kpi} [%]" for kpi in ("PRR", "EPN", "ATP")), "share of `optimum` [%]",
               *(MORE[name][0] for name in more), *(["paper's gains"] if paper else [])]  # fmt: skip
 
-    def table(numbers: Numbers) -> str:
+    def table(numbers: Results) -> str:
         return markdown(header, [_gains(numbers, study, regime, more, paper=paper) for regime in REGIMES])
 
     return table
 
 
-def _gains(numbers: Numbers, study: str, regime: str, more: Sequence[str], *, paper: bool) -> list[str]:
+def _gains(numbers: Results, study: str, regime: str, more: Sequence[str], *, paper: bool) -> list[str]:
     line, played = [title(regime)], [numbers[name] for name in pair(study, regime)]
     for way in ("independent", "ccs"):
         line += [short(read(numbers, study, regime, way)), f"{read(numbers, study, regime, way, of='overlap'):.2f}"]
@@ -92,18 +92,18 @@ def _gains(numbers: Numbers, study: str, regime: str, more: Sequence[str], *, pa
     return line + ([", ".join(map(str, PAPER[len(regime)])) if regime in PRINTED else ""] if paper else [])
 
 
-def _settled(way: str, *, moving: bool) -> Callable[[Numbers, str, str], str]:
+def _settled(way: str, *, moving: bool) -> Callable[[Results, str, str], str]:
     reads = [settling(STRETCH), settling(STRETCH, after_moves=True)] if moving else [settling()]
 
-    def text(numbers: Numbers, study: str, regime: str) -> str:
+    def text(numbers: Results, study: str, regime: str) -> str:
         played = [numbers[name_of(study, regime, way, vendor)] for vendor in UNSEEN]
         return "; ".join(rounded(float(np.mean(each(*played)))) for each in reads)
 
     return text
 
 
-def _extreme(of: Callable[..., list[float]]) -> Callable[[Numbers, str, str], str]:
-    def text(numbers: Numbers, study: str, regime: str) -> str:
+def _extreme(of: Callable[..., list[float]]) -> Callable[[Results, str, str], str]:
+    def text(numbers: Results, study: str, regime: str) -> str:
         return f"{of(*(numbers[name] for name in pair(study, regime)), networks=len(regime))[0]:.1f}"
 
     return text
@@ -123,7 +123,7 @@ MORE = {
 def ways(study: str) -> Table:
     """PRR of what the service is compared with, by regime."""
 
-    def table(numbers: Numbers) -> str:
+    def table(numbers: Results) -> str:
         lines = []
         for way, says in WAYS.items():
             lines.append([says, *(short(read(numbers, study, regime, way)) for regime in REGIMES)])
@@ -137,7 +137,7 @@ def vendors(study: str) -> Table:
     header = ["networks", "vendor", "independent, PRR", "with the service", "gain [%]", "EPN [mJ]", "with the service",
               "ATP", "with the service"]  # fmt: skip
 
-    def table(numbers: Numbers) -> str:
+    def table(numbers: Results) -> str:
         lines = []
         for regime in REGIMES:
             for vendor in UNSEEN:
@@ -150,7 +150,7 @@ def vendors(study: str) -> Table:
     return table
 
 
-def pooled_by_size(numbers: Numbers, study: str) -> str:
+def pooled_by_size(numbers: Results, study: str) -> str:
     """PRR of two and of four equal learners, over kinds, vendors and seeds."""
     lines = []
     for size in (2, 4):

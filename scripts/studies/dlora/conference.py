@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.studies.claim import Cell, Claim, Numbers, Study, claim
+from scripts.studies.claim import Cell, Claim, Results, Study, claim
 from scripts.studies.plots import draw_sweep
 from scripts.studies.published import ERRATUM, RADII_M, TABLE_III
 
@@ -43,7 +43,7 @@ def _claims(cell: Cell, name: str, radius_m: int) -> tuple[Claim, ...]:
     )
 
 
-def _draw(path: Path, numbers: Numbers) -> None:
+def _draw(path: Path, numbers: Results) -> None:
     paper = {
         name: {radius_m: dict(zip(COLUMNS, cell, strict=True)) for radius_m, cell in by_radius.items()}
         for name, by_radius in TABLE_III.items()

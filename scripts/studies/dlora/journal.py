@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from scripts.studies.claim import AGAIN, WORDS, Cell, Claim, Numbers, Played, Study, claim
+from scripts.studies.claim import FROM_TEXT, RESIMULATED, Cell, CellResult, Claim, Results, Study, claim
 from scripts.studies.plots import draw_convergence, draw_shares, draw_sweep
 
 NODES, RADII_M = (50, 100, 150, 200, 250), (1000, 1500, 2000, 2500, 3000)
@@ -46,20 +46,20 @@ def _fig2() -> Study:
         "mix-mab": {50: {"ee_bits_per_mj": 34}, 100: {"ee_bits_per_mj": 31}},
     }
     claims = (
-        claim(cells["cucb", 50], "pdr_percent", (92.2, 0.6), None, AGAIN),
+        claim(cells["cucb", 50], "pdr_percent", (92.2, 0.6), None, RESIMULATED),
         claim(cells["cucb", 50], "ee_bits_per_mj", (66, 6), 70),
         claim(cells["cucb", 100], "pdr_percent", (89.5, 0.6), 89, "printed as 88 to 90"),
         claim(cells["cucb", 100], "ee_bits_per_mj", (68, 6), 74),
-        claim(cells["cucb", 250], "pdr_percent", (71.8, 1), None, AGAIN),
+        claim(cells["cucb", 250], "pdr_percent", (71.8, 1), None, RESIMULATED),
         claim(cells["cd-lora", 50], "ee_bits_per_mj", (76.3, 6), 78),
         claim(cells["cd-lora", 100], "ee_bits_per_mj", (72.2, 6), 78),
-        claim(cells["ucb1", 100], "pdr_percent", (89.7, 0.6), None, AGAIN),
+        claim(cells["ucb1", 100], "pdr_percent", (89.7, 0.6), None, RESIMULATED),
         claim(cells["ucb1", 100], "ee_bits_per_mj", (34.7, 6), 35, "printed as 35 near 400 h and 27 at 2,000 h"),
         claim(cells["mix-mab", 50], "ee_bits_per_mj", (38.2, 6), 34),
-        claim(cells["random", 50], "pdr_percent", (84.8, 0.5), None, AGAIN),
-        claim(cells["random", 100], "pdr_percent", (79.3, 0.5), None, AGAIN),
-        claim(cells["random", 100], "ee_bits_per_mj", (45.3, 1), None, AGAIN),
-        claim(cells["random", 250], "pdr_percent", (55.5, 0.5), None, AGAIN),
+        claim(cells["random", 50], "pdr_percent", (84.8, 0.5), None, RESIMULATED),
+        claim(cells["random", 100], "pdr_percent", (79.3, 0.5), None, RESIMULATED),
+        claim(cells["random", 100], "ee_bits_per_mj", (45.3, 1), None, RESIMULATED),
+        claim(cells["random", 250], "pdr_percent", (55.5, 0.5), None, RESIMULATED),
         _fall("fig2/cucb/pdr_fall_percent", cells["cucb", 50], cells["cucb", 250], (20, 24), 21.6, relative=True),
     )
     draw = partial(_draw_sweep, title="journal paper, Fig. 2", axis="nodes", paper=paper)
@@ -70,7 +70,7 @@ def _fig3b() -> Study:
     played = Cell("fig3b/cucb", "journal_fit.yaml", "cucb", ("scenario.topology.nodes=200", "duration_h=500"))
     largest = Claim(
         "fig3b/cucb/largest_sf_share_percent", (played.name,), _largest_sf_share, 16.7, 40,
-        None, f"printed as balanced; {WORDS}: no spreading factor above 40 %",
+        None, f"printed as balanced; {FROM_TEXT}: no spreading factor above 40 %",
     )  # fmt: skip
     draw = partial(draw_shares, title="journal paper, Fig. 3(b): 200 nodes", prefix="sent_sf")
     return Study("fig3b", "journal paper, Fig. 3(b): spreading factors of 200 nodes", (played,), (largest,), draw)
@@ -85,8 +85,10 @@ def _fig4() -> Study:
         "mix-mab": {1000: {"ee_bits_per_mj": 31}},
     }
     again = {1500: (88.3, 30.1), 2000: (85.4, 19.7), 2500: (82.9, 16.2), 3000: (78.5, 13.7)}
-    claims = [claim(cells["cucb", r], "pdr_percent", (pdr, 1), None, AGAIN) for r, (pdr, _) in again.items()]
-    claims += [claim(cells["cucb", r], "ee_bits_per_mj", (ee, 0.15 * ee), None, AGAIN) for r, (_, ee) in again.items()]
+    claims = [claim(cells["cucb", r], "pdr_percent", (pdr, 1), None, RESIMULATED) for r, (pdr, _) in again.items()]
+    claims += [
+        claim(cells["cucb", r], "ee_bits_per_mj", (ee, 0.15 * ee), None, RESIMULATED) for r, (_, ee) in again.items()
+    ]
     for learner, band, paper_points in (
         ("random", (24, 30), 26.6), ("cucb", (0, 15), None), ("cd-lora", (0, 15), None), ("ucb1", (0, 15), None),
     ):  # fmt: skip
@@ -95,7 +97,13 @@ def _fig4() -> Study:
     far = (cells["random", 3000].name, cells["cucb", 3000].name)
     claims.append(
         Claim(
-            "fig4/random_over_cucb/ee_at_3000m", far, _ee_ratio, 1, 4, None, f"{WORDS}: D-LoRa's EE is below Random's"
+            "fig4/random_over_cucb/ee_at_3000m",
+            far,
+            _ee_ratio,
+            1,
+            4,
+            None,
+            f"{FROM_TEXT}: D-LoRa's EE is below Random's",
         )
     )
     draw = partial(_draw_sweep, title="journal paper, Fig. 4", axis="radius [m]", paper=paper)
@@ -106,7 +114,7 @@ def _fig5() -> Study:
     naive, dlora = cell("fig5", "ucb1", hours=2000), cell("fig5", "cucb", hours=2000)
     claims = (
         claim(naive, "sent_tp14dbm", (75, 25), 50, "printed as more than half of the nodes; here: of the packets"),
-        claim(dlora, "sent_tp14dbm", (5, 5), None, f"{WORDS}: D-LoRa uses lower powers"),
+        claim(dlora, "sent_tp14dbm", (5, 5), None, f"{FROM_TEXT}: D-LoRa uses lower powers"),
     )
     draw = partial(draw_shares, title="journal paper, Fig. 5: 100 nodes, 1,000 m", prefix="sent_tp")
     return Study("fig5", "journal paper, Fig. 5: powers of D-LoRa and NaiveMAB", (naive, dlora), claims, draw)
@@ -119,7 +127,7 @@ def _fig6() -> Study:
         claim(dlora, "pdr_percent", (89.5, 1), 90, until_h=400),
         claim(dlora, "pdr_percent", (90.3, 1), 89, "printed as 88 to 90"),
         claim(dlora, "ee_bits_per_mj", (72.5, 6), 74, "printed as above 70"),
-        claim(naive, "pdr_percent", (92.1, 1), None, AGAIN),
+        claim(naive, "pdr_percent", (92.1, 1), None, RESIMULATED),
         claim(naive, "ee_bits_per_mj", (27.2, 3), 27),
         claim(mix, "pdr_percent", (82.5, 2.5), 82.5, "printed as 80 to 85; the original rule gave 89 at 800 h"),
     )
@@ -130,10 +138,10 @@ def _fig6() -> Study:
 def _references() -> Study:
     sf7, quantile = cell("references", "static-sf7"), cell("references", "distance-quantile")
     claims = (
-        claim(sf7, "pdr_percent", (86.2, 0.5), None, AGAIN),
-        claim(sf7, "ee_bits_per_mj", (141, 2.8), None, AGAIN),
-        claim(quantile, "pdr_percent", (93.8, 0.5), None, AGAIN),
-        claim(quantile, "ee_bits_per_mj", (49, 1), None, AGAIN),
+        claim(sf7, "pdr_percent", (86.2, 0.5), None, RESIMULATED),
+        claim(sf7, "ee_bits_per_mj", (141, 2.8), None, RESIMULATED),
+        claim(quantile, "pdr_percent", (93.8, 0.5), None, RESIMULATED),
+        claim(quantile, "ee_bits_per_mj", (49, 1), None, RESIMULATED),
     )
     return Study("references", "two rules without learning on the journal network", (sf7, quantile), claims)
 
@@ -145,33 +153,33 @@ def _physics() -> Study:
         Cell("physics/default-indicator01", "default.yaml", "cucb", (printed,)): (77.5, 270),
         Cell("physics/journal_fit-indicator01", "journal_fit.yaml", "cucb", (printed,)): (79.5, 118),
     }
-    claims = [claim(each, "pdr_percent", (pdr, 0.6), None, AGAIN) for each, (pdr, _) in cells.items()]
-    claims += [claim(each, "ee_bits_per_mj", (ee, 0.1 * ee), None, AGAIN) for each, (_, ee) in cells.items()]
+    claims = [claim(each, "pdr_percent", (pdr, 0.6), None, RESIMULATED) for each, (pdr, _) in cells.items()]
+    claims += [claim(each, "ee_bits_per_mj", (ee, 0.1 * ee), None, RESIMULATED) for each, (_, ee) in cells.items()]
     return Study(
         "physics", "default physics, and rewards as printed: what each rule is worth", tuple(cells), tuple(claims)
     )
 
 
 def _fall(name: str, near: Cell, far: Cell, band: tuple[float, float], paper: float | None, *, relative: bool) -> Claim:
-    def read(first: Played, last: Played) -> list[float]:
+    def read(first: CellResult, last: CellResult) -> list[float]:
         pairs = zip(first.values("pdr_percent"), last.values("pdr_percent"), strict=True)
         return [(before - after) * (100 / before if relative else 1) for before, after in pairs]
 
-    note = "" if paper else f"{WORDS}: less than 15 %, read as points"
+    note = "" if paper else f"{FROM_TEXT}: less than 15 %, read as points"
     return Claim(name, (near.name, far.name), read, *band, paper, note)
 
 
-def _ee_ratio(above: Played, below: Played) -> list[float]:
+def _ee_ratio(above: CellResult, below: CellResult) -> list[float]:
     pairs = zip(above.values("ee_bits_per_mj"), below.values("ee_bits_per_mj"), strict=True)
     return [first / second for first, second in pairs]
 
 
-def _largest_sf_share(played: Played) -> list[float]:
+def _largest_sf_share(played: CellResult) -> list[float]:
     shares = [played.values(f"sent_sf{sf}") for sf in range(7, 13)]
     return [max(by_sf) for by_sf in zip(*shares, strict=True)]
 
 
 def _draw_sweep(
-    path: Path, numbers: Numbers, *, title: str, axis: str, paper: dict[str, dict[int, dict[str, float]]]
+    path: Path, numbers: Results, *, title: str, axis: str, paper: dict[str, dict[int, dict[str, float]]]
 ) -> None:
     draw_sweep(path, title, axis, COLUMNS, numbers, paper)

@@ -20,7 +20,7 @@ from lora_marl.core.air import Air
 from lora_marl.core.expect.rayleigh import Rayleigh, Variant
 from lora_marl.core.presets import mmalora_network
 from lora_marl.core.scenario import Scenario
-from scripts.studies.claim import Claim, Numbers, Study
+from scripts.studies.claim import Claim, Results, Study
 from scripts.studies.mmalora.plots import draw_errors
 
 SEEDS, PACKETS = 5, 2000
@@ -64,7 +64,7 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Played:
+class PacketRun:
     """What a seed's nodes sent and what share of it was delivered `[N]`."""
 
     sent: NDArray[np.float64]
@@ -80,14 +80,14 @@ PANELS: Mapping[str, Sequence[Setting]] = {
 
 
 @cache
-def played(setting: Setting, seed: int, packets: int = PACKETS) -> Played:
+def played(setting: Setting, seed: int, packets: int = PACKETS) -> PacketRun:
     """A seed's packets, about so many a node."""
     scenario = setting.scenario(seed)
     points, air = setting.points(scenario)[None], Air(scenario, [seed])
     per_s = Rayleigh(scenario).expect(points[0]).packets_per_s[0]
     air.advance(points, _WARM_UP_S)
     outcome = air.advance(points, _WARM_UP_S + packets / per_s)
-    return Played(outcome.sent[0].astype(np.float64), outcome.delivered[0] / outcome.sent[0])
+    return PacketRun(outcome.sent[0].astype(np.float64), outcome.delivered[0] / outcome.sent[0])
 
 
 @cache
@@ -126,7 +126,7 @@ def studies(*, quick: bool = False) -> list[Study]:
     return [Study("mmalora-model", title, (), tuple(claims), drawn)]
 
 
-def draw(path: Path, _: Numbers, *, packets: int = PACKETS) -> None:
+def draw(path: Path, _: Results, *, packets: int = PACKETS) -> None:
     """Errors of all variants beside the floor, a panel each for nodes, gateways and parameters."""
     panels = {}
     for name, settings in PANELS.items():

@@ -15,41 +15,41 @@ from functools import partial
 
 import numpy as np
 
-from scripts.studies.claim import AGAIN, Cell, Claim, Column, Numbers, Played, Study
+from scripts.studies.claim import RESIMULATED, Cell, CellResult, Claim, Column, Results, Study
 from scripts.studies.mmalora.plots import draw_bars, draw_convergence, draw_lines, draw_networks
 
 LS = "energy-ascent"
 
 
-def last(column: str, factor: float = 1.0) -> Callable[[Played], list[float]]:
+def last(column: str, factor: float = 1.0) -> Callable[[CellResult], list[float]]:
     """A column of the last episode."""
     return lambda played: [factor * curve[-1][column] for curve in played.curves]
 
 
-def share(ours: Played, reference: Played) -> list[float]:
+def share(ours: CellResult, reference: CellResult) -> list[float]:
     """EE over LS on the same networks."""
     pairs = zip(last("ee_bits_per_mj")(ours), last("ee_bits_per_mj")(reference), strict=True)
     return [own / best for own, best in pairs]
 
 
-def median_share(ours: Played, reference: Played) -> list[float]:
+def median_share(ours: CellResult, reference: CellResult) -> list[float]:
     """Median over seeds of `share`, as one value."""
     return [float(np.median(share(ours, reference)))]
 
 
-def in_order(*played: Played) -> list[float]:
+def in_order(*played: CellResult) -> list[float]:
     """1 for every seed whose EE rises in the order of the cells."""
     values = np.array([last("ee_bits_per_mj")(each) for each in played])
     return (np.diff(values, axis=0) > 0).all(axis=0).astype(float).tolist()
 
 
-def rises(*played: Played, column: str) -> list[float]:
+def rises(*played: CellResult, column: str) -> list[float]:
     """1 if the mean over seeds rises from cell to cell."""
     means = [np.mean(last(column)(each)) for each in played]
     return [float((np.diff(means) > 0).all())]
 
 
-def settled(played: Played) -> list[float]:
+def settled(played: CellResult) -> list[float]:
     """Episodes after which EE stays within 2 % of its mean over the last five."""
     found = []
     for curve in played.curves:
@@ -59,13 +59,13 @@ def settled(played: Played) -> list[float]:
     return found
 
 
-def more_violations(ours: Played, theirs: Played, *, judge: str) -> list[float]:
+def more_violations(ours: CellResult, theirs: CellResult, *, judge: str) -> list[float]:
     """Violations by a judge, less the other's on the same network."""
     pairs = zip(ours.extra[f"violations_{judge}"], theirs.extra[f"violations_{judge}"], strict=True)
     return [own - other for own, other in pairs]
 
 
-def share_if_feasible(ours: Played, reference: Played, *, judge: str) -> list[float]:
+def share_if_feasible(ours: CellResult, reference: CellResult, *, judge: str) -> list[float]:
     """EE by a judge over the reference's, of networks on which there are no more violations than it has."""
     more = more_violations(ours, reference, judge=judge)
     pairs = zip(ours.extra[f"ee_{judge}"], reference.extra[f"ee_{judge}"], more, strict=True)
@@ -75,10 +75,10 @@ def share_if_feasible(ours: Played, reference: Played, *, judge: str) -> list[fl
 def columns() -> tuple[Column, ...]:
     """What is shown of every label: EE and violations by three judges."""
 
-    def extra(name: str, factor: float = 1.0) -> Callable[[str, Numbers], list[float]]:
+    def extra(name: str, factor: float = 1.0) -> Callable[[str, Results], list[float]]:
         return lambda cell, numbers: [factor * value for value in numbers[cell].extra[name]]
 
-    def of_reference(cell: str, numbers: Numbers) -> list[float]:
+    def of_reference(cell: str, numbers: Results) -> list[float]:
         reference = numbers.get(f"{cell.rpartition('/')[0]}/{LS}")
         return [math.nan] if reference is None else [100 * value for value in share(numbers[cell], reference)]
 
@@ -137,7 +137,7 @@ def _methods() -> Study:
     for least, pdr, paper in ((0.7, 82, 80), (0.6, 77, 75), (0.5, 73, 70)):
         alone = (cells[f"{least}/maac-printed"].name,)
         read = last("pdr", 100.0)
-        claims.append(Claim(f"{study}/{least}/maac-printed/pdr", alone, read, pdr - 2, pdr + 2, paper, AGAIN))
+        claims.append(Claim(f"{study}/{least}/maac-printed/pdr", alone, read, pdr - 2, pdr + 2, paper, RESIMULATED))
     ls_and_bound = (cells[f"0.7/{LS}"].name,)
     claims.append(
         Claim(f"{study}/0.7/{LS}/share_of_bound", ls_and_bound, last("share_of_bound"), 0.995, 1.0, None, OURS)
@@ -157,9 +157,9 @@ def _literal() -> Study:
     cells = {label: _cell(f"{study}/{label}", _one_channel(nodes=40), "mmalora_literal.yaml") for label in ("maac", LS)}
     name, reference = cells["maac"].name, cells[LS].name
     claims = (
-        Claim(f"{name}/share_of_LS", (name, reference), share, 0.75, 1.0, None, AGAIN),
-        Claim(f"{name}/violations", (name,), last("violations"), -0.1, 1.1, None, AGAIN),
-        Claim(f"{name}/pdr", (name,), last("pdr", 100.0), 80.0, 84.0, 80.0, AGAIN),
+        Claim(f"{name}/share_of_LS", (name, reference), share, 0.75, 1.0, None, RESIMULATED),
+        Claim(f"{name}/violations", (name,), last("violations"), -0.1, 1.1, None, RESIMULATED),
+        Claim(f"{name}/pdr", (name,), last("pdr", 100.0), 80.0, 84.0, 80.0, RESIMULATED),
     )
     title = "MMALoRa with Table III as printed, Eq. (23), no masks (40 nodes of one channel, three gateways)"
     return Study(study, title, tuple(cells.values()), claims, partial(draw_convergence, study=study), columns())
@@ -238,7 +238,9 @@ def _powers() -> Study:
     listed = {levels: list(range(2, 21, 18 // (levels - 1))) for levels in LEVELS}
     cells = tuple(_cell(f"{study}/{levels}/{LS}", (f"scenario.region.tp_dbm={listed[levels]}",)) for levels in LEVELS)
     rising_ee = partial(rises, column="ee_bits_per_mj")
-    rising = Claim(f"{study}/ee_rises", tuple(cell.name for cell in cells[2:]), rising_ee, 0.99, 1.01, None, AGAIN)
+    rising = Claim(
+        f"{study}/ee_rises", tuple(cell.name for cell in cells[2:]), rising_ee, 0.99, 1.01, None, RESIMULATED
+    )
     draw = partial(draw_lines, study=study, over=LEVELS, what="powers")
     return Study(study, "MMALoRa: best EE over the number of powers", cells, (rising,), draw, columns())
 

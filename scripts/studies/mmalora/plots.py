@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from scripts.runs.cli import ROOT, read_config
-from scripts.studies.claim import Numbers
+from scripts.studies.claim import Results
 
 Panel = tuple[Sequence[str], Mapping[str, Sequence[Sequence[float]]]]
 """Places on the axis, and values by line, place and seed."""
@@ -35,7 +35,7 @@ def draw_errors(path: Path, panels: Mapping[str, Panel]) -> None:
     figure.savefig(path, dpi=120)
 
 
-def draw_networks(path: Path, numbers: Numbers, *, study: str, shown: Sequence[str], config: str) -> None:
+def draw_networks(path: Path, numbers: Results, *, study: str, shown: Sequence[str], config: str) -> None:
     """Where which spreading factor is used on the first seed's network, and EE and delivery of all labels as bars."""
     scenario = read_config(ROOT / "configs" / config, [], notes=False).scenario.build()
     figure = Figure(figsize=(7 * len(shown), 10), layout="constrained")
@@ -61,7 +61,7 @@ def draw_networks(path: Path, numbers: Numbers, *, study: str, shown: Sequence[s
     figure.savefig(path, dpi=110)
 
 
-def draw_convergence(path: Path, numbers: Numbers, *, study: str) -> None:
+def draw_convergence(path: Path, numbers: Results, *, study: str) -> None:
     """EE and delivery over episodes, a column per group of cells: mean over seeds and their band; planners dotted."""
     groups = list(dict.fromkeys(name.rpartition("/")[0] for name in numbers))
     figure = Figure(figsize=(max(6.5, 4.2 * len(groups)), 7.5), layout="constrained")
@@ -86,7 +86,7 @@ def draw_convergence(path: Path, numbers: Numbers, *, study: str) -> None:
     figure.savefig(path, dpi=110)
 
 
-def draw_lines(path: Path, numbers: Numbers, *, study: str, over: Sequence[int], what: str) -> None:
+def draw_lines(path: Path, numbers: Results, *, study: str, over: Sequence[int], what: str) -> None:
     """EE and delivery of every label over a number, where it was played."""
     figure = Figure(figsize=(14, 5), layout="constrained")
     labels = list(dict.fromkeys(name.rpartition("/")[2] for name in numbers))
@@ -102,7 +102,7 @@ def draw_lines(path: Path, numbers: Numbers, *, study: str, over: Sequence[int],
     figure.savefig(path, dpi=110)
 
 
-def draw_bars(path: Path, numbers: Numbers, *, study: str) -> None:
+def draw_bars(path: Path, numbers: Results, *, study: str) -> None:
     """EE, and nodes below the least delivery by three judges."""
     figure = Figure(figsize=(13, 5), layout="constrained")
     names = [name.removeprefix(f"{study}/") for name in numbers]

@@ -10,13 +10,13 @@ from matplotlib.figure import Figure
 
 from scripts.runs.cli import ROOT, read_config
 from scripts.runs.metrics import Row, reported
-from scripts.studies.claim import Numbers, Played
+from scripts.studies.claim import CellResult, Results
 from scripts.studies.norel.readings import estimated, true_values
 
 _FACTORS = {"sent_sf": "spreading factor", "sent_tp": "transmit power"}
 
 
-def draw_assignments(path: Path, numbers: Numbers, *, title: str) -> None:
+def draw_assignments(path: Path, numbers: Results, *, title: str) -> None:
     """Delivery over time, and shares of packets by spreading factor and power as stacked areas, a row per learner."""
     figure = Figure(figsize=(14, 2.6 * len(numbers)), layout="constrained")
     figure.suptitle(f"{title} (mean over seeds)")
@@ -38,7 +38,7 @@ def draw_assignments(path: Path, numbers: Numbers, *, title: str) -> None:
     figure.savefig(path, dpi=110)
 
 
-def draw_by_nodes(path: Path, numbers: Numbers, *, nodes: Sequence[int]) -> None:
+def draw_by_nodes(path: Path, numbers: Results, *, nodes: Sequence[int]) -> None:
     """Delivery and energy per packet delivered over the number of nodes; cells are `study/nodes/learner`."""
     figure = Figure(figsize=(16, 5), layout="constrained")
     seeds = len(next(iter(numbers.values())).curves)
@@ -62,7 +62,7 @@ def draw_by_nodes(path: Path, numbers: Numbers, *, nodes: Sequence[int]) -> None
     figure.savefig(path, dpi=110)
 
 
-def draw_maps(path: Path, numbers: Numbers, *, config: str, shown: Sequence[str]) -> None:
+def draw_maps(path: Path, numbers: Results, *, config: str, shown: Sequence[str]) -> None:
     """Where which spreading factor is used, on the first seed's placement, and delivery of all cells as bars."""
     scenario = read_config(ROOT / "configs" / config, [], notes=False).scenario.build().replica(0)
     figure = Figure(figsize=(6 * (len(shown) + 1), 5), layout="constrained")
@@ -84,7 +84,7 @@ def draw_maps(path: Path, numbers: Numbers, *, config: str, shown: Sequence[str]
     figure.savefig(path, dpi=110)
 
 
-def draw_estimates(path: Path, numbers: Numbers, *, config: str) -> None:
+def draw_estimates(path: Path, numbers: Results, *, config: str) -> None:
     """The channel's estimates over time: mean and band over seeds, and the truth."""
     (played,) = numbers.values()
     figure = Figure(figsize=(12, 4), layout="constrained")
@@ -107,13 +107,13 @@ def _totals(curves: Sequence[Sequence[Row]], column: str) -> list[float]:
     return [sum(rows[column] for rows in at_once) for at_once in zip(*curves, strict=True)]
 
 
-def _simulated(played: Played) -> list[float]:
+def _simulated(played: CellResult) -> list[float]:
     return played.extra["delivery"]
 
 
-def _modelled(played: Played) -> list[float]:
+def _modelled(played: CellResult) -> list[float]:
     return played.extra["model"]
 
 
-def _energies(played: Played) -> list[float]:
+def _energies(played: CellResult) -> list[float]:
     return [reported(curve, played.last_h)["energy_per_delivered_mj"] for curve in played.curves]

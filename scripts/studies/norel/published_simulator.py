@@ -20,11 +20,11 @@ from agents.norel.published import Replay, replay
 from lora_marl.core.expect.lognormal.closed_form import LogNormal
 from lora_marl.core.presets import norel_network
 from lora_marl.core.scenario import Scenario
-from scripts.studies.claim import AGAIN, Claim, Study
+from scripts.studies.claim import RESIMULATED, Claim, Study
 
 DAY_S = 86400.0
 TWO_GATEWAYS_M = ((0.0, 0.0), (3000.0, 0.0))
-_PAIRED = f"{AGAIN}, paired with MinSF: what placements have in common drops out"
+_PAIRED = f"{RESIMULATED}, paired with MinSF: what placements have in common drops out"
 _INFERRED = "layout inferred: gateways 3 km apart, 500 nodes around each"
 
 
@@ -35,7 +35,7 @@ class Network:
     Attributes:
         name: Of the row.
         nodes, radius_m, packets_per_s, gateway_xy_m: See `norel_network`.
-        days: Played.
+        days: CellResult.
         seeds: How many, from 0.
     """
 
@@ -56,7 +56,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Rule:
-    """What is played on it: a method of `agents.norel.published`, a margin, and whether what NoReL learned is frozen."""
+    """A method of `agents.norel.published`, its margin, and whether the strategies NoReL has learned are frozen."""
 
     name: str
     method: Literal["fixed", "norel", "adr"]
@@ -143,17 +143,17 @@ def studies(*, quick: bool = False) -> list[Study]:
         return replace(network, days=network.days / 50, seeds=2) if quick else network
 
     claims = [
-        _claim(studied(network), rule, model_percent, value, slack, paper, note or AGAIN)
+        _claim(studied(network), rule, model_percent, value, slack, paper, note or RESIMULATED)
         for network, rule, value, slack, paper, note in _MODEL
     ]
     bands = {(network, rule): (value, slack) for network, rule, value, slack in _SIMULATED}
     for network, rule in [(network, rule) for network, rule, *_ in _MODEL] + [(BASE, FROZEN)]:
         value, slack = bands.get((network, rule), (0.0, math.inf))
-        note = AGAIN if (network, rule) in bands else ""
+        note = RESIMULATED if (network, rule) in bands else ""
         claims.append(_claim(studied(network), rule, simulated_percent, value, slack, None, note))
         claims.append(_claim(studied(network), rule, energy_mj, 0.0, math.inf, None, ""))
     claims.append(_claim(studied(BASE), FROZEN, loss_points, -2.0, 0.3, None, _PAIRED))
-    claims.append(_claim(studied(BASE), FROZEN, airtime_percent, 3.3, 0.15, None, AGAIN))
+    claims.append(_claim(studied(BASE), FROZEN, airtime_percent, 3.3, 0.15, None, RESIMULATED))
     return [Study("norel-compat", "NoReL, Table II, in its authors' simulator", (), tuple(claims))]
 
 

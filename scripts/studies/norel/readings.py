@@ -11,7 +11,7 @@ import numpy as np
 from scripts.runs.cli import ROOT, read_config
 from scripts.runs.metrics import Row, reported
 from scripts.runs.statistics import estimate
-from scripts.studies.claim import Column, Numbers, Played
+from scripts.studies.claim import CellResult, Column, Results
 
 GAMMA, REFERENCE_LOSS_DB = 2.32, 128.95
 """What estimates of the exponent and of the path loss at 1 km are differences to."""
@@ -31,18 +31,18 @@ def columns(*more: Column) -> tuple[Column, ...]:
     )
 
 
-def differences(ours: Played, theirs: Played) -> list[float]:
+def differences(ours: CellResult, theirs: CellResult) -> list[float]:
     """Differences in delivery by seed, in points."""
     pairs = zip(ours.extra["delivery"], theirs.extra["delivery"], strict=True)
     return [mine - other for mine, other in pairs]
 
 
-def lower_end(ours: Played, theirs: Played) -> list[float]:
+def lower_end(ours: CellResult, theirs: CellResult) -> list[float]:
     """Lower end of the 95 % interval of the paired difference in delivery, in points."""
     return [estimate(differences(ours, theirs)).ci_low]
 
 
-def right_states(played: Played) -> list[float]:
+def right_states(played: CellResult) -> list[float]:
     """Share of windows whose random state was the true one, in percent."""
     found = []
     for curve in played.curves:
@@ -51,7 +51,7 @@ def right_states(played: Played) -> list[float]:
     return found
 
 
-def settled(column: str, until_h: float, since_h: float = 0.0) -> Callable[[str, Numbers], list[float]]:
+def settled(column: str, until_h: float, since_h: float = 0.0) -> Callable[[str, Results], list[float]]:
     """Packets of the network, in thousands, until strategies rested: Definition 2 as it stood at `until_h`.
 
     Args:
@@ -60,13 +60,13 @@ def settled(column: str, until_h: float, since_h: float = 0.0) -> Callable[[str,
         since_h: From where packets count. h
     """
 
-    def read(name: str, numbers: Numbers) -> list[float]:
+    def read(name: str, numbers: Results) -> list[float]:
         return [_packets(curve, column, until_h, since_h) / 1e3 for curve in numbers[name].curves]
 
     return read
 
 
-def epsilons(name: str, numbers: Numbers) -> list[float]:
+def epsilons(name: str, numbers: Results) -> list[float]:
     """Definition 1 at the end, mean over nodes, in points of delivery."""
     return [100 * curve[-1].get("epsilon_mean", math.nan) for curve in numbers[name].curves]
 
@@ -98,10 +98,10 @@ def estimated(row: Row) -> dict[str, float]:
     }
 
 
-def tracking_errors(what: str, config: str) -> Callable[[Played], list[float]]:
+def tracking_errors(what: str, config: str) -> Callable[[CellResult], list[float]]:
     """Mean absolute error of an estimate in the last two hours before each change, in percent of the truth."""
 
-    def read(played: Played) -> list[float]:
+    def read(played: CellResult) -> list[float]:
         found = []
         for curve in played.curves:
             errors = [
@@ -116,15 +116,15 @@ def tracking_errors(what: str, config: str) -> Callable[[Played], list[float]]:
     return read
 
 
-def _last(metric: str, factor: float = 1.0) -> Callable[[str, Numbers], list[float]]:
-    def read(name: str, numbers: Numbers) -> list[float]:
+def _last(metric: str, factor: float = 1.0) -> Callable[[str, Results], list[float]]:
+    def read(name: str, numbers: Results) -> list[float]:
         played = numbers[name]
         return [factor * reported(curve, played.last_h)[metric] for curve in played.curves]
 
     return read
 
 
-def _share(name: str, numbers: Numbers) -> list[float]:
+def _share(name: str, numbers: Results) -> list[float]:
     """Delivery over that of the best fixed assignment of the same network, at any power; nan: it was not played.
 
     References of large networks are played on the first placements alone.

@@ -5,7 +5,7 @@ import pytest
 
 import agents
 from agents.norel.frugal import FrugalNoReL
-from agents.play import play_until
+from agents.run import run_until
 from lora_marl.core.air import Air
 from lora_marl.core.kernel.state import DECISION
 from lora_marl.core.outcome import Decisions
@@ -51,8 +51,8 @@ def test_it_needs_fewer_downlinks_and_delivers_more_than_norel():
     for name in ("norel", "norel-frugal"):
         learner = agents.make(name, scenario, [0, 1])
         air, points = Air(scenario, [0, 1], feedback=learner.feedback), learner.initial_points()
-        play_until(air, learner, points, 4 * 86400.0)
-        outcomes[name] = play_until(air, learner, points, 6 * 86400.0)
+        run_until(air, learner, points, 4 * 86400.0)
+        outcomes[name] = run_until(air, learner, points, 6 * 86400.0)
     few, many = outcomes["norel-frugal"], outcomes["norel"]
     assert few.downlinks.sum() < 0.1 * many.downlinks.sum()
     assert few.delivered.sum() / few.sent.sum() > many.delivered.sum() / many.sent.sum() + 0.01

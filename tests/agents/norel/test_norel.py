@@ -11,8 +11,8 @@ import agents
 from agents.norel.channel_state import state_of
 from agents.norel.kernel import empty_table, learn
 from agents.norel.norel import NoReL
-from agents.play import play_until
 from agents.rules.link_margin import feasible, least_sf
+from agents.run import run_until
 from lora_marl.core.air import Air
 from lora_marl.core.downlink import Downlink
 from lora_marl.core.kernel.state import DECISION
@@ -116,7 +116,7 @@ def test_every_packet_but_those_of_open_rounds_is_learned_from_once(decides, fee
     scenario = norel_network(30, packets_per_s=0.005, feedback=feedback)
     learner = agents.make("norel", scenario, [0], decides=decides)
     air, points = Air(scenario, [0], feedback=learner.feedback), learner.initial_points()
-    outcome = play_until(air, learner, points, 1e5)
+    outcome = run_until(air, learner, points, 1e5)
     rounds = learner.table.rounds.sum()
     assert rounds > (300 if feedback == "free" else 30)
     assert 10 * rounds <= outcome.sent.sum()
@@ -151,8 +151,8 @@ def test_a_server_commands_only_what_changes():
     for decides in ("node", "server"):
         learner = agents.make("norel", scenario, [0], decides=decides)
         air, points = Air(scenario, [0], feedback=learner.feedback), learner.initial_points()
-        play_until(air, learner, points, 2e5)
-        outcomes[decides] = play_until(air, learner, points, 6e5)
+        run_until(air, learner, points, 2e5)
+        outcomes[decides] = run_until(air, learner, points, 6e5)
     assert 0 < outcomes["server"].downlinks.sum() < 0.8 * outcomes["node"].downlinks.sum()
 
 
@@ -161,7 +161,7 @@ def test_an_easy_choice_is_learned():
     scenario = replace(norel_network(1, packets_per_s=0.01, feedback="free"), node_xy_m=np.array([[4500.0, 0.0]]))
     learner = agents.make("norel", scenario, [0], margin_db=-2.0, random_state="none")
     air, points = Air(scenario, [0], feedback=learner.feedback), learner.initial_points()
-    play_until(air, learner, points, 3e6)
+    run_until(air, learner, points, 3e6)
     used = learner.modes()[0, 0]
     assert used[0] > points.min() and used[3] == 4
     assert np.array_equal(learner.modes()[0, 0, [1, 2]], [0, 0])
@@ -190,7 +190,7 @@ def test_estimates_survive_that_the_clock_begins_anew():
     air, points = Air(scenario, [0], feedback=learner.feedback), learner.initial_points()
     for _ in range(3):
         air.begin_episode()
-        play_until(air, learner, points, 2 * 86400.0)
+        run_until(air, learner, points, 2 * 86400.0)
         assert learner.random_state.estimates[0, 1] == pytest.approx(0.001, rel=0.3)
         assert learner.random_state.at(np.array([0]), np.array([0.0]))[0] == 0
 
@@ -199,12 +199,12 @@ def test_windows_are_held_against_the_truth():
     scenario = norel_network(200)
     learner = agents.make("norel", scenario, [0, 1])
     air, points = Air(scenario, [0, 1], feedback=learner.feedback), learner.initial_points()
-    outcome = play_until(air, learner, points, 86400.0)
+    outcome = run_until(air, learner, points, 86400.0)
     found = learner.diagnostics(scenario)
     assert np.array_equal(found["windows"], outcome.delivered.sum(axis=1) // 100)
     assert np.all(found["windows_right"] >= 0.95 * found["windows"])
     bad = replace(scenario, propagation=replace(scenario.propagation, shadowing_db=7.08))
-    play_until(air, learner, points, 2 * 86400.0)
+    run_until(air, learner, points, 2 * 86400.0)
     assert np.all(learner.diagnostics(bad)["windows_right"] <= 0.05 * found["windows"])
 
 
@@ -223,7 +223,7 @@ def test_epsilon_is_of_what_is_played():
     assert "epsilon" not in agents.make("norel", scenario, [0]).diagnostics(scenario)
     for learner in (plain, frugal):
         air, points = Air(scenario, [0], feedback=learner.feedback), learner.initial_points()
-        play_until(air, learner, points, 3e5)
+        run_until(air, learner, points, 3e5)
     assert 0.0 < plain.diagnostics(scenario)["epsilon_mean"][0] < plain.diagnostics(scenario)["epsilon"][0] < 1.0
     frugal.sharpness = 1.0
     blunt = frugal.diagnostics(scenario)["epsilon_mean"][0]

@@ -194,7 +194,9 @@ def test_the_published_order_of_the_baselines():
     names = ("rcst", "adr-mean", "distance-sf", "ef-lora", "adr-max", "energy-independent", "energy-ascent")
     rows = {name: row(closed_form, plan(name, closed_form, 0), 0.7) for name in names}
     worth = {name: found.share_of_bound for name, found in rows.items()}
-    assert worth["rcst"] < worth["adr-mean"] < worth["adr-max"] < worth["energy-independent"] < worth["energy-ascent"] <= 1
+    assert (
+        worth["rcst"] < worth["adr-mean"] < worth["adr-max"] < worth["energy-independent"] < worth["energy-ascent"] <= 1
+    )
     assert worth["energy-ascent"] > 0.995 and worth["distance-sf"] < worth["ef-lora"] < worth["adr-max"]
     assert rows["energy-ascent"].violations == rows["energy-independent"].violations == rows["adr-mean"].violations == 0
     assert 0 < rows["adr-max"].violations < rows["ef-lora"].violations < rows["rcst"].violations

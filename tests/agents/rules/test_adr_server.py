@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import agents
-from agents.play import play_until
 from agents.rules.adr_server import AdrServer
+from agents.run import run_until
 from lora_marl.core.air import Air
 from lora_marl.core.kernel.state import DECISION, HEARD
 from lora_marl.core.outcome import Decisions, Heard
@@ -74,8 +74,8 @@ def test_commands_cost_downlinks_and_settle():
     scenario = norel_network(50, packets_per_s=0.005)
     learner = agents.make("adr-server", scenario, [0, 1], backoff=False)
     air, points = Air(scenario, [0, 1], feedback=learner.feedback), learner.initial_points()
-    first = play_until(air, learner, points, 1e5)
-    later = play_until(air, learner, points, 4e5)
+    first = run_until(air, learner, points, 1e5)
+    later = run_until(air, learner, points, 4e5)
     assert (
         0 < first.downlinks.sum()
         and later.downlinks.sum() / later.sent.sum() < first.downlinks.sum() / first.sent.sum()
@@ -89,7 +89,7 @@ def test_backoff_makes_nodes_ask():
         learner = agents.make("adr-server", scenario, [0], backoff=backoff, margin_db=100.0)
         air, points = Air(scenario, [0], feedback=learner.feedback), learner.initial_points()
         points[..., 3] = 3
-        outcome = play_until(air, learner, points, 1e5)
+        outcome = run_until(air, learner, points, 1e5)
         asked[backoff] = outcome.downlinks.sum() / outcome.sent.sum()
     assert asked[True] > asked[False] == 0
 

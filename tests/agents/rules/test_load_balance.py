@@ -5,7 +5,7 @@ import pytest
 
 import agents
 from agents.rules.link_margin import least_sf
-from agents.rules.load_balance import balanced
+from agents.rules.load_balance import balance_airtime
 from lora_marl.core.expect import LogNormal
 from lora_marl.core.presets import journal_network, norel_network
 
@@ -38,7 +38,7 @@ def test_minsf_is_the_least_feasible_spreading_factor_at_full_power():
 
 def test_balancing_by_hand():
     # Loads 4, 0 and airtimes 1, 2, 4: the first node moves up (4 > 0), the second too (3 > 2), the third not (2 < 4).
-    after = balanced(np.zeros(4, int), np.array([1.0, 2.0, 4.0]), np.zeros(4, int), np.array([2, 0, 1, 3]))
+    after = balance_airtime(np.zeros(4, int), np.array([1.0, 2.0, 4.0]), np.zeros(4, int), np.array([2, 0, 1, 3]))
     # In the same sweep node 2 stays at 1: there its airtime, 2, met an empty third factor; in the next one it moves on.
     assert after.tolist() == [1, 0, 2, 0]
 

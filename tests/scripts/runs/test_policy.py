@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from gymnasium.utils import seeding
 
-from agents.play import play_until
+from agents.run import run_until
 from lora_marl.adapters.policy import Policy, digest, spaces_of
 from lora_marl.core.air import Air
 from lora_marl.core.presets import conference_network, mmalora_network
@@ -37,7 +37,7 @@ def test_every_draw_is_another_number() -> None:
 
 def test_it_remembers_by_its_own_packets(tmp_path: Path) -> None:
     learner = ExportedPolicy(NETWORK, [9], path=written(tmp_path, uplink_v0.parallel_env(scenario=NETWORK, memory=0.5)))
-    play_until(Air(NETWORK, [9], feedback=learner.feedback), learner, learner.initial_points(), 200.0)
+    run_until(Air(NETWORK, [9], feedback=learner.feedback), learner, learner.initial_points(), 200.0)
     packets = learner.state_arrays()["sent"].sum(axis=-1) / len(learner.region.factor_sizes)
     ended = learner.state_arrays()["decided"] - 1  # the last one was just chosen
     np.testing.assert_allclose(packets, 2.0 - 0.5 ** (ended - 1.0))
@@ -76,7 +76,7 @@ def test_a_replica_depends_on_its_seed_alone(tmp_path: Path) -> None:
     def delivered(seeds: list[int]) -> np.ndarray:
         learner = ExportedPolicy(NETWORK, seeds, path=path)
         air = Air(NETWORK, seeds, feedback=learner.feedback)
-        return play_until(air, learner, learner.initial_points(), 200.0).delivered
+        return run_until(air, learner, learner.initial_points(), 200.0).delivered
 
     together = delivered([3, 0, 5])
     assert np.array_equal(together[1], delivered([0])[0])
@@ -89,12 +89,12 @@ def test_it_resumes_exactly(tmp_path: Path) -> None:
     def outcome(cut: bool) -> np.ndarray:
         learner = ExportedPolicy(NETWORK, [0], path=path)
         air, points = Air(NETWORK, [0], feedback=learner.feedback), learner.initial_points()
-        play_until(air, learner, points, 100.0)
+        run_until(air, learner, points, 100.0)
         if cut:
             state = learner.state_dict()
             learner = ExportedPolicy(NETWORK, [0], path=path)
             learner.load_state_dict(state)
-        play_until(air, learner, points, 200.0)
+        run_until(air, learner, points, 200.0)
         return points
 
     assert np.array_equal(outcome(cut=False), outcome(cut=True))
@@ -106,8 +106,8 @@ def test_masked_actions_are_never_sent(tmp_path: Path) -> None:
     masks, points = env.game.codec.masks(NETWORK, 6.0), learner.initial_points()
     assert not masks.all()
     air = Air(NETWORK, [0], count_arms=True, feedback=learner.feedback)
-    play_until(air, learner, points, 50.0)
-    sent = play_until(air, learner, points, 500.0).arm_sent[0] > 0
+    run_until(air, learner, points, 50.0)
+    sent = run_until(air, learner, points, 500.0).arm_sent[0] > 0
     assert sent.any()
     assert not (sent & ~masks).any()
 
@@ -119,7 +119,7 @@ def test_the_best_action_may_be_asked_for(tmp_path: Path) -> None:
         for seed in (0, 1):
             learner = ExportedPolicy(NETWORK, [seed], path=path, greedy=greedy)
             air, points = Air(NETWORK, [7], feedback=learner.feedback), learner.initial_points()
-            play_until(air, learner, points, 100.0)
+            run_until(air, learner, points, 100.0)
             ends.append(points.tolist())
         assert (ends[0] == ends[1]) == same
 

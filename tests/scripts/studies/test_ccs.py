@@ -15,11 +15,11 @@ from agents.ccs.coordinator import Coordinator
 from agents.coexistence import direct
 from lora_marl.config import TrainConfig, load
 from scripts import reproduce
-from scripts.reproduce import cell_table, findings
+from scripts.reproduce import cell_table, claim_results
 from scripts.runs import checkpoints
 from scripts.studies.ccs import cells, eu868, figures, regimes, sweeps
 from scripts.studies.ccs.readings import settled, settling
-from scripts.studies.claim import Claim, Numbers, Played, Study
+from scripts.studies.claim import CellResult, Claim, Results, Study
 
 ROOT = Path(__file__).parents[3]
 
@@ -28,8 +28,8 @@ STUDIES = [study for module in (regimes, figures, sweeps, eu868) for study in mo
 NETWORKS = 8
 
 
-def cell(prr: list[float], **others: list[float]) -> Played:
-    return Played((), 1.0, {"prr": prr, "epn_mj": [20.0] * len(prr), "atp": [1.5] * len(prr), **others})
+def cell(prr: list[float], **others: list[float]) -> CellResult:
+    return CellResult((), 1.0, {"prr": prr, "epn_mj": [20.0] * len(prr), "atp": [1.5] * len(prr), **others})
 
 
 def claim(study: str, name: str) -> Claim:
@@ -37,14 +37,14 @@ def claim(study: str, name: str) -> Claim:
     return found
 
 
-def read(study: str, name: str, by_way: dict[str, Played]) -> list[float]:
+def read(study: str, name: str, by_way: dict[str, CellResult]) -> list[float]:
     """Values by seed, or the means of vendors."""
     found = claim(study, name)
     values = np.asarray(found.read(*(by_way[cell.split("/")[2]] for cell in found.cells)))
     return (values.mean(axis=-1) if values.ndim == 2 else values).tolist()
 
 
-def numbers(**ccs_by_vendor: Any) -> dict[str, Played]:
+def numbers(**ccs_by_vendor: Any) -> dict[str, CellResult]:
     alone = {f"independent-{v}": cell([0.5, 0.4], prr_0=[0.5, 0.4], prr_1=[0.5, 0.4]) for v in cells.UNSEEN}
     ours = {
         f"ccs-{v}": ccs_by_vendor.get(f"v{v}", cell([0.6, 0.4], prr_0=[0.7, 0.4], prr_1=[0.45, 0.4])) for v in (5, 6, 7)
@@ -81,7 +81,7 @@ def test_targets_are_pooled_over_kinds_and_unseen_vendors() -> None:
     assert {name.split("/")[1] for name in target.cells} == {"PP", "DD"}
     assert {name.rpartition("-")[2] for name in target.cells} == {"5", "6", "7"}
     study = replace(next(s for s in STUDIES if s.name == "ccs-dynamic"), claims=(target,))
-    (found,) = findings(study, {each.name: cell([0.73, 0.75]) for each in study.cells})
+    (found,) = claim_results(study, {each.name: cell([0.73, 0.75]) for each in study.cells})
     assert found.inside is True and found.ours.mean == pytest.approx(0.74)
 
 
@@ -128,8 +128,8 @@ def test_a_curve_has_settled_where_five_intervals_are_near_its_later_mean() -> N
     assert np.isnan(settled(np.full(3, 0.4))) and np.isnan(settled(np.tile([0.0, 0.1, 0.5, 0.1], 10), within=1e-6))
 
 
-def curves(prr: np.ndarray) -> Played:
-    return Played([[{"prr": float(value)} for value in seed] for seed in prr], 1.0)
+def curves(prr: np.ndarray) -> CellResult:
+    return CellResult([[{"prr": float(value)} for value in seed] for seed in prr], 1.0)
 
 
 def test_intervals_to_settle_are_of_the_start_and_of_the_mean_over_moves() -> None:
@@ -144,14 +144,14 @@ def test_intervals_to_settle_are_of_the_start_and_of_the_mean_over_moves() -> No
     assert np.isnan(settling(30, after_moves=True)(curves(prr[:, :30]))[0])
 
 
-def made_up(study: Study) -> Numbers:
+def made_up(study: Study) -> Results:
     rng = np.random.default_rng(0)
     kpis = ("prr", "epn_mj", "atp", "pdr")
     names = [*kpis, "overlap", "switches", "jain", "acknowledged", "downlinks"]
     names += [f"{who}_{name}" for who in ("learning", "legacy", *range(NETWORKS)) for name in kpis]
     names += [f"{name}_{s}" for s in range(NETWORKS) for name in kpis]
     return {
-        each.name: Played(
+        each.name: CellResult(
             [[{"prr": value} for value in seed] for seed in rng.uniform(0.6, 0.61, (2, 70)).tolist()],
             1.0,
             {name: rng.uniform(0.2, 0.8, 2).tolist() for name in names}
@@ -165,7 +165,7 @@ def made_up(study: Study) -> Numbers:
 @pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
 def test_every_study_is_read_and_drawn(study: Study, tmp_path: Path) -> None:
     numbers = made_up(study)
-    assert all(np.isfinite(found.ours.mean) for found in findings(study, numbers))
+    assert all(np.isfinite(found.ours.mean) for found in claim_results(study, numbers))
     lines = cell_table(study, numbers).splitlines()
     assert len(lines) == 2 + len(study.cells) and all(line.count("|") == lines[0].count("|") for line in lines)
     if study.draw is None:

@@ -12,12 +12,12 @@ from agents.coexistence.rules import way_of
 from lora_marl.config import load
 from scripts.studies.ccs import attacks
 from scripts.studies.ccs.attacks import least_honest, report_bytes
-from scripts.studies.claim import Played, Study
+from scripts.studies.claim import CellResult, Study
 
 ROOT = Path(__file__).parents[3]
 STUDIES = {study.name: study for study in attacks.studies()}
-ALONE = Played((), 1.0, {"prr": [0.5, 0.5], "prr_0": [0.5, 0.5], "prr_1": [0.5, 0.4], "prr_2": [0.5, 0.5]})
-OURS = Played((), 1.0, {"prr": [0.6, 0.4], "prr_0": [0.1, 0.1], "prr_1": [0.55, 0.42], "prr_2": [0.6, 0.5]})
+ALONE = CellResult((), 1.0, {"prr": [0.5, 0.5], "prr_0": [0.5, 0.5], "prr_1": [0.5, 0.4], "prr_2": [0.5, 0.5]})
+OURS = CellResult((), 1.0, {"prr": [0.6, 0.4], "prr_0": [0.1, 0.1], "prr_1": [0.55, 0.42], "prr_2": [0.6, 0.5]})
 
 
 def test_an_attackers_own_loss_does_not_count() -> None:
@@ -67,6 +67,6 @@ def test_pictures_are_drawn_of_whatever_was_played(name: str, tmp_path: Path) ->
     study = STUDIES[name]
     assert study.draw is not None
     values = {f"prr_{s}": [0.5, 0.6] for s in range(4)}
-    numbers = {cell.name: Played((), 1.0, values) for cell in study.cells[::2]}
+    numbers = {cell.name: CellResult((), 1.0, values) for cell in study.cells[::2]}
     study.draw(tmp_path / "picture.png", numbers)
     assert (tmp_path / "picture.png").stat().st_size > 10_000

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from scripts.studies import studies
-from scripts.studies.claim import Played
+from scripts.studies.claim import CellResult
 from scripts.studies.mmalora import networks
 from scripts.studies.mmalora import networks as reads
 from scripts.studies.mmalora.plots import draw_bars, draw_convergence, draw_lines, draw_networks
@@ -26,7 +26,7 @@ def played(*ee, pdr=0.8, violations=0.0):
         for judge in ("expect", "joint", "packets")
     }
     points = [np.zeros((160, 4), np.int16)] * len(ee)
-    return Played(curves, 1.0, judged | {"bound": [1.0] * len(ee)}, points)
+    return CellResult(curves, 1.0, judged | {"bound": [1.0] * len(ee)}, points)
 
 
 def test_shares_are_of_the_same_network():

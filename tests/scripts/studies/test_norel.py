@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from scripts.studies import studies
-from scripts.studies.claim import Played
+from scripts.studies.claim import CellResult
 from scripts.studies.norel import readings as readings
 from scripts.studies.norel.plots import draw_assignments, draw_by_nodes, draw_estimates, draw_maps
 
@@ -35,7 +35,7 @@ def curve(hours, **columns):
 def played(*curves, **extra):
     extra = {"delivery": [90.0] * len(curves), "joint": [91.0] * len(curves), "model": [92.0] * len(curves)} | extra
     points = [np.zeros((1000, 4), np.int16)] * len(curves)
-    return Played(list(curves), 2.0, extra, points)
+    return CellResult(list(curves), 2.0, extra, points)
 
 
 def test_every_learner_is_shown_with_energy_and_downlinks_beside_its_delivery():

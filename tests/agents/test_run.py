@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import agents
-from agents.play import play, play_episodes, play_until
+from agents.run import run_episodes, run_intervals, run_until
 from lora_marl.core.air import Air
 from lora_marl.core.downlink import Downlink
 from lora_marl.core.kernel.state import DECISION
@@ -22,7 +22,9 @@ def air_and_learner(scenario, name, seeds):
 
 def sent_by_interval(air, learner, until_s, every_s, points=None):
     intervals = []
-    points = play(air, learner, until_s, every_s, lambda t, outcome: intervals.append((t, outcome.sent)), points=points)
+    points = run_intervals(
+        air, learner, until_s, every_s, lambda t, outcome: intervals.append((t, outcome.sent)), points=points
+    )
     return intervals, points
 
 
@@ -68,8 +70,8 @@ def test_episodes_start_the_clock_again_and_the_learner_goes_on(journal):
         learned.append((episode, int(learner.t.sum())))
         durations_s.append(outcome.duration_s.item())
 
-    points = play_episodes(air, learner, 3, 400.0, on_episode)
-    play_episodes(air, learner, 1, 1200.0, on_episode, points=points)
+    points = run_episodes(air, learner, 3, 400.0, on_episode)
+    run_episodes(air, learner, 1, 1200.0, on_episode, points=points)
     assert durations_s == [400.0, 400.0, 400.0, 1200.0]
     assert [episode for episode, _ in learned] == [0, 1, 2, 0]
     assert all(later > sooner for (_, sooner), (_, later) in zip(learned, learned[1:], strict=False))
@@ -77,13 +79,13 @@ def test_episodes_start_the_clock_again_and_the_learner_goes_on(journal):
 
 def test_an_interval_of_no_length_is_an_error(journal):
     with pytest.raises(ValueError, match="every_s = 0"):
-        play(Air(journal, [0]), agents.make("cucb", journal, [0]), 10.0, 0, lambda *_: None)
+        run_intervals(Air(journal, [0]), agents.make("cucb", journal, [0]), 10.0, 0, lambda *_: None)
 
 
 def test_an_air_with_other_feedback_is_refused(journal):
     learner = agents.make("static-sf7", journal, [0])
     with pytest.raises(ValueError, match="static-sf7 needs an air with Feedback.*answers=False"):
-        play(Air(journal, [0]), learner, 10.0, 5.0, lambda *_: None)
+        run_intervals(Air(journal, [0]), learner, 10.0, 5.0, lambda *_: None)
 
 
 def test_who_learns_from_packets_is_told_of_all_of_them_when_answers_are_late():
@@ -94,9 +96,9 @@ def test_who_learns_from_packets_is_told_of_all_of_them_when_answers_are_late():
     for name, scenario in (("free", free), ("paid", replace(free, feedback="downlink", downlink=always))):
         learner = agents.make("cucb", scenario, [0, 1], eta=0.0)
         air, points = Air(scenario, [0, 1], feedback=learner.feedback), learner.initial_points()
-        play_until(air, learner, points, 5e5)
+        run_until(air, learner, points, 5e5)
         counted = learner.counts.sum() / len(learner.factors)
-        outcome = play_until(air, learner, points, 8e5)
+        outcome = run_until(air, learner, points, 8e5)
         shares[name] = outcome.delivered.sum() / outcome.sent.sum()
         assert counted > 0.95 * 2 * 40 * 5e5 / 1e3 * 0.9
     assert shares["paid"] > shares["free"] - 0.05
