@@ -38,6 +38,12 @@ def test_the_papers_names_work(network_of, typed, name):
     assert agents.make(typed, network_of(name), [0]).name == name
 
 
+@pytest.mark.parametrize("typed", ["d-loro", "d-lorra", "D-LoRa2"])
+def test_a_misspelt_paper_name_is_never_sent_to_another_algorithm(journal, typed):
+    with pytest.raises(ValueError, match="did you mean 'd-lora'"):
+        agents.make(typed, journal, [0])
+
+
 def test_no_spelling_means_two_learners():
     names = [*agents.LEARNERS, *agents.PAPER_NAMES, *agents.RENAMED]
     assert len({name.replace("-", "") for name in names}) == len(names)
