@@ -207,14 +207,14 @@ def ccs(repeats: int) -> list[Line]:
 def sb3(quick: bool, repeats: int) -> list[Line]:
     """Stable-Baselines3's rows, and against SuperSuit where it is installed."""
 
-    def rate(face: str) -> float:
-        return benchmark_libraries.steps_per_s(face, steps=10 if quick else 100, repeats=repeats)
+    def rate(wrapper: str) -> float:
+        return benchmark_libraries.steps_per_s(wrapper, steps=10 if quick else 100, repeats=repeats)
 
     own, theirs = "Stable-Baselines3's rows", "SuperSuit for Stable-Baselines3"
     return [
         Line("sb3_rows", f"{own}, 32 replicas x 100 nodes", "steps/s", 1e4, lambda: rate(own)),
         *([Line("sb3_over_supersuit", "the same over SuperSuit's", "ratio", 10, lambda: rate(own) / rate(theirs))]
-          if benchmark_libraries.FACES[theirs].installed else []),
+          if benchmark_libraries.WRAPPERS[theirs].installed else []),
     ]  # fmt: skip
 
 

@@ -77,7 +77,7 @@ def crowd(found, members):
 
 def lost(interval):
     """Frames given up, and what no attempt leads to."""
-    return -1.0 - interval.books.frames_lost
+    return -1.0 - interval.totals.frames_lost
 
 
 def boom(interval):
@@ -194,7 +194,7 @@ def test_a_reward_term_is_a_part_of_infos(folder: Path, monkeypatch: pytest.Monk
     assert rewards.shape == (2, 5) and rewards.dtype == np.float64
     np.testing.assert_allclose(rewards, 2.0 * env.game.outcome.airtime_s)
     for reward, message in (
-        ({"my_parts:wrong": 1.0}, "wrong gave .* values that are not finite"),
+        ({"my_parts:wrong": 1.0}, "wrong returned .* values that are not finite"),
         ({1: 1.0}, "1 is no name"),
     ):
         with pytest.raises(ValueError, match=f"reward: {message}"):
@@ -203,7 +203,7 @@ def test_a_reward_term_is_a_part_of_infos(folder: Path, monkeypatch: pytest.Monk
             env.step_array(env.game.first_actions())
     own: dict[str, Any] = {"my_parts:flat": 1.0}
     for name, settings in SMALL.items():
-        with pytest.raises(ValueError, match=r"reward: flat gave shape \(\); expected is \(1, "):
+        with pytest.raises(ValueError, match=r"reward: flat returned shape \(\); expected is \(1, "):
             lora_marl.make(name, **settings, reward=own).reset()
 
 

@@ -115,14 +115,14 @@ class Book:
 
     def add(self, game: CoexistenceGame, rewards: NDArray[np.float64]) -> None:
         """Take in the last interval; `rewards [B, L, Q]` of the groups of learning networks."""
-        books = game.books
-        sums = [getattr(books, name).sum(-1) for name in _OF_GROUPS]
+        totals = game.totals
+        sums = [getattr(totals, name).sum(-1) for name in _OF_GROUPS]
         gateway_s = game.settings.interval_s * np.bincount(game.coexistence.gateway_network)
         reward = np.full_like(sums[0], np.nan)
-        reward[:, game.learning] = (rewards * books.attempts[:, game.learning]).sum(-1)
-        own = (books.downlink_airtime_s, np.broadcast_to(gateway_s, reward.shape), reward)
+        reward[:, game.learning] = (rewards * totals.attempts[:, game.learning]).sum(-1)
+        own = (totals.downlink_airtime_s, np.broadcast_to(gateway_s, reward.shape), reward)
         self._sums.append(np.stack([*sums, *own], axis=-1))
-        self._airtime_s.append(books.channel_airtime_s.copy())
+        self._airtime_s.append(totals.channel_airtime_s.copy())
 
     def last(self, intervals: int) -> Mapping[str, NDArray[np.float64]]:
         """Sums over the last intervals, by name. `[B, S]` each"""

@@ -75,7 +75,7 @@ class AgentsEnv(MultiAgentEnv):
         )
 
     def render(self) -> Any:
-        """See `lora_marl.envs.base.Door.render`."""
+        """See `lora_marl.envs.base.PettingZooBase.render`."""
         return self.env.render()
 
     def close(self) -> None:

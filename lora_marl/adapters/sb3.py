@@ -118,7 +118,7 @@ class ControllerVecEnv(VecEnv):
         return [False for _ in self._rows(indices)]
 
     def get_images(self) -> Sequence[Any]:
-        """A picture of the first replica; see `lora_marl.envs.base.Door.render`."""
+        """A picture of the first replica; see `lora_marl.envs.base.PettingZooBase.render`."""
         return [self.controller.env.render()]
 
     def _rows(self, indices: VecEnvIndices) -> Iterable[int]:

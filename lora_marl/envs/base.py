@@ -27,7 +27,7 @@ from lora_marl import render
 from lora_marl.envs.game import EnvSettings, Game, Seeds, seeds_of
 
 
-class Door:
+class PettingZooBase:
     """Spaces, masks, state and pictures: what the parallel and the turn-based face of a game share.
 
     Attributes:
@@ -154,7 +154,7 @@ def warn_of_options(options: Mapping[str, Any] | None) -> None:
         warnings.warn(f"reset: no options are known; {', '.join(map(str, options))} ignored", stacklevel=4)
 
 
-class ArrayParallelEnv(Door, ParallelEnv):
+class ArrayParallelEnv(PettingZooBase, ParallelEnv):
     """A game as PettingZoo's parallel environment, and as arrays over its replicas.
 
     Episodes end by truncation, in all replicas together, after `max_cycles` steps.

@@ -1,6 +1,6 @@
-"""What a node observes: named, bounded features. The same table builds the arrays, the spaces and the documentation.
+"""Named, bounded features: one table builds an observation's names, its space and its documentation.
 
-Shape letters: `B` replicas, `N` nodes, `D` features, `K` values of all factors.
+Shape letters: `D` features of an observation.
 """
 
 from __future__ import annotations
@@ -9,17 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from gymnasium.spaces import Box
-from numpy.typing import NDArray
-
-from lora_marl.core import phy
-from lora_marl.core.air import Air
-from lora_marl.core.outcome import Outcome
-from lora_marl.core.reception import Fate
-from lora_marl.core.region import FACTORS
-from lora_marl.core.scenario import Scenario
-
-SNR_SCALE_DB = 40.0
-"""SNR margin that counts as 1. dB"""
 
 
 @dataclass(frozen=True)
@@ -47,110 +36,6 @@ class Feature:
         return tuple(self.name + value for value in self.values)
 
 
-class NodeFeatures:
-    """The default observation: what a node can know of itself.
-
-    Args:
-        scenario: The network.
-        factors: What is chosen; the last action shows these.
-        memory: Share of the delivery averages' packet counts that each step keeps; 1: all packets of the episode.
-
-    Attributes:
-        table: The features in their order.
-        names: Of each feature. `[D]`
-
-    Raises:
-        ValueError: a memory outside 0 to 1.
-    """
-
-    def __init__(self, scenario: Scenario, factors: tuple[str, ...], memory: float) -> None:
-        if not 0.0 <= memory <= 1.0:
-            raise ValueError(f"memory: {memory} is not from 0 to 1")
-        region = scenario.region
-        self._memory, self._fates = memory, len(_fates(scenario))
-        self._factors = [(FACTORS.index(name), region.factor_sizes[FACTORS.index(name)]) for name in factors]
-        sf, bw, channel, _ = np.cumsum((0, *region.factor_sizes[:3])).tolist()
-        self._arms = (slice(sf, bw), slice(channel, channel + region.factor_sizes[2]))
-        bw_hz = np.array(region.bandwidths_hz)
-        self._snr_floor_dbm = phy.noise_dbm(bw_hz, scenario.reception.noise_figure_db) + np.expand_dims(
-            scenario.reception.sinr_thresholds_db(np.array(region.spreading_factors)), 1
-        )
-        self.table = _table(scenario, factors)
-        self.names = names(self.table)
-
-    def box(self) -> Box:
-        """The space of one node's observation. `[D]`"""
-        return box(self.table)
-
-    def begin(self, outcome: Outcome) -> None:
-        """Forget everything; an outcome of no time gives the shapes."""
-        self._arm_sent = outcome.arm_sent.astype(np.float64)
-        self._arm_delivered = outcome.arm_delivered.astype(np.float64)
-        self._ended = outcome.sent
-
-    def see(self, outcome: Outcome) -> None:
-        """Take in what came of a step."""
-        if self._memory < 1.0:
-            self._arm_sent *= self._memory
-            self._arm_delivered *= self._memory
-        self._arm_sent += outcome.arm_sent
-        self._arm_delivered += outcome.arm_delivered
-        self._ended = outcome.sent
-
-    def array(self, air: Air, points: NDArray[np.int16], active: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """The observations, a new array. `[B, N, D]`"""
-        last = air.last_fate, air.last_point, air.last_rssi_dbm
-        return self.rows(points, *last, self._arm_sent, self._arm_delivered, self._ended, active)
-
-    def rows(
-        self,
-        points: NDArray[np.int16],
-        fate: NDArray[np.int8],
-        last_point: NDArray[np.int16],
-        rssi_dbm: NDArray[np.float64],
-        arm_sent: NDArray,
-        arm_delivered: NDArray,
-        ended: NDArray[np.integer],
-        active: NDArray[np.bool_],
-    ) -> NDArray[np.float32]:
-        """The observations of any nodes, from what became of their packets.
-
-        Args:
-            points: Chosen last. `[..., 4]`
-            fate, last_point, rssi_dbm: Of the last packet that ended: `[...]`, `[..., 4]`, `[...]` dBm.
-            arm_sent, arm_delivered: Packets by factor value, which the delivery averages are of. `[..., K]`
-            ended: Packets that ended in the step. `[...]`
-            active: Whether the node is part of the network. `[...]`
-
-        Returns:
-            A new array. `[..., D]`
-        """
-        values = np.empty((*points.shape[:-1], len(self.names)), np.float32)
-        at = 0
-        for column, size in self._factors:
-            index = points[..., column]
-            if FACTORS[column] == "channel":
-                at = _put(values, at, _one_hot(index, size))
-            else:
-                at = _put(values, at, (index / max(size - 1, 1))[..., None])
-        at = _put(values, at, _one_hot(fate + 1, self._fates))
-        for arms in self._arms:
-            at = _put(values, at, (arm_delivered[..., arms] + 1.0) / (arm_sent[..., arms] + 2.0))
-        values[..., at] = self._snr_margin(fate, last_point, rssi_dbm)
-        values[..., at + 1] = ended / (1.0 + ended)
-        values[..., at + 2] = ended > 0
-        values[..., at + 3] = active
-        return values
-
-    def _snr_margin(
-        self, fate: NDArray[np.int8], last_point: NDArray[np.int16], rssi_dbm: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """SNR above the floor of the last packet's data rate, where it was acknowledged, else 0. `[...]`, -1 to 1"""
-        sf, bw = np.moveaxis(last_point[..., :2], -1, 0)
-        margin_db = rssi_dbm - self._snr_floor_dbm[sf, bw]
-        return np.where(fate == Fate.DELIVERED, np.clip(margin_db / SNR_SCALE_DB, -1.0, 1.0), 0.0)
-
-
 def names(table: tuple[Feature, ...]) -> tuple[str, ...]:
     """Of each number of an observation. `[D]`"""
     return tuple(name for feature in table for name in feature.names)
@@ -172,41 +57,3 @@ def markdown(table: tuple[Feature, ...]) -> str:
         rows.append(f"| {place} | {names} | {feature.unit} | {feature.low:g} | {feature.high:g} | {feature.meaning} |")
         first = last + 1
     return "\n".join(rows)
-
-
-def _table(scenario: Scenario, factors: tuple[str, ...]) -> tuple[Feature, ...]:
-    region = scenario.region
-    channels = tuple(f"_{channel}" for channel in range(len(region.channels_hz)))
-    last = {
-        "sf": Feature("sf", "highest index", 0, 1, "spreading factor chosen last"),
-        "bw": Feature("bw", "highest index", 0, 1, "bandwidth chosen last"),
-        "channel": Feature("channel", "flag", 0, 1, "channel chosen last", channels),
-        "tp": Feature("tp", "highest index", 0, 1, "power chosen last"),
-    }
-    fates = tuple(fate.name.lower() for fate in _fates(scenario))
-    sf = tuple(str(sf) for sf in region.spreading_factors)
-    return (
-        *(last[name] for name in factors),
-        Feature("fate_", "flag", 0, 1, "fate of the last packet", fates),
-        Feature("delivery_sf", "share", 0, 1, "delivered by spreading factor, (d + 1) / (n + 2)", sf),
-        Feature("delivery_channel", "share", 0, 1, "delivered by channel, (d + 1) / (n + 2)", channels),
-        Feature("snr_margin", f"{SNR_SCALE_DB:g} dB", -1, 1, "SNR above the floor of the last packet; 0 if lost"),
-        Feature("packets", "n / (n + 1)", 0, 1, "packets that ended in the step"),
-        Feature("sent", "flag", 0, 1, "whether one ended in the step"),
-        Feature("active", "flag", 0, 1, "whether the node is part of the network now"),
-    )
-
-
-def _fates(scenario: Scenario) -> list[Fate]:
-    """What can become of a packet; gateways send only where feedback needs downlinks."""
-    return [fate for fate in Fate if fate != Fate.GATEWAY_SENDING or scenario.feedback == "downlink"]
-
-
-def _put(values: NDArray[np.float32], at: int, part: NDArray) -> int:
-    """Write features behind the first `at`; the number written so far."""
-    values[..., at : at + part.shape[-1]] = part
-    return at + part.shape[-1]
-
-
-def _one_hot(index: NDArray[np.integer], size: int) -> NDArray[np.float32]:
-    return np.eye(size, dtype=np.float32)[index]

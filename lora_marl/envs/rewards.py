@@ -1,11 +1,12 @@
-"""Rewards as weighted sums of named terms; each term is a plain function, ours by name or yours by import path.
+"""Rewards as weighted sums of named terms: plain functions, ours by name or yours by import path.
 
-What a term is told, and which shape it gives, is its environment's: see `rewards`, `energy_rewards` and
-`coexistence_rewards`.
+What a term takes, and the shape it returns, depend on the environment: see `lora_marl.envs.uplink.reward`,
+`lora_marl.envs.energy.reward` and `lora_marl.envs.coexistence.reward`.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from numbers import Real
@@ -19,35 +20,37 @@ from lora_marl.core.checks import suggest
 Term = NDArray[np.float64]
 TermFunction = Callable[..., Term]
 
+_OF_UPLINK = ("Scales", "TERMS", "delivery", "dlora", "energy_efficiency", "throughput")
+
 
 class TermError(ValueError):
-    """A term that fails, or gives what is none."""
+    """A reward term failed, or returned something else than finite numbers of its shape."""
 
 
 class Reward:
     """A weighted sum of named terms.
 
     Args:
-        weights: Weight by name in `known`, or by import path, `"package.module:function"`, of a function of yours,
-            which gives the name.
+        weights: Weight by name in `known`, or by the import path `"package.module:function"` of a function of yours,
+            whose name is then the term's.
         known: The environment's terms by name.
 
     Attributes:
-        weights: By name.
+        weights: Weight by name of term.
 
     Raises:
-        ValueError: no term, an unknown one, with the nearest known one, two of one name, or a weight that is not
-            finite.
+        ValueError: no terms, an unknown one, two of one name, or a weight that is not finite.
     """
 
     def __init__(self, weights: Mapping[str, float], known: Mapping[str, TermFunction]) -> None:
         if not isinstance(weights, Mapping) or not weights:
-            raise ValueError(f"reward: {weights!r} is no weights by term, such as {{{next(iter(known))!r}: 1.0}}")
+            example = f"{{{next(iter(known))!r}: 1.0}}"
+            raise ValueError(f"reward: {weights!r} is not a mapping from reward term to weight, such as {example}")
         self.weights: dict[str, float] = {}
         self._functions: dict[str, TermFunction] = {}
         for path, weight in weights.items():
             if not isinstance(path, str):
-                raise ValueError(f"reward: {path!r} is no name of a term")
+                raise ValueError(f"reward: {path!r} is not the name of a term")
             name = path.rpartition(":")[2]
             if isinstance(weight, bool) or not isinstance(weight, Real) or not np.isfinite(weight):
                 raise ValueError(f"reward: the weight of {path} is {weight!r}; it must be a finite number")
@@ -55,49 +58,50 @@ class Reward:
                 raise ValueError(f"reward: {path!r} is a second term called {name!r}")
             self.weights[name], self._functions[name] = weight, _function(path, known)
 
-    def terms(self, shape: tuple[int, ...], *told: Any) -> dict[str, Term]:
-        """The terms, without their weights.
+    def terms(self, shape: tuple[int, ...], *arguments: Any) -> dict[str, Term]:
+        """The terms by name, without their weights.
 
         Args:
-            shape: Of each.
-            told: What each function takes.
+            shape: Shape of each term.
+            arguments: What each function takes.
 
         Raises:
-            TermError: a function that does not take what it is told or fails otherwise, or a term of another shape.
+            TermError: a function that fails, or whose term has another shape or is not finite.
         """
         terms = {}
         for name, function in self._functions.items():
             try:
-                given = function(*told)
+                result = function(*arguments)
             except TypeError as error:
-                raise TermError(f"reward: {name}, which is told {len(told)} things: {error}") from error
+                raise TermError(f"reward: {name}, called with {len(arguments)} arguments: {error}") from error
             except Exception as error:
                 raise TermError(f"reward: {name}: {type(error).__name__}: {error}") from error
-            terms[name] = _checked(name, given, shape)
+            terms[name] = _checked_term(name, result, shape)
         return terms
 
     def total(self, terms: Mapping[str, Term]) -> Term:
-        """Their weighted sum, of their shape."""
+        """The weighted sum of the terms, of their shape."""
         return np.sum([weight * terms[name] for name, weight in self.weights.items()], axis=0)
 
 
-def _checked(name: str, given: Any, shape: tuple[int, ...]) -> Term:
+def _checked_term(name: str, result: Any, shape: tuple[int, ...]) -> Term:
+    """What a function returned, as an array of its shape. TermError: it is none, or has values that are not finite."""
     try:
-        term = np.asarray(given, np.float64)
+        term = np.asarray(result, np.float64)
     except (TypeError, ValueError) as error:
-        raise TermError(f"reward: {name} gave what is no array of numbers: {error}") from None
+        raise TermError(f"reward: {name} returned no array of numbers: {error}") from None
     if term.shape != shape:
-        raise TermError(f"reward: {name} gave shape {term.shape}; expected is {shape}")
+        raise TermError(f"reward: {name} returned shape {term.shape}; expected is {shape}")
     if not np.isfinite(term).all():
-        raise TermError(f"reward: {name} gave {int((~np.isfinite(term)).sum())} values that are not finite")
+        raise TermError(f"reward: {name} returned {int((~np.isfinite(term)).sum())} values that are not finite")
     return term
 
 
 def _function(path: str, known: Mapping[str, TermFunction]) -> TermFunction:
-    """A term by name or import path."""
+    """The function of a term by its name or import path."""
     if ":" not in path:
         if path not in known:
-            raise ValueError(f"reward: {path!r} is no term{suggest(path, known)}")
+            raise ValueError(f"reward: {path!r} is not a term{suggest(path, known)}")
         return known[path]
     module, _, name = path.partition(":")
     try:
@@ -107,3 +111,14 @@ def _function(path: str, known: Mapping[str, TermFunction]) -> TermFunction:
     if not callable(function):
         raise ValueError(f"reward: {path!r} is {function!r}; a term is a function")
     return function
+
+
+def __getattr__(name: str) -> Any:
+    """The terms of `uplink_v0`, which this module had before they moved to `lora_marl.envs.uplink.reward`."""
+    if name not in _OF_UPLINK:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    place = "lora_marl.envs.uplink.reward"
+    warnings.warn(
+        f"{__name__}.{name} is now {place}.{name}; the old name goes with 0.2.0", DeprecationWarning, stacklevel=2
+    )
+    return getattr(import_module(place), name)

@@ -55,7 +55,7 @@ class ControllerEnv(gymnasium.Env[NDArray[np.float32], Any]):
         return self.controller.masks()[0]
 
     def render(self) -> Any:
-        """See `lora_marl.envs.base.Door.render`."""
+        """See `lora_marl.envs.base.PettingZooBase.render`."""
         return self.controller.env.render()
 
     def close(self) -> None:

@@ -85,7 +85,7 @@ class ControllerVectorEnv(VectorEnv[NDArray[np.float32], Any, NDArray]):
         return self.controller.masks()
 
     def render(self) -> tuple[Any, ...] | None:
-        """The first replica; see `lora_marl.envs.base.Door.render`."""
+        """The first replica; see `lora_marl.envs.base.PettingZooBase.render`."""
         frame = self.controller.env.render()
         return None if frame is None else (frame,)
 

@@ -1,11 +1,9 @@
-"""Other libraries' faces of an environment, made to be stepped with given actions: for `speed_faces`.
+"""Other libraries' wrappers of an environment, ready to be stepped with given actions.
 
-Each runs in an environment of its own (`make recipe-<library>`), and some together. Faces of one replica are wrappers
-that play agent by agent.
+`scripts/benchmark_libraries.py` times them. Most libraries are installed in a virtual environment of their own
+(`make recipe-<library>`). Wrappers of one replica step agent by agent.
 
 Shape letters: `B` replicas, `N` agents, `F` factors of an action.
-
-An environment that `speed_faces` times: what all of its faces are made with.
 """
 
 from __future__ import annotations
@@ -24,116 +22,120 @@ from lora_marl.envs.codec import sizes_of
 from scripts.bench.cases import uplink
 from scripts.runs.cli import UsageError
 
-NODES = 100
+NODES, REPLICAS = 100, 32
 
 
 @dataclass(frozen=True)
-class Game:
-    """An environment, and what all of its faces are made with.
+class TimedEnv:
+    """An environment and its settings, from which every wrapper is made.
 
     Attributes:
-        name: In `lora_marl.ENVS`.
-        settings: Its own.
+        name: Its name in `lora_marl.ENVS`.
+        settings: The environment's settings.
     """
 
     name: str
     settings: Mapping[str, Any]
 
-    def env(self, replicas: int = 1, **more: Any) -> Any:
-        """Its arrays; `more` are further settings."""
+    def make(self, replicas: int = 1, **more: Any) -> Any:
+        """The environment itself; `more` are further settings."""
         return lora_marl.make(self.name, replicas=replicas, **self.settings, **more)
 
 
-def game(name: str, steps: int) -> Game:
-    """An environment whose episodes have so many steps. UsageError: one that is not measured."""
+def timed_env(name: str, steps: int) -> TimedEnv:
+    """An environment with episodes of so many steps.
+
+    Raises:
+        UsageError: an environment that is not measured.
+    """
     shared = {"max_cycles": steps, "info_level": "none"}
     if name == "uplink_v0":
-        made = uplink(NODES, steps).settings
-        return Game(name, {"scenario": made.scenario, "window_s": made.window_s, **shared})
+        settings = uplink(NODES, steps).settings
+        return TimedEnv(name, {"scenario": settings.scenario, "window_s": settings.window_s, **shared})
     if name == "coexistence_v0":
-        return Game(name, {"coexistence": ccs_study([Deployment(nodes=NODES)] * 2), "decider": "group", **shared})
+        return TimedEnv(name, {"coexistence": ccs_study([Deployment(nodes=NODES)] * 2), "decider": "group", **shared})
     raise UsageError(f"ENV: {name!r} is not one of uplink_v0, coexistence_v0")
 
 
-REPLICAS = 32
+Step = Callable[[Any], Any]
+"""Steps a wrapped environment with actions `[B, N, F]`, or `[B, N]` where they are single numbers."""
 
 
 @dataclass(frozen=True)
-class Face:
-    """A way to meet the environment.
+class Wrapper:
+    """One library's wrapper of an environment.
 
     Attributes:
-        library: The package that it is for; None: none.
-        replicas: Played together.
-        begin: Makes it, for so many replicas, and gives a function that plays actions `[B, N, F]`, or `[B, N]` where
-            they are single numbers.
-        also: Another package that it needs, which the library can be without.
+        library: The package that it needs; None: none.
+        replicas: How many replicas it steps together.
+        begin: Wraps so many replicas and returns the function that steps them.
+        also: A second package that it needs.
     """
 
     library: str | None
     replicas: int
-    begin: Callable[[Game, int], Callable[[Any], Any]]
+    begin: Callable[[TimedEnv, int], Step]
     also: str | None = None
 
     @property
     def installed(self) -> bool:
-        """Whether it can be played here."""
+        """Whether the packages that it needs are installed."""
         return all(package is None or find_spec(package) for package in (self.library, self.also))
 
 
-def _sb3(played: Game, replicas: int) -> Callable[[Any], Any]:
+def _sb3(timed: TimedEnv, replicas: int) -> Step:
     from lora_marl.adapters.sb3 import ControllerVecEnv
     from lora_marl.views import Shared
 
-    rows = ControllerVecEnv(Shared(played.env(replicas)))
+    rows = ControllerVecEnv(Shared(timed.make(replicas)))
     rows.reset()
     return lambda actions: rows.step(actions.reshape(rows.num_envs, *(rows.action_space.shape or ())))
 
 
-def _supersuit(played: Game, replicas: int) -> Callable[[Any], Any]:
+def _supersuit(timed: TimedEnv, replicas: int) -> Step:
     import supersuit
 
-    one = supersuit.pettingzoo_env_to_vec_env_v1(played.env())
+    one = supersuit.pettingzoo_env_to_vec_env_v1(timed.make())
     # One process, which is its fastest way here.
     rows = supersuit.concat_vec_envs_v1(one, replicas, num_cpus=0, base_class="stable_baselines3")
     rows.reset()
     return lambda actions: rows.step(actions.reshape(rows.num_envs, *(rows.action_space.shape or ())))
 
 
-def _torchrl(played: Game, replicas: int) -> Callable[[Any], Any]:
+def _torchrl(timed: TimedEnv, replicas: int) -> Step:
     import torch
 
     from lora_marl.adapters.torchrl import ReplicaEnv
 
-    env = ReplicaEnv(played.name, replicas, **played.settings)
-    seen = env.reset()
+    env = ReplicaEnv(timed.name, replicas, **timed.settings)
+    data = env.reset()
 
     def step(actions: Any) -> None:
-        nonlocal seen
-        _, seen = env.step_and_maybe_reset(seen.set((env.group, "action"), torch.from_numpy(actions)))
+        nonlocal data
+        _, data = env.step_and_maybe_reset(data.set((env.group, "action"), torch.from_numpy(actions)))
 
     return step
 
 
-def _benchmarl(played: Game, replicas: int) -> Callable[[Any], Any]:
+def _benchmarl(timed: TimedEnv, replicas: int) -> Step:
     import torch
 
     from lora_marl.adapters.benchmarl import ReplicaTask
 
-    env = ReplicaTask(played.name, dict(played.settings)).get_env_fun(replicas, False, 0, "cpu")()
-    numbers, seen = _numbers(played), env.reset()
+    env = ReplicaTask(timed.name, dict(timed.settings)).get_env_fun(replicas, False, 0, "cpu")()
+    flat, data = _flat_indices(timed), env.reset()
 
     def step(actions: Any) -> None:
-        nonlocal seen
-        _, seen = env.step_and_maybe_reset(seen.set((env.group, "action"), torch.from_numpy(numbers(actions))))
+        nonlocal data
+        _, data = env.step_and_maybe_reset(data.set((env.group, "action"), torch.from_numpy(flat(actions))))
 
     return step
 
 
-def _rllib(played: Game, _: int) -> Callable[[Any], Any]:
+def _rllib(timed: TimedEnv, _: int) -> Step:
     from lora_marl.adapters.rllib import AgentsEnv
 
-    env = AgentsEnv(played.name, **played.settings)
+    env = AgentsEnv(timed.name, **timed.settings)
     env.reset(seed=0)
 
     def step(actions: Any) -> None:
@@ -143,11 +145,11 @@ def _rllib(played: Game, _: int) -> Callable[[Any], Any]:
     return step
 
 
-def _skrl(played: Game, _: int) -> Callable[[Any], Any]:
+def _skrl(timed: TimedEnv, _: int) -> Step:
     import torch
     from skrl.envs.wrappers.torch import wrap_env
 
-    env = wrap_env(played.env(), wrapper="pettingzoo")
+    env = wrap_env(timed.make(), wrapper="pettingzoo")
     env.reset()
 
     def step(actions: Any) -> None:
@@ -159,16 +161,16 @@ def _skrl(played: Game, _: int) -> Callable[[Any], Any]:
     return step
 
 
-def _tianshou(played: Game, _: int) -> Callable[[Any], Any]:
+def _tianshou(timed: TimedEnv, _: int) -> Step:
     from pettingzoo.utils import parallel_to_aec
     from tianshou.env import PettingZooEnv
 
-    env = PettingZooEnv(parallel_to_aec(played.env(action_format="discrete")))
-    numbers = _numbers(played)
+    env = PettingZooEnv(parallel_to_aec(timed.make(action_format="discrete")))
+    flat = _flat_indices(timed)
     env.reset()
 
     def step(actions: Any) -> None:
-        for action in numbers(actions[0]).tolist():
+        for action in flat(actions[0]).tolist():
             *_, truncated, _ = env.step(action)
         if truncated:
             env.reset()
@@ -176,29 +178,29 @@ def _tianshou(played: Game, _: int) -> Callable[[Any], Any]:
     return step
 
 
-def _agilerl(played: Game, _: int) -> Callable[[Any], Any]:
+def _agilerl(timed: TimedEnv, _: int) -> Step:
     from agilerl.vector import PzDummyVecEnv
 
-    env = PzDummyVecEnv(played.env())  # begins the next episode itself
+    env = PzDummyVecEnv(timed.make())  # begins the next episode itself
     env.reset(seed=0)
     return lambda actions: env.step(dict(zip(env.possible_agents, actions[0][:, None], strict=True)))
 
 
-def _numbers(played: Game) -> Callable[[Any], Any]:
-    """Gives actions as single numbers, `[..., F]` to `[...]`, where they are none."""
-    space = played.env().single_action_space
+def _flat_indices(timed: TimedEnv) -> Step:
+    """A function from actions `[..., F]` to flat indices `[...]`; it leaves alone what is flat already."""
+    space = timed.make().single_action_space
     if not space.shape:
         return lambda actions: actions
     return lambda actions: np.ravel_multi_index(tuple(np.moveaxis(actions, -1, 0)), sizes_of(space))
 
 
-LIBRARIES: Mapping[str, Face] = {
-    "Stable-Baselines3's rows": Face("stable_baselines3", REPLICAS, _sb3),
-    "SuperSuit for Stable-Baselines3": Face("supersuit", REPLICAS, _supersuit, also="stable_baselines3"),
-    "TorchRL's batched environment": Face("torchrl", REPLICAS, _torchrl),
-    "BenchMARL's task": Face("benchmarl", REPLICAS, _benchmarl),
-    "RLlib's multi-agent environment": Face("ray", 1, _rllib, also="tree"),
-    "skrl's wrapper": Face("skrl", 1, _skrl),
-    "Tianshou's wrapper, by turns": Face("tianshou", 1, _tianshou),
-    "AgileRL's vector of one": Face("agilerl", 1, _agilerl),
+LIBRARIES: Mapping[str, Wrapper] = {
+    "Stable-Baselines3's rows": Wrapper("stable_baselines3", REPLICAS, _sb3),
+    "SuperSuit for Stable-Baselines3": Wrapper("supersuit", REPLICAS, _supersuit, also="stable_baselines3"),
+    "TorchRL's batched environment": Wrapper("torchrl", REPLICAS, _torchrl),
+    "BenchMARL's task": Wrapper("benchmarl", REPLICAS, _benchmarl),
+    "RLlib's multi-agent environment": Wrapper("ray", 1, _rllib, also="tree"),
+    "skrl's wrapper": Wrapper("skrl", 1, _skrl),
+    "Tianshou's wrapper, by turns": Wrapper("tianshou", 1, _tianshou),
+    "AgileRL's vector of one": Wrapper("agilerl", 1, _agilerl),
 }

@@ -2,7 +2,7 @@
 
     {name: "scripts.runs.policy:ExportedPolicy", parameters: {path: runs/sb3/first}}
 
-A node observes what the environment shows it (`lora_marl.envs.features`), with packets in place of windows: the
+A node observes what the environment shows it (`lora_marl.envs.uplink.observation`), with packets in place of windows: the
 features `sent` and `packets` speak of the packets since its last decision. Nodes choose independently, each with draws
 of its own; nothing is learned any more. Masks are those of the scenario as it begins.
 """
@@ -23,7 +23,7 @@ from lora_marl.adapters.policy import digest as digest_of
 from lora_marl.core.random import stream_key, uniform
 from lora_marl.core.reception import Fate
 from lora_marl.envs.codec import ActionCodec
-from lora_marl.envs.features import NodeFeatures
+from lora_marl.envs.uplink.observation import NodeFeatures
 
 if TYPE_CHECKING:
     from lora_marl.core.outcome import Decisions

@@ -67,7 +67,7 @@ def play(preset: str, regime: str, seeds: Sequence[int], count: int) -> Stretche
         flat, booked = actions[:, game.learning].reshape(len(seeds), -1), []
         for _ in range(HOLD):
             env.step_array(flat)
-            booked.append((game.books.attempts, game.books.received))
+            booked.append((game.totals.attempts, game.totals.received))
         attempts, received = np.sum(booked[1:], axis=0)
         found.append((facts, actions, attempts, received))
     return Stretches.of(found, (HOLD - 1) * INTERVAL_S)

@@ -11,18 +11,18 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 @pytest.mark.parametrize("environment", ["uplink_v0", "coexistence_v0"])
-@pytest.mark.parametrize("name", benchmark_libraries.FACES)
-def test_every_face_plays_on_over_the_end_of_episodes(name, environment, monkeypatch):
-    if not benchmark_libraries.FACES[name].installed:
-        pytest.skip(f"needs {benchmark_libraries.FACES[name].library}")
+@pytest.mark.parametrize("name", benchmark_libraries.WRAPPERS)
+def test_every_wrapper_plays_on_over_the_end_of_episodes(name, environment, monkeypatch):
+    if not benchmark_libraries.WRAPPERS[name].installed:
+        pytest.skip(f"needs {benchmark_libraries.WRAPPERS[name].library}")
     monkeypatch.setattr(libraries, "NODES", 4)
     assert benchmark_libraries.steps_per_s(name, environment, steps=3, repeats=2) > 0
 
 
-def test_faces_and_arrays_are_played_in_turns(monkeypatch):
+def test_wrappers_and_arrays_are_played_in_turns(monkeypatch):
     monkeypatch.setattr(libraries, "NODES", 4)
-    face, arrays = benchmark_libraries.rates("PettingZoo's dicts", steps=3, repeats=2)
-    assert face > 0 and arrays > 0
+    wrapped, arrays = benchmark_libraries.rates("PettingZoo's dicts", steps=3, repeats=2)
+    assert wrapped > 0 and arrays > 0
 
 
 def test_what_is_installed_is_reported(invoke, monkeypatch, tmp_path):
@@ -30,15 +30,17 @@ def test_what_is_installed_is_reported(invoke, monkeypatch, tmp_path):
     result = invoke(benchmark_libraries.app, "--json", tmp_path / "out.json")
     assert result.exit_code == 0, result.output
     assert "0.50" in result.output
-    faces = {record["face"] for record in json.loads((tmp_path / "out.json").read_text())}
-    assert {"arrays", "PettingZoo's dicts", "Gymnasium's vector, central"} <= faces <= set(benchmark_libraries.FACES)
+    wrappers = {record["wrapper"] for record in json.loads((tmp_path / "out.json").read_text())}
+    assert (
+        {"arrays", "PettingZoo's dicts", "Gymnasium's vector, central"} <= wrappers <= set(benchmark_libraries.WRAPPERS)
+    )
     result = invoke(benchmark_libraries.app, "--library", "pettingzoo", "--json", tmp_path / "out.json")
-    assert [record["face"] for record in json.loads((tmp_path / "out.json").read_text())] == ["PettingZoo's dicts"]
+    assert [record["wrapper"] for record in json.loads((tmp_path / "out.json").read_text())] == ["PettingZoo's dicts"]
 
 
 def test_a_library_that_is_not_here_is_named(invoke):
     result = invoke(benchmark_libraries.app, "--library", "petting")
-    assert result.exit_code == 2 and "'petting' is not one that is here: " in result.output
+    assert result.exit_code == 2 and "'petting' is not installed; installed are " in result.output
     assert "gymnasium, pettingzoo" in result.output
 
 

@@ -20,11 +20,12 @@ from lora_marl.core.outcome import Outcome
 from lora_marl.core.scenario import Scenario
 from lora_marl.envs import features
 from lora_marl.envs.coexistence.actions import Commands, GroupActions
-from lora_marl.envs.coexistence.groups import OFFSETS, Books, Groups, facts
+from lora_marl.envs.coexistence.groups import OFFSETS, Groups, facts
 from lora_marl.envs.coexistence.non_learning import AdaptiveDataRate
 from lora_marl.envs.coexistence.observation import ServerFeatures, group_table, network_table
 from lora_marl.envs.coexistence.reward import Interval, NetworkRewards
 from lora_marl.envs.coexistence.settings import CoexistenceSettings
+from lora_marl.envs.coexistence.totals import IntervalTotals
 from lora_marl.render.channels import ChannelFrame
 
 _AIR_SEEDS = 2**63
@@ -38,8 +39,8 @@ class CoexistenceGame:
     Attributes:
         coexistence: The networks.
         learning: Numbers of those that learn. `[L]`
-        books: Of the last interval.
-        groups: Of this episode.
+        groups: The groups of this episode's nodes.
+        totals: What came of the last interval.
     """
 
     def __init__(self, settings: CoexistenceSettings) -> None:
@@ -108,7 +109,7 @@ class CoexistenceGame:
             self._commands.adr = AdaptiveDataRate(scenario, self.groups.group.shape)
         self._cycle = 0
         self._usage: list[NDArray[np.float64]] = []
-        self._book(self._air.take_outcome())
+        self._record(self._air.take_outcome())
 
     def advance(self, actions: ArrayLike) -> None:
         weights = self._distributions(actions) if self.settings.operating_points == "per_packet" else None
@@ -117,11 +118,11 @@ class CoexistenceGame:
         self._cycle += 1
         until_s = self._cycle * self.settings.interval_s
         outcome = self.air.advance(self._commands.points, until_s, mixture=self._commands.mixture(weights))
-        self._book(outcome)
-        self._features.see(self.books, self._busy(outcome))
-        self._usage.append(self.books.channel_airtime_s[0])
+        self._record(outcome)
+        self._features.update(self.totals, self._busy(outcome))
+        self._usage.append(self.totals.channel_airtime_s[0])
         if self._commands.adr is not None:
-            self._commands.adr.see(self.air, outcome.delivered > 0)
+            self._commands.adr.update(self.air, outcome.delivered > 0)
 
     def observations(self) -> NDArray[np.float32]:
         network = self._features.network_array()[:, self.learning]
@@ -136,7 +137,7 @@ class CoexistenceGame:
         return np.sum(list(self._agent_terms().values()), axis=0)
 
     def infos(self) -> dict[str, NDArray]:
-        sums = {name: self._of_agents(getattr(self.books, name)[:, self.learning]) for name in (*_COUNTS, *_SUMS)}
+        sums = {name: self._of_agents(getattr(self.totals, name)[:, self.learning]) for name in (*_COUNTS, *_SUMS)}
         sums |= {name: sums[name].astype(np.int64) for name in _COUNTS}
         return sums | {f"reward_{name}": term for name, term in self._agent_terms().items()}
 
@@ -186,8 +187,8 @@ class CoexistenceGame:
             networks=tuple(f"network {s} ({rule})" for s, rule in enumerate(rules)),
             erlangs=usage,
             occupancy=busy,
-            received=self.books.received[0].sum(-1),
-            attempts=self.books.attempts[0].sum(-1),
+            received=self.totals.received[0].sum(-1),
+            attempts=self.totals.attempts[0].sum(-1),
         )
 
     def _checked(self, actions: ArrayLike) -> NDArray[np.int64]:
@@ -214,10 +215,11 @@ class CoexistenceGame:
             raise ValueError("actions: weights must be finite and at least 0, with one above 0 for each agent")
         return weights
 
-    def _book(self, outcome: Outcome) -> None:
-        self.books = Books.of(outcome, self.groups, self._channel_arms, free=self.coexistence.radio.feedback == "free")
-        answered = self.books.acknowledged if self.settings.success == "acknowledged" else self.books.received
-        interval = Interval(self.books, answered, self.reference_mj, self.settings.interval_s)
+    def _record(self, outcome: Outcome) -> None:
+        free = self.coexistence.radio.feedback == "free"
+        self.totals = IntervalTotals.of(outcome, self.groups, self._channel_arms, free=free)
+        successes = self.totals.acknowledged if self.settings.success == "acknowledged" else self.totals.received
+        interval = Interval(self.totals, successes, self.reference_mj, self.settings.interval_s)
         self._terms = self._reward.terms(interval, self.learning)
 
     def _busy(self, outcome: Outcome) -> NDArray[np.float64] | None:
@@ -243,6 +245,6 @@ class CoexistenceGame:
         """A group's terms, or a server's: means over its groups' attempts. `[B, agents]` each"""
         if self.settings.decider == "group":
             return {name: term.reshape(len(term), -1) for name, term in self._terms.items()}
-        attempts = self.books.attempts[:, self.learning]
+        attempts = self.totals.attempts[:, self.learning]
         share = attempts / np.maximum(attempts.sum(-1, keepdims=True), 1)
         return {name: (term * share).sum(-1) for name, term in self._terms.items()}

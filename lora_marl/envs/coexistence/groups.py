@@ -1,11 +1,7 @@
-"""What is true of coexisting networks now, known to nobody in them: for models of their air and for references.
+"""The groups of nodes that servers choose for, and what is true of them that no server knows.
 
-Shape letters: `B` replicas, `N` nodes, `S` networks, `Q` groups of a network, `C` channels, `O` offsets, `T` powers
-that may be chosen, `V` spreading factors.
-
-Who belongs together in a drawn scenario, and the sums of outcomes over groups and networks.
-
-Shape letters: `B` replicas, `N` nodes, `G` gateways, `S` networks, `Q` groups of a network, `C` channels, `O` offsets.
+Shape letters: `B` replicas, `N` nodes, `G` gateways, `S` networks, `Q` groups of a network, `C` channels, `O` offsets,
+`T` powers that may be chosen, `V` spreading factors.
 """
 
 from __future__ import annotations
@@ -18,7 +14,6 @@ from numpy.typing import NDArray
 
 from lora_marl.core import phy
 from lora_marl.core.coexistence import Coexistence
-from lora_marl.core.outcome import Outcome
 from lora_marl.core.scenario import Scenario
 from lora_marl.core.units import db_to_ratio
 
@@ -107,78 +102,6 @@ class Groups:
     def network_sums(self, values: NDArray) -> NDArray:
         """Sums over the nodes of each network. `[B, N, ...]` -> `[B, S, ...]`"""
         return np.add.reduceat(values, self.first, axis=1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Books:
-    """What came of an interval, by group and by network.
-
-    Attributes:
-        attempts, received: Packets that ended, and those that an own gateway received. `[B, S, Q]`
-        acknowledged: Packets whose acknowledgement the node heard; where those are free, all that were received.
-            `[B, S, Q]`
-        energy_mj: `[B, S, Q]` mJ
-        frames_delivered, frames_lost: Frames of which an attempt was received, or none before the last one failed,
-            at a full queue, or when their network fell silent. `[B, S, Q]`
-        delay_s: Sum over delivered frames, from birth to first reception. `[B, S, Q]` s
-        queued: Frames that wait at the end, mean per node. `[B, S]`
-        channel_attempts, channel_received: `[B, S, C]`
-        channel_airtime_s: `[B, S, C]` s
-        downlink_airtime_s: Of the own gateways. `[B, S]` s
-        offset_attempts, offset_received: By steps above each node's least spreading factor; where those end, by the
-            smallest. `[B, S, O]`
-    """
-
-    attempts: NDArray[np.float64]
-    received: NDArray[np.float64]
-    acknowledged: NDArray[np.float64]
-    energy_mj: NDArray[np.float64]
-    frames_delivered: NDArray[np.float64]
-    frames_lost: NDArray[np.float64]
-    delay_s: NDArray[np.float64]
-    queued: NDArray[np.float64]
-    channel_attempts: NDArray[np.int64]
-    channel_received: NDArray[np.int64]
-    channel_airtime_s: NDArray[np.float64]
-    downlink_airtime_s: NDArray[np.float64]
-    offset_attempts: NDArray[np.int64]
-    offset_received: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, outcome: Outcome, groups: Groups, channels: slice, *, free: bool) -> Books:
-        """The sums of an outcome whose arms count packets.
-
-        Args:
-            outcome: Of an interval.
-            groups: Of its nodes.
-            channels: The arms of channels.
-            free: Whether acknowledgements are, so that all that was received is acknowledged.
-        """
-        sent, sizes = outcome.sent, np.bincount(groups.network)
-        by_channel = outcome.arm_sent[..., channels]
-        share = by_channel / np.maximum(sent, 1)[..., None]
-        return cls(
-            attempts=groups.sums(sent),
-            received=groups.sums(outcome.delivered),
-            acknowledged=groups.sums(outcome.delivered if free else outcome.downlinks_received),
-            energy_mj=groups.sums(outcome.energy_mj),
-            frames_delivered=groups.sums(outcome.frames_delivered),
-            frames_lost=groups.sums(outcome.frames_lost + outcome.dropped),
-            delay_s=groups.sums(outcome.delay_s),
-            queued=groups.network_sums(outcome.queued) / sizes,
-            channel_attempts=groups.network_sums(by_channel),
-            channel_received=groups.network_sums(outcome.arm_delivered[..., channels]),
-            channel_airtime_s=groups.network_sums(share * outcome.airtime_s[..., None]),
-            downlink_airtime_s=np.add.reduceat(outcome.downlink_airtime_s, groups.first_gateway, axis=1),
-            offset_attempts=groups.network_sums(_by_offset(outcome.arm_sent, groups.least_sf, groups.highest_sf)),
-            offset_received=groups.network_sums(_by_offset(outcome.arm_delivered, groups.least_sf, groups.highest_sf)),
-        )
-
-
-def _by_offset(arms: NDArray[np.int64], least_sf: NDArray[np.int64], highest: int) -> NDArray[np.int64]:
-    """Packets by steps above the node's least spreading factor. `[B, N, K]` -> `[B, N, O]`"""
-    sf = least_sf[..., None] + np.arange(OFFSETS)
-    return np.where(sf <= highest, np.take_along_axis(arms, np.minimum(sf, highest), axis=-1), 0)
 
 
 def facts(coexistence: Coexistence, scenario: Scenario, groups: Groups, powers: Sequence[int]) -> dict[str, NDArray]:

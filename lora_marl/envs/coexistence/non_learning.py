@@ -46,7 +46,7 @@ class AdaptiveDataRate:
         self._margins_db = np.full((*shape, HISTORY), -np.inf)
         self._heard = np.zeros(shape, np.int64)
 
-    def see(self, air: Air, heard: NDArray[np.bool_]) -> None:
+    def update(self, air: Air, heard: NDArray[np.bool_]) -> None:
         """Evaluate the nodes that were `heard [B, N]` in an interval."""
         new = heard & (air.last_fate == Fate.DELIVERED)
         margin_db = air.last_rssi_dbm - self._floor_dbm[air.last_point[..., 0]]

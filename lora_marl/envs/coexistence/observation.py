@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lora_marl.envs.coexistence.groups import OFFSETS, Books
+from lora_marl.envs.coexistence.groups import OFFSETS
+from lora_marl.envs.coexistence.totals import IntervalTotals
 from lora_marl.envs.features import Feature
 
 NEWEST, NEWEST_OF_TREND = 0.5, 0.1
@@ -79,24 +80,24 @@ class ServerFeatures:
         self._group = np.full((replicas, networks, groups), UNKNOWN_RATIO)
         self._energy = np.ones((replicas, networks, groups))
 
-    def see(self, books: Books, busy: NDArray[np.float64] | None) -> None:
+    def update(self, totals: IntervalTotals, busy: NDArray[np.float64] | None) -> None:
         """Take in an interval; `busy [B, S, C]`: share of time that others kept channels busy, None: not told."""
-        tried = books.channel_attempts > 0
+        tried = totals.channel_attempts > 0
         drifted = self._channel + DRIFT * (UNKNOWN_RATIO - self._channel)
-        moved = _towards(self._channel, books.channel_received, books.channel_attempts)
+        moved = _towards(self._channel, totals.channel_received, totals.channel_attempts)
         self._channel = np.where(tried, moved, drifted)
-        self._offset = _towards(self._offset, books.offset_received, books.offset_attempts)
-        attempts, received = books.attempts.sum(-1), books.received.sum(-1)
-        self._channel_share = _shares(self._channel_share, books.channel_attempts, attempts)
-        self._offset_share = _shares(self._offset_share, books.offset_attempts, attempts)
+        self._offset = _towards(self._offset, totals.offset_received, totals.offset_attempts)
+        attempts, received = totals.attempts.sum(-1), totals.received.sum(-1)
+        self._channel_share = _shares(self._channel_share, totals.channel_attempts, attempts)
+        self._offset_share = _shares(self._offset_share, totals.offset_attempts, attempts)
         self._prr = _mean(self._prr, received, attempts, NEWEST)
         self._slow = _mean(self._slow, received, attempts, NEWEST_OF_TREND)
-        self._queued = books.queued
-        delivered = books.frames_delivered.sum(-1)
+        self._queued = totals.queued
+        delivered = totals.frames_delivered.sum(-1)
         per_frame = np.where(delivered > 0, attempts / np.maximum(delivered, 1), MOST_ATTEMPTS)
         self._repeats = np.where(attempts > 0, np.clip(per_frame, 1.0, MOST_ATTEMPTS) - 1.0, 0.0)
-        self._group = _mean(self._group, books.received, books.attempts, NEWEST)
-        self._energy = _mean(self._energy, books.energy_mj / self.reference_mj, books.attempts, NEWEST)
+        self._group = _mean(self._group, totals.received, totals.attempts, NEWEST)
+        self._energy = _mean(self._energy, totals.energy_mj / self.reference_mj, totals.attempts, NEWEST)
         if busy is not None:
             noise = np.stack([rng.normal(0.0, BUSY_NOISE, busy.shape[1:]) for rng in self._rngs])
             level = np.digitize(busy + noise, BUSY_LEVELS) / LEVEL_SCALE

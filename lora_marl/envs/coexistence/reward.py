@@ -14,6 +14,7 @@ Shape letters: `B` replicas, `S` networks, `L` those that learn, `Q` groups of a
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -21,25 +22,31 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from lora_marl.envs.coexistence.groups import Books
+from lora_marl.envs.coexistence.totals import IntervalTotals
 from lora_marl.envs.rewards import Reward, Term, TermFunction
 
 
 @dataclass(frozen=True)
 class Interval:
-    """What terms are told of an interval.
+    """A control interval, as reward terms take it.
 
     Attributes:
-        books: What came of it.
-        answered: Attempts that count as successes. `[B, S, Q]`
+        totals: What came of it.
+        successes: Attempts that count as successes. `[B, S, Q]`
         reference_mj: Energy of an attempt at least SF and 14 dBm. `[B, S, Q]` mJ
         interval_s: Its length. s
     """
 
-    books: Books
-    answered: NDArray[np.float64]
+    totals: IntervalTotals
+    successes: NDArray[np.float64]
     reference_mj: NDArray[np.float64]
     interval_s: float
+
+    @property
+    def books(self) -> IntervalTotals:
+        """Former name of `totals`, kept until 0.2.0."""
+        warnings.warn("Interval.books is now Interval.totals; it goes with 0.2.0", DeprecationWarning, stacklevel=2)
+        return self.totals
 
 
 def delivery(interval: Interval) -> Term:
@@ -47,13 +54,13 @@ def delivery(interval: Interval) -> Term:
 
     From 0 to 1, but where an acknowledgement is a success that comes an interval after its attempt.
     """
-    return interval.answered / np.maximum(interval.books.attempts, 1)
+    return interval.successes / np.maximum(interval.totals.attempts, 1)
 
 
 def energy(interval: Interval) -> Term:
     """Energy of an attempt over the reference's, negative. `[B, S, Q]`"""
-    books = interval.books
-    return -books.energy_mj / np.maximum(books.attempts, 1) / interval.reference_mj
+    totals = interval.totals
+    return -totals.energy_mj / np.maximum(totals.attempts, 1) / interval.reference_mj
 
 
 def delay(interval: Interval) -> Term:
@@ -61,16 +68,16 @@ def delay(interval: Interval) -> Term:
 
     So delivering nothing is no way of being quick: nothing costs more. `[B, S, Q]`
     """
-    books = interval.books
-    mean = books.delay_s / np.maximum(books.frames_delivered, 1) / interval.interval_s
-    return -np.where((books.attempts > 0) & (books.frames_delivered == 0), 1.0, np.minimum(mean, 1.0))
+    totals = interval.totals
+    mean = totals.delay_s / np.maximum(totals.frames_delivered, 1) / interval.interval_s
+    return -np.where((totals.attempts > 0) & (totals.frames_delivered == 0), 1.0, np.minimum(mean, 1.0))
 
 
 TERMS: Mapping[str, TermFunction] = MappingProxyType({term.__name__: term for term in (delivery, energy, delay)})
 """The terms by name."""
 
 DEFAULT: Mapping[str, float] = MappingProxyType({"delivery": 1.0, "energy": 0.1, "delay": 0.0})
-"""Weights of paper 000's study; a delay costs nothing."""
+"""Weights of the CCS paper's study; a delay costs nothing."""
 
 
 class NetworkRewards:
@@ -86,7 +93,9 @@ class NetworkRewards:
 
     def __init__(self, reward: Mapping[str, float] | Sequence[Mapping[str, float]], networks: int) -> None:
         if not isinstance(reward, (Mapping, Sequence)) or isinstance(reward, str):
-            raise ValueError(f"reward: {reward!r} is no weights by term, and no list of such by network")
+            raise ValueError(
+                f"reward: {reward!r} is neither a mapping from reward term to weight nor a list of such by network"
+            )
         rewards = [reward] * networks if isinstance(reward, Mapping) else list(reward)
         if len(rewards) != networks:
             raise ValueError(f"reward: {len(rewards)} rewards; allowed is one, or one for each of {networks} networks")
@@ -101,7 +110,7 @@ class NetworkRewards:
             interval: Of all networks.
             learning: Numbers of those that learn. `[L]`
         """
-        attempts = interval.books.attempts
-        found = self._all.terms(attempts.shape, interval)
-        values = {name: np.where(attempts > 0, term, 0.0)[:, learning] for name, term in found.items()}
+        attempts = interval.totals.attempts
+        terms = self._all.terms(attempts.shape, interval)
+        values = {name: np.where(attempts > 0, term, 0.0)[:, learning] for name, term in terms.items()}
         return {name: self._weights[name][:, None] * value for name, value in values.items()}

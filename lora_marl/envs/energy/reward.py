@@ -30,24 +30,24 @@ from lora_marl.core.expect.rayleigh import Counterfactuals
 from lora_marl.envs.rewards import Reward, Term, TermFunction
 
 
-def system(found: Counterfactuals, members: NDArray[np.int64]) -> Term:
+def system(expected: Counterfactuals, channel_nodes: NDArray[np.int64]) -> Term:
     """The channel's mean with the node. `[B, N]` bits/mJ"""
-    return found.ee_sum / members
+    return expected.ee_sum / channel_nodes
 
 
-def gain(found: Counterfactuals, members: NDArray[np.int64]) -> Term:
+def gain(expected: Counterfactuals, channel_nodes: NDArray[np.int64]) -> Term:
     """What the channel's mean gains by the node, times 1 - 1 / N_c; 0 for a node alone. `[B, N]` bits/mJ"""
-    return ((1.0 - 1.0 / members) * found.ee_sum - found.ee_sum_without) / members
+    return ((1.0 - 1.0 / channel_nodes) * expected.ee_sum - expected.ee_sum_without) / channel_nodes
 
 
-def own(found: Counterfactuals, members: NDArray[np.int64]) -> Term:
+def own(expected: Counterfactuals, channel_nodes: NDArray[np.int64]) -> Term:
     """The node's own. `[B, N]` bits/mJ"""
-    return found.ee
+    return expected.ee
 
 
-def harm(found: Counterfactuals, members: NDArray[np.int64]) -> Term:
+def harm(expected: Counterfactuals, channel_nodes: NDArray[np.int64]) -> Term:
     """What the others of its channel lose by the node, at most 0 but for rounding. `[B, N]` bits/mJ"""
-    return found.ee_sum - found.ee - found.ee_sum_without
+    return expected.ee_sum - expected.ee - expected.ee_sum_without
 
 
 TERMS: Mapping[str, TermFunction] = MappingProxyType({term.__name__: term for term in (system, gain, own, harm)})

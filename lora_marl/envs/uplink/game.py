@@ -20,9 +20,9 @@ from lora_marl.core.presets import journal_network
 from lora_marl.core.scenario import Scenario
 from lora_marl.core.traffic import Traffic
 from lora_marl.envs.codec import ActionCodec, ActionFormat
-from lora_marl.envs.features import NodeFeatures
 from lora_marl.envs.game import EnvSettings, Redraw
 from lora_marl.envs.rewards import Reward
+from lora_marl.envs.uplink.observation import NodeFeatures
 from lora_marl.envs.uplink.reward import TERMS, Scales
 from lora_marl.render.map import MapFrame, packet_frame
 
@@ -95,7 +95,7 @@ class UplinkGame:
         return self._air
 
     def begin(self, rngs: Sequence[np.random.Generator]) -> None:
-        scenario = self._drawn(rngs)
+        scenario = self._draw_scenario(rngs)
         seeds = [int(rng.integers(_AIR_SEEDS)) for rng in rngs]
         # A window's choice is a command where it takes a downlink to give one, else the node's own.
         feedback = Feedback(decides="server" if scenario.feedback == "downlink" else "node")
@@ -105,18 +105,22 @@ class UplinkGame:
         )
         self._cycle = 0
         self.outcome = self._air.take_outcome()
-        self._reward_for(self.outcome)
+        self._terms = self._reward.terms(self._shape, self.outcome, self._scales)
         self.features.begin(self.outcome)
 
     def advance(self, actions: ArrayLike) -> None:
         self.codec.write(actions, self.points)
         self._cycle += 1
-        self._book(self.air.advance(self.points, self._cycle * self.settings.window_s))
+        self._record(self.air.advance(self.points, self._cycle * self.settings.window_s))
 
-    def play_to_decision(self, until_s: float) -> list[int]:
-        """Play until nodes are due to choose; the nodes of the first replica, none when it has reached `until_s`."""
+    def run_to_decision(self, until_s: float) -> list[int]:
+        """Run the air until nodes are due to choose.
+
+        Returns:
+            Those nodes of the first replica; none when it has reached `until_s`.
+        """
         nodes = self.air.next_decisions(self.points, until_s).node.tolist()
-        self._book(self.air.take_outcome())
+        self._record(self.air.take_outcome())
         return nodes
 
     def choose(self, node: int, action: ArrayLike) -> None:
@@ -169,7 +173,7 @@ class UplinkGame:
             delivered=int(self.outcome.delivered[0].sum()),
         )
 
-    def _drawn(self, rngs: Sequence[np.random.Generator]) -> Scenario:
+    def _draw_scenario(self, rngs: Sequence[np.random.Generator]) -> Scenario:
         """The scenario of an episode; its positions are drawn anew where the settings say so."""
         if self.settings.redraw is None:
             return self.scenario
@@ -178,13 +182,11 @@ class UplinkGame:
             raise ValueError(f"redraw: positions of shape {node_xy_m.shape[1:]}; expected is {(self._shape[1], 2)}")
         return replace(self.scenario, node_xy_m=node_xy_m)
 
-    def _book(self, outcome: Outcome) -> None:
+    def _record(self, outcome: Outcome) -> None:
+        """Keep what came of a step, its reward terms, and what nodes observe of it."""
         self.outcome = outcome
-        self._reward_for(outcome)
-        self.features.see(outcome)
-
-    def _reward_for(self, outcome: Outcome) -> None:
         self._terms = self._reward.terms(self._shape, outcome, self._scales)
+        self.features.update(outcome)
 
 
 def _activity(scenario: Scenario) -> list[tuple[float, NDArray[np.bool_]]]:

@@ -12,12 +12,12 @@ from typing import Any
 
 from pettingzoo import AECEnv
 
-from lora_marl.envs.base import Door
+from lora_marl.envs.base import PettingZooBase
 from lora_marl.envs.game import RENDER_MODES
 from lora_marl.envs.uplink.game import UplinkGame, UplinkSettings
 
 
-class UplinkTurns(Door, AECEnv):
+class UplinkTurns(PettingZooBase, AECEnv):
     """Turns in the order in which the air asks for decisions; see `lora_marl.envs.uplink_v0`.
 
     At the first turn of a node there is no packet to be rewarded yet; at every later one its reward is that of its last
@@ -49,8 +49,8 @@ class UplinkTurns(Door, AECEnv):
         self.truncations = dict.fromkeys(self.agents, False)
         self._skip_agent_selection = None
         # A network in which nothing is ever sent asks for nothing: then everybody has one turn.
-        self._due = deque(self.game.play_to_decision(self._horizon_s()) or range(len(self.agents)))
-        self._look()
+        self._due = deque(self.game.run_to_decision(self._horizon_s()) or range(len(self.agents)))
+        self._observe_all()
 
     def step(self, action: Any) -> None:
         """Write the choice of the node whose turn it is; once all that are due have chosen, the air goes on."""
@@ -64,18 +64,18 @@ class UplinkTurns(Door, AECEnv):
         if self._due:
             self.agent_selection = self.possible_agents[self._due[0]]
             return
-        self._due.extend(self.game.play_to_decision(self._horizon_s()))
+        self._due.extend(self.game.run_to_decision(self._horizon_s()))
         if not self._due:
             self.truncations = dict.fromkeys(self.agents, True)
             self._due.append(0)
         self.rewards = dict(zip(self.agents, self.game.rewards()[0].tolist(), strict=True))
         self._accumulate_rewards()
-        self._look()
+        self._observe_all()
 
     def observe(self, agent: str) -> Any:
         """What a node knew when decisions were last due."""
         self._check_begun()
-        observation = self._seen[self._number[agent]]
+        observation = self._latest[self._number[agent]]
         if isinstance(observation, dict):
             return {key: value.copy() for key, value in observation.items()}
         return observation.copy()
@@ -86,8 +86,8 @@ class UplinkTurns(Door, AECEnv):
     def _horizon_s(self) -> float:
         return self.max_cycles * self.game.settings.window_s
 
-    def _look(self) -> None:
-        """Take down what everybody knows now, and whose turn it is."""
-        self._seen = self._observations()
+    def _observe_all(self) -> None:
+        """Keep what every node knows now, and select the node whose turn it is."""
+        self._latest = self._observations()
         self.infos = dict(zip(self.possible_agents, self._infos(), strict=True))
         self.agent_selection = self.possible_agents[self._due[0]]

@@ -21,7 +21,7 @@ from lora_marl.config import ConfigError, EnergyConfig, TrainConfig
 from lora_marl.core.checks import suggest
 from lora_marl.core.expect.rayleigh import Rayleigh
 from lora_marl.core.random import stream_key
-from lora_marl.envs.energy.game import check_scenario
+from lora_marl.envs.energy.network import check_scenario
 from scripts.runs.cli import UsageError
 from scripts.runs.metrics import Row
 from scripts.runs.packets import built

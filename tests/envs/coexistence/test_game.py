@@ -142,7 +142,7 @@ def test_a_distribution_is_drawn_from_for_every_packet() -> None:
     env.reset_array([0])
     for _ in range(8):
         env.step_array(np.full((1, 8, 48), 0.5))
-    used = env.game.books.channel_attempts[0]
+    used = env.game.totals.channel_attempts[0]
     assert np.all((used > 0).sum(axis=-1) >= 6)
     for wrong in (np.inf, np.nan, -1.0, 0.0):
         with pytest.raises(ValueError, match="actions: weights must be finite and at least 0, with one above 0"):
@@ -156,9 +156,9 @@ def test_legacy_networks_play_along_without_agents() -> None:
     used = np.zeros(8)
     for _ in range(30):
         env.step_array(np.full((1, 1, 4), action(2)))
-        used += env.game.books.channel_attempts[0, 0]
+        used += env.game.totals.channel_attempts[0, 0]
     assert used.min() > 0.6 * used.max()
-    assert env.game.books.channel_attempts[0, 1].nonzero()[0].tolist() == [2]
+    assert env.game.totals.channel_attempts[0, 1].nonzero()[0].tolist() == [2]
 
 
 def test_adaptive_data_rate_reaches_its_nodes_and_ends_with_less_than_it_began() -> None:
@@ -208,7 +208,7 @@ def test_acknowledgements_by_downlinks_cost_repeats() -> None:
     for acknowledgements in ("free", "downlink"):
         env = make(ccs_eu868(few, load=4.0, acknowledgements=acknowledgements, interference="none"))
         counts = played(env, action(0), action(1))
-        frames = env.game.books.frames_delivered.sum()
+        frames = env.game.totals.frames_delivered.sum()
         assert frames > 0
         total.append(counts[0].sum())
     assert total[1] > 1.1 * total[0]
@@ -221,11 +221,11 @@ def test_fewer_spreading_factors_leave_the_offsets_right() -> None:
     env.reset_array([0])
     for _ in range(4):
         env.step_array(np.full((1, 8), action(0, offset=1)))
-        books, least = env.game.books, env.game.groups.least_sf
+        totals, least = env.game.totals, env.game.groups.least_sf
         highest = env.game.groups.network_sums(np.where(least == 3, 1, 0)[..., None])[..., 0]
-        assert np.all(books.offset_attempts.sum(-1) == books.channel_attempts.sum(-1))
-        assert np.all(books.offset_attempts[..., 2] == 0)
-        assert np.all((books.offset_attempts[..., 0] > 0) <= (highest > 0))
+        assert np.all(totals.offset_attempts.sum(-1) == totals.channel_attempts.sum(-1))
+        assert np.all(totals.offset_attempts[..., 2] == 0)
+        assert np.all((totals.offset_attempts[..., 0] > 0) <= (highest > 0))
 
 
 def test_facts_add_up() -> None:
@@ -275,7 +275,7 @@ def test_a_picture_of_many_networks_shows_the_first_ones() -> None:
         ({"decider": "server", "operating_points": "per_packet"}, "operating_points: 'per_packet' needs decider"),
         ({"interference_indicator": "some"}, "interference_indicator: 'some'"),
         ({"tp_dbm": (8.0, 9.0)}, r"tp_dbm: 9\.0 is not one of the region's"),
-        ({"reward": {"fun": 1.0}}, "reward: 'fun' is no term; known: delivery, energy, delay"),
+        ({"reward": {"fun": 1.0}}, "reward: 'fun' is not a term; known: delivery, energy, delay"),
         ({"reward": {"delivry": 1.0}}, "did you mean 'delivery'"),
         ({"reward": {"delivery": float("nan")}}, "the weight of delivery is nan; it must be a finite number"),
         ({"tp_dbm": (14.0, 8.0)}, "tp_dbm: .* allowed are powers that ascend"),
@@ -283,7 +283,7 @@ def test_a_picture_of_many_networks_shows_the_first_ones() -> None:
         ({"interval_s": 0.0}, "interval_s: 0.0"),
         ({"interval_s": "x"}, "interval_s: 'x' is not a number above 0"),
         ({"tp_dbm": 14}, "tp_dbm: 14; allowed are powers that ascend"),
-        ({"reward": None}, "reward: None is no weights by term"),
+        ({"reward": None}, "reward: None is neither a mapping from reward term to weight"),
     ],
 )
 def test_what_is_wrong_is_named(settings: dict[str, Any], message: str) -> None:
@@ -315,7 +315,7 @@ def test_periodic_frames_come_in_a_fixed_rhythm() -> None:
         counts = []
         for _ in range(30):
             env.step_array(np.arange(4)[None] * 6)  # a channel for each group
-            counts.append(env.game.books.frames_delivered.sum())
+            counts.append(env.game.totals.frames_delivered.sum())
         born[traffic] = np.array(counts[1:-1])
     assert np.abs(born["periodic"] - 60).max() <= 4  # three frames a minute and node, some of them a try later
     assert np.abs(born["poisson"] - 60).max() > 8
@@ -365,8 +365,8 @@ def test_acknowledged_attempts_may_be_what_counts_and_are_fewer() -> None:
         counted = np.zeros(3)
         for _ in range(8):
             _, rewards, _, _, infos = env.step_array(np.full((1, 8), action(0)))
-            received, books = infos["received"], env.game.books
-            counted += [(rewards * infos["attempts"]).sum(), received.sum(), books.acknowledged.sum()]
+            received, totals = infos["received"], env.game.totals
+            counted += [(rewards * infos["attempts"]).sum(), received.sum(), totals.acknowledged.sum()]
         sums[success] = counted
     (by_received, received, _), (by_acknowledged, _, acknowledged) = sums.values()
     assert by_received == pytest.approx(received)
@@ -387,7 +387,7 @@ def test_a_gateway_that_is_to_answer_stops_receiving() -> None:
         acknowledged = 0
         for _ in range(4):
             env.step_array(np.array([[action(c) for c in range(4) for _ in range(4)]]))
-            acknowledged += int(env.game.books.acknowledged.sum())
+            acknowledged += int(env.game.totals.acknowledged.sum())
         shares.append(acknowledged)
     assert shares[0] > 1.5 * shares[1] > 0
 

@@ -22,8 +22,8 @@ def trace() -> dict[str, list]:
     actions, found = np.random.default_rng(5), []
     for _ in range(6):
         observations, rewards, *_ = env.step_array(actions.integers(48, size=(1, 8)))
-        books = env.game.books
-        sums = [getattr(books, name)[0].sum(-1).tolist() for name in ("attempts", "received", "frames_delivered")]
+        totals = env.game.totals
+        sums = [getattr(totals, name)[0].sum(-1).tolist() for name in ("attempts", "received", "frames_delivered")]
         found.append({"observations": observations[0, [0, 7]].tolist(), "rewards": rewards[0].tolist(), "sums": sums})
     return {"intervals": found}
 

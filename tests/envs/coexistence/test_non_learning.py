@@ -24,7 +24,7 @@ def told(adr: AdaptiveDataRate, margins_db: list[float], fate: Fate = Fate.DELIV
             last_rssi_dbm=np.array([[FLOOR_DBM[sf] + margin_db]]),
             last_point=np.array([[[sf, 0, 0, int(adr.tp[0, 0])]]]),
         )
-        adr.see(air, np.array([[True]]))  # type: ignore[arg-type]
+        adr.update(air, np.array([[True]]))  # type: ignore[arg-type]
     return int(adr.sf[0, 0]), int(adr.tp[0, 0])
 
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lora_marl.envs.coexistence.groups import Books
 from lora_marl.envs.coexistence.observation import ServerFeatures, group_table, network_table
+from lora_marl.envs.coexistence.totals import IntervalTotals
 from lora_marl.envs.features import names
 
 GROUPS, CHANNELS = 2, 8
@@ -15,15 +15,15 @@ def features(seed: int = 0) -> ServerFeatures:
     return ServerFeatures((1, 1, GROUPS, CHANNELS), np.full((1, 1, GROUPS), 20.0), [np.random.default_rng(seed)])
 
 
-def books(
+def totals(
     attempts: tuple[int, ...] = (6, 2), received: tuple[int, ...] = (3, 2), delivered: tuple[int, ...] = (3, 1),
     channel: int = 1, queued: float = 0.5,
-) -> Books:  # fmt: skip
+) -> IntervalTotals:  # fmt: skip
     by_channel, received_by_channel = np.zeros((1, 1, CHANNELS)), np.zeros((1, 1, CHANNELS))
     by_channel[..., channel], received_by_channel[..., channel] = sum(attempts), sum(received)
     first = np.array([[[1.0, 0.0, 0.0]]])
     as_groups = [np.array([[values]], np.float64) for values in (attempts, received, delivered)]
-    return Books(
+    return IntervalTotals(
         attempts=as_groups[0], received=as_groups[1], acknowledged=as_groups[1], energy_mj=30.0 * as_groups[0],
         frames_delivered=as_groups[2], downlink_airtime_s=np.zeros((1, 1)),
         frames_lost=np.zeros((1, 1, GROUPS)), delay_s=np.zeros((1, 1, GROUPS)), queued=np.array([[queued]]),
@@ -52,7 +52,7 @@ def test_a_server_begins_with_what_it_does_not_know() -> None:
 
 def test_an_interval_moves_every_average_half_way() -> None:
     server = features()
-    server.see(books(), None)
+    server.update(totals(), None)
     found = seen(server)
     assert found["prr"] == pytest.approx(2 * (0.7 + 0.5 * (5 / 8 - 0.7)) - 1)
     assert found["received_channel_1"] == found["received_offset_0"] == found["prr"]
@@ -68,19 +68,19 @@ def test_an_interval_moves_every_average_half_way() -> None:
 
 def test_few_attempts_count_less_and_unused_channels_drift_back() -> None:
     server = features()
-    server.see(books((1, 0), (0, 0), (0, 0)), None)
+    server.update(totals((1, 0), (0, 0), (0, 0)), None)
     found = seen(server)
     assert found["received_channel_1"] == pytest.approx(2 * (0.7 - 0.5 * 0.25 * 0.7) - 1)
     low = 0.7 - 0.5 * 0.25 * 0.7
-    server.see(books(channel=0), None)
+    server.update(totals(channel=0), None)
     assert seen(server)["received_channel_1"] == pytest.approx(2 * (low + 0.02 * (0.7 - low)) - 1)
 
 
 def test_a_silent_interval_changes_nothing_but_queue_and_repeats() -> None:
     server = features()
-    server.see(books(), None)
+    server.update(totals(), None)
     before = seen(server)
-    server.see(books((0, 0), (0, 0), (0, 0), queued=0.0), None)
+    server.update(totals((0, 0), (0, 0), (0, 0), queued=0.0), None)
     after = seen(server)
     assert after["queue"] == after["repeats"] == 0.0
     same = [name for name in NAMES if name.startswith(("share", "received_offset", "prr"))]
@@ -89,7 +89,7 @@ def test_a_silent_interval_changes_nothing_but_queue_and_repeats() -> None:
 
 def test_nothing_delivered_counts_as_four_attempts() -> None:
     server = features()
-    server.see(books((3, 3), (0, 0), (0, 0)), None)
+    server.update(totals((3, 3), (0, 0), (0, 0)), None)
     assert seen(server)["repeats"] == pytest.approx(3.0)
 
 
@@ -97,7 +97,7 @@ def test_nothing_delivered_counts_as_four_attempts() -> None:
 def test_the_indicator_has_levels(busy: float, level: int) -> None:
     server = features()
     for _ in range(60):
-        server.see(books(), np.full((1, 1, CHANNELS), busy))
+        server.update(totals(), np.full((1, 1, CHANNELS), busy))
     levels = [seen(server)[f"busy_channel_{c}"] for c in range(CHANNELS)]
     assert np.mean(levels) == pytest.approx(level / 2.5, abs=0.08)
 
@@ -108,7 +108,7 @@ def test_the_indicators_noise_is_of_the_replica() -> None:
     for seed in (0, 0, 1):
         server = features(seed)
         for _ in range(5):
-            server.see(books(), busy)
+            server.update(totals(), busy)
         results.append(server.network_array())
     assert np.array_equal(results[0], results[1])
     assert not np.array_equal(results[0], results[2])

@@ -255,8 +255,8 @@ def test_choosing_well_alone_beats_choosing_at_random() -> None:
     ("settings", "message"),
     [
         ({"reward": "selfish"}, "reward: 'selfish' is not one of printed, marginal, team"),
-        ({"reward": {"hram": 1.0}}, "reward: 'hram' is no term; did you mean 'harm'"),
-        ({"reward": {}}, r"reward: \{\} is no weights by term, such as \{'system': 1.0\}"),
+        ({"reward": {"hram": 1.0}}, "reward: 'hram' is not a term; did you mean 'harm'"),
+        ({"reward": {}}, r"reward: \{\} is not a mapping from reward term to weight, such as \{'system': 1.0\}"),
         ({"least_delivery": 1.5}, "least_delivery: 1.5 is not from 0 to 1"),
         ({"channel": [0, 1]}, r"channel: int64 \(2,\); expected are integers \(6,\)"),
         ({"channel": [0, 1, 2, 3, 4, 0]}, "channel: 0 to 4; the region has 0 to 3"),

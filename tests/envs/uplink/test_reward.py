@@ -70,7 +70,7 @@ def test_powers_that_sum_to_nothing_have_no_share() -> None:
 @pytest.mark.parametrize(
     ("reward", "message"),
     [
-        ("delivery", "reward: 'delivery' is no weights by term, such as"),
+        ("delivery", "reward: 'delivery' is not a mapping from reward term to weight, such as"),
         ({"delivery": "x"}, "reward: the weight of delivery is 'x'; it must be a finite number"),
         ({"math:pi": 1.0}, "reward: 'math:pi' is 3.14.*; a term is a function"),
         ({":x": 1.0}, "reward: ':x' cannot be imported"),
@@ -82,5 +82,5 @@ def test_what_is_no_term_is_named(reward: Any, message: str) -> None:
 
 
 def test_a_term_that_takes_something_else_is_named() -> None:
-    with pytest.raises(TermError, match="reward: len, which is told 2 things: "):
+    with pytest.raises(TermError, match="reward: len, called with 2 arguments: "):
         Reward({"builtins:len": 1.0}, TERMS).terms((1, 1), np.zeros(1), np.zeros(1))

@@ -122,7 +122,7 @@ def test_servers_learn_from_rows_weighed_by_their_attempts(monkeypatch: pytest.M
     monkeypatch.setattr(play.way, "learn", lambda *given: told.append(given))
     play.play_next()
     play.play_next()
-    attempts = play.env.game.books.attempts
+    attempts = play.env.game.totals.attempts
     observations, actions, rewards, weights, following = told[1]
     assert np.array_equal(weights, attempts) and attempts[:, 0].all() and attempts.max() > 1
     assert np.array_equal(observations, told[0][4]) and not np.array_equal(observations, following)

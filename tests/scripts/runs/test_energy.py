@@ -172,7 +172,7 @@ def test_a_study_keeps_rows_allocation_and_scores():
         (("learners.maac.parameters={heads: 3}",), "learners.maac: hidden = 64: must be a multiple of heads = 3"),
         (("energy.least_delivery=1.5",), "energy.least_delivery"),
         (("energy.matching=none", "energy.reward=mean"), "energy.reward"),
-        (("energy.reward={own: 1, harms: 1}",), "reward: 'harms' is no term; did you mean 'harm'?"),
+        (("energy.reward={own: 1, harms: 1}",), "reward: 'harms' is not a term; did you mean 'harm'?"),
         (("scenario.propagation.shadowing_db=3",), "shadowing_db"),
         (("scenario.region.tp_dbm=[2, 5, 8, 11, 14]",), "J = 5"),
     ],
