@@ -275,7 +275,7 @@ def test_a_picture_of_many_networks_shows_the_first_ones() -> None:
         ({"decider": "server", "operating_points": "per_packet"}, "operating_points: 'per_packet' needs decider"),
         ({"interference_indicator": "some"}, "interference_indicator: 'some'"),
         ({"tp_dbm": (8.0, 9.0)}, r"tp_dbm: 9\.0 is not one of the region's"),
-        ({"reward": {"fun": 1.0}}, "reward: 'fun' is not a term; known: delivery, energy, delay"),
+        ({"reward": {"fun": 1.0}}, "reward: 'fun' is not a term; known: delay, delivery, energy"),
         ({"reward": {"delivry": 1.0}}, "did you mean 'delivery'"),
         ({"reward": {"delivery": float("nan")}}, "the weight of delivery is nan; it must be a finite number"),
         ({"tp_dbm": (14.0, 8.0)}, "tp_dbm: .* allowed are powers that ascend"),
