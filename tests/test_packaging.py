@@ -15,9 +15,9 @@ from packaging.version import Version
 
 import lora_marl
 from agents import learner_class, parameters_of
-from agents.coexistence.rules import way_of
 from agents.maac.groups import Hyperparameters
 from lora_marl import config
+from scripts.runs.coexistence.strategies import build_strategy
 from scripts.runs.energy.stages import MAAC
 
 ROOT = Path(__file__).parents[1]
@@ -82,7 +82,7 @@ def test_every_config_loads_builds_and_names_what_exists(path: Path) -> None:
     assert run.scenario.build().nodes > 0
     for label, learner in run.learners.items():
         if run.coexistence is not None:
-            way_of(run, label)
+            build_strategy(run, label)
         elif run.energy is not None and learner.name == MAAC:
             Hyperparameters(**learner.parameters)
         else:

@@ -1,59 +1,77 @@
-"""What came of the intervals of a run, and the numbers that are read off it.
+"""What came of the intervals of an episode, network by network, and the KPIs computed from it.
 
-Shape letters: `T` intervals, `B` replicas, `S` networks, `C` channels, `M` sums.
+Shape letters: `T` intervals, `B` replicas, `S` networks, `L` those that learn, `C` channels, `M` sums.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lora_marl.core import metrics
-from lora_marl.envs.coexistence.game import CoexistenceGame
+from lora_marl.core.coexistence import Episode
 
-_OF_GROUPS = ("attempts", "received", "acknowledged", "energy_mj", "frames_delivered", "frames_lost", "delay_s")
-SUMS = (*_OF_GROUPS, "downlink_airtime_s", "gateway_s", "reward")
-"""Per network and interval; `gateway_s`: time of its gateways; `reward` is summed over attempts, and nan of networks
-that do not learn."""
+GROUP_SUMS = ("attempts", "received", "acknowledged", "energy_mj", "frames_delivered", "frames_lost", "delay_s")
+"""Sums that an environment gives by group of nodes. `[B, S, Q]` each"""
+
+SUMS = (*GROUP_SUMS, "downlink_airtime_s", "gateway_s", "reward")
+"""Sums that are kept of every network and interval. `gateway_s` is the time that its gateways were there; `reward` is
+summed over attempts, and nan for networks that do not learn."""
+
+
+class Totals(Protocol):
+    """The totals of an interval that a ledger reads, by the names of `lora_marl.envs.coexistence.totals`.
+
+    Those of `GROUP_SUMS` are `[B, S, Q]`, `downlink_airtime_s` `[B, S]` and `channel_airtime_s` `[B, S, C]`.
+    """
+
+    attempts: NDArray[np.float64]
+    downlink_airtime_s: NDArray[np.float64]
+    channel_airtime_s: NDArray[np.float64]
 
 
 def kpis(sums: NDArray[np.float64], axes: tuple[int, ...] = ()) -> dict[str, NDArray[np.float64]]:
-    """The KPIs of sums over some axes.
+    """Returns the KPIs of sums over some axes; nan where there was nothing.
 
     Args:
         sums: In the order of `SUMS`. `[..., M]`
-        axes: Of networks, intervals or both, counted from the front; (): each of them by itself.
+        axes: Axes of networks, intervals or both to sum over, counted from the front; (): none.
 
     Returns:
-        `prr`, `acknowledged` (share of attempts), `epn_mj`, `atp`, `pdr`, `delay_s`; `downlinks`: share of time that
-        gateways send; `return`: mean reward of an attempt of those that learn. nan where there was nothing. `[...]`
+        `prr`, `acknowledged` (share of attempts), `epn_mj` (energy per delivered frame), `atp` (attempts per delivered
+        frame), `pdr`, `delay_s` (mean of delivered frames), `downlinks` (share of time that gateways send) and `return`
+        (mean reward of an attempt of the networks that learn). `[...]` each
+
+    Source: PRR, EPN and ATP are the KPIs of the CCS paper.
     """
-    each = {name: sums[..., at] for at, name in enumerate(SUMS)}
-    learns = np.isfinite(each["reward"])
-    each |= {"reward": np.where(learns, each["reward"], 0.0), "rewarded": np.where(learns, each["attempts"], 0.0)}
-    of = {name: values.sum(axes) for name, values in each.items()}
+    by_name = {name: sums[..., number] for number, name in enumerate(SUMS)}
+    learns = np.isfinite(by_name["reward"])
+    by_name["reward"] = np.where(learns, by_name["reward"], 0.0)
+    by_name["rewarded"] = np.where(learns, by_name["attempts"], 0.0)
+    total = {name: values.sum(axes) for name, values in by_name.items()}
     return {
-        "prr": metrics.pdr(of["attempts"], of["received"]),
-        "acknowledged": metrics.ratio(of["acknowledged"], of["attempts"]),
-        "epn_mj": metrics.energy_per_delivered_mj(of["energy_mj"], of["frames_delivered"]),
-        "atp": metrics.attempts_per_delivered(of["attempts"], of["frames_delivered"]),
-        "pdr": metrics.pdr(of["frames_delivered"] + of["frames_lost"], of["frames_delivered"]),
-        "delay_s": metrics.ratio(of["delay_s"], of["frames_delivered"]),
-        "downlinks": metrics.ratio(of["downlink_airtime_s"], of["gateway_s"]),
-        "return": metrics.ratio(of["reward"], of["rewarded"]),
+        "prr": metrics.pdr(total["attempts"], total["received"]),
+        "acknowledged": metrics.ratio(total["acknowledged"], total["attempts"]),
+        "epn_mj": metrics.energy_per_delivered_mj(total["energy_mj"], total["frames_delivered"]),
+        "atp": metrics.attempts_per_delivered(total["attempts"], total["frames_delivered"]),
+        "pdr": metrics.pdr(total["frames_delivered"] + total["frames_lost"], total["frames_delivered"]),
+        "delay_s": metrics.ratio(total["delay_s"], total["frames_delivered"]),
+        "downlinks": metrics.ratio(total["downlink_airtime_s"], total["gateway_s"]),
+        "return": metrics.ratio(total["reward"], total["rewarded"]),
     }
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """One replica.
+    """What came of an episode of one replica.
 
     Attributes:
-        sums: In the order of `SUMS`. `[T, S, M]`
-        airtime_s: Of each network on each channel. `[T, S, C]` s
+        sums: By interval and network, in the order of `SUMS`. `[T, S, M]`
+        airtime_s: Airtime of each network on each channel. `[T, S, C]` s
     """
 
     sums: NDArray[np.float64]
@@ -61,22 +79,22 @@ class Ledger:
 
     @property
     def learns(self) -> NDArray[np.bool_]:
-        """Which networks do. `[S]`"""
+        """Which networks learn. `[S]`"""
         return np.isfinite(self.sums[..., SUMS.index("reward")].sum(0))
 
     def by_network(self) -> dict[str, NDArray[np.float64]]:
-        """The KPIs of every network; see `kpis`. `[S]` each"""
+        """Returns the KPIs of every network over the episode; see `kpis`. `[S]` each"""
         return kpis(self.sums, (0,))
 
     def measures(self, networks: Sequence[int] | None = None, intervals: slice = slice(None)) -> dict[str, float]:
-        """The KPIs of some networks (None: all), from sums over networks and intervals.
+        """Returns the KPIs of some networks (None: all), from sums over networks and intervals.
 
         Returns:
-            What `kpis` gives; `overlap` of channel use, mean over intervals; `switches`: share of intervals in which a
-            network's busiest channel changed; `jain` of the networks' PRR.
+            The KPIs of `kpis`; `overlap` of channel use, mean over intervals; `switches`: share of intervals in which a
+            network's busiest channel changed; `jain`: Jain's index of the networks' PRR.
         """
-        every = list(range(self.sums.shape[1]) if networks is None else networks)
-        sums, airtime_s = self.sums[intervals][:, every], self.airtime_s[intervals][:, every]
+        numbers = list(range(self.sums.shape[1]) if networks is None else networks)
+        sums, airtime_s = self.sums[intervals][:, numbers], self.airtime_s[intervals][:, numbers]
         return {name: float(value) for name, value in kpis(sums, (0, 1)).items()} | {
             "overlap": overlap(airtime_s),
             "switches": switches(airtime_s),
@@ -85,55 +103,99 @@ class Ledger:
 
 
 def jain(prr: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Jain's index of the PRR of the networks that sent; not a number where none did. `[..., S]` -> `[...]`"""
+    """Returns Jain's index of the PRR of the networks that sent, 1 for equal ones; nan where none sent.
+
+    Args:
+        prr: By network, nan for one that sent nothing. `[..., S]`
+
+    Returns:
+        `[...]`
+    """
     sent = np.isfinite(prr)
     count = np.maximum(sent.sum(-1), 1)
     return np.asarray(metrics.jain_fairness(np.where(sent, prr, 0.0))) * prr.shape[-1] / count
 
 
 def overlap(airtime_s: NDArray[np.float64]) -> float:
-    """Mean over intervals of how far networks used the same channels; nan for one network. `[T, S, C]`"""
+    """Returns how far networks used the same channels, from 0 to 1, mean over intervals; nan for one network.
+
+    Args:
+        airtime_s: By interval, network and channel. `[T, S, C]` s
+    """
     cosines = metrics.channel_overlap(airtime_s)
     return float(np.nanmean(cosines)) if np.isfinite(cosines).any() else float("nan")
 
 
 def switches(airtime_s: NDArray[np.float64]) -> float:
-    """Share of intervals in which a network's busiest channel is another one than before. `[T, S, C]`"""
+    """Returns the share of intervals in which a network's busiest channel differs from that of the interval before.
+
+    Args:
+        airtime_s: By interval, network and channel. `[T, S, C]` s
+    """
     busiest = airtime_s.argmax(axis=-1)
     return float((busiest[1:] != busiest[:-1]).mean()) if len(busiest) > 1 else float("nan")
 
 
-class Book:
-    """Writes the ledgers of all replicas of a game, interval by interval."""
+class Ledgers:
+    """The ledgers of all replicas of an episode, written interval by interval.
 
-    def __init__(self) -> None:
+    Args:
+        episode: Whose networks they are of.
+    """
+
+    def __init__(self, episode: Episode) -> None:
+        self._learning = episode.learning
+        self._gateway_s = episode.interval_s * episode.gateways
         self._sums: list[NDArray[np.float64]] = []
         self._airtime_s: list[NDArray[np.float64]] = []
 
     def __len__(self) -> int:
         return len(self._sums)
 
-    def add(self, game: CoexistenceGame, rewards: NDArray[np.float64]) -> None:
-        """Take in the last interval; `rewards [B, L, Q]` of the groups of learning networks."""
-        totals = game.totals
-        sums = [getattr(totals, name).sum(-1) for name in _OF_GROUPS]
-        gateway_s = game.settings.interval_s * np.bincount(game.coexistence.gateway_network)
+    def append(self, totals: Totals, rewards: NDArray[np.float64]) -> None:
+        """Adds an interval.
+
+        Args:
+            totals: What came of it.
+            rewards: Of the groups of learning networks. `[B, L, Q]`
+        """
+        sums = [getattr(totals, name).sum(-1) for name in GROUP_SUMS]
         reward = np.full_like(sums[0], np.nan)
-        reward[:, game.learning] = (rewards * totals.attempts[:, game.learning]).sum(-1)
-        own = (totals.downlink_airtime_s, np.broadcast_to(gateway_s, reward.shape), reward)
-        self._sums.append(np.stack([*sums, *own], axis=-1))
+        reward[:, self._learning] = (rewards * totals.attempts[:, self._learning]).sum(-1)
+        gateway_s = np.broadcast_to(self._gateway_s, reward.shape)
+        self._sums.append(np.stack([*sums, totals.downlink_airtime_s, gateway_s, reward], axis=-1))
         self._airtime_s.append(totals.channel_airtime_s.copy())
 
     def last(self, intervals: int) -> Mapping[str, NDArray[np.float64]]:
-        """Sums over the last intervals, by name. `[B, S]` each"""
+        """Returns the sums over the last intervals, by name. `[B, S]` each"""
         summed = np.sum(self._sums[-intervals:], axis=0)
-        return {name: summed[..., at] for at, name in enumerate(SUMS)}
+        return {name: summed[..., number] for number, name in enumerate(SUMS)}
 
-    def latest(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Sums `[B, S, M]` and airtimes `[B, S, C]`, in s, of the last interval."""
-        return self._sums[-1], self._airtime_s[-1]
+    def rows(self) -> list[dict[str, float]]:
+        """Returns the KPIs of the last interval, a row for every replica.
 
-    def ledgers(self) -> list[Ledger]:
-        """One for each replica."""
+        Columns: `interval` from 1, the KPIs of all networks together, `overlap`, `jain`, and `<kpi>_<s>` of network s.
+        """
+        sums, airtime_s = self._sums[-1], self._airtime_s[-1]
+        networks = kpis(sums)
+        columns = {**kpis(sums, (1,)), "overlap": metrics.channel_overlap(airtime_s), "jain": jain(networks["prr"])}
+        columns |= {f"{name}_{s}": networks[name][:, s] for s in range(sums.shape[1]) for name in NETWORK_COLUMNS}
+        values = np.stack(list(columns.values()), axis=-1).tolist()
+        return [{"interval": float(len(self)), **dict(zip(columns, row, strict=True))} for row in values]
+
+    def by_replica(self) -> list[Ledger]:
+        """Returns one ledger for each replica."""
         sums, airtime_s = np.stack(self._sums, axis=1), np.stack(self._airtime_s, axis=1)
-        return [Ledger(*each) for each in zip(sums, airtime_s, strict=True)]
+        return [Ledger(*arrays) for arrays in zip(sums, airtime_s, strict=True)]
+
+    def state_dict(self) -> dict[str, NDArray]:
+        """Returns all sums `[T, B, S, M]` and airtimes `[T, B, S, C]` so far."""
+        return {"sums": np.array(self._sums), "airtime_s": np.array(self._airtime_s)}
+
+    def load_state_dict(self, state: Mapping[str, NDArray]) -> None:
+        """Continues from what `state_dict` returned."""
+        self._sums, self._airtime_s = list(np.array(state["sums"])), list(np.array(state["airtime_s"]))
+
+
+NETWORK_COLUMNS = ("prr", "epn_mj", "atp", "pdr", "delay_s", "return")
+"""KPIs that rows hold of every single network."""

@@ -1,52 +1,48 @@
-"""Ways of coordinating networks: none, the service and what it is compared with, and rules that know more than servers.
+"""Strategies that learn nothing: channels shared out among networks, hopping, a search that knows everything, chance.
 
-Shape letters: `B` replicas, `L` learning networks, `Q` groups of a network, `A` actions of a group, `D` features.
+Apart from chance and hopping over all channels they know more than a server can: which channels are busy, or all of the
+network's facts. They are what operators could agree on without learning, and references for those that learn.
 
-Rules that share channels out among networks: what an operator could agree on without learning.
-
-Shape letters: `B` replicas, `S` networks, `Q` groups of a network, `C` channels, `A` actions of a group.
+Shape letters: `B` replicas, `S` networks, `L` those that learn, `Q` groups of a network, `C` channels, `A` actions of a
+group, `O` offsets, `T` powers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from inspect import Parameter, signature
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.ccs.proxy import Constants, Proxy
+from agents.ccs.proxy import Proxy
 from agents.ccs.round import best_actions
-from agents.coexistence.coordinated import OPTIONS, Random, Serviced
-from agents.coexistence.direct import Direct
-from agents.coexistence.ledger import Book
-from agents.coexistence.strategy import Independent, Way
-from agents.lns.team import Team
+from agents.coexistence.strategy import Strategy
+from agents.lns.replay import Draws
 from agents.torch_utils import threads
-from lora_marl.config import ConfigError, TrainConfig
-from lora_marl.core.checks import suggest
-from lora_marl.envs.coexistence.game import CoexistenceGame
-from lora_marl.envs.coexistence.groups import OFFSETS
-from scripts.runs.cli import ROOT
-from scripts.runs.coexistence.exported import Chance, exported
-from scripts.runs.coexistence.play import coexistence_of, team_of
+from lora_marl.core.coexistence import Episode
 
 
 def good_channels(occupancy: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Channels that are less busy than the middle between the least and the most busy one. `[..., C]` -> `[..., C]`"""
+    """Returns which channels are at most as busy as the middle between the least and the most busy one.
+
+    Args:
+        occupancy: Share of time that external interference keeps each channel busy. `[..., C]`
+
+    Returns:
+        `[..., C]`
+    """
     middle = (occupancy.min(axis=-1, keepdims=True) + occupancy.max(axis=-1, keepdims=True)) / 2
     return occupancy <= middle
 
 
 def partition(occupancy: NDArray[np.float64], networks: int, groups: int) -> NDArray[np.int64]:
-    """One channel for each group: good ones dealt out in turn, best first, and each network's to its groups in turn.
+    """Returns one channel for each group.
 
-    More networks than good channels begin again with the best one.
+    The good channels are dealt out to the networks in turn, best first, and each network's channels to its groups in
+    turn. If there are more networks than good channels, dealing starts again with the best one.
 
     Args:
-        occupancy: Share of time that others keep each channel busy. `[B, C]`
+        occupancy: Share of time that external interference keeps each channel busy. `[B, C]`
         networks: S.
         groups: Q.
 
@@ -54,18 +50,23 @@ def partition(occupancy: NDArray[np.float64], networks: int, groups: int) -> NDA
         Channels. `[B, S, Q]`
     """
     order, good = np.argsort(occupancy, axis=-1, kind="stable"), good_channels(occupancy).sum(axis=-1)
-    chosen = np.empty((len(occupancy), networks, groups), np.int64)
+    channels = np.empty((len(occupancy), networks, groups), np.int64)
     for b, ranked in enumerate(order):
-        dealt = [[ranked[i] for i in range(s % good[b], good[b], networks)] for s in range(networks)]
-        for s, own in enumerate(dealt):
-            chosen[b, s] = [own[q % len(own)] for q in range(groups)]
-    return chosen
+        for s in range(networks):
+            dealt = [ranked[i] for i in range(s % good[b], good[b], networks)]
+            channels[b, s] = [dealt[q % len(dealt)] for q in range(groups)]
+    return channels
 
 
 def hopping_partition(occupancy: NDArray[np.float64], networks: int, groups: int, offsets: int, powers: int) -> NDArray:
-    """Weights of a partition of all channels over which every attempt hops, at least SF and the highest power.
+    """Returns weights of actions: every attempt hops over its network's part of all channels, busy ones included.
 
-    All channels are dealt out in turn, best first, bad ones as well.
+    The channels are dealt out to the networks in turn, best first. Attempts use the least spreading factor and the
+    highest power.
+
+    Args:
+        occupancy: Share of time that external interference keeps each channel busy. `[B, C]`
+        networks, groups, offsets, powers: S, Q, O and T.
 
     Returns:
         `[B, S, Q, A]`
@@ -80,171 +81,132 @@ def hopping_partition(occupancy: NDArray[np.float64], networks: int, groups: int
 
 
 def hopping(replicas: int, networks: int, groups: int, channels: int, offsets: int, powers: int) -> NDArray[np.float64]:
-    """Weights of all channels alike, at least SF and the highest power. `[B, S, Q, A]`"""
+    """Returns weights of actions: every attempt hops over all channels alike, at least SF and the highest power.
+
+    Args:
+        replicas, networks, groups, channels, offsets, powers: B, S, Q, C, O and T.
+
+    Returns:
+        `[B, S, Q, A]`
+    """
     weights = np.zeros((replicas, networks, groups, channels, offsets, powers))
     weights[..., 0, powers - 1] = 1.0
     return weights.reshape(replicas, networks, groups, -1)
 
 
-class Averaging(Independent):
-    """Federated consensus: networks of one kind take the mean of their parameters.
+class Partition(Strategy):
+    """Good channels shared out once, or anew in every interval; least spreading factor and highest power.
 
     Args:
-        team, online: See `Independent`.
-        every: Intervals between two rounds.
+        follows: Whether channels are shared out anew in every interval, so that they follow moving interference.
     """
 
-    def __init__(self, team: Team, online: bool = True, every: int = 5) -> None:
-        super().__init__(team, online)
-        self._every = every
+    def __init__(self, *, follows: bool) -> None:
+        self._follows = follows
 
-    def after(self, book: Book) -> None:
-        """See `Way`."""
-        if len(book) % self._every == 0:
-            for servers, _ in self.team.learners():
-                own = servers.parameters()
-                servers.replace_parameters(np.broadcast_to(own.mean(axis=1, keepdims=True), own.shape))
-
-
-class Optimum(Way):
-    """The actions that a search on the model of the air finds with everything known, anew when anything changes.
-
-    Args:
-        seeds: One per replica, for starts of the search.
-        proxy: File of the model's constants, as `fit_proxy.py` writes them; None: those by hand.
-    """
-
-    def __init__(self, seeds: Sequence[int], proxy: str | None = None) -> None:
-        self._seeds = tuple(seeds)
-        self._proxy = Proxy() if proxy is None else Proxy(Constants.load(ROOT / proxy))
-        self._facts: Mapping[str, NDArray] = {}
-
-    def choose(self, observations: NDArray[np.float32]) -> NDArray:
-        """See `Way`."""
-        facts = self.game.facts()
-        if not self._same(facts):
-            self._facts = facts
-            with threads(1):
-                self._chosen = best_actions(facts, self._seeds, self._proxy)[:, self.game.learning]
-        return self._chosen
-
-    def _same(self, facts: Mapping[str, NDArray]) -> bool:
-        names = ("occupancy", "rate_hz")
-        return bool(self._facts) and all(np.array_equal(facts[name], self._facts[name]) for name in names)
-
-
-class Partition(Way):
-    """Good channels shared out once, or anew whenever interference has moved; least SF and full power."""
-
-    def __init__(self, again: bool) -> None:
-        self._again = again
-
-    def begin(self, game: CoexistenceGame) -> None:
-        """See `Way`."""
-        super().begin(game)
+    def begin(self, episode: Episode) -> None:
+        """Shares the channels out by the interference at the beginning of the episode."""
+        super().begin(episode)
         self._share()
 
     def choose(self, observations: NDArray[np.float32]) -> NDArray:
-        """See `Way`."""
-        if self._again:
+        """Returns actions on each group's channel. `[B, L, Q]`"""
+        if self._follows:
             self._share()
         return self._chosen
 
     def _share(self) -> None:
-        game = self.game
-        powers = len(game.actions.powers)
-        channels = partition(game.facts()["occupancy"], len(game.learning), game.settings.groups)
-        self._chosen = channels * OFFSETS * powers + powers - 1
+        episode = self.episode
+        channels = partition(episode.facts()["occupancy"], len(episode.learning), episode.groups)
+        self._chosen = (channels * episode.offsets + 1) * len(episode.powers) - 1
 
 
-class Hopping(Way):
-    """Every attempt on any channel, or on any of those that a partition of all channels gives its network."""
+class Hopping(Strategy):
+    """Every attempt draws its channel: from all channels, or from its network's part of a partition.
+
+    Args:
+        partitioned: Whether all channels are shared out among networks at the beginning of the episode.
+    """
 
     hops = True
 
-    def __init__(self, partitioned: bool) -> None:
+    def __init__(self, *, partitioned: bool) -> None:
         self._partitioned = partitioned
 
-    def begin(self, game: CoexistenceGame) -> None:
-        """See `Way`."""
-        super().begin(game)
-        occupancy, powers = game.facts()["occupancy"], len(game.actions.powers)
-        sizes = (len(game.learning), game.settings.groups)
+    def begin(self, episode: Episode) -> None:
+        """Computes the weights, the same for the whole episode."""
+        super().begin(episode)
+        sizes = (len(episode.learning), episode.groups)
         if self._partitioned:
-            self._weights = hopping_partition(occupancy, *sizes, OFFSETS, powers)
+            occupancy = episode.facts()["occupancy"]
+            self._weights = hopping_partition(occupancy, *sizes, episode.offsets, len(episode.powers))
         else:
-            self._weights = hopping(len(occupancy), *sizes, occupancy.shape[-1], OFFSETS, powers)
+            self._weights = hopping(episode.replicas, *sizes, episode.channels, episode.offsets, len(episode.powers))
 
     def choose(self, observations: NDArray[np.float32]) -> NDArray:
-        """See `Way`."""
+        """Returns the weights of actions. `[B, L, Q, A]`"""
         return self._weights
 
 
-LEARNING: Mapping[str, type[Independent]] = {
-    "independent": Independent, "ccs": Serviced, "random-residual": Random, "averaging": Averaging,
-    "direct": Direct,
-}  # fmt: skip
-FROM_RUN = ("team", "seeds", "coexistence")
-"""What a way is made with that is not its label's to state."""
+class Optimum(Strategy):
+    """The best actions that a search on the model of the air finds with everything known; a reference, not a bound.
 
-RULES: Mapping[str, Callable[[], Way]] = {
-    "random": Chance,
-    "static-partition": lambda: Partition(again=False),
-    "ranked-partition": lambda: Partition(again=True),
-    "hopping-partition": lambda: Hopping(partitioned=True),
-    "hopping": lambda: Hopping(partitioned=False),
-}
+    The search is repeated whenever interference or traffic changes.
 
-
-def way_of(config: TrainConfig, label: str) -> Way:
-    """The way of a label.
-
-    Raises:
-        ConfigError: an unknown name or parameter.
+    Args:
+        seeds: One per replica, for the starts of the search. `[B]`
+        proxy: The model of the air; None: with the constants set by hand.
     """
-    spec, coexistence = config.learners[label], coexistence_of(config)
-    if spec.name == "optimum" and any(network.learner == "adr" for network in coexistence.networks):
-        raise ConfigError([f"learners.{label}: the model of the air knows no networks under adr"])
-    known = (*LEARNING, "optimum", "policy", *RULES)
-    if spec.name not in known:
-        hint = suggest(spec.name, known)
-        raise ConfigError([f"learners.{label}: {spec.name!r} is no way of coordinating networks{hint}"])
-    if spec.name in RULES:
-        if spec.parameters:
-            raise ConfigError([f"learners.{label}.parameters: rules take none"])
-        return RULES[spec.name]()
-    _check_names(label, spec.name, spec.parameters)
-    parameters: dict[str, Any] = {"online": coexistence.online, **spec.parameters}
-    try:
-        if spec.name == "optimum":
-            return Optimum(config.seeds, **spec.parameters)
-        if spec.name == "policy":
-            return exported(coexistence, config.seeds, **spec.parameters)
-        team = team_of(coexistence, config.seeds)
-        way = LEARNING[spec.name]
-        if issubclass(way, Serviced):
-            path = Path(parameters.pop("service", coexistence.vendors / "service.safetensors"))
-            return way(team, path, config.seeds, **parameters)
-        if issubclass(way, Direct):
-            return way(team, coexistence, **parameters)
-        return way(team, **parameters)
-    except ConfigError:
-        raise
-    except (TypeError, ValueError) as error:
-        raise ConfigError([f"learners.{label}: {error}"]) from None
+
+    def __init__(self, seeds: Sequence[int], proxy: Proxy | None = None) -> None:
+        self._seeds, self._proxy = tuple(seeds), proxy or Proxy()
+        self._facts: Mapping[str, NDArray] = {}
+
+    def choose(self, observations: NDArray[np.float32]) -> NDArray:
+        """Returns the best actions for the networks as they are now. `[B, L, Q]`"""
+        facts = self.episode.facts()
+        if not self._unchanged(facts):
+            self._facts = facts
+            with threads(1):
+                self._chosen = best_actions(facts, self._seeds, self._proxy)[:, self.episode.learning]
+        return self._chosen
+
+    def state_dict(self) -> dict[str, NDArray]:
+        """Returns the actions in force and the facts that they answer to; empty before the first search."""
+        if not self._facts:
+            return {}
+        return {"chosen": self._chosen.copy(), **{name: np.array(self._facts[name]) for name in SEARCHED}}
+
+    def load_state_dict(self, state: Mapping[str, NDArray]) -> None:
+        """Continues with the actions in force; see `Strategy`."""
+        if "chosen" in state:
+            self._chosen, self._facts = np.array(state["chosen"]), {name: state[name] for name in SEARCHED}
+
+    def _unchanged(self, facts: Mapping[str, NDArray]) -> bool:
+        return bool(self._facts) and all(np.array_equal(facts[name], self._facts[name]) for name in SEARCHED)
 
 
-def _check_names(label: str, name: str, given: Mapping[str, Any]) -> None:
-    """ConfigError: a parameter that a way does not take, naming the nearest one, or one that it needs."""
-    ways: Mapping[str, Callable[..., Way]] = {**LEARNING, "optimum": Optimum, "policy": exported}
-    way = ways[name]
-    stated = [each for each in signature(way).parameters.values() if each.name not in FROM_RUN]
-    known = [each.name for each in stated if each.kind is not Parameter.VAR_KEYWORD]
-    if isinstance(way, type) and issubclass(way, Serviced):
-        known += ["service", *OPTIONS]
-    needed = [each.name for each in stated if each.default is each.empty and each.name in known]
-    place = f"learners.{label}.parameters"
-    wrong = [f"{place}.{key}: unknown key{suggest(key, known)}" for key in given if key not in known]
-    wrong += [f"{place}.{key}: is required" for key in needed if key not in given and key != "service"]
-    if wrong:
-        raise ConfigError(wrong)
+SEARCHED = ("occupancy", "rate_hz")
+"""Facts that change within an episode, so that `Optimum` searches anew."""
+
+
+class RandomActions(Strategy):
+    """Any action for every group with equal chance, drawn anew in every interval."""
+
+    def begin(self, episode: Episode) -> None:
+        """Begins the streams of random numbers, one for each learning network."""
+        super().begin(episode)
+        self._draws = Draws(episode.seeds, range(len(episode.learning)), "chance")
+
+    def choose(self, observations: NDArray[np.float32]) -> NDArray:
+        """Returns the drawn actions. `[B, L, Q]`"""
+        drawn = self._draws.uniform(observations.shape[2]).numpy()
+        return (drawn * self.episode.actions).astype(np.int64).reshape(observations.shape[:3])
+
+    def state_dict(self) -> dict[str, NDArray]:
+        """Returns how many numbers were drawn so far."""
+        return {"drawn": self._draws.drawn.numpy().copy()}
+
+    def load_state_dict(self, state: Mapping[str, NDArray]) -> None:
+        """Continues the streams of random numbers; see `Strategy`."""
+        self._draws.drawn.fill_(int(state["drawn"]))

@@ -1,72 +1,67 @@
-"""What decides for the learning networks of all replicas: the protocol, and servers that learn by themselves.
+"""What every strategy of coexisting networks offers to the loop that plays it (`agents.coexistence.rollout`).
 
 Shape letters: `B` replicas, `L` learning networks, `Q` groups of a network, `A` actions of a group, `D` features.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.coexistence.ledger import Book
-from agents.lns.team import Team
-from agents.torch_utils import threads
-from lora_marl.envs.coexistence.game import CoexistenceGame
+from agents.coexistence.ledger import Ledgers
+from lora_marl.core.coexistence import Episode
 
 
-class Way:
-    """What decides for the learning networks of all replicas.
+class Strategy:
+    """Decides for the learning networks of all replicas.
+
+    A subclass implements `choose`. In every interval `choose`, `learn` and `after` are called in this order.
 
     Attributes:
-        hops: Whether it gives weights of actions, from which every attempt draws, in place of actions.
-        indicator: What its servers measure of others; None: what the run says.
+        hops: Whether `choose` returns weights of actions, from which every attempt draws, instead of actions.
+        indicator: What the servers measure of others (an interference indicator of the environment); None: what the
+            run states.
+        episode: The episode being played, from `begin` on.
     """
 
     hops = False
     indicator: str | None = None
+    episode: Episode
 
-    def begin(self, game: CoexistenceGame) -> None:
-        """An episode begins."""
-        self.game = game
+    def begin(self, episode: Episode) -> None:
+        """Prepares for an episode that begins now."""
+        self.episode = episode
 
     def choose(self, observations: NDArray[np.float32]) -> NDArray:
-        """Actions `[B, L, Q]`, or weights `[B, L, Q, A]`, for observations `[B, L, Q, D]`."""
+        """Returns actions `[B, L, Q]`, or weights `[B, L, Q, A]` if the strategy hops.
+
+        Args:
+            observations: What groups see. `[B, L, Q, D]`
+        """
         raise NotImplementedError
 
     def learn(
-        self, observations: NDArray, actions: NDArray, rewards: NDArray, weights: NDArray, following: NDArray
+        self,
+        observations: NDArray,
+        actions: NDArray,
+        rewards: NDArray,
+        weights: NDArray,
+        next_observations: NDArray,
     ) -> None:
-        """An interval has been played; see `agents.lns.servers.Servers.update`."""
+        """Learns from an interval; the arguments are those of `agents.lns.servers.Servers.update`."""
 
-    def after(self, book: Book) -> None:
-        """The same, for whoever looks at what came of it."""
+    def after(self, ledgers: Ledgers) -> None:
+        """Looks at the totals of the intervals so far, the one just played included."""
 
+    def state_dict(self) -> dict[str, NDArray]:
+        """Returns a copy of everything that changes during an episode, as plain arrays by name."""
+        return {}
 
-class Independent(Way):
-    """Servers that learn by themselves.
+    def load_state_dict(self, state: Mapping[str, NDArray]) -> None:
+        """Continues from what `state_dict` returned; `begin` must have been called for the same episode.
 
-    Args:
-        team: The servers.
-        online: Whether they go on learning.
-        indicator: See `Way`.
-
-    Attributes:
-        seen: What groups see after the last interval. `[B, L, Q, D]`
-    """
-
-    def __init__(self, team: Team, online: bool = True, indicator: str | None = None) -> None:
-        self.team, self._online, self.indicator = team, online, indicator
-
-    def choose(self, observations: NDArray[np.float32]) -> NDArray:
-        """See `Way`."""
-        with threads(1):
-            return self.team.select(observations)
-
-    def learn(
-        self, observations: NDArray, actions: NDArray, rewards: NDArray, weights: NDArray, following: NDArray
-    ) -> None:
-        """See `Way`."""
-        self.seen = following
-        if self._online:
-            with threads(1):
-                self.team.update(observations, actions, rewards, weights, following)
+        Raises:
+            ValueError: an array is missing or belongs to another strategy; the message names it.
+        """

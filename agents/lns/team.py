@@ -16,7 +16,7 @@ from agents.lns.servers import Servers
 
 
 @dataclass(frozen=True)
-class Member:
+class TeamMember:
     """Servers of one kind.
 
     Attributes:
@@ -38,7 +38,7 @@ class Team:
         ValueError: places that are not.
     """
 
-    def __init__(self, members: Sequence[Member]) -> None:
+    def __init__(self, members: Sequence[TeamMember]) -> None:
         self.members = tuple(members)
         places = sorted(place for member in members for place in member.places)
         if not places or places != list(range(len(places))):

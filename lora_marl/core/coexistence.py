@@ -200,10 +200,11 @@ class Episode:
     """What a strategy of coexisting networks is told of an episode when it begins.
 
     Attributes:
-        replicas: `B`
+        seeds: Seed of the packet air of each replica. `[B]`
         learning: Indices of the networks that learn. `[L]`
         gateways: Gateways of each network. `[S]`
         groups: `Q`
+        channels: `C`
         offsets: Spreading factors of an action: 0, ..., offsets - 1 steps above a node's least one.
         powers: Indices of the transmit powers of an action, from low to high.
         interval_s: Length of an interval, for which a strategy chooses once. s
@@ -213,12 +214,23 @@ class Episode:
             air and for strategies that serve as references.
     """
 
-    replicas: int
+    seeds: tuple[int, ...]
     learning: NDArray[np.int64]
     gateways: NDArray[np.int64]
     groups: int
+    channels: int
     offsets: int
     powers: tuple[int, ...]
     interval_s: float
     intervals: int
     facts: Callable[[], Mapping[str, NDArray]]
+
+    @property
+    def replicas(self) -> int:
+        """`B`, how many replicas are played together."""
+        return len(self.seeds)
+
+    @property
+    def actions(self) -> int:
+        """`A`: an action is the number `(channel * offsets + offset) * len(powers) + power`."""
+        return self.channels * self.offsets * len(self.powers)

@@ -55,9 +55,9 @@ def _checked(settings: dict[str, Any]) -> dict[str, Any]:
 
 def _of_networks(coexistence: CoexistenceConfig) -> dict[str, Any]:
     """Of a run of coexisting networks, whose servers need torch."""
-    from scripts.runs.coexistence.play import settings_of
+    from scripts.runs.coexistence.networks import environment_settings
 
-    return settings_of(coexistence)
+    return environment_settings(coexistence)
 
 
 def options(texts: Sequence[str]) -> dict[str, Any]:

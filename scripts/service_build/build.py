@@ -37,7 +37,7 @@ from agents.ccs.round import public_probes
 from agents.ccs.training import Hyperparameters, Training
 from agents.torch_utils import threads
 from lora_marl.core.files import write_atomically
-from scripts.runs.coexistence.play import KINDS, vendor_path
+from scripts.runs.coexistence.networks import SERVERS, vendor_path
 from scripts.runs.files import loaded, read_json, write_json
 from scripts.service_build.rollouts import Rollouts
 from scripts.service_build.vendors import make_vendors
@@ -198,7 +198,7 @@ class Offline:
 
     def make_vendors(self, bar: Bar) -> None:
         """Those of a kind that are missing, side by side."""
-        for kind in KINDS:
+        for kind in SERVERS:
             paths = [vendor_path(self.out.resolve(), kind, v) for v in range(self.vendors)]
             if self.vendors_from is not None:
                 take_vendors(self.vendors_from, paths)

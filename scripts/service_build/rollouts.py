@@ -17,23 +17,24 @@ from agents.ccs.coordinator import Coordinator
 from agents.ccs.dataset import Snapshots, by_mixture
 from agents.ccs.participant import Held
 from agents.ccs.round import Moment, Rounds
-from agents.coexistence.ledger import Book
-from agents.coexistence.strategy import Independent
+from agents.coexistence.independent import IndependentServers
+from agents.coexistence.ledger import Ledgers
+from agents.coexistence.rollout import Rollout
 from agents.lns.hyperparameters import DqnHyperparameters, PolicyGradientHyperparameters
 from agents.lns.team import Team
 from agents.torch_utils import threads
 from lora_marl.config import CoexistenceConfig
 from lora_marl.config.coexistence import NetworkConfig
+from lora_marl.core.coexistence import Episode
 from lora_marl.core.presets.ccs import INTERVAL_S
-from lora_marl.envs.coexistence.game import CoexistenceGame
 from lora_marl.envs.coexistence_v0 import parallel_env
-from scripts.runs.coexistence.play import played, team_of
+from scripts.runs.coexistence.networks import build_team
 
 EVERY = 5
 """Intervals between two rounds, and those that a report is about."""
 
 
-class Recorded(Independent):
+class Recorded(IndependentServers):
     """Independent servers, or those that a coordinator takes part in every `EVERY` intervals.
 
     Args:
@@ -50,22 +51,22 @@ class Recorded(Independent):
         self._at, self._rounds = set(at), rounds
         self.snapshots: list[Snapshots] = []
 
-    def begin(self, game: CoexistenceGame) -> None:
-        """See `Way`."""
-        super().begin(game)
-        self._held = Held(self.team, game.settings.replicas)
+    def begin(self, episode: Episode) -> None:
+        """Prepares for an episode, in which no server has a residual yet."""
+        super().begin(episode)
+        self._held = Held(self.team, episode.replicas)
 
-    def after(self, book: Book) -> None:
-        """See `Way`."""
-        due = self._rounds is not None and len(book) % EVERY == 0
-        if not due and len(book) not in self._at:
+    def after(self, ledgers: Ledgers) -> None:
+        """Takes snapshots and plays rounds when it is time."""
+        due = self._rounds is not None and len(ledgers) % EVERY == 0
+        if not due and len(ledgers) not in self._at:
             return
         if self._rounds is not None and due:
             self._held.fade(self._rounds.fade)
-        learning = self.game.learning
-        now = Moment.of(self.team, learning, self.seen, book.last(EVERY))
-        if len(book) in self._at:
-            self.snapshots.append(now.snapshots(self.game.facts()))
+        learning = self.episode.learning
+        now = Moment.of(self.team, learning, self.observations, ledgers.last(EVERY))
+        if len(ledgers) in self._at:
+            self.snapshots.append(now.snapshots(self.episode.facts()))
         if self._rounds is not None and due:
             self._held.take(self._rounds.residuals(now, learning))
 
@@ -127,8 +128,8 @@ class Rollouts:
             max_cycles=self.intervals,
         )
         rounds = None if self.coordinator is None else Rounds(self.coordinator, seeds)
-        way = Recorded(team_of(config, seeds, None if slow else FASTER), self.at, rounds)
+        strategy = Recorded(build_team(config, seeds, None if slow else FASTER), self.at, rounds)
         with threads(1):
-            played(env, way, seeds)
-        (joined,) = by_mixture(way.snapshots).values()
+            Rollout(env, strategy, seeds).play()
+        (joined,) = by_mixture(strategy.snapshots).values()
         return joined

@@ -14,7 +14,7 @@ from agents.lns.vendor import save_vendor
 from agents.torch_utils import threads
 from lora_marl.core.presets.ccs import INTERVAL_S, ccs_study
 from lora_marl.envs.coexistence_v0 import parallel_env
-from scripts.runs.coexistence.play import vendor_path
+from scripts.runs.coexistence.networks import vendor_path
 
 WORLDS = 12
 LOADS = (0.3, 1.5)

@@ -79,10 +79,11 @@ class CoexistenceGame:
     def episode(self) -> Episode:
         """What a strategy is told of this episode."""
         return Episode(
-            replicas=self.settings.replicas,
+            seeds=tuple(self.air.seeds),
             learning=self.learning,
             gateways=np.bincount(self.coexistence.gateway_network),
             groups=self.settings.groups,
+            channels=self._sizes[3],
             offsets=OFFSETS,
             powers=tuple(self.actions.powers),
             interval_s=self.settings.interval_s,

@@ -1,4 +1,4 @@
-"""Ways that learn nothing: exported policies as the servers of a run, whatever library trained them, and chance.
+"""Exported policies as the servers of a run, whatever library trained them.
 
     learners: {sb3: {name: policy, parameters: {path: configs/policies/coexistence_v0}}}
 
@@ -12,18 +12,17 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from agents.coexistence.independent import IndependentServers
 from agents.lns.replay import Draws
 from agents.lns.servers import Servers
-from agents.lns.team import Member, Team
+from agents.lns.team import Team, TeamMember
 from lora_marl.adapters.policy import Policy
 from lora_marl.config import CoexistenceConfig
-from lora_marl.envs.coexistence.game import CoexistenceGame
 from lora_marl.envs.coexistence_v0 import Coexisting
 from scripts.runs.cli import ROOT
-from agents.coexistence.strategy import Independent, Way
-from scripts.runs.coexistence.play import environment
+from scripts.runs.coexistence.networks import build_environment
 
-SAME = ("groups", "tp_dbm", "interval_s", "operating_points")
+SETTINGS = ("groups", "tp_dbm", "interval_s", "operating_points")
 """Settings on which the meaning of observations and actions depends."""
 
 
@@ -61,23 +60,23 @@ class ExportedServers(Servers):
         self._draws.drawn.fill_(int(state["drawn"]))
 
 
-def exported(coexistence: CoexistenceConfig, seeds: Sequence[int], *, path: str) -> Independent:
-    """All servers of a run follow an exported policy, with the indicator that it was trained with.
+def exported_servers(coexistence: CoexistenceConfig, seeds: Sequence[int], *, path: str) -> IndependentServers:
+    """Returns servers that all follow an exported policy, with the indicator that it was trained with.
 
     Args:
-        coexistence: Of the run.
+        coexistence: The run's section.
         seeds: One per replica.
-        path: The policy's folder, from the project's root.
+        path: The policy's folder; a relative one counts from the project's root.
 
     Raises:
         ValueError: no policy that can be read, or one that observes or chooses something else than these servers.
     """
-    policy, env = Policy.read(ROOT / path), environment(coexistence, 1)
+    policy, env = Policy.read(ROOT / path), build_environment(coexistence, 1)
     check(policy, env, path)
     servers = len(env.game.learning)
-    member = Member(ExportedServers(policy, seeds, servers, env.game.settings.groups), tuple(range(servers)))
+    member = TeamMember(ExportedServers(policy, seeds, servers, env.game.settings.groups), tuple(range(servers)))
     indicator = policy.spaces.settings["interference_indicator"]
-    return Independent(Team([member]), online=False, indicator=indicator)
+    return IndependentServers(Team([member]), online=False, indicator=indicator)
 
 
 def check(policy: Policy, env: Coexisting, path: str) -> None:
@@ -92,21 +91,7 @@ def check(policy: Policy, env: Coexisting, path: str) -> None:
             f"path: {path} observes {theirs[0]} features and chooses of {theirs[1]} actions; "
             f"allowed are a group's {ours[0]} and {ours[1]}; train it with decider=group"
         )
-    for name in SAME:
+    for name in SETTINGS:
         trained, played = (np.array(of.get(name)).tolist() for of in (spaces.settings, vars(env.settings)))
         if trained != played:
             raise ValueError(f"path: {path} was trained with {name} {trained}; servers here have {played}")
-
-
-class Chance(Way):
-    """Any action for every group, anew in every interval."""
-
-    def begin(self, game: CoexistenceGame) -> None:
-        """See `Way`."""
-        super().begin(game)
-        self._draws = Draws(game.air.seeds, range(len(game.learning)), "chance")
-
-    def choose(self, observations: NDArray[np.float32]) -> NDArray:
-        """See `Way`."""
-        drawn = self._draws.uniform(observations.shape[2]).numpy()
-        return (drawn * self.game.actions.size).astype(np.int64).reshape(observations.shape[:3])

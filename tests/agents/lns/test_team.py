@@ -6,7 +6,7 @@ import pytest
 from agents.lns.dqn import DqnServers
 from agents.lns.network import Schema
 from agents.lns.policy_gradient import PolicyGradientServers
-from agents.lns.team import Member, Team
+from agents.lns.team import Team, TeamMember
 from agents.lns.vendor import fresh_vendor
 
 SIZES = (40, 16, 48)
@@ -16,7 +16,7 @@ def team() -> Team:
     """Two replicas; policy gradient in places 0 and 2, DQN in place 1."""
     gradient = PolicyGradientServers([fresh_vendor(Schema(SIZES, "pg"), 0)], [5, 6], (0, 2))
     values = DqnServers([fresh_vendor(Schema(SIZES, "dqn"), 1)], [5, 6], (1,))
-    return Team([Member(gradient, (0, 2)), Member(values, (1,))])
+    return Team([TeamMember(gradient, (0, 2)), TeamMember(values, (1,))])
 
 
 def observations(seed: int) -> np.ndarray:
@@ -67,4 +67,4 @@ def test_a_team_resumes_bit_by_bit() -> None:
 def test_every_place_is_there_once(places: tuple[tuple[int, ...], tuple[int, ...]]) -> None:
     servers = team().members[0].servers
     with pytest.raises(ValueError, match="places"):
-        Team([Member(servers, own) for own in places])
+        Team([TeamMember(servers, own) for own in places])

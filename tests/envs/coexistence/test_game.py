@@ -414,6 +414,8 @@ def test_the_episode_tells_strategies_sizes_and_what_is_true() -> None:
     assert episode.learning.tolist() == [0, 2]
     assert episode.gateways.tolist() == [2, 1, 1]
     assert len(episode.powers) == POWERS
+    assert episode.actions == env.game.actions.size and episode.channels == len(env.game.facts()["occupancy"][0])
+    assert episode.seeds == tuple(env.game.air.seeds)
     assert episode.interval_s == env.game.settings.interval_s
     facts = env.game.facts()
     assert all(np.array_equal(values, facts[name]) for name, values in episode.facts().items())

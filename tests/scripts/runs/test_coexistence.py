@@ -16,11 +16,11 @@ import torch
 
 from agents.ccs.view import last_layer
 from agents.coexistence.ledger import SUMS, Ledger, overlap, switches
+from agents.coexistence.rollout import Rollout
 from agents.lns.network import unflatten
 from lora_marl.config import CoexistenceConfig, ConfigError, TrainConfig, load
 from scripts import evaluate, train, train_ccs
-from scripts.runs.coexistence.play import Play
-from scripts.runs.coexistence.run import new_play
+from scripts.runs.coexistence.strategies import new_rollout
 from scripts.runs.jobs import Job, digest
 from scripts.runs.progress import counting
 from scripts.service_build import build
@@ -45,15 +45,12 @@ def call(invoke: Callable[..., Any], tmp_path: Path) -> Callable[..., Any]:
 def small(**others: Any) -> TrainConfig:
     networks = [{"learner": "pg", "nodes": 8}, {"learner": "dqn", "nodes": 8}]
     section = {"preset": "ccs_study", "networks": networks, "intervals": 12} | others
-    learners = {"independent": {}, "ccs": {}, "hopping": {}}
+    learners = {"independent": {"name": "coexistence-independent"}, "ccs": {}, "hopping": {}}
     return TrainConfig.model_validate({"seeds": [3, 4], "learners": learners, "coexistence": section})
 
 
 def played(config: TrainConfig, label: str) -> list[Ledger]:
-    play = new_play(config, label)
-    while not play.finished:
-        play.play_next()
-    return play.book.ledgers()
+    return new_rollout(config, label).play()
 
 
 def test_a_run_leaves_everything_and_is_judged_again(call: Any, invoke: Any, tmp_path: Path) -> None:
@@ -79,8 +76,8 @@ def test_seeds_are_played_the_same_alone_and_in_company() -> None:
         assert np.array_equal(played(both, label)[1].sums, played(one, label)[0].sums)
 
 
-def test_ways_meet_the_same_air() -> None:
-    plays = [new_play(small(), label) for label in ("independent", "hopping")]
+def test_strategies_meet_the_same_air() -> None:
+    plays = [new_rollout(small(), label) for label in ("independent", "hopping")]
     for _ in range(3):
         for play in plays:
             play.play_next()
@@ -92,7 +89,7 @@ def test_ways_meet_the_same_air() -> None:
 
 
 @pytest.mark.parametrize("parameters", [{"congestion": None}, {}])
-def test_the_service_takes_part_where_it_is_needed(parameters: dict[str, Any]) -> None:
+def test_the_service_participating_where_it_is_needed(parameters: dict[str, Any]) -> None:
     """By default networks that report a PRR of .76 or more in every round are left alone, and only those."""
     config = small(vendor=5, intervals=20, networks=2 * [{"learner": "pg", "nodes": 12}])
     config.learners["ccs"].parameters.update(parameters)
@@ -106,28 +103,30 @@ def test_the_service_takes_part_where_it_is_needed(parameters: dict[str, Any]) -
     assert alone == (well.tolist() if not parameters else [False, False])
 
 
-def rounds_of(monkeypatch: pytest.MonkeyPatch, networks: int, **parameters: Any) -> tuple[Play, list[tuple[int, int]]]:
+def rounds_of(
+    monkeypatch: pytest.MonkeyPatch, networks: int, **parameters: Any
+) -> tuple[Rollout, list[tuple[int, int]]]:
     """A play of equal networks under the service, and who was given something after which interval."""
     config = small(vendor=5, intervals=20, networks=networks * [{"learner": "pg", "nodes": 8}])
     config.learners["ccs"].parameters.update({"congestion": None, "floor": False} | parameters)
-    play, given = new_play(config, "ccs"), []
-    add = play.way.team.add  # type: ignore[attr-defined]
+    play, given = new_rollout(config, "ccs"), []
+    add = play.strategy.team.add  # type: ignore[attr-defined]
 
     def noted(delta: np.ndarray) -> None:
         given.extend((play.done, int(place)) for place in np.flatnonzero(delta.any(axis=(0, 2, 3))))
         add(delta)
 
-    monkeypatch.setattr(play.way.team, "add", noted)  # type: ignore[attr-defined]
+    monkeypatch.setattr(play.strategy.team, "add", noted)  # type: ignore[attr-defined]
     return play, given
 
 
 def test_some_of_the_networks_take_part_in_a_round(monkeypatch: pytest.MonkeyPatch) -> None:
     play, _ = rounds_of(monkeypatch, 4, participation=0.5)
-    play.way._fade = 0.0  # type: ignore[attr-defined]
-    before = play.way.held.total.copy()  # type: ignore[attr-defined]
+    play.strategy._fade = 0.0  # type: ignore[attr-defined]
+    before = play.strategy.residuals.total.copy()  # type: ignore[attr-defined]
     while not play.finished:
         play.play_next()
-        now = play.way.held.total  # type: ignore[attr-defined]
+        now = play.strategy.residuals.total  # type: ignore[attr-defined]
         changed = (now != before).any(axis=(-1, -2)).sum(axis=-1)
         assert changed.tolist() == ([2, 2] if play.done % 5 == 0 and play.done > 5 else [0, 0]) or play.done == 5
         before = now.copy()
@@ -135,10 +134,10 @@ def test_some_of_the_networks_take_part_in_a_round(monkeypatch: pytest.MonkeyPat
 
 def test_a_residual_that_does_harm_is_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
     play, given = rounds_of(monkeypatch, 2, accept=True)
-    play.way._acceptance.margin = -1.0  # type: ignore[attr-defined]  # nothing is good enough
+    play.strategy._acceptance.margin = -1.0  # type: ignore[attr-defined]  # nothing is good enough
     while play.done < 10:
         play.play_next()
-    assert play.way._acceptance.rejected == play.way._acceptance.tried > 0  # type: ignore[attr-defined]
+    assert play.strategy._acceptance.rejected == play.strategy._acceptance.tried > 0  # type: ignore[attr-defined]
     assert [done for done, _ in given] == [5, 5, 10, 10, 10, 10]
 
 
@@ -146,7 +145,7 @@ def test_trials_are_judged_however_short_the_rounds_are(monkeypatch: pytest.Monk
     play, _ = rounds_of(monkeypatch, 2, accept=True, every=2)
     while not play.finished:
         play.play_next()
-    assert play.way._acceptance.tried > 4  # type: ignore[attr-defined]
+    assert play.strategy._acceptance.tried > 4  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("every", [0, -1, 2.5])
@@ -157,51 +156,51 @@ def test_intervals_between_rounds_are_whole(every: Any, monkeypatch: pytest.Monk
 
 def test_what_servers_hold_fades_round_by_round_and_what_they_learn_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
     play, given = rounds_of(monkeypatch, 2)
-    way: Any = play.way
+    strategy: Any = play.strategy
     while play.done < 5:
         play.play_next()
-    held, learnt = way.held.total.copy(), _last_layers(way) - way.held.total
+    held, learnt = strategy.residuals.total.copy(), _last_layers(strategy) - strategy.residuals.total
     assert held.any()
-    monkeypatch.setattr(way, "_takes_part", lambda replica: np.zeros(2, np.bool_))  # nobody reports any more
-    way._round(way._book)
-    np.testing.assert_allclose(way.held.total, (1.0 - way._fade) * held, rtol=1e-5, atol=1e-7)
-    np.testing.assert_allclose(_last_layers(way) - way.held.total, learnt, atol=1e-6)
-    assert 0.0 < way._fade < 1.0
+    monkeypatch.setattr(strategy, "_participating", lambda replica: np.zeros(2, np.bool_))  # nobody reports any more
+    strategy._round(strategy._ledgers)
+    np.testing.assert_allclose(strategy.residuals.total, (1.0 - strategy._fade) * held, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(_last_layers(strategy) - strategy.residuals.total, learnt, atol=1e-6)
+    assert 0.0 < strategy._fade < 1.0
 
 
 def test_a_residual_that_grows_beyond_all_bounds_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     play, _ = rounds_of(monkeypatch, 2)
-    held, before = play.way.held, _last_layers(play.way)  # type: ignore[attr-defined]
+    held, before = play.strategy.residuals, _last_layers(play.strategy)  # type: ignore[attr-defined]
     delta = np.zeros_like(held.total)
     delta[:, 0], delta[:, 1] = 400.0, 1.0
     held.take(delta, clip=math.inf)
     taken = held.take(delta, clip=math.inf)
     assert not taken[:, 0].any() and np.array_equal(taken[:, 1], delta[:, 1])
-    np.testing.assert_allclose(_last_layers(play.way) - before, held.total, atol=1e-4)
+    np.testing.assert_allclose(_last_layers(play.strategy) - before, held.total, atol=1e-4)
     held.take(np.full_like(delta, np.nan))
     assert np.isfinite(held.total).all()
 
 
 def test_servers_clip_residuals_by_their_own_layers(monkeypatch: pytest.MonkeyPatch) -> None:
     play, _ = rounds_of(monkeypatch, 2)
-    largest = 0.25 * np.linalg.norm(_last_layers(play.way), axis=(-2, -1))
-    taken = play.way.held.take(np.ones_like(play.way.held.total), clip=0.25)  # type: ignore[attr-defined]
+    largest = 0.25 * np.linalg.norm(_last_layers(play.strategy), axis=(-2, -1))
+    taken = play.strategy.residuals.take(np.ones_like(play.strategy.residuals.total), clip=0.25)  # type: ignore[attr-defined]
     np.testing.assert_allclose(np.linalg.norm(taken, axis=(-2, -1)), largest, rtol=1e-5)
 
 
-def _last_layers(way: Any) -> np.ndarray:
-    ((servers, _),) = way.team.learners()
+def _last_layers(strategy: Any) -> np.ndarray:
+    ((servers, _),) = strategy.team.learners()
     return last_layer(unflatten(torch.from_numpy(servers.parameters()), servers.schema)).numpy()
 
 
 def test_a_network_that_loses_is_freed(monkeypatch: pytest.MonkeyPatch) -> None:
     play, _ = rounds_of(monkeypatch, 2, floor=True)
-    fair = play.way._fair  # type: ignore[attr-defined]
+    fair = play.strategy._floor  # type: ignore[attr-defined]
     fair.intervals, fair.loss = 3, -1.0  # whoever does not double its record has lost
     fair._alone, fair._together = fair._alone[:3], fair._together[:3]
     while play.done < 8:
         play.play_next()
-    assert not play.way.held.total.any()  # type: ignore[attr-defined]
+    assert not play.strategy.residuals.total.any()  # type: ignore[attr-defined]
     assert not fair.allowed.any()
 
 
@@ -209,7 +208,7 @@ def test_what_is_wrong_is_said_before_anything_is_played(call: Any) -> None:
     result = call("learners.ccs.parameters={every: 5, clips: 1}")
     assert result.exit_code == 2 and "learners.ccs" in result.output and "clips" in result.output
     result = call("learners.guess={}")
-    assert result.exit_code == 2 and "no way of coordinating networks" in result.output
+    assert result.exit_code == 2 and "no strategy of coexisting networks" in result.output
     result = call("coexistence.vendor=99")
     assert result.exit_code == 2 and "-99.safetensors" in result.output
     with pytest.raises(ValueError, match="ccs_eu868"):
@@ -256,9 +255,9 @@ def test_measures_are_ratios_of_sums() -> None:
 
 def test_rows_are_the_measures_of_one_interval() -> None:
     config = small(networks=[{"learner": "pg", "nodes": 8}, {"learner": "uniform", "nodes": 5}])
-    play = new_play(config, "independent")
-    play.play_next()
-    for row, ledger in zip(play.rows(), play.book.ledgers(), strict=True):
+    play = new_rollout(config, "independent")
+    rows = play.play_next()
+    for row, ledger in zip(rows, play.ledgers.by_replica(), strict=True):
         for name in ("prr", "epn_mj", "atp", "pdr", "delay_s", "return", "acknowledged", "overlap", "jain"):
             assert row[name] == pytest.approx(ledger.measures()[name])
         for s in range(2):

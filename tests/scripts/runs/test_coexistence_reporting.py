@@ -13,17 +13,16 @@ from agents.ccs.privacy import GaussianMechanism
 from agents.ccs.protocol import Report, packed, unpacked
 from agents.ccs.reporting import AttackName
 from agents.ccs.service import Service
-from agents.coexistence import direct
-from agents.coexistence.rules import way_of
+from agents.coexistence.rollout import Rollout
 from lora_marl.config import ConfigError, TrainConfig
-from scripts.runs.coexistence.play import Play
-from scripts.runs.coexistence.run import new_play
+from scripts.runs.coexistence import strategies
+from scripts.runs.coexistence.strategies import build_strategy, new_rollout
 
 SEEDS = (3, 4)
 
 
-def play_of(label: str = "ccs", learners: str = "PP", seeds: tuple[int, ...] = SEEDS, **parameters: Any) -> Play:
-    return new_play(config_of(label, learners, seeds, **parameters), label)
+def play_of(label: str = "ccs", learners: str = "PP", seeds: tuple[int, ...] = SEEDS, **parameters: Any) -> Rollout:
+    return new_rollout(config_of(label, learners, seeds, **parameters), label)
 
 
 def config_of(label: str, learners: str, seeds: tuple[int, ...] = SEEDS, **parameters: Any) -> TrainConfig:
@@ -39,7 +38,7 @@ def config_of(label: str, learners: str, seeds: tuple[int, ...] = SEEDS, **param
 class Listener:
     """Plays a few rounds and keeps what services were told, what was true and what was answered."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, play: Play, rounds: int) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, play: Rollout, rounds: int) -> None:
         self.told: list[list[list[Report]]] = []
         self.true: list[np.ndarray] = []
         self.given: list[np.ndarray] = []
@@ -50,19 +49,19 @@ class Listener:
             return answer(service, self.told[-1][-1], now_s)
 
         monkeypatch.setattr(Service, "round", listening)
-        way: Any = play.way
-        way._fade = 0.0  # so that what is true before a round is so when servers report
-        self.services: list[Service] = way._services
-        report = way._round
+        strategy: Any = play.strategy
+        strategy._fade = 0.0  # so that what is true before a round is so when servers report
+        self.services: list[Service] = strategy._services
+        report = strategy._round
 
         def noted(book: Any) -> None:
             self.told.append([])
-            ((servers, _),) = play.way.team.learners()  # type: ignore[attr-defined]
+            ((servers, _),) = play.strategy.team.learners()  # type: ignore[attr-defined]
             self.true.append(servers.parameters())
-            self.given.append(way.held.total.copy())
+            self.given.append(strategy.residuals.total.copy())
             report(book)
 
-        way._round = noted
+        strategy._round = noted
         while play.done < 5 * rounds:
             play.play_next()
 
@@ -194,31 +193,31 @@ def test_what_cannot_be_is_said(given: dict[str, Any], message: str) -> None:
 
 
 def test_direct_optimisation_is_of_the_networks_at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(direct, "INTERVALS", 6)
-    monkeypatch.setattr(direct, "AT", (5, 6))
-    monkeypatch.setattr(direct, "ROLLOUTS", 2)
-    direct.stored.cache_clear()
+    monkeypatch.setattr(strategies, "INTERVALS", 6)
+    monkeypatch.setattr(strategies, "SNAPSHOTS_AT", (5, 6))
+    monkeypatch.setattr(strategies, "ROLLOUTS", 2)
+    strategies.stored_worlds.cache_clear()
     ledgers = {}
     for seeds in ((3, 4), (4,)):
         play = play_of("direct", "PD", seeds=seeds)
-        before = [play.way.team.members[at].servers.parameters() for at in (0, 1)]  # type: ignore[attr-defined]
+        before = [play.strategy.team.members[at].servers.parameters() for at in (0, 1)]  # type: ignore[attr-defined]
         while play.done < 7:
             play.play_next()
-        ledgers[seeds] = play.book.ledgers()[-1].sums
-        for was, member in zip(before, play.way.team.members, strict=True):  # type: ignore[attr-defined]
+        ledgers[seeds] = play.ledgers.by_replica()[-1].sums
+        for was, member in zip(before, play.strategy.team.members, strict=True):  # type: ignore[attr-defined]
             moved = (member.servers.parameters() - was)[..., -129 * 48 :]
             assert (np.linalg.norm(moved, axis=-1) > 0.01).all()
     assert np.array_equal(ledgers[3, 4], ledgers[(4,)])
-    stored = direct.stored("PD", Path("configs/ccs"))
-    assert stored.mixture == "PD" and len(stored) == 8 * direct.NUMBERINGS
-    busiest = stored.worlds.occupancy.argmax(-1).view(direct.NUMBERINGS, 8)
+    stored = strategies.stored_worlds("PD", Path("configs/ccs"))
+    assert stored.mixture == "PD" and len(stored) == 8 * strategies.NUMBERINGS
+    busiest = stored.worlds.occupancy.argmax(-1).view(strategies.NUMBERINGS, 8)
     assert (busiest != busiest[0]).any()
-    direct.stored.cache_clear()
+    strategies.stored_worlds.cache_clear()
 
 
-def test_direct_optimisation_knows_no_legacy_networks() -> None:
+def test_direct_optimisation_knows_no_networks_that_do_not_learn() -> None:
     with pytest.raises(ConfigError, match=r"learners.direct: coexistence.networks\[1\].learner: 'uniform'"):
-        way_of(config_of("direct", "PL"), "direct")
+        build_strategy(config_of("direct", "PL"), "direct")
 
 
 def test_the_optimum_is_searched_on_the_model_that_is_named() -> None:
@@ -227,10 +226,10 @@ def test_the_optimum_is_searched_on_the_model_that_is_named() -> None:
     for given in ({}, {"proxy": "configs/ccs/proxy-ccs_eu868.json"}):
         config = config_of("optimum", "PP", seeds=(3,), **given)
         section = config.coexistence.model_validate(busy)  # type: ignore[union-attr]
-        play = new_play(config.model_copy(update={"coexistence": section}), "optimum")
+        play = new_rollout(config.model_copy(update={"coexistence": section}), "optimum")
         play.play_next()
-        chosen[len(given)] = play.way._chosen  # type: ignore[attr-defined]
+        chosen[len(given)] = play.strategy._chosen  # type: ignore[attr-defined]
     assert [actions.shape for actions in chosen.values()] == [(1, 2, 4)] * 2
     assert not np.array_equal(*chosen.values())
     with pytest.raises(ConfigError, match=r"learners.optimum: .*proxy-none.json"):
-        way_of(config_of("optimum", "PP", proxy="configs/ccs/proxy-none.json"), "optimum")
+        build_strategy(config_of("optimum", "PP", proxy="configs/ccs/proxy-none.json"), "optimum")

@@ -1,4 +1,4 @@
-"""Ways of coordinating networks, step by step."""
+"""Strategies of coexisting networks, step by step."""
 
 from __future__ import annotations
 
@@ -12,29 +12,30 @@ from agents.ccs.participant import FairnessFloor
 from agents.ccs.service import Service
 from agents.coexistence import rules
 from agents.coexistence.ledger import SUMS, Ledger
+from agents.coexistence.rollout import Rollout
 from lora_marl.config import ConfigError, TrainConfig
-from scripts.runs.coexistence.play import Play
-from scripts.runs.coexistence.run import extras, new_play
+from scripts.runs.coexistence.run import measures_of
+from scripts.runs.coexistence.strategies import new_rollout
 
 NETWORK = {"learner": "pg", "nodes": 8}
 
 
-def play_of(way: str, networks: list[dict[str, Any]], intervals: int = 12, **parameters: Any) -> Play:
+def play_of(name: str, networks: list[dict[str, Any]], intervals: int = 12, **parameters: Any) -> Rollout:
     section = {"preset": "ccs_study", "networks": networks, "intervals": intervals, "vendor": 5}
-    learners = {way: {"parameters": parameters}}
+    learners = {name: {"parameters": parameters}}
     config = TrainConfig.model_validate({"seeds": [3, 4], "learners": learners, "coexistence": section})
-    return new_play(config, way)
+    return new_rollout(config, name)
 
 
 def test_averaging_is_over_the_networks_of_a_world_and_not_over_worlds() -> None:
     play = play_of("averaging", 3 * [NETWORK])
-    ((servers, _),) = play.way.team.learners()  # type: ignore[attr-defined]
+    ((servers, _),) = play.strategy.team.learners()  # type: ignore[attr-defined]
     while play.done < 4:
         play.play_next()
     before = servers.parameters()
     assert np.abs(before[:, 0] - before[:, 1]).max() > 1e-4
-    learn, learnt = play.way.team.update, []  # type: ignore[attr-defined]
-    play.way.team.update = lambda *told: (learn(*told), learnt.append(servers.parameters()))  # type: ignore[attr-defined]
+    learn, learnt = play.strategy.team.update, []  # type: ignore[attr-defined]
+    play.strategy.team.update = lambda *told: (learn(*told), learnt.append(servers.parameters()))  # type: ignore[attr-defined]
     play.play_next()
     now, mean = servers.parameters(), learnt[-1].mean(axis=1, keepdims=True)
     np.testing.assert_allclose(now, np.broadcast_to(mean, now.shape), rtol=1e-5, atol=1e-7)
@@ -58,18 +59,18 @@ def test_the_optimum_is_searched_anew_when_a_network_falls_silent(monkeypatch: p
 
 def test_a_trial_is_of_what_a_server_has_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     play = play_of("ccs", 2 * [NETWORK], accept=True, congestion=None, floor=False)
-    way, tried = play.way, []
+    strategy, tried = play.strategy, []
     while play.done < 4:
         play.play_next()
-    take, apply = way.held.take, way._acceptance.apply  # type: ignore[attr-defined]
+    take, apply = strategy.residuals.take, strategy._acceptance.apply  # type: ignore[attr-defined]
     taken: list[np.ndarray] = []
 
     def half(delta: np.ndarray, clip: float) -> np.ndarray:
         taken.append(take(np.float32(0.5) * delta, clip))
         return taken[-1]
 
-    monkeypatch.setattr(way.held, "take", half)  # type: ignore[attr-defined]
-    monkeypatch.setattr(way._acceptance, "apply", lambda delta: (tried.append(delta), apply(delta)))  # type: ignore[attr-defined]
+    monkeypatch.setattr(strategy.residuals, "take", half)  # type: ignore[attr-defined]
+    monkeypatch.setattr(strategy._acceptance, "apply", lambda delta: (tried.append(delta), apply(delta)))  # type: ignore[attr-defined]
     play.play_next()
     assert taken[0].any() and np.array_equal(tried[0], taken[0])
 
@@ -79,19 +80,19 @@ def test_what_spills_over_is_read_off_those_that_do_not_learn() -> None:
     sums[..., SUMS.index("attempts")] = 100.0
     sums[..., SUMS.index("received")] = [50.0, 80.0, 20.0]
     sums[:, 1, SUMS.index("reward")] = np.nan
-    found = extras(Ledger(sums, np.ones((2, 3, 8))))
+    found = measures_of(Ledger(sums, np.ones((2, 3, 8))))
     assert found["legacy_prr"] == pytest.approx(0.8) and found["learning_prr"] == pytest.approx(0.35)
     assert [found[f"prr_{s}"] for s in range(3)] == pytest.approx([0.5, 0.8, 0.2])
 
 
 def test_ranked_partitions_follow_interference_and_static_ones_stay() -> None:
-    for way, follows in (("ranked-partition", True), ("static-partition", False)):
-        play = play_of(way, 2 * [NETWORK], intervals=32)
+    for name, follows in (("ranked-partition", True), ("static-partition", False)):
+        play = play_of(name, 2 * [NETWORK], intervals=32)
         chosen = []
         while not play.finished:
             occupancy = play.env.game.facts()["occupancy"]
             play.play_next()
-            channel = play.way._chosen // 6  # type: ignore[attr-defined]
+            channel = play.strategy._chosen // 6  # type: ignore[attr-defined]
             chosen.append((occupancy, channel))
         used = [np.take_along_axis(busy, channel.reshape(2, -1), -1).max() for busy, channel in chosen]
         assert used[29] < 0.5, "four good channels"
@@ -102,13 +103,13 @@ def test_ranked_partitions_follow_interference_and_static_ones_stay() -> None:
 
 def test_random_residuals_have_the_norms_of_the_service_and_other_directions(monkeypatch: pytest.MonkeyPatch) -> None:
     play, given = play_of("random-residual", 2 * [NETWORK], congestion=None, floor=False), []
-    changed = play.way.changed  # type: ignore[attr-defined]
+    changed = play.strategy.applied  # type: ignore[attr-defined]
 
     def noted(replica: int, delta: np.ndarray) -> np.ndarray:
         given.append((delta, changed(replica, delta)))
         return given[-1][1]
 
-    monkeypatch.setattr(play.way, "changed", noted)
+    monkeypatch.setattr(play.strategy, "applied", noted)
     while play.done < 5:
         play.play_next()
     assert len(given) == 4
@@ -118,8 +119,8 @@ def test_random_residuals_have_the_norms_of_the_service_and_other_directions(mon
 
 
 def test_servers_learn_from_rows_weighed_by_their_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
-    play, told = play_of("independent", [NETWORK, NETWORK | {"silent_s": [[60, 600]]}]), []
-    monkeypatch.setattr(play.way, "learn", lambda *given: told.append(given))
+    play, told = play_of("coexistence-independent", [NETWORK, NETWORK | {"silent_s": [[60, 600]]}]), []
+    monkeypatch.setattr(play.strategy, "learn", lambda *given: told.append(given))
     play.play_next()
     play.play_next()
     attempts = play.env.game.totals.attempts
@@ -130,7 +131,7 @@ def test_servers_learn_from_rows_weighed_by_their_attempts(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(
-    ("way", "parameters", "message"),
+    ("name", "parameters", "message"),
     [
         ("ccs", {"clips": 1}, r"learners.ccs.parameters.clips: unknown key; did you mean 'clip'"),
         ("ccs", {"clip": "big"}, "clip = 'big': must be above 0"),
@@ -142,9 +143,9 @@ def test_servers_learn_from_rows_weighed_by_their_attempts(monkeypatch: pytest.M
         ("policy", {"paths": "x"}, "parameters.paths: unknown key; did you mean 'path'"),
     ],
 )
-def test_parameters_of_a_way_are_refused_by_name(way: str, parameters: dict[str, Any], message: str) -> None:
+def test_parameters_of_a_strategy_are_refused_by_name(name: str, parameters: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        play_of(way, [NETWORK, NETWORK], **parameters)
+        play_of(name, [NETWORK, NETWORK], **parameters)
 
 
 def test_who_attacks_goes_on_reporting_when_its_own_floor_would_silence_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,21 +153,21 @@ def test_who_attacks_goes_on_reporting_when_its_own_floor_would_silence_it(monke
         play = play_of("ccs", 2 * [NETWORK], attack=attack, congestion=None)
         while play.done < 4:
             play.play_next()
-        way = play.way
+        strategy = play.strategy
         monkeypatch.setattr(FairnessFloor, "allowed", np.zeros((2, 2), np.bool_))
-        assert [bool(way._takes_part(0)[place]) for place in (0, 1)] == [not silent, False]  # type: ignore[attr-defined]
+        assert [bool(strategy._participating(0)[place]) for place in (0, 1)] == [not silent, False]  # type: ignore[attr-defined]
 
 
 def test_private_servers_take_what_the_service_answers_and_no_floor_frees_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is subtracted from snapshots follows from answers alone."""
     play = play_of("ccs", 2 * [NETWORK], privacy={"epsilon": 1.0, "clip": 0.001}, congestion=None)
-    way, fade = play.way, play.way._fade  # type: ignore[attr-defined]
-    answered, rounds = np.zeros_like(way.held.total), 0  # type: ignore[attr-defined]
+    strategy, fade = play.strategy, play.strategy._fade  # type: ignore[attr-defined]
+    answered, rounds = np.zeros_like(strategy.residuals.total), 0  # type: ignore[attr-defined]
     original = Service.round
 
     def noted(service: Service, reports: Any, now_s: float) -> Any:
         nonlocal rounds
-        found, replica = original(service, reports, now_s), way._services.index(service)  # type: ignore[attr-defined]
+        found, replica = original(service, reports, now_s), strategy._services.index(service)  # type: ignore[attr-defined]
         answered[replica] *= 1.0 - fade
         for residual in found.residuals:
             answered[replica, int(residual.network)] += residual.delta
@@ -177,21 +178,23 @@ def test_private_servers_take_what_the_service_answers_and_no_floor_frees_them(m
     while not play.finished:
         play.play_next()
     assert rounds == 4 and np.abs(answered).max() > 0.01
-    np.testing.assert_allclose(way.held.total, answered, rtol=1e-4, atol=1e-5)  # type: ignore[attr-defined]
+    np.testing.assert_allclose(strategy.residuals.total, answered, rtol=1e-4, atol=1e-5)  # type: ignore[attr-defined]
 
 
 def test_a_vendor_that_is_not_there_is_said_beside_those_that_are() -> None:
     section = {"preset": "ccs_study", "networks": [NETWORK], "vendor": 99}
-    config = TrainConfig.model_validate({"seeds": [3], "learners": {"independent": {}}, "coexistence": section})
+    config = TrainConfig.model_validate(
+        {"seeds": [3], "learners": {"independent": {"name": "coexistence-independent"}}, "coexistence": section}
+    )
     with pytest.raises(ConfigError, match=r"coexistence.vendor: .*pg-99.safetensors is not there; .* 0, 1, 2, "):
-        new_play(config, "independent")
+        new_rollout(config, "independent")
 
 
 def test_without_a_clip_an_empty_layer_takes_what_it_is_given() -> None:
     play = play_of("ccs", 2 * [NETWORK])
-    ((servers, _),) = play.way.team.learners()  # type: ignore[attr-defined]
+    ((servers, _),) = play.strategy.team.learners()  # type: ignore[attr-defined]
     servers.replace_parameters(np.zeros_like(servers.parameters()))
-    held = play.way.held  # type: ignore[attr-defined]
+    held = play.strategy.residuals  # type: ignore[attr-defined]
     delta = np.full_like(held.total, 0.25)
     assert np.array_equal(held.take(delta, math.inf), delta)
     assert np.array_equal(held.total, delta)

@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 
 from agents.coexistence.ledger import Ledger
-from agents.coexistence.rules import way_of
 from lora_marl.adapters.policy import Policy, spaces_of
 from lora_marl.config import ConfigError, TrainConfig, load
 from lora_marl.envs import coexistence_v0, uplink_v0
 from scripts import evaluate, record, train_sb3
 from scripts.runs.coexistence.exported import ExportedServers
-from scripts.runs.coexistence.run import new_play
+from scripts.runs.coexistence.strategies import build_strategy, new_rollout
 from tests.scripts.conftest import ROOT
 
 NAME = "coexistence_v0"
@@ -36,17 +35,18 @@ def groups(**settings: Any) -> coexistence_v0.Coexisting:
 
 
 def run(path: Path, *, seeds: tuple[int, ...] = (3, 4), nodes: int = 8, **others: Any) -> TrainConfig:
-    learners = {"policy": {"parameters": {"path": str(path)}}, "random": {}, "independent": {}}
+    learners = {
+        "policy": {"parameters": {"path": str(path)}},
+        "random": {"name": "coexistence-random"},
+        "independent": {"name": "coexistence-independent"},
+    }
     networks = [{"nodes": nodes}, {"learner": "uniform", "nodes": 5}, {"learner": "dqn", "nodes": nodes}]
     section = {"networks": networks, "intervals": 12} | others
     return TrainConfig.model_validate({"seeds": list(seeds), "learners": learners, "coexistence": section})
 
 
 def played(config: TrainConfig, label: str) -> list[Ledger]:
-    play = new_play(config, label)
-    while not play.finished:
-        play.play_next()
-    return play.book.ledgers()
+    return new_rollout(config, label).play()
 
 
 def seen(replicas: int, servers: int) -> np.ndarray:
@@ -93,8 +93,8 @@ def test_seeds_are_played_the_same_alone_and_in_company(label: str) -> None:
 
 
 def test_chance_takes_every_action_alike() -> None:
-    play = new_play(run(SHIPPED, seeds=(0,)), "random")
-    drawn = np.concatenate([play.way.choose(seen(1, 2)).ravel() for _ in range(1_200)])
+    play = new_rollout(run(SHIPPED, seeds=(0,)), "random")
+    drawn = np.concatenate([play.strategy.choose(seen(1, 2)).ravel() for _ in range(1_200)])
     counts = np.bincount(drawn, minlength=48)
     assert len(counts) == 48
     assert ((counts - 200) ** 2 / 200).sum() < 90  # chi-squared, 47 degrees of freedom: 1 in 10,000
@@ -111,8 +111,8 @@ def test_the_shipped_policy_beats_chance_and_rules_of_hopping() -> None:
 
 def test_the_indicator_is_that_of_training(tmp_path: Path) -> None:
     made(groups(interference_indicator="all")).write(tmp_path)
-    assert new_play(run(tmp_path), "policy").env.settings.interference_indicator == "all"
-    assert new_play(run(SHIPPED), "policy").env.settings.interference_indicator == "external"
+    assert new_rollout(run(tmp_path), "policy").env.settings.interference_indicator == "all"
+    assert new_rollout(run(SHIPPED), "policy").env.settings.interference_indicator == "external"
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_the_indicator_is_that_of_training(tmp_path: Path) -> None:
 def test_policies_of_others_are_refused(env: Any, name: str, message: str, tmp_path: Path) -> None:
     made(env(), name).write(tmp_path)
     with pytest.raises(ConfigError, match=f"learners.policy: path: .*{message}"):
-        way_of(run(tmp_path), "policy")
+        build_strategy(run(tmp_path), "policy")
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_what_is_missing_is_named(parameters: dict[str, Any], message: str) -> N
     config.learners["policy"].parameters.clear()
     config.learners["policy"].parameters.update(parameters)
     with pytest.raises(ConfigError, match=f"learners.policy.*{message}"):
-        way_of(config, "policy")
+        build_strategy(config, "policy")
 
 
 def test_trained_on_the_networks_of_a_run_and_played_there(invoke: Any, tmp_path: Path) -> None:

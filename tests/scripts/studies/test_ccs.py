@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from agents.ccs.coordinator import Coordinator
-from agents.coexistence import direct
 from lora_marl.config import TrainConfig, load
 from scripts import reproduce
 from scripts.reproduce import cell_table, claim_results
 from scripts.runs import checkpoints
+from scripts.runs.coexistence import strategies
 from scripts.studies.ccs import cells, eu868, figures, regimes, sweeps
 from scripts.studies.ccs.readings import settled, settling
 from scripts.studies.claim import CellResult, Claim, Results, Study
@@ -55,7 +55,7 @@ def numbers(**ccs_by_vendor: Any) -> dict[str, CellResult]:
 def test_vendors_of_the_tables_are_ones_that_the_shipped_service_has_not_seen() -> None:
     made = Coordinator.load(ROOT / "configs" / "ccs" / "service.safetensors").made
     assert int(made["seen"]) <= min(cells.UNSEEN) and max(cells.UNSEEN) < int(made["vendors"])
-    assert list(direct.SEEN) == list(range(int(made["seen"])))
+    assert list(strategies.SEEN_VENDORS) == list(range(int(made["seen"])))
 
 
 def test_gains_are_paired_by_seed_and_vendor() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from agents.ccs.attacks import ATTACKS
-from agents.coexistence.rules import way_of
 from lora_marl.config import load
+from scripts.runs.coexistence.strategies import build_strategy
 from scripts.studies.ccs import attacks
 from scripts.studies.ccs.attacks import least_honest, report_bytes
 from scripts.studies.claim import CellResult, Study
@@ -43,7 +43,7 @@ def test_every_cell_can_be_played_and_every_claim_is_read_off_cells(study: Study
     first = names[0].split("/")[1]
     for cell in study.cells:
         if cell.name.split("/")[1] == first:  # parameters are the same for all regimes
-            way_of(load(ROOT / "configs" / cell.config, (*cell.changes, "seeds=[0]")), cell.learner)
+            build_strategy(load(ROOT / "configs" / cell.config, (*cell.changes, "seeds=[0]")), cell.learner)
 
 
 def test_smaller_snapshots_are_smaller() -> None:

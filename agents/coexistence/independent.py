@@ -1,0 +1,86 @@
+"""Servers that learn without a coordination service.
+
+Shape letters: `B` replicas, `L` learning networks, `Q` groups of a network, `D` features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.coexistence.ledger import Ledgers
+from agents.coexistence.strategy import Strategy
+from agents.lns.team import Team
+from agents.torch_utils import threads
+
+
+class IndependentServers(Strategy):
+    """Servers that learn by themselves.
+
+    Args:
+        team: The servers.
+        online: Whether they keep learning.
+        indicator: What they measure of others; None: what the run states.
+
+    Attributes:
+        team: As given.
+        observations: What groups see after the last interval. `[B, L, Q, D]`
+    """
+
+    observations: NDArray[np.float32]
+
+    def __init__(self, team: Team, online: bool = True, indicator: str | None = None) -> None:
+        self.team, self._online, self.indicator = team, online, indicator
+
+    def choose(self, observations: NDArray[np.float32]) -> NDArray:
+        """Returns the actions that the servers select. `[B, L, Q]`"""
+        with threads(1):
+            return self.team.select(observations)
+
+    def learn(
+        self,
+        observations: NDArray,
+        actions: NDArray,
+        rewards: NDArray,
+        weights: NDArray,
+        next_observations: NDArray,
+    ) -> None:
+        """Updates all servers from an interval, unless they stay as they are."""
+        self.observations = next_observations
+        if self._online:
+            with threads(1):
+                self.team.update(observations, actions, rewards, weights, next_observations)
+
+    def state_dict(self) -> dict[str, NDArray]:
+        """Returns the state of the servers, by `team.<name>`."""
+        return {f"team.{name}": array for name, array in self.team.state_dict().items()}
+
+    def load_state_dict(self, state: Mapping[str, NDArray]) -> None:
+        """Continues from a state of the same servers."""
+        prefix = "team."
+        parts = {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
+        self.team.load_state_dict(parts)
+
+
+class ParameterAveraging(IndependentServers):
+    """Federated averaging: networks of one kind take the mean of their parameters every few intervals.
+
+    Args:
+        team: The servers.
+        online: Whether they keep learning.
+        every: Intervals between two averages.
+    """
+
+    def __init__(self, team: Team, online: bool = True, every: int = 5) -> None:
+        super().__init__(team, online)
+        self._every = every
+
+    def after(self, ledgers: Ledgers) -> None:
+        """Averages the parameters when it is time."""
+        if len(ledgers) % self._every == 0:
+            for servers, _ in self.team.learners():
+                parameters = servers.parameters()
+                mean = parameters.mean(axis=1, keepdims=True)
+                servers.replace_parameters(np.broadcast_to(mean, parameters.shape))
