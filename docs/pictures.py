@@ -13,7 +13,7 @@ import lora_marl
 from lora_marl.core.air import Air
 from lora_marl.core.coexistence import Deployment
 from lora_marl.core.presets import journal_network
-from lora_marl.core.presets.ccs import ccs_study, legacy
+from lora_marl.core.presets.ccs import ccs_study, non_learning
 from lora_marl.core.reception import Fate
 from lora_marl.core.scenario import DutyCycleWarning
 from lora_marl.render.map import FATE_COLOURS
@@ -42,7 +42,7 @@ def map_of_rings(figure: Any) -> None:
 
 def channels_by_time(figure: Any) -> None:
     """Airtime by channel of coexisting networks that choose at random."""
-    networks = ccs_study([Deployment(nodes=60), legacy(nodes=60), Deployment(nodes=60)])
+    networks = ccs_study([Deployment(nodes=60), non_learning(nodes=60), Deployment(nodes=60)])
     env = lora_marl.make("coexistence_v0", coexistence=networks, max_cycles=60)
     env.reset(seed=0)
     while env.agents:

@@ -11,15 +11,15 @@ from lora_marl.config.section import Section
 from lora_marl.core.coexistence import Coexistence, Deployment, Rule
 from lora_marl.core.presets import ccs
 
-LEGACY: Final[tuple[Literal["uniform"], Literal["adr"]]] = ("uniform", "adr")
-"""Learners that do not learn."""
+NON_LEARNING: Final[tuple[Literal["uniform"], Literal["adr"]]] = ("uniform", "adr")
+"""Rules of networks that do not learn, which stand in the place of a learner."""
 
 
 class NetworkConfig(Section):
     """One network.
 
     Attributes:
-        learner: Its server learns by `dqn` or `pg`; or it is legacy, `uniform` or `adr`.
+        learner: Its server learns by `dqn` or `pg`; or it does not learn and follows a rule, `uniform` or `adr`.
         vendor: Whose trained policy the server begins with; None: the run's.
         nodes: None: as many as the preset has.
         load: On top of the run's.
@@ -38,19 +38,21 @@ class NetworkConfig(Section):
 
     @model_validator(mode="after")
     def _rewards_learning(self) -> Self:
-        if self.reward is not None and self.learner in LEGACY:
-            raise ValueError(f"reward: {self.reward}; a network with learner {self.learner!r} has none, it is legacy")
+        if self.reward is not None and self.learner in NON_LEARNING:
+            raise ValueError(
+                f"reward: {self.reward}; a network with learner {self.learner!r} has none, it does not learn"
+            )
         return self
 
     def build(self, nodes: int) -> Deployment:
         """The deployment; `nodes` where it states none."""
-        rule: Rule = self.learner if self.learner in LEGACY else "learns"
+        rule: Rule = self.learner if self.learner in NON_LEARNING else "learns"
         return Deployment(nodes=self.nodes or nodes, load=self.load, rule=rule, gateways=self.gateways,
                           silent_s=self.silent_s)  # fmt: skip
 
 
 class CoexistenceConfig(Section):
-    """A run of coexisting networks; its learners are ways of coordinating them.
+    """A run of coexisting networks; its learners are strategies that decide for all of them.
 
     Attributes:
         preset: `ccs_eu868`, or `ccs_study`: a tenth of the nodes, which send ten times as often, beyond what is lawful.
@@ -84,7 +86,7 @@ class CoexistenceConfig(Section):
 
     @model_validator(mode="after")
     def _somebody_learns(self) -> Self:
-        if all(network.learner in LEGACY for network in self.networks):
+        if all(network.learner in NON_LEARNING for network in self.networks):
             given = ", ".join(network.learner for network in self.networks)
             raise ValueError(f"networks: of learners {given} none learns; needs one with dqn or pg")
         return self
@@ -92,7 +94,7 @@ class CoexistenceConfig(Section):
     @property
     def rewards(self) -> list[dict[str, float] | None]:
         """Of each network that learns; None: the environment's own."""
-        learning = (network for network in self.networks if network.learner not in LEGACY)
+        learning = (network for network in self.networks if network.learner not in NON_LEARNING)
         return [self.reward if network.reward is None else network.reward for network in learning]
 
     def build(self) -> Coexistence:

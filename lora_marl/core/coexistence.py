@@ -29,7 +29,7 @@ class Deployment:
     Attributes:
         nodes: At least one for each group.
         load: Its nodes send this many times as often as the radio's traffic says.
-        rule: `learns`: a server chooses for it; legacy that does not learn is `uniform` (every attempt on any channel)
+        rule: `learns`: a server chooses for it; a network that does not learn is `uniform` (every attempt on any channel)
             or `adr` (any of the default channels, by adaptive data rate).
         gateways: Of its own, side by side on its sector of the circle.
         silent_s: Stretches of time, from and until, in which its nodes send nothing. s

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lora_marl.core.coexistence import Coexistence, Deployment
-from lora_marl.core.presets.ccs import MOVES_S, OCCUPANCY, ccs_eu868, ccs_study, legacy
+from lora_marl.core.presets.ccs import MOVES_S, OCCUPANCY, ccs_eu868, ccs_study, legacy, non_learning
 from lora_marl.core.scenario import Scenario
 
 
@@ -15,7 +15,7 @@ def drawn(coexistence: Coexistence, seeds: tuple[int, ...] = (0, 1, 2), until_s:
 
 
 def test_networks_are_listed_one_after_another() -> None:
-    networks = ccs_study([Deployment(nodes=5, gateways=2), legacy(nodes=3), Deployment(nodes=4)])
+    networks = ccs_study([Deployment(nodes=5, gateways=2), non_learning(nodes=3), Deployment(nodes=4)])
     scenario = drawn(networks)
     assert scenario.node_network.tolist() == [0] * 5 + [1] * 3 + [2] * 4
     assert scenario.gateway_network.tolist() == [0, 0, 1, 2]
@@ -129,3 +129,8 @@ def test_the_lawful_preset_offers_the_same_load() -> None:
 def test_what_is_wrong_is_named(wrong: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         wrong()
+
+
+def test_the_former_name_of_networks_that_do_not_learn_still_works() -> None:
+    with pytest.warns(DeprecationWarning, match="legacy is called non_learning"):
+        assert legacy("adr", nodes=7) == non_learning("adr", nodes=7)

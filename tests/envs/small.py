@@ -8,7 +8,7 @@ import numpy as np
 
 from lora_marl.core.coexistence import Deployment
 from lora_marl.core.presets import conference_network, mmalora_network
-from lora_marl.core.presets.ccs import ccs_study, legacy
+from lora_marl.core.presets.ccs import ccs_study, non_learning
 from lora_marl.envs.coexistence.reward import TERMS as COEXISTENCE_TERMS
 from lora_marl.envs.uplink.reward import TERMS
 
@@ -23,7 +23,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "reward": "printed",
     },
     "coexistence_v0": {
-        "coexistence": ccs_study([Deployment(nodes=6), legacy(nodes=4), Deployment(nodes=5)], moves_s=240.0),
+        "coexistence": ccs_study([Deployment(nodes=6), non_learning(nodes=4), Deployment(nodes=5)], moves_s=240.0),
         "reward": dict.fromkeys(COEXISTENCE_TERMS, 1.0),
         "interference_indicator": "all",
     },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, get_args
@@ -50,7 +51,7 @@ def ccs_study(
     Raises:
         ValueError: an unknown interference or traffic, or no networks.
 
-    Source: paper 000 describes no radio; this is the scenario of our study of it.
+    Source: the CCS paper describes no radio; this is the scenario of our study of it.
     """
     return _coexistence("ccs_study", _radio(traffic), load, _listed(deployments), interference, others)
 
@@ -94,9 +95,20 @@ def _listed(deployments: int | Sequence[Deployment], nodes: int = 100) -> tuple[
     return (Deployment(nodes=nodes),) * int(deployments)
 
 
-def legacy(rule: Rule = "uniform", nodes: int = 100) -> Deployment:
-    """A network that does not learn."""
+def non_learning(rule: Rule = "uniform", nodes: int = 100) -> Deployment:
+    """Returns a network that does not learn.
+
+    Args:
+        rule: `uniform`: every attempt on any channel; `adr`: on the default channels, under adaptive data rate.
+        nodes: How many.
+    """
     return Deployment(nodes=nodes, rule=rule)
+
+
+def legacy(rule: Rule = "uniform", nodes: int = 100) -> Deployment:
+    """The former name of `non_learning`, until 0.2.0."""
+    warnings.warn("presets.ccs.legacy is called non_learning; the old name goes in 0.2.0", DeprecationWarning, 2)
+    return non_learning(rule, nodes)
 
 
 def _radio(traffic: TrafficKind, interval_s: float = _PERIOD_S) -> Scenario:

@@ -15,7 +15,7 @@ from agents.ccs.round import coordinated
 from agents.ccs.view import KINDS
 from agents.lns.vendor import load_vendor
 from lora_marl.core.coexistence import Deployment
-from lora_marl.core.presets.ccs import ccs_study, legacy
+from lora_marl.core.presets.ccs import ccs_study, non_learning
 from lora_marl.envs import coexistence_v0
 
 ROOT = Path(__file__).parents[3]
@@ -24,7 +24,7 @@ KEPT = ROOT / "tests" / "golden" / "coexistence"
 
 def proxy_numbers() -> dict[str, dict[str, list]]:
     """What any policies come to beside a legacy network in a world as it is drawn, by hand and by fitted constants."""
-    networks = ccs_study([Deployment(nodes=20), Deployment(nodes=12, load=2.0), legacy(nodes=8)], load=2.0)
+    networks = ccs_study([Deployment(nodes=20), Deployment(nodes=12, load=2.0), non_learning(nodes=8)], load=2.0)
     env = coexistence_v0.parallel_env(coexistence=networks, max_cycles=1)
     env.reset_array([3])
     world = Worlds.of(env.game.facts())

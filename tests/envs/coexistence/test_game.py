@@ -8,7 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from lora_marl.core.coexistence import Coexistence, Deployment
-from lora_marl.core.presets.ccs import ccs_eu868, ccs_study, legacy
+from lora_marl.core.presets.ccs import ccs_eu868, ccs_study, non_learning
 from lora_marl.envs import coexistence_v0
 from lora_marl.envs.coexistence.groups import FULL_DBM, MARGIN_DB
 
@@ -150,7 +150,7 @@ def test_a_distribution_is_drawn_from_for_every_packet() -> None:
 
 
 def test_legacy_networks_play_along_without_agents() -> None:
-    env = make(ccs_study([legacy(nodes=30), Deployment(nodes=8)], load=4.0), decider="server", max_cycles=30)
+    env = make(ccs_study([non_learning(nodes=30), Deployment(nodes=8)], load=4.0), decider="server", max_cycles=30)
     assert env.possible_agents == ["server_1"]
     env.reset_array([0])
     used = np.zeros(8)
@@ -162,7 +162,9 @@ def test_legacy_networks_play_along_without_agents() -> None:
 
 
 def test_adaptive_data_rate_reaches_its_nodes_and_ends_with_less_than_it_began() -> None:
-    env = make(ccs_study([legacy("adr", nodes=20), Deployment(nodes=8)], load=4.0, interference="none"), max_cycles=60)
+    env = make(
+        ccs_study([non_learning("adr", nodes=20), Deployment(nodes=8)], load=4.0, interference="none"), max_cycles=60
+    )
     env.reset_array([0])
     for _ in range(60):
         adr = env.game._commands.adr
@@ -229,7 +231,7 @@ def test_fewer_spreading_factors_leave_the_offsets_right() -> None:
 
 
 def test_facts_add_up() -> None:
-    env = make(ccs_study([Deployment(nodes=9), legacy(nodes=8)], load=2.0), max_cycles=70)
+    env = make(ccs_study([Deployment(nodes=9), non_learning(nodes=8)], load=2.0), max_cycles=70)
     env.reset_array([0])
     facts = env.game.facts()
     assert facts["nodes"].sum(-1).tolist() == [[9.0, 8.0]]
@@ -331,7 +333,7 @@ def test_presets_go_by_name() -> None:
 
 def test_networks_without_learners_are_refused() -> None:
     with pytest.raises(ValueError, match="none has the rule 'learns'"):
-        make(ccs_study([legacy(), legacy()]))
+        make(ccs_study([non_learning(), non_learning()]))
 
 
 @pytest.mark.parametrize("actions", [np.full((1, 8), 48), np.full((1, 7), 0), np.zeros((1, 8))])
@@ -406,7 +408,9 @@ def test_the_busiest_of_several_gateways_is_what_a_server_sees_of_others() -> No
 
 
 def test_the_episode_tells_strategies_sizes_and_what_is_true() -> None:
-    networks = ccs_study([Deployment(nodes=4, gateways=2), legacy(nodes=4), Deployment(nodes=4)], interference="static")
+    networks = ccs_study(
+        [Deployment(nodes=4, gateways=2), non_learning(nodes=4), Deployment(nodes=4)], interference="static"
+    )
     env = make(networks, replicas=2)
     env.reset_array([0, 1])
     episode = env.game.episode

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from lora_marl.core.coexistence import Deployment
-from lora_marl.core.presets.ccs import ccs_study, legacy
+from lora_marl.core.presets.ccs import ccs_study, non_learning
 from lora_marl.envs import coexistence_v0
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "coexistence" / "trace.json"
@@ -16,7 +16,9 @@ GOLDEN = Path(__file__).parents[2] / "golden" / "coexistence" / "trace.json"
 
 def trace() -> dict[str, list]:
     """Observations and rewards of two groups over six intervals, and KPIs of all networks."""
-    networks = ccs_study([Deployment(nodes=8), legacy(nodes=8), Deployment(nodes=6, load=2.0)], load=2.0, moves_s=180.0)
+    networks = ccs_study(
+        [Deployment(nodes=8), non_learning(nodes=8), Deployment(nodes=6, load=2.0)], load=2.0, moves_s=180.0
+    )
     env = coexistence_v0.parallel_env(coexistence=networks, decider="group", max_cycles=6)
     env.reset_array([11])
     actions, found = np.random.default_rng(5), []
