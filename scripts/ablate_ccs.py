@@ -24,8 +24,8 @@ from scripts.runs.jobs import Store
 from scripts.runs.progress import counting
 from scripts.runs.report import markdown, with_interval
 from scripts.runs.statistics import estimate
-from scripts.service_build.build import PASSES, Offline, shortened
-from scripts.service_build.variants import varied
+from scripts.service_training.overrides import varied
+from scripts.service_training.pipeline import PASSES, Offline, shortened
 from scripts.studies.ccs import ablations
 from scripts.studies.ccs.ablations import REGIMES, VARIANTS
 from scripts.studies.claim import Results

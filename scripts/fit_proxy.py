@@ -18,12 +18,12 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from agents.ccs.fitting import STEPS, Quality, Stretches, fit, quality
+from agents.ccs.fitting import STEPS, Quality, Segments, fit, quality
 from agents.ccs.proxy import Constants, Proxy
 from agents.torch_utils import threads
 from scripts.runs.cli import JsonPath, UsageError, console, new_app, one_line_errors, write_json
 from scripts.runs.progress import counting
-from scripts.service_build.packet_runs import PRESETS, REGIMES, draw_quality, play
+from scripts.service_training.calibration import PRESETS, REGIMES, draw_quality, play
 
 app = new_app()
 
@@ -73,7 +73,7 @@ def main(
         write_json(json, records)
 
 
-def runs(preset: str, seeds: range, stretches: int) -> list[Stretches]:
+def runs(preset: str, seeds: range, stretches: int) -> list[Segments]:
     """Packet runs of all regimes."""
     found = []
     with counting(f"{preset}, worlds from {seeds[0]}", len(REGIMES), "regimes") as advance:

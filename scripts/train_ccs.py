@@ -20,8 +20,8 @@ import typer
 
 from scripts.runs.cli import UsageError, console, errors, new_app, one_line_errors
 from scripts.runs.progress import counting
-from scripts.service_build.build import CPU_S, PASSES, Offline, shortened, spent
-from scripts.service_build.variants import varied
+from scripts.service_training.overrides import varied
+from scripts.service_training.pipeline import CPU_S, PASSES, Offline, shortened, spent
 
 app = new_app()
 

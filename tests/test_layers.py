@@ -41,7 +41,7 @@ ONLY_IN = {
     "sb3_contrib": ("lora_marl/adapters",),
     "torchrl": ("lora_marl/adapters", "scripts/recipes"),
     "benchmarl": ("lora_marl/adapters", "scripts/recipes"),
-    "matplotlib": ("lora_marl/render", "scripts/runs", "scripts/service_build", "scripts/studies"),
+    "matplotlib": ("lora_marl/render", "scripts/runs", "scripts/service_training", "scripts/studies"),
     "tensorboard": ("scripts/",),
     "typer": ("scripts/",),
     "rich": ("scripts/",),

@@ -57,10 +57,10 @@ Differences:
 | vendors of each kind seen in training | five of eight | four |
 """
 
-from agents.ccs.coordinator import Coordinator, Design
-from agents.ccs.dataset import Snapshots
+from agents.ccs.dataset import Snapshots, Worlds
+from agents.ccs.model import Coordinator, Design
 from agents.ccs.protocol import Report, Residual
-from agents.ccs.proxy import Proxy, Worlds
+from agents.ccs.proxy import Proxy
 from agents.ccs.round import coordinated
 from agents.ccs.safeguards import Safeguards
 from agents.ccs.service import Service

@@ -16,15 +16,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from agents.ccs.coordinator import Coordinator
 from agents.ccs.dataset import Snapshots
-from agents.ccs.layout import Layout
+from agents.ccs.layout import KINDS, Layout, temperatures
+from agents.ccs.model import Coordinator
 from agents.ccs.protocol import Report
 from agents.ccs.proxy import Proxy
 from agents.ccs.round import own_policies, prepared, unrolled
 from agents.ccs.service import Service
 from agents.ccs.training import task_loss
-from agents.ccs.view import KINDS, temperatures
 from agents.lns.network import Schema, flatten, unflatten
 
 INSISTENCE = 30.0
@@ -37,7 +36,7 @@ class Reports(NamedTuple):
     Attributes:
         parameters: Flat. `[M, S, P]`
         kpis: `[M, S, 4]`
-        kinds: Index in `agents.ccs.view.KINDS`, which nobody lies about. `[M, S]`
+        kinds: Index in `agents.ccs.layout.KINDS`, which nobody lies about. `[M, S]`
     """
 
     parameters: Tensor
@@ -209,7 +208,7 @@ class Attacker:
         return [replace(each, parameters=parameters, kpis=kpis) for each, parameters, kpis in parts]
 
 
-class Optimising:
+class OptimisedAttack:
     """Adds to the truth what does most harm by one round, searched anew every `EVERY` rounds.
 
     It is honest until the service knows all networks, whose codes it needs.
@@ -246,7 +245,7 @@ def attackers(
         now: What is true of all worlds.
     """
     if name == "optimised":
-        attacks = [Attack(Optimising(service, now, row)) for row, service in enumerate(services)]
+        attacks = [Attack(OptimisedAttack(service, now, row)) for row, service in enumerate(services)]
     else:
         attacks = [ATTACKS[name]] * len(services)
     return [Attacker(*each) for each in zip(attacks, seeds, strict=True)]

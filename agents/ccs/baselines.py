@@ -7,11 +7,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agents.ccs.coordinator import clipped
-from agents.ccs.dataset import Snapshots
+from agents.ccs.dataset import FleetSnapshot, Snapshots
+from agents.ccs.layout import features, last_layer, temperatures
+from agents.ccs.model import clip_residual
 from agents.ccs.proxy import Proxy
-from agents.ccs.round import CLIP, Moment
-from agents.ccs.view import features, last_layer, temperatures
+from agents.ccs.round import CLIP
 from agents.lns.network import Schema, unflatten
 
 
@@ -79,9 +79,9 @@ def direct(
         penalty = norm_weight * (delta.square().sum((-1, -2)) / size).mean(-1)
         (penalty - utility).sum().backward()
         adam.step()
-    return clipped(delta.detach(), last, clip)
+    return clip_residual(delta.detach(), last, clip)
 
 
-def direct_residuals(now: Moment, stored: Snapshots, parts: int) -> NDArray[np.float32]:
+def direct_residuals(now: FleetSnapshot, stored: Snapshots, parts: int) -> NDArray[np.float32]:
     """`direct` for the networks of worlds as they are now, all of which learn `[B, S, H, A]`."""
     return direct(torch.from_numpy(now.parameters), torch.from_numpy(now.kinds), stored, Proxy(), parts=parts).numpy()

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from agents.ccs.proxy import Constants, Expected, Proxy, Worlds
+from agents.ccs.dataset import Worlds
+from agents.ccs.proxy import Constants, Expected, Proxy
 
 STEPS, LEARNING_RATE = 80, 0.08
 ATTEMPTS_WEIGHT = 0.3
@@ -34,7 +35,7 @@ Raw = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
-class Stretches:
+class Segments:
     """What came of operating points while they were in force, M stretches of time in any worlds.
 
     Attributes:
@@ -51,7 +52,7 @@ class Stretches:
     length_s: float
 
     @classmethod
-    def of(cls, parts: Sequence[tuple[Mapping[str, NDArray], NDArray, NDArray, NDArray]], length_s: float) -> Stretches:
+    def of(cls, parts: Sequence[tuple[Mapping[str, NDArray], NDArray, NDArray, NDArray]], length_s: float) -> Segments:
         """Of parts: facts of worlds, actions, attempts and received."""
         facts, *booked = zip(*parts, strict=True)
         actions, attempts, received = (torch.from_numpy(np.concatenate(each)) for each in booked)
@@ -59,14 +60,14 @@ class Stretches:
         return cls(worlds, actions, attempts.float(), received.float(), length_s)
 
 
-def expected(proxy: Proxy, data: Stretches) -> Expected:
+def expected(proxy: Proxy, data: Segments) -> Expected:
     """What the proxy says of stretches."""
     offsets, powers = data.worlds.link.shape[3:]
     actions = data.worlds.occupancy.shape[-1] * offsets * powers
     return proxy(one_hot(data.actions, actions).float(), data.worlds)
 
 
-def loss(proxy: Proxy, parts: Sequence[Stretches]) -> Tensor:
+def loss(proxy: Proxy, parts: Sequence[Segments]) -> Tensor:
     """-log likelihood per attempt."""
     found = []
     for data in parts:
@@ -78,7 +79,7 @@ def loss(proxy: Proxy, parts: Sequence[Stretches]) -> Tensor:
     return torch.stack(found).sum() / sum(float(data.attempts.sum()) for data in parts)
 
 
-def fit(parts: Sequence[Stretches], *, downlinks: bool, told: Callable[[int], object], steps: int = STEPS) -> Constants:
+def fit(parts: Sequence[Segments], *, downlinks: bool, told: Callable[[int], object], steps: int = STEPS) -> Constants:
     """The constants under which what was received is likeliest; Adam from near those by hand.
 
     Args:
@@ -144,7 +145,7 @@ class Quality:
 
 
 @torch.no_grad()
-def quality(proxy: Proxy, parts: Sequence[Stretches]) -> Quality:
+def quality(proxy: Proxy, parts: Sequence[Segments]) -> Quality:
     """Of a proxy, on packet runs."""
     said = [expected(proxy, data) for data in parts]
     sent, received = (torch.cat([getattr(data, name).flatten() for data in parts]) for name in ("attempts", "received"))

@@ -2,7 +2,7 @@
 
 Encoders of behaviour, one per kind of learner; letters in `agents.ccs.layout`.
 
-The plain hypernetwork of paper 000, read literally: from flattened weights to a residual of the last layer.
+The plain hypernetwork of the CCS paper, read literally: from flattened weights to a residual of the last layer.
 
 A baseline. It knows nothing of what the weights do, so that neither permuted channels nor another architecture mean
 anything to it, and its residual is one direction per network, scaled by the layer's norm.
@@ -16,10 +16,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from agents.ccs.layout import Layout
+from agents.ccs.layout import KINDS, Layout, View, pooled
 from agents.ccs.protocol import RANGES
 from agents.ccs.ring import SPHERE, STANDING, TOLD, Around, angles, standing
-from agents.ccs.view import KINDS, View, pooled
 from agents.lns.network import Schema
 
 EMBEDDING = 32
@@ -199,7 +198,7 @@ class Hypernetwork(nn.Module):
     Attributes:
         angles: Where channels stand on their ring. rad `[C]`
 
-    Source: paper 000, Eq. (2), (3).
+    Source: the CCS paper, Eq. (2), (3).
     """
 
     angles: Tensor

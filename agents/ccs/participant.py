@@ -121,7 +121,7 @@ def _prr(window: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(metrics.pdr(attempts, received))
 
 
-class Held:
+class ResidualState:
     """Residuals in last layers, apart from what their servers learn.
 
     Args:

@@ -1,6 +1,6 @@
 """What goes to the service and comes back: plain records, as bytes where they travel.
 
-The performance summary of a report (paper 000, Eq. (1)), over the last reporting window.
+The performance summary of a report (the CCS paper, Eq. (1)), over the last reporting window.
 
 Smaller snapshots: half precision, eight bits, or the largest weights only.
 """
@@ -139,7 +139,7 @@ LATEST_S = 1e15
 
 @dataclass(frozen=True)
 class Report:
-    """A snapshot of a network's policy with a summary of how it fares (paper 000, Eq. (1)).
+    """A snapshot of a network's policy with a summary of how it fares (the CCS paper, Eq. (1)).
 
     Attributes:
         network: Its name.
@@ -207,7 +207,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Residual:
-    """What a network is to add to its last layer (paper 000, Eq. (2)); taking it back is adding its negative.
+    """What a network is to add to its last layer (the CCS paper, Eq. (2)); taking it back is adding its negative.
 
     Attributes:
         network: Whose.

@@ -18,7 +18,7 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
-from agents.ccs.view import View, pooled
+from agents.ccs.layout import View, pooled
 
 SPHERE = 8
 DIMENSION = SPHERE + 2
@@ -128,7 +128,7 @@ def standing(view: View, at: Tensor, spread: float) -> Tensor:
 
     Returns:
         First two harmonics of the angle from the place to the channel, cosine and sine; both cosines of the others
-        as one (`agents.ccs.view.pooled`), each the mean over its groups. `[M, S, Q, C, STANDING]`
+        as one (`agents.ccs.layout.pooled`), each the mean over its groups. `[M, S, Q, C, STANDING]`
     """
     x, y = (each[..., None] for each in spread_out(view, spread))
     cos, sin = x * at.cos() + y * at.sin(), x * at.sin() - y * at.cos()

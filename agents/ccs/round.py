@@ -9,8 +9,7 @@ Coordination rounds on snapshots, differentiable, nothing learnt in between; let
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,15 +17,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agents.ccs.coordinator import Coordinator, clipped
-from agents.ccs.dataset import Snapshots
-from agents.ccs.layout import Layout, probes_of
-from agents.ccs.protocol import kpis, within_ranges
-from agents.ccs.proxy import Proxy, Worlds, optimum
+from agents.ccs.dataset import FleetSnapshot, Snapshots, Worlds
+from agents.ccs.layout import View, features, last_layer, temperatures
+from agents.ccs.model import Coordinator, clip_residual
+from agents.ccs.protocol import within_ranges
 from agents.ccs.ring import random_codes
-from agents.ccs.view import KINDS, View, features, last_layer, temperatures
 from agents.lns.network import Schema, flatten, unflatten
-from agents.lns.team import Team
 
 CLIP = 1.0
 """Largest norm of a residual relative to the layer."""
@@ -53,7 +49,7 @@ def coordinated(
     Args:
         coordinator: Frozen.
         parameters: Flat. `[M, S, P]`
-        kinds: Index in `agents.ccs.view.KINDS`. `[M, S]`
+        kinds: Index in `agents.ccs.layout.KINDS`. `[M, S]`
         kpis: Reports. `[M, S, 4]`
         codes: By group. `[M, S, Q, Z]`
         weights: How much a network counts for the others; None: all the same. `[M, S]`
@@ -101,7 +97,7 @@ def residuals(
         layers = unflatten(part, Schema(sizes))
         last = last_layer(layers)
         back = coordinator.way_back(features(layers, coordinator.probes.expand(len(part), -1, -1)), heat)
-        found.append(clipped(coordinator.residual(asked, back, last), last, clip))
+        found.append(clip_residual(coordinator.residual(asked, back, last), last, clip))
     return torch.cat(found)
 
 
@@ -201,7 +197,7 @@ def unrolled(coordinator: Coordinator, batch: Batch, rounds: int, clip: float) -
         logits = batch.probe_features @ last / temperature
         view = View(logits, batch.kinds, batch.kpis, batch.codes, weights, parameters)
         delta = coordinator.residual(coordinator(view), batch.back, last)
-        delta = clipped(delta, last, clip)
+        delta = clip_residual(delta, last, clip)
         last = last + delta
         shift = batch.probe_features @ delta / temperature
         shift = (shift - shift.mean(-1, keepdim=True)).square().mean((-1, -2))
@@ -216,54 +212,6 @@ def own_policies(policy: Tensor, learners: Tensor, networks: int) -> Tensor:
     own = policy.unflatten(2, (count, -1)).diagonal(dim1=1, dim2=2).movedim(-1, 1)  # [M, L, Q, A]
     found = own.new_zeros(len(own), networks, *own.shape[2:])
     return found.index_copy(1, learners, own)
-
-
-@dataclass(frozen=True)
-class Moment:
-    """Networks at one time.
-
-    Attributes:
-        parameters: Of networks that learn, others zeros. float32 `[B, S, P]`
-        kinds: Index in `KINDS`, -1 legacy. `[B, S]`
-        observations: `[B, S, Q, D]`
-        kpis: Over the last intervals. `[B, S, 4]`
-    """
-
-    parameters: NDArray[np.float32]
-    kinds: NDArray[np.int64]
-    observations: NDArray[np.float32]
-    kpis: NDArray[np.float32]
-
-    @classmethod
-    def of(
-        cls,
-        team: Team,
-        learning: NDArray[np.int64],
-        observations: NDArray[np.float32],
-        sums: Mapping[str, NDArray[np.float64]],
-    ) -> Moment:
-        """The networks now.
-
-        Args:
-            team: The servers of those that learn.
-            learning: Their numbers. `[L]`
-            observations: What their groups see. `[B, L, Q, D]`
-            sums: Over the intervals that reports are about, of all networks, by the names of `kpis`. `[B, S]` each
-        """
-        shape = sums["attempts"].shape
-        parameters = np.zeros((*shape, Schema().size), np.float32)
-        kinds, seen = np.full(shape, -1, np.int64), np.zeros((*shape, *observations.shape[2:]), np.float32)
-        seen[:, learning] = observations
-        for servers, places in team.learners():
-            parameters[:, learning[places]] = servers.parameters()
-            kinds[:, learning[places]] = KINDS.index(servers.kind)
-        reported = kpis(*(sums[name] for name in ("attempts", "received", "energy_mj", "frames_delivered")))
-        return cls(parameters, kinds, seen, reported)
-
-    def snapshots(self, facts: Mapping[str, NDArray]) -> Snapshots:
-        """A row for each world; `facts` of the worlds now, by the names of `Worlds`."""
-        names = ("parameters", "kinds", "observations", "kpis")
-        return Snapshots(**{name: torch.from_numpy(getattr(self, name)) for name in names}, worlds=Worlds.of(facts))
 
 
 class Rounds:
@@ -282,7 +230,7 @@ class Rounds:
         self._coordinator, self._seeds, self._clip = coordinator, tuple(seeds), clip
         self.fade = coordinator.design.fade
 
-    def residuals(self, now: Moment, learning: NDArray[np.int64]) -> NDArray[np.float32]:
+    def residuals(self, now: FleetSnapshot, learning: NDArray[np.int64]) -> NDArray[np.float32]:
         """Changes of the last layers of the networks that learn. `[B, L, H, A]`"""
         count, groups = self._coordinator.design.codes_per_network, self._coordinator.layout.groups
         drawn = [
@@ -292,14 +240,3 @@ class Rounds:
         codes = torch.cat(drawn).expand(-1, -1, groups, -1)
         parameters, kinds, kpi = (torch.from_numpy(p[:, learning]) for p in (now.parameters, now.kinds, now.kpis))
         return coordinated(self._coordinator, parameters, kinds, kpi, codes, clip=self._clip).numpy()
-
-
-def best_actions(facts: Mapping[str, NDArray], seeds: Sequence[int], proxy: Proxy) -> NDArray[np.int64]:
-    """Actions of all networks that `agents.ccs.proxy` finds for each world, from a start of its own. `[B, S, Q]`"""
-    return optimum(proxy, Worlds.of(facts), seeds).numpy()
-
-
-def public_probes(parts: Sequence[Snapshots], patterns: int, seed: int) -> torch.Tensor:
-    """Probe observations drawn from what learning networks saw in snapshots; see `agents.ccs.layout.probes_of`."""
-    views = torch.cat([part.observations[part.kinds >= 0] for part in parts])
-    return probes_of(views, patterns, Layout(), torch.Generator().manual_seed(seed))

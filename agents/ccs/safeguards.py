@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from agents.ccs.layout import POOLINGS
 from agents.ccs.round import CLIP
-from agents.ccs.view import POOLINGS
 from lora_marl.core.checks import Checked, check_ramp
 
 

@@ -2,7 +2,7 @@
 
 Hyperparameters of training a coordinator: the one place of their defaults.
 
-What the service is trained to do (paper 000, Eq. (4) and (5)); letters in `agents.ccs.layout`.
+What the service is trained to do (the CCS paper, Eq. (4) and (5)); letters in `agents.ccs.layout`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from agents.ccs.coordinator import Coordinator
 from agents.ccs.dataset import Snapshots, by_mixture
 from agents.ccs.layout import Layout, random_orders
+from agents.ccs.model import Coordinator
 from agents.ccs.proxy import Proxy
 from agents.ccs.ring import SPHERE, random_codes
 from agents.ccs.round import Batch, own_policies, prepared, unrolled
@@ -105,7 +105,7 @@ def diversity_loss(marginals: Tensor) -> Tensor:
     Args:
         marginals: Of each member of pairs, chances of channels in each state. `[M, L, states, C]`
 
-    Source: paper 000, Eq. (5).
+    Source: the CCS paper, Eq. (5).
     """
     first, second = torch.triu_indices(marginals.shape[1], marginals.shape[1], 1)
     if not len(first):

@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 
 from agents.ccs.attacks import attackers
 from agents.ccs.baselines import random_residual
-from agents.ccs.coordinator import Coordinator
-from agents.ccs.dataset import Snapshots
-from agents.ccs.participant import Acceptance, FairnessFloor, Held, participants
+from agents.ccs.dataset import FleetSnapshot, Snapshots
+from agents.ccs.model import Coordinator
+from agents.ccs.participant import Acceptance, FairnessFloor, ResidualState, participants
 from agents.ccs.protocol import kpis
 from agents.ccs.reporting import Reporter, Reporting
-from agents.ccs.round import Moment
 from agents.ccs.safeguards import Safeguards
 from agents.ccs.service import Service
 from agents.coexistence.independent import IndependentServers
@@ -45,7 +44,7 @@ class CoordinatedServers(IndependentServers):
         every: Intervals between two rounds, and those that a report summarises.
         online: Whether servers keep learning.
         accept: Whether servers take residuals on trial (`agents.ccs.participant.Acceptance`).
-        floor: Whether networks that lose under the service leave it for a time (`agents.ccs.participant.FairnessFloor`).
+        floor: Whether networks that lose under the service leave it for a time (`participant.FairnessFloor`).
             None: yes, unless snapshots are private: a network that leaves falls silent, which reveals how it fares.
         participation: Share of the networks of a replica that report in a round.
         reporting: How reports differ from the truth; None: they do not.
@@ -92,7 +91,7 @@ class CoordinatedServers(IndependentServers):
         """Prepares for an episode, in which no server has a residual yet."""
         super().begin(episode)
         shape = (len(self._services), len(episode.learning))
-        self.residuals = Held(self.team, shape[0])
+        self.residuals = ResidualState(self.team, shape[0])
         self._floor = FairnessFloor(shape) if self._has_floor else None
         attack = self._reporting.attack
         by_replica = None if attack is None else attackers(attack, self._seeds, self._services, self._snapshots)
@@ -167,7 +166,9 @@ class CoordinatedServers(IndependentServers):
 
     def _snapshots(self) -> Snapshots:
         """Everything that is true of the replicas now, for an attacker that knows it all."""
-        snapshot = Moment.of(self.team, self.episode.learning, self.observations, self._ledgers.last(self._every))
+        snapshot = FleetSnapshot.of(
+            self.team, self.episode.learning, self.observations, self._ledgers.last(self._every)
+        )
         return snapshot.snapshots(self.episode.facts())
 
 

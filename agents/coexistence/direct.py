@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from agents.ccs.baselines import direct_residuals
-from agents.ccs.coordinator import Design
-from agents.ccs.dataset import Snapshots
-from agents.ccs.participant import Held
-from agents.ccs.round import Moment
+from agents.ccs.dataset import FleetSnapshot, Snapshots
+from agents.ccs.model import Design
+from agents.ccs.participant import ResidualState
 from agents.coexistence.independent import IndependentServers
 from agents.coexistence.ledger import Ledgers
 from agents.lns.team import Team
@@ -43,12 +42,12 @@ class DirectResiduals(IndependentServers):
     def begin(self, episode: Episode) -> None:
         """Prepares for an episode, in which no server has a residual yet."""
         super().begin(episode)
-        self.residuals = Held(self.team, episode.replicas)
+        self.residuals = ResidualState(self.team, episode.replicas)
 
     def after(self, ledgers: Ledgers) -> None:
         """Optimises new residuals when it is time."""
         if len(ledgers) % self._every == 0:
-            snapshot = Moment.of(self.team, self.episode.learning, self.observations, ledgers.last(self._every))
+            snapshot = FleetSnapshot.of(self.team, self.episode.learning, self.observations, ledgers.last(self._every))
             with threads(1):
                 self.residuals.fade(self._fade)
                 self.residuals.take(direct_residuals(snapshot, self._worlds(), self._parts))

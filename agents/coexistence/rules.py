@@ -14,8 +14,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.ccs.proxy import Proxy
-from agents.ccs.round import best_actions
+from agents.ccs.proxy import Proxy, best_actions
 from agents.coexistence.strategy import Strategy
 from agents.lns.replay import Draws
 from agents.torch_utils import threads

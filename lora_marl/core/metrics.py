@@ -97,7 +97,7 @@ def attempts_per_delivered(attempts: ArrayLike, delivered: ArrayLike) -> Any:
 
     Where nearly all frames get through it is the inverse of the received share of attempts, so both tell the same fact.
 
-    Source: paper 000, KPIs.
+    Source: the CCS paper, KPIs.
     """
     return ratio(attempts, delivered)
 

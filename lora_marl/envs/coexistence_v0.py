@@ -123,7 +123,7 @@ Of `parallel_env`, `raw_env` and `env`:
 ## Source
 
 M. A. Haque, A. Saifullah, H. Zhang, "Coordinating coexisting learning agents in shared spectrum via parameter space
-complementarity" ("paper 000" here): the setting, KPIs and servers; it gives no
+complementarity" (the CCS paper): the setting, KPIs and servers; it gives no
 radio, no sizes and no spaces. Those are of the presets `ccs_study` and `ccs_eu868` and of this page.
 
 ## Differences from the paper

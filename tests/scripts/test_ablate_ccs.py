@@ -12,9 +12,9 @@ import pytest
 from lora_marl.config import ConfigError, load
 from scripts import ablate_ccs, train_ccs
 from scripts.runs.progress import counting
-from scripts.service_build import build
-from scripts.service_build.build import CPU_S, Offline, Pass, first_rollouts, spending, spent
-from scripts.service_build.variants import varied
+from scripts.service_training import pipeline
+from scripts.service_training.overrides import varied
+from scripts.service_training.pipeline import CPU_S, Offline, Pass, first_rollouts, spending, spent
 from scripts.studies.ccs import ablations
 from scripts.studies.claim import CellResult
 
@@ -140,7 +140,7 @@ def test_a_killed_ablation_goes_on_where_it_was(
         return {name: CellResult((), 1.0, {"prr": prr} | dict.fromkeys(names, prr)) for name, prr in values.items()}
 
     trained = list[str]()
-    original = build.Training.run
+    original = pipeline.Training.run
 
     def run(self: Any, *given: Any) -> None:
         if len(trained) == 1 and not (tmp_path / "again").exists():
@@ -150,7 +150,7 @@ def test_a_killed_ablation_goes_on_where_it_was(
 
     monkeypatch.setattr(ablate_ccs, "PASSES", TINY)
     monkeypatch.setattr(ablate_ccs, "play_all", played)
-    monkeypatch.setattr(build.Training, "run", run)
+    monkeypatch.setattr(pipeline.Training, "run", run)
     call = (
         "whole",
         "without codes",

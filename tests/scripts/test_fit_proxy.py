@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from agents.ccs.fitting import Stretches, constants_of, expected, fit, loss, quality, start
+from agents.ccs.fitting import Segments, constants_of, expected, fit, loss, quality, start
 from agents.ccs.proxy import SHAPES, Constants, Proxy
 from scripts import fit_proxy
-from scripts.service_build.packet_runs import HOLD, PRESETS, REGIMES, play
+from scripts.service_training.calibration import HOLD, PRESETS, REGIMES, play
 
 TRUE = Constants(
     weak=torch.tensor([0.4, 0.8, 1.25, 2.5]),
@@ -26,7 +26,7 @@ TRUE = Constants(
 
 
 @pytest.fixture(scope="module")
-def told() -> Stretches:
+def told() -> Segments:
     """What the true constants make of random operating points, without chance."""
     data = play("ccs_study", "RRR", range(8), 5)
     said = expected(Proxy(TRUE), data)
@@ -72,7 +72,7 @@ def test_worlds_held_out_are_others(invoke, tmp_path: Path, monkeypatch) -> None
     seeds = list[tuple[int, ...]]()
     original = fit_proxy.play
 
-    def noted(preset: str, regime: str, given, count: int) -> Stretches:
+    def noted(preset: str, regime: str, given, count: int) -> Segments:
         seeds.append(tuple(given))
         return original(preset, "R", given, count)
 

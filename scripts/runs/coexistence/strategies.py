@@ -10,9 +10,9 @@ from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
 
-from agents.ccs.coordinator import Coordinator
 from agents.ccs.dataset import Snapshots, by_mixture
 from agents.ccs.layout import Layout
+from agents.ccs.model import Coordinator
 from agents.ccs.proxy import Constants, Proxy
 from agents.ccs.reporting import Reporting, reporting
 from agents.ccs.safeguards import Safeguards
@@ -34,7 +34,7 @@ from lora_marl.core.checks import suggest
 from scripts.runs.cli import ROOT
 from scripts.runs.coexistence.exported import exported_servers
 from scripts.runs.coexistence.networks import build_environment, build_team, coexistence_of
-from scripts.service_build.rollouts import Rollouts
+from scripts.service_training.rollouts import Rollouts
 
 LEARNING: Mapping[str, type[IndependentServers]] = {
     "coexistence-independent": IndependentServers,

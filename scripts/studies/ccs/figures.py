@@ -1,4 +1,4 @@
-"""Figures 3 and 4 of paper 000 on our air: interference that moves, and different learners beside legacy networks.
+"""Figures 3 and 4 of the CCS paper on our air: interference that moves, and different learners beside legacy networks.
 
 The paper shows one simulation and gives no numbers. Ours: mean and band over seeds, and channel by time of the first
 seed; of legacy networks both kinds, that on any channel at random, which nobody can help, and that on the default

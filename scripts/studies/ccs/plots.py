@@ -4,7 +4,7 @@ Pictures of studies of coexisting networks.
 
 Pictures of attacks on the coordination service, and of what privacy costs.
 
-Pictures of coexisting networks beside the figures of paper 000.
+Pictures of coexisting networks beside the figures of the CCS paper.
 
 Pictures of sweeps of coexisting networks.
 """

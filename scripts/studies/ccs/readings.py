@@ -1,4 +1,4 @@
-"""Claims that studies of coexisting networks share: what the service gains, beside what paper 000 prints.
+"""Claims that studies of coexisting networks share: what the service gains, beside what the CCS paper prints.
 
 What is read off cells of coexisting networks; gains are paired by seed, in percent.
 """
@@ -156,7 +156,7 @@ def reported(name: str, cells: tuple[str, ...], read: Callable[..., ArrayLike], 
 
 
 def gains(study: str, regime: str) -> list[Claim]:
-    """What the service gains: paper 000, Table 1; beside legacy also the learners alone, and what spills over."""
+    """What the service gains: the CCS paper, Table 1; beside legacy also the learners alone, and what spills over."""
     names = pair(study, regime)
     paper = PAPER[len(regime)]
     claims = [

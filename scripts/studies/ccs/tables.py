@@ -27,7 +27,7 @@ from scripts.studies.claim import Results
 Table = Callable[[Results], str]
 
 PRINTED = ("PP", "PPPP", "DLP")
-"""Regimes that paper 000 has numbers for."""
+"""Regimes that the CCS paper has numbers for."""
 
 WAYS = {
     "independent-all": "independent, indicator that sees other networks, too",

@@ -9,12 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from agents.ccs.coordinator import Coordinator
-from agents.ccs.dataset import Snapshots
-from agents.ccs.layout import Layout, probes_of
-from agents.ccs.proxy import Worlds
+from agents.ccs.dataset import Snapshots, Worlds
+from agents.ccs.layout import Layout, View, features, last_layer, probes_of, temperatures
+from agents.ccs.model import Coordinator
 from agents.ccs.ring import random_codes
-from agents.ccs.view import View, features, last_layer, temperatures
 from agents.lns.network import Schema, initial, unflatten
 
 AIRTIME_S = torch.tensor([0.057, 0.103, 0.185, 0.371, 0.741, 1.319])

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from agents.ccs.baselines import direct, random_residual
-from agents.ccs.coordinator import clipped
+from agents.ccs.layout import features, last_layer, temperatures
+from agents.ccs.model import clip_residual
 from agents.ccs.proxy import Proxy
-from agents.ccs.view import features, last_layer, temperatures
 from agents.lns.network import Schema, unflatten
 
 
@@ -39,7 +39,7 @@ def test_direct_optimisation_gains_where_it_looks(snapshots_of) -> None:
         assert utility(found[world], world) > utility(none, world) + 0.02
     alone = direct(parameters[1:], kinds[1:], stored, proxy, steps=20, learning_rate=0.03, clip=0.5)
     torch.testing.assert_close(alone[0], found[1], rtol=1e-3, atol=1e-5)
-    assert torch.equal(clipped(found, last, 0.6), found)
+    assert torch.equal(clip_residual(found, last, 0.6), found)
 
 
 def test_direct_optimisation_needs_the_mixture(snapshots_of) -> None:

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from agents.ccs.coordinator import Coordinator, Design
-from agents.ccs.layout import random_orders
-from agents.ccs.view import others_mean
+from agents.ccs.layout import others_mean, random_orders
+from agents.ccs.model import Coordinator, Design
 
 CLOSE = {"rtol": 1e-3, "atol": 1e-3}
 """Of messages of order 1 to 10, in float32."""

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from agents.ccs.coordinator import Coordinator
-from agents.ccs.proxy import Constants, Proxy, Worlds
+from agents.ccs.dataset import Worlds
+from agents.ccs.layout import KINDS
+from agents.ccs.model import Coordinator
+from agents.ccs.proxy import Constants, Proxy
 from agents.ccs.ring import codes
 from agents.ccs.round import coordinated
-from agents.ccs.view import KINDS
 from agents.lns.vendor import load_vendor
 from lora_marl.core.coexistence import Deployment
 from lora_marl.core.presets.ccs import ccs_study, non_learning

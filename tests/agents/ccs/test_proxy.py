@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from agents.ccs.proxy import Constants, Proxy, Worlds, optimum
+from agents.ccs.dataset import Worlds
+from agents.ccs.proxy import Constants, Proxy, optimum
 
 
 def by_the_letter(proxy: Proxy, policy, worlds: Worlds, m: int, attempts_hz) -> torch.Tensor:

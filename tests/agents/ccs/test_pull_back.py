@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from agents.ccs.coordinator import Coordinator, clipped, way_back
-from agents.ccs.view import features
+from agents.ccs.layout import features
+from agents.ccs.model import Coordinator, clip_residual, way_back
 from agents.lns.network import unflatten
 from agents.lns.vendor import load_vendor
 
@@ -58,23 +58,23 @@ def test_what_is_realised_is_never_larger_than_asked() -> None:
 def test_clipping_bounds_the_norm_and_keeps_the_direction() -> None:
     delta, last = drawn(4, 129, 48), drawn(4, 129, 48, seed=1)
     delta = delta * torch.tensor([0.1, 0.5, 1.0, 1000.0])[:, None, None]
-    bounded = clipped(delta, last, 0.5)
+    bounded = clip_residual(delta, last, 0.5)
     norms = torch.linalg.matrix_norm(bounded)
     assert (norms <= 0.5 * torch.linalg.matrix_norm(last) * (1 + 1e-12)).all()
     assert torch.equal(bounded[0], delta[0])
     torch.testing.assert_close(bounded[3] / norms[3], delta[3] / torch.linalg.matrix_norm(delta[3]))
-    assert torch.equal(clipped(delta, last, math.inf), delta)
-    assert not clipped(delta, last, 0.0).any()
-    assert not clipped(torch.zeros_like(delta), last, 0.5).any()
+    assert torch.equal(clip_residual(delta, last, math.inf), delta)
+    assert not clip_residual(delta, last, 0.0).any()
+    assert not clip_residual(torch.zeros_like(delta), last, 0.5).any()
 
 
 def test_no_change_at_all_has_a_gradient() -> None:
     delta = torch.zeros(2, 9, 6, requires_grad=True)
-    clipped(delta, torch.ones(2, 9, 6), 0.5).sum().backward()
+    clip_residual(delta, torch.ones(2, 9, 6), 0.5).sum().backward()
     assert delta.grad is not None and torch.equal(delta.grad, torch.ones(2, 9, 6))
 
 
 def test_without_a_limit_a_change_stays_whatever_the_layer() -> None:
     delta = drawn(2, 129, 48)
-    assert torch.equal(clipped(delta, torch.zeros(2, 129, 48, dtype=torch.float64), math.inf), delta)
-    assert not clipped(delta, torch.zeros(2, 129, 48, dtype=torch.float64), 1.0).any()
+    assert torch.equal(clip_residual(delta, torch.zeros(2, 129, 48, dtype=torch.float64), math.inf), delta)
+    assert not clip_residual(delta, torch.zeros(2, 129, 48, dtype=torch.float64), 1.0).any()

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from agents.ccs.layout import View
 from agents.ccs.ring import STANDING, TOLD, Around, angles, codes, spread_out, standing
-from agents.ccs.view import View
 
 
 def view(networks: int, absent: int = 0) -> View:

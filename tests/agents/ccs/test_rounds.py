@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from agents.ccs.coordinator import Coordinator, Design, clipped
+from agents.ccs.layout import features, last_layer, temperatures
+from agents.ccs.model import Coordinator, Design, clip_residual
 from agents.ccs.protocol import within_ranges
 from agents.ccs.round import coordinated
-from agents.ccs.view import features, last_layer, temperatures
 from agents.lns.network import Schema, unflatten
 
 
@@ -19,7 +19,7 @@ def test_is_message_pull_back_and_clip(coordinator, snapshots_of, view_of) -> No
     layers = unflatten(snapshots.parameters, Schema())
     back = coordinator.way_back(features(layers, coordinator.probes), temperatures(snapshots.kinds))
     last = last_layer(layers)
-    expected = clipped(coordinator.residual(coordinator(view), back, last), last, 0.01)
+    expected = clip_residual(coordinator.residual(coordinator(view), back, last), last, 0.01)
     assert found.any()
     torch.testing.assert_close(found, expected.detach(), rtol=1e-3, atol=1e-5)
     assert (torch.linalg.matrix_norm(found) <= 0.01001 * torch.linalg.matrix_norm(last)).all()

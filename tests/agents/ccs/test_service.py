@@ -12,14 +12,14 @@ import torch
 from safetensors.numpy import load, save
 
 import agents.ccs
-from agents.ccs.coordinator import Coordinator, Design
+from agents.ccs.model import Coordinator, Design
 from agents.ccs.protocol import Report
 from agents.ccs.round import coordinated
 from agents.ccs.safeguards import Safeguards
 from agents.ccs.service import Service
 from agents.ccs.training import Hyperparameters
 from agents.lns.network import Schema, initial
-from scripts.service_build.build import PASSES
+from scripts.service_training.pipeline import PASSES
 
 BAD = np.array([0.5, 1.0, 1.0, 0.4], np.float32)
 PLAIN = Safeguards(congestion=None)

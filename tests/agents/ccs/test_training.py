@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from agents.ccs.coordinator import Coordinator, Design
 from agents.ccs.layout import random_orders
+from agents.ccs.model import Coordinator, Design
 from agents.ccs.proxy import Proxy
 from agents.ccs.ring import DIMENSION
 from agents.ccs.round import own_policies, prepared, unrolled

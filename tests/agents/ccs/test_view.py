@@ -7,7 +7,7 @@ import statistics
 import pytest
 import torch
 
-from agents.ccs.view import POOLINGS, others_mean, others_median
+from agents.ccs.layout import POOLINGS, others_mean, others_median
 
 
 def test_the_median_is_that_of_the_others() -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from agents.ccs.view import last_layer
+from agents.ccs.layout import last_layer
 from agents.coexistence.ledger import SUMS, Ledger, overlap, switches
 from agents.coexistence.rollout import Rollout
 from agents.lns.network import unflatten
@@ -23,8 +23,7 @@ from scripts import evaluate, train, train_ccs
 from scripts.runs.coexistence.strategies import new_rollout
 from scripts.runs.jobs import Job, digest
 from scripts.runs.progress import counting
-from scripts.service_build import build
-from scripts.service_build.build import Offline, Pass
+from scripts.service_training.pipeline import Offline, Pass
 
 ROOT = Path(__file__).parents[3]
 SMALL = [
@@ -302,7 +301,7 @@ def making(folder: Path, **others: Any) -> Offline:
 def test_a_killed_making_of_a_service_goes_on_to_the_same_numbers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(build, "STATE_EVERY", 2)
+    monkeypatch.setattr(pipeline, "STATE_EVERY", 2)
     making(tmp_path / "whole").make(counting)
     with pytest.raises(Stop):
         making(tmp_path / "cut").make(killed_in_training)

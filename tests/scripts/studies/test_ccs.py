@@ -11,7 +11,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from agents.ccs.coordinator import Coordinator
+from agents.ccs.model import Coordinator
 from lora_marl.config import TrainConfig, load
 from scripts import reproduce
 from scripts.reproduce import cell_table, claim_results

@@ -16,8 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from agents.ccs.hypernetwork import ENCODERS, Hypernetwork, RawHypernetwork, behaviour
-from agents.ccs.layout import Layout
-from agents.ccs.view import View
+from agents.ccs.layout import Layout, View
 from agents.lns.network import Schema
 from lora_marl.core.checks import check_ramp
 
@@ -47,7 +46,7 @@ def way_back(features: Tensor, temperature: Tensor, ridge: float = RIDGE) -> Ten
     return temperature[..., None, None] * (features.mT @ inverse)
 
 
-def clipped(delta: Tensor, last: Tensor, limit: float) -> Tensor:
+def clip_residual(delta: Tensor, last: Tensor, limit: float) -> Tensor:
     """A change whose norm is at most `limit` times that of the layer.
 
     Args:
@@ -182,7 +181,7 @@ class Coordinator(nn.Module):
         return ((overlap - begin) / width).clamp(0.0, 1.0)
 
     def way_back(self, features: Tensor, temperature: Tensor) -> Tensor:
-        """What turns messages into residuals, of features on the probes: see `agents.ccs.coordinator.way_back`."""
+        """What turns messages into residuals, of features on the probes: see `agents.ccs.model.way_back`."""
         return way_back(features, temperature, self.design.ridge)
 
     def residual(self, message: Tensor, back: Tensor, last: Tensor) -> Tensor:

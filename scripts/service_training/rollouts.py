@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from agents.ccs.coordinator import Coordinator
-from agents.ccs.dataset import Snapshots, by_mixture
-from agents.ccs.participant import Held
-from agents.ccs.round import Moment, Rounds
+from agents.ccs.dataset import FleetSnapshot, Snapshots, by_mixture
+from agents.ccs.model import Coordinator
+from agents.ccs.participant import ResidualState
+from agents.ccs.round import Rounds
 from agents.coexistence.independent import IndependentServers
 from agents.coexistence.ledger import Ledgers
 from agents.coexistence.rollout import Rollout
@@ -54,7 +54,7 @@ class Recorded(IndependentServers):
     def begin(self, episode: Episode) -> None:
         """Prepares for an episode, in which no server has a residual yet."""
         super().begin(episode)
-        self._held = Held(self.team, episode.replicas)
+        self._held = ResidualState(self.team, episode.replicas)
 
     def after(self, ledgers: Ledgers) -> None:
         """Takes snapshots and plays rounds when it is time."""
@@ -64,7 +64,7 @@ class Recorded(IndependentServers):
         if self._rounds is not None and due:
             self._held.fade(self._rounds.fade)
         learning = self.episode.learning
-        now = Moment.of(self.team, learning, self.observations, ledgers.last(EVERY))
+        now = FleetSnapshot.of(self.team, learning, self.observations, ledgers.last(EVERY))
         if len(ledgers) in self._at:
             self.snapshots.append(now.snapshots(self.episode.facts()))
         if self._rounds is not None and due:

@@ -30,17 +30,16 @@ from pathlib import Path
 
 from safetensors.torch import load_file, save_file
 
-from agents.ccs.coordinator import Coordinator, Design
-from agents.ccs.dataset import Snapshots
+from agents.ccs.dataset import Snapshots, public_probes
+from agents.ccs.model import Coordinator, Design
 from agents.ccs.proxy import Constants, Proxy
-from agents.ccs.round import public_probes
 from agents.ccs.training import Hyperparameters, Training
 from agents.torch_utils import threads
 from lora_marl.core.files import write_atomically
 from scripts.runs.coexistence.networks import SERVERS, vendor_path
 from scripts.runs.files import loaded, read_json, write_json
-from scripts.service_build.rollouts import Rollouts
-from scripts.service_build.vendors import make_vendors
+from scripts.service_training.rollouts import Rollouts
+from scripts.service_training.vendors import make_vendors
 
 
 @contextmanager

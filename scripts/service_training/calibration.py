@@ -16,7 +16,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from agents.ccs.fitting import Stretches
+from agents.ccs.fitting import Segments
 from lora_marl.core.coexistence import Coexistence
 from lora_marl.core.presets.ccs import INTERVAL_S, ccs_eu868, ccs_study
 from lora_marl.envs.coexistence.groups import OFFSETS
@@ -47,7 +47,7 @@ BUNCHED = 0.3
 OFFSET_CHANCES, FULL_POWER = (0.6, 0.25, 0.15), 0.7
 
 
-def play(preset: str, regime: str, seeds: Sequence[int], count: int) -> Stretches:
+def play(preset: str, regime: str, seeds: Sequence[int], count: int) -> Segments:
     """So many stretches of every seed's world, in each of which channels, spreading factors and powers are others.
 
     Args:
@@ -70,7 +70,7 @@ def play(preset: str, regime: str, seeds: Sequence[int], count: int) -> Stretche
             booked.append((game.totals.attempts, game.totals.received))
         attempts, received = np.sum(booked[1:], axis=0)
         found.append((facts, actions, attempts, received))
-    return Stretches.of(found, (HOLD - 1) * INTERVAL_S)
+    return Segments.of(found, (HOLD - 1) * INTERVAL_S)
 
 
 def operating_points(rng: np.random.Generator, occupancy: NDArray, networks: int, groups: int) -> NDArray[np.int64]:

@@ -8,14 +8,14 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from agents.ccs.coordinator import Design
+from agents.ccs.model import Design
 from agents.ccs.proxy import Constants
 from agents.ccs.training import Hyperparameters
 from lora_marl.config import ConfigError
 from lora_marl.config.load import set_value
 from lora_marl.core.checks import suggest
 from scripts.runs.cli import ROOT
-from scripts.service_build.build import Offline
+from scripts.service_training.pipeline import Offline
 
 SECTIONS: dict[str, type[Any]] = {"design": Design, "hyper": Hyperparameters}
 

@@ -1,1 +1,0 @@
-"""scripts.service_build"""

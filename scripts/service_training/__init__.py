@@ -1,0 +1,1 @@
+"""scripts.service_training"""
