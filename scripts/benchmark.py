@@ -1,4 +1,4 @@
-"""Times the air, learners, closed forms and the environment on one core, per CPU second, beside the targets.
+"""Times the air, learners, closed forms and environments on one core, per CPU second, and compares with targets.
 
 - `python scripts/benchmark.py`
 - `python scripts/benchmark.py --quick --json benchmark.json`
@@ -39,12 +39,12 @@ class Line:
     """One line of the benchmark.
 
     Attributes:
-        name: For machines.
-        what: For readers.
-        unit: Of value and target.
-        target: To be reached, or not to be exceeded where `at_most`.
-        at_most: See `target`.
-        measure: Gives the value.
+        name: Stable, for programs that read the JSON file.
+        what: What is measured, for readers of the table.
+        unit: That of value and target.
+        target: The least value, or the largest where `at_most`, that is good enough.
+        measure: Takes the measurement.
+        at_most: Whether the target is an upper limit.
     """
 
     name: str
@@ -66,7 +66,7 @@ def main(
     ] = False,
     json: JsonPath = None,
 ) -> None:
-    """Measures and reports."""
+    """Prints a table with a row for each line, and writes the values for machines."""
     with one_line_errors():
         table = Table("what", title=f"per CPU second of one core: {cpu()}", title_justify="left")
         for name in ("value", "target", "unit"):
@@ -89,7 +89,7 @@ def main(
 
 
 def measured(chosen: list[Line]) -> Iterator[tuple[Line, float]]:
-    """The lines with their values, naming each on the error stream while it runs."""
+    """Lines with their values; the error stream names the one that is measured."""
     for line in chosen:
         with errors.status(line.what):
             value = line.measure()
@@ -97,82 +97,79 @@ def measured(chosen: list[Line]) -> Iterator[tuple[Line, float]]:
 
 
 def lines(quick: bool) -> list[Line]:
-    """All lines; `quick` shortens the runs and leaves the networks as they are."""
+    """All lines in the order of the table; `quick` shortens the runs and leaves the networks as they are."""
     repeats, share = (1, 0.1) if quick else (5, 1.0)
+    with_torch = find_spec("torch") is not None
+    return [
+        *packets(repeats, share),
+        *closed_forms(repeats),
+        *rayleigh(repeats),
+        *growth(1 if quick else 3),
+        *(maac(quick, repeats) if with_torch else []),
+        *(ccs(repeats) if with_torch else []),
+        *environments(quick, repeats),
+        *(sb3(quick, repeats) if find_spec("stable_baselines3") else []),
+    ]
+
+
+def packets(repeats: int, share: float) -> list[Line]:
+    """Packets of the air and of learners that decide after every packet; `share` shortens the runs."""
 
     def rate(learner: str | None, replicas: int, timed: float) -> Callable[[], float]:
         return lambda: cases.packets_per_s(
             learner, replicas=replicas, warm_up=50 * share, timed=timed * share, repeats=repeats
         )
 
-    def run(learner: str) -> Callable[[], float]:
-        play: Any = {"replicas": 1, "warm_up": 5000 * share, "timed": 5000 * share, "repeats": 1}
-        return lambda: RUN_PACKETS / cases.packets_per_s(learner, **play)
-
-    def ratio(learner: str | None) -> Callable[[], float]:
-        return lambda: cases.cost_ratio(learner, FEW, MANY, repeats=1 if quick else 3)
+    def run_s(learner: str) -> Callable[[], float]:
+        lengths: Any = {"replicas": 1, "warm_up": 5000 * share, "timed": 5000 * share, "repeats": 1}
+        return lambda: RUN_PACKETS / cases.packets_per_s(learner, **lengths)
 
     def norel(nodes: int) -> Callable[[], float]:
         return lambda: cases.norel_packets_per_s(nodes, replicas=32, hours=240 * share)
 
-    def closed_form(variant: Variant, nodes: int, gateways: int = 1) -> Callable[[], float]:
-        return lambda: cases.closed_form_ms(variant, nodes, gateways=gateways, repeats=repeats)
-
-    def maac_speed_up() -> float:
-        return cases.speed_up(40, repeats=1 if quick else 3, hidden=128, batch=1024, mu=0.99)
-
-    def maac_update() -> float:
-        return cases.update_s(groups=4, agents=40, repeats=4 * repeats, hidden=64, batch=128)
-
-    maac = [
-        Line("maac_speed_up", "MAAC, agent by agent over all at once, 40 agents", "ratio", 3, maac_speed_up),
-        Line("maac_update", "MAAC, an update of 4 x 40 agents", "s", 0.16, maac_update, True),
-    ]
-    sizes = f"{MANY:,} over {FEW:,} nodes"
-    array: Any = {"replicas": 32, "nodes": 100, "steps": 20 if quick else 200, "repeats": repeats}
-    dicts: Any = {"nodes": 30, "steps": 50 if quick else 500, "repeats": repeats}
     return [
         Line("air_32_replicas", "air, fixed allocation, 32 replicas", "packets/s", 4e6, rate(None, 32, 1000)),
         Line("cucb_32_replicas", "CUCB after every packet, 32 replicas", "packets/s", 2.5e6, rate("cucb", 32, 500)),
         Line("cucb_1_replica", "CUCB after every packet, 1 replica", "packets/s", 1e6, rate("cucb", 1, 10_000)),
         *(
-            Line(f"run_{name}", f"{name}, 2,000 h, one replica (36 million packets)", "s", limit, run(name), True)
+            Line(f"run_{name}", f"{name}, 2,000 h, one replica (36 million packets)", "s", limit, run_s(name), True)
             for name, limit in (("cucb", 60), ("cd-lora", 60), ("ucb1", 60), ("mix-mab", 120))
         ),
         *(
             Line(f"norel_{nodes}", f"NoReL with downlinks, {nodes} nodes, 32 replicas", "packets/s", 1e6, norel(nodes))
             for nodes in (200, 1000)
         ),
-        Line("pairwise", "closed form, pairwise, 1,000 nodes", "ms", 10, closed_form("pairwise", 1000), True),
-        Line("joint", "closed form, joint, 1,000 nodes", "ms", 15, closed_form("joint", 1000), True),
-        Line("pairwise_4", "closed form, 1,000 nodes, 4 gateways", "ms", 80, closed_form("pairwise", 1000, 4), True),
-        Line("joint_many", f"closed form, joint, {MANY:,} nodes", "ms", 2000, closed_form("joint", MANY), True),
-        *rayleigh(repeats),
-        Line("air_cost_ratio", f"air, cost of a packet: {sizes}", "ratio", 3, ratio(None), True),
-        Line("cucb_cost_ratio", f"CUCB, cost of a packet: {sizes}", "ratio", 4, ratio("cucb"), True),
-        Line("memory", f"peak memory, {MANY:,} nodes", "GiB", 1, lambda: cases.peak_memory_gib(MANY), True),
-        *([*maac, *ccs(repeats)] if find_spec("torch") else []),
-        Line("env_array", "environment, arrays, 32 x 100 nodes", "agent steps/s", 1e6,
-             lambda: cases.array_agent_steps_per_s(**array)),
-        Line("env_dict", "environment, dicts, 30 nodes", "steps/s", 500, lambda: cases.dict_steps_per_s(**dicts)),
-        *(sb3(quick, repeats) if find_spec("stable_baselines3") else []),
-    ]  # fmt: skip
+    ]
+
+
+def closed_forms(repeats: int) -> list[Line]:
+    """The closed form of NoReL's network."""
+
+    def form(variant: Variant, nodes: int, gateways: int = 1) -> Callable[[], float]:
+        return lambda: kernels.lognormal_ms(variant, nodes, gateways=gateways, repeats=repeats)
+
+    return [
+        Line("pairwise", "closed form, pairwise, 1,000 nodes", "ms", 10, form("pairwise", 1000), True),
+        Line("joint", "closed form, joint, 1,000 nodes", "ms", 15, form("joint", 1000), True),
+        Line("pairwise_4", "closed form, 1,000 nodes, 4 gateways", "ms", 80, form("pairwise", 1000, 4), True),
+        Line("joint_many", f"closed form, joint, {MANY:,} nodes", "ms", 2000, form("joint", MANY), True),
+    ]
 
 
 def rayleigh(repeats: int) -> list[Line]:
     """MMALoRa's closed form and game: 160 nodes, 3 gateways and 4 channels where nothing else is said."""
 
-    def of(measure: Callable[..., float], *sizes: int, **more: Any) -> Callable[[], float]:
-        return lambda: measure(*sizes, **more, repeats=repeats)
+    def of(measure: Callable[..., float], *sizes: int, **settings: Any) -> Callable[[], float]:
+        return lambda: measure(*sizes, **settings, repeats=repeats)
 
     return [
         Line("rayleigh_kernel", "Rayleigh closed form, compiled function", "us", 100,
-             of(kernels.kernel_us, 160, 3), True),
-        Line("rayleigh", "Rayleigh closed form", "us", 200, of(kernels.call_us, 160, 3), True),
+             of(kernels.rayleigh_kernel_us, 160, 3), True),
+        Line("rayleigh", "Rayleigh closed form", "us", 200, of(kernels.rayleigh_us, 160, 3), True),
         Line("rayleigh_joint", "Rayleigh closed form, joint", "us", 1000,
-             of(kernels.call_us, 160, 3, variant="joint"), True),
+             of(kernels.rayleigh_us, 160, 3, variant="joint"), True),
         Line("rayleigh_1000", "Rayleigh closed form, 1,000 nodes, 4 gateways", "us", 10_000,
-             of(kernels.call_us, 1000, 4), True),
+             of(kernels.rayleigh_us, 1000, 4), True),
         Line("rayleigh_trial", "Rayleigh, one point tried", "us", 5, of(kernels.trial_us, 160, 3), True),
         Line("rayleigh_swap", "Rayleigh, one swap tried", "us", 50, of(kernels.swap_us, 160, 3), True),
         Line("matching", "literal swap matching of channels", "s", 0.1, of(kernels.matching_s, 160, 3), True),
@@ -183,24 +180,65 @@ def rayleigh(repeats: int) -> list[Line]:
     ]  # fmt: skip
 
 
+def growth(repeats: int) -> list[Line]:
+    """What a packet costs among many nodes, over few, and the memory that many nodes take."""
+    sizes = f"{MANY:,} over {FEW:,} nodes"
+
+    def ratio(learner: str | None) -> Callable[[], float]:
+        return lambda: cases.cost_ratio(learner, FEW, MANY, repeats=repeats)
+
+    return [
+        Line("air_cost_ratio", f"air, cost of a packet: {sizes}", "ratio", 3, ratio(None), True),
+        Line("cucb_cost_ratio", f"CUCB, cost of a packet: {sizes}", "ratio", 4, ratio("cucb"), True),
+        Line("memory", f"peak memory, {MANY:,} nodes", "GiB", 1, lambda: cases.peak_memory_gib(MANY), True),
+    ]
+
+
+def maac(quick: bool, repeats: int) -> list[Line]:
+    """Updates of MAAC."""
+    from scripts.bench import torch_cases  # torch loads only where it is installed
+
+    def speed_up() -> float:
+        return torch_cases.maac_speed_up(40, repeats=1 if quick else 3, hidden=128, batch=1024, mu=0.99)
+
+    def update_s() -> float:
+        return torch_cases.maac_update_s(groups=4, agents=40, repeats=4 * repeats, hidden=64, batch=128)
+
+    return [
+        Line("maac_speed_up", "MAAC, agent by agent over all at once, 40 agents", "ratio", 3, speed_up),
+        Line("maac_update", "MAAC, an update of 4 x 40 agents", "s", 0.16, update_s, True),
+    ]
+
+
 def ccs(repeats: int) -> list[Line]:
-    """The coordination service: a round, and what a server sends to it."""
-    from scripts.bench import cases  # torch loads only where it is timed
+    """The coordination service: a round, and the size of what a server sends to it."""
+    from scripts.bench import torch_cases
 
     def size(encoding: str, share: float = 0.5) -> Callable[[], float]:
-        return lambda: cases.snapshot_bytes(encoding, share)
+        return lambda: torch_cases.snapshot_bytes(encoding, share)
 
     return [
         Line("ccs_round_4", "coordination service, a round of 4 networks", "ms", 20,
-             lambda: 1e3 * cases.round_s(4, repeats=4 * repeats), True),
+             lambda: 1e3 * torch_cases.round_s(4, repeats=4 * repeats), True),
         Line("ccs_round_1000", "coordination service, a round of 1,000 networks", "s", 1,
-             lambda: cases.round_s(1000, repeats=min(repeats, 2)), True),
+             lambda: torch_cases.round_s(1000, repeats=min(repeats, 2)), True),
         Line("ccs_float32", "snapshot of a server, exact", "bytes", 112_000, size("float32"), True),
         Line("ccs_float16", "snapshot, half precision", "bytes", 56_000, size("float16"), True),
         Line("ccs_int8", "snapshot, eight bits", "bytes", 28_600, size("int8"), True),
         Line("ccs_top_half", "snapshot, larger half of the weights", "bytes", 31_500, size("top", 0.5), True),
         Line("ccs_top_quarter", "snapshot, largest quarter", "bytes", 17_500, size("top", 0.25), True),
         Line("ccs_top_tenth", "snapshot, largest tenth", "bytes", 9_100, size("top", 0.1), True),
+    ]  # fmt: skip
+
+
+def environments(quick: bool, repeats: int) -> list[Line]:
+    """The uplink environment by its arrays and by PettingZoo's dicts."""
+    array: Any = {"replicas": 32, "nodes": 100, "steps": 20 if quick else 200, "repeats": repeats}
+    dicts: Any = {"nodes": 30, "steps": 50 if quick else 500, "repeats": repeats}
+    return [
+        Line("env_array", "environment, arrays, 32 x 100 nodes", "agent steps/s", 1e6,
+             lambda: cases.array_agent_steps_per_s(**array)),
+        Line("env_dict", "environment, dicts, 30 nodes", "steps/s", 500, lambda: cases.dict_steps_per_s(**dicts)),
     ]  # fmt: skip
 
 

@@ -1,39 +1,76 @@
-"""What the benchmark measures of MMALoRa's closed form and the game on it: CPU time, the best of some repeats."""
+"""What the benchmark times of closed forms and of what uses them: NoReL's and MMALoRa's networks, a game, matching.
+
+CPU time, the best of some repeats after one to warm up. Operating points are random, the same in every call.
+"""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agents.planners.baselines import distance_sf
 from agents.planners.matching import balanced, matched
+from lora_marl.core.expect.lognormal.closed_form import LogNormal
+from lora_marl.core.expect.lognormal.closed_form import Variant as LogNormalVariant
 from lora_marl.core.expect.rayleigh import Incremental, Rayleigh, Variant, kernel
-from lora_marl.core.presets import mmalora_network
-from scripts.bench.cases import best_rate, random_points
+from lora_marl.core.presets import mmalora_network, norel_network
+from scripts.bench.cases import best_rate, best_s, random_points
 
 _CALLS = 20
 """Timed together, since the clock is coarser than one call."""
 
+_GATEWAY_XY_M = ((0.0, 0.0), (1000.0, 0.0), (0.0, 1000.0), (1000.0, 1000.0))
 
-def kernel_us(nodes: int, gateways: int, *, channels: int = 4, repeats: int) -> float:
-    """The compiled function alone, with prepared link gains, random points. us"""
-    model, points = _built(nodes, gateways, channels)
+
+def lognormal_ms(variant: LogNormalVariant, nodes: int, *, gateways: int = 1, repeats: int) -> float:
+    """`LogNormal.delivery` of all nodes of NoReL's network. ms"""
+    scenario = norel_network(nodes, gateway_xy_m=np.array(_GATEWAY_XY_M[:gateways]), feedback="free")
+    model, points = LogNormal(scenario, variant=variant), random_points(scenario, 1)[0]
+    return 1e3 * best_s(lambda: model.delivery(points), repeats)
+
+
+def rayleigh_kernel_us(nodes: int, gateways: int, *, channels: int = 4, repeats: int) -> float:
+    """The compiled function of `Rayleigh` alone, with prepared link gains. us"""
+    model, points = _rayleigh(nodes, gateways, channels)
     return _best_us(lambda: kernel.delivery(model.tables, points, kernel.EXPECT), repeats)
 
 
-def call_us(nodes: int, gateways: int, *, variant: Variant = "expect", channels: int = 4, repeats: int) -> float:
+def rayleigh_us(nodes: int, gateways: int, *, variant: Variant = "expect", channels: int = 4, repeats: int) -> float:
     """`Rayleigh.expect`: delivery, energies, airtimes. us"""
-    model, points = _built(nodes, gateways, channels, variant)
+    model, points = _rayleigh(nodes, gateways, channels, variant)
     return _best_us(lambda: model.expect(points), repeats)
 
 
 def counterfactuals_us(nodes: int, gateways: int, *, repeats: int) -> float:
-    """What the others have without each of the nodes of one channel: an environment's step. us"""
-    model, points = _built(nodes, gateways, 1)
+    """The energy environment's step: what the others achieve without each of the nodes of one channel. us"""
+    model, points = _rayleigh(nodes, gateways, 1)
     return _best_us(lambda: model.counterfactuals(points[None]), repeats)
+
+
+def trial_us(nodes: int, gateways: int, *, channels: int = 4, repeats: int) -> float:
+    """One candidate point of a node, where all spreading factors and powers are tried at once. us"""
+    model, points = _rayleigh(nodes, gateways, channels)
+    sfs, _, _, powers = model.scenario.region.factor_sizes
+    candidates = np.zeros((sfs * powers, 4), np.int16)
+    candidates[:, 0], candidates[:, 3] = np.divmod(np.arange(len(candidates)), powers)
+    incremental = Incremental(model, points)
+    return _best_us(lambda: incremental.try_points(0, candidates), repeats) / len(candidates)
+
+
+def swap_us(nodes: int, gateways: int, *, channels: int = 4, repeats: int) -> float:
+    """Trying one swap of two nodes' channels. us"""
+    incremental = Incremental(*_rayleigh(nodes, gateways, channels))
+    return _best_us(lambda: incremental.try_swap(0, 1), repeats)
+
+
+def matching_s(nodes: int, gateways: int, *, repeats: int) -> float:
+    """Literal swap matching from balanced channels, spreading factors by distance. s"""
+    model, rng = _rayleigh(nodes, gateways, 4)[0], np.random.default_rng(0)
+    points = distance_sf(model, rng, 0.7, balanced(rng, nodes, 4))
+    return 1e-6 * _best_us(lambda: matched(model, points), repeats)
 
 
 def agent_steps_per_s(nodes: int, gateways: int, *, replicas: int, repeats: int) -> float:
@@ -46,46 +83,23 @@ def agent_steps_per_s(nodes: int, gateways: int, *, replicas: int, repeats: int)
 
     def episode() -> None:
         env.reset_array(range(replicas))
-        for chosen in actions:
-            env.step_array(chosen)
+        for action in actions:
+            env.step_array(action)
 
     return best_rate(episode, actions.size, repeats)
 
 
-def trial_us(nodes: int, gateways: int, *, channels: int = 4, repeats: int) -> float:
-    """One candidate point of a node, all spreading factors and powers tried at once. us"""
-    model, points = _built(nodes, gateways, channels)
-    kept, (sfs, _, _, levels) = Incremental(model, points), model.scenario.region.factor_sizes
-    candidates = np.zeros((sfs * levels, 4), np.int16)
-    candidates[:, 0], candidates[:, 3] = np.divmod(np.arange(len(candidates)), levels)
-    return _best_us(lambda: kept.try_points(0, candidates), repeats) / len(candidates)
-
-
-def swap_us(nodes: int, gateways: int, *, channels: int = 4, repeats: int) -> float:
-    """Trying one swap of channels. us"""
-    model, points = _built(nodes, gateways, channels)
-    kept = Incremental(model, points)
-    return _best_us(lambda: kept.try_swap(0, 1), repeats)
-
-
-def matching_s(nodes: int, gateways: int, *, repeats: int) -> float:
-    """Literal swap matching from balanced channels, spreading factors by distance. s"""
-    model, rng = _built(nodes, gateways, 4)[0], np.random.default_rng(0)
-    begun = distance_sf(model, rng, 0.7, balanced(rng, nodes, 4))
-    return 1e-6 * _best_us(lambda: matched(model, begun), repeats)
-
-
-def _built(nodes: int, gateways: int, channels: int, variant: Variant = "expect") -> tuple[Rayleigh, Any]:
+def _rayleigh(
+    nodes: int, gateways: int, channels: int, variant: Variant = "expect"
+) -> tuple[Rayleigh, NDArray[np.int16]]:
+    """The closed form on MMALoRa's network, and operating points `[N, 4]`."""
     scenario = mmalora_network(nodes, gateways, channels=channels)
     return Rayleigh(scenario, variant=variant), random_points(scenario, 1)[0]
 
 
 def _best_us(call: Callable[[], Any], repeats: int) -> float:
-    call()
-    best_s = np.inf
-    for _ in range(repeats):
-        begun_s = time.process_time()
+    def calls() -> None:
         for _ in range(_CALLS):
             call()
-        best_s = min(best_s, (time.process_time() - begun_s) / _CALLS)
-    return 1e6 * best_s
+
+    return 1e6 * best_s(calls, repeats) / _CALLS
