@@ -69,7 +69,7 @@ def main(
     """Prints a Markdown table with a column for each checkout."""
     with one_line_errors():
         folders = at or [ROOT]
-        records = []
+        records: list[dict[str, Any]] = []
         for folder in folders:
             counts, places = counts_of(folder), traced(folder) if traces else {}
             counts |= {name: len(items) for name, items in places.items()}
