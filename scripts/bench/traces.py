@@ -64,7 +64,7 @@ learners: {ccs: {parameters: {every: 1}}}
 DECISIONS = ("agents.run:run_until", "agents.play:play_until")
 """The function that first asks a learner for decisions."""
 
-ROUND = ("agents.coexistence.coordinated:Serviced.after", "scripts.coexistence.serviced:Serviced.after")
+ROUND = ("agents.coexistence.coordinated:CoordinatedServers.after", "scripts.coexistence.serviced:Serviced.after")
 """The method in which networks hold a round with the service."""
 
 Places = dict[str, list[str]]
