@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.ccs.coordinator import Coordinator
+from agents.ccs.model import Coordinator
 from agents.ccs.protocol import Report, packed
 from agents.ccs.service import Service
 from agents.lns.network import Schema
