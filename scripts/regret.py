@@ -29,7 +29,12 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from rich.table import Table
 
-from lora_marl.core.published.single_node import delivery_probabilities, expected_rewards, settled, toy_network
+from lora_marl.core.published.single_node import (
+    delivery_probabilities,
+    equilibria,
+    expected_rewards,
+    single_node_network,
+)
 from lora_marl.core.scenario import Scenario
 from scripts.runs.cli import JsonPath, UsageError, console, new_app, one_line_errors, write_json
 from scripts.runs.report import markdown, number
@@ -64,7 +69,7 @@ def main(
 ) -> None:
     """Plays and reports."""
     with one_line_errors():
-        names, scenario = list(dict.fromkeys(learners.split(","))), toy_network(path_loss_db)
+        names, scenario = list(dict.fromkeys(learners.split(","))), single_node_network(path_loss_db)
         parameters = parsed(set_ or (), names)
         for name in names:  # an error in any learner stops the command before the first simulation
             make_learner(name, scenario, [0], parameters)
@@ -99,7 +104,7 @@ def described(scenario: Scenario, parameters: Parameters) -> list[str]:
     """The best point in each currency, and whether D-LoRa's factors would stay there, in sentences."""
     delivered, lines = delivery_probabilities(scenario), []
     cucb = reward_learner(scenario, parameters)
-    stays = settled(expected_rewards(delivered, cucb.rewards, cucb.factors), cucb.factors).ravel()
+    stays = equilibria(expected_rewards(delivered, cucb.rewards, cucb.factors), cucb.factors).ravel()
     for currency, worth in point_values(scenario, parameters).items():
         best, second = np.argsort(-worth)[:2]
         lines.append(

@@ -25,20 +25,20 @@ from numpy.typing import NDArray
 from agents.norel.channel_state import STATES, binned
 from agents.norel.kernel import Table, empty_table, learn
 from agents.rules.link_margin import feasible, least_sf
-from lora_marl.core.published.norel_network import RATE, SIGMA, Estimate, air_of, estimate_of
-from lora_marl.core.published.norel_receiver import SENT, Air
+from lora_marl.core.published.norel_network import RATE, SIGMA, Estimates, channel_of, initial_estimates
+from lora_marl.core.published.norel_receiver import SENT, Channel
 from lora_marl.core.published.norel_rounds import (
     ALL_DELIVERED,
     ALL_SENT,
     ROUND_DELIVERED,
     ROUND_PACKETS,
-    Books,
-    answer,
-    empty_books,
-    empty_histories,
-    play_adr,
-    play_fixed,
-    play_round,
+    Counters,
+    initial_adr_state,
+    run_adr,
+    run_fixed,
+    run_round,
+    send_answer,
+    zero_counters,
 )
 from lora_marl.core.random import stream_key, uniform
 from lora_marl.core.scenario import Scenario
@@ -90,7 +90,7 @@ def replay(
     """Play a scenario in the authors' simulator.
 
     Args:
-        scenario: See `lora_marl.core.published.norel_network.air_of`.
+        scenario: See `lora_marl.core.published.norel_network.channel_of`.
         seed: Of traffic, shadowing and strategies.
         duration_s: Simulated. s
         method: See the module's page.
@@ -103,25 +103,27 @@ def replay(
         ValueError: an unknown method, or physics that the simulator does not have.
     """
     first = min_sf_points(scenario) if points is None else points
-    air = air_of(scenario, first, seed, duration_s, early_stop=early_stop)
-    books, estimate = empty_books(scenario.nodes), estimate_of(scenario)
+    channel = channel_of(scenario, first, seed, duration_s, early_stop=early_stop)
+    counters, estimates = zero_counters(scenario.nodes), initial_estimates(scenario)
     table = None
     if method == "norel":
-        table = _play_norel(scenario, seed, air, books, estimate)
+        table = _play_norel(scenario, seed, channel, counters, estimates)
     elif method == "adr":
-        play_adr(air, books, estimate, empty_histories(scenario.nodes), np.nan if margin_db is None else margin_db)
+        run_adr(
+            channel, counters, estimates, initial_adr_state(scenario.nodes), np.nan if margin_db is None else margin_db
+        )
     elif method == "fixed":
-        play_fixed(air, books, estimate, answers)
+        run_fixed(channel, counters, estimates, answers)
     else:
         raise ValueError(f"method = {method!r} is not one of fixed, norel, adr")
-    downlinks = int(air.counts[SENT])
+    downlinks = int(channel.counts[SENT])
     return Replay(
-        points=_points_of(scenario, air),
-        sent=books.packets[ALL_SENT],
-        delivered=books.packets[ALL_DELIVERED],
+        points=_points_of(scenario, channel),
+        sent=counters.packets[ALL_SENT],
+        delivered=counters.packets[ALL_DELIVERED],
         downlinks=downlinks,
-        gateway_airtime=downlinks * float(air.airtime_s[-1]) / duration_s / scenario.gateways,
-        estimate=estimate.now,
+        gateway_airtime=downlinks * float(channel.airtime_s[-1]) / duration_s / scenario.gateways,
+        estimate=estimates.now,
         table=table,
     )
 
@@ -133,18 +135,18 @@ def min_sf_points(scenario: Scenario) -> NDArray[np.int16]:
     return points
 
 
-def _points_of(scenario: Scenario, air: Air) -> NDArray[np.int16]:
+def _points_of(scenario: Scenario, channel: Channel) -> NDArray[np.int16]:
     points = np.zeros((scenario.nodes, 4), np.int16)
-    points[:, SF] = air.sf[: scenario.nodes]
-    points[:, TP] = np.searchsorted(scenario.region.tp_dbm, air.tp_dbm[: scenario.nodes])
+    points[:, SF] = channel.sf[: scenario.nodes]
+    points[:, TP] = np.searchsorted(scenario.region.tp_dbm, channel.tp_dbm[: scenario.nodes])
     return points
 
 
-def _play_norel(scenario: Scenario, seed: int, air: Air, books: Books, estimate: Estimate) -> Table:
+def _play_norel(scenario: Scenario, seed: int, channel: Channel, counters: Counters, estimates: Estimates) -> Table:
     actions = feasible(scenario, 1).reshape(1, scenario.nodes, -1)
     table = empty_table(actions.shape, STATES)
     key, powers_dbm = stream_key(seed, "learner"), np.array(scenario.region.tp_dbm, np.float64)
-    _play_rounds(air, books, estimate, actions, powers_dbm, key, np.zeros(1, _RECORD), _EXPONENTS, table)
+    _play_rounds(channel, counters, estimates, actions, powers_dbm, key, np.zeros(1, _RECORD), _EXPONENTS, table)
     return table
 
 
@@ -162,23 +164,23 @@ def _drawn(strategy, share):  # type: ignore[no-untyped-def]
 
 
 @njit  # no disk cache: it would not notice an edited simulator
-def _play_rounds(air, books, estimate, actions, powers_dbm, key, records, exponents, table):  # type: ignore[no-untyped-def]
+def _play_rounds(channel, counters, estimates, actions, powers_dbm, key, records, exponents, table):  # type: ignore[no-untyped-def]
     """Rounds until the last uplink; what was learned from one acts before the downlink that carries it."""
     seen, states, powers = np.empty(1), np.empty(1, np.int64), len(powers_dbm)
     record = records[0]
     while True:
-        packet = play_round(air, books, estimate)
+        packet = run_round(channel, counters, estimates)
         if packet < 0:
             return
-        n = air.node[packet]
+        n = channel.node[packet]
         record.node = n
-        record.time_s = air.start_s[packet]
-        record.point[0] = air.sf[n]
-        record.point[3] = np.searchsorted(powers_dbm, air.tp_dbm[n])
-        seen[0] = books.packets[ROUND_DELIVERED, n] / ROUND_PACKETS
-        states[0] = binned(estimate.now[SIGMA], estimate.now[RATE])
+        record.time_s = channel.start_s[packet]
+        record.point[0] = channel.sf[n]
+        record.point[3] = np.searchsorted(powers_dbm, channel.tp_dbm[n])
+        seen[0] = counters.packets[ROUND_DELIVERED, n] / ROUND_PACKETS
+        states[0] = binned(estimates.now[SIGMA], estimates.now[RATE])
         learn(records, powers, seen, states, actions, exponents, 0.01, table)
         action = _drawn(table.strategy[0, n, states[0]], uniform(key, n, packet))
-        air.sf[n] = action // powers
-        air.tp_dbm[n] = powers_dbm[action % powers]
-        answer(air, books, packet)
+        channel.sf[n] = action // powers
+        channel.tp_dbm[n] = powers_dbm[action % powers]
+        send_answer(channel, counters, packet)

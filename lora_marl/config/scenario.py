@@ -201,7 +201,7 @@ class ScenarioConfig(RecordSection):
         del values["changes"]
         scenario = Scenario(node_xy_m=sites.node_xy_m, gateway_xy_m=sites.gateway_xy_m, **values)
         scenario = dataclasses.replace(scenario, changes=self._scheduled(scenario))
-        scenario.warn_if_unlawful()
+        scenario.warn_about_duty_cycle()
         return scenario
 
     def _scheduled(self, scenario: Scenario) -> tuple[Change, ...]:

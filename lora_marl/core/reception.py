@@ -110,3 +110,29 @@ class Reception:
         """SINR that each spreading factor needs. `[S]` dB"""
         table = tables.SINR_THRESHOLD_DB if self.sinr_db is None else self.sinr_db
         return np.asarray(table, np.float64)[np.asarray(sf) - 7]
+
+
+_LORASIM_REACH_HZ = {125_000.0: 30_000.0, 250_000.0: 60_000.0, 500_000.0: 120_000.0}
+"""Largest distance of two centre frequencies at which LoRaSim lets packets collide, by the wider bandwidth. Hz"""
+
+
+def channel_overlaps(
+    channels_hz: NDArray[np.float64], bandwidths_hz: NDArray[np.float64], rule: str
+) -> NDArray[np.bool_]:
+    """Which pairs of channel and bandwidth overlap.
+
+    Args:
+        channels_hz: Centre frequencies. `[C]` Hz
+        bandwidths_hz: `[W]` Hz
+        rule: `Reception.channel_overlap`: `bandwidth`, spectra meet, |df| < (bw1 + bw2) / 2; or `lorasim`.
+
+    Returns:
+        `[C, W, C, W]`
+
+    Source: LoRaSim, frequencyCollision (`lorasim`).
+    """
+    distance_hz = np.abs(channels_hz[:, None, None, None] - channels_hz[None, None, :, None])
+    if rule == "bandwidth":
+        return distance_hz < (bandwidths_hz[None, :, None, None] + bandwidths_hz[None, None, None, :]) / 2
+    reach_hz = np.array([_LORASIM_REACH_HZ[bw] for bw in bandwidths_hz])
+    return distance_hz <= np.maximum(reach_hz[None, :, None, None], reach_hz[None, None, None, :])

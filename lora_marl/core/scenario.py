@@ -222,7 +222,7 @@ class Scenario:
             crc=False,
         )
 
-    def warn_if_unlawful(self, stacklevel: int = 2) -> None:
+    def warn_about_duty_cycle(self, stacklevel: int = 2) -> None:
         """Warn when the traffic at the slowest data rate breaks the region's duty cycle; `stacklevel` as for `warn`."""
         limit, own = self.region.duty_cycle, self.traffic.duty_cycle
         if limit is None or (own is not None and own <= limit):

@@ -94,6 +94,17 @@ class Traffic:
         )  # fmt: skip
 
 
+def mean_interval_s(packets_per_s: float) -> float:
+    """Mean interval of Poisson traffic at a rate. 1/s -> s
+
+    Raises:
+        ValueError: a rate that is not above 0.
+    """
+    if not packets_per_s > 0:
+        raise ValueError(f"packets_per_s: {packets_per_s} is not above 0")
+    return 1.0 / packets_per_s
+
+
 def _first(values: ArrayLike, allowed: NDArray[np.bool_]) -> float:
     """The first value that is not allowed, to name in an error."""
     return float(np.asarray(values)[~allowed].flat[0])

@@ -13,7 +13,7 @@ from agents.bandits.cucb import CUCB
 from agents.planners import PLANNERS
 from agents.run import single_node_choices
 from lora_marl.core.air import Air
-from lora_marl.core.published.single_node import delivery_probabilities, expected_rewards, toy_network
+from lora_marl.core.published.single_node import delivery_probabilities, expected_rewards, single_node_network
 
 SEEDS = range(8)
 
@@ -36,7 +36,7 @@ LEARNERS: dict[str, tuple[dict[str, Any], int, str]] = {
 @cache
 def worth(sought: str) -> np.ndarray:
     """What every super arm is worth on average, flattened."""
-    scenario = toy_network()
+    scenario = single_node_network()
     delivered = delivery_probabilities(scenario)
     if sought == "delivery":
         return delivered.ravel()
@@ -46,7 +46,7 @@ def worth(sought: str) -> np.ndarray:
 
 def seeds_on_the_best_arm(learner: str, parameters: dict[str, Any], packets: int, sought: str) -> int:
     """Seeds on which the arm that is played most in the last quarter is the best one."""
-    scenario = toy_network()
+    scenario = single_node_network()
     chosen = single_node_choices(Air(scenario, SEEDS), agents.make(learner, scenario, SEEDS, **parameters), packets)
     arms = len(worth(sought))
     counts = [np.bincount(seed, minlength=arms) for seed in chosen[3 * packets // 4 :].T]

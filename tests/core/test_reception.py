@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from lora_marl.core import phy, tables
-from lora_marl.core.kernel.tables import channel_overlaps
-from lora_marl.core.reception import Fate, Reception
+from lora_marl.core.reception import Fate, Reception, channel_overlaps
 from lora_marl.core.traffic import Traffic
 from tests.core.scenarios import played_once, region, timed
 

@@ -102,13 +102,13 @@ def test_an_episode_begins_with_the_first_scenario():
 
 def test_the_journal_network_breaks_its_regions_duty_cycle_and_says_so():
     with pytest.warns(DutyCycleWarning, match=r"9.7% of the time; EU868 allows 1.0%"):
-        replace(journal_network(), low_data_rate="off").warn_if_unlawful()
+        replace(journal_network(), low_data_rate="off").warn_about_duty_cycle()
     with pytest.warns(DutyCycleWarning):
         journal_network()
     for lawful in (Traffic(interval_s=20.0, duty_cycle=0.01), Traffic(interval_s=600.0)):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            journal_network(traffic=lawful).warn_if_unlawful()
+            journal_network(traffic=lawful).warn_about_duty_cycle()
 
 
 @pytest.mark.parametrize(

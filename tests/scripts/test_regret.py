@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from agents.bandits.cucb import CUCB
-from lora_marl.core.published.single_node import delivery_probabilities, expected_rewards, toy_network
+from lora_marl.core.published.single_node import delivery_probabilities, expected_rewards, single_node_network
 from scripts import regret
 from scripts.studies.regret import (
     PACKETS,
@@ -74,7 +74,7 @@ def test_bounds_by_hand():
 
 
 def test_gaps_are_of_one_arm_while_the_others_are_best():
-    scenario = toy_network()
+    scenario = single_node_network()
     learner = CUCB(scenario, [0])
     delivered = delivery_probabilities(scenario)
     gaps = arm_gaps(expected_rewards(delivered, learner.rewards, learner.factors), learner.factors)
@@ -92,7 +92,7 @@ def test_gaps_are_of_one_arm_while_the_others_are_best():
 
 def test_what_a_point_is_worth_by_hand():
     """SF12, channel 1, 9 dBm delivers p: 3 (2 p - 1) + w(SF12) + 1.8 (1 - 9 / 27)."""
-    scenario = toy_network()
+    scenario = single_node_network()
     p = delivery_probabilities(scenario)[1, 0, 1, 1]
     weight = (12 / 2**12) / (7 / 2**7 + 12 / 2**12)
     worth = point_values(scenario, {})
@@ -103,7 +103,7 @@ def test_what_a_point_is_worth_by_hand():
 
 
 def test_choices_name_the_points_that_were_sent():
-    scenario = toy_network()
+    scenario = single_node_network()
     chosen = choices("static-sf7", scenario, [3, 4], 5, {})
     assert chosen.shape == (5, 2)
     assert (chosen == np.ravel_multi_index((0, 0, 0, 2), scenario.region.factor_sizes)).all()
@@ -112,7 +112,7 @@ def test_choices_name_the_points_that_were_sent():
 
 
 def test_regret_adds_up_what_each_choice_lacks():
-    scenario = toy_network()
+    scenario = single_node_network()
     times = np.arange(1, 21)
     best, last = int(point_values(scenario, {})[PACKETS].argmax()), np.zeros(20, np.int16)
     played = {"cucb": np.stack([np.full(20, best, np.int16), last], axis=1)}
@@ -132,7 +132,7 @@ def test_learning_grows_like_a_logarithm_and_chance_in_proportion(invoke, tmp_pa
     assert json.loads((tmp_path / "regret.json").read_text()) == list(records.values())
     chance = records["random", REWARD]
     assert chance["exponent"] == pytest.approx(1, abs=0.03)
-    worth = point_values(toy_network(), {})[REWARD]
+    worth = point_values(single_node_network(), {})[REWARD]
     assert chance["regret"] == pytest.approx(PACKETS_EACH * (worth.max() - worth.mean()), rel=0.02)
     assert chance["bound"] is None
     for learner, currency in (("cucb", REWARD), ("ucb1", PACKETS)):

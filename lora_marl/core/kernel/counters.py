@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lora_marl.core.kernel.compiled import kernel
+from lora_marl.core.kernel import compiled
 from lora_marl.core.kernel.state import (
     AIRTIME_S,
     ANSWERED,
@@ -28,7 +28,7 @@ from lora_marl.core.reception import FATES, Fate
 DELIVERED = int(Fate.DELIVERED)
 
 
-@kernel()
+@compiled()
 def tally(state, tables, b, n):
     """Book the packet that ended under its node, and under the values of its factors."""
     rule = tables.rule[0]
@@ -50,7 +50,7 @@ def tally(state, tables, b, n):
             offset += sizes[f] if f < 3 else 0
 
 
-@kernel()
+@compiled()
 def record_start(state, b, n):
     """Keep the packet that node `n` starts; its fate follows at its end."""
     replica, node = state.replicas[b], state.nodes[b, n]
@@ -72,7 +72,7 @@ def record_start(state, b, n):
         state.receptions[b, node.slot, g].fate = -1
 
 
-@kernel()
+@compiled()
 def record_downlink(state, b, g):
     """Keep the downlink that gateway `g` starts; its fate follows at its end."""
     replica, down = state.replicas[b], state.downlinks[b, g]
@@ -96,7 +96,7 @@ def record_downlink(state, b, g):
         state.receptions[b, down.slot, h].fate = -1
 
 
-@kernel()
+@compiled()
 def record_link(state, b, n, g, fate):
     """Keep what gateway `g` heard of the packet of node `n`, and made of it."""
     link = state.links[b, n, g]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lora_marl.core.kernel.compiled import kernel
+from lora_marl.core.kernel import compiled
 from lora_marl.core.kernel.counters import record_downlink
 from lora_marl.core.kernel.interference import strike_downlink
 from lora_marl.core.kernel.overlap import NONE, SINR, SIR_ENERGY, SIR_PAIRWISE, survives
@@ -17,13 +17,13 @@ GATEWAYS_HEAR = 1 << 15
 """Added to a gateway's number in draws of what it hears of another one's downlink."""
 
 
-@kernel()
+@compiled()
 def _gain_db(rule, apart_m):
     """Mean received minus transmitted power over a distance that no table lists."""
     return rule.near_gain_db - rule.loss_per_decade_db * np.log10(max(apart_m, rule.nearest_m) / rule.reference_m)
 
 
-@kernel()
+@compiled()
 def _varied_db(rule, key, n, counter):
     """Shadowing and fading of one reception that a downlink takes part in."""
     varied_db = 0.0
@@ -34,7 +34,7 @@ def _varied_db(rule, key, n, counter):
     return varied_db
 
 
-@kernel()
+@compiled()
 def _strike(rule, tables, link, sf, bw, rival_dbm, rival_sf, rival_bw):
     """What a rival's power does to a reception that it overlaps in time and frequency."""
     same_sf = sf == rival_sf and (bw == rival_bw or not rule.same_sf_needs_equal_bw)
@@ -49,7 +49,7 @@ def _strike(rule, tables, link, sf, bw, rival_dbm, rival_sf, rival_bw):
         link.noise_like_mw += dbm_to_mw(rival_dbm)
 
 
-@kernel()
+@compiled()
 def _at_node_dbm(state, tables, b, n, g, channel):
     """Power of a downlink of gateway `g` at node `n`."""
     rule, node = tables.rule[0], state.nodes[b, n]
@@ -59,7 +59,7 @@ def _at_node_dbm(state, tables, b, n, g, channel):
     return rule.down_tp_dbm + gain_db + _varied_db(rule, key, n, draw_index(node.packet, g))
 
 
-@kernel()
+@compiled()
 def _uplink_at_node_dbm(state, tables, b, q, n):
     """Power of node `q`'s uplink at node `n`, which receives a downlink."""
     rule, sender = tables.rule[0], state.nodes[b, q]
@@ -70,7 +70,7 @@ def _uplink_at_node_dbm(state, tables, b, q, n):
     return tp_dbm + _gain_db(rule, apart_m) + _varied_db(rule, state.replicas[b].downlink_key, n, counter)
 
 
-@kernel()
+@compiled()
 def _cross(state, tables, b, q, g):
     """An uplink of node `q` and a downlink of gateway `g` are on the air together; their spectra meet."""
     rule, node, down = tables.rule[0], state.nodes[b, q], state.downlinks[b, g]
@@ -87,7 +87,7 @@ def _cross(state, tables, b, q, g):
                 _strike(rule, tables, state.links[b, q, h], sf, bw, rival_dbm, down.sf, down.bw)
 
 
-@kernel()
+@compiled()
 def meet_downlinks(state, tables, b, n):
     """Let a new uplink meet the downlinks on the air."""
     node = state.nodes[b, n]
@@ -97,7 +97,7 @@ def meet_downlinks(state, tables, b, n):
             _cross(state, tables, b, n, g)
 
 
-@kernel()
+@compiled()
 def _meet_uplinks(state, tables, b, g):
     """Make a gateway that begins to send deaf to the uplinks on the air, and let its downlink meet them."""
     rule, down = tables.rule[0], state.downlinks[b, g]
@@ -112,7 +112,7 @@ def _meet_uplinks(state, tables, b, g):
             q = node.older
 
 
-@kernel()
+@compiled()
 def _meet_rivals(state, tables, b, g):
     """Let a new downlink meet those of other gateways."""
     rule, new = tables.rule[0], state.downlinks[b, g]
@@ -127,7 +127,7 @@ def _meet_rivals(state, tables, b, g):
         _strike(rule, tables, state.down_links[b, h], old.sf, old.bw, rival_dbm, new.sf, new.bw)
 
 
-@kernel()
+@compiled()
 def _begin(state, tables, b, n, g, now_s, second):
     """Gateway `g` sends to node `n` in RX1 or, `second`, RX2."""
     rule, node, down = tables.rule[0], state.nodes[b, n], state.downlinks[b, g]
@@ -158,7 +158,7 @@ def _begin(state, tables, b, n, g, now_s, second):
     replace_first(state.events[b], down.end_s, ~n)
 
 
-@kernel()
+@compiled()
 def _able(state, tables, b, g, channel, now_s):
     """Whether a gateway may and can begin to send."""
     gate = state.gates[b, g]
@@ -167,7 +167,7 @@ def _able(state, tables, b, g, channel, now_s):
     return gate.locked == 0 or tables.rule[0].busy_gateways_send
 
 
-@kernel()
+@compiled()
 def _second_sender(state, tables, b, n, now_s):
     """The gateway that received the uplink loudest of those that received it and can send in RX2, or -1."""
     best = -1
@@ -179,7 +179,7 @@ def _second_sender(state, tables, b, n, now_s):
     return best
 
 
-@kernel()
+@compiled()
 def open_window(state, tables, b, n, now_s):
     """The earliest event is that a receive window of node `n` opens. False: it was the last, and nobody could send."""
     rule, node = tables.rule[0], state.nodes[b, n]
@@ -200,7 +200,7 @@ def open_window(state, tables, b, n, now_s):
     return False
 
 
-@kernel()
+@compiled()
 def _fate(state, tables, b, g):
     rule, down, link = tables.rule[0], state.downlinks[b, g], state.down_links[b, g]
     if link.rssi_dbm < tables.sensitivity_dbm[down.sf, down.bw]:
@@ -212,7 +212,7 @@ def _fate(state, tables, b, g):
     return COLLIDED if link.collided else DELIVERED
 
 
-@kernel()
+@compiled()
 def received(state, tables, b, n):
     """The downlink for node `n` ends: whether the node has received it."""
     g = state.nodes[b, n].gateway

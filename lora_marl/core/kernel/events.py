@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lora_marl.core.kernel.compiled import kernel
+from lora_marl.core.kernel import compiled
 from lora_marl.core.kernel.counters import DELIVERED, record_start, tally
 from lora_marl.core.kernel.downlinks import meet_downlinks, open_window, received
 from lora_marl.core.kernel.feedback import bear_silence, end_packet, take_answer, to_answer
@@ -39,7 +39,7 @@ class Choices(NamedTuple):
 NO_CHOICES = Choices(np.zeros((0, 0, 0)), np.zeros((0, 0, 0, 4), np.int16))
 
 
-@kernel()
+@compiled()
 def choose(state, choices, points, b, n):
     """Write the point that node `n`'s next packet draws into `points`."""
     drawn = uniform(state.replicas[b].choice_key, n, state.nodes[b, n].packet)
@@ -50,7 +50,7 @@ def choose(state, choices, points, b, n):
         points[b, n, f] = choices.points[b, n, k, f]
 
 
-@kernel()
+@compiled()
 def _join_channel(state, b, n, channel):
     """Put a node at the head of its channel's list of packets on the air."""
     newest = state.newest[b, channel]
@@ -62,7 +62,7 @@ def _join_channel(state, b, n, channel):
     state.newest[b, channel] = n
 
 
-@kernel()
+@compiled()
 def _leave_channel(state, b, n):
     node = state.nodes[b, n]
     if node.newer >= 0:
@@ -73,7 +73,7 @@ def _leave_channel(state, b, n):
         state.nodes[b, node.older].newer = node.newer
 
 
-@kernel()
+@compiled()
 def _meet_all(state, tables, b, n):
     """Let a new packet meet every packet that is on the air of the channels that it overlaps."""
     node = state.nodes[b, n]
@@ -90,7 +90,7 @@ def _meet_all(state, tables, b, n):
             q = old.older
 
 
-@kernel()
+@compiled()
 def start(state, tables, points, b, n, now_s):
     """The earliest event is that node `n` starts a packet with the parameters in force."""
     node, rule = state.nodes[b, n], tables.rule[0]
@@ -120,7 +120,7 @@ def start(state, tables, points, b, n, now_s):
     replace_first(state.events[b], node.end_s, ~n)
 
 
-@kernel()
+@compiled()
 def wait(state, tables, b, n, now_s, free_s):
     """Node `n` sends nothing before `free_s`; its next packet is born as if it had been free since its last."""
     node = state.nodes[b, n]
@@ -133,7 +133,7 @@ def wait(state, tables, b, n, now_s, free_s):
     replace_first(state.events[b], start_s, n)
 
 
-@kernel()
+@compiled()
 def end(state, tables, points, b, n, deciding):
     """The earliest event is that node `n`'s packet ends: its fate is known; an answer follows, or its next packet."""
     node, rule = state.nodes[b, n], tables.rule[0]
@@ -159,7 +159,7 @@ def end(state, tables, points, b, n, deciding):
     return node.end_s + rule.rx2_delay_s if rule.downlinks else node.end_s
 
 
-@kernel()
+@compiled()
 def listen(state, tables, points, b, n, now_s, deciding):
     """The earliest event is that a receive window of node `n` opens."""
     node, rule = state.nodes[b, n], tables.rule[0]
@@ -171,7 +171,7 @@ def listen(state, tables, points, b, n, now_s, deciding):
     return node.end_s + rule.rx2_delay_s
 
 
-@kernel()
+@compiled()
 def hear_out(state, tables, points, b, n, now_s, deciding):
     """The earliest event is that the downlink for node `n` ends."""
     if received(state, tables, b, n):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from lora_marl.core.kernel.compiled import kernel
+from lora_marl.core.kernel import compiled
 from lora_marl.core.kernel.counters import DELIVERED
 
 ASKS_AFTER, BACKS_OFF_AFTER, BACKS_OFF_EVERY = 64, 96, 32
 """LoRaWAN's ADR_ACK_LIMIT, that and ADR_ACK_DELAY, and ADR_ACK_DELAY. Packets"""
 
 
-@kernel()
+@compiled()
 def mark_due(state, b, n):
     """The node's last fate waits for an answer."""
     replica = state.replicas[b]
@@ -18,7 +18,7 @@ def mark_due(state, b, n):
     state.nodes[b, n].undecided = True
 
 
-@kernel()
+@compiled()
 def fall_due(state, b, n, now_s, deciding):
     """A round is over: its packets are those of the decision, and the next one begins."""
     node = state.nodes[b, n]
@@ -32,13 +32,13 @@ def fall_due(state, b, n, now_s, deciding):
         mark_due(state, b, n)
 
 
-@kernel()
+@compiled()
 def differs(one, other):
     """Whether two operating points differ."""
     return one[0] != other[0] or one[1] != other[1] or one[2] != other[2] or one[3] != other[3]
 
 
-@kernel()
+@compiled()
 def to_answer(state, tables, points, b, n):
     """Whether a downlink is due to a node that listens."""
     node = state.nodes[b, n]
@@ -46,7 +46,7 @@ def to_answer(state, tables, points, b, n):
     return not rule.server or rule.confirmed or node.asks or differs(points[b, n], node.in_force)
 
 
-@kernel()
+@compiled()
 def _hear(state, b, n, now_s):
     """Keep a packet received for whoever listens."""
     replica, node = state.replicas[b], state.nodes[b, n]
@@ -63,13 +63,13 @@ def _hear(state, b, n, now_s):
         heard.point[f] = node.last_point[f]
 
 
-@kernel()
+@compiled()
 def _slowest(tables, point):
     """Whether a node that backs off has nowhere left to go."""
     return point[0] == tables.airtime_s.shape[1] - 1 and point[3] == tables.tp_dbm.shape[0] - 1
 
 
-@kernel()
+@compiled()
 def _count_silence(state, tables, b, n, delivered):
     """The node's side of adaptive data rate: it asks for an answer when it has heard none for long."""
     node = state.nodes[b, n]
@@ -80,7 +80,7 @@ def _count_silence(state, tables, b, n, delivered):
     node.asks = delivered and node.unanswered >= ASKS_AFTER
 
 
-@kernel()
+@compiled()
 def bear_silence(state, tables, points, b, n, now_s, deciding):
     """No answer follows the last uplink: a node that decides may lose patience, one that is commanded back off."""
     rule, node = tables.rule[0], state.nodes[b, n]
@@ -92,7 +92,7 @@ def bear_silence(state, tables, points, b, n, now_s, deciding):
         node.due_silent = True
 
 
-@kernel()
+@compiled()
 def _back_off(state, tables, points, b, n):
     """When it is time, take the highest power and the next spreading factor.
 
@@ -110,7 +110,7 @@ def _back_off(state, tables, points, b, n):
         node.in_force[f] = points[b, n, f]
 
 
-@kernel()
+@compiled()
 def end_packet(state, tables, points, b, n, now_s, deciding):
     """An uplink has ended: book it in its node's round. Whether an answer follows."""
     rule, node = tables.rule[0], state.nodes[b, n]
@@ -139,7 +139,7 @@ def end_packet(state, tables, points, b, n, now_s, deciding):
     return rule.downlinks and delivered
 
 
-@kernel()
+@compiled()
 def take_answer(state, tables, b, n, now_s, deciding):
     """The node has received a downlink: a command is in force from now on, feedback lets it decide."""
     rule, node = tables.rule[0], state.nodes[b, n]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lora_marl.core.kernel.compiled import kernel
+from lora_marl.core.kernel import compiled
 from lora_marl.core.kernel.overlap import SIR_ENERGY
 from lora_marl.core.kernel.queue import replace_first
 from lora_marl.core.kernel.reception import dbm_to_mw
@@ -12,21 +12,21 @@ from lora_marl.core.kernel.state import BURST_KIND
 from lora_marl.core.random import draw_index, exponential, uniform
 
 
-@kernel()
+@compiled()
 def next_burst_s(state, tables, b, c, now_s):
     """Start of the next burst on channel `c`, which has none now."""
     mean_gap_s = tables.mean_gap_s[b % tables.mean_gap_s.shape[0], c]
     return now_s + mean_gap_s * exponential(state.replicas[b].burst_key, c, ~draw_index(state.bursts[b, c].index, -1))
 
 
-@kernel()
+@compiled()
 def _power_mw(rule, key, source, counter):
     return dbm_to_mw(
         rule.least_burst_dbm + (rule.most_burst_dbm - rule.least_burst_dbm) * uniform(key, source, counter)
     )
 
 
-@kernel()
+@compiled()
 def strike(state, tables, b, c, n):
     """A burst on channel `c` and node `n`'s packet are on the air together."""
     rule, node, burst = tables.rule[0], state.nodes[b, n], state.bursts[b, c]
@@ -41,7 +41,7 @@ def strike(state, tables, b, c, n):
                 state.links[b, n, g].noise_like_mw += state.burst_mw[b, c, g]
 
 
-@kernel()
+@compiled()
 def strike_downlink(state, tables, b, g):
     """Gateway `g`'s downlink begins, or a burst on its channel does: what that does at its node."""
     rule, down = tables.rule[0], state.downlinks[b, g]
@@ -53,7 +53,7 @@ def strike_downlink(state, tables, b, g):
         state.down_links[b, g].noise_like_mw += _power_mw(rule, state.replicas[b].burst_key, source, burst.index)
 
 
-@kernel()
+@compiled()
 def begin_burst(state, tables, b, c, now_s):
     """The earliest event is that a burst begins on channel `c`."""
     rule, burst, key = tables.rule[0], state.bursts[b, c], state.replicas[b].burst_key
@@ -76,7 +76,7 @@ def begin_burst(state, tables, b, c, now_s):
     replace_first(state.events[b], burst.end_s, ~(state.nodes.shape[1] + c))
 
 
-@kernel()
+@compiled()
 def end_burst(state, tables, b, c, now_s):
     """The earliest event is that the burst on channel `c` ends."""
     burst = state.bursts[b, c]
@@ -86,7 +86,7 @@ def end_burst(state, tables, b, c, now_s):
     replace_first(state.events[b], next_burst_s(state, tables, b, c, now_s), state.nodes.shape[1] + c)
 
 
-@kernel()
+@compiled()
 def _record(state, b, c):
     """Keep a burst among the packets."""
     replica, burst = state.replicas[b], state.bursts[b, c]

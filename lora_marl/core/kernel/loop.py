@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from lora_marl.core.kernel.compiled import kernel
+from lora_marl.core.kernel import compiled
 from lora_marl.core.kernel.events import Choices, choose, end, hear_out, listen, start, wait
 from lora_marl.core.kernel.feedback import mark_due
 from lora_marl.core.kernel.interference import begin_burst, end_burst, next_burst_s
@@ -26,7 +26,7 @@ from lora_marl.core.kernel.traffic import admit, first_start_s, forget
 PLAYED, DECISION_DUE, RECORD_FULL, FOREIGN_POINT = 0, 1, 2, 3
 
 
-@kernel()
+@compiled()
 def _hand_out(state, b, decisions, made):
     """Move all due decisions of a replica to the output."""
     replica = state.replicas[b]
@@ -49,7 +49,7 @@ def _hand_out(state, b, decisions, made):
     return made
 
 
-@kernel()
+@compiled()
 def _in_region(tables, points, b, n):
     """Whether a node's point indexes the region's lists: a wrong one would read beyond the tables."""
     return (
@@ -60,7 +60,7 @@ def _in_region(tables, points, b, n):
     )
 
 
-@kernel()
+@compiled()
 def _play_replica(state, tables, points, choices, b, until_s, deciding):
     """Play one replica to `until_s`, the packet of an undecided node, a point outside the region, or a full record."""
     replica, rule = state.replicas[b], tables.rule[0]
@@ -107,7 +107,7 @@ def _play_replica(state, tables, points, choices, b, until_s, deciding):
 def _compiled_play(source_hash: int) -> Callable:
     """The compiled loop; the hash, a closure variable, makes the compiler's disk cache notice an edited kernel file."""
 
-    @kernel(cache=True)
+    @compiled(cache=True)
     def play(state, tables, points, choices, until_s, deciding, decisions, first, made):
         """Play the replicas from `first` on and write the decisions that are due behind the `made` first rows.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lora_marl.core.kernel.compiled import kernel
+from lora_marl.core.kernel import compiled
 from lora_marl.core.kernel.rule import INTER_SF
 
 NONE = INTER_SF["none"]
@@ -12,13 +12,13 @@ SINR = INTER_SF["sinr"]
 DB_RATIO = INTER_SF["db_ratio"]
 
 
-@kernel()
+@compiled()
 def survives(advantage_db, threshold_db, equality_survives):
     """Whether a power advantage meets a threshold."""
     return advantage_db > threshold_db or (equality_survives and advantage_db == threshold_db)
 
 
-@kernel()
+@compiled()
 def _collide(rule, new, old, hits_new, hits_old):
     """Same spreading factor: the weaker packet is lost, and the stronger too unless it captures the gateway."""
     advantage_db = new.rssi_dbm - old.rssi_dbm
@@ -28,7 +28,7 @@ def _collide(rule, new, old, hits_new, hits_old):
         old.collided = True
 
 
-@kernel()
+@compiled()
 def _interfere(rule, tables, new, old, new_sf, old_sf, hits_new, hits_old):
     """Signal against each single interferer of another spreading factor."""
     advantage_db = new.rssi_dbm - old.rssi_dbm
@@ -38,7 +38,7 @@ def _interfere(rule, tables, new, old, new_sf, old_sf, hits_new, hits_old):
         old.interfered = True
 
 
-@kernel()
+@compiled()
 def _add_energy(state, b, p, q, g, new, old, to_new, to_old):
     """Add to each packet that it concerns the other's energy (mW s) while both are on the air and harmful."""
     new_node, old_node = state.nodes[b, p], state.nodes[b, q]
@@ -50,7 +50,7 @@ def _add_energy(state, b, p, q, g, new, old, to_new, to_old):
         state.sf_energy[b, q, g, new_node.point[0]] += new.power_mw * max(until_s - from_s, 0.0)
 
 
-@kernel()
+@compiled()
 def _add_power(rule, new, old, hits_new, hits_old, noise_like):
     """Add to each packet the other's power (mW)."""
     if hits_new:
@@ -64,7 +64,7 @@ def _add_power(rule, new, old, hits_new, hits_old, noise_like):
             old.noise_like_mw += new_power_mw
 
 
-@kernel()
+@compiled()
 def meet(state, tables, b, p, q):
     """Node `p` starts a packet while node `q`'s is on the air of an overlapping channel.
 

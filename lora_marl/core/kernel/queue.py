@@ -9,17 +9,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lora_marl.core.kernel.compiled import kernel
+from lora_marl.core.kernel import compiled
 
 
-@kernel()
+@compiled()
 def _earlier(events, i, j):
     return events[i].time_s < events[j].time_s or (
         events[i].time_s == events[j].time_s and events[i].source < events[j].source
     )
 
 
-@kernel()
+@compiled()
 def replace_first(events, time_s, source):
     """Put a source's next event in the place of the earliest one, which was its own, and restore the order."""
     size = events.shape[0]

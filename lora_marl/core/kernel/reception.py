@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from lora_marl.core.kernel.compiled import kernel
+from lora_marl.core.kernel import compiled
 from lora_marl.core.kernel.counters import record_link
 from lora_marl.core.kernel.overlap import DB_RATIO, SINR, SIR_ENERGY, survives
 from lora_marl.core.random import draw_index, exponential, normal
 from lora_marl.core.reception import FATES, Fate
 from lora_marl.core.units import dbm_to_mw as _dbm_to_mw
 
-dbm_to_mw = kernel()(_dbm_to_mw)
+dbm_to_mw = compiled()(_dbm_to_mw)
 
 DELIVERED, BELOW_SENSITIVITY, INTERFERED, COLLIDED, NO_DEMODULATOR, GATEWAY_SENDING = (int(fate) for fate in FATES)
 NONE = int(Fate.NONE)
 
 
-@kernel()
+@compiled()
 def _rssi_dbm(tables, rule, replica, n, packet, g, mean_dbm, common_db):
     """Received power of a packet at gateway `g`: its mean with shadowing and fading."""
     rssi_dbm = mean_dbm + common_db
@@ -28,7 +28,7 @@ def _rssi_dbm(tables, rule, replica, n, packet, g, mean_dbm, common_db):
     return rssi_dbm
 
 
-@kernel()
+@compiled()
 def _fails_db_ratio(tables, rule, replica, n, packet, sf, rssi_dbm, on_air_dbm):
     """The published D-LoRa code's test: this packet's dBm over the sum of all others' dBm and a unit normal draw."""
     others_dbm = on_air_dbm + normal(replica.noise_key, n, packet)
@@ -36,7 +36,7 @@ def _fails_db_ratio(tables, rule, replica, n, packet, sf, rssi_dbm, on_air_dbm):
     return (1.0 if ratio < 0.0 else ratio) < tables.sinr_ratio[sf]
 
 
-@kernel()
+@compiled()
 def arrive(state, tables, b, n, sf, bw, mean_tp_dbm):
     """Draw the packet's received powers and lock demodulators; tell whether it is lost at its start everywhere."""
     rule = tables.rule[0]
@@ -68,7 +68,7 @@ def arrive(state, tables, b, n, sf, bw, mean_tp_dbm):
     return lost
 
 
-@kernel()
+@compiled()
 def _passes_sir(state, tables, rule, b, n, g, sf, signal_mw_s):
     """Signal energy against the energy of each interfering spreading factor."""
     for other in range(state.sf_energy.shape[3]):
@@ -78,7 +78,7 @@ def _passes_sir(state, tables, rule, b, n, g, sf, signal_mw_s):
     return True
 
 
-@kernel()
+@compiled()
 def _fate_at(state, tables, b, n, g):
     """What gateway `g` made of the packet of node `n` that ends now."""
     rule = tables.rule[0]
@@ -101,7 +101,7 @@ def _fate_at(state, tables, b, n, g):
     return COLLIDED if link.collided else DELIVERED
 
 
-@kernel()
+@compiled()
 def depart(state, tables, b, n):
     """Judge the packet at the gateways of its network; its fate is the best one's: delivered anywhere, or loudest."""
     node = state.nodes[b, n]

@@ -14,10 +14,9 @@ from lora_marl.core.downlink import Feedback
 from lora_marl.core.kernel.rule import FEEDBACK, RULE, make_rule
 from lora_marl.core.propagation import path_loss_db
 from lora_marl.core.random import draw_index, normal
+from lora_marl.core.reception import channel_overlaps
 from lora_marl.core.scenario import Scenario
 from lora_marl.core.topology import distances_m
-
-LORASIM_REACH_HZ = {125_000.0: 30_000.0, 250_000.0: 60_000.0, 500_000.0: 120_000.0}
 
 RETIMING = frozenset({"active", "traffic.interval_s", "interference.occupancy"})
 """Fields of a scenario that say how often nodes send and bursts come, and nothing else."""
@@ -70,20 +69,6 @@ class Tables(NamedTuple):
             if len(array := getattr(self, name)) > 1
         }
         return self._replace(**own)
-
-
-def channel_overlaps(
-    channels_hz: NDArray[np.float64], bandwidths_hz: NDArray[np.float64], rule: str
-) -> NDArray[np.bool_]:
-    """Which (channel, bandwidth) pairs overlap: bool `[C, W, C, W]`.
-
-    Source: `bandwidth`: spectra meet, |df| < (bw1 + bw2) / 2. `lorasim`: LoRaSim's frequencyCollision.
-    """
-    distance_hz = np.abs(channels_hz[:, None, None, None] - channels_hz[None, None, :, None])
-    if rule == "bandwidth":
-        return distance_hz < (bandwidths_hz[None, :, None, None] + bandwidths_hz[None, None, None, :]) / 2
-    reach_hz = np.array([LORASIM_REACH_HZ[bw] for bw in bandwidths_hz])
-    return distance_hz <= np.maximum(reach_hz[None, :, None, None], reach_hz[None, None, None, :])
 
 
 def _reach(overlaps: NDArray) -> NDArray[np.int32]:

@@ -13,8 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lora_marl.core.kernel import queue
-from lora_marl.core.kernel.compiled import kernel
+from lora_marl.core.kernel import compiled, queue
 from lora_marl.core.kernel.rule import TRAFFIC
 from lora_marl.core.kernel.state import DROPPED, WAITING, State, on_air
 from lora_marl.core.random import exponential, uniform
@@ -23,7 +22,7 @@ _PERIODIC = TRAFFIC["periodic"]
 _BURST = TRAFFIC["burst"]
 
 
-@kernel()
+@compiled()
 def _gap_s(tables, rule, key, n, birth, interval_s):
     """From one birth (or, after its packet's end) to the next, number `birth`."""
     if rule.traffic == _PERIODIC:
@@ -33,7 +32,7 @@ def _gap_s(tables, rule, key, n, birth, interval_s):
     return interval_s * exponential(key, n, birth)
 
 
-@kernel()
+@compiled()
 def _delay_s(rule, key, n, birth):
     """From a periodic birth's nominal time to the birth."""
     if rule.traffic != _PERIODIC or rule.jitter_s == 0.0:
@@ -41,7 +40,7 @@ def _delay_s(rule, key, n, birth):
     return rule.jitter_s * uniform(key, n, birth)
 
 
-@kernel()
+@compiled()
 def next_birth_s(state, tables, b, n):
     """Move node `n` to its next birth, and return when that is."""
     rule, node, key = tables.rule[0], state.nodes[b, n], state.replicas[b].traffic_key
@@ -50,7 +49,7 @@ def next_birth_s(state, tables, b, n):
     return node.birth_s + _delay_s(rule, key, n, node.birth)
 
 
-@kernel()
+@compiled()
 def next_start_s(state, tables, b, n, now_s):
     """Move node `n` to its next birth that leads to a packet, and return when that starts.
 
@@ -68,7 +67,7 @@ def next_start_s(state, tables, b, n, now_s):
         state.counts[b, n, DROPPED] += 1
 
 
-@kernel()
+@compiled()
 def first_birth_s(state, tables, b, n, now_s):
     """First birth after a node joins or an episode begins."""
     rule = tables.rule[0]
@@ -86,7 +85,7 @@ def first_birth_s(state, tables, b, n, now_s):
     return node.birth_s + _delay_s(rule, key, n, node.birth)
 
 
-@kernel()
+@compiled()
 def first_start_s(state, tables, b, n, now_s):
     """First packet of a node that joins: one that comes back keeps the off time that it left with."""
     rule, node = tables.rule[0], state.nodes[b, n]
@@ -100,7 +99,7 @@ def first_start_s(state, tables, b, n, now_s):
     return next_start_s(state, tables, b, n, birth_s)
 
 
-@kernel()
+@compiled()
 def admit(state, tables, b, n, until_s):
     """Let the frames born before `until_s` join node `n`'s queue; where it is full they are dropped."""
     queue = state.queues[b, n]
@@ -114,7 +113,7 @@ def admit(state, tables, b, n, until_s):
         queue.next_s = next_birth_s(state, tables, b, n)
 
 
-@kernel()
+@compiled()
 def forget(queue):
     """Frames that wait are gone."""
     queue.size = 0
@@ -122,7 +121,7 @@ def forget(queue):
     queue.received = False
 
 
-@kernel()
+@compiled()
 def receive_frame(state, tables, b, n, now_s):
     """An attempt of node `n` has been received: the first one delivers its frame."""
     queue = state.queues[b, n]
@@ -133,7 +132,7 @@ def receive_frame(state, tables, b, n, now_s):
         queue.delay_s += now_s - state.born_s[b, n, queue.first]
 
 
-@kernel()
+@compiled()
 def next_attempt_s(state, tables, b, n, now_s):
     """It is known whether node `n`'s attempt was acknowledged: when the next one, or the next frame, starts."""
     rule, node, queue = tables.rule[0], state.nodes[b, n], state.queues[b, n]

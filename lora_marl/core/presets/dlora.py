@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lora_marl.core.presets.checked import checked
 from lora_marl.core.region import REGIONS
 from lora_marl.core.scenario import Scenario
 from lora_marl.core.topology import published_disc
@@ -28,12 +27,14 @@ def journal_network(
     Source: D-LoRa journal, Tables I to III; `configs/default.yaml` says the same.
     """
     region = replace(REGIONS["EU868"], channels_hz=_channels_hz(868.1e6))
-    return checked(
+    scenario = Scenario(
         name="journal",
         node_xy_m=published_disc(nodes, radius_m, seed),
         region=region,
         traffic=traffic or Traffic(interval_s=20.0, payload_bytes=50),
     )
+    scenario.warn_about_duty_cycle(stacklevel=3)
+    return scenario
 
 
 def conference_network(
@@ -58,12 +59,14 @@ def conference_network(
         spreading_factors=(7, 8, 9, 10, 11, 12),
         tp_dbm=(2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 14.0),
     )
-    return checked(
+    scenario = Scenario(
         name="conference",
         node_xy_m=published_disc(nodes, radius_m, seed),
         region=region,
         traffic=traffic or Traffic(interval_s=4.0, payload_bytes=20),
     )
+    scenario.warn_about_duty_cycle(stacklevel=3)
+    return scenario
 
 
 def _channels_hz(first_hz: float) -> tuple[float, ...]:

@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lora_marl.core import tables
-from lora_marl.core.presets.checked import checked, mean_gap_s
 from lora_marl.core.propagation import Propagation
 from lora_marl.core.reception import Reception
 from lora_marl.core.region import REGIONS
 from lora_marl.core.scenario import Scenario
 from lora_marl.core.topology import spread_gateways, uniform_union
-from lora_marl.core.traffic import Traffic
+from lora_marl.core.traffic import Traffic, mean_interval_s
 
 CARRIER_HZ, CHANNEL_STEP_HZ = 868e6, 200e3
 SIDE_M, APART_M = 20_000.0, 12_000.0
@@ -62,7 +61,7 @@ def mmalora_network(
     drawn = spread_gateways(seed, gateways, SIDE_M, APART_M) if gateway_xy_m is None else gateway_xy_m
     rng, sites = np.random.default_rng(seed), np.asarray(drawn, np.float64)
     offsets_hz = CHANNEL_STEP_HZ * (np.arange(channels) - (channels - 1) / 2)
-    return checked(
+    scenario = Scenario(
         name="mmalora",
         node_xy_m=np.asarray(uniform_union(rng, nodes, radius_m, sites) if node_xy_m is None else node_xy_m),
         gateway_xy_m=sites,
@@ -79,7 +78,9 @@ def mmalora_network(
             inter_sf="sir_pairwise",
             sir_db=tables.SIR_DB["norel"],
         ),
-        traffic=Traffic(interval_s=mean_gap_s(packets_per_s), payload_bytes=20, duty_cycle=0.01),
+        traffic=Traffic(interval_s=mean_interval_s(packets_per_s), payload_bytes=20, duty_cycle=0.01),
         low_data_rate="sf11_125khz",
         energy="supply",
     )
+    scenario.warn_about_duty_cycle(stacklevel=3)
+    return scenario

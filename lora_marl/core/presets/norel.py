@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lora_marl.core import tables
-from lora_marl.core.presets.checked import checked, mean_gap_s
 from lora_marl.core.propagation import Propagation
 from lora_marl.core.reception import Reception
 from lora_marl.core.region import REGIONS
 from lora_marl.core.scenario import Change, Scenario
 from lora_marl.core.topology import uniform_discs
-from lora_marl.core.traffic import Traffic
+from lora_marl.core.traffic import Traffic, mean_interval_s
 
 NOREL_RECEIVE_MJ = 3.3 * 11.0 * 2 * 0.164
 """Two receive windows of 0.164 s at 11 mA and 3.3 V. mJ"""
@@ -46,7 +45,7 @@ def norel_network(
     Source: NoReL, section on the evaluation, and its authors' code; `configs/norel.yaml` says the same.
     """
     gateways = np.asarray(gateway_xy_m, np.float64)
-    return checked(
+    scenario = Scenario(
         name="norel",
         node_xy_m=uniform_discs(np.random.default_rng(seed), nodes, radius_m, gateways),
         gateway_xy_m=gateways,
@@ -61,7 +60,7 @@ def norel_network(
             sir_db=tables.SIR_DB["norel"],
             noise_figure_db=0.0,
         ),
-        traffic=Traffic(interval_s=mean_gap_s(packets_per_s), payload_bytes=20, duty_cycle=0.01),
+        traffic=Traffic(interval_s=mean_interval_s(packets_per_s), payload_bytes=20, duty_cycle=0.01),
         low_data_rate="off",
         coding_rate=4,
         energy="supply",
@@ -69,6 +68,8 @@ def norel_network(
         receive_mj=NOREL_RECEIVE_MJ,
         feedback=feedback,
     )
+    scenario.warn_about_duty_cycle(stacklevel=3)
+    return scenario
 
 
 def norel_dynamic(kind: Literal["nodes", "traffic", "channel"], nodes: int = 500, *, seed: int = 0) -> Scenario:

@@ -22,19 +22,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lora_marl.core.kernel.compiled import kernel
+from lora_marl.core.kernel import compiled
 from lora_marl.core.random import normal
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 SENT, PASSED, DRAWN = 0, 1, 2
-"""Places in `Air.counts`: downlinks sent, downlinks before the last uplink judged, normal draws taken."""
+"""Places in `Channel.counts`: downlinks sent, downlinks before the last uplink judged, normal draws taken."""
 WAIT_S = 2.0
 """From an uplink's end to its downlink: the second window."""
 
 
-class Air(NamedTuple):
+class Channel(NamedTuple):
     """Everything on the channel. `P` uplinks, at most `D` downlinks."""
 
     start_s: Floats  # [P], of the uplinks, in order
@@ -58,86 +58,86 @@ class Air(NamedTuple):
     lost: NDArray[np.bool_]  # [G], whether it was lost there
 
 
-@kernel()
-def _power_dbm(air, n, g):  # type: ignore[no-untyped-def]
-    power_dbm = air.tp_dbm[n] + air.gain_db[n, g]
-    if air.sigma_db > 0.0:
-        power_dbm += air.sigma_db * normal(air.key, n, air.counts[DRAWN])
-        air.counts[DRAWN] += 1
+@compiled()
+def _power_dbm(channel, n, g):  # type: ignore[no-untyped-def]
+    power_dbm = channel.tp_dbm[n] + channel.gain_db[n, g]
+    if channel.sigma_db > 0.0:
+        power_dbm += channel.sigma_db * normal(channel.key, n, channel.counts[DRAWN])
+        channel.counts[DRAWN] += 1
     return power_dbm
 
 
-@kernel()
-def _disturb(air, sf, j):  # type: ignore[no-untyped-def]
+@compiled()
+def _disturb(channel, sf, j):  # type: ignore[no-untyped-def]
     """Let sender `j` disturb the uplink that is judged, at every gateway."""
-    for g in range(len(air.lost)):
-        if not air.lost[g]:
-            power_dbm = _power_dbm(air, j, g)
-            air.overlap_mw[g] += 10.0 ** (power_dbm / 10.0)
-            air.lost[g] = air.rssi_dbm[g] - power_dbm <= air.sir_db[sf, air.sf[j]]
+    for g in range(len(channel.lost)):
+        if not channel.lost[g]:
+            power_dbm = _power_dbm(channel, j, g)
+            channel.overlap_mw[g] += 10.0 ** (power_dbm / 10.0)
+            channel.lost[g] = channel.rssi_dbm[g] - power_dbm <= channel.sir_db[sf, channel.sf[j]]
 
 
-@kernel()
-def _earlier(air, packet, start_s, sf):  # type: ignore[no-untyped-def]
-    critical_s = start_s + air.spared_s[sf]
-    oldest_s = start_s - air.airtime_s[-1]
-    nodes = len(air.nearest)
-    up, down = packet - 1, air.counts[PASSED] - 1
+@compiled()
+def _earlier(channel, packet, start_s, sf):  # type: ignore[no-untyped-def]
+    critical_s = start_s + channel.spared_s[sf]
+    oldest_s = start_s - channel.airtime_s[-1]
+    nodes = len(channel.nearest)
+    up, down = packet - 1, channel.counts[PASSED] - 1
     while up >= 0 or down >= 0:
-        from_node = down < 0 or (up >= 0 and air.start_s[up] >= air.down_s[down])
+        from_node = down < 0 or (up >= 0 and channel.start_s[up] >= channel.down_s[down])
         if from_node:
-            j, began_s = air.node[up], air.start_s[up]
+            j, began_s = channel.node[up], channel.start_s[up]
             up -= 1
         else:
-            j, began_s = nodes + air.down_gateway[down], air.down_s[down]
+            j, began_s = nodes + channel.down_gateway[down], channel.down_s[down]
             down -= 1
-        if began_s + air.airtime_s[air.sf[j]] > critical_s:
-            _disturb(air, sf, j)
-        elif air.early_stop or began_s < oldest_s:
+        if began_s + channel.airtime_s[channel.sf[j]] > critical_s:
+            _disturb(channel, sf, j)
+        elif channel.early_stop or began_s < oldest_s:
             return
 
 
-@kernel()
-def _later(air, packet, start_s, sf):  # type: ignore[no-untyped-def]
-    end_s = start_s + air.airtime_s[sf]
-    up, down = packet + 1, air.counts[PASSED]
-    while up < len(air.start_s) and air.start_s[up] < end_s:
-        _disturb(air, sf, air.node[up])
+@compiled()
+def _later(channel, packet, start_s, sf):  # type: ignore[no-untyped-def]
+    end_s = start_s + channel.airtime_s[sf]
+    up, down = packet + 1, channel.counts[PASSED]
+    while up < len(channel.start_s) and channel.start_s[up] < end_s:
+        _disturb(channel, sf, channel.node[up])
         up += 1
-    while down < air.counts[SENT] and air.down_s[down] < end_s:
-        _disturb(air, sf, len(air.nearest) + air.down_gateway[down])
+    while down < channel.counts[SENT] and channel.down_s[down] < end_s:
+        _disturb(channel, sf, len(channel.nearest) + channel.down_gateway[down])
         down += 1
 
 
-@kernel()
-def receive(air, packet):  # type: ignore[no-untyped-def]
+@compiled()
+def receive(channel, packet):  # type: ignore[no-untyped-def]
     """Judge an uplink: the gateway that received it best, or -1. Uplinks must be judged in order."""
-    n, start_s = air.node[packet], air.start_s[packet]
-    sf = air.sf[n]
-    while air.counts[PASSED] < air.counts[SENT] and air.down_s[air.counts[PASSED]] < start_s:
-        air.counts[PASSED] += 1
-    for g in range(len(air.lost)):
-        air.rssi_dbm[g] = _power_dbm(air, n, g)
-        air.lost[g] = air.rssi_dbm[g] < air.sensitivity_dbm[sf]
-        air.overlap_mw[g] = 0.0
-    _earlier(air, packet, start_s, sf)
-    _later(air, packet, start_s, sf)
+    n, start_s = channel.node[packet], channel.start_s[packet]
+    sf = channel.sf[n]
+    while channel.counts[PASSED] < channel.counts[SENT] and channel.down_s[channel.counts[PASSED]] < start_s:
+        channel.counts[PASSED] += 1
+    for g in range(len(channel.lost)):
+        channel.rssi_dbm[g] = _power_dbm(channel, n, g)
+        channel.lost[g] = channel.rssi_dbm[g] < channel.sensitivity_dbm[sf]
+        channel.overlap_mw[g] = 0.0
+    _earlier(channel, packet, start_s, sf)
+    _later(channel, packet, start_s, sf)
     best = -1
-    for g in range(len(air.lost)):
-        if not air.lost[g] and (best < 0 or air.rssi_dbm[g] > air.rssi_dbm[best]):
+    for g in range(len(channel.lost)):
+        if not channel.lost[g] and (best < 0 or channel.rssi_dbm[g] > channel.rssi_dbm[best]):
             best = g
     return best
 
 
-@kernel()
-def send_downlink(air, uplink_s, sf, gateway):  # type: ignore[no-untyped-def]
+@compiled()
+def send_downlink(channel, uplink_s, sf, gateway):  # type: ignore[no-untyped-def]
     """Answer an uplink of spreading factor `sf` in the second window; nothing delays the downlink or takes it away."""
-    start_s = uplink_s + air.airtime_s[sf] + WAIT_S
-    place = air.counts[SENT]
-    while place > 0 and air.down_s[place - 1] > start_s:
-        air.down_s[place] = air.down_s[place - 1]
-        air.down_gateway[place] = air.down_gateway[place - 1]
+    start_s = uplink_s + channel.airtime_s[sf] + WAIT_S
+    place = channel.counts[SENT]
+    while place > 0 and channel.down_s[place - 1] > start_s:
+        channel.down_s[place] = channel.down_s[place - 1]
+        channel.down_gateway[place] = channel.down_gateway[place - 1]
         place -= 1
-    air.down_s[place] = start_s
-    air.down_gateway[place] = gateway
-    air.counts[SENT] += 1
+    channel.down_s[place] = start_s
+    channel.down_gateway[place] = gateway
+    channel.counts[SENT] += 1

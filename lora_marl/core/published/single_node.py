@@ -33,12 +33,12 @@ CHANNEL_LOSS_DB = (8.0, 0.0, 9.0, 10.0)
 """Of the toy network's channels: the second is the best, so that a learner that prefers first values misses it."""
 
 
-def toy_network(path_loss_db: float = 138.0, *, shadowing_db: float = 4.0) -> Scenario:
+def single_node_network(path_loss_db: float = 138.0, *, shadowing_db: float = 4.0) -> Scenario:
     """One node with 24 operating points: SF7 or SF12, four channels of which one is good, 4, 9 or 14 dBm.
 
     With the defaults SF12 on the second channel delivers 99.9 % at 14 dBm, 96 % at 9 dBm and 69 % at 4 dBm, SF7 there
     40 % at 14 dBm, and SF12 on the next best channel 84 %. Delivery alone is best at 14 dBm. D-LoRa's rewards (xi 1,
-    eta 1.8) are best at 9 dBm, and that is the one point where no factor would change on its own account (`settled`).
+    eta 1.8) are best at 9 dBm, and that is the one point where no factor would change on its own account (`equilibria`).
     Other path losses are harder: at 140 dB D-LoRa's rewards sum to most at 14 dBm, but its power arm prefers 9 dBm.
 
     Args:
@@ -116,7 +116,7 @@ def expected_rewards(
     return found
 
 
-def settled(rewards: NDArray[np.float64], factors: Sequence[str]) -> NDArray[np.bool_]:
+def equilibria(rewards: NDArray[np.float64], factors: Sequence[str]) -> NDArray[np.bool_]:
     """Operating points that no factor leaves on its own account: each is best for itself while the others stay.
 
     A learner with one bandit per factor can only settle on such points. The point with the largest sum need not be one.

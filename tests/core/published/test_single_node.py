@@ -10,9 +10,9 @@ from lora_marl.core.propagation import Propagation
 from lora_marl.core.published.single_node import (
     CHANNEL_LOSS_DB,
     delivery_probabilities,
+    equilibria,
     expected_rewards,
-    settled,
-    toy_network,
+    single_node_network,
 )
 from lora_marl.core.reception import Reception
 from lora_marl.core.region import Region
@@ -31,7 +31,7 @@ def delivered_share(scenario, point):
 
 def test_a_probability_by_hand():
     """SF12 at 125 kHz hears -136 dBm; 9 dBm - 138 dB - 0 dB is 7 dB above it, 1.75 standard deviations of 4 dB."""
-    delivered = delivery_probabilities(toy_network())
+    delivered = delivery_probabilities(single_node_network())
     assert delivered.shape == (2, 1, 4, 3)
     assert delivered[1, 0, 1, 1] == pytest.approx(0.95994, abs=5e-6)
     assert delivered[0, 0, 1, 1] == pytest.approx(0.06681, abs=5e-6)  # SF7: 6 dB below -123 dBm
@@ -40,7 +40,7 @@ def test_a_probability_by_hand():
 
 @pytest.mark.parametrize("point", [(1, 0, 1, 1), (0, 0, 1, 2), (1, 0, 0, 1), (1, 0, 3, 2), (0, 0, 2, 0)])
 def test_the_packet_air_agrees(point):
-    scenario = toy_network()
+    scenario = single_node_network()
     expected = delivery_probabilities(scenario)[point]
     share, packets = delivered_share(scenario, point)
     assert packets > 0.9 * REPLICAS * PACKETS
@@ -52,7 +52,7 @@ def test_bandwidth_gain_and_model_path_loss_count():
         name="wide", channels_hz=(868.1e6,), bandwidths_hz=(125e3, 500e3), spreading_factors=(8,), tp_dbm=(14.0,)
     )
     scenario = replace(
-        toy_network(), region=region, path_loss_db=None, channel_loss_db=None,
+        single_node_network(), region=region, path_loss_db=None, channel_loss_db=None,
         node_xy_m=np.array([[1000.0, 0.0]]), propagation=Propagation(shadowing_db=5.0, antenna_gain_db=-4.0),
     )  # fmt: skip
     delivered = delivery_probabilities(scenario)
@@ -63,7 +63,7 @@ def test_bandwidth_gain_and_model_path_loss_count():
 
 
 def test_without_shadowing_power_at_the_sensitivity_is_delivered():
-    scenario = toy_network(145.0, shadowing_db=0.0)
+    scenario = single_node_network(145.0, shadowing_db=0.0)
     delivered = delivery_probabilities(scenario)
     assert delivered[1, 0, 1].tolist() == [0.0, 1.0, 1.0]
     assert delivered_share(scenario, (1, 0, 1, 1))[0] == 1.0
@@ -91,36 +91,36 @@ def test_settled_points_are_those_of_a_search():
             for f, axis in enumerate(axes)
             for k in range(rewards.shape[1 + axis])
         ]
-        assert settled(rewards, ("sf", "channel", "tp"))[point] == all(others)
+        assert equilibria(rewards, ("sf", "channel", "tp"))[point] == all(others)
 
 
 def test_the_best_points_are_what_the_page_says():
-    scenario = toy_network()
+    scenario = single_node_network()
     delivered = delivery_probabilities(scenario)
     learner = CUCB(scenario, [0])
     rewards = expected_rewards(delivered, learner.rewards, learner.factors)
     total = np.sort(rewards.sum(axis=0).ravel())
     assert np.unravel_index(delivered.argmax(), delivered.shape) == (1, 0, 1, 2)
     assert np.unravel_index(rewards.sum(axis=0).argmax(), delivered.shape) == (1, 0, 1, 1)
-    assert np.argwhere(settled(rewards, learner.factors)).tolist() == [[1, 0, 1, 1]]
+    assert np.argwhere(equilibria(rewards, learner.factors)).tolist() == [[1, 0, 1, 1]]
     assert total[-1] - total[-2] > 0.1 and np.diff(np.sort(delivered.ravel())[-2:])[0] > 0.03
     assert np.argmin(CHANNEL_LOSS_DB) == 1
 
 
 def test_at_140_db_the_best_point_is_one_that_a_factor_leaves():
-    scenario = toy_network(140.0)
+    scenario = single_node_network(140.0)
     learner = CUCB(scenario, [0])
     rewards = expected_rewards(delivery_probabilities(scenario), learner.rewards, learner.factors)
     best = np.unravel_index(rewards.sum(axis=0).argmax(), rewards.shape[1:])
-    assert best == (1, 0, 1, 2) and not settled(rewards, learner.factors)[best]
+    assert best == (1, 0, 1, 2) and not equilibria(rewards, learner.factors)[best]
 
 
 def test_delivery_grows_with_power_and_falls_with_loss():
-    delivered = delivery_probabilities(toy_network())
+    delivered = delivery_probabilities(single_node_network())
     assert (np.diff(delivered, axis=3) > 0).all() and (np.diff(delivered, axis=0) > 0).all()
     by_loss = delivered[:, :, np.argsort(CHANNEL_LOSS_DB)]
     assert (np.diff(by_loss, axis=2) < 0).all()
-    farther = delivery_probabilities(toy_network(138.0 + float(ratio_to_db(2.0))))
+    farther = delivery_probabilities(single_node_network(138.0 + float(ratio_to_db(2.0))))
     assert (farther < delivered).all()
 
 
@@ -137,4 +137,4 @@ def test_delivery_grows_with_power_and_falls_with_loss():
 )
 def test_scenarios_without_the_closed_form_are_refused(fields, message):
     with pytest.raises(ValueError, match=message):
-        delivery_probabilities(replace(toy_network(), **fields))
+        delivery_probabilities(replace(single_node_network(), **fields))

@@ -37,7 +37,7 @@ from lora_marl.core.expect.physics import (
     rates_per_s,
     thresholds_db,
 )
-from lora_marl.core.kernel.tables import channel_overlaps
+from lora_marl.core.reception import channel_overlaps
 from lora_marl.core.scenario import Scenario
 
 Variant = Literal["joint", "pairwise", "compat"]

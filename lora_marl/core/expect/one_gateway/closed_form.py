@@ -32,8 +32,8 @@ from numpy.typing import NDArray
 
 from lora_marl.core import metrics, phy, units
 from lora_marl.core.expect.physics import check_alone
-from lora_marl.core.kernel.tables import channel_overlaps
 from lora_marl.core.random import normal_quantile
+from lora_marl.core.reception import channel_overlaps
 from lora_marl.core.scenario import Scenario
 
 LEVELS = 16

@@ -37,7 +37,7 @@ from lora_marl.core.expect.physics import (
 from lora_marl.core.expect.rayleigh import kernel
 from lora_marl.core.expect.rayleigh import kernel as counterfactual
 from lora_marl.core.expect.rayleigh.kernel import Counterfactuals
-from lora_marl.core.kernel.tables import channel_overlaps
+from lora_marl.core.reception import channel_overlaps
 from lora_marl.core.scenario import Scenario
 
 
