@@ -22,7 +22,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from lora_marl.core.expect.lognormal.closed_form import Variant
+from lora_marl.core.expect.lognormal import Variant
 from scripts import benchmark_libraries
 from scripts.bench import cases, kernels
 from scripts.runs.cli import JsonPath, console, errors, new_app, one_line_errors, write_json

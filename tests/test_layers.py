@@ -33,6 +33,7 @@ ONLY_IN = {
         "agents/maac",
         "agents/lns",
         "agents/ccs",
+        "agents/torch_utils",
         "lora_marl/adapters",
         "scripts/recipes",
         "scripts/bench/libraries",

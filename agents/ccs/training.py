@@ -21,7 +21,7 @@ from agents.ccs.model import Coordinator
 from agents.ccs.proxy import Proxy
 from agents.ccs.ring import SPHERE, random_codes
 from agents.ccs.round import Batch, own_policies, prepared, unrolled
-from agents.maac.training import adam
+from agents.torch_utils import adam
 from lora_marl.core.checks import Checked
 
 
@@ -189,8 +189,8 @@ class Training:
             for parameter in self.discriminator.parameters():
                 bound = 1.0 / math.sqrt(parameter.shape[-1])
                 parameter.uniform_(-bound, bound, generator=self.generator)
-        self.adam = adam(self.coordinator, learning_rate)
-        self.discriminator_adam = adam(self.discriminator, self.hyper.discriminator_rate)
+        self.adam = adam(self.coordinator.parameters(), learning_rate)
+        self.discriminator_adam = adam(self.discriminator.parameters(), self.hyper.discriminator_rate)
 
     def run(
         self, steps: int, learning_rate: float, progress: Callable[[int, dict[str, float]], None] | None = None

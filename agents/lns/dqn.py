@@ -24,7 +24,7 @@ from agents.lns.learning import LearningServers, weighted_mean
 from agents.lns.network import Trained, forward
 from agents.lns.replay import Draws, Replay
 from agents.lns.vendor import Vendor
-from agents.maac.training import at
+from agents.torch_utils import values_at
 
 
 class DqnServers(LearningServers):
@@ -92,8 +92,8 @@ class DqnServers(LearningServers):
         with torch.no_grad():
             best = forward(layers, rows["next_observation"]).argmax(-1)
             values = forward(self.policy.layers(self.target), rows["next_observation"])
-            goal = rows["reward"] + self.hyper.discount * at(values, best)
-        chosen = at(forward(layers, rows["observation"]), rows["action"].long())
+            goal = rows["reward"] + self.hyper.discount * values_at(values, best)
+        chosen = values_at(forward(layers, rows["observation"]), rows["action"].long())
         return weighted_mean(smooth_l1_loss(chosen, goal, reduction="none"), rows["weight"])
 
     def _tensors(self) -> dict[str, Tensor]:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from agents.maac.training import clip
+from agents.torch_utils import adam, clip_gradients
 
 Kind = Literal["dqn", "pg"]
 """What the outputs are: values of the actions, or logits of a policy."""
@@ -161,9 +161,7 @@ class Trained:
         self.residual = torch.zeros((len(vectors), *schema.last_layer), dtype=torch.float64)
         self._largest = torch.full((len(vectors),), gradient_norm, dtype=vectors.dtype)
         self._learning_rate = learning_rate
-        self._adam = torch.optim.Adam([self.vectors], lr=learning_rate, fused=True)
-        moments = {name: torch.zeros_like(self.vectors) for name in ("exp_avg", "exp_avg_sq")}
-        self._adam.state[self.vectors] = {"step": torch.zeros(())} | moments
+        self._adam = adam([self.vectors], learning_rate)
 
     def layers(self, learned: Tensor | None = None) -> Layers:
         """The network as it acts, or with other learned parameters than its own."""
@@ -191,7 +189,7 @@ class Trained:
     def descend(self, losses: Tensor) -> None:
         """One step of Adam on the losses `[L]`, by gradients that are clipped for each learner."""
         (self.vectors.grad,) = torch.autograd.grad(losses.sum(), [self.vectors])
-        clip([self.vectors], self._largest)
+        clip_gradients([self.vectors], self._largest)
         self._adam.step()
 
     def slow(self, share: float) -> None:

@@ -25,7 +25,7 @@ from agents.lns.learning import LearningServers, weighted_mean
 from agents.lns.network import Trained, forward
 from agents.lns.replay import Replay
 from agents.lns.vendor import Vendor, critic_schema
-from agents.maac.training import at, sample
+from agents.torch_utils import sample_actions, values_at
 
 
 class PolicyGradientServers(LearningServers):
@@ -64,7 +64,7 @@ class PolicyGradientServers(LearningServers):
     def chosen(self, outputs: Tensor) -> Tensor:
         """See `LearningServers`."""
         chances = torch.softmax(outputs, -1)
-        return sample(chances, self.acting.uniform(outputs.shape[1]).to(chances.dtype))
+        return sample_actions(chances, self.acting.uniform(outputs.shape[1]).to(chances.dtype))
 
     def learn(self, rows: dict[str, Tensor], following: Tensor) -> dict[str, Tensor]:
         """See `LearningServers`; gives `policy_loss`, `critic_loss` and `entropy` of the last epoch, when one was due.
@@ -73,7 +73,7 @@ class PolicyGradientServers(LearningServers):
         """
         with torch.no_grad():
             log_policy = torch.log_softmax(forward(self.policy.layers(), rows["observation"]), -1)
-        self.replay.add(**rows, log_chance=at(log_policy, rows["action"]))
+        self.replay.add(**rows, log_chance=values_at(log_policy, rows["action"]))
         found: dict[str, Tensor] = {}
         if int(self.steps) % self.hyper.every == 0:
             drawn = self.replay.take()
@@ -101,7 +101,7 @@ class PolicyGradientServers(LearningServers):
     def _policy_terms(self, rows: dict[str, Tensor], advantage: Tensor) -> tuple[Tensor, Tensor]:
         """What the policy gains, and its entropy in nats `[L]`, `[L]`."""
         log_policy = torch.log_softmax(forward(self.policy.layers(), rows["observation"]), -1)
-        ratio = (at(log_policy, rows["action"].long()) - rows["log_chance"]).exp()
+        ratio = (values_at(log_policy, rows["action"].long()) - rows["log_chance"]).exp()
         near = ratio.clamp(1.0 - self.hyper.clip, 1.0 + self.hyper.clip)
         gain = torch.minimum(ratio * advantage, near * advantage)
         entropy = -(log_policy.exp() * log_policy).sum(-1)

@@ -15,6 +15,7 @@ from agents.maac import state, training
 from agents.maac.groups import Hyperparameters, Seed, groups_of
 from agents.maac.replay import Replay
 from agents.maac.training import Training
+from agents.torch_utils import sample_actions
 
 DTYPES = ("float32", "float64")
 
@@ -86,7 +87,7 @@ class MAAC:
         with torch.no_grad():
             chances = training.log_policy(actor(self._tensor(seen).movedim(0, 2).contiguous()), allowed).exp()
             if explore:
-                chosen = training.sample(chances, self.training.uniform("action", self.acts, seen.shape[0]))
+                chosen = sample_actions(chances, self.training.uniform("action", self.acts, seen.shape[0]))
                 self.acts += 1
             else:
                 chosen = chances.argmax(-1)

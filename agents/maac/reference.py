@@ -19,13 +19,14 @@ from torch.nn.functional import leaky_relu, log_softmax, one_hot
 
 from agents.maac.networks import Layers
 from agents.maac.replay import Batch
-from agents.maac.training import ACTOR_NORM, CRITIC_NORM, PENALTY, WEIGHT_DECAY, Training, sample
+from agents.maac.training import ACTOR_NORM, CRITIC_NORM, PENALTY, WEIGHT_DECAY, Training
+from agents.torch_utils import sample_actions
 
 Layer = tuple[str, tuple[int | slice, ...], nn.Module]
 """Name in the networks of all agents, index into its tensors, module."""
 
 
-class PlainActor(nn.Sequential):
+class ReferenceActor(nn.Sequential):
     """One agent's policy; logits `[B, K]` for observations `[B, D]`."""
 
     def __init__(self, features: int, hidden: int, actions: int, batch_norm: bool) -> None:
@@ -42,7 +43,7 @@ class PlainActor(nn.Sequential):
         yield from ((name, (group, seat), module) for name, module in zip(("first", "second", "output"), linear))
 
 
-class PlainCritic(nn.Module):
+class ReferenceCritic(nn.Module):
     """The critics of a group of `agents`."""
 
     def __init__(
@@ -113,19 +114,21 @@ def take(networks: Layers, layer: Layer) -> None:
     """Copies a layer's weights from the networks of all agents."""
     name, index, module = layer
     assert isinstance(module, nn.Linear)
-    module.weight.copy_(gathered(networks, name, "weight", index).mT)
+    module.weight.copy_(layer_parameters(networks, name, "weight", index).mT)
     if module.bias is not None:
-        module.bias.copy_(gathered(networks, name, "bias", index)[0])
+        module.bias.copy_(layer_parameters(networks, name, "bias", index)[0])
 
 
-def gathered(networks: Layers, name: str, kind: str, index: tuple[int | slice, ...], gradient: bool = False) -> Tensor:
+def layer_parameters(
+    networks: Layers, name: str, kind: str, index: tuple[int | slice, ...], gradient: bool = False
+) -> Tensor:
     """A layer's weight `[in, out]` or bias `[1, out]`, or its gradient, in the networks of all agents."""
     names = [f"{name}_{kind}", *([f"{name}_others_{kind}"] if name == "head" and kind == "weight" else [])]
     tensors = [networks.get_parameter(each) for each in names]
     return torch.cat([(tensor.grad if gradient else tensor.detach())[index] for tensor in tensors])  # type: ignore[index]
 
 
-class PlainLoop:
+class ReferenceTraining:
     """The networks of one group with the weights of a training, and updates of theirs.
 
     Args:
@@ -141,13 +144,13 @@ class PlainLoop:
         self.seats = [int(seat) for seat in groups.mask[group].nonzero()[0]]
         hidden, sizes = self.hyper.hidden, (groups.observation_size, groups.actions)
         batch_norm, learned = self.hyper.normalisation == "batch_norm", self.hyper.attention == "learned"
-        self.critic = PlainCritic(len(self.seats), *sizes, hidden, self.hyper.heads, learned, batch_norm)
-        self.actors = nn.ModuleList(PlainActor(sizes[0], hidden, sizes[1], batch_norm) for _ in self.seats)
+        self.critic = ReferenceCritic(len(self.seats), *sizes, hidden, self.hyper.heads, learned, batch_norm)
+        self.actors = nn.ModuleList(ReferenceActor(sizes[0], hidden, sizes[1], batch_norm) for _ in self.seats)
         self.critic.to(training.dtype), self.actors.to(training.dtype)
         for layer in self.critic.layers(group, self.seats):
             take(training.critic, layer)
         for actor, seat in zip(self.actors, self.seats):
-            assert isinstance(actor, PlainActor)
+            assert isinstance(actor, ReferenceActor)
             for layer in actor.layers(group, seat):
                 take(training.actor, layer)
         self.target_critic, self.target_actors = copy.deepcopy(self.critic), copy.deepcopy(self.actors)
@@ -183,7 +186,7 @@ class PlainLoop:
     def future(self, seen: Sequence[Tensor], uniform: Sequence[Tensor]) -> list[Tensor]:
         """Each agent's value of what follows, by the targets `[B]`."""
         log_policies = [log_softmax(actor(o), dim=1) for actor, o in zip(self.target_actors, seen)]
-        drawn = [sample(log_policy.exp(), u) for log_policy, u in zip(log_policies, uniform)]
+        drawn = [sample_actions(log_policy.exp(), u) for log_policy, u in zip(log_policies, uniform)]
         values, _, _ = self.target_critic(seen, drawn)
         return [
             q.gather(1, a[:, None])[:, 0] - self.hyper.alpha * log_policy.gather(1, a[:, None])[:, 0]
@@ -209,7 +212,7 @@ class PlainLoop:
     def update_actors(self, seen: Sequence[Tensor], uniform: Sequence[Tensor]) -> Tensor:
         """One step on each agent's `[B, D]`; the sum of the losses."""
         logits = [actor(o) for actor, o in zip(self.actors, seen)]
-        drawn = [sample(log_softmax(own.detach(), dim=1).exp(), u) for own, u in zip(logits, uniform)]
+        drawn = [sample_actions(log_softmax(own.detach(), dim=1).exp(), u) for own, u in zip(logits, uniform)]
         with torch.no_grad():
             values, _, _ = self.critic(seen, drawn)
         total = seen[0].new_zeros(())

@@ -6,14 +6,14 @@ What critics and actors minimise, and how their gradients are bounded; shape let
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from agents.maac.groups import Groups, Hyperparameters
 from agents.maac.networks import Actor, Critic
 from agents.maac.replay import Batch
+from agents.torch_utils import adam, clip_gradients, sample_actions, values_at
 
 PENALTY = 1e-3
 """Weight of squared attention logits and of squared policy logits."""
@@ -21,11 +21,6 @@ PENALTY = 1e-3
 WEIGHT_DECAY = 1e-3
 CRITIC_NORM, ACTOR_NORM = 10.0, 0.5
 """Largest norms of gradients: of a group's critic for each of its agents, and of an agent's actor."""
-
-
-def at(values: Tensor, action: Tensor) -> Tensor:
-    """Of values by arm `[..., K]` those of the actions `[...]`."""
-    return values.gather(-1, action[..., None])[..., 0]
 
 
 def critic_loss(values: Tensor, action: Tensor, target: Tensor, penalty: Tensor, taken: Tensor) -> Tensor:
@@ -40,7 +35,7 @@ def critic_loss(values: Tensor, action: Tensor, target: Tensor, penalty: Tensor,
 
     Source: MMALoRa, Eq. (28).
     """
-    errors = (at(values, action) - target).square().mean(-1)
+    errors = (values_at(values, action) - target).square().mean(-1)
     return (errors * taken).sum(1) + PENALTY * penalty
 
 
@@ -70,31 +65,10 @@ def actor_loss(logits: Tensor, allowed: Tensor, action: Tensor, values: Tensor, 
     Source: MMALoRa, Eq. (29).
     """
     log_probability = log_policy(logits, allowed)
-    chosen = at(log_probability, action)
-    gain = at(advantage(values, log_probability.detach().exp()), action) - alpha * chosen.detach()
+    chosen = values_at(log_probability, action)
+    gain = values_at(advantage(values, log_probability.detach().exp()), action) - alpha * chosen.detach()
     squares = (logits.square() * allowed).sum(-1) / allowed.sum(-1)
     return (PENALTY * squares - chosen * gain).mean(-1)
-
-
-def sample(probabilities: Tensor, uniform: Tensor) -> Tensor:
-    """Actions by the inverse of the cumulative distribution; never one of probability 0.
-
-    Args:
-        probabilities: `[..., K]`
-        uniform: In [0, 1). `[...]`
-    """
-    cumulative = probabilities.cumsum(-1)
-    return torch.searchsorted(cumulative, uniform[..., None] * cumulative[..., -1:], right=True)[..., 0]
-
-
-def clip(parameters: Sequence[Tensor], largest: Tensor) -> None:
-    """Scales gradients, in place, where their common norm exceeds `largest`: by its leading axes, `[G]` or `[G, A]`."""
-    axes = largest.dim()
-    gradients = [p.grad for p in parameters if p.grad is not None]
-    norms = torch.stack([torch.linalg.vector_norm(g.flatten(axes), dim=-1) for g in gradients])
-    scale = (largest / (torch.linalg.vector_norm(norms, dim=0) + 1e-6)).clamp(max=1.0)
-    for gradient in gradients:
-        gradient.mul_(scale.reshape(scale.shape + (1,) * (gradient.dim() - axes)))
 
 
 class Training:
@@ -119,8 +93,8 @@ class Training:
         self.actor = Actor(groups, hyper.hidden, batch_norm).to(device, dtype)
         self.critic = Critic(groups, hyper.hidden, hyper.heads, learned, batch_norm).to(device, dtype)
         self.targets = (copy.deepcopy(self.actor), copy.deepcopy(self.critic)) if hyper.mu > 0.0 else None
-        self.actor_adam = adam(self.actor, hyper.learning_rate)
-        self.critic_adam = adam(self.critic, hyper.learning_rate, WEIGHT_DECAY)
+        self.actor_adam = adam(self.actor.parameters(), hyper.learning_rate)
+        self.critic_adam = adam(self.critic.parameters(), hyper.learning_rate, WEIGHT_DECAY)
         self.taken = torch.from_numpy(groups.mask).to(device, dtype)
         self.allowed = torch.from_numpy(groups.allowed).to(device)[:, :, None]
         self.updates = 0
@@ -144,7 +118,7 @@ class Training:
             gradient = self.critic.get_parameter(name).grad
             assert gradient is not None
             gradient /= agents.reshape(-1, *[1] * (gradient.dim() - 1))
-        clip(list(self.critic.parameters()), CRITIC_NORM * agents)
+        clip_gradients(list(self.critic.parameters()), CRITIC_NORM * agents)
         self.critic_adam.step()
         return {"critic_loss": loss, "attention_entropy": self.critic.attention.entropy(attended)}
 
@@ -155,13 +129,13 @@ class Training:
         with torch.no_grad():
             log_probability = log_policy(logits, self.allowed)
             policy = log_probability.exp()
-            drawn = sample(policy, self.uniform("policy", self.updates, logits.shape[2]))
+            drawn = sample_actions(policy, self.uniform("policy", self.updates, logits.shape[2]))
             values = self.critic(batch.observation, drawn)[0]
             entropy = -((policy * log_probability).sum(-1).mean(-1) * self.taken).sum(1) / self.taken.sum(1)
         loss = (actor_loss(logits, self.allowed, drawn, values, self.hyper.alpha) * self.taken).sum(1)
         self.actor_adam.zero_grad()
         loss.sum().backward()
-        clip(list(self.actor.parameters()), torch.full_like(self.taken, ACTOR_NORM))
+        clip_gradients(list(self.actor.parameters()), torch.full_like(self.taken, ACTOR_NORM))
         self.actor_adam.step()
         return {"actor_loss": loss, "entropy": entropy}
 
@@ -185,16 +159,7 @@ class Training:
         actor, critic = self.targets
         actor.train()
         log_probability = log_policy(actor(batch.next_observation), self.allowed)
-        drawn = sample(log_probability.exp(), self.uniform("target", self.updates, log_probability.shape[2]))
-        values = at(critic(batch.next_observation, drawn)[0], drawn)
-        future = values - self.hyper.alpha * at(log_probability, drawn)
+        drawn = sample_actions(log_probability.exp(), self.uniform("target", self.updates, log_probability.shape[2]))
+        values = values_at(critic(batch.next_observation, drawn)[0], drawn)
+        future = values - self.hyper.alpha * values_at(log_probability, drawn)
         return batch.reward + self.hyper.mu * batch.going_on * future
-
-
-def adam(network: nn.Module, learning_rate: float, weight_decay: float = 0.0) -> torch.optim.Adam:
-    """An optimizer whose moments exist before its first step, so that its state always has the same arrays."""
-    optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True)
-    for parameter in network.parameters():
-        moments = {"exp_avg": torch.zeros_like(parameter), "exp_avg_sq": torch.zeros_like(parameter)}
-        optimizer.state[parameter] = {"step": torch.zeros((), device=parameter.device)} | moments
-    return optimizer

@@ -54,7 +54,7 @@ EXCESS, LENGTH, LIMIT, GAP, PACKETS, OFF = range(6)
 SIGMA, RATE, OFFSET, SLOPE = range(4)
 
 
-class RandomState:
+class ChannelState:
     """Estimates and states of `B` networks.
 
     Args:

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from lora_marl.core import phy
 from lora_marl.core.expect.integrals import chebyshev_points, fine_table, normal_cdf, read
-from lora_marl.core.expect.lognormal.closed_form import check
+from lora_marl.core.expect.lognormal import closed_form
 from lora_marl.core.expect.physics import thresholds_db
 from lora_marl.core.scenario import Scenario
 
@@ -39,7 +39,7 @@ _POINTS, _WEIGHTS = np.polynomial.legendre.leggauss(_ORDER)
 
 def check_scenario(scenario: Scenario) -> None:
     """Raise ValueError for networks whose equilibria have no closed form here."""
-    check(scenario)
+    closed_form.check_scenario(scenario)
     if scenario.gateways != 1 or len(scenario.region.channels_hz) != 1 or scenario.propagation.shadowing_db <= 0:
         raise ValueError("scenario: equilibria are known for one gateway, one channel and shadowing above 0 dB")
     if np.ndim(scenario.traffic.payload_bytes):

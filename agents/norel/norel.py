@@ -1,7 +1,7 @@
-"""NoReL: every node learns by regret what it plays, a mixed strategy for each random state of the network.
+"""NoReL: every node learns a mixed strategy by regret, one for each channel state of the network.
 
 A round is `round_packets` packets sent with one action a = (SF, power), answered by the share u of them that was
-delivered and the random state of the network (`agents.norel.channel_state`). In that state, t its rounds so far:
+delivered and the channel state of the network (`agents.norel.channel_state`). In that state, t its rounds so far:
 
     kappa <- kappa + t^2
     U_a <- U_a + t^-0.8 (u - U_a)
@@ -17,18 +17,20 @@ delivered and the random state of the network (`agents.norel.channel_state`). In
 | psi(t) = t^2 | sum kappa |
 | c = 10 packets | `round_packets` |
 | delta = 0.01 of Definition 2 | `delta` |
+| omega, the random state | channel state |
 
 With `decides="node"`, as printed, a downlink after every round carries the answer. With `decides="server"` the network
-server learns for the nodes from frame counters and commands an action only when it differs from the one in use.
+server learns for the nodes from frame counters, and commands an action only when it differs from the one in use.
 
 Source: NoReL, Algorithm 1 and the section on the evaluation; exponents and psi from its authors' code.
 Differences: the utility of a round is delivered / sent (`utility="unbiased"`); the authors' code divides by 10 what
 arrived up to the first packet received at or after the tenth (`"compat"`), which adds (1 - p) / 10 to a true share p.
-The random state is what a server can hear, not what no server has heard.
+The channel state is estimated from what a server can hear; the authors' code uses packets that no server has heard.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -36,7 +38,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.learner import Learner
-from agents.norel.channel_state import STATES, RandomState, state_of, true_state
+from agents.norel.channel_state import STATES, ChannelState, state_of, true_state
 from agents.norel.equilibrium import epsilons
 from agents.norel.kernel import draw, empty_table, learn
 from agents.rules.link_margin import feasible, least_sf
@@ -48,23 +50,29 @@ if TYPE_CHECKING:
     from lora_marl.core.scenario import Scenario
 
 UTILITIES = ("unbiased", "compat")
-RANDOM_STATES = ("heard", "none")
+CHANNEL_STATES = ("heard", "none")
 SF, _, CHANNEL, TP = range(4)
 
 
 class NoReL(Learner):
-    """See the module's page.
+    """NoReL for all nodes of `B` replicas; the module's page has the rule.
 
     Args:
-        scenario, seeds: See `Learner`.
-        round_packets: Of a round, at least 1.
-        utility: `unbiased` or `compat`.
-        random_state: `heard`: estimated from what the network receives; `none`: one state for all times.
-        margin_db: Of the action sets; None: a standard deviation of the shadowing. dB
-        exponents: Of the steps of utilities, regrets and strategies, each above 0 and at most 1.
-        delta: Mean change of a strategy that counts as none, for `restless_s`.
-        decides: See the page.
+        scenario, seeds: As of `Learner`.
+        round_packets: Packets of a round, at least 1.
+        utility: Of a round: `unbiased`, or `compat` as in the authors' code.
+        channel_state: `heard`: estimated from what the network receives; `none`: one state for all times.
+        margin_db: Link margin of the action sets; None: a standard deviation of the shadowing. dB
+        exponents: Exponents p of the steps t^-p of utilities, regrets and strategies, each above 0 and at most 1.
+        delta: Mean change of a strategy that counts as none, for `restless_h`.
+        decides: Who learns and decides, the `node` or the network `server`.
         epsilon: Whether learning curves have Definition 1's epsilon, which takes some 0.1 ms per node, replica and row.
+        random_state: The old name of `channel_state`, until 0.2.0.
+
+    Attributes:
+        actions: Actions (SF by power) that a node may choose `[B, N, K]`.
+        table: What was learned.
+        channel_state: Estimates of the channel state; None with `channel_state="none"`.
 
     Raises:
         ValueError: a parameter outside its range, naming it.
@@ -80,14 +88,18 @@ class NoReL(Learner):
         *,
         round_packets: int = 10,
         utility: str = "unbiased",
-        random_state: str = "heard",
+        channel_state: str = "heard",
         margin_db: float | None = None,
         exponents: Sequence[float] = (0.8, 0.9, 1.0),
         delta: float = 0.01,
         decides: Literal["node", "server"] = "node",
         epsilon: bool = False,
+        random_state: str | None = None,
     ) -> None:
-        _check(utility, random_state, exponents)
+        if random_state is not None:
+            warnings.warn("random_state is now channel_state", DeprecationWarning, stacklevel=2)
+            channel_state = random_state
+        _check(utility, channel_state, exponents)
         replicas, region = len(seeds), scenario.region
         first = np.zeros((replicas, scenario.nodes, 4), np.int16)
         first[..., SF] = least_sf(scenario, replicas, margin_db)
@@ -95,16 +107,16 @@ class NoReL(Learner):
         first[..., TP] = len(region.tp_dbm) - 1
         super().__init__(scenario, seeds, fixed_point=first)
         self.feedback = Feedback(
-            decides=decides, packets=round_packets, patience=NEVER, listens=random_state == "heard"
+            decides=decides, packets=round_packets, patience=NEVER, listens=channel_state == "heard"
         )
         self.round_packets, self.utility, self.delta = int(round_packets), utility, float(delta)
         self.actions = feasible(scenario, replicas, margin_db).reshape(replicas, scenario.nodes, -1)
-        self.random_state = RandomState(scenario, replicas) if random_state == "heard" else None
+        self.channel_state = ChannelState(scenario, replicas) if channel_state == "heard" else None
         self.sharpness, self.epsilon = 1.0, bool(epsilon)
         self._exponents = np.asarray(exponents, np.float64)
         self._keys = np.array([stream_key(seed, "learner") for seed in seeds], np.uint64)
         self._drawn = np.zeros((replicas, scenario.nodes), np.int64)
-        self.table = empty_table(self.actions.shape, STATES if self.random_state else 1)
+        self.table = empty_table(self.actions.shape, STATES if self.channel_state else 1)
 
     @property
     def operations(self) -> int:
@@ -112,9 +124,9 @@ class NoReL(Learner):
         return round(11 * self.actions.sum(axis=-1).mean()) + 12
 
     def hear(self, heard: Heard) -> None:
-        """Takes in packets received, for the random state."""
-        if self.random_state is not None:
-            self.random_state.hear(heard)
+        """Takes in packets received, for the channel state."""
+        if self.channel_state is not None:
+            self.channel_state.hear(heard)
 
     def decide(self, decisions: Decisions, points: NDArray[np.int16]) -> None:
         """Rounds are learned whole, not packet by packet."""
@@ -124,63 +136,66 @@ class NoReL(Learner):
     def update(self, decisions: Decisions) -> None:
         """Learns from the rounds that ended."""
         sent = np.where(decisions.sent > 0, decisions.sent, np.nan)
-        seen = decisions.delivered / (
-            sent if self.utility == "unbiased" else np.where(sent > 0, self.round_packets, sent)
-        )
+        packets = sent if self.utility == "unbiased" else np.where(sent > 0, self.round_packets, sent)
+        share = np.minimum(decisions.delivered / packets, 1.0)
         powers = len(self.region.tp_dbm)
         learn(
-            decisions.records, powers, np.minimum(seen, 1.0), self._states(decisions), self.actions,
-            self._exponents, self.delta, self.table,
+            decisions.records, powers, share, self._states(decisions), self.actions, self._exponents, self.delta,
+            self.table,
         )  # fmt: skip
 
     def select(self, decisions: Decisions) -> NDArray[np.int16]:
-        """Actions drawn from the strategies `[M, 4]`; the first point where a node has none yet."""
+        """Operating points drawn from the strategies `[M, 4]`; a node's first point where it has no strategy yet."""
         b, n = decisions.replica, decisions.node
         actions = np.empty(len(decisions), np.int64)
         draw(
             self._keys, decisions.records, self._states(decisions), self._drawn, self.table.strategy, self.sharpness,
             actions,
         )  # fmt: skip
-        chosen = self.fixed_points[b, n]
-        some = actions >= 0
-        chosen[some, SF], chosen[some, TP] = np.divmod(actions[some], len(self.region.tp_dbm))
-        return chosen
+        points = self.fixed_points[b, n]
+        has_strategy = actions >= 0
+        points[has_strategy, SF], points[has_strategy, TP] = np.divmod(actions[has_strategy], len(self.region.tp_dbm))
+        return points
 
     def diagnostics(self, scenario: Scenario) -> dict[str, NDArray[np.float64]]:
-        """What is known of the random state; when strategies last moved; epsilon, if asked for.
+        """What learning curves show of NoReL, by name `[B]`.
 
-        `estimated_sigma_db`, `estimated_rate_per_s`, `estimated_offset_db`, `estimated_slope` and `state` (see
-        `agents.norel.channel_state`); `windows` since the last call and those of them in the right state, `windows_right`;
-        `restless_h` and `restless95_h`, the time of the last round in which any node's strategy for the state in force,
-        and those of 95 % of the nodes, moved by more than `delta` (Definition 2); `epsilon` and `epsilon_mean`, the
-        largest and the mean over nodes of what leaving the strategy would gain (Definition 1).
+        - `estimated_sigma_db`, `estimated_rate_per_s`, `estimated_offset_db`, `estimated_slope` and `state`: the
+          estimates of `agents.norel.channel_state` and the state that they give.
+        - `windows` and `windows_right`: windows since the last call, and those of them in the true state.
+        - `restless_h` and `restless95_h`: time of the last round in which any node's strategy for the state in force,
+          and those of 95 % of the nodes, moved by more than `delta` (Definition 2).
+        - `epsilon` and `epsilon_mean`: the largest and the mean over nodes of what leaving the strategy would gain
+          (Definition 1), if asked for.
         """
         state = np.zeros(self.replicas, np.int64)
-        found: dict[str, NDArray[np.float64]] = {}
-        if self.random_state is not None:
-            sigma_db, rate_per_s, offset_db, slope = self.random_state.estimates.T
+        columns: dict[str, NDArray[np.float64]] = {}
+        if self.channel_state is not None:
+            sigma_db, rate_per_s, offset_db, slope = self.channel_state.estimates.T
             state = state_of(sigma_db, rate_per_s)
-            windows, right = self.random_state.take_windows(np.full(self.replicas, true_state(scenario)))
-            found |= {
+            windows, right = self.channel_state.take_windows(np.full(self.replicas, true_state(scenario)))
+            columns |= {
                 "estimated_sigma_db": sigma_db,
                 "estimated_rate_per_s": rate_per_s,
                 "state": state.astype(np.float64),
+                "estimated_offset_db": offset_db,
+                "estimated_slope": slope,
+                "windows": windows.astype(np.float64),
+                "windows_right": right.astype(np.float64),
             }
-            found |= {"estimated_offset_db": offset_db, "estimated_slope": slope}
-            found |= {"windows": windows.astype(np.float64), "windows_right": right.astype(np.float64)}
         restless_h = self.table.restless_s[np.arange(self.replicas), :, state] / 3600.0
-        found["restless_h"], found["restless95_h"] = np.quantile(restless_h, [1.0, 0.95], axis=1)
+        columns["restless_h"], columns["restless95_h"] = np.quantile(restless_h, [1.0, 0.95], axis=1)
         if self.epsilon:
             gains = [self._epsilons(scenario, b, state[b]) for b in range(self.replicas)]
-            found["epsilon"], found["epsilon_mean"] = np.array([[gain.max(), gain.mean()] for gain in gains]).T
-        return found
+            columns["epsilon"], columns["epsilon_mean"] = np.array([[gain.max(), gain.mean()] for gain in gains]).T
+        return columns
 
     def played(self, replica: int, state: int) -> NDArray[np.float64]:
         """Probabilities of the actions in a state; all 0 for nodes that have not learned in it `[N, K]`."""
         return self.table.strategy[replica, :, state]
 
     def _epsilons(self, scenario: Scenario, b: int, state: int) -> NDArray[np.float64]:
-        """What leaving its strategy would gain each node `[N]`; nan: some have none, or it is unknown."""
+        """What leaving its strategy would gain each active node; nan where some have no strategy or no closed form."""
         strategy = self.played(b, state)
         active = np.ones(self.nodes, np.bool_) if scenario.active is None else scenario.active
         if not strategy[active].any(axis=-1).all():
@@ -193,25 +208,26 @@ class NoReL(Learner):
     def modes(self, state: int = 0) -> NDArray[np.int16]:
         """The likeliest action of every node in a state; the first point where it has none `[B, N, 4]`."""
         points, strategy = self.fixed_points.copy(), self.table.strategy[:, :, state]
-        some = strategy.any(axis=-1)
+        has_strategy = strategy.any(axis=-1)
         sf, tp = np.divmod(strategy.argmax(axis=-1), len(self.region.tp_dbm))
-        points[some, SF], points[some, TP] = sf[some], tp[some]
+        points[has_strategy, SF], points[has_strategy, TP] = sf[has_strategy], tp[has_strategy]
         return points
 
     def state_arrays(self) -> dict[str, NDArray]:
-        """The table, draws so far, and the random state's arrays."""
-        own: dict[str, NDArray] = {**self.table._asdict(), "drawn": self._drawn}
-        return own | ({} if self.random_state is None else self.random_state.state_arrays())
+        """The table, draws so far, and the arrays of the channel state."""
+        arrays: dict[str, NDArray] = {**self.table._asdict(), "drawn": self._drawn}
+        return arrays | ({} if self.channel_state is None else self.channel_state.state_arrays())
 
     def _states(self, decisions: Decisions) -> NDArray[np.int64]:
-        if self.random_state is None:
+        """The channel states in force at decisions `[M]`."""
+        if self.channel_state is None:
             return np.zeros(len(decisions), np.int64)
-        return self.random_state.at(decisions.replica, decisions.time_s)
+        return self.channel_state.at(decisions.replica, decisions.time_s)
 
 
-def _check(utility: str, random_state: str, exponents: Sequence[float]) -> None:
-    for name, value, allowed in (("utility", utility, UTILITIES), ("random_state", random_state, RANDOM_STATES)):
+def _check(utility: str, channel_state: str, exponents: Sequence[float]) -> None:
+    for name, value, allowed in (("utility", utility, UTILITIES), ("channel_state", channel_state, CHANNEL_STATES)):
         if value not in allowed:
             raise ValueError(f"{name} = {value!r} is not one of {', '.join(allowed)}")
-    if len(exponents) != 3 or not all(0 < each <= 1 for each in exponents):
+    if len(exponents) != 3 or not all(0 < exponent <= 1 for exponent in exponents):
         raise ValueError(f"exponents = {list(exponents)}: must be three numbers above 0 and at most 1")

@@ -1,8 +1,8 @@
 """NoReL, MinSF and ADR in the simulator of NoReL's authors, to replay their numbers (`lora_marl.core.published`).
 
-NoReL's update is `agents.norel.norel`'s. What differs from the learner on the package's air: rounds and utility
-(`lora_marl.core.published.norel_rounds`), the random state (`lora_marl.core.published.norel_network`), parameters that act at once, and
-downlinks that are never refused or lost but deafen the gateway for 1.71 s each.
+The update is that of `agents.norel.norel`. Different from the learner on the package's air are rounds and utility
+(`lora_marl.core.published.norel_rounds`), the channel state (`lora_marl.core.published.norel_network`), parameters that
+act at once, and downlinks that are never refused or lost but keep the gateway from receiving for 1.71 s each.
 
 | method | starts from | downlinks |
 |---|---|---|

@@ -1,20 +1,21 @@
 """Planners: allocations of MMALoRa's network from its closed form, with everything known: its baselines and bounds.
 
-| name | what it does | sees D_th |
+| name | what it does | looks at D_th |
 |---|---|---|
 | `rcst` | channel, spreading factor and power at random | |
 | `distance-sf` | spreading factor by distance to the nearest gateway, highest power | |
-| `matching` | the same in the channels that swap matching finds (`agents.planners.matching`) | |
+| `matching` | the same in the channels that swap matching gives (`agents.planners.matching`) | |
 | `adr-mean`, `adr-max` | the network server's ADR by the mean RSSI, and by the highest of 20 uplinks | |
 | `ef-lora` | the largest least energy efficiency, bottleneck first | |
-| `energy-independent` | each node the best for itself as if it were alone | x |
-| `table-bandit` | each node tries all and then takes what its marginal reward was highest at | x |
+| `energy-independent` | each node its best point as if it were alone | x |
+| `table-bandit` | each node tries all points, then takes the one of its highest marginal reward | x |
 | `energy-ascent` | coordinate ascent (LS), the reference of every table | x |
 
 All choose spreading factor and power in given channels; `rcst`, `matching` and `ef-lora` choose channels, too.
-`alone.upper_bound` bounds them all, `summary.row` scores an allocation, `learners` puts them on the packet air.
+`bounds.upper_bound` bounds them all, `bounds.summarise` says what an allocation is worth, and `learners` puts planners
+on the packet air.
 
-Source: MMALoRa, section VII, where most of them are named only: their modules say what we took them to be.
+Source: MMALoRa, section VII, which names most of them only: `baselines` says what we took each to be.
 """
 
 from __future__ import annotations
@@ -36,12 +37,12 @@ from agents.planners.baselines import (
     rcst,
     table_bandit,
 )
-from agents.planners.matching import balanced
-from lora_marl.core.expect.rayleigh import Rayleigh
+from agents.planners.matching import balanced_channels
+from lora_marl.core.expect import Rayleigh
 from lora_marl.core.random import stream_key
 
 Planner = Callable[[Rayleigh, np.random.Generator, float, NDArray[np.int16]], NDArray[np.int16]]
-"""From the closed form, a source of draws, the delivery that every node should reach and channels `[N]` to points."""
+"""From a closed form, random numbers, the least delivery D_th and channels `[N]` to operating points `[N, 4]`."""
 
 PLANNERS: dict[str, Planner] = {
     "rcst": rcst,
@@ -62,14 +63,14 @@ def plan(
     """An allocation by a planner's name.
 
     Args:
-        planner: One of `PLANNERS`.
+        planner: A name of `PLANNERS`.
         closed_form: Of the network.
-        seed: Of all that is drawn.
-        least_delivery: What every node should reach, D_th. 0 to 1
-        channel: Index of each node's, for planners that do not choose it; None: random and balanced. `[N]`
+        seed: From which everything is drawn.
+        least_delivery: Delivery that every node should reach, D_th. 0 to 1
+        channel: Index of each node's channel, for planners that do not choose it; None: random and balanced. `[N]`
 
     Returns:
-        Points. int16 `[N, 4]`
+        Operating points. int16 `[N, 4]`
 
     Raises:
         ValueError: an unknown planner, a delivery outside 0 to 1, channels that the region does not have, or the
@@ -82,7 +83,7 @@ def plan(
         raise ValueError(f"least_delivery = {least_delivery}: must lie in 0 to 1")
     nodes, channels = closed_form.scenario.nodes, len(closed_form.tables.meets)
     rng = np.random.default_rng(int(stream_key(seed, "learner")))
-    given = balanced(rng, nodes, channels) if channel is None else np.asarray(channel)
-    if given.shape != (nodes,) or given.dtype.kind not in "iu" or given.min() < 0 or given.max() >= channels:
+    indices = balanced_channels(rng, nodes, channels) if channel is None else np.asarray(channel)
+    if indices.shape != (nodes,) or indices.dtype.kind not in "iu" or indices.min() < 0 or indices.max() >= channels:
         raise ValueError(f"channel: needs {nodes} indices from 0 to {channels - 1}")
-    return PLANNERS[planner](closed_form, rng, least_delivery, given.astype(np.int16))
+    return PLANNERS[planner](closed_form, rng, least_delivery, indices.astype(np.int16))

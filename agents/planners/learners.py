@@ -1,4 +1,7 @@
-"""The planners as rules for the packet air: operating points planned before the run, which never change."""
+"""Planners as learners of the packet air: operating points planned before the run, which never change.
+
+`agents.planners` lists them; the functions of `agents.planners.baselines` say what each does.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,7 @@ import numpy as np
 
 from agents.planners import plan
 from agents.rules.fixed import FixedRule
-from lora_marl.core.expect.physics import Rate
-from lora_marl.core.expect.rayleigh import Rayleigh
+from lora_marl.core.expect import Rate, Rayleigh
 
 if TYPE_CHECKING:
     from lora_marl.core.scenario import Scenario
@@ -19,13 +21,13 @@ CHANNELS = ("balanced", "matching")
 
 
 class Planned(FixedRule):
-    """What a planner of `agents.planners` finds for each placement and seed; changes on schedule are not foreseen.
+    """The allocation of a planner for each placement and seed; changes on schedule are not foreseen.
 
     Args:
         scenario: A network with a Rayleigh closed form.
         seeds: One per replica.
-        least_delivery: What every node should reach, for planners that look at it. 0 to 1
-        rate: See `rates`.
+        least_delivery: Delivery that every node should reach, for planners that look at it. 0 to 1
+        rate: How often nodes send, for the closed form: a name of `lora_marl.core.expect.Rate`.
         channels: For planners that do not choose them: `balanced` at random, or by swap `matching`.
 
     Raises:
@@ -43,64 +45,64 @@ class Planned(FixedRule):
     ) -> None:
         if channels not in CHANNELS:
             raise ValueError(f"channels = {channels!r} is not one of {', '.join(CHANNELS)}")
-        forms = [Rayleigh(scenario, rate=rate, replica=number) for number in range(scenario.placements)]
-        found = np.zeros((len(seeds), scenario.nodes, 4), np.int16)
+        closed_forms = [Rayleigh(scenario, rate=rate, replica=number) for number in range(scenario.placements)]
+        points = np.zeros((len(seeds), scenario.nodes, 4), np.int16)
         for b, seed in enumerate(seeds):
-            form = forms[b % len(forms)]
-            channel = plan("matching", form, seed)[:, 2] if channels == "matching" else None
-            found[b] = plan(self.name, form, seed, least_delivery=least_delivery, channel=channel)
-        super().__init__(scenario, seeds, sf_index=found[..., 0], channel_order=found[..., 2], tp_index=found[..., 3])
+            closed_form = closed_forms[b % len(closed_forms)]
+            channel = plan("matching", closed_form, seed)[:, 2] if channels == "matching" else None
+            points[b] = plan(self.name, closed_form, seed, least_delivery=least_delivery, channel=channel)
+        super().__init__(scenario, seeds, sf_index=points[..., 0], channel_order=points[..., 2], tp_index=points[..., 3])
 
 
 class Rcst(Planned):
-    """Everything at random; see `planners.rules`."""
+    """Channel, spreading factor and power at random."""
 
     name: ClassVar[str] = "rcst"
 
 
 class DistanceSF(Planned):
-    """Spreading factors by distance; see `planners.rules`."""
+    """Spreading factor by distance to the nearest gateway, highest power."""
 
     name: ClassVar[str] = "distance-sf"
 
 
 class Matching(Planned):
-    """The same in channels that swap matching finds; see `agents.planners.matching`."""
+    """`DistanceSF` in the channels that swap matching gives (`agents.planners.matching`)."""
 
     name: ClassVar[str] = "matching"
 
 
 class AdrMean(Planned):
-    """ADR by mean received powers; see `planners.adr`."""
+    """The network server's ADR by mean received powers."""
 
     name: ClassVar[str] = "adr-mean"
 
 
 class AdrMax(Planned):
-    """ADR by the strongest of 20 uplinks; see `planners.adr`."""
+    """The network server's ADR by the strongest of 20 uplinks."""
 
     name: ClassVar[str] = "adr-max"
 
 
 class EFLoRa(Planned):
-    """Max-min fairness; see `planners.fair`."""
+    """The largest least energy efficiency, bottleneck first."""
 
     name: ClassVar[str] = "ef-lora"
 
 
 class Independent(Planned):
-    """Each node as if it were alone; see `planners.alone`."""
+    """Each node's best point as if it were alone."""
 
     name: ClassVar[str] = "energy-independent"
 
 
 class TableBandit(Planned):
-    """A table per node, learned on the closed form before the run; see `planners.bandit`."""
+    """A table of rewards per node, learned on the closed form before the run."""
 
     name: ClassVar[str] = "table-bandit"
 
 
 class EnergyAscent(Planned):
-    """Coordinate ascent, the reference; see `planners.search`."""
+    """Coordinate ascent over all nodes, the reference of MMALoRa's tables."""
 
     name: ClassVar[str] = "energy-ascent"

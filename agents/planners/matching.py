@@ -9,16 +9,14 @@ sweep swaps nobody:
 | `literal` | nobody of i, j, c, c' loses and somebody gains (a swap-blocking pair); it ends two-sided exchange stable |
 | `utilitarian` | U_c + U_c' rises, and with it the energy efficiency of the network |
 
-Swaps keep the number of nodes of every channel, so that balanced channels keep to the quota ceil(N / C).
+Swaps keep the number of nodes of every channel, so balanced channels keep to the quota ceil(N / C).
+
+Speed: what packets of each node would survive in every channel is kept as a sum of logarithms over the channel's nodes,
+and what arrives with it. What a swap does to the two nodes then takes O(G), and to everybody in their channels
+O(N / C G) without a logarithm. Most pairs are turned down by the former.
 
 Source: MMALoRa, Definitions 1 to 4 and Algorithm 1. `utilitarian` is ours.
 Differences: utilities that change by less than 1e-9 bits/mJ count as unchanged, against rounding.
-
-What swaps of channels do to nodes and channels; compiled.
-
-What packets of each node would survive in every channel is kept as a sum of logarithms over the channel's other nodes,
-and what arrives with it, so that what a swap does to the two nodes takes O(G), and to everybody in their channels
-O(N / C G) without a logarithm. Most pairs are turned down by the former.
 """
 
 from __future__ import annotations
@@ -30,13 +28,73 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from lora_marl.core.expect.rayleigh import Rayleigh, reference
+from lora_marl.core.expect import Rayleigh
+from lora_marl.core.expect.rayleigh import reference
 from lora_marl.core.expect.rayleigh.kernel import SMALLEST
 
+Rule = Literal["literal", "utilitarian"]
+
+MARGIN_BITS_PER_MJ = 1e-9
 NOBODY = -1
 
 
-class State(NamedTuple):
+class Matching(NamedTuple):
+    """Where swapping ended.
+
+    Attributes:
+        points: Operating points in the channels of the matching. `[N, 4]`
+        swaps: Number of swaps.
+        sweeps: Number of sweeps over all pairs, the last one included.
+        stable: Whether the last sweep swapped nobody.
+    """
+
+    points: NDArray[np.int16]
+    swaps: int
+    sweeps: int
+    stable: bool
+
+
+def balanced_channels(rng: np.random.Generator, nodes: int, channels: int) -> NDArray[np.int16]:
+    """Channels drawn at random; numbers of nodes in them differ by at most one `[N]`."""
+    return rng.permutation(np.arange(nodes) % channels).astype(np.int16)
+
+
+def match_channels(
+    closed_form: Rayleigh, points: NDArray[np.int16], *, rule: Rule = "literal", most_sweeps: int = 100
+) -> Matching:
+    """Swap channels until nobody wants to.
+
+    Args:
+        closed_form: Of the network; `expect` or `meang`.
+        points: The matching to start from. `[N, 4]`
+        rule: Which pairs swap: see the module's page.
+        most_sweeps: Sweeps after which it ends in any case, at least 1.
+
+    Raises:
+        ValueError: an unknown rule, no sweeps, channels that overlap one another, or the variant `joint`.
+    """
+    if rule not in get_args(Rule):
+        raise ValueError(f"rule = {rule!r} is not one of {', '.join(get_args(Rule))}")
+    if not (most_sweeps >= 1 and most_sweeps == int(most_sweeps)):
+        raise ValueError(f"most_sweeps = {most_sweeps}: must be a whole number of at least 1")
+    state = _state(closed_form, points)
+    swaps = [_sweep(state, rule == "literal", MARGIN_BITS_PER_MJ)]
+    while swaps[-1] > 0 and len(swaps) < most_sweeps:
+        swaps.append(_sweep(state, rule == "literal", MARGIN_BITS_PER_MJ))
+    matched = points.copy()
+    matched[:, 2] = state.channel
+    return Matching(matched, int(sum(swaps)), len(swaps), bool(swaps[-1] == 0))
+
+
+def blocking_pairs(closed_form: Rayleigh, points: NDArray[np.int16]) -> NDArray[np.int64]:
+    """Pairs whose swap somebody of the two and their channels gains by and nobody loses by; none: stable. `[P, 2]`
+
+    Source: MMALoRa, Definitions 3 and 4.
+    """
+    return np.argwhere(np.triu(_blocking(_state(closed_form, points), MARGIN_BITS_PER_MJ)))
+
+
+class _State(NamedTuple):
     """A matching; `N` nodes, `G` gateways, `C` channels, `Q` nodes of the channel that has most."""
 
     channel: NDArray[np.int64]  # [N]
@@ -51,47 +109,61 @@ class State(NamedTuple):
     ee: NDArray[np.float64]  # [N], bits/mJ
 
 
-@njit(cache=True, inline="always")
-def _ee(state, n, channel, leaves, comes):  # type: ignore[no-untyped-def]
-    """A node's energy efficiency in a channel that one of the others leaves and another one, or nobody, joins."""
-    found = 0.0
-    for g in range(state.arrival.shape[2]):
-        arrival = state.arrival[channel, n, g]
-        if leaves != NOBODY:
-            arrival /= state.share[leaves, n, g]
-        if comes != NOBODY:
-            arrival *= state.share[comes, n, g]
-        found += (1.0 - found) * arrival
-    return state.bits_per_mj[n] * found
+def _state(closed_form: Rayleigh, points: NDArray[np.int16]) -> _State:
+    t = closed_form.tables
+    closed_form.product_number()
+    closed_form.check_points(points)
+    if not np.array_equal(t.meets, np.eye(len(t.meets), dtype=np.bool_)):
+        raise ValueError("region.channels_hz: channels overlap one another; matching needs channels that do not")
+    together, node, channel = points.copy(), np.arange(len(points)), points[:, 2].astype(np.int64)
+    together[:, 2] = 0
+    overlap = reference.overlap(t, together)[..., None]
+    survived = 1.0 - overlap * reference.harm(reference.advantage(t, together), closed_form.variant)
+    share = np.ascontiguousarray(np.maximum(survived, SMALLEST).swapaxes(0, 1))
+    sent_mw = t.tp_mw[points[:, 3]] * t.channel_gain[:, None]
+    inside = channel == np.arange(len(t.meets))[:, None]
+    quota, place = inside.sum(axis=1), (inside.cumsum(axis=1) - 1)[channel, node]
+    members = np.zeros((len(quota), quota.max()), np.int64)
+    members[channel, place] = node
+    state = _State(
+        channel=channel,
+        members=members,
+        quota=quota,
+        place=place,
+        share=share,
+        reach=np.exp(-(t.sensitivity_mw[points[:, 0]] / sent_mw)[..., None] / t.gain),
+        log_left=np.tensordot(inside.astype(np.float64), np.log(share), axes=1),
+        arrival=np.empty((len(quota), *t.gain.shape)),
+        bits_per_mj=t.bits_per_mj[node, points[:, 0], points[:, 3]],
+        ee=np.zeros(len(points)),
+    )
+    for c in range(len(quota)):
+        _settle(state, c)
+    return state
 
 
-@njit(cache=True)
-def settle(state, channel):  # type: ignore[no-untyped-def]
-    """Write what arrives in a channel, and the energy efficiency of its nodes."""
-    for n in range(len(state.ee)):
-        for g in range(state.arrival.shape[2]):
-            state.arrival[channel, n, g] = state.reach[channel, n, g] * math.exp(state.log_left[channel, n, g])
-    for place in range(state.quota[channel]):
-        n = state.members[channel, place]
-        state.ee[n] = _ee(state, n, channel, NOBODY, NOBODY)
+@njit(cache=True, nogil=True)
+def _sweep(state, literal, margin):  # type: ignore[no-untyped-def]
+    """Try all ordered pairs once; the number of swaps."""
+    swaps = 0
+    for i in range(len(state.ee)):
+        for j in range(len(state.ee)):
+            if state.channel[i] == state.channel[j]:
+                continue
+            if _blocks(state, i, j, margin) if literal else _raises(state, i, j, margin):
+                _swap(state, i, j)
+                swaps += 1
+    return swaps
 
 
-@njit(cache=True)
-def _node_gain(state, i, j):  # type: ignore[no-untyped-def]
-    """What node i gains by a swap with node j."""
-    return _ee(state, i, state.channel[j], j, NOBODY) - state.ee[i]
-
-
-@njit(cache=True)
-def _channel_gain(state, i, j, joined):  # type: ignore[no-untyped-def]
-    """What the channel of node i gains when node j, which gains `joined` itself, takes its place."""
-    channel = state.channel[i]
-    gain = state.ee[j] + joined - state.ee[i]
-    for place in range(state.quota[channel]):
-        n = state.members[channel, place]
-        if n != i:
-            gain += _ee(state, n, channel, i, j) - state.ee[n]
-    return gain
+@njit(cache=True, nogil=True)
+def _blocking(state, margin):  # type: ignore[no-untyped-def]
+    """Whether pairs are swap-blocking `[N, N]`."""
+    blocks = np.zeros((len(state.ee), len(state.ee)), np.bool_)
+    for i in range(len(blocks)):
+        for j in range(len(blocks)):
+            blocks[i, j] = state.channel[i] != state.channel[j] and _blocks(state, i, j, margin)
+    return blocks
 
 
 @njit(cache=True)
@@ -118,7 +190,40 @@ def _raises(state, i, j, margin):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
+def _node_gain(state, i, j):  # type: ignore[no-untyped-def]
+    """What node i gains by a swap with node j."""
+    return _ee(state, i, state.channel[j], j, NOBODY) - state.ee[i]
+
+
+@njit(cache=True)
+def _channel_gain(state, i, j, joined):  # type: ignore[no-untyped-def]
+    """What the channel of node i gains when node j, which gains `joined` itself, takes its place."""
+    channel = state.channel[i]
+    gain = state.ee[j] + joined - state.ee[i]
+    for place in range(state.quota[channel]):
+        n = state.members[channel, place]
+        if n != i:
+            gain += _ee(state, n, channel, i, j) - state.ee[n]
+    return gain
+
+
+@njit(cache=True, inline="always")
+def _ee(state, n, channel, leaves, joins):  # type: ignore[no-untyped-def]
+    """Energy efficiency of node n in a channel that one of the others leaves and another one, or nobody, joins."""
+    delivery = 0.0
+    for g in range(state.arrival.shape[2]):
+        arrival = state.arrival[channel, n, g]
+        if leaves != NOBODY:
+            arrival /= state.share[leaves, n, g]
+        if joins != NOBODY:
+            arrival *= state.share[joins, n, g]
+        delivery += (1.0 - delivery) * arrival
+    return state.bits_per_mj[n] * delivery
+
+
+@njit(cache=True)
 def _swap(state, i, j):  # type: ignore[no-untyped-def]
+    """Give two nodes each other's channel."""
     one, other = state.channel[i], state.channel[j]
     for n in range(len(state.ee)):
         for g in range(state.reach.shape[2]):
@@ -128,123 +233,16 @@ def _swap(state, i, j):  # type: ignore[no-untyped-def]
     state.channel[i], state.channel[j] = other, one
     state.place[i], state.place[j] = state.place[j], state.place[i]
     state.members[one, state.place[j]], state.members[other, state.place[i]] = j, i
-    settle(state, one)
-    settle(state, other)
+    _settle(state, one)
+    _settle(state, other)
 
 
-@njit(cache=True, nogil=True)
-def sweep(state, literal, margin):  # type: ignore[no-untyped-def]
-    """Try all ordered pairs once; how many swapped."""
-    swaps = 0
-    for i in range(len(state.ee)):
-        for j in range(len(state.ee)):
-            if state.channel[i] == state.channel[j]:
-                continue
-            if _blocks(state, i, j, margin) if literal else _raises(state, i, j, margin):
-                _swap(state, i, j)
-                swaps += 1
-    return swaps
-
-
-@njit(cache=True, nogil=True)
-def blocking(state, margin):  # type: ignore[no-untyped-def]
-    """Whether pairs are swap-blocking `[N, N]`."""
-    found = np.zeros((len(state.ee), len(state.ee)), np.bool_)
-    for i in range(len(found)):
-        for j in range(len(found)):
-            found[i, j] = state.channel[i] != state.channel[j] and _blocks(state, i, j, margin)
-    return found
-
-
-Rule = Literal["literal", "utilitarian"]
-
-MARGIN_BITS_PER_MJ = 1e-9
-
-
-class Matching(NamedTuple):
-    """Where swapping ended.
-
-    Attributes:
-        points: With the channels found. `[N, 4]`
-        swaps: How many.
-        sweeps: Over all pairs, the last one included.
-        stable: Whether the last sweep swapped nobody.
-    """
-
-    points: NDArray[np.int16]
-    swaps: int
-    sweeps: int
-    stable: bool
-
-
-def balanced(rng: np.random.Generator, nodes: int, channels: int) -> NDArray[np.int16]:
-    """Channels drawn at random, as many nodes in each as in the next, or one more `[N]`."""
-    return rng.permutation(np.arange(nodes) % channels).astype(np.int16)
-
-
-def matched(
-    closed_form: Rayleigh, points: NDArray[np.int16], *, rule: Rule = "literal", most_sweeps: int = 100
-) -> Matching:
-    """Swap channels until nobody wants to.
-
-    Args:
-        closed_form: Of the network; `expect` or `meang`.
-        points: The matching to begin with. `[N, 4]`
-        rule: See the module's page.
-        most_sweeps: After which it ends in any case, at least 1.
-
-    Raises:
-        ValueError: an unknown rule, no sweeps, channels that overlap one another, or the variant `joint`.
-    """
-    if rule not in get_args(Rule):
-        raise ValueError(f"rule = {rule!r} is not one of {', '.join(get_args(Rule))}")
-    if not (most_sweeps >= 1 and most_sweeps == int(most_sweeps)):
-        raise ValueError(f"most_sweeps = {most_sweeps}: must be a whole number of at least 1")
-    state = _begin(closed_form, points)
-    swaps = np.array([sweep(state, rule == "literal", MARGIN_BITS_PER_MJ)])
-    while swaps[-1] > 0 and len(swaps) < most_sweeps:
-        swaps = np.append(swaps, sweep(state, rule == "literal", MARGIN_BITS_PER_MJ))
-    found = points.copy()
-    found[:, 2] = state.channel
-    return Matching(found, int(swaps.sum()), len(swaps), bool(swaps[-1] == 0))
-
-
-def blocking_pairs(closed_form: Rayleigh, points: NDArray[np.int16]) -> NDArray[np.int64]:
-    """Pairs whose swap somebody of the two and their channels gains by and nobody loses by; none: stable. `[P, 2]`
-
-    Source: MMALoRa, Definitions 3 and 4.
-    """
-    return np.argwhere(np.triu(blocking(_begin(closed_form, points), MARGIN_BITS_PER_MJ)))
-
-
-def _begin(closed_form: Rayleigh, points: NDArray[np.int16]) -> State:
-    t = closed_form.tables
-    closed_form.product_number()
-    closed_form.check_points(points)
-    if not np.array_equal(t.meets, np.eye(len(t.meets), dtype=np.bool_)):
-        raise ValueError("region.channels_hz: channels overlap one another; matching needs channels that do not")
-    together, node, channel = points.copy(), np.arange(len(points)), points[:, 2].astype(np.int64)
-    together[:, 2] = 0
-    met = reference.overlap(t, together)[..., None]
-    survived = 1.0 - met * reference.harm(reference.advantage(t, together), closed_form.variant)
-    share = np.ascontiguousarray(np.maximum(survived, SMALLEST).swapaxes(0, 1))
-    sent_mw = t.tp_mw[points[:, 3]] * t.channel_gain[:, None]
-    inside = channel == np.arange(len(t.meets))[:, None]
-    quota, place = inside.sum(axis=1), (inside.cumsum(axis=1) - 1)[channel, node]
-    members = np.zeros((len(quota), quota.max()), np.int64)
-    members[channel, place] = node
-    state = State(
-        channel=channel,
-        members=members,
-        quota=quota,
-        place=place,
-        share=share,
-        reach=np.exp(-(t.sensitivity_mw[points[:, 0]] / sent_mw)[..., None] / t.gain),
-        log_left=np.tensordot(inside.astype(np.float64), np.log(share), axes=1),
-        arrival=np.empty((len(quota), *t.gain.shape)),
-        bits_per_mj=t.bits_per_mj[node, points[:, 0], points[:, 3]],
-        ee=np.zeros(len(points)),
-    )
-    for each in range(len(quota)):
-        settle(state, each)
-    return state
+@njit(cache=True)
+def _settle(state, channel):  # type: ignore[no-untyped-def]
+    """Write what arrives in a channel, and the energy efficiency of its nodes."""
+    for n in range(len(state.ee)):
+        for g in range(state.arrival.shape[2]):
+            state.arrival[channel, n, g] = state.reach[channel, n, g] * math.exp(state.log_left[channel, n, g])
+    for place in range(state.quota[channel]):
+        n = state.members[channel, place]
+        state.ee[n] = _ee(state, n, channel, NOBODY, NOBODY)

@@ -1,4 +1,4 @@
-"""The references of every table: the best fixed assignment found with everything known.
+"""The references of every table: the best fixed assignment, planned before the run with everything known.
 
 | name | goal |
 |---|---|
@@ -8,10 +8,10 @@
 (EE alone is degenerate: everybody at the lowest power and the smallest spreading factor wins.)
 
 Coordinate ascent over a closed form (`lora_marl.core.expect`): nodes are visited in random order, each takes the point
-that serves the goal best while all others stay, until a sweep changes nothing. From three starts: everybody at the
+that serves the goal best while all others stay, until a sweep changes nothing. There are three starts: everybody at the
 smallest spreading factor, quantiles of distance, and a random one; the best end is kept. While `least_pdr` is not
-reached, the point of highest PDR is taken. The closed form errs a little, so that the goal of `reference-ee` is
-`least_pdr` and `margin`. Points that could not do better if the node disturbed nobody and nobody it are not tried.
+reached, the point of highest PDR is taken. The closed form errs a little, so the goal of `reference-ee` is `least_pdr`
+plus `margin`. Points that could not do better if the node disturbed nobody and nobody it are not tried.
 
 The closed form is `OneGateway`, or the pairwise `LogNormal` for several gateways, at most five in a node's reach.
 
@@ -19,32 +19,43 @@ A goal with a constraint stops single moves early: the first nodes that are visi
 and nobody gives any back. So each start first goes through sweeps that maximise log EE + price PDR, the price falling
 while `least_pdr` is reached and rising while it is not, and the ascent goes on from the best assignment on that way.
 
-It is a reference and no bound: an ascent may stop at a local optimum, the closed form is not the air, and who changes
-its mind may do better than who does not. Where the network changes on schedule, it is made for what the last change
-leaves, since it is the end of a run that is reported; until then it may do badly.
+It is a reference and not a bound: an ascent may stop at a local optimum, the closed form is not the air, and a learner
+that changes its points may do better than one that does not. Where the network changes on schedule, it is planned for
+the network after the last change, since the end of a run is what is reported; until then it may do badly.
 
 Source: none; a baseline of ours.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agents.learner import Learner
-from agents.planners.ascent import best_assignment, closed_form_of, every_point
+from agents.planners.ascent import SEED, Allocation, ascend, improve, operating_points
+from agents.rules.fixed import DistanceQuantile, StaticSF7
 from lora_marl.core.downlink import NEVER, Feedback
-from lora_marl.core.expect import Expectation
+from lora_marl.core.expect import Expectation, LogNormal, LogNormalIncremental, OneGateway, OneGatewayIncremental
+from lora_marl.core.expect.expectation import BITS, DELIVERED, ENERGY, PACKETS
 
 if TYPE_CHECKING:
     from lora_marl.core.outcome import Decisions
     from lora_marl.core.scenario import Scenario
 
 POWERS = ("all", "highest")
+
+_PRICE, _PRICE_STEP, _LAST_STEP = 16.0, 2.0, 1.1
+"""First price of PDR, the factor that it changes by (its root after every turn), and the factor to stop at."""
+_MOST_PRICED_SWEEPS = 40
+
+ClosedForm = OneGateway | LogNormal
+Points = NDArray[np.int16]
+"""An assignment `[N, 4]`, or candidates for a node `[K, 4]`."""
 
 
 class Reference(Learner):
@@ -62,7 +73,7 @@ class Reference(Learner):
         expected: What the closed form expects of each assignment: one for every placement.
 
     Raises:
-        ValueError: a parameter outside its range, or a network that has no closed form (see the two).
+        ValueError: a parameter outside its range, or a network that has no closed form.
     """
 
     def __init__(
@@ -76,17 +87,19 @@ class Reference(Learner):
             raise ValueError(f"sweeps = {sweeps}: must be a whole number of at least 1")
         if powers not in POWERS:
             raise ValueError(f"powers = {powers!r} is not one of {', '.join(POWERS)}")
-        goal, last = min(least_pdr + margin, 1.0), _in_the_end(scenario)
-        candidates = every_point(scenario, powers)
-        closed_forms = [closed_form_of(last.replica(number)) for number in range(min(last.placements, len(seeds)))]
-        found = [best_assignment(closed_form, candidates, goal, int(sweeps)) for closed_form in closed_forms]
-        super().__init__(scenario, seeds, fixed_point=found[0] if len(found) == 1 else np.stack(found))
+        goal, final = min(least_pdr + margin, 1.0), _after_changes(scenario)
+        candidates = operating_points(scenario, powers)
+        closed_forms = [closed_form_of(final.replica(number)) for number in range(min(final.placements, len(seeds)))]
+        assignments = [best_assignment(closed_form, candidates, goal, int(sweeps)) for closed_form in closed_forms]
+        super().__init__(
+            scenario, seeds, fixed_point=assignments[0] if len(assignments) == 1 else np.stack(assignments)
+        )
         self.feedback = Feedback(packets=NEVER, answers=False)
         self.expected: list[Expectation] = [
-            closed_form.expect(points) for closed_form, points in zip(closed_forms, found, strict=True)
+            closed_form.expect(points) for closed_form, points in zip(closed_forms, assignments, strict=True)
         ]
 
-    def select(self, decisions: Decisions) -> NDArray[np.int16]:
+    def select(self, decisions: Decisions) -> Points:
         """The assignment `[M, 4]`."""
         return self.fixed_points[decisions.replica, decisions.node]
 
@@ -96,10 +109,10 @@ class Reference(Learner):
 
 
 class ReferencePdr(Reference):
-    """The highest PDR.
+    """The assignment of highest PDR.
 
     Args:
-        scenario, seeds, sweeps, powers: See `Reference`.
+        scenario, seeds, sweeps, powers: As of `Reference`.
     """
 
     name: ClassVar[str] = "reference-pdr"
@@ -109,10 +122,10 @@ class ReferencePdr(Reference):
 
 
 class ReferenceEe(Reference):
-    """The highest EE at a PDR of at least `least_pdr`.
+    """The assignment of highest EE at a PDR of at least `least_pdr`.
 
     Args:
-        scenario, seeds, least_pdr, margin, sweeps: See `Reference`.
+        scenario, seeds, least_pdr, margin, sweeps: As of `Reference`.
     """
 
     name: ClassVar[str] = "reference-ee"
@@ -129,8 +142,94 @@ class ReferenceEe(Reference):
         super().__init__(scenario, seeds, least_pdr=least_pdr, margin=margin, sweeps=sweeps)
 
 
-def _in_the_end(scenario: Scenario) -> Scenario:
-    """The network after its last change."""
+def closed_form_of(scenario: Scenario) -> ClosedForm:
+    """The closed form of a network.
+
+    Raises:
+        ValueError: a network that has none, saying why.
+    """
+    if scenario.gateways == 1:
+        return OneGateway(scenario)
+    try:
+        return LogNormal(scenario, variant="pairwise")
+    except ValueError as error:
+        raise ValueError(f"scenario has {scenario.gateways} gateways; {error}") from error
+
+
+def best_assignment(closed_form: ClosedForm, candidates: Points, least_pdr: float, sweeps: int) -> Points:
+    """The best of the assignments that ascents from all starts end at `[N, 4]`; nodes use the candidates `[K, 4]`."""
+    ends = []
+    for start in starting_assignments(closed_form.scenario):
+        start[:, 3] = np.maximum(start[:, 3], candidates[:, 3].min())
+        begin = approach_goal(closed_form, start, least_pdr, candidates) if least_pdr < 1.0 else start
+        ends.append(ascend_from(closed_form, begin, least_pdr, sweeps, candidates))
+    return max(ends, key=lambda end: rank(_allocation(closed_form, end).totals(), least_pdr)[0])
+
+
+def starting_assignments(scenario: Scenario) -> Iterable[Points]:
+    """The starts `[N, 4]`: smallest spreading factor (where it is 7), quantiles of distance, random points."""
+    spreading_factors = scenario.region.spreading_factors
+    quantiles = spreading_factors[: min(4, len(spreading_factors))]
+    if spreading_factors[0] == 7:
+        yield StaticSF7(scenario, [SEED]).initial_points()[0]
+    yield DistanceQuantile(scenario, [SEED], spreading_factors=quantiles).initial_points()[0]
+    drawn = np.random.default_rng(SEED).integers(0, scenario.region.factor_sizes, (scenario.nodes, 4))
+    yield drawn.astype(np.int16)
+
+
+def ascend_from(closed_form: ClosedForm, start: Points, least_pdr: float, sweeps: int, candidates: Points) -> Points:
+    """Where coordinate ascent from an assignment `[N, 4]` over the candidates `[K, 4]` ends `[N, 4]`."""
+    return ascend(_allocation(closed_form, start), partial(rank, least_pdr=least_pdr), sweeps, candidates)
+
+
+def approach_goal(closed_form: ClosedForm, start: Points, least_pdr: float, candidates: Points) -> Points:
+    """The best assignment `[N, 4]` on a way of sweeps whose price of PDR closes in on `least_pdr`."""
+    allocation = _allocation(closed_form, start)
+    rng = np.random.default_rng(SEED)
+    best, best_rank = start, rank(allocation.totals(), least_pdr)[0]
+    price, step, reached_before = _PRICE, _PRICE_STEP, None
+    for _ in range(_MOST_PRICED_SWEEPS):
+        for node in rng.permutation(len(start)):
+            improve(allocation, node, candidates, partial(priced, price=price))
+        current = rank(allocation.totals(), least_pdr)[0]
+        if current > best_rank:
+            best, best_rank = allocation.points, current
+        reached = current[0]
+        if reached_before is not None and reached != reached_before:
+            step **= 0.5
+        if step < _LAST_STEP:
+            break
+        reached_before = reached
+        price = price / step if reached else price * step
+    return best
+
+
+def rank(totals: NDArray[np.float64], least_pdr: float) -> list[tuple[bool, float]]:
+    """How well totals `[4]` or `[K, 4]` serve the goal: whether the PDR is reached, then EE; where it is not, PDR."""
+    pdr, ee = _pdr_and_ee(totals)
+    return [(bool(p >= least_pdr), float(e if p >= least_pdr else p)) for p, e in zip(pdr, ee, strict=True)]
+
+
+def priced(totals: NDArray[np.float64], price: float) -> list[tuple[bool, float]]:
+    """Logarithm of EE plus price times PDR, of totals `[4]` or `[K, 4]`, in the form of `rank`."""
+    pdr, ee = _pdr_and_ee(totals)
+    return [(True, float(value)) for value in np.log(np.maximum(ee, 1e-300)) + price * pdr]
+
+
+def _pdr_and_ee(totals: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    rows = np.atleast_2d(totals)
+    return rows[:, DELIVERED] / rows[:, PACKETS], rows[:, BITS] / rows[:, ENERGY]
+
+
+def _allocation(closed_form: ClosedForm, points: Points) -> Allocation:
+    """An assignment `[N, 4]` whose nodes can move."""
+    if isinstance(closed_form, OneGateway):
+        return OneGatewayIncremental(closed_form, points)
+    return LogNormalIncremental(closed_form, points)
+
+
+def _after_changes(scenario: Scenario) -> Scenario:
+    """The network after its last change on schedule."""
     final = replace(scenario, changes=())
     for change in scenario.changes:
         final = final.with_values(change.values)

@@ -36,7 +36,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from agents.learner import Learner
-from agents.norel.channel_state import RandomState
+from agents.norel.channel_state import ChannelState
 from agents.rules.adr import after_steps, check_history
 from agents.rules.link_margin import PacketHistory, least_sf
 from lora_marl.core import phy
@@ -94,7 +94,7 @@ class AdrServer(Learner):
         super().__init__(scenario, seeds, fixed_point=first)
         self.feedback = Feedback(decides="server", packets=int(history), backoff=backoff, listens=True)
         self.margin_db, self._statistic = margin_db, statistic
-        self.random_state = RandomState(scenario, self.replicas) if margin_db is None else None
+        self.channel_state = ChannelState(scenario, self.replicas) if margin_db is None else None
         self._noise_dbm = phy.noise_dbm(np.array(self.region.bandwidths_hz), scenario.reception.noise_figure_db)
         self._needed_db = scenario.reception.sinr_thresholds_db(np.array(self.region.spreading_factors))
         self._snr_db = PacketHistory(self.replicas, self.nodes, int(history))
@@ -109,8 +109,8 @@ class AdrServer(Learner):
         """Notes the SNR of every packet received, and how much it varies."""
         snr_db = heard.rssi_dbm - self._noise_dbm[heard.point[:, BW]]
         self._snr_db.add(heard.replica, heard.node, snr_db)
-        if self.random_state is not None:
-            self.random_state.hear(heard)
+        if self.channel_state is not None:
+            self.channel_state.hear(heard)
 
     def select(self, decisions: Decisions) -> NDArray[np.int16]:
         """Commands by the histories of nodes; a node that has sent nothing keeps its first point `[M, 4]`."""
@@ -128,9 +128,9 @@ class AdrServer(Learner):
     def state_arrays(self) -> dict[str, NDArray]:
         """SNR of packets heard, in dB `[B, N, history]`, how many so far `[B, N]`, and last commands `[B, N, 4]`."""
         own = {"snr_db": self._snr_db.values, "heard": self._snr_db.heard, "commanded": self._commanded}
-        return own | ({} if self.random_state is None else self.random_state.state_arrays())
+        return own | ({} if self.channel_state is None else self.channel_state.state_arrays())
 
     def _margins_db(self, replica: NDArray[np.integer], time_s: NDArray[np.float64]) -> ArrayLike:
-        if self.random_state is None:
+        if self.channel_state is None:
             return float(self.margin_db or 0.0)
-        return self.random_state.sigma_at_db(replica, time_s) + SIGMA_MARGIN_DB
+        return self.channel_state.sigma_at_db(replica, time_s) + SIGMA_MARGIN_DB

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.planners.baselines import distance_sf
-from agents.planners.matching import balanced, matched
-from lora_marl.core.expect.lognormal.closed_form import LogNormal
-from lora_marl.core.expect.lognormal.closed_form import Variant as LogNormalVariant
-from lora_marl.core.expect.rayleigh import Incremental, Rayleigh, Variant, kernel
+from agents.planners.matching import balanced_channels, match_channels
+from lora_marl.core.expect.lognormal import LogNormal
+from lora_marl.core.expect.lognormal import Variant as LogNormalVariant
+from lora_marl.core.expect.rayleigh import Rayleigh, RayleighIncremental, Variant, kernel
 from lora_marl.core.presets import mmalora_network, norel_network
 from scripts.bench.cases import best_rate, best_s, random_points
 
@@ -56,21 +56,21 @@ def trial_us(nodes: int, gateways: int, *, channels: int = 4, repeats: int) -> f
     sfs, _, _, powers = model.scenario.region.factor_sizes
     candidates = np.zeros((sfs * powers, 4), np.int16)
     candidates[:, 0], candidates[:, 3] = np.divmod(np.arange(len(candidates)), powers)
-    incremental = Incremental(model, points)
+    incremental = RayleighIncremental(model, points)
     return _best_us(lambda: incremental.try_points(0, candidates), repeats) / len(candidates)
 
 
 def swap_us(nodes: int, gateways: int, *, channels: int = 4, repeats: int) -> float:
     """Trying one swap of two nodes' channels. us"""
-    incremental = Incremental(*_rayleigh(nodes, gateways, channels))
+    incremental = RayleighIncremental(*_rayleigh(nodes, gateways, channels))
     return _best_us(lambda: incremental.try_swap(0, 1), repeats)
 
 
 def matching_s(nodes: int, gateways: int, *, repeats: int) -> float:
     """Literal swap matching from balanced channels, spreading factors by distance. s"""
     model, rng = _rayleigh(nodes, gateways, 4)[0], np.random.default_rng(0)
-    points = distance_sf(model, rng, 0.7, balanced(rng, nodes, 4))
-    return 1e-6 * _best_us(lambda: matched(model, points), repeats)
+    points = distance_sf(model, rng, 0.7, balanced_channels(rng, nodes, 4))
+    return 1e-6 * _best_us(lambda: match_channels(model, points), repeats)
 
 
 def agent_steps_per_s(nodes: int, gateways: int, *, replicas: int, repeats: int) -> float:

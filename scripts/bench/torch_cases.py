@@ -17,7 +17,7 @@ from agents.ccs.protocol import Report, packed
 from agents.ccs.service import Service
 from agents.lns.network import Schema
 from agents.maac import MAAC
-from agents.maac.reference import PlainLoop
+from agents.maac.reference import ReferenceTraining
 from agents.torch_utils import threads
 from scripts.bench.cases import best_s
 from scripts.runs.cli import ROOT
@@ -74,7 +74,7 @@ def _maac_updates(
     rewards = rng.random((batch, groups, agents))
     learner.observe(before, learner.act(before), rewards, after)
     steps = learner.replay.sample(learner.groups.rows(0, batch, batch))
-    training, reference = learner.training, PlainLoop(learner.training)
+    training, reference = learner.training, ReferenceTraining(learner.training)
     return learner.update, lambda: reference.update(steps, lambda stream: training.uniform(stream, 0, batch))
 
 

@@ -23,7 +23,7 @@ import agents
 from lora_marl import __version__
 from lora_marl.config import LearnerConfig, TrainConfig
 from lora_marl.core.expect import LogNormal
-from lora_marl.core.expect.lognormal.closed_form import Variant
+from lora_marl.core.expect.lognormal import Variant
 from lora_marl.core.outcome import Outcome
 from lora_marl.core.scenario import Scenario
 from scripts.runs import checkpoints

@@ -1,13 +1,27 @@
-"""The closed-form air: delivery in expectation, without playing packets.
+"""Closed forms of the air: delivery in expectation, without playing packets.
 
-`OneGateway`: one gateway, shadowing, capture and every reception rule but energies; `Incremental` keeps it up to date.
-`LogNormal`: any gateways, capture and pairwise interference: NoReL's model and an exact one; `LogNormalIncremental`
-keeps the pairwise one up to date.
-`Rayleigh`: any gateways, fading and pairwise interference: MMALoRa's model and an exact one.
+| class | gateways | channel model | interference | kept up to date by |
+|---|---|---|---|---|
+| `OneGateway` | one | log-normal shadowing | capture and every reception rule but energies | `OneGatewayIncremental` |
+| `LogNormal` | any | log-normal shadowing | pairs of packets: NoReL's model and an exact one | `LogNormalIncremental` |
+| `Rayleigh` | any | Rayleigh fading | pairs of packets: MMALoRa's model and an exact one | `RayleighIncremental` |
+
+All answer with an `Expectation`.
 """
 
-from lora_marl.core.expect.lognormal.closed_form import LogNormal
-from lora_marl.core.expect.one_gateway.closed_form import Expectation, OneGateway
-from lora_marl.core.expect.rayleigh import Rayleigh
+from lora_marl.core.expect.expectation import Expectation
+from lora_marl.core.expect.lognormal import LogNormal, LogNormalIncremental
+from lora_marl.core.expect.one_gateway import OneGateway, OneGatewayIncremental
+from lora_marl.core.expect.physics import Rate
+from lora_marl.core.expect.rayleigh import Rayleigh, RayleighIncremental
 
-__all__ = ["Expectation", "LogNormal", "OneGateway", "Rayleigh"]
+__all__ = [
+    "Expectation",
+    "LogNormal",
+    "LogNormalIncremental",
+    "OneGateway",
+    "OneGatewayIncremental",
+    "Rate",
+    "Rayleigh",
+    "RayleighIncremental",
+]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scripts.runs.cli import UsageError
 from scripts.runs.energy.stages import Network
-from agents.planners.baselines import upper_bound
+from agents.planners.bounds import upper_bound
 from lora_marl.core import metrics
 from lora_marl.core.air import Air
 from lora_marl.core.expect.rayleigh import Rayleigh

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 import agents
 from agents.planners import PLANNERS, plan
-from agents.planners.baselines import distance_sf, row
-from agents.planners.matching import balanced, matched
+from agents.planners.baselines import distance_sf
+from agents.planners.bounds import summarise
+from agents.planners.matching import balanced_channels, match_channels
 from lora_marl.config import ConfigError, EnergyConfig, TrainConfig
 from lora_marl.core.checks import suggest
 from lora_marl.core.expect.rayleigh import Rayleigh
@@ -72,11 +73,11 @@ def _network(config: TrainConfig, seed: int) -> Network:
     check_scenario(scenario)
     closed_form = Rayleigh(scenario, rate=energy.rate)
     rng = np.random.default_rng(int(stream_key(seed, "matching")))
-    channel = balanced(rng, scenario.nodes, len(scenario.region.channels_hz))
+    channel = balanced_channels(rng, scenario.nodes, len(scenario.region.channels_hz))
     if energy.matching == "none":
         return Network(seed, closed_form, channel, 0)
     begun = distance_sf(closed_form, rng, energy.least_delivery, channel)
-    found = matched(closed_form, begun, rule=energy.matching)
+    found = match_channels(closed_form, begun, rule=energy.matching)
     return Network(seed, closed_form, found.points[:, 2].copy(), found.swaps)
 
 
@@ -175,7 +176,7 @@ class Stages:
         return plan(self._name, network.closed_form, network.seed, least_delivery=least, channel=network.channel)
 
     def _worth(self, network: Network, points: NDArray[np.int16]) -> Row:
-        found = row(network.closed_form, points, self._energy.least_delivery)
+        found = summarise(network.closed_form, points, self._energy.least_delivery)
         return {
             "ee_bits_per_mj": found.ee_sum,
             "pdr": found.mean_delivery,

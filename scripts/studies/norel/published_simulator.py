@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 
 from agents.norel.published import Replay, replay
-from lora_marl.core.expect.lognormal.closed_form import LogNormal
+from lora_marl.core.expect.lognormal import LogNormal
 from lora_marl.core.presets import norel_network
 from lora_marl.core.scenario import Scenario
 from scripts.studies.claim import RESIMULATED, Claim, Study

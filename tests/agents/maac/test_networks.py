@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from agents.maac.reference import PlainLoop, gathered
+from agents.maac.reference import ReferenceTraining, layer_parameters
 
 KINDS = [(attention, norm) for attention in ("learned", "uniform") for norm in ("batch_norm", "static")]
 
@@ -26,7 +26,7 @@ def test_values_weights_and_logits_are_those_of_the_plain_loop(learner_of, atten
     values, attended = training.critic(seen, action)
     logits = training.actor(seen)
     for group in (0, 1):
-        loop = PlainLoop(training, group)
+        loop = ReferenceTraining(training, group)
         plain, penalties, weights = loop.critic(loop.own(seen), loop.own(action))
         torch.testing.assert_close(loop.own(values), plain, rtol=0, atol=1e-10)
         torch.testing.assert_close(attended.penalty[group], sum(penalties), rtol=0, atol=1e-10)
@@ -110,7 +110,7 @@ def test_initial_parameters_are_drawn_for_every_agent_as_linear_layers_draw_them
         (training.critic, "head", 32),
         (training.actor, "first", 3),
     ):
-        weight = torch.stack([gathered(networks, name, "weight", (g, a)) for g in (0, 1) for a in range(30)])
+        weight = torch.stack([layer_parameters(networks, name, "weight", (g, a)) for g in (0, 1) for a in range(30)])
         assert 0.99 < weight.abs().max() * inputs_**0.5 <= 1.0
         assert weight.std().item() == pytest.approx((3 * inputs_) ** -0.5, rel=0.05)
         assert len(torch.unique(weight)) == weight.numel()

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from agents.maac import training as losses
-from agents.maac.reference import PlainLoop, gathered
+from agents.maac.reference import ReferenceTraining, layer_parameters
 
 EXACT = {"rtol": 0, "atol": 1e-10}
 
@@ -16,12 +16,12 @@ def assert_same_layers(loop, networks, layers, gradient) -> None:
     for name, index, module in layers:
         weight, bias = module.weight, module.bias
         torch.testing.assert_close(
-            gathered(networks, name, "weight", index, gradient).mT,
+            layer_parameters(networks, name, "weight", index, gradient).mT,
             weight.grad if gradient else weight.detach(),
             **EXACT,
         )
         if bias is not None:
-            found = gathered(networks, name, "bias", index, gradient)[0]
+            found = layer_parameters(networks, name, "bias", index, gradient)[0]
             torch.testing.assert_close(found, bias.grad if gradient else bias.detach(), **EXACT)
 
 
@@ -34,7 +34,7 @@ def test_losses_gradients_and_parameters_are_those_of_the_plain_loop(
     play(learner, 2)
     training = learner.training
     assert training.updates == 0
-    loops = [PlainLoop(training, group) for group in (0, 1)]
+    loops = [ReferenceTraining(training, group) for group in (0, 1)]
     for update in range(4):
         batch = learner.replay.sample(learner.groups.rows(update, 16, learner.replay.filled))
         draws = {stream: training.uniform(stream, update, 16) for stream in ("target", "policy")}
@@ -110,29 +110,3 @@ def test_the_expected_advantage_under_the_policy_is_zero() -> None:
     advantage = losses.advantage(values, policy)
     torch.testing.assert_close((policy * advantage).sum(-1), torch.zeros(2, 3, 5, dtype=torch.float64), **EXACT)
     assert advantage.abs().max() > 0.1
-
-
-def test_gradients_are_clipped_by_group_or_agent() -> None:
-    parameters = [torch.zeros(2, 3, 4, requires_grad=True), torch.zeros(2, 3, 1, requires_grad=True)]
-    for parameter in parameters:
-        parameter.grad = torch.ones_like(parameter)
-        parameter.grad[0, 0] *= 10.0
-    losses.clip(parameters, torch.full((2, 3), 5.0))
-    joint = torch.cat([parameter.grad for parameter in parameters], -1).norm(dim=-1)
-    assert joint[0, 0].item() == pytest.approx(5.0, rel=1e-5)
-    torch.testing.assert_close(joint[1], torch.full((3,), 5.0**0.5))
-
-
-def test_actions_are_drawn_as_likely_as_the_policy_says() -> None:
-    chances = torch.tensor([0.0, 0.5, 0.0, 0.3, 0.2, 0.0], dtype=torch.float64)
-    uniform = torch.linspace(0.0, 1.0, 1001, dtype=torch.float64)[:-1]
-    shares = torch.bincount(losses.sample(chances.expand(1000, 6), uniform), minlength=6) / 1000
-    torch.testing.assert_close(shares, chances.float(), rtol=0, atol=2e-3)
-
-
-def test_the_largest_random_number_draws_no_arm_of_probability_zero() -> None:
-    logits = torch.randn(100_000, 6, generator=torch.Generator().manual_seed(0))
-    allowed = torch.tensor([False, True, True, True, False, False])
-    chances = losses.log_policy(logits, allowed).exp()
-    for uniform in (0.0, 1.0 - 2.0**-24):
-        assert allowed[losses.sample(chances, torch.full((100_000,), uniform))].all()

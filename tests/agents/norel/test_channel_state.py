@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from agents.norel.channel_state import KEPT, WINDOW, RandomState, state_of
+from agents.norel.channel_state import KEPT, WINDOW, ChannelState, state_of
 from lora_marl.core.kernel.state import HEARD
 from lora_marl.core.outcome import Heard
 from lora_marl.core.presets import norel_network
@@ -34,7 +34,7 @@ def sampled(scenario, packets, *, sigma_db=3.54, exponent=2.32, rate_per_s=0.001
 @pytest.mark.parametrize(("sigma_db", "exponent"), [(3.54, 2.32), (7.08, 3.32), (7.08, 2.32), (1.0, 2.32)])
 def test_the_channel_is_estimated_from_what_arrives_alone(sigma_db, exponent):
     scenario = norel_network(NODES)
-    state = RandomState(scenario, 1)
+    state = ChannelState(scenario, 1)
     state.hear(sampled(scenario, 40 * WINDOW, sigma_db=sigma_db, exponent=exponent))
     found_db, _, _, slope = state.estimates[0]
     assert found_db == pytest.approx(sigma_db, rel=0.2)
@@ -48,7 +48,7 @@ def test_what_is_lost_below_sensitivity_is_made_up_for():
     heard = sampled(scenario, 4000, sigma_db=7.08, exponent=3.32)
     loss_db = 128.95 + 33.2 * np.log10(np.hypot(*scenario.node_xy_m.T) / 1000)
     sample_db = np.std(heard.rssi_dbm - 14 + loss_db[heard.node])
-    state = RandomState(scenario, 1)
+    state = ChannelState(scenario, 1)
     state.hear(heard)
     assert abs(state.estimates[0, 0] - 7.08) < 0.5 * abs(sample_db - 7.08)
 
@@ -57,7 +57,7 @@ def test_what_is_lost_below_sensitivity_is_made_up_for():
 @pytest.mark.parametrize("rate_per_s", [0.001, 0.005])
 def test_the_rate_comes_from_gaps_whatever_is_lost(delivery, rate_per_s):
     scenario = norel_network(NODES)
-    state = RandomState(scenario, 1)
+    state = ChannelState(scenario, 1)
     state.hear(sampled(scenario, 30 * WINDOW, rate_per_s=rate_per_s, delivery=delivery))
     assert state.estimates[0, 1] == pytest.approx(rate_per_s, rel=0.15)
 
@@ -70,7 +70,7 @@ def test_bins():
 
 def test_a_decision_sees_the_windows_that_had_ended_when_it_fell_due():
     scenario = norel_network(NODES)
-    state = RandomState(scenario, 1)
+    state = ChannelState(scenario, 1)
     good, bad = sampled(scenario, 10 * WINDOW), sampled(scenario, 10 * WINDOW, sigma_db=7.08, begin_s=1e5)
     state.hear(good)
     state.hear(bad)
@@ -83,7 +83,7 @@ def test_a_decision_sees_the_windows_that_had_ended_when_it_fell_due():
 def test_cutting_what_is_heard_changes_nothing():
     scenario = norel_network(NODES)
     heard = sampled(scenario, 25 * WINDOW, sigma_db=7.08)
-    whole, cut = RandomState(scenario, 1), RandomState(scenario, 1)
+    whole, cut = ChannelState(scenario, 1), ChannelState(scenario, 1)
     whole.hear(heard)
     for part in np.array_split(heard.records, 37):
         cut.hear(Heard(part))
@@ -93,7 +93,7 @@ def test_cutting_what_is_heard_changes_nothing():
 
 def test_more_windows_than_are_kept_leave_the_last_ones():
     scenario = norel_network(NODES)
-    state = RandomState(scenario, 1)
+    state = ChannelState(scenario, 1)
     state.hear(sampled(scenario, (KEPT + 9) * WINDOW))
     assert state.counted.sum() == KEPT + 9
     assert state.at(np.array([0]), np.array([np.inf])).tolist() == [0]

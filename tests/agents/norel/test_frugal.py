@@ -19,7 +19,7 @@ def row(sent, delivered, point=(0, 0, 0, 4)):
 
 
 def test_rounds_grow_by_packets_received():
-    learner = FrugalNoReL(norel_network(3), [0], growth=2.0, longest=40, random_state="none")
+    learner = FrugalNoReL(norel_network(3), [0], growth=2.0, longest=40, channel_state="none")
     points = learner.initial_points()
     ended = []
     for _ in range(20):
@@ -30,7 +30,7 @@ def test_rounds_grow_by_packets_received():
 
 
 def test_a_round_is_learned_whole():
-    learner = FrugalNoReL(norel_network(3), [0], growth=1.0, round_packets=25, random_state="none")
+    learner = FrugalNoReL(norel_network(3), [0], growth=1.0, round_packets=25, channel_state="none")
     points = learner.initial_points()
     for sent, delivered in ((12, 10), (10, 10), (14, 10)):
         learner.decide(row(sent, delivered, points[0, 0]), points)

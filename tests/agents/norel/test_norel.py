@@ -97,13 +97,13 @@ def test_actions_outside_a_nodes_set_are_never_played():
 
 @pytest.mark.parametrize(("utility", "expected"), [("unbiased", 10 / 12), ("compat", 1.0)])
 def test_what_a_round_is_worth(utility, expected):
-    learner = NoReL(norel_network(3), [0], utility=utility, random_state="none")
+    learner = NoReL(norel_network(3), [0], utility=utility, channel_state="none")
     learner.update(Decisions(row((0, 0, 0, 4), sent=12, delivered=10)))
     assert learner.table.utility[0, 0, 0].max() == pytest.approx(expected)
 
 
 def test_the_first_decision_is_minsf_and_teaches_nothing():
-    learner = NoReL(norel_network(5), [0], random_state="none")
+    learner = NoReL(norel_network(5), [0], channel_state="none")
     rows = Decisions(row(sent=0, delivered=0))
     points = learner.initial_points()
     learner.decide(rows, points)
@@ -159,7 +159,7 @@ def test_a_server_commands_only_what_changes():
 def test_an_easy_choice_is_learned():
     # One node 3 km away: SF7 at 14 dBm arrives about half the time, SF12 at 14 dBm almost always.
     scenario = replace(norel_network(1, packets_per_s=0.01, feedback="free"), node_xy_m=np.array([[4500.0, 0.0]]))
-    learner = agents.make("norel", scenario, [0], margin_db=-2.0, random_state="none")
+    learner = agents.make("norel", scenario, [0], margin_db=-2.0, channel_state="none")
     air, points = Air(scenario, [0], feedback=learner.feedback), learner.initial_points()
     run_until(air, learner, points, 3e6)
     used = learner.modes()[0, 0]
@@ -171,7 +171,7 @@ def test_an_easy_choice_is_learned():
     ("parameters", "named"),
     [
         ({"utility": "mean"}, "utility = 'mean' is not one of unbiased, compat"),
-        ({"random_state": "compat"}, "random_state = 'compat' is not one of heard, none"),
+        ({"channel_state": "compat"}, "channel_state = 'compat' is not one of heard, none"),
         ({"exponents": (0.8, 0.9)}, "exponents"),
         ({"exponents": (0.8, 0.9, 1.5)}, "exponents"),
         ({"round_packets": 0}, "feedback.packets: 0"),
@@ -191,8 +191,8 @@ def test_estimates_survive_that_the_clock_begins_anew():
     for _ in range(3):
         air.begin_episode()
         run_until(air, learner, points, 2 * 86400.0)
-        assert learner.random_state.estimates[0, 1] == pytest.approx(0.001, rel=0.3)
-        assert learner.random_state.at(np.array([0]), np.array([0.0]))[0] == 0
+        assert learner.channel_state.estimates[0, 1] == pytest.approx(0.001, rel=0.3)
+        assert learner.channel_state.at(np.array([0]), np.array([0.0]))[0] == 0
 
 
 def test_windows_are_held_against_the_truth():
@@ -213,7 +213,7 @@ def test_strategies_rest_at_a_time_of_their_own_in_every_state():
     table = learner.table
     table.restless_s[0, :, 0], table.restless_s[0, :, 2] = (7200.0, 3600.0, 0.0), (0.0, 36000.0, 3600.0)
     assert learner.diagnostics(norel_network(3))["restless_h"].tolist() == [2.0]
-    learner.random_state.estimates[0, 0] = 7.08
+    learner.channel_state.estimates[0, 0] = 7.08
     assert learner.diagnostics(norel_network(3))["restless_h"].tolist() == [10.0]
 
 
@@ -230,3 +230,9 @@ def test_epsilon_is_of_what_is_played():
     frugal.sharpness = 4.0
     assert frugal.diagnostics(scenario)["epsilon_mean"][0] != pytest.approx(blunt, rel=1e-3)
     np.testing.assert_allclose(frugal.played(0, 1).sum(axis=-1), 1.0)
+
+
+def test_the_old_name_of_the_channel_state_is_accepted():
+    with pytest.warns(DeprecationWarning, match="random_state is now channel_state"):
+        learner = NoReL(norel_network(3), [0], random_state="none")
+    assert learner.channel_state is None

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from agents.planners import plan
-from agents.planners.matching import balanced, blocking_pairs, matched
-from lora_marl.core.expect.rayleigh import Incremental, Rayleigh
+from agents.planners.matching import balanced_channels, blocking_pairs, match_channels
+from lora_marl.core.expect.rayleigh import Rayleigh, RayleighIncremental
 from lora_marl.core.presets import mmalora_network
 from tests.core.expect.rayleigh.networks import GOLDEN, golden, random_points
 
@@ -35,7 +35,7 @@ def gains(kept, i, j):
 
 def stated(closed_form, points, accepts):
     """Algorithm 1 as it is printed."""
-    kept, swaps, before = Incremental(closed_form, points), 0, -1
+    kept, swaps, before = RayleighIncremental(closed_form, points), 0, -1
     while swaps > before:
         before = swaps
         for i in range(len(points)):
@@ -56,7 +56,7 @@ ACCEPTS = {
 @pytest.mark.parametrize(("rule", "variant"), [("literal", "expect"), ("literal", "meang"), ("utilitarian", "expect")])
 def test_it_is_algorithm_1(rule, variant, changed):
     closed_form, points = busy(changed, variant)
-    found = matched(closed_form, points, rule=rule)
+    found = match_channels(closed_form, points, rule=rule)
     expected, swaps = stated(closed_form, points, ACCEPTS[rule])
     assert swaps == found.swaps > 0 and found.stable
     np.testing.assert_array_equal(found.points, expected)
@@ -66,8 +66,8 @@ def test_it_is_algorithm_1(rule, variant, changed):
 def test_in_the_end_no_pair_blocks(seed):
     closed_form, _ = busy()
     start = random_points(closed_form.scenario, seed)
-    found = matched(closed_form, start)
-    kept = Incremental(closed_form, found.points)
+    found = match_channels(closed_form, start)
+    kept = RayleighIncremental(closed_form, found.points)
     pairs = [(i, j) for i, j in combinations(range(20), 2) if found.points[i, 2] != found.points[j, 2]]
     assert not any(ACCEPTS["literal"](gains(kept, i, j)) for i, j in pairs)
     assert len(blocking_pairs(closed_form, found.points)) == 0
@@ -86,7 +86,7 @@ def test_the_network_never_loses_and_channels_keep_their_numbers(rule):
     closed_form, points = busy()
     totals = [closed_form.ee_bits_per_mj(points).sum()]
     for sweeps in range(1, 8):
-        found = matched(closed_form, points, rule=rule, most_sweeps=sweeps)
+        found = match_channels(closed_form, points, rule=rule, most_sweeps=sweeps)
         totals.append(closed_form.ee_bits_per_mj(found.points).sum())
         np.testing.assert_array_equal(np.bincount(found.points[:, 2]), np.bincount(points[:, 2]))
         np.testing.assert_array_equal(found.points[:, [0, 1, 3]], points[:, [0, 1, 3]])
@@ -96,7 +96,7 @@ def test_the_network_never_loses_and_channels_keep_their_numbers(rule):
 def test_the_common_good_gains_more_than_consent_does():
     closed_form, points = busy()
     literal, common = (
-        closed_form.ee_bits_per_mj(matched(closed_form, points, rule=rule).points).sum()
+        closed_form.ee_bits_per_mj(match_channels(closed_form, points, rule=rule).points).sum()
         for rule in ("literal", "utilitarian")
     )
     assert common > literal
@@ -106,7 +106,7 @@ def test_the_common_good_gains_more_than_consent_does():
 def test_on_the_published_network_hardly_anybody_swaps(seed):
     closed_form = Rayleigh(mmalora_network(160, 3, seed=seed))
     start = plan("distance-sf", closed_form, seed)
-    found = matched(closed_form, start)
+    found = match_channels(closed_form, start)
     before, after = (closed_form.ee_bits_per_mj(points).sum() for points in (start, found.points))
     assert found.swaps <= 2 and found.sweeps <= 2
     assert 1.0 <= after / before < 1.0005
@@ -114,21 +114,21 @@ def test_on_the_published_network_hardly_anybody_swaps(seed):
 
 
 def test_a_balanced_matching_keeps_to_the_quota():
-    channel = balanced(np.random.default_rng(0), 42, 4)
+    channel = balanced_channels(np.random.default_rng(0), 42, 4)
     assert sorted(np.bincount(channel)) == [10, 10, 11, 11]
-    assert not np.array_equal(channel, balanced(np.random.default_rng(1), 42, 4))
+    assert not np.array_equal(channel, balanced_channels(np.random.default_rng(1), 42, 4))
 
 
 def test_what_matching_cannot_do_is_named():
     closed_form, points = busy()
     with pytest.raises(ValueError, match="rule = 'fair' is not one of literal, utilitarian"):
-        matched(closed_form, points, rule="fair")
+        match_channels(closed_form, points, rule="fair")
     with pytest.raises(ValueError, match="most_sweeps = 0"):
-        matched(closed_form, points, most_sweeps=0)
+        match_channels(closed_form, points, most_sweeps=0)
     with pytest.raises(ValueError, match="points are int64"):
-        matched(closed_form, points.astype(np.int64))
+        match_channels(closed_form, points.astype(np.int64))
     with pytest.raises(ValueError, match="variant: 'joint'"):
-        matched(Rayleigh(closed_form.scenario, variant="joint"), points)
+        match_channels(Rayleigh(closed_form.scenario, variant="joint"), points)
     narrow = replace(closed_form.scenario.region, channels_hz=(868.0e6, 868.1e6, 868.2e6))
     with pytest.raises(ValueError, match="region.channels_hz: channels overlap one another"):
         blocking_pairs(Rayleigh(replace(closed_form.scenario, region=narrow)), points)

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from agents.planners import PLANNERS, plan
-from agents.planners.ascent import every_point
-from agents.planners.baselines import adr_mean, commanded, marginal_rewards, penalised, row
-from lora_marl.core.expect.rayleigh import Incremental, Rayleigh, Totals
+from agents.planners.ascent import operating_points
+from agents.planners.baselines import adr_mean, after_adr_command, marginal_rewards, penalised_ee
+from agents.planners.bounds import summarise
+from lora_marl.core.expect.rayleigh import Rayleigh, RayleighIncremental, Totals
 from lora_marl.core.presets import mmalora_network
 from tests.core.expect.rayleigh.networks import GOLDEN, golden, random_points
 
@@ -69,11 +70,11 @@ def test_adr_by_hand():
     slow = np.tile(np.array([5, 0, 0, 6], np.int16), (4, 1))
     # Margins at SF12, -137 dBm: 2.9 dB (no step), 7 dB (two), 25 dB (five and three in power), -4 dB (two up).
     received_dbm = np.array([-137 + 12.9, -137 + 17, -137 + 35, -137 + 6])
-    after = commanded(closed_form, slow, 10 ** (received_dbm / 10))
+    after = after_adr_command(closed_form, slow, 10 ** (received_dbm / 10))
     assert after[:, [0, 3]].tolist() == [[5, 6], [3, 6], [0, 3], [5, 6]]
     quiet = slow.copy()
     quiet[:, 3] = 1
-    assert commanded(closed_form, quiet, 10 ** (received_dbm / 10))[:, 3].tolist() == [1, 1, 0, 3]
+    assert after_adr_command(closed_form, quiet, 10 ** (received_dbm / 10))[:, 3].tolist() == [1, 1, 0, 3]
 
 
 @pytest.mark.parametrize("levels", [2, 4, 7, 19])
@@ -81,7 +82,7 @@ def test_adr_by_the_mean_ends_at_a_fixed_point(levels):
     closed_form = Rayleigh(mmalora_network(100, 3, power_levels=levels))
     t, points = closed_form.tables, plan("adr-mean", closed_form, 0)
     mean_mw = (t.gain * t.tp_mw[points[:, 3], None]).max(axis=1)
-    np.testing.assert_array_equal(commanded(closed_form, points, mean_mw), points)
+    np.testing.assert_array_equal(after_adr_command(closed_form, points, mean_mw), points)
     again = adr_mean(closed_form, np.random.default_rng(9), 0.0, points[:, 2])
     np.testing.assert_array_equal(again, points)
     margin_db = 10 * np.log10(mean_mw / t.sensitivity_mw[points[:, 0]])
@@ -99,7 +100,7 @@ def test_bottleneck_first_comes_close_to_the_max_min_of_trying_everything(seed):
     network = mmalora_network(3, 2, channels=2, packets_per_s=0.01, seed=seed)
     network = replace(network, region=replace(network.region, spreading_factors=(7, 9, 12), tp_dbm=(2.0, 14.0, 20.0)))
     closed_form = Rayleigh(network)
-    everything = product(every_point(network), repeat=3)
+    everything = product(operating_points(network), repeat=3)
     most = max(closed_form.ee_bits_per_mj(np.array(points)).min() for points in everything)
     assert 0.995 * most <= closed_form.ee_bits_per_mj(plan("ef-lora", closed_form, 0)).min() <= most * (1 + 1e-9)
 
@@ -127,7 +128,7 @@ def test_marginal_rewards_are_what_the_others_channel_gains_from_a_node(small):
 def test_a_table_per_node_comes_within_a_percent_of_the_ascent(least):
     closed_form = Rayleigh(mmalora_network(40, 3, channels=1))
     learned, found = (
-        row(closed_form, plan(name, closed_form, 0, least_delivery=least), least)
+        summarise(closed_form, plan(name, closed_form, 0, least_delivery=least), least)
         for name in ("table-bandit", "energy-ascent")
     )
     assert learned.ee_sum >= 0.99 * found.ee_sum and learned.violations == found.violations == 0
@@ -137,7 +138,7 @@ def test_a_table_per_node_comes_within_a_percent_of_the_ascent(least):
 def test_golden_ascents(case):
     closed_form = Rayleigh(golden(case)[0])
     channel, least, known = np.array(case["channel"]), case["D_th"], case["local_search"]
-    found = row(closed_form, plan("energy-ascent", closed_form, 0, least_delivery=least, channel=channel), least)
+    found = summarise(closed_form, plan("energy-ascent", closed_form, 0, least_delivery=least, channel=channel), least)
     assert found.ee_sum >= known["system_EE"] * (1 - 1e-4)
     assert found.violations == known["violations"] == 0
     assert 0.995 <= found.share_of_bound <= 1.0
@@ -145,11 +146,11 @@ def test_golden_ascents(case):
 
 def test_nobody_can_improve_on_an_ascent_alone(small):
     points = plan("energy-ascent", small, 0)
-    kept, every = Incremental(small, points, least_delivery=0.7), every_point(small.scenario)
-    now = penalised(kept.totals())[0][1]
+    kept, every = RayleighIncremental(small, points, least_delivery=0.7), operating_points(small.scenario)
+    now = penalised_ee(kept.totals())[0][1]
     for node in range(12):
         tried = kept.try_points(node, every[every[:, 2] == points[node, 2]])
-        assert max(value for _, value in penalised(tried)) <= now + 1e-6
+        assert max(value for _, value in penalised_ee(tried)) <= now + 1e-6
 
 
 def test_an_ascent_finds_the_best_of_all_allocations_of_three_nodes():
@@ -157,16 +158,18 @@ def test_an_ascent_finds_the_best_of_all_allocations_of_three_nodes():
     network = replace(network, region=replace(network.region, spreading_factors=(7, 9, 12), tp_dbm=(2.0, 14.0, 20.0)))
     closed_form = Rayleigh(network)
     values = []
-    for points in product(every_point(network), repeat=3):
-        kept = Incremental(closed_form, np.array(points), least_delivery=0.6)
-        values.append(penalised(kept.totals())[0][1])
-    found = Incremental(closed_form, plan("energy-ascent", closed_form, 0, least_delivery=0.6), least_delivery=0.6)
-    assert penalised(found.totals())[0][1] == pytest.approx(max(values), rel=1e-9)
+    for points in product(operating_points(network), repeat=3):
+        kept = RayleighIncremental(closed_form, np.array(points), least_delivery=0.6)
+        values.append(penalised_ee(kept.totals())[0][1])
+    found = RayleighIncremental(
+        closed_form, plan("energy-ascent", closed_form, 0, least_delivery=0.6), least_delivery=0.6
+    )
+    assert penalised_ee(found.totals())[0][1] == pytest.approx(max(values), rel=1e-9)
 
 
 def test_falling_short_costs_more_than_it_can_win():
     kept, given_up = Totals(100.0, 0, 0.0), Totals(140.0, 1, 1e-6)
-    assert penalised(kept)[0] > penalised(given_up)[0]
+    assert penalised_ee(kept)[0] > penalised_ee(given_up)[0]
 
 
 def test_moves_of_single_nodes_need_a_product():
@@ -179,20 +182,20 @@ def test_moves_of_single_nodes_need_a_product():
 
 def test_a_row_says_what_an_allocation_is_worth(small):
     points = plan("distance-sf", small, 0)
-    found, delivery = row(small, points, 0.8), small.delivery(points)
-    assert found.ee_sum == pytest.approx(Incremental(small, points).totals().ee_sum, rel=1e-12)
+    found, delivery = summarise(small, points, 0.8), small.delivery(points)
+    assert found.ee_sum == pytest.approx(RayleighIncremental(small, points).totals().ee_sum, rel=1e-12)
     assert found.mean_delivery == pytest.approx(delivery.mean(), rel=1e-12)
     assert 0 < found.violations == (delivery < 0.8).sum() < 12
     assert 0 < found.share_of_bound < 1
     half = Rayleigh(replace(small.scenario, active=np.arange(12) > 5))
-    assert row(half, points, 0.8).mean_delivery == pytest.approx(half.delivery(points)[6:].mean(), rel=1e-12)
-    assert row(half, points, 1.0).violations == 6
+    assert summarise(half, points, 0.8).mean_delivery == pytest.approx(half.delivery(points)[6:].mean(), rel=1e-12)
+    assert summarise(half, points, 1.0).violations == 6
 
 
 def test_the_published_order_of_the_baselines():
     closed_form = Rayleigh(mmalora_network(160, 3))
     names = ("rcst", "adr-mean", "distance-sf", "ef-lora", "adr-max", "energy-independent", "energy-ascent")
-    rows = {name: row(closed_form, plan(name, closed_form, 0), 0.7) for name in names}
+    rows = {name: summarise(closed_form, plan(name, closed_form, 0), 0.7) for name in names}
     worth = {name: found.share_of_bound for name, found in rows.items()}
     assert (
         worth["rcst"] < worth["adr-mean"] < worth["adr-max"] < worth["energy-independent"] < worth["energy-ascent"] <= 1

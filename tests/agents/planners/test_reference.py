@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 import agents
-from agents.planners.ascent import approached, ascended, closed_form_of, every_point, rank, starts
+from agents.planners.ascent import operating_points
+from agents.planners.reference import approach_goal, ascend_from, closed_form_of, rank, starting_assignments
 from lora_marl.core.air import Air
 from lora_marl.core.expect import LogNormal, OneGateway
-from lora_marl.core.expect.one_gateway.incremental import Incremental
+from lora_marl.core.expect.one_gateway import OneGatewayIncremental
 from lora_marl.core.presets import journal_network, norel_network
 from lora_marl.core.scenario import Change
 from lora_marl.core.traffic import Traffic
@@ -31,21 +32,26 @@ def test_the_best_end_is_the_best_of_all_assignments(tiny, least_pdr):
     closed_form = OneGateway(tiny)
     each = list(product((0, 1), (0,), (0, 1), (0, 1)))
     everything = (np.array(points, np.int16) for points in product(each, repeat=4))
-    best = max(rank(Incremental(closed_form, points).totals()[None], least_pdr)[0] for points in everything)
-    ends = [ascended(closed_form, start, least_pdr, 50, every_point(tiny)) for start in starts(tiny)]
-    found = max(rank(Incremental(closed_form, end).totals()[None], least_pdr)[0] for end in ends)
+    best = max(rank(OneGatewayIncremental(closed_form, points).totals()[None], least_pdr)[0] for points in everything)
+    ends = [
+        ascend_from(closed_form, start, least_pdr, 50, operating_points(tiny)) for start in starting_assignments(tiny)
+    ]
+    found = max(rank(OneGatewayIncremental(closed_form, end).totals()[None], least_pdr)[0] for end in ends)
     assert found[0] == best[0] == (least_pdr < 1)
     assert found[1] == pytest.approx(best[1], rel=1e-9)
 
 
 def test_no_sweep_makes_it_worse(tiny):
     closed_form = OneGateway(tiny)
-    for start in starts(tiny):
+    for start in starting_assignments(tiny):
         values = []
         for sweeps in range(1, 5):
-            end = ascended(closed_form, start, 0.9, sweeps, every_point(closed_form.scenario))
-            values.append(rank(Incremental(closed_form, end).totals()[None], 0.9)[0])
-        assert values == sorted(values) and values[0] >= rank(Incremental(closed_form, start).totals()[None], 0.9)[0]
+            end = ascend_from(closed_form, start, 0.9, sweeps, operating_points(closed_form.scenario))
+            values.append(rank(OneGatewayIncremental(closed_form, end).totals()[None], 0.9)[0])
+        assert (
+            values == sorted(values)
+            and values[0] >= rank(OneGatewayIncremental(closed_form, start).totals()[None], 0.9)[0]
+        )
 
 
 def test_ranks_put_the_least_pdr_first_and_then_ee():
@@ -85,10 +91,10 @@ def test_each_reference_beats_the_rules_at_its_own_goal(network):
 
 def test_a_price_on_pdr_leads_on_where_single_moves_under_a_constraint_stop(network):
     closed_form = OneGateway(network)
-    _, start, _ = starts(network)
-    points = every_point(closed_form.scenario)
-    stuck = closed_form.expect(ascended(closed_form, start, 0.9, 50, points))
-    led = closed_form.expect(ascended(closed_form, approached(closed_form, start, 0.9, points), 0.9, 50, points))
+    _, start, _ = starting_assignments(network)
+    points = operating_points(closed_form.scenario)
+    stuck = closed_form.expect(ascend_from(closed_form, start, 0.9, 50, points))
+    led = closed_form.expect(ascend_from(closed_form, approach_goal(closed_form, start, 0.9, points), 0.9, 50, points))
     assert min(stuck.pdr, led.pdr) >= 0.9
     assert led.ee_bits_per_mj > 1.5 * stuck.ee_bits_per_mj
 
@@ -112,9 +118,12 @@ def test_bad_parameters_and_networks_are_named(network):
 def test_for_several_gateways_the_best_end_is_the_best_of_all_assignments():
     network = norel_network(3, 4000.0, gateway_xy_m=[[0, 0], [3000, 0]], packets_per_s=0.05, feedback="free")
     network = replace(network, region=replace(network.region, spreading_factors=(7, 9, 12), tp_dbm=(2.0, 14.0)))
-    closed_form, each = closed_form_of(network), every_point(network)
+    closed_form, each = closed_form_of(network), operating_points(network)
     everything = [closed_form.expect(np.array(points)).pdr for points in product(each, repeat=3)]
-    ends = [closed_form.expect(ascended(closed_form, start, 1.0, 50, each)).pdr for start in starts(network)]
+    ends = [
+        closed_form.expect(ascend_from(closed_form, start, 1.0, 50, each)).pdr
+        for start in starting_assignments(network)
+    ]
     found = agents.make("reference-pdr", network, [0]).expected[0].pdr
     assert found == pytest.approx(max(everything), rel=1e-9)
     assert max(ends) == pytest.approx(max(everything), rel=1e-9)
@@ -130,9 +139,9 @@ def test_for_several_gateways_it_beats_the_rules_under_the_exact_model():
 
 
 def test_points_that_are_not_tried_would_not_have_been_taken(network):
-    closed_form, points = OneGateway(network), every_point(network)
-    _, start, _ = starts(network)
-    allocation = Incremental(closed_form, start)
+    closed_form, points = OneGateway(network), operating_points(network)
+    _, start, _ = starting_assignments(network)
+    allocation = OneGatewayIncremental(closed_form, start)
     left_out = 0
     for node in range(network.nodes):
         now, tried = rank(allocation.totals()[None], 1.0)[0], rank(allocation.try_points(node, points), 1.0)

@@ -25,9 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lora_marl.core import phy
-from lora_marl.core.expect.lognormal import joint, pairs, reference
+from lora_marl.core.expect.expectation import Expectation
+from lora_marl.core.expect.lognormal import joint, pairwise, reference
 from lora_marl.core.expect.lognormal.reference import Network
-from lora_marl.core.expect.one_gateway.closed_form import Expectation
 from lora_marl.core.expect.physics import (
     Rate,
     check_pairwise,
@@ -63,7 +63,7 @@ class LogNormal:
             raise ValueError(f"variant: {variant!r} is not one of {', '.join(get_args(Variant))}")
         self.rate: Rate = rate or ("linear" if variant == "compat" else "renewal")
         check_rate(self.rate)
-        check(scenario)
+        check_scenario(scenario)
         self.scenario = scenario = scenario.replica(replica)
         self.variant = variant
         self._gain_db = scenario.mean_gain_db()
@@ -105,7 +105,7 @@ class LogNormal:
             return reference.delivery(net, compat=self.variant == "compat")
         gateways = net.mean_dbm.shape[1]
         if self.variant == "pairwise" or gateways > 2:
-            return pairs.delivery(net)
+            return pairwise.delivery(net)
         return joint.one_gateway(net) if gateways == 1 else joint.two_gateways(net)
 
     def expect(self, points: NDArray[np.int16]) -> Expectation:
@@ -128,7 +128,7 @@ class LogNormal:
         )
 
 
-def check(scenario: Scenario) -> None:
+def check_scenario(scenario: Scenario) -> None:
     """Raise ValueError for physics that the model does not have."""
     air = scenario.propagation
     check_pairwise(

@@ -13,10 +13,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from lora_marl.core.expect.expectation import BITS, DELIVERED, ENERGY, PACKETS
 from lora_marl.core.expect.lognormal.closed_form import LogNormal
-from lora_marl.core.expect.lognormal.covers import MOST_GATEWAYS
-from lora_marl.core.expect.lognormal.pairs import overlap, reach_of, spare, survives
-from lora_marl.core.expect.one_gateway.incremental import BITS, DELIVERED, ENERGY, PACKETS
+from lora_marl.core.expect.lognormal.pairwise import overlap, reach_of, spare, survives
+from lora_marl.core.expect.lognormal.reference import MOST_GATEWAYS
 
 _SMALLEST = 1e-300
 _OF_NODES = ("mean_dbm", "sensitivity_dbm", "sf", "channel", "airtime_s", "spared_s", "rate_per_s")

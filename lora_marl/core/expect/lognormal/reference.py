@@ -1,11 +1,12 @@
-"""The pairwise log-normal model stated plainly in NumPy over all pairs of nodes: the oracle of the compiled ones.
+"""The pairwise log-normal model, stated in NumPy over all pairs of nodes: what the compiled forms are tested against.
 
     D_i = [prod over covers C of M_i of (1 - prod over k in C of A_i^k)] (1 - prod over g in M_i of P_o^ig)
     A_i^k = 1 - prod over j of (1 - q_ij^k E_ij)
     q_ij^k = prod over g in k of p_ij^g  prod over g in M_i without k of (1 - p_ij^g)
 
-with M_i the gateways in reach of i, E_ij the probability that a packet of j overlaps one of i, p_ij^g that it is fatal
-to it at g, P_o^ig that shadowing takes it below the sensitivity there; covers as in `covers`.
+with M_i the gateways in reach of i, E_ij the probability that a packet of j overlaps one of i, p_ij^g the probability
+that it is fatal to it at g, and P_o^ig the probability that shadowing takes i's packet below the sensitivity at g. A
+cover C of M_i is a family of sets k of gateways (`irredundant_covers`).
 
 Source: NoReL Eq. (1) to (4), from the INFOCOM'21 model (Eq. (2) as printed lacks "1 -", Eq. (3) the sign).
 """
@@ -13,67 +14,39 @@ Source: NoReL Eq. (1) to (4), from the INFOCOM'21 model (Eq. (2) as printed lack
 from __future__ import annotations
 
 import math
+from functools import cache
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lora_marl.core.expect.lognormal.covers import irredundant_covers, subsets
+MOST_GATEWAYS = 5
+"""In a node's reach: six would have 6,424 covers."""
 
 Matrix = NDArray[np.float64]
 
 
 class Network(NamedTuple):
-    """What the formulas need of every node, each with the point that it uses."""
+    """The nodes of a network with the operating points that they use: `N` nodes, `G` gateways, `C` channels."""
 
     mean_dbm: Matrix  # [N, G], mean received power
-    sensitivity_dbm: Matrix  # [N], of its spreading factor
-    sf: NDArray[np.int64]  # [N], index of its spreading factor
+    sensitivity_dbm: Matrix  # [N], at the node's spreading factor
+    sf: NDArray[np.int64]  # [N], index of the spreading factor
     channel: NDArray[np.int64]  # [N]
     airtime_s: Matrix  # [N]
-    spared_s: Matrix  # [N], of its preamble
+    spared_s: Matrix  # [N], start of the preamble, which may be hit
     rate_per_s: Matrix  # [N], packets as `E_ij` counts them
-    threshold_db: Matrix  # [S, S], wanted by interfering spreading factor
+    threshold_db: Matrix  # [S, S], SIR needed, wanted by interfering spreading factor
     meets: NDArray[np.bool_]  # [C, C], channels that overlap
-    sigma_db: float
+    sigma_db: float  # standard deviation of the shadowing
 
 
 _erf = np.vectorize(math.erf, otypes=[np.float64])
 
 
-def outage(net: Network) -> Matrix:
-    """P_o `[N, G]`."""
-    above_db = net.mean_dbm - net.sensitivity_dbm[:, None]
-    if net.sigma_db == 0.0:
-        return (above_db < 0.0).astype(np.float64)
-    return 0.5 * (1.0 - _erf(above_db / (net.sigma_db * math.sqrt(2.0))))
-
-
-def overlap(net: Network) -> Matrix:
-    """E `[N, N]`: a packet of the column's node harms one of the row's; 0 on the diagonal and between channels."""
-    window_s = net.airtime_s[None, :] + (net.airtime_s - net.spared_s)[:, None]
-    found = -np.expm1(-window_s * net.rate_per_s[None, :]) * net.meets[np.ix_(net.channel, net.channel)]
-    np.fill_diagonal(found, 0.0)
-    return found
-
-
-def fatal(net: Network, g: int, compat: bool) -> Matrix:
-    """Probabilities p `[N, N]` that the row's packet does not survive one of the column's node at a gateway."""
-    advantage_db = net.mean_dbm[:, g][:, None] - net.mean_dbm[:, g][None, :]
-    threshold_db = net.threshold_db[np.ix_(net.sf, net.sf)]
-    if net.sigma_db == 0.0:
-        heard = net.mean_dbm[:, g] >= net.sensitivity_dbm
-        return ((advantage_db < threshold_db) & (heard[None, :] | (not compat))).astype(np.float64)
-    spread_db = net.sigma_db * (2.0 if compat else math.sqrt(2.0))
-    found = 0.5 * (1.0 + _erf((threshold_db - advantage_db) / (spread_db * math.sqrt(2.0))))
-    if compat:
-        near = advantage_db < threshold_db + 2.0 * net.sigma_db
-        found *= near & (net.mean_dbm[:, g] > net.sensitivity_dbm - net.sigma_db)[None, :]
-    return found
-
-
 def delivery(net: Network, *, compat: bool) -> Matrix:
-    """D `[N]`.
+    """Probability D that a packet of each node is delivered `[N]`.
 
     Args:
         net: The network.
@@ -84,17 +57,51 @@ def delivery(net: Network, *, compat: bool) -> Matrix:
     fatals = [fatal(net, g, compat) for g in range(net.mean_dbm.shape[1])]
     reach = net.mean_dbm >= net.sensitivity_dbm[:, None] - net.sigma_db
     masks = reach @ (1 << np.arange(reach.shape[1]))
-    found = np.zeros(len(masks))
+    probability = np.zeros(len(masks))
     for mask in np.unique(masks[masks > 0]):
         rows = np.flatnonzero(masks == mask)
-        found[rows] = _delivery_of(rows, int(mask), lost, together, fatals, compat)
-    return found
+        probability[rows] = _delivery_of(rows, int(mask), lost, together, fatals, compat)
+    return probability
+
+
+def outage(net: Network) -> Matrix:
+    """Probability P_o that shadowing takes a packet below the sensitivity of a gateway `[N, G]`."""
+    above_db = net.mean_dbm - net.sensitivity_dbm[:, None]
+    if net.sigma_db == 0.0:
+        return (above_db < 0.0).astype(np.float64)
+    return 0.5 * (1.0 - _erf(above_db / (net.sigma_db * math.sqrt(2.0))))
+
+
+def overlap(net: Network) -> Matrix:
+    """Probability E that a packet of the column's node overlaps one of the row's `[N, N]`.
+
+    0 on the diagonal and between channels that do not overlap.
+    """
+    window_s = net.airtime_s[None, :] + (net.airtime_s - net.spared_s)[:, None]
+    probability = -np.expm1(-window_s * net.rate_per_s[None, :]) * net.meets[np.ix_(net.channel, net.channel)]
+    np.fill_diagonal(probability, 0.0)
+    return probability
+
+
+def fatal(net: Network, g: int, compat: bool) -> Matrix:
+    """Probability p that an overlapping packet of the column's node is fatal to the row's at gateway `g` `[N, N]`."""
+    advantage_db = net.mean_dbm[:, g][:, None] - net.mean_dbm[:, g][None, :]
+    threshold_db = net.threshold_db[np.ix_(net.sf, net.sf)]
+    if net.sigma_db == 0.0:
+        heard = net.mean_dbm[:, g] >= net.sensitivity_dbm
+        return ((advantage_db < threshold_db) & (heard[None, :] | (not compat))).astype(np.float64)
+    spread_db = net.sigma_db * (2.0 if compat else math.sqrt(2.0))
+    probability = 0.5 * (1.0 + _erf((threshold_db - advantage_db) / (spread_db * math.sqrt(2.0))))
+    if compat:
+        near = advantage_db < threshold_db + 2.0 * net.sigma_db
+        probability *= near & (net.mean_dbm[:, g] > net.sensitivity_dbm - net.sigma_db)[None, :]
+    return probability
 
 
 def _delivery_of(
     rows: NDArray[np.intp], mask: int, lost: Matrix, together: Matrix, fatals: list[Matrix], compat: bool
 ) -> Matrix:
-    """D of the nodes `rows` that have the gateways of a mask in reach."""
+    """D of the nodes `rows`, whose gateways in reach are the bits of `mask`."""
     members = [g for g in range(len(fatals)) if mask >> g & 1]
     collided = {}
     for subset in subsets((1 << len(members)) - 1):
@@ -109,3 +116,41 @@ def _delivery_of(
     for cover in irredundant_covers(len(members)):
         survives *= 1.0 - np.prod([collided[subset] for subset in cover], axis=0)
     return survives * (1.0 - lost[rows][:, members].prod(axis=1))
+
+
+@cache
+def irredundant_covers(members: int) -> tuple[tuple[int, ...], ...]:
+    """Families of non-empty subsets of {0, ..., members - 1} that cover it and of which no subset can be left out.
+
+    Subsets are bit masks. There are 1, 2, 8, 49, 462 families for 1 to 5 members.
+
+    Source: the model of "Modeling and Analysis of LoRa networks with several gateways" (INFOCOM'21), sets C(M).
+    """
+    everything = (1 << members) - 1
+    covers: set[tuple[int, ...]] = set()
+
+    def grow(chosen: tuple[int, ...], covered: int) -> None:
+        if covered == everything:
+            if all(_union(chosen[:i] + chosen[i + 1 :]) != everything for i in range(len(chosen))):
+                covers.add(tuple(sorted(chosen)))
+            return
+        lowest = (everything & ~covered) & -(everything & ~covered)
+        for subset in range(1, everything + 1):
+            if subset & lowest:
+                grow((*chosen, subset), covered | subset)
+
+    grow((), 0)
+    return tuple(sorted(covers))
+
+
+def _union(masks: tuple[int, ...]) -> int:
+    union = 0
+    for mask in masks:
+        union |= mask
+    return union
+
+
+def subsets(mask: int) -> list[int]:
+    """The non-empty subsets of a bit mask, as bit masks."""
+    bits = [bit for bit in range(mask.bit_length()) if mask >> bit & 1]
+    return [sum(1 << bit for bit in chosen) for size in range(1, len(bits) + 1) for chosen in combinations(bits, size)]

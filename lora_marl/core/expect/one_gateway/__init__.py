@@ -1,1 +1,9 @@
-"""lora_marl.core.expect.one_gateway.closed_form"""
+"""Delivery in expectation at one gateway: log-normal shadowing, capture and every reception rule but energies.
+
+`OneGateway` evaluates whole allocations; `OneGatewayIncremental` keeps one up to date while single nodes move.
+"""
+
+from lora_marl.core.expect.one_gateway.closed_form import OneGateway
+from lora_marl.core.expect.one_gateway.incremental import OneGatewayIncremental
+
+__all__ = ["OneGateway", "OneGatewayIncremental"]

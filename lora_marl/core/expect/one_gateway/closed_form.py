@@ -24,13 +24,13 @@ Source: thinning of independent on-off sources; D-LoRa Eq. (2)-(5) for the physi
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lora_marl.core import metrics, phy, units
+from lora_marl.core import phy, units
+from lora_marl.core.expect.expectation import Expectation
 from lora_marl.core.expect.physics import check_alone
 from lora_marl.core.random import normal_quantile
 from lora_marl.core.reception import channel_overlaps
@@ -68,55 +68,6 @@ class Tables(NamedTuple):
     equal_bw: bool  # whether collisions need equal bandwidth
     airtimes: float  # from a packet's start to where the gap begins: 0, 1, or 1 / duty cycle
     receive_mj: float  # of the receive windows after a packet
-
-
-@dataclass(frozen=True, kw_only=True)
-class Expectation:
-    """What comes of an allocation per node `[N]`.
-
-    Attributes:
-        delivery: Probability that a packet is delivered.
-        packets_per_s: Rate of packets. 1/s
-        energy_mj: Of one packet. mJ
-        airtime_s: Of one packet. s
-        bits: Payload of one packet. bit
-    """
-
-    delivery: NDArray[np.float64]
-    packets_per_s: NDArray[np.float64]
-    energy_mj: NDArray[np.float64]
-    airtime_s: NDArray[np.float64]
-    bits: NDArray[np.float64]
-
-    @property
-    def pdr(self) -> float:
-        """Packet delivery ratio of the network, 0 to 1."""
-        return float(metrics.pdr(self.packets_per_s.sum(), self.packets_per_s @ self.delivery))
-
-    @property
-    def ee_bits_per_mj(self) -> float:
-        """Energy efficiency of the network. bits/mJ"""
-        delivered_bits = (self.packets_per_s * self.delivery) @ self.bits
-        return float(metrics.ee_bits_per_mj(delivered_bits, self.packets_per_s @ self.energy_mj))
-
-    @property
-    def node_ee_bits_per_mj(self) -> NDArray[np.float64]:
-        """Energy efficiency of each node; nan for nodes that are off. `[N]` bits/mJ"""
-        ee: NDArray[np.float64] = metrics.ee_bits_per_mj(
-            self.packets_per_s * self.delivery * self.bits, self.packets_per_s * self.energy_mj
-        )
-        return ee
-
-    @property
-    def ee_sum_bits_per_mj(self) -> float:
-        """Sum of the nodes' energy efficiencies (MMALoRa). bits/mJ"""
-        return float(metrics.ee_sum_bits_per_mj(self.node_ee_bits_per_mj))
-
-    @property
-    def bits_per_airtime_s(self) -> float:
-        """Payload bits delivered per second of airtime. bit/s"""
-        delivered_bits = (self.packets_per_s * self.delivery) @ self.bits
-        return float(metrics.bits_per_airtime_s(delivered_bits, self.packets_per_s @ self.airtime_s))
 
 
 class OneGateway:

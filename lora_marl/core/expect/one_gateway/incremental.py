@@ -10,14 +10,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lora_marl.core.expect.one_gateway import kernel as kernel
+from lora_marl.core.expect.one_gateway import kernel
 from lora_marl.core.expect.one_gateway.closed_form import OneGateway
-from lora_marl.core.expect.one_gateway.kernel import BITS, DELIVERED, ENERGY, PACKETS
-
-__all__ = ["BITS", "DELIVERED", "ENERGY", "PACKETS", "Incremental"]
 
 
-class Incremental:
+class OneGatewayIncremental:
     """An allocation and its expectation.
 
     Args:

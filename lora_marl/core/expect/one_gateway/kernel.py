@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from lora_marl.core.expect.expectation import BITS, DELIVERED, ENERGY, PACKETS
 from lora_marl.core.expect.integrals import normal_cdf
 from lora_marl.core.expect.one_gateway.closed_form import COUNT, LOADS, SINR, SIR, Tables
 from lora_marl.core.random import normal_quantile
@@ -19,9 +20,6 @@ from lora_marl.core.random import normal_quantile
 _SMALLEST = 1e-300
 _NEVER = -8.0
 """Below so many standard deviations no packet is lost: Phi is 6e-16."""
-
-PACKETS, DELIVERED, BITS, ENERGY = 0, 1, 2, 3
-"""Columns of the sums over nodes: packets, packets delivered, bits delivered, mJ; all per second."""
 
 
 class Levels(NamedTuple):

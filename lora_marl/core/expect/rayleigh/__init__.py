@@ -1,12 +1,23 @@
-"""MMALoRa's closed form: Rayleigh fading, pairwise interference, any number of gateways.
+"""Delivery in expectation under Rayleigh fading with any number of gateways: MMALoRa's model and an exact one.
 
-`Rayleigh` evaluates allocations (`plain` states the formulas, `kernel` has them compiled) and what nodes would have
-without each of them (`counterfactual`); `Incremental` keeps one up to date while nodes change
-(`moves`, `swaps`).
+`Rayleigh` evaluates whole allocations, and what the others of a channel would have without each node
+(`Counterfactuals`); `RayleighIncremental` keeps one up to date while single nodes move or swap channels. `reference`
+states the model in NumPy, `kernel` has it compiled.
 """
 
+import warnings
+from typing import Any
+
 from lora_marl.core.expect.rayleigh.closed_form import Rayleigh, Variant
-from lora_marl.core.expect.rayleigh.incremental import Incremental, Swap, Totals, Trial
+from lora_marl.core.expect.rayleigh.incremental import RayleighIncremental, Swap, Totals, Trial
 from lora_marl.core.expect.rayleigh.kernel import Counterfactuals
 
-__all__ = ["Counterfactuals", "Incremental", "Rayleigh", "Swap", "Totals", "Trial", "Variant"]
+__all__ = ["Counterfactuals", "Rayleigh", "RayleighIncremental", "Swap", "Totals", "Trial", "Variant"]
+
+
+def __getattr__(name: str) -> Any:
+    """The old name of `RayleighIncremental`, until 0.2.0."""
+    if name == "Incremental":
+        warnings.warn(f"{__name__}.Incremental is now RayleighIncremental", DeprecationWarning, stacklevel=2)
+        return RayleighIncremental
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lora_marl.core import metrics, phy, units
-from lora_marl.core.expect.one_gateway.closed_form import Expectation
+from lora_marl.core.expect.expectation import Expectation
 from lora_marl.core.expect.physics import (
     Rate,
     check_pairwise,
@@ -119,7 +119,7 @@ class Rayleigh:
         if variant not in get_args(Variant):
             raise ValueError(f"variant: {variant!r} is not one of {', '.join(get_args(Variant))}")
         check_rate(rate)
-        check(scenario)
+        check_scenario(scenario)
         if variant == "joint" and scenario.gateways > MOST_GATEWAYS:
             raise ValueError(f"scenario has {scenario.gateways} gateways; the joint closed form takes up to 10")
         self.variant, self.rate = variant, rate
@@ -188,7 +188,7 @@ class Rayleigh:
         check_points(self.scenario, points, axes)
 
 
-def check(scenario: Scenario) -> None:
+def check_scenario(scenario: Scenario) -> None:
     """Raise ValueError for physics that the model does not have."""
     air = scenario.propagation
     own = (

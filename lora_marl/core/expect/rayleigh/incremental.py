@@ -305,7 +305,7 @@ class Swap(NamedTuple):
     delivery: Vector
 
 
-class Incremental:
+class RayleighIncremental:
     """An allocation and what comes of it.
 
     Args:

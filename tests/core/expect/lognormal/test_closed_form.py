@@ -13,9 +13,8 @@ from agents.rules.link_margin import feasible, least_sf
 from lora_marl.core.air import Air
 from lora_marl.core.expect import integrals
 from lora_marl.core.expect.integrals import chebyshev_points, fine_table, normal_cdf, read, survival_at
-from lora_marl.core.expect.lognormal import joint, pairs, reference
-from lora_marl.core.expect.lognormal.closed_form import LogNormal
-from lora_marl.core.expect.lognormal.covers import irredundant_covers, subsets
+from lora_marl.core.expect.lognormal import LogNormal, joint, pairwise, reference
+from lora_marl.core.expect.lognormal.reference import irredundant_covers, subsets
 from lora_marl.core.presets import norel_network
 from lora_marl.core.propagation import Propagation
 from lora_marl.core.reception import Reception
@@ -214,7 +213,7 @@ def test_little_shadowing_is_summed_target_by_target(sigma_db):
     for variant in ("joint", "pairwise"):
         found = LogNormal(scenario, variant=variant).delivery(points)
         with pytest.MonkeyPatch.context() as patch:
-            for module in (joint, pairs):
+            for module in (joint, pairwise):
                 patch.setattr(module, "MOST_POINTS", 10**9 if sigma_db == 0.1 else 1)
             np.testing.assert_allclose(LogNormal(scenario, variant=variant).delivery(points), found, atol=1e-9)
 
@@ -279,7 +278,7 @@ def test_a_sixth_gateway_in_reach_is_too_many():
     scenario = norel_network(6, 100.0, gateway_xy_m=[[x, 0] for x in range(6)], feedback="free")
     with pytest.raises(ValueError, match="6 gateways in reach"):
         LogNormal(scenario).delivery(min_sf(scenario))
-    assert len(pairs._COVERS) == 522 and len(joint._RULE[0]) == joint.ORDER
+    assert len(pairwise._COVERS) == 522 and len(joint._RULE[0]) == joint.ORDER
 
 
 @pytest.mark.parametrize(

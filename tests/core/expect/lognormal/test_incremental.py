@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lora_marl.core.expect import LogNormal, OneGateway
-from lora_marl.core.expect.lognormal.incremental import LogNormalIncremental
+from lora_marl.core.expect.lognormal import LogNormalIncremental
 from lora_marl.core.presets import norel_network
 
 GATEWAYS = [[0, 0], [2000, 0], [0, 2000], [2000, 2000], [1000, 1000]]

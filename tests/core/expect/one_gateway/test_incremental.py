@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lora_marl.core import tables
 from lora_marl.core.expect import OneGateway
-from lora_marl.core.expect.one_gateway.incremental import Incremental
+from lora_marl.core.expect.one_gateway import OneGatewayIncremental
 from lora_marl.core.presets import conference_network
 from lora_marl.core.propagation import Propagation
 from lora_marl.core.traffic import Traffic
@@ -46,7 +46,7 @@ def drawn(seed, count):
 def test_moves_and_trials_are_the_plain_statement(rule, seed, shadowing_db, after_end):
     air = closed_form(rule, shadowing_db, after_end)
     points, candidates = drawn(seed, 9), drawn(seed + 1, 4)
-    allocation = Incremental(air, points)
+    allocation = OneGatewayIncremental(air, points)
     np.testing.assert_allclose(allocation.totals(), plain_totals(air, points), rtol=1e-9, atol=1e-12)
     for node in (0, 7, 0):
         tried, bounds = allocation.try_points(node, candidates), allocation.bounds(node, candidates)
@@ -63,7 +63,7 @@ def test_moves_and_trials_are_the_plain_statement(rule, seed, shadowing_db, afte
 @pytest.mark.parametrize("rule", RULES[:3])
 def test_many_moves_do_not_add_up_their_rounding(rule):
     air = closed_form(rule)
-    allocation = Incremental(air, drawn(0, 9))
+    allocation = OneGatewayIncremental(air, drawn(0, 9))
     for number, point in enumerate(drawn(1, 2000)):
         allocation.move(number % 9, point)
     np.testing.assert_allclose(allocation.totals(), plain_totals(air, allocation.points), rtol=1e-8)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lora_marl.core.expect.rayleigh import Incremental, Rayleigh, reference
+from lora_marl.core.expect.rayleigh import Rayleigh, RayleighIncremental, reference
 from lora_marl.core.presets import mmalora_network
 from tests.core.expect.rayleigh.networks import BUSY, GOLDEN, golden, random_points
 from tests.core.expect.rayleigh.test_closed_form import CHANGED
@@ -32,7 +32,7 @@ def two_channels(changed, gateways=2):
 def test_after_hundreds_of_moves_it_is_what_a_fresh_one_is(variant, changed):
     scenario, points = two_channels(changed)
     model = Rayleigh(scenario, variant=variant)
-    kept, rng = Incremental(model, points, least_delivery=LEAST), np.random.default_rng(0)
+    kept, rng = RayleighIncremental(model, points, least_delivery=LEAST), np.random.default_rng(0)
     for number in range(400):
         node, other = rng.choice(24, 2, replace=False)
         if number % 4:
@@ -55,7 +55,7 @@ def test_after_hundreds_of_moves_it_is_what_a_fresh_one_is(variant, changed):
 def test_trying_points_tells_what_moving_would(variant, changed):
     scenario, points = two_channels(changed, gateways=3)
     model = Rayleigh(scenario, variant=variant)
-    kept = Incremental(model, points, least_delivery=LEAST)
+    kept = RayleighIncremental(model, points, least_delivery=LEAST)
     candidates = np.stack([random_points(scenario, seed, loud=False)[0] for seed in range(12)])
     for node in (0, 5, 23):
         trial = kept.try_points(node, candidates)
@@ -76,7 +76,7 @@ def test_trying_points_tells_what_moving_would(variant, changed):
 def test_bounds_are_what_it_would_be_if_the_node_met_nobody(changed):
     scenario, points = two_channels(changed)
     model = Rayleigh(scenario)
-    kept = Incremental(model, points, least_delivery=LEAST)
+    kept = RayleighIncremental(model, points, least_delivery=LEAST)
     candidates = np.stack([random_points(scenario, seed, loud=False)[0] for seed in range(12)])
     for node in (0, 5, 23):
         bounds, trial = kept.bounds(node, candidates), kept.try_points(node, candidates)
@@ -101,7 +101,7 @@ def test_bounds_are_what_it_would_be_if_the_node_met_nobody(changed):
 def test_trying_a_swap_tells_what_swapping_would(changed):
     scenario, points = two_channels(changed)
     model = Rayleigh(scenario)
-    kept = Incremental(model, points, least_delivery=LEAST)
+    kept = RayleighIncremental(model, points, least_delivery=LEAST)
     for i, j in ((0, 1), (2, 9), (4, 17), (23, 3), (8, 20)):
         swapped = points.copy()
         swapped[[i, j], 2] = points[[j, i], 2]
@@ -118,7 +118,7 @@ def test_trying_a_swap_tells_what_swapping_would(changed):
 @pytest.mark.parametrize("case", GOLDEN["swap_cases"], ids=lambda case: case["name"])
 def test_golden_swaps(case):
     scenario, points = golden(case)
-    kept = Incremental(Rayleigh(scenario), points)
+    kept = RayleighIncremental(Rayleigh(scenario), points)
     assert kept.totals().ee_sum == pytest.approx(case["initial_system_EE"], rel=1e-9)
     for pair in case["pairs"]:
         i, j = pair["i"], pair["i2"]
@@ -134,7 +134,7 @@ def test_golden_allocations(case):
     scenario, _ = golden(case)
     best = case["local_search"]
     points = scenario.region.points(sf=best["sf"], bw_hz=125e3, channel=case["channel"], tp_dbm=best["tp_dbm"])
-    kept = Incremental(Rayleigh(scenario), points, least_delivery=case["D_th"])
+    kept = RayleighIncremental(Rayleigh(scenario), points, least_delivery=case["D_th"])
     assert kept.totals().ee_sum == pytest.approx(best["system_EE"], rel=1e-9)
     assert kept.totals().short == best["violations"]
     assert kept.delivery.mean() == pytest.approx(best["mean_PDR"], rel=1e-9)
@@ -143,14 +143,14 @@ def test_golden_allocations(case):
 def test_joint_has_no_product_to_keep():
     scenario = mmalora_network(3, 1)
     with pytest.raises(ValueError, match="variant: 'joint' takes gateways together"):
-        Incremental(Rayleigh(scenario, variant="joint"), random_points(scenario))
+        RayleighIncremental(Rayleigh(scenario, variant="joint"), random_points(scenario))
 
 
 def test_without_interference_others_do_not_matter():
     scenario = replace(mmalora_network(6, 2, channels=3), active=np.array([True, True, True, False, False, False]))
     points = random_points(scenario)
     points[:, 2] = [0, 1, 2, 0, 1, 2]
-    kept = Incremental(Rayleigh(scenario), points)
+    kept = RayleighIncremental(Rayleigh(scenario), points)
     alone = kept.delivery
     kept.move(3, np.array([5, 0, 0, 6], np.int16))
     np.testing.assert_array_equal(kept.delivery[:3], alone[:3])

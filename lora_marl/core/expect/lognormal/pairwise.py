@@ -10,9 +10,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from lora_marl.core.expect.integrals import MOST_POINTS, chebyshev_points, fine_table, normal_cdf, read, survival_at
-from lora_marl.core.expect.lognormal.covers import MOST_GATEWAYS, irredundant_covers
 from lora_marl.core.expect.lognormal.joint import class_overlap, target_classes
-from lora_marl.core.expect.lognormal.reference import Network, outage
+from lora_marl.core.expect.lognormal.reference import MOST_GATEWAYS, Network, irredundant_covers, outage
 
 Vector = NDArray[np.float64]
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.planners import plan
-from agents.planners.ascent import every_point
-from agents.planners.baselines import delivery_alone, upper_bound
+from agents.planners.ascent import operating_points
+from agents.planners.bounds import undisturbed_delivery, upper_bound
 from lora_marl.core.expect.rayleigh import Rayleigh
 from lora_marl.core.presets import mmalora_network
 from tests.core.expect.rayleigh.networks import GOLDEN, golden
@@ -39,7 +39,7 @@ def test_independent_is_each_nodes_own_best_by_trying_all(least):
     points = plan("energy-independent", closed_form, 0, least_delivery=least)
     for node in range(12):
         form, tried, best = lone(scenario, node), points.copy(), (-1.0, None)
-        for candidate in every_point(scenario)[every_point(scenario)[:, 2] == points[node, 2]]:
+        for candidate in operating_points(scenario)[operating_points(scenario)[:, 2] == points[node, 2]]:
             tried[node] = candidate
             if 0.985 * form.delivery(tried)[node] >= least and form.ee_bits_per_mj(tried)[node] > best[0]:
                 best = form.ee_bits_per_mj(tried)[node], candidate
@@ -58,7 +58,7 @@ def test_a_node_that_cannot_reach_it_sends_as_far_as_it_can():
 )
 def test_no_allocation_that_serves_all_exceeds_the_bound(data, least, variant):
     closed_form = Rayleigh(LOSSY, variant=variant)
-    alone = delivery_alone(closed_form)
+    alone = undisturbed_delivery(closed_form)
     sf, tp = np.divmod(
         [data.draw(st.sampled_from(np.flatnonzero(each >= least).tolist())) for each in alone.reshape(5, -1)], 7
     )
