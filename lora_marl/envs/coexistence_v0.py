@@ -144,8 +144,10 @@ radio, no sizes and no spaces. Those are of the presets `ccs_study` and `ccs_eu8
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from numpy.typing import NDArray
 from pettingzoo import AECEnv
 from pettingzoo.utils import wrappers
 from pettingzoo.utils.conversions import parallel_to_aec_wrapper
@@ -173,6 +175,20 @@ class Coexisting(ArrayParallelEnv):
     def __init__(self, **settings: Any) -> None:
         game = CoexistenceGame(CoexistenceSettings.of(settings))
         super().__init__(game, game.settings)
+
+    def state_dict(self) -> dict[str, NDArray]:
+        """Returns everything that changes within an episode, as plain arrays by name."""
+        return self.game.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, NDArray]) -> None:
+        """Continues an episode, bit for bit; one with the same seeds must have begun by `reset_array`.
+
+        Raises:
+            ValueError: an array is missing, or the state is of other seeds or networks.
+        """
+        self.game.load_state_dict(state)
+        self._cycle = self.game.cycle
+        self._running = self._cycle < self.max_cycles
 
 
 def parallel_env(**settings: Any) -> Coexisting:

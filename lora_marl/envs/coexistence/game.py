@@ -6,7 +6,7 @@ actions of a group, `D` features.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from lora_marl.core.air import Air
 from lora_marl.core.coexistence import Episode
 from lora_marl.core.downlink import Feedback
+from lora_marl.core.generators import pack_generators, restore_generators
 from lora_marl.core.outcome import Outcome
 from lora_marl.core.scenario import Scenario
 from lora_marl.envs import features
@@ -100,11 +101,11 @@ class CoexistenceGame:
         settings = self.settings
         scenario = self.coexistence.draw(rngs, settings.max_cycles * settings.interval_s)
         seeds = [int(rng.integers(_AIR_SEEDS)) for rng in rngs]
-        noise = [np.random.default_rng(int(rng.integers(_AIR_SEEDS))) for rng in rngs]
+        self._noise = [np.random.default_rng(int(rng.integers(_AIR_SEEDS))) for rng in rngs]
         self._changes = scenario.changes
         self._air = Air(scenario, seeds, count_arms=True, threads=settings.threads, feedback=Feedback())
         self.groups = Groups.of(scenario, self._air.link_gain_db, settings.groups)
-        self._features = ServerFeatures(self._sizes, self.groups.reference_mj(scenario), noise)
+        self._features = ServerFeatures(self._sizes, self.groups.reference_mj(scenario), self._noise)
         self._commands = Commands(self.coexistence, self.groups, self.actions)
         if any(each.rule == "adr" for each in self.coexistence.deployments):
             self._commands.adr = AdaptiveDataRate(scenario, self.groups.group.shape)
@@ -170,6 +171,53 @@ class CoexistenceGame:
         """What is true of the networks now, by name; see `lora_marl.envs.coexistence.groups`."""
         return facts(self.coexistence, self._scenario_now(), self.groups, self.actions.powers)
 
+    @property
+    def cycle(self) -> int:
+        """Intervals of this episode played so far."""
+        return self._cycle
+
+    def state_dict(self) -> dict[str, NDArray]:
+        """Returns everything that changes within an episode, as plain arrays by name.
+
+        What is drawn when an episode begins is not part of it: `begin` draws it again.
+        """
+        state = {"cycle": np.array(self._cycle), "noise": pack_generators(self._noise), "usage": np.array(self._usage)}
+        for prefix, arrays in (("air", self.air.state_dict()), *self._changing().items()):
+            state |= {f"{prefix}.{name}": array.copy() for name, array in arrays.items()}
+        return state
+
+    def load_state_dict(self, state: Mapping[str, NDArray]) -> None:
+        """Continues from what `state_dict` returned, bit for bit; an episode with the same seeds must have begun.
+
+        Raises:
+            ValueError: an array is missing, or the state is of other seeds or networks.
+        """
+        changing = self._changing()
+        names = [f"{prefix}.{name}" for prefix, arrays in changing.items() for name in arrays]
+        for name in ("cycle", "noise", "usage", *names):
+            if name not in state:
+                raise ValueError(f"state of coexisting networks: {name} is missing")
+        air = {name.removeprefix("air."): array for name, array in state.items() if name.startswith("air.")}
+        self.air.load_state_dict(air)
+        for prefix, arrays in changing.items():
+            for name, array in arrays.items():
+                array[...] = state[f"{prefix}.{name}"]
+        restore_generators(self._noise, state["noise"])
+        self._cycle, self._usage = int(state["cycle"]), list(np.array(state["usage"]))
+        self._compute_terms()
+
+    def _changing(self) -> dict[str, dict[str, NDArray]]:
+        """The arrays beside the air's that change within an episode, themselves, by the part that they are of."""
+        parts = {"features": self._features, "adr": self._commands.adr, "totals": self.totals}
+        arrays = {
+            prefix: {
+                name.removeprefix("_"): value for name, value in vars(part).items() if isinstance(value, np.ndarray)
+            }
+            for prefix, part in parts.items()
+            if part is not None
+        }
+        return arrays | {"commands": {"points": self._commands.points}}
+
     def _scenario_now(self) -> Scenario:
         """The air's, with what changes at this very time, which the air does when it goes on."""
         now_s, scenario = self._cycle * self.settings.interval_s, self.air.scenario
@@ -219,6 +267,10 @@ class CoexistenceGame:
     def _record(self, outcome: Outcome) -> None:
         free = self.coexistence.radio.feedback == "free"
         self.totals = IntervalTotals.of(outcome, self.groups, self._channel_arms, free=free)
+        self._compute_terms()
+
+    def _compute_terms(self) -> None:
+        """Computes the reward terms of the last interval from its totals."""
         successes = self.totals.acknowledged if self.settings.success == "acknowledged" else self.totals.received
         interval = Interval(self.totals, successes, self.reference_mj, self.settings.interval_s)
         self._terms = self._reward.terms(interval, self.learning)

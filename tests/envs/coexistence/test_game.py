@@ -423,3 +423,36 @@ def test_the_episode_tells_strategies_sizes_and_what_is_true() -> None:
     assert episode.interval_s == env.game.settings.interval_s
     facts = env.game.facts()
     assert all(np.array_equal(values, facts[name]) for name, values in episode.facts().items())
+
+
+@pytest.mark.parametrize("points", ["per_interval", "per_packet"])
+@pytest.mark.parametrize("preset", [ccs_study, ccs_eu868])
+def test_a_resumed_episode_goes_on_bit_by_bit(preset: Any, points: str) -> None:
+    """Through moves of interference, alarms, a silence, adaptive data rate and the indicator's noise."""
+    deployments = [Deployment(nodes=8, silent_s=((240.0, 420.0),)), non_learning("adr", nodes=8), non_learning(nodes=6)]
+    networks = preset(deployments, load=3.0, moves_s=300.0, alarm_probability=0.2)
+    settings = {"decider": "group", "replicas": 2, "max_cycles": 14, "operating_points": points}
+    whole, resumed = (make(networks, **settings) for _ in range(2))
+    whole.reset_array([5, 6])
+    state = {}
+    for step in range(14):
+        if step == 7:
+            state = whole.state_dict()
+            resumed.reset_array([5, 6])
+            resumed.load_state_dict(state)
+        rng = np.random.default_rng(step)
+        actions = rng.random((2, 4, 48)) if points == "per_packet" else rng.integers(48, size=(2, 4))
+        results = [env.step_array(actions) for env in ((whole, resumed) if step >= 7 else (whole,))]
+        for observations, rewards, _, ended, infos in results[1:]:
+            assert np.array_equal(observations, results[0][0]) and np.array_equal(rewards, results[0][1])
+            assert np.array_equal(ended, results[0][3])
+            assert all(np.array_equal(infos[name], values) for name, values in results[0][4].items())
+    first, second = whole.state_dict(), resumed.state_dict()
+    assert first.keys() == second.keys()
+    for name in (name for name in first if not name.startswith("air.")):  # those have padding between their fields
+        assert np.array_equal(first[name], second[name]), name
+    with pytest.raises(ValueError, match="seeds are"):
+        whole.reset_array([5, 7])
+        whole.load_state_dict(state)
+    with pytest.raises(ValueError, match="noise is missing"):
+        resumed.load_state_dict({name: array for name, array in state.items() if name != "noise"})
