@@ -71,7 +71,7 @@ def packets(figure: Any) -> None:
 def learning(figure: Any) -> None:
     """Delivery of two learners on the same air, hour by hour."""
     from lora_marl.config import LearnerConfig, load
-    from scripts.runs.packets import Experiment
+    from scripts.runs.packets.experiment import PacketExperiment
 
     config = load(Path(__file__).parents[1] / "configs" / "journal_fit.yaml")
     short = {"seeds": (0,), "duration_h": 40.0, "interval_h": 1.0, "report_last_h": 1.0}
@@ -79,9 +79,8 @@ def learning(figure: Any) -> None:
     config = config.model_copy(update={**short, "learners": learners})
     axes = figure.add_subplot()
     for label in learners:
-        experiment = Experiment(config, label)
-        outcomes = [experiment.play_next() for _ in experiment.schedule]
-        pdr = [100 * float(outcome.delivered.sum() / outcome.sent.sum()) for outcome in outcomes]
-        axes.plot([stretch.end_h for stretch in experiment.schedule], pdr, label=label)
+        experiment = PacketExperiment(config, label)
+        rows = [experiment.play_next()[0] for _ in experiment.schedule]
+        axes.plot([row["time_h"] for row in rows], [100 * row["pdr"] for row in rows], label=label)
     axes.set(xlabel="simulated hours", ylabel="PDR (%)", title="Learning on the journal network")
     axes.legend()

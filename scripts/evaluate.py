@@ -24,30 +24,19 @@ import math
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import numpy as np
 import typer
 
-import agents
-from agents.learner import Learner
-from agents.run import run_until
 from lora_marl.adapters.policy import SPACES, Policy
-from lora_marl.config import TrainConfig
-from lora_marl.core.air import Air
 from lora_marl.core.scenario import DutyCycleWarning
-from scripts.runs import checkpoints
-from scripts.runs.cli import JsonPath, UsageError, console, errors, new_app, one_line_errors, write_json
+from scripts.runs.cli import JsonPath, UsageError, console, new_app, one_line_errors, write_json
 from scripts.runs.environments import FIRST_SEED, environment_of, worth
 from scripts.runs.folder import RunFolder
-from scripts.runs.metrics import rows
-from scripts.runs.packets import HOUR_S, built, make_learner, part_of, scenario_name
-from scripts.runs.registry import kind_of
-from scripts.runs.report import Result, records, results_table
+from scripts.runs.loop import RunType
+from scripts.runs.registry import run_type_of
 
 app = new_app()
-
-REFERENCES = ("random", "static-sf7", "distance-quantile")
 
 
 @app.command(help=__doc__)
@@ -63,25 +52,16 @@ def main(
     with one_line_errors():
         if hours is not None and not 0 < hours < math.inf:
             raise UsageError(f"--hours: {hours:g} is not a number of hours above 0")
-        held_out, results = _seeds(seeds), []
+        held_out = _seeds(seeds)
         if any((path / SPACES).is_file() for path in runs):
-            evaluate_policies(runs, held_out, json)
-            return
-        folders = [RunFolder.read(path) for path in runs]
-        if any(kind_of(folder.config) is not None for folder in folders):
-            evaluate_kinds(folders, held_out, hours, json)
-            return
-        for folder in folders:
-            named = f"{folder.config.name}/" if len(runs) > 1 else ""
-            found = evaluate(folder, held_out, default_h(folder.config) if hours is None else hours)
-            results += [Result(named + result.learner, result.scenario, result.by_seed) for result in found]
-        console.print(results_table("evaluation: from the snapshots on, learning included", results))
-        write_json(json, list(records(results)))
+            write_json(json, evaluate_policies(runs, held_out))
+        else:
+            write_json(json, evaluate_runs([RunFolder.read(path) for path in runs], held_out, hours))
 
 
-def evaluate_policies(folders: Sequence[Path], held_out: Sequence[int], json: Path | None) -> None:
-    """The same for exported policies."""
-    seeds, everything = held_out or range(FIRST_SEED, FIRST_SEED + 5), []
+def evaluate_policies(folders: Sequence[Path], held_out: Sequence[int]) -> list[dict[str, Any]]:
+    """Prints what exported policies are worth on held-out seeds, and returns records."""
+    seeds, records = held_out or range(FIRST_SEED, FIRST_SEED + 5), []
     for folder in folders:
         try:
             policy = Policy.read(folder)
@@ -89,88 +69,18 @@ def evaluate_policies(folders: Sequence[Path], held_out: Sequence[int], json: Pa
             raise UsageError(str(error)) from None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DutyCycleWarning)
-            table, found = worth(environment_of(policy, len(seeds)), policy, seeds)
+            table, rows = worth(environment_of(policy, len(seeds)), policy, seeds)
         console.print(table)
-        everything += found
-    write_json(json, everything)
+        records += rows
+    return records
 
 
-def evaluate_kinds(
-    folders: Sequence[RunFolder], held_out: Sequence[int], hours: float | None, json: Path | None
-) -> None:
-    """The same for runs that are not of packets alone, which are judged as they are."""
-    records = []
+def evaluate_runs(folders: Sequence[RunFolder], held_out: Sequence[int], hours: float | None) -> list[dict[str, Any]]:
+    """Prints what runs have learned, kind by kind, and returns records."""
+    by_type: dict[type[RunType[Any, Any]], list[RunFolder]] = {}
     for folder in folders:
-        kind = kind_of(folder.config)
-        if kind is None:
-            raise UsageError(f"{folder.path}: is a run of packets, others are not; evaluate them apart")
-        if held_out or hours is not None:
-            raise UsageError(f"{folder.path}: is {kind.TITLE}; --seeds and --hours are for runs of packets")
-        records += [{"run": folder.config.name} | record for record in kind.evaluate(folder)]
-    write_json(json, records)
-
-
-def evaluate(folder: RunFolder, held_out: tuple[int, ...], hours: float) -> list[Result]:
-    """Every learner of a run and every reference.
-
-    Args:
-        folder: Of the run.
-        held_out: Seeds of fresh air; empty: the air of the snapshots.
-        hours: Simulated time. h
-
-    Raises:
-        UsageError: a snapshot that is damaged or does not fit, or none at all.
-    """
-    config = folder.config
-    scenario = built(config.scenario)
-    seeds = held_out or config.seeds
-    restored = {label: folder.restore(label) for label in config.learners}
-    trained = {label: state for label, state in restored.items() if state is not None}
-    if not trained:
-        raise UsageError(f"{folder.path}: has no snapshot yet; train it first")
-    for label in config.learners:
-        if label not in trained:
-            errors.print(f"note: {folder.path}: {label} has no snapshot yet and is left out", style="yellow")
-    if not held_out and len({int(state["done"]) for state in trained.values()}) > 1:
-        errors.print(f"note: {folder.path}: its learners stopped at different times; references start with the first")
-    first = next(iter(trained.values()))
-
-    def result(label: str, learner: Learner, air_from: checkpoints.State, points: np.ndarray) -> Result:
-        air = Air(scenario, seeds, count_arms=True, feedback=learner.feedback)
-        if not held_out:
-            _load(air, part_of(air_from, "air"), folder.path)
-        until_s = float(air.now_s.max()) + HOUR_S * hours
-        outcome = run_until(air, learner, points.copy(), until_s)
-        return Result(label, scenario_name(config), rows(outcome, scenario.region))
-
-    results = []
-    for label, state in trained.items():
-        taken = checkpoints.join(_rotated(state, len(config.seeds), len(seeds)))
-        learner = make_learner(config, label, scenario, seeds)
-        _load(learner, part_of(taken, "learner"), folder.path)
-        results.append(result(label, learner, state, taken["points"]))
-    for name in REFERENCES:
-        if all(agents.learner_name(spec.name) != name for spec in config.learners.values()):
-            learner = agents.make(name, scenario, seeds)
-            results.append(result(name, learner, first, learner.initial_points()))
-    return results
-
-
-def _load(player: Air | Learner, state: checkpoints.State, run: Path) -> None:
-    try:
-        player.load_state_dict(state)
-    except ValueError as error:
-        raise UsageError(f"{run}: a snapshot does not fit: {error}") from None
-
-
-def default_h(config: TrainConfig) -> float:
-    """How long the run itself reports. h"""
-    return config.report_last_h if config.evaluation_s is None else config.evaluation_s / HOUR_S
-
-
-def _rotated(state: checkpoints.State, replicas: int, wanted: int) -> list[checkpoints.State]:
-    parts = checkpoints.split(state, replicas)
-    return [parts[number % replicas] for number in range(wanted)]
+        by_type.setdefault(type(run_type_of(folder.config)), []).append(folder)
+    return [record for run, group in by_type.items() for record in run.evaluate(group, held_out, hours)]
 
 
 def _seeds(text: str | None) -> tuple[int, ...]:

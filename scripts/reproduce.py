@@ -24,7 +24,7 @@ import typer
 from rich.progress import track
 from rich.table import Table
 
-from lora_marl.config import TrainConfig
+from lora_marl.config import CoexistenceRun, EnergyRun, PacketRun, TrainConfig
 from lora_marl.core.checks import suggest
 from scripts.runs.cli import (
     ROOT,
@@ -35,9 +35,11 @@ from scripts.runs.cli import (
     new_app,
     one_line_errors,
     read_config,
+    read_packet_config,
     write_json,
 )
-from scripts.runs.jobs import Job, Store, chunks, curve_of, extra_of, play
+from scripts.runs.jobs import Job, Store, chunks, extra_of, run_job
+from scripts.runs.metrics import curve_of
 from scripts.runs.parallel import Backend, Workers, in_parallel
 from scripts.runs.report import counted, markdown, number, with_interval
 from scripts.runs.statistics import Estimate, estimate
@@ -159,7 +161,7 @@ def play_all(wanted: Sequence[Study], store: Store, *, quick: bool, jobs: int) -
     missing = [part for job in first.values() for part in _parts(job) if len(store.read(part)) < len(part.seeds)]
     calls = [(number, job) for number, job in enumerate(missing)]
     done: Iterable[tuple[int, Any]] = track(
-        in_parallel(play, calls, Workers(jobs, Backend.loky, None)), "cells", total=len(calls), console=errors
+        in_parallel(run_job, calls, Workers(jobs, Backend.loky, None)), "cells", total=len(calls), console=errors
     )
     for number_, states in done:
         if isinstance(states, str):
@@ -168,19 +170,20 @@ def play_all(wanted: Sequence[Study], store: Store, *, quick: bool, jobs: int) -
     return {name: _played(store, job) for name, job in runs.items()}
 
 
-def _parts(job: Job) -> list[Job]:
+def _parts(job: Job[TrainConfig]) -> list[Job[TrainConfig]]:
     """A job as it is played: replicas of the air together, networks of a closed form one by one."""
-    return chunks(job, len(job.seeds) if job.config.energy is not None else 1)
+    return chunks(job, len(job.seeds) if isinstance(job.config, EnergyRun) else 1)
 
 
-def _played(store: Store, job: Job) -> CellResult:
+def _played(store: Store, job: Job[TrainConfig]) -> CellResult:
     kept = Store(store.folder).read(job)
     states = [kept[seed] for seed in job.seeds]
     extras = [extra_of(state) for state in states]
     extra = {name: [each[name] for each in extras] for name in extras[0]}
     curves = [curve_of(state) for state in states]
     points = [state["points"] for state in states]
-    return CellResult(curves, job.config.report_last_h, extra, points, states[0].get("airtime_s"))
+    last_h = job.config.report_last_h if isinstance(job.config, PacketRun) else math.inf
+    return CellResult(curves, last_h, extra, points, states[0].get("airtime_s"))
 
 
 def claim_results(study: Study, numbers: Results) -> list[ClaimResult]:
@@ -204,13 +207,18 @@ def cell_table(study: Study, numbers: Results) -> str:
 def shortened(cell: Cell) -> TrainConfig:
     """A cell's configuration with a fraction of the time; changes come as much earlier."""
     run = _config(cell)
-    if run.energy is not None:
+    if isinstance(run, EnergyRun):
         return _config(cell, ("energy.episodes=1",))
-    if run.coexistence is not None:
+    if isinstance(run, CoexistenceRun):
         return _config(cell, (f"coexistence.intervals={max(_QUICK_INTERVALS, run.coexistence.intervals // _QUICK)}",))
+    assert isinstance(run, PacketRun)
     episodes = run.learners[cell.learner].episodes
     fewer = () if episodes is None else (f"learners.{cell.learner}.episodes={max(1, episodes // _QUICK)}",)
-    short = _config(cell, (f"duration_h={run.duration_h / _QUICK}", "interval_h=1", *fewer))
+    short = read_packet_config(
+        ROOT / "configs" / cell.config,
+        [*cell.changes, f"duration_h={run.duration_h / _QUICK}", "interval_h=1", *fewer],
+        notes=False,
+    )
     sooner = tuple(change.model_copy(update={"at_s": change.at_s / _QUICK}) for change in run.scenario.changes)
     return short.model_copy(update={"scenario": short.scenario.model_copy(update={"changes": sooner})})
 

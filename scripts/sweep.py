@@ -25,6 +25,7 @@ import typer
 from rich.progress import track
 from rich.table import Table
 
+from lora_marl.config import PacketRun
 from scripts.runs.cli import (
     JsonPath,
     UsageError,
@@ -35,9 +36,9 @@ from scripts.runs.cli import (
     read_packet_config,
     write_json,
 )
-from scripts.runs.jobs import Job, Store, by_replica, curve_of, play, with_seeds
-from scripts.runs.metrics import reported
-from scripts.runs.packets import Experiment
+from scripts.runs.jobs import Job, Store, by_replica, run_job, with_seeds
+from scripts.runs.metrics import curve_of, reported
+from scripts.runs.packets.experiment import PacketExperiment
 from scripts.runs.parallel import Backend, BackendOption, RayAddress, Workers, checked_workers, in_parallel
 from scripts.runs.report import NAMES, counted, markdown
 from scripts.studies.pareto_front import OBJECTIVES, GridPoint, ParetoFront
@@ -119,7 +120,7 @@ def front_of(tried: Sequence[GridPoint], weights: str, scales: str | None) -> Pa
         raise UsageError(f"--weights, --scales: {error}") from None
 
 
-def job_of(config: Path, learner: str, common: Sequence[str], settings: Settings, *, first: bool) -> Job:
+def job_of(config: Path, learner: str, common: Sequence[str], settings: Settings, *, first: bool) -> Job[PacketRun]:
     """A point of the grid as a job; whatever is wrong with it is said before anything plays.
 
     Raises:
@@ -132,11 +133,13 @@ def job_of(config: Path, learner: str, common: Sequence[str], settings: Settings
     present = learner in read_packet_config(config, notes=False).learners
     run = read_packet_config(config, [*(() if present else (f"{label}={{}}",)), *common, *own], notes=first)
     job = Job(run.model_copy(update={"learners": {learner: run.learners[learner]}}), learner)
-    Experiment(with_seeds(job, run.seeds if by_replica(run) else run.seeds[:1]).config, learner, count_arms=False)
+    PacketExperiment(with_seeds(job, run.seeds if by_replica(run) else run.seeds[:1]).config, learner, count_arms=False)
     return job
 
 
-def played(wanted: Sequence[Job], folder: Path, workers: Workers, *, fresh: bool) -> list[list[dict[str, float]]]:
+def played(
+    wanted: Sequence[Job[PacketRun]], folder: Path, workers: Workers, *, fresh: bool
+) -> list[list[dict[str, float]]]:
     """What is reported of every seed of every job, from disk where an earlier call has finished it."""
     store = Store(folder / "seeds", fresh=fresh)
     states = [store.read(job) for job in wanted]
@@ -145,7 +148,7 @@ def played(wanted: Sequence[Job], folder: Path, workers: Workers, *, fresh: bool
         rest = [seed for seed in job.seeds if seed not in there]
         if rest:
             missing[place] = job if by_replica(job.config) else with_seeds(job, rest)
-    answers = in_parallel(play, list(missing.items()), workers)
+    answers = in_parallel(run_job, list(missing.items()), workers)
     for place, answer in track(answers, "points", total=len(missing), console=errors):
         if isinstance(answer, str):
             raise UsageError(answer)

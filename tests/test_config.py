@@ -289,8 +289,8 @@ def test_scenarios_that_change(name: str, changes: int, last_h: float) -> None:
 
 
 def test_a_newer_schema_is_refused_before_its_keys() -> None:
-    message = problem({"schema_version": 2, "holograms": True})
-    assert message == "x.yaml: schema_version: 2 is newer than 1, the newest known; upgrade lora_marl"
+    message = problem({"schema_version": 3, "holograms": True})
+    assert message == "x.yaml: schema_version: 3 is newer than 2, the newest known; upgrade lora_marl"
 
 
 def test_learners_take_their_label_as_name() -> None:
@@ -416,9 +416,9 @@ def test_the_main_job() -> None:
 
 def test_placements_are_enough_for_all_seeds():
     text = {"scenario": {"topology": {"placements": 3}}, "learners": {"random": {}}}
-    assert config.TrainConfig.model_validate({**text, "seeds": [0, 1]}).scenario.topology.placements == 3
+    assert config.parse({**text, "seeds": [0, 1]}).scenario.topology.placements == 3
     with pytest.raises(ValueError, match="scenario.topology.placements: 3 for 4 seeds"):
-        config.TrainConfig.model_validate({**text, "seeds": [0, 1, 2, 3]})
+        config.parse({**text, "seeds": [0, 1, 2, 3]})
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from lora_marl.core.coexistence import Deployment
 from lora_marl.core.presets import conference_network, mmalora_network
 from lora_marl.core.presets.ccs import ccs_study
 from scripts import compare, train, train_sb3
-from scripts.runs.coexistence.networks import build_environment, coexistence_of
+from scripts.runs.coexistence.networks import build_environment
 
 ROOT = Path(__file__).parents[1]
 
@@ -236,7 +236,7 @@ def test_a_reward_term_is_weighed_by_each_network(folder: Path, monkeypatch: Any
 
 def test_a_reward_term_is_named_in_a_configuration_of_coexisting_networks(call: Callable[..., Any]) -> None:
     config = load(Path("ours.yaml"))
-    env = build_environment(coexistence_of(config), 1)
+    env = build_environment(config.coexistence, 1)
     env.reset_array([0])
     *_, infos = env.step_array(np.zeros((1, 8), np.int64))
     first = np.arange(8) < 4

@@ -18,7 +18,7 @@ from agents import learner_class, parameters_of
 from agents.maac.groups import Hyperparameters
 from lora_marl import config
 from scripts.runs.coexistence.strategies import build_strategy
-from scripts.runs.energy.stages import MAAC
+from scripts.runs.energy.experiment import MAAC
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))

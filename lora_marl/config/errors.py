@@ -40,7 +40,8 @@ def _follows(item: Any, found: Sequence[Any]) -> bool:
 def _line(item: Any, model: type[Section], source: str) -> str:
     loc, kind = item["loc"], item["type"]
     if kind == "extra_forbidden":
-        text = "unknown key" + suggest(str(loc[-1]), _section_at(model, loc[:-1]).model_fields)
+        section, name = _section_at(model, loc[:-1]), str(loc[-1])
+        text = section.refused.get(name) or "unknown key" + suggest(name, section.model_fields)
     elif kind == "too_short":
         text = f"needs at least {item['ctx']['min_length']}, has {item['ctx']['actual_length']}"
     elif kind == "missing":

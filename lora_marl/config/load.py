@@ -11,7 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from lora_marl.config.errors import ConfigError, problems
-from lora_marl.config.train import TrainConfig
+from lora_marl.config.run import TrainConfig, run_class, upgraded, without_foreign_nulls
 
 _BOOL, _FLOAT = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:float"
 
@@ -44,7 +44,8 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> TrainConfig:
     """The validated configuration of a YAML file.
 
     A file may inherit: `base: other.yaml` (relative to it) gives the values that it does not state; mappings are
-    merged, everything else is replaced.
+    merged, everything else is replaced. What only the kind of run of the base has (its hours, say) is not inherited by
+    another kind. A resolved file of an earlier version is upgraded.
 
     Args:
         path: The file.
@@ -53,7 +54,7 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> TrainConfig:
     Raises:
         ConfigError: one line for each problem.
     """
-    values = _read(Path(path))
+    values = upgraded(_read(Path(path)))
     for override in overrides:
         set_value(values, override)
     return parse(values, source=str(path), folder=Path(path).parent)
@@ -66,9 +67,14 @@ def parse(values: Mapping[str, Any], *, source: str = "config", folder: str | Pa
         ConfigError: one line for each problem, led by `source`.
     """
     try:
-        return TrainConfig.model_validate(values, context={"folder": Path(folder)})
+        values = upgraded(values)
+        run = run_class(values)
+    except ValueError as error:
+        raise ConfigError([f"{source}: {error}"]) from None
+    try:
+        return run.model_validate(without_foreign_nulls(values, run), context={"folder": Path(folder)})
     except ValidationError as error:
-        raise ConfigError(problems(error, TrainConfig, source)) from None
+        raise ConfigError(problems(error, run, source)) from None
 
 
 def dump(config: TrainConfig) -> str:
@@ -90,7 +96,19 @@ def _read(path: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
     base = values.pop("base", None)
     if base is None:
         return values
-    return _merged(_read(path.parent / str(base), (*heirs, path.resolve())), values)
+    return _inherited(_read(path.parent / str(base), (*heirs, path.resolve())), values)
+
+
+def _inherited(base: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """What a file and its base state together."""
+    merged = _merged(base, values)
+    try:
+        run = run_class(merged)
+    except ValueError:  # said by `parse`, which knows the file
+        return merged
+    if run is run_class(base):
+        return merged
+    return {name: value for name, value in merged.items() if name in values or name not in run.refused}
 
 
 def _merged(base: Any, over: Any) -> Any:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import reprlib
-from collections.abc import Callable
-from typing import Annotated, Any, Self, TypeVar, get_type_hints
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, ClassVar, Self, TypeVar, get_type_hints
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, PlainValidator, create_model, model_validator
@@ -15,6 +15,8 @@ class Section(BaseModel):
     """A frozen part of a configuration that refuses unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    refused: ClassVar[Mapping[str, str]] = {}
+    """Fields that one may expect here, and why they are not: in place of the nearest name."""
 
     def fields(self) -> dict[str, Any]:
         """The values by field name; sections stay sections."""

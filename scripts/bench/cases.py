@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 
 import agents
 from agents.run import run_until
-from lora_marl.config import TrainConfig
+from lora_marl.config import PacketRun
 from lora_marl.core.air import Air
 from lora_marl.core.presets import norel_network
 from lora_marl.core.scenario import Scenario
 from lora_marl.core.traffic import Traffic
-from scripts.runs.cli import ROOT, read_config
-from scripts.runs.packets import built
+from scripts.runs.cli import ROOT, read_packet_config
+from scripts.runs.packets.experiment import build_scenario
 
 JOURNAL_NODES, JOURNAL_INTERVAL_S = 100, 20.0
 DAY_S, HOUR_S = 86400.0, 3600.0
@@ -56,11 +56,11 @@ def best_rate(episode: Callable[[], None], units: int, repeats: int) -> float:
     return units / best_s(episode, repeats)
 
 
-def journal(nodes: int = JOURNAL_NODES) -> tuple[TrainConfig, Scenario]:
+def journal(nodes: int = JOURNAL_NODES) -> tuple[PacketRun, Scenario]:
     """The configuration of the journal network with so many nodes, and the scenario that it describes."""
     overrides = (f"scenario.topology.nodes={nodes}", f"scenario.traffic.interval_s={_interval_s(nodes)}")
-    config = read_config(_CONFIG, overrides, notes=False)
-    return config, built(config.scenario)
+    config = read_packet_config(_CONFIG, overrides, notes=False)
+    return config, build_scenario(config.scenario)
 
 
 def uplink(nodes: int, steps: int, replicas: int = 1, **settings: Any) -> Any:

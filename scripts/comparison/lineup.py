@@ -9,12 +9,12 @@ from pathlib import Path
 
 import agents
 from lora_marl.adapters.policy import digest
-from lora_marl.config import LearnerConfig, TrainConfig
+from lora_marl.config import LearnerConfig, PacketRun
 from lora_marl.core.checks import suggest
 from scripts.comparison.result import REFERENCE_EE, REFERENCE_PDR
 from scripts.runs.cli import UsageError, read_packet_config
 from scripts.runs.jobs import Job, by_replica, with_seeds
-from scripts.runs.packets import Experiment
+from scripts.runs.packets.experiment import PacketExperiment
 
 TRIVIAL = ("random", "static-sf7", "distance-quantile")
 REFERENCES = (REFERENCE_PDR, REFERENCE_EE)
@@ -29,10 +29,10 @@ class Lineup:
         optional: Learners that were added; where the scenario is none for them, it goes on without.
     """
 
-    config: TrainConfig
+    config: PacketRun
     optional: tuple[str, ...]
 
-    def jobs(self) -> list[Job]:
+    def jobs(self) -> list[Job[PacketRun]]:
         """One for each learner, with all seeds."""
         return [Job(self.config, label, label in self.optional) for label in self.config.learners]
 
@@ -46,7 +46,7 @@ class Lineup:
             if not job.optional:
                 alone = job if by_replica(job.config) else with_seeds(job, job.seeds[:1])
                 try:
-                    Experiment(alone.config, job.label)
+                    PacketExperiment(alone.config, job.label)
                 except ValueError as error:
                     raise UsageError(f"{self.config.name}: {error}") from None
 
@@ -100,7 +100,7 @@ def checked_name(name: str) -> str:
     return name
 
 
-def _lineup(run: TrainConfig, asked: Iterable[tuple[str, LearnerConfig]], references: bool) -> Lineup:
+def _lineup(run: PacketRun, asked: Iterable[tuple[str, LearnerConfig]], references: bool) -> Lineup:
     learners = dict(run.learners)
     for label, spec in asked:
         if learners.setdefault(label, spec) != spec:
@@ -123,7 +123,7 @@ def policy_at(folder: Path) -> LearnerConfig:
     return LearnerConfig(name="scripts.runs.policy:ExportedPolicy", parameters=parameters)
 
 
-def _found(label: str, run: TrainConfig, elsewhere: Mapping[str, LearnerConfig]) -> tuple[str, LearnerConfig]:
+def _found(label: str, run: PacketRun, elsewhere: Mapping[str, LearnerConfig]) -> tuple[str, LearnerConfig]:
     if label in run.learners:
         return label, run.learners[label]
     name = agents.learner_name(label)

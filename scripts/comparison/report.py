@@ -18,16 +18,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from rich.markup import escape
 from rich.table import Table
 
-from lora_marl.config import TrainConfig, dump
+from lora_marl.config import PacketRun, dump
 from lora_marl.core.files import write_atomically
 from scripts.comparison.lineup import REFERENCES, TRIVIAL
 from scripts.comparison.result import MEASURES, Comparison, Measure, changes_h, usage_of
 from scripts.runs import plots
 from scripts.runs.cli import UsageError, write_json
 from scripts.runs.folder import versions
-from scripts.runs.jobs import curve_of
-from scripts.runs.metrics import thinned
-from scripts.runs.packets import built, schedule
+from scripts.runs.metrics import curve_of, thinned
+from scripts.runs.packets.experiment import build_scenario, schedule
 from scripts.runs.report import markdown, with_interval
 
 _TERMINAL = ("pdr", "ee_bits_per_mj", "fairness", "share_pdr", "share_ee", "converged_pdr_h", "recovery_h")
@@ -159,13 +158,13 @@ def draw(folder: Path, comparison: Comparison) -> None:
     usage = {label: [usage_of(state, config) for state in states] for label, states in comparison.played.items()}
     plots.draw_shares(folder / f"usage-{name}.png", f"{title}: packets [%] by what they were sent with", usage)
     points = {label: states[0]["points"] for label, states in comparison.played.items()}
-    scenario = built(config.scenario)
+    scenario = build_scenario(config.scenario)
     plots.draw_map(folder / f"map-{name}.png", f"{name}, seed {config.seeds[0]}", scenario, points, 0)
 
 
-def about(config: TrainConfig) -> str:
+def about(config: PacketRun) -> str:
     """A scenario in a line."""
-    scenario = built(config.scenario)
+    scenario = build_scenario(config.scenario)
     parts = [
         f"{scenario.nodes} nodes, {scenario.gateways} gateway{'s' * (scenario.gateways > 1)}",
         f"seeds {', '.join(map(str, config.seeds))}",

@@ -13,11 +13,11 @@ from typing import Any, Literal
 import numpy as np
 
 from agents import learner_name
-from lora_marl.config import TrainConfig
+from lora_marl.config import PacketRun
 from lora_marl.core import metrics
 from scripts.runs.checkpoints import State
-from scripts.runs.jobs import curve_of, delivery_ratio
-from scripts.runs.metrics import Row, converged_h, known, recovery_time_h, reported
+from scripts.runs.metrics import Row, converged_h, curve_of, finite, recovery_time_h, reported
+from scripts.runs.packets.results import delivery_ratio
 from scripts.runs.statistics import Estimate, estimate
 
 REFERENCE_PDR, REFERENCE_EE = "reference-pdr", "reference-ee"
@@ -125,7 +125,7 @@ class Comparison:
         notes: What the reader must know.
     """
 
-    config: TrainConfig
+    config: PacketRun
     played: Mapping[str, Sequence[State]]
     values: Mapping[str, Mapping[str, Sequence[float]]]
     baseline: str | None
@@ -133,7 +133,7 @@ class Comparison:
 
     @classmethod
     def of(
-        cls, config: TrainConfig, played: Mapping[str, Sequence[State]], baseline: str | None, notes: Iterable[str] = ()
+        cls, config: PacketRun, played: Mapping[str, Sequence[State]], baseline: str | None, notes: Iterable[str] = ()
     ) -> Comparison:
         """Measures what was played."""
         by_seed = {label: [measured(state, config) for state in states] for label, states in played.items()}
@@ -151,11 +151,11 @@ class Comparison:
 
     def shown(self) -> list[Measure]:
         """The measures that say something here."""
-        return [measure for measure in MEASURES if any(known(own[measure.key]) for own in self.values.values())]
+        return [measure for measure in MEASURES if any(finite(own[measure.key]) for own in self.values.values())]
 
     def estimate(self, label: str, measure: Measure) -> Estimate:
         """Over the seeds that have a value, in the unit that is shown; `seeds` says how many have."""
-        return estimate([measure.factor * value for value in known(self.values[label][measure.key])] or [math.nan])
+        return estimate([measure.factor * value for value in finite(self.values[label][measure.key])] or [math.nan])
 
     def difference(self, label: str, measure: Measure) -> Estimate | None:
         """Over seeds, this learner against the baseline on the same seed; None: there is nothing to compare."""
@@ -184,7 +184,7 @@ class Comparison:
                     "difference_ci_low": None if against is None else against.ci_low,
                     "difference_ci_high": None if against is None else against.ci_high,
                     "difference_unit": measure.difference or None,
-                    "seeds": len(known(self.values[label][measure.key])),
+                    "seeds": len(finite(self.values[label][measure.key])),
                     "values": [
                         measure.factor * value if math.isfinite(value) else None
                         for value in self.values[label][measure.key]
@@ -199,7 +199,7 @@ def differences(ours: Sequence[float], theirs: Sequence[float], measure: Measure
     return [100 * (ratio - 1) for ratio in _over(ours, theirs)]
 
 
-def measured(state: State, config: TrainConfig) -> dict[str, float]:
+def measured(state: State, config: PacketRun) -> dict[str, float]:
     """All measures of one played seed but shares of references."""
     curve = curve_of(state)
     last = reported(curve, config.report_last_h)
@@ -223,12 +223,12 @@ def measured(state: State, config: TrainConfig) -> dict[str, float]:
     }
 
 
-def changes_h(config: TrainConfig) -> list[float]:
+def changes_h(config: PacketRun) -> list[float]:
     """When the scenario changes, its beginning aside. h"""
     return [change.at_s / 3600 for change in config.scenario.changes if change.at_s > 0]
 
 
-def usage_of(state: State, config: TrainConfig) -> Row:
+def usage_of(state: State, config: PacketRun) -> Row:
     """Packets of the reported part by factor value."""
     return reported(curve_of(state), config.report_last_h)
 

@@ -8,10 +8,11 @@ from contextlib import contextmanager
 import typer
 from rich import progress
 
+from lora_marl.config import PacketRun
 from scripts.comparison.lineup import Lineup
 from scripts.runs.checkpoints import State
 from scripts.runs.cli import INTERRUPTED, UsageError, errors
-from scripts.runs.jobs import Job, Store, by_replica, plan, play, with_seeds
+from scripts.runs.jobs import Job, Store, by_replica, plan, run_job, with_seeds
 from scripts.runs.parallel import Workers, in_parallel
 
 Played = dict[str, dict[int, State]]
@@ -30,7 +31,7 @@ def play_all(found: Sequence[Lineup], store: Store, workers: Workers) -> tuple[l
     place = {lineup.config.name: number for number, lineup in enumerate(found)}
     parts = plan(_missing(found, played), workers.count)
     with _progress(len(parts), store) as bar:
-        for number, answer in in_parallel(play, list(enumerate(parts)), workers):
+        for number, answer in in_parallel(run_job, list(enumerate(parts)), workers):
             job, own = parts[number], place[parts[number].config.name]
             if isinstance(answer, str):
                 _refused(job, answer, notes[own])
@@ -41,7 +42,7 @@ def play_all(found: Sequence[Lineup], store: Store, workers: Workers) -> tuple[l
     return played, notes
 
 
-def _missing(found: Sequence[Lineup], played: Sequence[Played]) -> list[Job]:
+def _missing(found: Sequence[Lineup], played: Sequence[Played]) -> list[Job[PacketRun]]:
     """Jobs for what is not there yet."""
     jobs = []
     for own, lineup in zip(played, found, strict=True):
@@ -74,7 +75,7 @@ def _progress(total: int, store: Store) -> Iterator[progress.Progress]:
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _refused(job: Job, why: str, notes: list[str]) -> None:
+def _refused(job: Job[PacketRun], why: str, notes: list[str]) -> None:
     """Notes it once; a learner that was asked for has been built before, with one seed.
 
     Raises:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from lora_marl.config import ConfigError, TrainConfig, load
+from lora_marl.config import ConfigError, EnergyRun, PacketRun, TrainConfig, load
 
 ROOT = Path(__file__).parents[2]
 BAD_INPUT, INTERRUPTED = 2, 130
@@ -74,7 +74,7 @@ def read_config(path: Path, overrides: Iterable[str] = (), *, notes: bool = True
     return config
 
 
-def read_packet_config(path: Path, overrides: Iterable[str] = (), *, notes: bool = True) -> TrainConfig:
+def read_packet_config(path: Path, overrides: Iterable[str] = (), *, notes: bool = True) -> PacketRun:
     """The configuration of a run of packets.
 
     Raises:
@@ -82,13 +82,16 @@ def read_packet_config(path: Path, overrides: Iterable[str] = (), *, notes: bool
         UsageError: it is a run of another kind.
     """
     plain = read_config(path, notes=False)
-    for section in ("energy", "coexistence"):
-        if getattr(plain, section) is not None:
-            raise UsageError(
-                f"{path}: is a run of another kind ({section}); python scripts/train.py --config {path} plays all its "
-                "learners and prints their table, python scripts/reproduce.py --list names the studies of its kind"
-            )
-    return read_config(path, overrides, notes=notes)
+    if not isinstance(plain, PacketRun):
+        section = "energy" if isinstance(plain, EnergyRun) else "coexistence"
+        raise UsageError(
+            f"{path}: is a run of another kind ({section}); python scripts/train.py --config {path} plays all its "
+            "learners and prints their table, python scripts/reproduce.py --list names the studies of its kind"
+        )
+    config = read_config(path, overrides, notes=notes)
+    if not isinstance(config, PacketRun):
+        raise UsageError(f"{path}: {', '.join(overrides)}: make it a run of another kind")
+    return config
 
 
 def write_json(path: Path | None, records: Sequence[dict[str, Any]]) -> None:

@@ -8,19 +8,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from lora_marl.config import CoexistenceConfig
-from lora_marl.config.load import set_value
-from scripts.runs.cli import UsageError, read_config
-from scripts.runs.packets import built
+
 import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
+
 import lora_marl
 from lora_marl.adapters.policy import Policy
+from lora_marl.config import CoexistenceConfig, CoexistenceRun
+from lora_marl.config.load import set_value
 from lora_marl.envs.codec import among_allowed, sizes_of
-from scripts.runs.cli import UsageError
+from scripts.runs.cli import UsageError, read_config
+from scripts.runs.packets.experiment import build_scenario
 from scripts.runs.statistics import estimate
-
 
 SET_BY_SCRIPTS = {"replicas": "--replicas or --episodes says how many", "info_level": "scripts look at no infos"}
 """Settings that a script has for itself, and why."""
@@ -37,13 +37,16 @@ def settings_of(environment: str, config: Path | None, changes: Sequence[str], o
             raise UsageError("--set: changes a configuration; give one with --config (settings of ENV: --env)")
         return _checked(options(own))
     run = read_config(config, changes)
-    if (environment == "coexistence_v0") != (run.coexistence is not None):
-        has = "no section coexistence" if run.coexistence is None else "a section coexistence"
+    if (environment == "coexistence_v0") != isinstance(run, CoexistenceRun):
+        has = "a section coexistence" if isinstance(run, CoexistenceRun) else "no section coexistence"
         raise UsageError(f"{config}: has {has}, which is what coexistence_v0 is made of, and no other environment")
-    if run.coexistence is not None:
+    if isinstance(run, CoexistenceRun):
         return _checked({**_of_networks(run.coexistence), **options(own)})
     named = run.environment is not None and run.environment.name == environment
-    settings = {"scenario": built(run.scenario), **(run.environment.parameters if named and run.environment else {})}
+    settings = {
+        "scenario": build_scenario(run.scenario),
+        **(run.environment.parameters if named and run.environment else {}),
+    }
     return _checked({**settings, **options(own)})
 
 

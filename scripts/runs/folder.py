@@ -18,6 +18,7 @@ import json
 import platform
 import shutil
 import subprocess
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -107,6 +108,22 @@ class RunFolder:
             return checkpoints.join(parts)
         except (KeyError, ValueError) as error:
             raise UsageError(f"{self.path}: the snapshots of {label} do not fit together ({error})") from None
+
+    def replace_snapshot(self, label: str, done: int, suffix: str, write: Callable[[Path], object]) -> None:
+        """Has a snapshot of all seeds written to one file, and only then removes the older ones."""
+        newest = self.path / f"{label}-{done:06d}{suffix}"
+        write(newest)
+        for path in self._snapshots(label, suffix):
+            if path.name < newest.name:
+                path.unlink()
+
+    def newest_snapshot(self, label: str, suffix: str) -> tuple[Path, int] | None:
+        """The newest snapshot of all seeds in one file, and how many segments it has seen; None: there is none."""
+        paths = self._snapshots(label, suffix)
+        return (paths[-1], int(paths[-1].stem.rpartition("-")[2])) if paths else None
+
+    def _snapshots(self, label: str, suffix: str) -> list[Path]:
+        return sorted(self.path.glob(f"{label}-[0-9][0-9][0-9][0-9][0-9][0-9]{suffix}"))
 
     def curve(self, label: str, seed: int) -> list[Row]:
         """The rows of metrics.csv.

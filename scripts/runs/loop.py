@@ -1,18 +1,28 @@
 """The training loop of all runs, and what it asks of them: an experiment per label, played segment by segment.
 
 A segment is what one row of `metrics.csv` covers: an interval of packets, an episode on the closed form, an interval of
-coexisting networks. A run may be stopped between two segments; a later call goes on to the same numbers, byte for byte.
+coexisting networks. A run may be stopped between two segments; a later call continues to the same numbers, byte for
+byte, from the newest snapshot.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from numpy.typing import NDArray
 
+from lora_marl.config import TrainConfig
+from lora_marl.envs.rewards import TermError
 from scripts.runs.checkpoints import State
+from scripts.runs.cli import UsageError
+from scripts.runs.events import EventFile
+from scripts.runs.folder import RunFolder
 from scripts.runs.metrics import Row
+from scripts.runs.progress import Progress, StopRequest
 
 
 class Experiment(Protocol):
@@ -42,3 +52,141 @@ class Experiment(Protocol):
         Raises:
             ValueError: an array is missing, or belongs to another run; the message names it.
         """
+
+
+C = TypeVar("C", bound=TrainConfig)
+E = TypeVar("E", bound=Experiment)
+
+
+class RunType(ABC, Generic[C, E]):
+    """A kind of run: its experiments, where their state is kept, and how results are shown.
+
+    Args:
+        config: The run.
+    """
+
+    title: ClassVar[str]
+    """What such a run is, for error messages."""
+    section: ClassVar[str] = ""
+    """The section of the configuration that has its rewards, if they may be a user's own."""
+    axis: ClassVar[str]
+    """The column of `metrics.csv` that counts time."""
+    unit: ClassVar[str]
+    """Of that column."""
+    snapshots: ClassVar[int]
+    """About how many snapshots are taken of a label."""
+
+    def __init__(self, config: C) -> None:
+        self.config = config
+
+    @abstractmethod
+    def check(self) -> None:
+        """Builds what every label needs, so that errors are raised before the first one trains.
+
+        Raises:
+            ConfigError: a learner or a network that cannot be built, naming it.
+        """
+
+    @abstractmethod
+    def experiment(self, label: str) -> E:
+        """The experiment of a label at its beginning."""
+
+    @abstractmethod
+    def length(self, label: str) -> float:
+        """The value of `axis` at the end of a label."""
+
+    @abstractmethod
+    def event(self, row: Row) -> tuple[int, dict[str, float]]:
+        """A row for TensorBoard: the step, and numbers by tag."""
+
+    def is_complete(self, folder: RunFolder, label: str) -> bool:
+        """Whether an earlier call has left everything of a label, so that its experiment need not be built."""
+        return False
+
+    @abstractmethod
+    def save(self, folder: RunFolder, label: str, experiment: E) -> None:
+        """Writes a snapshot, and only then removes the older ones."""
+
+    @abstractmethod
+    def restore(self, folder: RunFolder, label: str, experiment: E) -> None:
+        """Sets a new experiment to the newest snapshot, if there is one.
+
+        Raises:
+            UsageError: the snapshot is damaged, or of another run.
+        """
+
+    @abstractmethod
+    def report(self, folder: RunFolder) -> list[dict[str, Any]]:
+        """Prints the table of a finished run and draws its pictures; returns a record per label and number."""
+
+    @classmethod
+    @abstractmethod
+    def evaluate(cls, folders: Sequence[RunFolder], seeds: Sequence[int], hours: float | None) -> list[dict[str, Any]]:
+        """Judges what runs of this kind have left: prints tables, and returns records.
+
+        Args:
+            folders: Of the runs.
+            seeds: Held-out seeds; empty: none were asked for.
+            hours: Simulated time; None: the run's own. h
+
+        Raises:
+            UsageError: seeds or hours that this kind of run cannot use, or a file that is damaged.
+        """
+
+    @abstractmethod
+    def results(self, label: str) -> list[State]:
+        """Plays a label in memory for a comparison or a study; what is kept of every seed."""
+
+    @abstractmethod
+    def code(self, label: str) -> list[Path]:
+        """Folders and files of source code that the numbers of a label depend on."""
+
+    @abstractmethod
+    def inputs(self, label: str) -> list[Path]:
+        """Files beside the configuration that the numbers of a label depend on."""
+
+
+def train(run: RunType[Any, Any], folder: RunFolder, stop: StopRequest) -> bool:
+    """Trains all labels from their newest snapshots on; False: a stop was requested.
+
+    Raises:
+        UsageError: a snapshot or a file of an earlier call that is damaged, or a user's reward term that fails.
+    """
+    labels = list(folder.config.learners)
+    with Progress({label: run.length(label) for label in labels}, run.unit) as progress:
+        try:
+            return all(_train_label(run, folder, label, stop, progress) for label in labels)
+        except TermError as error:
+            raise UsageError(f"{run.section}.{error}") from error
+
+
+def _train_label(run: RunType[Any, Any], folder: RunFolder, label: str, stop: StopRequest, progress: Progress) -> bool:
+    """One label, in the order that makes a crash harmless: rows first, then the snapshot that has seen them."""
+    if run.is_complete(folder, label):
+        progress.begin(label, run.length(label))
+        return True
+    seeds, experiment = folder.config.seeds, run.experiment(label)
+    run.restore(folder, label, experiment)
+    every = max(1, experiment.total // run.snapshots)
+    with ExitStack() as files:
+        earlier = [folder.cut(label, seed, experiment.done) for seed in seeds]
+        events = [files.enter_context(EventFile(folder.folder(label, seed))) for seed in seeds]
+        for event_file, rows in zip(events, earlier, strict=True):
+            for row in rows:
+                event_file.add(*run.event(row))
+        progress.begin(label, earlier[0][-1][run.axis] if experiment.done else 0.0)
+        while not experiment.finished and not stop.requested:
+            rows = experiment.play_next()
+            for seed, event_file, row in zip(seeds, events, rows, strict=True):
+                folder.append(label, seed, row)
+                event_file.add(*run.event(row))
+            progress.advance(rows[0][run.axis], sum(row.get("sent", 0) for row in rows))
+            if experiment.done % every == 0 or experiment.finished or stop.requested:
+                run.save(folder, label, experiment)
+    return bool(experiment.finished)
+
+
+def refuse_options(title: str, folder: RunFolder, seeds: Sequence[int], hours: float | None) -> None:
+    """Raises UsageError where seeds or hours were given to evaluate a run that has its own."""
+    if seeds or hours is not None:
+        raise UsageError(f"{folder.path}: is {title}; --seeds and --hours are for runs of packets")

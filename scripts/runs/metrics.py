@@ -24,6 +24,7 @@ SUMS = ("airtime_s", "energy_mj", "delivered_bits", "downlink_airtime_s")
 METRICS = ("pdr", "ee_bits_per_mj", "bits_per_airtime_s", "goodput_bps", "fairness")
 """The reported metrics; `fairness` is Jain's index of the PDR of the nodes that sent anything."""
 
+_ROW = "row/"
 _TINY_H = 1e-9
 
 
@@ -38,6 +39,17 @@ def rows(outcome: Outcome, region: Region) -> list[Row]:
         columns |= dict(zip(usage_columns(region), usage.T, strict=True))
     replicas = range(len(outcome.duration_s))
     return [{name: values[replica].item() for name, values in columns.items()} for replica in replicas]
+
+
+def columns_of(curve: Sequence[Row]) -> dict[str, NDArray]:
+    """Rows as arrays by column, `row/<column>` `[T]`, as they are kept in files."""
+    return {_ROW + name: np.array([row[name] for row in curve]) for name in curve[0]}
+
+
+def curve_of(state: Mapping[str, NDArray]) -> list[Row]:
+    """The rows in what is kept of a seed; the reverse of `columns_of`."""
+    columns = {name.removeprefix(_ROW): array.tolist() for name, array in state.items() if name.startswith(_ROW)}
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
 def ratios(columns: Mapping[str, ArrayLike]) -> dict[str, Any]:
@@ -173,7 +185,7 @@ def recovery_time_h(
     return math.nan
 
 
-def known(values: Sequence[float]) -> list[float]:
+def finite(values: Sequence[float]) -> list[float]:
     """Those that are numbers."""
     return [value for value in values if math.isfinite(value)]
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+
 from lora_marl.core.scenario import Scenario
 from scripts.runs.metrics import Row
-from collections.abc import Mapping, Sequence
-
 
 _CURVES = {"pdr": ("PDR [%]", 100.0), "ee_bits_per_mj": ("energy efficiency [bits/mJ]", 1.0)}
 _USAGE = {"sf": "spreading factor", "bw": "bandwidth [kHz]", "channel": "channel", "tp": "transmit power [dBm]"}

@@ -1,38 +1,40 @@
-"""A progress bar in simulated hours, and stopping between two intervals when Ctrl-C is pressed."""
+"""Progress bars, and stopping between two segments when Ctrl-C is pressed."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import accumulate
 from types import FrameType, TracebackType
 from typing import Self
 
 from rich import progress
 
 from scripts.runs.cli import errors
-from scripts.runs.packets import Experiment
 
 
 class Progress:
-    """One bar over all learners, with hours played, packets per second and the time that remains.
+    """One bar over all labels of a run, with packets per second where packets are sent, and the time that remains.
 
     Args:
-        hours: Simulated hours of all learners together. h
+        lengths: Of each label.
+        unit: Of the lengths, such as `h`.
     """
 
-    def __init__(self, hours: float) -> None:
+    def __init__(self, lengths: Mapping[str, float], unit: str) -> None:
         self._bar = progress.Progress(
             progress.TextColumn("{task.description}"),
             progress.BarColumn(bar_width=None),
-            progress.TextColumn("{task.completed:,.0f} of {task.total:,.0f} h"),
+            progress.TextColumn(f"{{task.completed:,.0f}} of {{task.total:,.0f}} {unit}"),
             progress.TextColumn("{task.fields[rate]}"),
             progress.TimeRemainingColumn(),
             console=errors,
             expand=True,
         )
-        self._task = self._bar.add_task("", total=hours, rate="")
-        self._before_h, self._label_h, self._packets = 0.0, 0.0, 0
+        self._task = self._bar.add_task("", total=sum(lengths.values()), rate="")
+        self._starts = dict(zip(lengths, accumulate(lengths.values(), initial=0.0), strict=False))
+        self._start, self._packets = 0.0, 0.0
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -41,19 +43,17 @@ class Progress:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._bar.stop()
 
-    def begin(self, label: str, experiment: Experiment) -> None:
-        """Goes over to a learner, which may have been played in part."""
-        self._before_h += self._label_h
-        self._label_h = experiment.schedule[-1].end_h
-        played_h = experiment.schedule[experiment.done - 1].end_h if experiment.done else 0.0
-        self._bar.update(self._task, description=label, completed=self._before_h + played_h)
+    def begin(self, label: str, position: float) -> None:
+        """Moves on to a label, which an earlier call may have played up to some position."""
+        self._start = self._starts[label]
+        self._bar.update(self._task, description=label, completed=self._start + position)
 
-    def advance(self, end_h: float, packets: int) -> None:
-        """Notes what was played up to a time of the learner."""
+    def advance(self, position: float, packets: float) -> None:
+        """Notes how far the label is, and how many packets were sent since the last call."""
         self._packets += packets
         elapsed_s = self._bar.tasks[0].elapsed or 0.0
-        rate = f"{self._packets / elapsed_s / 1e6:.2f} M packets/s" if elapsed_s > 0 else ""
-        self._bar.update(self._task, completed=self._before_h + end_h, rate=rate)
+        rate = f"{self._packets / elapsed_s / 1e6:.2f} M packets/s" if self._packets and elapsed_s > 0 else ""
+        self._bar.update(self._task, completed=self._start + position, rate=rate)
 
 
 class StopRequest:
@@ -78,7 +78,7 @@ class StopRequest:
 
 @contextmanager
 def counting(label: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
-    """A bar that counts up to `total` of a unit; what it gives is called with how many there are."""
+    """A bar that counts up to `total` of a unit; the yielded function sets the count."""
     bar = progress.Progress(
         progress.TextColumn("{task.description}"), progress.BarColumn(bar_width=None), progress.MofNCompleteColumn(),
         progress.TextColumn(unit), progress.TimeRemainingColumn(), console=errors, expand=True,

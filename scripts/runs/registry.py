@@ -1,60 +1,31 @@
-"""Kinds of runs beside those of packets: what plays them, reports them and judges them."""
+"""The kinds of runs: what trains, reports and judges each of them."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
-from lora_marl.config import TrainConfig
+from lora_marl.config import CoexistenceRun, EnergyRun, PacketRun, TrainConfig
 from scripts.runs.cli import UsageError
-from scripts.runs.progress import StopRequest
-from scripts.runs.folder import RunFolder
-from scripts.runs.checkpoints import State
+from scripts.runs.loop import RunType
 
-MODULES = {"energy": "scripts.runs.energy.run", "coexistence": "scripts.runs.coexistence.run"}
-"""By the section of a configuration that makes a run one of the kind."""
-
-
-class Playing(Protocol):
-    """A run of a kind; what is wrong with it is said when it is made."""
-
-    def __init__(self, folder: RunFolder) -> None: ...
-
-    def play(self, stop: StopRequest) -> bool:
-        """All labels, from where they were; False: a stop was requested."""
-
-    def report(self) -> list[dict[str, Any]]:
-        """Prints the table, draws the pictures; for machines, records."""
+RUN_TYPES: dict[type[Any], str] = {
+    PacketRun: "scripts.runs.packets.run:PacketRunType",
+    EnergyRun: "scripts.runs.energy.run:EnergyRunType",
+    CoexistenceRun: "scripts.runs.coexistence.run:CoexistenceRunType",
+}
+"""Where the `RunType` of a configuration is; imported when needed, since some need the extra torch."""
 
 
-class Kind(Protocol):
-    """What a module of `MODULES` has."""
-
-    TITLE: str
-    """What such a run is, to be named in errors."""
-    SOURCES: Sequence[str]
-    """Folders whose code its numbers depend on, beside the package and the learners."""
-    Run: type[Playing]
-
-    def states_of(self, config: TrainConfig, label: str) -> list[State]:
-        """What is kept of a label that is played for a study, by seed."""
-
-    def evaluate(self, folder: RunFolder) -> list[dict[str, Any]]:
-        """Judges what a run has left; prints a table, and gives records."""
-
-
-def kind_of(config: TrainConfig) -> Kind | None:
-    """What plays a run; None: it is one of packets, whose learners decide for single nodes.
+def run_type_of(config: TrainConfig) -> RunType[Any, Any]:
+    """What trains, reports and judges a run.
 
     Raises:
         UsageError: a library that it needs is missing.
     """
-    for section, module in MODULES.items():
-        if getattr(config, section) is not None:
-            try:
-                found: Any = importlib.import_module(module)
-            except ModuleNotFoundError as error:
-                raise UsageError(f"a run with a section {section}: {error}; it needs the extra torch") from None
-            return found
-    return None
+    module, _, name = RUN_TYPES[type(config)].partition(":")
+    try:
+        run_type: type[RunType[Any, Any]] = getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError as error:
+        raise UsageError(f"{module}: {error}; it needs the extra torch") from None
+    return run_type(config)

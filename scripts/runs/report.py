@@ -5,16 +5,16 @@ What learners achieved, and the same for machines: one record per learner and me
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
-from scripts.runs.statistics import Estimate, estimate
-from scripts.runs.metrics import METRICS, Row
-import math
-from collections.abc import Callable, Sequence
+
 from rich.markup import escape
 from rich.table import Table
-from scripts.runs.statistics import Estimate
+
+from scripts.runs.metrics import METRICS, Row
+from scripts.runs.statistics import Estimate, estimate
 
 
 @dataclass(frozen=True)

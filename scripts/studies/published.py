@@ -8,7 +8,7 @@ authors' rules (`configs/journal_fit.yaml`), the reference where the paper print
 from __future__ import annotations
 
 from agents import learner_name
-from lora_marl.config import TrainConfig
+from lora_marl.config import PacketRun
 
 RADII_M = (1000, 1500, 2000, 2500)
 VARIANTS = ("D", "PDR", "EE", "TH")
@@ -60,7 +60,7 @@ MEASURED_AGAIN_MARK = "*"
 _TABLE_III_COLUMNS = {"pdr": 0, "ee_bits_per_mj": 1, "bits_per_airtime_s": 2}
 
 
-def published(config: TrainConfig, label: str, metric: str) -> str:
+def published(config: PacketRun, label: str, metric: str) -> str:
     """The published value for a learner of a run and a metric, or nothing; see `MEASURED_AGAIN_MARK`."""
     spec, place = config.learners[label], config.scenario.topology
     network = config.scenario.fields()["name"]

@@ -19,9 +19,10 @@ from scripts.comparison import report
 from scripts.comparison.lineup import label_list
 from scripts.comparison.report import Column, as_markdown, cell, for_terminal
 from scripts.comparison.result import MEASURES, Comparison, differences
-from scripts.runs import jobs
-from scripts.runs.jobs import Job, Store, chunks, digest, first_reported, plan, play, with_seeds
-from scripts.runs.packets import Experiment
+from scripts.runs.jobs import Job, Store, chunks, digest, plan, run_job, with_seeds
+from scripts.runs.packets import results
+from scripts.runs.packets.experiment import PacketExperiment
+from scripts.runs.packets.results import first_reported
 from tests.scripts.conftest import ROOT
 
 CONFIG = ROOT / "configs" / "journal_fit.yaml"
@@ -57,15 +58,15 @@ def tiny(invoke, tmp_path, monkeypatch):
 @pytest.fixture
 def played(monkeypatch):
     """Learner and seeds of every job that is played."""
-    found: list[tuple[str, tuple[int, ...]]] = []
-    run = jobs.Experiment
+    jobs: list[tuple[str, tuple[int, ...]]] = []
+    experiment = results.PacketExperiment
 
-    def experiment(config, label):
-        found.append((label, config.seeds))
-        return run(config, label)
+    def noted(config, label):
+        jobs.append((label, config.seeds))
+        return experiment(config, label)
 
-    monkeypatch.setattr(jobs, "Experiment", experiment)
-    return found
+    monkeypatch.setattr(results, "PacketExperiment", noted)
+    return jobs
 
 
 def job(*changes: str, label: str = "cucb") -> Job:
@@ -210,7 +211,7 @@ class TestResume:
         assert len(played) == 4
 
     def test_an_interrupted_call_keeps_what_was_finished(self, tiny, tmp_path, played, monkeypatch):
-        play_next, stretches = Experiment.play_next, []
+        play_next, stretches = PacketExperiment.play_next, []
 
         def interrupted(self):
             stretches.append(self)
@@ -219,7 +220,7 @@ class TestResume:
             return play_next(self)
 
         with monkeypatch.context() as patch:
-            patch.setattr(Experiment, "play_next", interrupted)
+            patch.setattr(PacketExperiment, "play_next", interrupted)
             result = tiny()
         assert result.exit_code == 130
         assert len([line for line in result.output.splitlines() if "1 of 4 jobs are kept" in line]) == 1
@@ -240,7 +241,7 @@ class TestResume:
 
     def test_files_need_no_pickle(self, tmp_path):
         one = job("seeds=[3]")
-        Store(tmp_path).write(one, play(0, one)[1])
+        Store(tmp_path).write(one, run_job(0, one)[1])
         (path,) = tmp_path.iterdir()
         with np.load(path, allow_pickle=False) as file:
             assert file["points"].shape == (6, 4) and file["row/pdr"].shape == (2,)
@@ -250,9 +251,9 @@ class TestJobs:
     @pytest.mark.parametrize("label", ["cucb", "random"])
     def test_a_seed_does_not_depend_on_its_chunk(self, label):
         whole = job("seeds=[3,1,4]", "learners.random={}", label=label)
-        together = play(0, whole)[1]
+        together = run_job(0, whole)[1]
         for part in chunks(whole, 3):
-            (alone,) = play(0, part)[1]
+            (alone,) = run_job(0, part)[1]
             state = together[whole.seeds.index(part.seeds[0])]
             assert alone.keys() == state.keys()
             for name, array in alone.items():
@@ -276,7 +277,7 @@ class TestJobs:
         assert digest(one, 0) != digest(Job(one.config, "other"), 0)
 
     def test_first_reported_stretch(self):
-        schedule = Experiment(job("duration_h=5").config, "cucb").schedule
+        schedule = PacketExperiment(job("duration_h=5").config, "cucb").schedule
         assert [first_reported(schedule, last_h) for last_h in (1, 2, 100)] == [4, 3, 0]
 
 

@@ -8,7 +8,7 @@ import pytest
 from agents.maac.groups import Hyperparameters
 from agents.planners import PLANNERS
 from scripts import reproduce
-from scripts.runs.energy.stages import MAAC
+from scripts.runs.energy.experiment import MAAC
 from scripts.studies import NOT_REPRODUCIBLE, studies
 from scripts.studies.claim import CellResult
 from scripts.studies.dlora.inversion import recovery_h

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from lora_marl.core import metrics
 from scripts import sweep
-from scripts.runs.metrics import reported, rows
-from scripts.runs.packets import Experiment
+from scripts.runs.metrics import reported
+from scripts.runs.packets.experiment import PacketExperiment
 from scripts.studies.pareto_front import GridPoint, ParetoFront, non_dominated
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -82,11 +82,10 @@ def test_a_point_is_what_its_configuration_gives_alone(invoke, tmp_path):
         "duration_h=0.2", "report_last_h=0.1", "interval_h=0.1", "seeds=[7]", "scenario.topology.nodes=4",
         "scenario.traffic.interval_s=10", "learners.cucb.parameters.eta=3.5",
     )  # fmt: skip
-    experiment = Experiment(sweep.read_packet_config(CONFIGS / "journal_fit.yaml", changes), "cucb")
+    experiment = PacketExperiment(sweep.read_packet_config(CONFIGS / "journal_fit.yaml", changes), "cucb")
     curve = []
     while not experiment.finished:
-        end_h = experiment.schedule[experiment.done].end_h
-        curve += [{"time_h": end_h, "evaluation": 0} | rows(experiment.play_next(), experiment.scenario.region)[0]]
+        curve += experiment.play_next()
     assert len(curve) == 2
     last = reported(curve, 0.1)
     for metric in ("pdr", "ee_bits_per_mj", "bits_per_airtime_s"):

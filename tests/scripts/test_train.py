@@ -18,7 +18,8 @@ from scripts import train
 from scripts.runs import checkpoints, plots
 from scripts.runs.folder import RunFolder
 from scripts.runs.metrics import METRICS
-from scripts.runs.packets import Experiment
+from scripts.runs.packets.experiment import PacketExperiment
+from scripts.studies.published import published
 from tests.scripts.conftest import CONFIG, ROOT, TINY
 
 INTERVALS = 8
@@ -100,8 +101,8 @@ class TestReport:
         assert "88 to 90" not in finished[1].output
         with pytest.warns(UserWarning):
             config = load(CONFIG)
-        assert train.published(config, "cucb", "pdr") == "88 to 90"
-        assert train.published(config, "random", "pdr").endswith("*")
+        assert published(config, "cucb", "pdr") == "88 to 90"
+        assert published(config, "random", "pdr").endswith("*")
 
     def test_json(self, finished):
         records = json.loads((finished[0] / "train.json").read_text())
@@ -125,7 +126,7 @@ class TestReport:
 
 def interrupt_at(monkeypatch: pytest.MonkeyPatch, interval: int) -> None:
     """Ctrl-C while the second learner plays that interval."""
-    play, played = Experiment.play_next, []
+    play, played = PacketExperiment.play_next, []
 
     def play_next(self):
         played.append(self.done)
@@ -133,7 +134,7 @@ def interrupt_at(monkeypatch: pytest.MonkeyPatch, interval: int) -> None:
             os.kill(os.getpid(), signal.SIGINT)
         return play(self)
 
-    monkeypatch.setattr(Experiment, "play_next", play_next)
+    monkeypatch.setattr(PacketExperiment, "play_next", play_next)
 
 
 def crash_between_seeds(monkeypatch: pytest.MonkeyPatch, save: int) -> None:
@@ -169,7 +170,7 @@ class TestResume:
 
     def test_finished_run_only_reports(self, finished, train_tiny, monkeypatch):
         before = tables(finished[0] / "dlora")
-        monkeypatch.setattr(Experiment, "play_next", None)
+        monkeypatch.setattr(PacketExperiment, "play_next", None)
         result = train_tiny(finished[0], "--resume")
         assert result.exit_code == 0 and "cucb" in result.output
         assert tables(finished[0] / "dlora") == before

@@ -12,19 +12,13 @@ from agents.lns.learning import LearningServers
 from agents.lns.policy_gradient import PolicyGradientServers
 from agents.lns.team import Team, TeamMember
 from agents.lns.vendor import Vendor, load_vendor
-from lora_marl.config import CoexistenceConfig, ConfigError, TrainConfig
+from lora_marl.config import CoexistenceConfig, ConfigError
 from lora_marl.envs.coexistence.reward import DEFAULT
 from lora_marl.envs.coexistence_v0 import Coexisting, parallel_env
 from scripts.runs.cli import ROOT
 
 SERVERS: dict[str, type[LearningServers]] = {"dqn": DqnServers, "pg": PolicyGradientServers}
 """Servers that learn, by the name of their learner in a configuration."""
-
-
-def coexistence_of(config: TrainConfig) -> CoexistenceConfig:
-    """Returns the section that makes a run one of coexisting networks."""
-    assert config.coexistence is not None
-    return config.coexistence
 
 
 def build_environment(

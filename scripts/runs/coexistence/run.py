@@ -14,8 +14,8 @@ not.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,24 +23,18 @@ from rich.markup import escape
 from rich.table import Table
 
 from agents.coexistence.ledger import Ledger
-from lora_marl.config import TrainConfig
-from lora_marl.envs.rewards import TermError
+from agents.coexistence.rollout import Rollout
+from lora_marl.config import CoexistenceRun
 from scripts.runs import checkpoints
 from scripts.runs.checkpoints import State
-from scripts.runs.cli import UsageError, console, errors
-from scripts.runs.coexistence.networks import coexistence_of
+from scripts.runs.cli import ROOT, UsageError, console, errors
 from scripts.runs.coexistence.plots import draw_channels, draw_curves
 from scripts.runs.coexistence.strategies import build_strategy, new_rollout
-from scripts.runs.events import EventFile
 from scripts.runs.folder import RunFolder
-from scripts.runs.metrics import Row
-from scripts.runs.progress import StopRequest, counting
+from scripts.runs.loop import RunType, refuse_options
+from scripts.runs.metrics import Row, columns_of
 from scripts.runs.report import counted, number
 from scripts.runs.statistics import estimate
-
-__all__ = ["SOURCES", "TITLE", "Run", "evaluate", "states_of"]
-
-TITLE, SOURCES = "a run of coexisting networks", ("scripts/runs/coexistence",)
 
 COLUMNS = {"PRR": "prr", "EPN [mJ]": "epn_mj", "ATP": "atp", "delay [s]": "delay_s", "overlap": "overlap",
            "gain [%]": "gain_percent"}  # fmt: skip
@@ -52,66 +46,82 @@ delay: from a frame's birth to its first reception; overlap: of the networks' sh
 gain: of PRR over {first}, paired by seed"""
 
 
-class Run:
-    """All labels of a run.
+class CoexistenceRunType(RunType[CoexistenceRun, Rollout]):
+    """A run of coexisting networks; see `RunType`."""
 
-    Args:
-        folder: Where the run is kept.
+    title, section = "a run of coexisting networks", "coexistence"
+    axis, unit, snapshots = "interval", "intervals", 6
 
-    Raises:
-        ConfigError: what cannot be built, naming it.
-    """
+    def check(self) -> None:
+        for label in self.config.learners:
+            build_strategy(self.config, label)
 
-    def __init__(self, folder: RunFolder) -> None:
-        self.folder = folder
-        for label in folder.config.learners:
-            build_strategy(folder.config, label)
+    def experiment(self, label: str) -> Rollout:
+        return new_rollout(self.config, label)
 
-    def play(self, stop: StopRequest) -> bool:
-        """Plays all labels that have not finished; False: a stop was requested.
+    def length(self, label: str) -> float:
+        return self.config.coexistence.intervals
 
-        Raises:
-            UsageError: a reward term that fails.
-        """
-        labels = self.folder.config.learners
-        try:
-            return all(sums_path(self.folder, label).exists() or play(self.folder, label, stop) for label in labels)
-        except TermError as error:
-            raise UsageError(f"coexistence.{error}") from error
+    def event(self, row: Row) -> tuple[int, dict[str, float]]:
+        return round(row["interval"]), {_tag(name): value for name, value in row.items() if name != "interval"}
 
-    def report(self) -> list[dict[str, object]]:
-        """Prints the table, draws the pictures, says where everything is, and returns a record per label and number."""
-        run, folder = self.folder.config, self.folder
-        records = evaluate(folder)
-        curves = {label: [folder.curve(label, seed) for seed in run.seeds] for label in run.learners}
-        title = f"{run.name}: {counted(len(run.seeds), 'seed')}"
+    def is_complete(self, folder: RunFolder, label: str) -> bool:
+        return sums_path(folder, label).exists()
+
+    def save(self, folder: RunFolder, label: str, experiment: Rollout) -> None:
+        if experiment.finished:
+            checkpoints.write(sums_path(folder, label), stored_sums(experiment.ledgers.by_replica()))
+
+    def restore(self, folder: RunFolder, label: str, experiment: Rollout) -> None:
+        return None
+
+    def report(self, folder: RunFolder) -> list[dict[str, Any]]:
+        config, records = self.config, evaluate(folder)
+        curves = {label: [folder.curve(label, seed) for seed in config.seeds] for label in config.learners}
+        title = f"{config.name}: {counted(len(config.seeds), 'seed')}"
         draw_curves(folder.path / "curves.png", title, curves)
-        airtimes_s = {label: ledgers_of(folder, label)[0].airtime_s for label in run.learners}
-        rules = [network.learner for network in coexistence_of(run).networks]
-        draw_channels(folder.path / "channels.png", f"{run.name}: seed {run.seeds[0]}", airtimes_s, rules)
+        airtimes_s = {label: ledgers_of(folder, label)[0].airtime_s for label in config.learners}
+        rules = [network.learner for network in config.coexistence.networks]
+        draw_channels(folder.path / "channels.png", f"{config.name}: seed {config.seeds[0]}", airtimes_s, rules)
         console.print(f"metrics:         {folder.path}/<seed>/<label>/", markup=False)
         console.print(f"pictures:        {folder.path}/curves.png, channels.png", markup=False)
         console.print(f"learning curves: tensorboard --logdir {folder.path}", markup=False)
         return records
 
+    @classmethod
+    def evaluate(cls, folders: Sequence[RunFolder], seeds: Sequence[int], hours: float | None) -> list[dict[str, Any]]:
+        records: list[dict[str, Any]] = []
+        for folder in folders:
+            refuse_options(cls.title, folder, seeds, hours)
+            records += [{"run": folder.config.name} | record for record in evaluate(folder)]
+        return records
 
-def play(folder: RunFolder, label: str, stop: StopRequest) -> bool:
-    """Plays a label from its beginning; False: a stop was requested."""
-    seeds, rollout = folder.config.seeds, new_rollout(folder.config, label)
-    with ExitStack() as opened:
-        events = {}
-        for seed in seeds:
-            folder.cut(label, seed, 0)
-            events[seed] = opened.enter_context(EventFile(folder.folder(label, seed)))
-        advance = opened.enter_context(counting(label, rollout.total, "intervals"))
-        while not rollout.finished and not stop.requested:
-            for seed, row in zip(seeds, rollout.play_next(), strict=True):
-                folder.append(label, seed, row)
-                events[seed].add(*event(row))
-            advance(rollout.done)
-    if rollout.finished:
-        checkpoints.write(sums_path(folder, label), stored_sums(rollout.ledgers.by_replica()))
-    return rollout.finished
+    def results(self, label: str) -> list[State]:
+        """`row/<column>` `[T]`, `extra/<name>` (see `measures_of`), `sums` and `airtime_s`; `points` is empty."""
+        rollout = self.experiment(label)
+        curves: list[list[Row]] = [[] for _ in self.config.seeds]
+        while not rollout.finished:
+            for curve, row in zip(curves, rollout.play_next(), strict=True):
+                curve.append(row)
+        return [
+            {
+                **columns_of(curve),
+                **{f"extra/{name}": np.array(value) for name, value in measures_of(ledger).items()},
+                "points": np.zeros((0, 4), np.int16),
+                "sums": ledger.sums,
+                "airtime_s": ledger.airtime_s,
+            }
+            for curve, ledger in zip(curves, rollout.ledgers.by_replica(), strict=True)
+        ]
+
+    def code(self, label: str) -> list[Path]:
+        return [ROOT / folder for folder in ("lora_marl", "agents", "scripts/runs/coexistence")]
+
+    def inputs(self, label: str) -> list[Path]:
+        service = self.config.learners[label].parameters.get("service")
+        files = [] if service is None else [ROOT / str(service)]
+        vendors = sorted((ROOT / self.config.coexistence.vendors).glob("*.safetensors"))
+        return vendors + [file for file in files if file.is_file()]
 
 
 def evaluate(folder: RunFolder) -> list[dict[str, object]]:
@@ -183,34 +193,9 @@ def ledgers_of(folder: RunFolder, label: str) -> list[Ledger]:
     return [Ledger(*arrays) for arrays in zip(state["sums"], state["airtime_s"], strict=True)]
 
 
-def event(row: Row) -> tuple[int, Row]:
-    """Returns a row for TensorBoard: the interval, and its numbers by tag, a folder for each network."""
-    return round(row["interval"]), {_tag(name): value for name, value in row.items() if name != "interval"}
-
-
 def _tag(column: str) -> str:
     name, _, network = column.rpartition("_")
     return f"server_{network}/{name}" if network.isdigit() else f"networks/{column}"
-
-
-def states_of(config: TrainConfig, label: str) -> list[State]:
-    """Plays a label for a study and returns what is kept of every seed.
-
-    Returns:
-        By name: the columns of the rows as `row/<name>`, measures as `extra/<name>` (see `measures_of`), `sums` and
-        `airtime_s`; `points` is empty.
-    """
-    rollout = new_rollout(config, label)
-    curves: list[list[Row]] = [[] for _ in config.seeds]
-    while not rollout.finished:
-        for curve, row in zip(curves, rollout.play_next(), strict=True):
-            curve.append(row)
-    return [
-        {f"row/{name}": np.array([row[name] for row in curve]) for name in curve[0]}
-        | {f"extra/{name}": np.array(value) for name, value in measures_of(ledger).items()}
-        | {"points": np.zeros((0, 4), np.int16), "sums": ledger.sums, "airtime_s": ledger.airtime_s}
-        for curve, ledger in zip(curves, rollout.ledgers.by_replica(), strict=True)
-    ]
 
 
 def measures_of(ledger: Ledger) -> dict[str, float | NDArray]:

@@ -29,11 +29,11 @@ from agents.coexistence import (
     Rollout,
     Strategy,
 )
-from lora_marl.config import CoexistenceConfig, ConfigError, TrainConfig
+from lora_marl.config import CoexistenceConfig, CoexistenceRun, ConfigError
 from lora_marl.core.checks import suggest
 from scripts.runs.cli import ROOT
 from scripts.runs.coexistence.exported import exported_servers
-from scripts.runs.coexistence.networks import build_environment, build_team, coexistence_of
+from scripts.runs.coexistence.networks import build_environment, build_team
 from scripts.service_training.rollouts import Rollouts
 
 LEARNING: Mapping[str, type[IndependentServers]] = {
@@ -77,21 +77,21 @@ LETTERS = {"pg": "P", "dqn": "D"}
 """Letters of learners in the name of a mixture."""
 
 
-def new_rollout(config: TrainConfig, label: str) -> Rollout:
+def new_rollout(config: CoexistenceRun, label: str) -> Rollout:
     """Returns the rollout of a label before its first interval. ConfigError: what cannot be built, naming it."""
     strategy = build_strategy(config, label)
-    section, seeds = coexistence_of(config), config.seeds
+    section, seeds = config.coexistence, config.seeds
     env = build_environment(section, len(seeds), per_packet=strategy.hops, indicator=strategy.indicator)
     return Rollout(env, strategy, seeds)
 
 
-def build_strategy(config: TrainConfig, label: str) -> Strategy:
+def build_strategy(config: CoexistenceRun, label: str) -> Strategy:
     """Returns the strategy of a label.
 
     Raises:
         ConfigError: an unknown name or parameter, or a file that is missing.
     """
-    spec, coexistence = config.learners[label], coexistence_of(config)
+    spec, coexistence = config.learners[label], config.coexistence
     name = _current_name(label, spec.name)
     if name in RULES:
         if spec.parameters:
@@ -127,16 +127,16 @@ def _current_name(label: str, name: str) -> str:
     return name
 
 
-def _optimum(config: TrainConfig, proxy: str | None = None) -> Optimum:
+def _optimum(config: CoexistenceRun, proxy: str | None = None) -> Optimum:
     """The search on the model of the air; `proxy`: file of the model's constants, as `fit_proxy.py` writes them."""
-    if any(network.learner == "adr" for network in coexistence_of(config).networks):
+    if any(network.learner == "adr" for network in config.coexistence.networks):
         raise ValueError("the model of the air knows no networks under adr")
     return Optimum(config.seeds, None if proxy is None else Proxy(Constants.load(ROOT / proxy)))
 
 
-def _learning(config: TrainConfig, strategy: type[IndependentServers], parameters: dict[str, Any]) -> Strategy:
+def _learning(config: CoexistenceRun, strategy: type[IndependentServers], parameters: dict[str, Any]) -> Strategy:
     """A strategy whose servers learn."""
-    coexistence = coexistence_of(config)
+    coexistence = config.coexistence
     team = build_team(coexistence, config.seeds)
     if issubclass(strategy, CoordinatedServers):
         path = ROOT / parameters.pop("service", coexistence.vendors / "service.safetensors")

@@ -1,4 +1,4 @@
-"""A run on the closed form: trains and plans, keeps everything on disk as packets' runs do, reports, draws.
+"""Runs on the closed form: their snapshots, tables and pictures.
 
 ```
 runs/<name>/curves.png                     EE, delivery, violations, attention over episodes; bands over seeds
@@ -7,173 +7,194 @@ runs/<name>/<seed>/map.png                 nodes coloured by the spreading facto
                    <label>/metrics.csv     one row per episode, and TensorBoard events
                    <label>/allocation.csv  the last allocation, a node per row
 ```
-
-What is kept of a label that was played for a study: rows, the last allocation, and what three judges say of it.
 """
 
 from __future__ import annotations
 
 import time
-import numpy as np
-from lora_marl.config import TrainConfig
-from scripts.runs.energy.stages import energy_of, networks_of
-from scripts.runs.energy.evaluate import scores
-from scripts.runs.energy.stages import Stages
-from scripts.runs.metrics import Row
-from scripts.runs.checkpoints import State
 from collections.abc import Sequence
-from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 from rich.markup import escape
 from rich.table import Table
+
+from lora_marl.config import EnergyRun
 from scripts.runs import plots
-from scripts.runs.cli import console
-from scripts.runs.energy import evaluate as allocations
-from scripts.runs.energy.evaluate import evaluate
-from scripts.runs.energy.stages import Network, energy_of, networks_of
-from scripts.runs.statistics import estimate
-from scripts.runs.events import EventFile
-from scripts.runs.progress import StopRequest, counting
-from scripts.runs.report import number
+from scripts.runs.checkpoints import State
+from scripts.runs.cli import ROOT, UsageError, console, errors
+from scripts.runs.energy import allocations
+from scripts.runs.energy.experiment import EnergyExperiment, Network, build_networks, episodes
 from scripts.runs.folder import RunFolder
+from scripts.runs.loop import RunType, refuse_options
+from scripts.runs.metrics import Row, columns_of
+from scripts.runs.report import number
+from scripts.runs.statistics import estimate
 
-
-EXTRA, ROW = "extra/", "row/"
-
-
-def states_of(config: TrainConfig, label: str) -> list[State]:
-    """A state of every seed: `row/<column>` `[episodes]`, `points` `[N, 4]`, `extra/<score>`.
-
-    Scores are those of `scoring`, `swaps` of the matching, and `cpu_s`: CPU time of a network, its matching included.
-    """
-    begun_s = time.process_time()
-    stages = Stages(config, label, networks_of(config))
-    curves: list[list[Row]] = [[] for _ in stages.networks]
-    while not stages.finished:
-        for curve, row in zip(curves, stages.play_next(), strict=True):
-            curve.append(row)
-    least, cpu_s = energy_of(config).least_delivery, (time.process_time() - begun_s) / len(curves)
-    return [
-        {
-            **{ROW + name: np.array([row[name] for row in curve]) for name in curve[0]},
-            **{EXTRA + name: np.array(value) for name, value in scores(network, points, least).items()},
-            EXTRA + "swaps": np.array(float(network.swaps)),
-            EXTRA + "cpu_s": np.array(cpu_s),
-            "points": points,
-        }
-        for curve, network, points in zip(curves, stages.networks, stages.points, strict=True)
-    ]
-
-
-__all__ = ["SOURCES", "TITLE", "Run", "evaluate", "states_of"]
-
-TITLE, SOURCES = "a run on the closed form", ("scripts/runs/energy",)
 COLUMNS = {"EE [bits/mJ]": "ee_bits_per_mj", "mean delivery": "pdr", "violations": "violations",
            "share of the bound": "share_of_bound"}  # fmt: skip
-_SNAPSHOTS = 6
+_JUDGED = {"ee": "EE [bits/mJ]", "share": "share of the bound", "pdr": "mean delivery", "violations": "violations"}
 
 
-class Run:
-    """All labels on the networks of a run's seeds.
+class EnergyRunType(RunType[EnergyRun, EnergyExperiment]):
+    """A run on the closed form; see `RunType`."""
 
-    Raises:
-        ConfigError: what cannot be built, naming it.
-    """
+    title, section = "a run on the closed form", "energy"
+    axis, unit, snapshots = "episode", "episodes", 6
 
-    def __init__(self, folder: RunFolder) -> None:
-        self.folder, self.networks = folder, networks_of(folder.config)
-        for label in folder.config.learners:
-            Stages(folder.config, label, self.networks)
+    @cached_property
+    def networks(self) -> list[Network]:
+        """One per seed; all labels share them."""
+        return build_networks(self.config)
 
-    def play(self, stop: StopRequest) -> bool:
-        """All labels from their newest snapshots on; False: a stop was requested."""
-        return all(train(self.folder, label, self.networks, stop) for label in self.folder.config.learners)
+    def check(self) -> None:
+        for label in self.config.learners:
+            self.experiment(label)
 
-    def report(self) -> list[dict[str, object]]:
-        """See `report`."""
-        return report(self.folder, self.networks)
+    def experiment(self, label: str) -> EnergyExperiment:
+        return EnergyExperiment(self.config, label, self.networks)
 
+    def length(self, label: str) -> float:
+        return episodes(self.config, label)
 
-def train(folder: RunFolder, label: str, networks: Sequence[Network], stop: StopRequest) -> bool:
-    """One label from its newest snapshot on; False: a stop was requested."""
-    stages, seeds = restored(folder, label, networks), folder.config.seeds
-    every = max(1, stages.episodes // _SNAPSHOTS)
-    with ExitStack() as opened:
-        events = {seed: opened.enter_context(EventFile(folder.folder(label, seed))) for seed in seeds}
-        for seed in seeds:
-            for row in folder.cut(label, seed, stages.done):
-                events[seed].add(*event(row))
-        advance = opened.enter_context(counting(label, stages.episodes, "episodes"))
-        advance(stages.done)
-        while not stages.finished and not stop.requested:
-            for seed, row in zip(seeds, stages.play_next(), strict=True):
-                folder.append(label, seed, row)
-                events[seed].add(*event(row))
-            advance(stages.done)
-            if stages.done % every == 0 or stages.finished or stop.requested:
-                keep(folder, label, stages)
-    return stages.finished
+    def event(self, row: Row) -> tuple[int, dict[str, float]]:
+        return round(row["episode"]), {
+            f"{'metrics' if name in COLUMNS.values() else 'learner'}/{name}": value
+            for name, value in row.items()
+            if name != "episode"
+        }
 
+    def save(self, folder: RunFolder, label: str, experiment: EnergyExperiment) -> None:
+        for network, seed, points in zip(self.networks, self.config.seeds, experiment.points, strict=True):
+            allocations.write(folder.folder(label, seed) / allocations.FILE_NAME, network, points)
+        if experiment.training is not None:
+            from agents.maac import state
 
-def keep(folder: RunFolder, label: str, stages: Stages) -> None:
-    """Writes allocations and a snapshot, and only then removes the older ones."""
-    for network, seed, points in zip(stages.networks, folder.config.seeds, stages.points, strict=True):
-        allocations.write(folder.folder(label, seed) / allocations.NAME, network, points)
-    newest = folder.path / f"{label}-{stages.done:06d}.safetensors"
-    stages.save(newest)
-    for path in _snapshots(folder, label):
-        if path.name < newest.name:
-            path.unlink()
+            folder.replace_snapshot(
+                label, experiment.done, ".safetensors",
+                lambda path: state.write(path, experiment.training.learner),  # type: ignore[union-attr]
+            )  # fmt: skip
 
+    def restore(self, folder: RunFolder, label: str, experiment: EnergyExperiment) -> None:
+        newest = folder.newest_snapshot(label, ".safetensors")
+        if newest is None or experiment.training is None:
+            return
+        from agents.maac import state
 
-def restored(folder: RunFolder, label: str, networks: Sequence[Network]) -> Stages:
-    """A label where its newest snapshot left it, or at its beginning.
+        path, done = newest
+        try:
+            arrays = state.read(path)[1]
+            try:
+                experiment.load_state_dict(arrays | {"done": np.array(done)})
+            except ValueError as error:
+                raise state.damaged(path, error) from None
+        except ValueError as error:
+            raise UsageError(f"{error}; restore it, or train again with --overwrite") from None
 
-    Raises:
-        UsageError: a snapshot that is damaged, or of another run.
-    """
-    stages = Stages(folder.config, label, networks)
-    for newest in _snapshots(folder, label)[-1:]:
-        stages.load(newest, int(newest.stem.rpartition("-")[2]))
-    return stages
+    def report(self, folder: RunFolder) -> list[dict[str, Any]]:
+        config = self.config
+        curves = {label: [folder.curve(label, seed) for seed in config.seeds] for label in config.learners}
+        least = config.energy.least_delivery
+        title = f"{config.name}: {len(config.seeds)} seeds, a network each; delivery of at least {least:g}"
+        table = Table("learner", *map(escape, COLUMNS), title=title, title_justify="left")
+        records: list[dict[str, Any]] = []
+        for label, by_seed in curves.items():
+            estimates = {name: estimate([curve[-1][name] for curve in by_seed]) for name in COLUMNS.values()}
+            table.add_row(label, *(f"{number(value.mean)} ({number(value.spread)})" for value in estimates.values()))
+            records += [
+                {"learner": label, "metric": name, "mean": value.mean, "sd": value.spread, "seeds": value.seeds}
+                for name, value in estimates.items()
+            ]
+        console.print(table)
+        console.print("mean over seeds (sd)")
+        plots.draw_energy_curves(folder.path / "curves.png", title, curves)
+        self._draw_maps(folder)
+        console.print(f"metrics, allocations: {folder.path}/<seed>/<learner>/", markup=False)
+        console.print(f"pictures:             {folder.path}/curves.png, <seed>/map.png", markup=False)
+        console.print(f"learning curves:      tensorboard --logdir {folder.path}", markup=False)
+        return records
 
+    def _draw_maps(self, folder: RunFolder) -> None:
+        for network, seed in zip(self.networks, self.config.seeds, strict=True):
+            points = {
+                label: allocations.read(folder.folder(label, seed) / allocations.FILE_NAME, network)
+                for label in self.config.learners
+            }
+            scenario, path = network.closed_form.scenario, folder.path / str(seed) / "map.png"
+            plots.draw_map(path, f"{self.config.name}: seed {seed}", scenario, points, 0)
 
-def event(row: Row) -> tuple[int, Row]:
-    """A row for TensorBoard: the episode, and its numbers by tag."""
-    return round(row["episode"]), {
-        f"{'learner' if name not in COLUMNS.values() else 'metrics'}/{name}": value
-        for name, value in row.items()
-        if name != "episode"
-    }
+    @classmethod
+    def evaluate(cls, folders: Sequence[RunFolder], seeds: Sequence[int], hours: float | None) -> list[dict[str, Any]]:
+        records: list[dict[str, Any]] = []
+        for folder in folders:
+            refuse_options(cls.title, folder, seeds, hours)
+            assert isinstance(folder.config, EnergyRun)
+            records += [{"run": folder.config.name} | record for record in cls(folder.config).judge(folder)]
+        return records
 
+    def judge(self, folder: RunFolder) -> list[dict[str, Any]]:
+        """Prints what the allocations of all labels are worth; returns a record per label, number and judge.
 
-def report(folder: RunFolder, networks: Sequence[Network]) -> list[dict[str, object]]:
-    """Prints the table, draws the pictures, says where everything is; for machines: a record per label and number."""
-    run = folder.config
-    curves = {label: [folder.curve(label, seed) for seed in run.seeds] for label in run.learners}
-    least = energy_of(run).least_delivery
-    title = f"{run.name}: {len(run.seeds)} seeds, a network each; delivery of at least {least:g}"
-    table = Table("learner", *map(escape, COLUMNS), title=title, title_justify="left")
-    records: list[dict[str, object]] = []
-    for label, by_seed in curves.items():
-        found = {name: estimate([curve[-1][name] for curve in by_seed]) for name in COLUMNS.values()}
-        table.add_row(label, *(f"{number(each.mean)} ({number(each.spread)})" for each in found.values()))
-        records += [
-            {"learner": label, "metric": name, "mean": each.mean, "sd": each.spread, "seeds": each.seeds}
-            for name, each in found.items()
+        Raises:
+            UsageError: an allocation is missing or damaged.
+        """
+        config, least = self.config, self.config.energy.least_delivery
+        title = f"{config.name}: {len(config.seeds)} networks"
+        table = Table("learner", "judge", *map(escape, _JUDGED.values()), title=title)
+        records: list[dict[str, Any]] = []
+        for label in config.learners:
+            paths = [folder.folder(label, seed) / allocations.FILE_NAME for seed in config.seeds]
+            if not all(path.exists() for path in paths):
+                errors.print(f"note: {folder.path}: {label} has not finished and is left out", style="yellow")
+                continue
+            rows = [
+                allocations.scores(network, allocations.read(path, network), least)
+                for network, path in zip(self.networks, paths, strict=True)
+            ]
+            for judge in allocations.JUDGES:
+                estimates = {name: estimate([row[f"{name}_{judge}"] for row in rows]) for name in _JUDGED}
+                cells = [f"{number(value.mean)} ({number(value.spread)})" for value in estimates.values()]
+                table.add_row(label if judge == allocations.JUDGES[0] else "", judge, *cells)
+                records += [
+                    {"learner": label, "metric": name, "judge": judge, "mean": value.mean, "sd": value.spread,
+                     "seeds": value.seeds}
+                    for name, value in estimates.items()
+                ]  # fmt: skip
+        console.print(table)
+        console.print(
+            "mean over networks (sd); violations by packets: below by more than two standard errors of 2,000 packets"
+        )
+        return records
+
+    def results(self, label: str) -> list[State]:
+        """`row/<column>` `[episodes]`, `points` `[N, 4]`, `extra/<score>` of every seed.
+
+        Scores are those of `allocations.scores`, `swaps` of the matching, and `cpu_s`: CPU time of a network, its
+        matching included.
+        """
+        begin_s = time.process_time()
+        experiment = self.experiment(label)
+        curves: list[list[Row]] = [[] for _ in self.networks]
+        while not experiment.finished:
+            for curve, row in zip(curves, experiment.play_next(), strict=True):
+                curve.append(row)
+        least, cpu_s = self.config.energy.least_delivery, (time.process_time() - begin_s) / len(curves)
+        return [
+            {
+                **columns_of(curve),
+                **{f"extra/{name}": np.array(v) for name, v in allocations.scores(network, points, least).items()},
+                "extra/swaps": np.array(float(network.swaps)),
+                "extra/cpu_s": np.array(cpu_s),
+                "points": points,
+            }
+            for curve, network, points in zip(curves, self.networks, experiment.points, strict=True)
         ]
-    console.print(table)
-    console.print("mean over seeds (sd)")
-    plots.draw_energy_curves(folder.path / "curves.png", title, curves)
-    for network, seed in zip(networks, run.seeds, strict=True):
-        points = {label: allocations.read(folder.folder(label, seed) / allocations.NAME, network) for label in curves}
-        scenario = network.closed_form.scenario
-        plots.draw_map(folder.path / str(seed) / "map.png", f"{run.name}: seed {seed}", scenario, points, 0)
-    console.print(f"metrics, allocations: {folder.path}/<seed>/<learner>/", markup=False)
-    console.print(f"pictures:             {folder.path}/curves.png, <seed>/map.png", markup=False)
-    console.print(f"learning curves:      tensorboard --logdir {folder.path}", markup=False)
-    return records
 
+    def code(self, label: str) -> list[Path]:
+        return [ROOT / folder for folder in ("lora_marl", "agents", "scripts/runs/energy")]
 
-def _snapshots(folder: RunFolder, label: str) -> list[Path]:
-    return sorted(folder.path.glob(f"{label}-[0-9][0-9][0-9][0-9][0-9][0-9].safetensors"))
+    def inputs(self, label: str) -> list[Path]:
+        topology = self.config.scenario.topology
+        return [path for path in (topology.nodes_csv, topology.gateways_csv) if path is not None]

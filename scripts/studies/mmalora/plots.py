@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from lora_marl.config import EnergyRun
 from scripts.runs.cli import ROOT, read_config
 from scripts.studies.claim import Results
 
@@ -37,7 +38,9 @@ def draw_errors(path: Path, panels: Mapping[str, Panel]) -> None:
 
 def draw_networks(path: Path, numbers: Results, *, study: str, shown: Sequence[str], config: str) -> None:
     """Where which spreading factor is used on the first seed's network, and EE and delivery of all labels as bars."""
-    scenario = read_config(ROOT / "configs" / config, [], notes=False).scenario.build()
+    run = read_config(ROOT / "configs" / config, [], notes=False)
+    assert isinstance(run, EnergyRun)
+    scenario = run.scenario.build()
     figure = Figure(figsize=(7 * len(shown), 10), layout="constrained")
     maps, bars = figure.subplots(2, len(shown))
     for axes, label in zip(maps, shown, strict=True):

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from scripts.runs.cli import ROOT, read_config
+from scripts.runs.cli import ROOT, read_packet_config
 from scripts.runs.metrics import Row, reported
 from scripts.studies.claim import CellResult, Results
 from scripts.studies.norel.readings import estimated, true_values
@@ -64,7 +64,7 @@ def draw_by_nodes(path: Path, numbers: Results, *, nodes: Sequence[int]) -> None
 
 def draw_maps(path: Path, numbers: Results, *, config: str, shown: Sequence[str]) -> None:
     """Where which spreading factor is used, on the first seed's placement, and delivery of all cells as bars."""
-    scenario = read_config(ROOT / "configs" / config, [], notes=False).scenario.build().replica(0)
+    scenario = read_packet_config(ROOT / "configs" / config, [], notes=False).scenario.build().replica(0)
     figure = Figure(figsize=(6 * (len(shown) + 1), 5), layout="constrained")
     *maps, bars = figure.subplots(1, len(shown) + 1)
     for axes, name in zip(maps, shown, strict=True):

@@ -8,7 +8,7 @@ from functools import cache
 
 import numpy as np
 
-from scripts.runs.cli import ROOT, read_config
+from scripts.runs.cli import ROOT, read_packet_config
 from scripts.runs.metrics import Row, reported
 from scripts.runs.statistics import estimate
 from scripts.studies.claim import CellResult, Column, Results
@@ -78,7 +78,7 @@ def true_values(config: str) -> list[tuple[float, Mapping[str, float]]]:
 
 @cache
 def _true_values(config: str) -> tuple[tuple[float, Mapping[str, float]], ...]:
-    run = read_config(ROOT / "configs" / config, [], notes=False)
+    run = read_packet_config(ROOT / "configs" / config, [], notes=False)
     scenario, found = run.scenario.build(), []
     ends_h = [change.at_s / 3600.0 for change in scenario.changes] + [run.duration_h]
     for change, end_h in zip((None, *scenario.changes), ends_h, strict=True):

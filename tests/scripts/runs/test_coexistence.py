@@ -18,7 +18,7 @@ from agents.ccs.layout import last_layer
 from agents.coexistence.ledger import SUMS, Ledger, overlap, switches
 from agents.coexistence.rollout import Rollout
 from agents.lns.network import unflatten
-from lora_marl.config import CoexistenceConfig, ConfigError, TrainConfig, load
+from lora_marl.config import CoexistenceConfig, CoexistenceRun, ConfigError, load
 from scripts import evaluate, train, train_ccs
 from scripts.runs.coexistence.strategies import new_rollout
 from scripts.runs.jobs import Job, digest
@@ -41,14 +41,14 @@ def call(invoke: Callable[..., Any], tmp_path: Path) -> Callable[..., Any]:
     return run
 
 
-def small(**others: Any) -> TrainConfig:
+def small(**others: Any) -> CoexistenceRun:
     networks = [{"learner": "pg", "nodes": 8}, {"learner": "dqn", "nodes": 8}]
     section = {"preset": "ccs_study", "networks": networks, "intervals": 12} | others
     learners = {"independent": {"name": "coexistence-independent"}, "ccs": {}, "hopping": {}}
-    return TrainConfig.model_validate({"seeds": [3, 4], "learners": learners, "coexistence": section})
+    return CoexistenceRun.model_validate({"seeds": [3, 4], "learners": learners, "coexistence": section})
 
 
-def played(config: TrainConfig, label: str) -> list[Ledger]:
+def played(config: CoexistenceRun, label: str) -> list[Ledger]:
     return new_rollout(config, label).play()
 
 

@@ -14,7 +14,7 @@ from agents.ccs.protocol import Report, packed, unpacked
 from agents.ccs.reporting import AttackName
 from agents.ccs.service import Service
 from agents.coexistence.rollout import Rollout
-from lora_marl.config import ConfigError, TrainConfig
+from lora_marl.config import CoexistenceRun, ConfigError
 from scripts.runs.coexistence import strategies
 from scripts.runs.coexistence.strategies import build_strategy, new_rollout
 
@@ -25,12 +25,12 @@ def play_of(label: str = "ccs", learners: str = "PP", seeds: tuple[int, ...] = S
     return new_rollout(config_of(label, learners, seeds, **parameters), label)
 
 
-def config_of(label: str, learners: str, seeds: tuple[int, ...] = SEEDS, **parameters: Any) -> TrainConfig:
+def config_of(label: str, learners: str, seeds: tuple[int, ...] = SEEDS, **parameters: Any) -> CoexistenceRun:
     kinds = {"P": "pg", "D": "dqn", "L": "uniform"}
     networks = [{"learner": kinds[letter], "nodes": 8} for letter in learners]
     given = {"congestion": None, "floor": False} | parameters if label == "ccs" else parameters
     section = {"networks": networks, "intervals": 20, "vendor": 5}
-    return TrainConfig.model_validate(
+    return CoexistenceRun.model_validate(
         {"seeds": list(seeds), "learners": {label: {"parameters": given}}, "coexistence": section}
     )
 

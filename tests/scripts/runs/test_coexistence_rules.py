@@ -13,7 +13,7 @@ from agents.ccs.service import Service
 from agents.coexistence import rules
 from agents.coexistence.ledger import SUMS, Ledger
 from agents.coexistence.rollout import Rollout
-from lora_marl.config import ConfigError, TrainConfig
+from lora_marl.config import CoexistenceRun, ConfigError
 from scripts.runs.coexistence.run import measures_of
 from scripts.runs.coexistence.strategies import new_rollout
 
@@ -23,7 +23,7 @@ NETWORK = {"learner": "pg", "nodes": 8}
 def play_of(name: str, networks: list[dict[str, Any]], intervals: int = 12, **parameters: Any) -> Rollout:
     section = {"preset": "ccs_study", "networks": networks, "intervals": intervals, "vendor": 5}
     learners = {name: {"parameters": parameters}}
-    config = TrainConfig.model_validate({"seeds": [3, 4], "learners": learners, "coexistence": section})
+    config = CoexistenceRun.model_validate({"seeds": [3, 4], "learners": learners, "coexistence": section})
     return new_rollout(config, name)
 
 
@@ -183,7 +183,7 @@ def test_private_servers_take_what_the_service_answers_and_no_floor_frees_them(m
 
 def test_a_vendor_that_is_not_there_is_said_beside_those_that_are() -> None:
     section = {"preset": "ccs_study", "networks": [NETWORK], "vendor": 99}
-    config = TrainConfig.model_validate(
+    config = CoexistenceRun.model_validate(
         {"seeds": [3], "learners": {"independent": {"name": "coexistence-independent"}}, "coexistence": section}
     )
     with pytest.raises(ConfigError, match=r"coexistence.vendor: .*pg-99.safetensors is not there; .* 0, 1, 2, "):

@@ -16,11 +16,11 @@ from agents import learner_class
 from agents.maac import MAAC
 from lora_marl.config import load
 from scripts import compare, evaluate, sweep, train
-from scripts.runs.energy import evaluate as allocations
-from scripts.runs.energy.evaluate import PACKETS_PER_NODE, scores
-from scripts.runs.energy.run import states_of
-from scripts.runs.energy.stages import Stages, networks_of
-from scripts.runs.energy.training import Seats
+from scripts.runs.energy import allocations
+from scripts.runs.energy.allocations import PACKETS_PER_NODE, scores
+from scripts.runs.energy.experiment import EnergyExperiment, build_networks
+from scripts.runs.energy.run import EnergyRunType
+from scripts.runs.energy.training import GroupLayout
 from scripts.runs.folder import RunFolder
 from tests.scripts.conftest import ROOT
 
@@ -73,7 +73,7 @@ def test_a_run_leaves_curves_allocations_snapshot_and_pictures(finished):
 
 def test_what_the_table_says_is_what_the_allocation_is_worth(finished):
     folder = RunFolder.read(finished[0] / "mmalora")
-    for network, seed in zip(networks_of(folder.config), (0, 1), strict=True):
+    for network, seed in zip(build_networks(folder.config), (0, 1), strict=True):
         for label in LABELS:
             points = allocations.read(folder.folder(label, seed) / "allocation.csv", network)
             last = folder.curve(label, seed)[-1]
@@ -84,17 +84,17 @@ def test_what_the_table_says_is_what_the_allocation_is_worth(finished):
 
 def test_a_run_that_was_interrupted_goes_on_to_the_same_numbers(finished, tmp_path, monkeypatch):
     calls = []
-    play_next = Stages.play_next
+    play_next = EnergyExperiment.play_next
 
-    def stop_after_three(stages):
-        calls.append(stages)
+    def stop_after_three(experiment):
+        calls.append(experiment)
         if len(calls) == 4:
             raise KeyboardInterrupt
-        return play_next(stages)
+        return play_next(experiment)
 
-    monkeypatch.setattr(Stages, "play_next", stop_after_three)
+    monkeypatch.setattr(EnergyExperiment, "play_next", stop_after_three)
     assert trained(tmp_path).exit_code == 130
-    monkeypatch.setattr(Stages, "play_next", play_next)
+    monkeypatch.setattr(EnergyExperiment, "play_next", play_next)
     assert trained(tmp_path, "--resume").exit_code == 0
     assert tables(tmp_path / "mmalora") == tables(finished[0] / "mmalora")
     ours, theirs = (MAAC.read(runs / "mmalora" / "maac-000006.safetensors") for runs in (tmp_path, finished[0]))
@@ -122,8 +122,8 @@ def test_evaluation_has_three_judges(finished, tmp_path, invoke):
 
 def test_judges_agree_where_nobody_disturbs_anybody():
     config = load(CONFIG, [*TINY, "scenario.traffic.interval_s=1000000", "seeds=[0]"])
-    (network,) = networks_of(config)
-    points = Stages(config, "independent", [network])
+    (network,) = build_networks(config)
+    points = EnergyExperiment(config, "independent", [network])
     points.play_next()
     found = scores(network, points.points[0], 0.7)
     assert found["ee_expect"] == pytest.approx(found["ee_joint"], rel=1e-3)
@@ -132,18 +132,18 @@ def test_judges_agree_where_nobody_disturbs_anybody():
     assert found["ee_expect"] <= found["bound"] * (1 + 1e-9)
 
 
-def test_seats_and_back():
+def test_layout_and_back():
     channels = [np.array([0, 1, 0, 0, 1]), np.array([1, 1, 1, 1, 0])]
-    seats = Seats(channels, 2)
-    assert seats.mask.sum(axis=1).tolist() == [3, 2, 1, 4]
+    layout = GroupLayout(channels, 2)
+    assert layout.mask.sum(axis=1).tolist() == [3, 2, 1, 4]
     arrays = [np.arange(10).reshape(2, 5), 100 + np.arange(10).reshape(2, 5)]
-    seated = seats.seat(arrays)
+    seated = layout.gather(arrays)
     assert (
         seated.shape == (2, 4, 4)
         and seated[1, 0, :3].tolist() == [5, 7, 8]
         and seated[0, 3].tolist() == [100, 101, 102, 103]
     )
-    for back, array in zip(seats.unseat(seated), arrays, strict=True):
+    for back, array in zip(layout.scatter(seated), arrays, strict=True):
         assert np.array_equal(back, array)
 
 
@@ -156,7 +156,7 @@ def test_a_reward_by_its_terms_is_that_by_its_name(finished, tmp_path):
 
 
 def test_a_study_keeps_rows_allocation_and_scores():
-    states = states_of(load(CONFIG, TINY), "independent")
+    states = EnergyRunType(load(CONFIG, TINY)).results("independent")
     assert len(states) == 2
     for kept in states:
         assert kept["row/episode"].tolist() == [1.0] and kept["points"].shape == (14, 4)
@@ -207,7 +207,7 @@ def test_attention_critics_reach_the_best_allocation_found():
     """Forty nodes of one channel, ten episodes of the marginal reward: some 20 CPU seconds."""
     changes = ["scenario.topology.nodes=40", "scenario.region.channels_hz=[868e6]", "seeds=[0]"]
     config = load(CONFIG, changes)
-    maac, best = (Stages(config, label, networks_of(config)) for label in ("maac", "energy-ascent"))
+    maac, best = (EnergyExperiment(config, label, build_networks(config)) for label in ("maac", "energy-ascent"))
     while not maac.finished:
         (learned,) = maac.play_next()
     (reference,) = best.play_next()

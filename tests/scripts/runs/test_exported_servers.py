@@ -11,7 +11,7 @@ import pytest
 
 from agents.coexistence.ledger import Ledger
 from lora_marl.adapters.policy import Policy, spaces_of
-from lora_marl.config import ConfigError, TrainConfig, load
+from lora_marl.config import CoexistenceRun, ConfigError, load
 from lora_marl.envs import coexistence_v0, uplink_v0
 from scripts import evaluate, record, train_sb3
 from scripts.runs.coexistence.exported import ExportedServers
@@ -34,7 +34,7 @@ def groups(**settings: Any) -> coexistence_v0.Coexisting:
     return coexistence_v0.parallel_env(coexistence="ccs_study", **{"decider": "group", **settings})
 
 
-def run(path: Path, *, seeds: tuple[int, ...] = (3, 4), nodes: int = 8, **others: Any) -> TrainConfig:
+def run(path: Path, *, seeds: tuple[int, ...] = (3, 4), nodes: int = 8, **others: Any) -> CoexistenceRun:
     learners = {
         "policy": {"parameters": {"path": str(path)}},
         "random": {"name": "coexistence-random"},
@@ -42,10 +42,10 @@ def run(path: Path, *, seeds: tuple[int, ...] = (3, 4), nodes: int = 8, **others
     }
     networks = [{"nodes": nodes}, {"learner": "uniform", "nodes": 5}, {"learner": "dqn", "nodes": nodes}]
     section = {"networks": networks, "intervals": 12} | others
-    return TrainConfig.model_validate({"seeds": list(seeds), "learners": learners, "coexistence": section})
+    return CoexistenceRun.model_validate({"seeds": list(seeds), "learners": learners, "coexistence": section})
 
 
-def played(config: TrainConfig, label: str) -> list[Ledger]:
+def played(config: CoexistenceRun, label: str) -> list[Ledger]:
     return new_rollout(config, label).play()
 
 

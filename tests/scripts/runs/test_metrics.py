@@ -7,7 +7,7 @@ import pytest
 
 from lora_marl.core.outcome import Outcome
 from lora_marl.core.region import REGIONS
-from scripts.runs.metrics import converged_h, known, recovery_time_h, reported, rows, thinned
+from scripts.runs.metrics import converged_h, finite, recovery_time_h, reported, rows, thinned
 from scripts.runs.statistics import estimate, t_quantile
 
 
@@ -164,5 +164,5 @@ class TestThinned:
         assert len(thinned(curve((10, 0), (10, 10)), 0.1)) == 2
 
 
-def test_known():
-    assert known([1.0, math.nan, math.inf]) == [1.0]
+def test_finite():
+    assert finite([1.0, math.nan, math.inf]) == [1.0]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lora_marl.config import ConfigError, load
+from lora_marl.config import CoexistenceRun, ConfigError, EnergyRun, PacketRun, load
 from scripts.runs import registry
 from scripts.runs.cli import UsageError
 
@@ -12,13 +12,15 @@ CONFIGS = Path(__file__).parents[3] / "configs"
 
 
 def test_a_section_makes_a_run_one_of_a_kind() -> None:
-    assert registry.kind_of(load(CONFIGS / "norel.yaml")) is None
-    titles = {}
-    for name in ("mmalora", "ccs_two"):
-        kind = registry.kind_of(load(CONFIGS / f"{name}.yaml"))
-        assert kind is not None
-        titles[name] = kind.TITLE
-    assert titles == {"mmalora": "a run on the closed form", "ccs_two": "a run of coexisting networks"}
+    kinds = {
+        "norel": (PacketRun, "a run of packets"),
+        "mmalora": (EnergyRun, "a run on the closed form"),
+        "ccs_two": (CoexistenceRun, "a run of coexisting networks"),
+    }
+    for name, (config_class, title) in kinds.items():
+        config = load(CONFIGS / f"{name}.yaml")
+        assert type(config) is config_class
+        assert registry.run_type_of(config).title == title
 
 
 def test_a_run_is_of_one_kind() -> None:
@@ -27,6 +29,6 @@ def test_a_run_is_of_one_kind() -> None:
 
 
 def test_a_library_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(registry.MODULES, "coexistence", "torch_that_is_not_there")
+    monkeypatch.setitem(registry.RUN_TYPES, CoexistenceRun, "torch_that_is_not_there:X")
     with pytest.raises(UsageError, match="'torch_that_is_not_there'; it needs the extra torch"):
-        registry.kind_of(load(CONFIGS / "ccs_two.yaml"))
+        registry.run_type_of(load(CONFIGS / "ccs_two.yaml"))

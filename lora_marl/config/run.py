@@ -1,0 +1,259 @@
+"""A run: which learners meet which network, for how long, and what is reported.
+
+The section that a configuration states tells which kind of run it is:
+
+- `PacketRun` (no such section): learners decide for the nodes of a scenario, packet by packet;
+- `EnergyRun` (`energy`): learners meet the closed form of a scenario;
+- `CoexistenceRun` (`coexistence`): networks share the air, and learners coordinate their servers.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Self, TypeAlias
+
+from pydantic import ConfigDict, Field, PositiveFloat, field_validator, model_validator
+
+from lora_marl import ENVS
+from lora_marl.config.coexistence import CoexistenceConfig
+from lora_marl.config.energy import EnergyConfig
+from lora_marl.config.scenario import ScenarioConfig
+from lora_marl.config.section import Section
+from lora_marl.core.checks import suggest
+from lora_marl.core.scenario import DutyCycleWarning
+
+SCHEMA_VERSION: Final = 2
+"""Version 1 had one kind of run, so that a resolved file stated the fields of all kinds."""
+
+
+class LearnerConfig(Section):
+    """A learner of one run.
+
+    Attributes:
+        name: A name that `agents` knows, or an import path `package.module:Class`.
+        parameters: Passed to its constructor by keyword.
+        episodes: Training episodes, in place of the run's: of packets, `episode_s` each in place of `duration_h`.
+    """
+
+    name: str = Field(min_length=1)
+    parameters: dict[str, Any] = {}
+    episodes: int | None = Field(default=None, ge=1)
+
+
+class EnvironmentConfig(Section):
+    """The environment through which an external library meets the scenario; our own learners need none."""
+
+    name: str
+    parameters: dict[str, Any] = {}
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in ENVS:
+            raise ValueError(f"{name!r} is no environment{suggest(name, ENVS)}")
+        return name
+
+
+class BaseRun(Section):
+    """What all kinds of runs have.
+
+    Attributes:
+        schema_version: Of this format; a file from a newer version is refused.
+        name: Of the run's folder.
+        seeds: One replica each.
+        learners: By label; the label is the name unless one is given.
+    """
+
+    model_config = ConfigDict(allow_inf_nan=False)
+    schema_version: int = Field(default=SCHEMA_VERSION, ge=1)
+    name: str = Field(default="run", pattern=r"^\w[\w.-]*$")
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**63)], ...] = (0, 1, 2, 3, 4)
+    learners: dict[str, LearnerConfig]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _not_from_a_newer_version(cls, values: Any) -> Any:
+        version = values.get("schema_version") if isinstance(values, dict) else None
+        if isinstance(version, int) and version > SCHEMA_VERSION:
+            raise ValueError(
+                f"schema_version: {version} is newer than {SCHEMA_VERSION}, the newest known; upgrade lora_marl"
+            )
+        return values
+
+    @field_validator("seeds")
+    @classmethod
+    def _some_and_unique(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if not seeds:
+            raise ValueError("needs at least one")
+        twice = [seed for seed in seeds if seeds.count(seed) > 1]
+        if twice:
+            raise ValueError(f"{twice[0]} occurs twice; seeds must be unique")
+        return seeds
+
+    @field_validator("learners", mode="before")
+    @classmethod
+    def _labelled(cls, learners: Any) -> Any:
+        """A label names its learner; a label without value takes an inherited learner away."""
+        if not isinstance(learners, dict):
+            return learners
+        return {
+            label: {"name": label, **value} if isinstance(value, dict) else value
+            for label, value in learners.items()
+            if value is not None
+        }
+
+    @field_validator("learners")
+    @classmethod
+    def _some(cls, learners: dict[str, LearnerConfig]) -> dict[str, LearnerConfig]:
+        if not learners:
+            raise ValueError("needs at least one")
+        return learners
+
+
+def _default_scenario() -> ScenarioConfig:
+    """The scenario of a run that states none; nobody is warned of its traffic."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DutyCycleWarning)
+        return ScenarioConfig()
+
+
+class ScenarioRun(BaseRun):
+    """What runs have whose learners meet a scenario.
+
+    Attributes:
+        scenario: The network.
+        environment: See `EnvironmentConfig`.
+    """
+
+    scenario: ScenarioConfig = Field(default_factory=_default_scenario)
+    environment: EnvironmentConfig | None = None
+
+    @model_validator(mode="after")
+    def _placements_for_all_seeds(self) -> Self:
+        """Every seed has a placement of its own, or all share one."""
+        topology, seeds = self.scenario.topology, len(self.seeds)
+        if 1 < topology.placements < seeds:
+            raise ValueError(
+                f"scenario.topology.placements: {topology.placements} for {seeds} seeds; give one for each, or 1"
+            )
+        return self
+
+
+class PacketRun(ScenarioRun):
+    """A run of packets: every learner decides for the nodes of the scenario.
+
+    Attributes:
+        duration_h: Simulated time of training. h
+        interval_h: Time between two rows of metrics. h
+        report_last_h: Reported numbers are means over this last part of the run, or all of it if it is shorter. h
+        episode_s: Length of a training episode; None: one episode without end. s
+        evaluation_s: Length of an episode that follows training, with learning on, and is reported instead. s
+    """
+
+    duration_h: PositiveFloat = 500.0
+    interval_h: PositiveFloat = 10.0
+    report_last_h: PositiveFloat = 100.0
+    episode_s: PositiveFloat | None = None
+    evaluation_s: PositiveFloat | None = None
+
+    def training_s(self, label: str) -> float:
+        """Simulated training time of a learner. s"""
+        episodes = self.learners[label].episodes
+        if episodes is None or self.episode_s is None:
+            return 3600.0 * self.duration_h
+        return episodes * self.episode_s
+
+    @model_validator(mode="after")
+    def _episodes_have_a_length(self) -> Self:
+        for label, learner in self.learners.items():
+            if learner.episodes is not None and self.episode_s is None:
+                raise ValueError(
+                    f"learners.{label}.episodes: {learner.episodes} needs episode_s, the length of an episode"
+                )
+        return self
+
+
+_LENGTHS: Final = ("duration_h", "interval_h", "report_last_h", "episode_s", "evaluation_s")
+
+
+def _no_effect(section: str, instead: Mapping[str, str]) -> dict[str, str]:
+    """Why a run with a section does not have fields of `PacketRun`, by name; `instead`: what does their job."""
+    return {name: f"has no effect in a run with a section {section}; {what}" for name, what in instead.items()}
+
+
+class EnergyRun(ScenarioRun):
+    """A run on the closed form of the scenario, for planners and MAAC.
+
+    Attributes:
+        energy: How `energy_v0` is set up, and for how long.
+    """
+
+    refused = _no_effect("energy", dict.fromkeys(_LENGTHS, "its length is energy.episodes"))
+
+    energy: EnergyConfig
+
+
+class CoexistenceRun(BaseRun):
+    """A run of networks that share the air; its learners are strategies that coordinate them.
+
+    Attributes:
+        coexistence: The networks, and for how long.
+    """
+
+    refused = _no_effect(
+        "coexistence",
+        {
+            **dict.fromkeys(_LENGTHS, "its length is coexistence.intervals"),
+            "scenario": "its networks are coexistence.networks",
+            "environment": "its rewards are coexistence.reward",
+        },
+    )
+
+    coexistence: CoexistenceConfig
+
+    @model_validator(mode="after")
+    def _no_episodes(self) -> Self:
+        for label, learner in self.learners.items():
+            if learner.episodes is not None:
+                raise ValueError(f"learners.{label}.episodes: {self.refused['duration_h']}")
+        return self
+
+
+TrainConfig: TypeAlias = PacketRun | EnergyRun | CoexistenceRun
+"""The configuration of any run, as `lora_marl.config.load` returns it."""
+
+_CLASSES: Final[Mapping[str, type[TrainConfig]]] = {"energy": EnergyRun, "coexistence": CoexistenceRun}
+"""By the section that tells."""
+
+
+def run_class(values: Mapping[str, Any]) -> type[TrainConfig]:
+    """The kind of run that the values of a file describe.
+
+    Raises:
+        ValueError: they have the sections of two kinds.
+    """
+    sections = [name for name in _CLASSES if values.get(name) is not None]
+    if len(sections) > 1:
+        raise ValueError(f"{' and '.join(sections)}: a run has one of them")
+    return _CLASSES[sections[0]] if sections else PacketRun
+
+
+def without_foreign_nulls(values: Mapping[str, Any], run: type[TrainConfig]) -> dict[str, Any]:
+    """The values of a file without fields of other kinds of runs that are stated as null, which says nothing."""
+    return {
+        name: value
+        for name, value in values.items()
+        if value is not None or name in run.model_fields or name not in (*run.refused, *_CLASSES)
+    }
+
+
+def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values in the newest version of the format.
+
+    A resolved file of version 1 states fields of all kinds of runs; those of other kinds had no effect and go.
+    """
+    if values.get("schema_version") != 1:
+        return dict(values)
+    refused = run_class(values).refused
+    return {name: value for name, value in values.items() if name not in refused} | {"schema_version": SCHEMA_VERSION}

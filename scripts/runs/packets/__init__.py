@@ -1,0 +1,1 @@
+"""Runs of packets: learners decide for the nodes of a scenario, packet by packet."""

@@ -1,0 +1,116 @@
+"""Runs of packets: their snapshots, the table beside the paper's numbers, and the pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from inspect import getsourcefile
+from pathlib import Path
+from typing import Any
+
+import agents
+from lora_marl.config import PacketRun
+from scripts.runs import plots
+from scripts.runs.checkpoints import State
+from scripts.runs.cli import ROOT, UsageError, console
+from scripts.runs.events import packet_event
+from scripts.runs.folder import RunFolder
+from scripts.runs.loop import RunType
+from scripts.runs.metrics import METRICS, Row, reported
+from scripts.runs.packets.evaluate import evaluate
+from scripts.runs.packets.experiment import PacketExperiment, build_scenario, scenario_name, schedule
+from scripts.runs.packets.results import play_to_the_end
+from scripts.runs.report import Result, counted, records, results_table
+from scripts.studies.published import MEASURED_AGAIN_MARK, published
+
+
+class PacketRunType(RunType[PacketRun, PacketExperiment]):
+    """A run of packets; see `RunType`."""
+
+    title, axis, unit, snapshots = "a run of packets", "time_h", "h", 10
+
+    def check(self) -> None:
+        for label in self.config.learners:
+            self.experiment(label)
+
+    def experiment(self, label: str) -> PacketExperiment:
+        return PacketExperiment(self.config, label)
+
+    def length(self, label: str) -> float:
+        return schedule(self.config, label)[-1].end_h
+
+    def event(self, row: Row) -> tuple[int, dict[str, float]]:
+        return packet_event(row)
+
+    def save(self, folder: RunFolder, label: str, experiment: PacketExperiment) -> None:
+        folder.save(label, experiment.state_dict())
+
+    def restore(self, folder: RunFolder, label: str, experiment: PacketExperiment) -> None:
+        state = folder.restore(label)
+        if state is not None:
+            try:
+                experiment.load_state_dict(state)
+            except ValueError as error:
+                raise UsageError(f"{folder.path}: the snapshot of {label} does not fit: {error}") from None
+
+    def report(self, folder: RunFolder) -> list[dict[str, Any]]:
+        results = results_of(folder, self.config)
+        draw(folder, self.config, results)
+        show(folder, self.config, results)
+        return list(records(results))
+
+    @classmethod
+    def evaluate(cls, folders: Sequence[RunFolder], seeds: Sequence[int], hours: float | None) -> list[dict[str, Any]]:
+        return evaluate(folders, tuple(seeds), hours)
+
+    def results(self, label: str) -> list[State]:
+        return play_to_the_end(self.config, label)
+
+    def code(self, label: str) -> list[Path]:
+        learner = getsourcefile(agents.learner_class(self.config.learners[label].name)) or ""
+        return [ROOT / "lora_marl", ROOT / "agents", Path(learner).resolve()]
+
+    def inputs(self, label: str) -> list[Path]:
+        topology = self.config.scenario.topology
+        return [path for path in (topology.nodes_csv, topology.gateways_csv) if path is not None]
+
+
+def results_of(folder: RunFolder, config: PacketRun) -> list[Result]:
+    """What the learners of a finished run achieved, from its metrics.csv files."""
+    name = scenario_name(config)
+    return [
+        Result(label, name, [reported(folder.curve(label, seed), config.report_last_h) for seed in config.seeds])
+        for label in config.learners
+    ]
+
+
+def draw(folder: RunFolder, config: PacketRun, results: Sequence[Result]) -> None:
+    """Draws all pictures of a finished run."""
+    title = f"{config.name}: {scenario_name(config)}, {counted(len(config.seeds), 'seed')}"
+    curves = {label: [folder.curve(label, seed) for seed in config.seeds] for label in config.learners}
+    plots.draw_curves(folder.path / "curves.png", title, curves)
+    plots.draw_usage(folder.path / "usage.png", title, {result.learner: result.by_seed for result in results})
+    scenario = build_scenario(config.scenario)
+    points = {label: (folder.restore(label) or {})["points"] for label in config.learners}
+    for replica, seed in enumerate(config.seeds):
+        chosen = {label: all_points[replica] for label, all_points in points.items()}
+        plots.draw_map(folder.path / str(seed) / "map.png", f"{config.name}: seed {seed}", scenario, chosen, replica)
+
+
+def show(folder: RunFolder, config: PacketRun, results: Sequence[Result]) -> None:
+    """Prints the table and where the rest is."""
+    part = (
+        "evaluation"
+        if config.evaluation_s is not None
+        else f"mean of the last {min(config.report_last_h, config.duration_h):g} h"
+    )
+    title = f"{config.name}: {part}, {len(config.seeds)} seeds, {build_scenario(config.scenario).nodes} nodes"
+    console.print(results_table(title, results, lambda label, metric: published(config, label, metric)))
+    if any(
+        published(config, label, metric).endswith(MEASURED_AGAIN_MARK)
+        for label in config.learners
+        for metric in METRICS
+    ):
+        console.print(f"{MEASURED_AGAIN_MARK} not printed in the paper; from an independent simulation of its rules")
+    console.print(f"metrics, snapshots: {folder.path}/<seed>/<learner>/", markup=False)
+    console.print(f"pictures:           {folder.path}/curves.png, usage.png, <seed>/map.png", markup=False)
+    console.print(f"learning curves:    tensorboard --logdir {folder.path}", markup=False)
