@@ -136,7 +136,7 @@ def test_unknown_keys_name_the_nearest() -> None:
 
 def test_every_problem_has_its_line() -> None:
     message = problem({"seeds": [-1], "duration_h": 0, "scenario": {"traffic": {"knid": "poisson"}}})
-    assert [line.split(": ")[1] for line in message.splitlines()] == ["seeds[0]", "duration_h", "scenario.traffic.knid"]
+    assert [line.split(": ")[1] for line in message.splitlines()] == ["seeds[0]", "scenario.traffic.knid", "duration_h"]
 
 
 @pytest.mark.parametrize(
