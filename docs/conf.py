@@ -1,4 +1,4 @@
-"""How the documentation is built: `make docs`. No network is needed, and a warning is an error."""
+"""Settings of Sphinx for `make docs`, which needs no network and takes a warning for an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pages that are the docstrings of modules: what a module says of itself is said there alone."""
+"""Pages made from the docstrings of modules, so that what a module says about itself is written once."""
 
 from __future__ import annotations
 
@@ -16,69 +16,76 @@ import lora_marl
 ROOT = Path(__file__).parents[1]
 
 PHYSICS = (
-    "units", "region", "tables", "phy", "topology", "propagation", "traffic", "scenario", "reception", "downlink",
-    "air", "expect/one_gateway/closed_form", "expect/rayleigh/closed_form", "expect/lognormal/closed_form", "metrics", "outcome", "reference",
-)  # fmt: skip
-"""Modules of `lora_marl/core`, in the order a packet meets them."""
+    *("units", "region", "tables", "scenario", "topology", "coexistence", "random", "traffic", "mixture", "phy"),
+    *("propagation", "interference", "reception", "downlink", "air", "outcome", "metrics", "reference"),
+    *(f"expect/{name}/closed_form" for name in ("one_gateway", "rayleigh", "lognormal")),
+)
+"""Modules of `lora_marl/core`: the network, a packet in the order of its life, its fate, and closed forms."""
 
-FURTHER = ("planners/matching", "planners/__init__", "maac/__init__", "lns/__init__", "ccs/__init__")
-"""Modules of `agents` whose learners have no name in `agents.LEARNERS`."""
+UNNAMED = (
+    *("planners/__init__", "planners/matching", "maac/__init__", "lns/__init__"),
+    *("coexistence/__init__", "ccs/__init__"),
+)
+"""Modules of `agents` whose learners have no name in `agents.LEARNERS`, or share a page."""
 
 LIBRARIES = (
     "views/__init__",
-    *(f"adapters/{n}" for n in ("sb3", "policy", "torchrl", "rllib", "benchmarl", "offline")),
+    *(f"adapters/{name}" for name in ("sb3", "policy", "torchrl", "rllib", "benchmarl", "offline")),
 )
 RECIPES = (
     "scripts/train_sb3",
     "scripts/record",
-    *(f"scripts/recipes/{n}" for n in ("torchrl_mappo", "rllib_ppo", "benchmarl_mappo")),
+    *(f"scripts/recipes/{name}" for name in ("torchrl_mappo", "rllib_ppo", "benchmarl_mappo")),
 )
 
 
 def write_all(folder: Path) -> None:
-    """Write every generated page into an empty folder."""
+    """Write every generated page into a folder, which is emptied first."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for name, module in lora_marl.ENVS.items():
-        write(folder / f"env_{name}.md", f"# {name}", [page_of(module.replace(".", "/"))])
+        write(folder / f"env_{name}.md", name, [page_of(module.replace(".", "/"))])
     for module in learner_modules():
+        place = module.removeprefix("agents/").removesuffix("/__init__")
         names = [name for name, path in agents.LEARNERS.items() if path.startswith(f"{module.replace('/', '.')}:")]
-        title = ", ".join(f"`{name}`" for name in names) or f"`{module.removeprefix('agents/').partition('/')[0]}`"
-        write(
-            folder / f"learner_{module.removeprefix('agents/').replace('/', '_')}.md", f"# {title}", [page_of(module)]
-        )
-    write(folder / "physics.md", "# Physics and its sources", sections(f"lora_marl/core/{name}" for name in PHYSICS))
-    write(folder / "libraries.md", "# Other libraries", sections(f"lora_marl/{name}" for name in LIBRARIES))
-    write(folder / "reference.md", "# Reference", reference.sections())
-    write(folder / "recipes.md", "# Recipes", sections(RECIPES))
+        title = ", ".join(f"`{name}`" for name in names or [place.replace("/", ".")])
+        write(folder / f"learner_{place.replace('/', '_')}.md", title, [page_of(module)])
+    write(folder / "physics.md", "Physics and its sources", sections(f"lora_marl/core/{name}" for name in PHYSICS))
+    write(folder / "libraries.md", "Other libraries", sections(f"lora_marl/{name}" for name in LIBRARIES))
+    write(folder / "reference.md", "Reference", reference.sections())
+    write(folder / "recipes.md", "Recipes", sections(RECIPES))
 
 
 def learner_modules() -> list[str]:
-    """Modules with learners, once each, and the packages whose learners have no name of their own here."""
+    """Modules with a learner that has a name, once each, and the others that have a page."""
     named = [path.partition(":")[0].replace(".", "/") for path in agents.LEARNERS.values()]
-    return [*dict.fromkeys(named), *(f"agents/{name}" for name in FURTHER)]
+    return [*dict.fromkeys(named), *(f"agents/{name}" for name in UNNAMED)]
 
 
 def sections(modules: Iterable[str]) -> list[str]:
-    """A section for each module, named by its place in the tree."""
+    """A section for each module, under the module's path."""
     return [f"## `{module.removesuffix('/__init__')}`\n\n{page_of(module, deeper=2)}" for module in modules]
 
 
 def page_of(module: str, *, deeper: int = 0) -> str:
-    """A module's docstring as Markdown, its headings so many levels deeper.
+    """A module's docstring as Markdown.
+
+    Args:
+        module: Path from the project's root, without the suffix.
+        deeper: Levels by which headings are lowered.
 
     Raises:
-        ValueError: it has none.
+        ValueError: the module has no docstring.
     """
     text = ast.get_docstring(ast.parse((ROOT / f"{module}.py").read_text(encoding="utf-8")))
     if text is None:
         raise ValueError(f"{module}: has no docstring")
     text = re.sub(r"^(#+ )", "#" * deeper + r"\1", text, flags=re.MULTILINE)
     lists = re.compile(r"^(Differences[^\n]*:)\n((?: {4}[^\n]*\n?)+)", re.MULTILINE)
-    text = lists.sub(lambda found: f"{found[1]}\n\n{re.sub('^ {4}', '', found[2], flags=re.MULTILINE)}", text)
+    text = lists.sub(lambda match: f"{match[1]}\n\n{re.sub('^ {4}', '', match[2], flags=re.MULTILINE)}", text)
     return re.sub(r"^(Source|Differences)(:| from)", r"\n**\1**\2", text, flags=re.MULTILINE)
 
 
 def write(path: Path, title: str, parts: Iterable[str]) -> None:
-    """Write a page."""
-    path.write_text("\n\n".join([title, *parts]) + "\n", encoding="utf-8")
+    """Write a page with a title."""
+    path.write_text("\n\n".join([f"# {title}", *parts]) + "\n", encoding="utf-8")

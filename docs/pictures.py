@@ -31,7 +31,7 @@ def draw_all(folder: Path) -> None:
 
 
 def map_of_rings(figure: Any) -> None:
-    """Nodes by spreading factor, by distance, and what came of their last packets."""
+    """Map of nodes by spreading factor, and the fate of their last packets."""
     network = journal_network(60)
     learner = agents.make("distance-quantile", network, [0])
     env = lora_marl.make("uplink_v0", scenario=network, window_s=60.0)
@@ -51,19 +51,19 @@ def channels_by_time(figure: Any) -> None:
 
 
 def packets(figure: Any) -> None:
-    """Packets by time and channel, by fate."""
+    """Packets by time and channel, coloured by fate."""
     network = journal_network(100)
     learner = agents.make("random", network, [0])
     air = Air(network, [0], record=True)
     air.advance(learner.initial_points(), until_s=120.0)
-    found, _ = air.recording()
+    uplinks, _ = air.recording()
     axes = figure.add_subplot()
     for fate, colour in FATE_COLOURS.items():
-        shown = found.fate == fate
+        shown = uplinks.fate == fate
         if shown.any():
-            length_s = (found.end_s - found.start_s)[shown]
+            start_s, end_s, channel = uplinks.start_s[shown], uplinks.end_s[shown], uplinks.point[shown, 2]
             name = Fate(fate).name.lower().replace("_", " ")
-            axes.barh(found.point[shown, 2], length_s, 0.6, found.start_s[shown], color=colour, alpha=0.7, label=name)
+            axes.barh(channel, end_s - start_s, 0.6, start_s, color=colour, alpha=0.7, label=name)
     axes.set(xlabel="time (s)", ylabel="channel", title="Packets on the air")
     axes.legend(fontsize="x-small")
 

@@ -1,4 +1,4 @@
-"""The public parts of modules in short, read from their code: name, signature, first line of the docstring."""
+"""The public functions and classes of modules, read from their code: signature and first line of the docstring."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 
-PARTS = {
+MODULES = {
     "lora_marl": ("__init__",),
     "lora_marl/core": ("*",),
     "lora_marl/core/presets": ("*",),
@@ -25,26 +25,26 @@ PARTS = {
     "agents/planners": ("*",),
     "agents/coexistence": ("*",),
     "agents/lns": ("*",),
-    "agents/ccs": ("__init__", "service", "participant", "coordinator", "training"),
+    "agents/ccs": ("__init__", "service", "participant", "model", "training"),
 }
-"""Folders, and which of their modules."""
+"""Patterns of module names by folder."""
 
 Public = ast.FunctionDef | ast.ClassDef
 
 
 def sections() -> Iterator[str]:
-    """A section for each module that has public parts."""
-    for folder, patterns in PARTS.items():
+    """A section for each module with public functions or classes."""
+    for folder, patterns in MODULES.items():
         for path in sorted({path for pattern in patterns for path in (ROOT / folder).glob(f"{pattern}.py")}):
-            found = list(public(ast.parse(path.read_text(encoding="utf-8")).body))
-            if found:
+            nodes = list(public(ast.parse(path.read_text(encoding="utf-8")).body))
+            if nodes:
                 module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-                yield "\n".join([f"## `{module}`", "", *lines(found)])
+                yield "\n".join([f"## `{module}`", "", *lines(nodes)])
 
 
-def lines(found: Iterable[Public], indent: str = "") -> Iterator[str]:
-    """One for each, those of a class deeper below it."""
-    for node in found:
+def lines(nodes: Iterable[Public], indent: str = "") -> Iterator[str]:
+    """A line of a list for each function or class, and an indented one for each method."""
+    for node in nodes:
         summary = (ast.get_docstring(node) or "").partition("\n")[0].strip()
         yield f"{indent}- `{signature(node)}`{': ' if summary else ''}{summary}"
         if isinstance(node, ast.ClassDef):
@@ -52,22 +52,21 @@ def lines(found: Iterable[Public], indent: str = "") -> Iterator[str]:
 
 
 def public(body: Iterable[ast.stmt]) -> Iterator[Public]:
-    """Functions and classes without an underscore."""
+    """The functions and classes of a body whose names have no leading underscore."""
     for node in body:
         if isinstance(node, Public) and not node.name.startswith("_"):
             yield node
 
 
 def signature(node: Public) -> str:
-    """As it is written, without `self`."""
+    """Name, arguments and result as written in the code, without `self` and `cls`."""
     if isinstance(node, ast.ClassDef):
         return f"class {node.name}"
-    answer = f" -> {ast.unparse(node.returns)}" if node.returns else ""
+    result = ast.unparse(node.returns) if node.returns else ""
     if any("property" in ast.unparse(decorator) for decorator in node.decorator_list):
-        return f"{node.name}{answer.replace(' -> ', ': ')}"
-    given = ast.unparse(node.args)
-    for first in ("self, ", "cls, ", "self", "cls"):
-        if given.startswith(first):
-            given = given.removeprefix(first)
-            break
-    return f"{node.name}({given}){answer}"
+        return f"{node.name}: {result}" if result else node.name
+    arguments = ast.unparse(node.args)
+    first, _, others = arguments.partition(", ")
+    if first in ("self", "cls"):
+        arguments = others
+    return f"{node.name}({arguments}){f' -> {result}' if result else ''}"

@@ -1,8 +1,12 @@
-"""The documentation's pages are the docstrings of modules; `make docs` builds them with Sphinx."""
+"""The documentation's pages are made from docstrings, and name only what exists; `make docs` builds them with Sphinx."""
 
 from __future__ import annotations
 
+import ast
 import importlib
+import re
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -11,7 +15,8 @@ import pytest
 import agents
 import lora_marl
 
-DOCS = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
 
 
 def imported(name: str) -> ModuleType:
@@ -80,3 +85,68 @@ def test_pictures_show_something(tmp_path: Path) -> None:
         draw(figure)
         (axes,) = figure.axes
         assert axes.get_title() and (axes.collections or axes.patches)
+
+
+FOLDERS = ("lora_marl", "agents", "scripts", "tests", "docs", "configs")
+MADE_WHEN_BUILT = ("docs/_build", "docs/generated")
+OF_USERS = ("my_parts.py",)
+"""Files that pages tell a user to write."""
+
+PATH = re.compile(rf"(?<![\w/.-])(?:{'|'.join(FOLDERS)})/[\w./*<>-]*\w|[\w/]+\.py\b")
+DOTTED = re.compile(r"(?<![\w/.-])(?:lora_marl|agents|scripts)(?:\.\w+)+")
+TARGET = re.compile(r"(?:`|^)make ([\w-]+)", re.MULTILINE)
+
+
+def texts() -> Iterator[tuple[str, str]]:
+    """Where each text for readers stands, and the text: pages, and the docstrings of modules, classes and functions."""
+    for path in [*sorted(DOCS.glob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]:
+        yield path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")
+    for path in sorted(path for folder in FOLDERS[:3] for path in (ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and (text := ast.get_docstring(node)):
+                yield f"{path.relative_to(ROOT).as_posix()}:{getattr(node, 'name', '')}", text
+
+
+@cache
+def files() -> list[str]:
+    """The paths of all files in the folders that are named in texts."""
+    return [path.relative_to(ROOT).as_posix() for folder in FOLDERS for path in (ROOT / folder).rglob("*.*")]
+
+
+def exists(path: str) -> bool:
+    """Whether a path is there from the root on, or, if it names no folder of the root, somewhere below."""
+    if path.startswith((*MADE_WHEN_BUILT, *OF_USERS)) or "<" in path:
+        return True
+    if path.startswith(tuple(f"{folder}/" for folder in FOLDERS)):
+        return any(True for _ in ROOT.glob(path)) or any(True for _ in ROOT.glob(f"{path}.py"))
+    return any(f"/{place}".endswith(f"/{path}") for place in files())
+
+
+def resolves(name: str) -> bool:
+    """Whether a dotted name begins with a module whose source has all further parts as words."""
+    parts = name.split(".")
+    for count in range(len(parts), 0, -1):
+        place = ROOT.joinpath(*parts[:count])
+        path = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+        if path.is_file():
+            words = set(re.findall(r"\w+", path.read_text(encoding="utf-8")))
+            return set(parts[count:]) <= words
+    return False
+
+
+def test_paths_that_texts_name_exist() -> None:
+    named = {(place, path) for place, text in texts() for path in PATH.findall(text)}
+    assert sorted(item for item in named if not exists(item[1])) == []
+
+
+def test_dotted_names_that_texts_name_resolve() -> None:
+    named = {(place, name) for place, text in texts() for name in DOTTED.findall(text)}
+    assert sorted(item for item in named if not resolves(item[1])) == []
+
+
+def test_make_targets_that_texts_name_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([\w-]+):", makefile, re.MULTILINE))
+    targets |= {f"recipe-{name}" for name in re.findall(r"^NEEDS_(\w+)", makefile, re.MULTILINE)} | {"recipe-"}
+    named = {(place, target) for place, text in texts() for target in TARGET.findall(text)}
+    assert sorted(item for item in named if item[1] not in targets) == []
