@@ -47,7 +47,7 @@ recipe-%:
 	echo torch==2.13.0 > $(VENV)-$*/torch.txt
 	$(VENV)-$*/bin/python -m pip install --disable-pip-version-check -c $(VENV)-$*/torch.txt -e ".[scripts,test]" $(NEEDS_$*)
 	$(VENV)-$*/bin/python -c "import $(or $(MODULE_$*),$*)"
-	$(VENV)-$*/bin/python -m pytest -m external tests/adapters tests/views tests/scripts/test_parallel.py tests/scripts/test_recipes.py tests/test_readme.py tests/test_docstrings.py
+	$(VENV)-$*/bin/python -m pytest -m external tests/adapters tests/views tests/scripts/runs/test_parallel.py tests/scripts/test_recipes.py tests/test_readme.py tests/test_docstrings.py
 	$(VENV)-$*/bin/python -m pytest tests/scripts/test_benchmark_libraries.py
 
 lint: $(VENV)/.installed-dev

@@ -1,4 +1,4 @@
-"""The documentation's pages are made from docstrings, and name only what exists; `make docs` builds them with Sphinx."""
+"""The documentation's pages are made from docstrings; texts for readers name only what exists."""
 
 from __future__ import annotations
 
@@ -93,13 +93,13 @@ OF_USERS = ("my_parts.py",)
 """Files that pages tell a user to write."""
 
 PATH = re.compile(rf"(?<![\w/.-])(?:{'|'.join(FOLDERS)})/[\w./*<>-]*\w|[\w/]+\.py\b")
-DOTTED = re.compile(r"(?<![\w/.-])(?:lora_marl|agents|scripts)(?:\.\w+)+")
+DOTTED = re.compile(r"(?<![\w/.-])(?:lora_marl|agents|scripts)(?:\.(?!_)\w+)+")
 TARGET = re.compile(r"(?:`|^)make ([\w-]+)", re.MULTILINE)
 
 
 def texts() -> Iterator[tuple[str, str]]:
     """Where each text for readers stands, and the text: pages, and the docstrings of modules, classes and functions."""
-    for path in [*sorted(DOCS.glob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]:
+    for path in [*sorted(DOCS.glob("*.md")), *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "Makefile"))]:
         yield path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")
     for path in sorted(path for folder in FOLDERS[:3] for path in (ROOT / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -115,6 +115,7 @@ def files() -> list[str]:
 
 def exists(path: str) -> bool:
     """Whether a path is there from the root on, or, if it names no folder of the root, somewhere below."""
+    path = path.removeprefix("CLONE/")
     if path.startswith((*MADE_WHEN_BUILT, *OF_USERS)) or "<" in path:
         return True
     if path.startswith(tuple(f"{folder}/" for folder in FOLDERS)):

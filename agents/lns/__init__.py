@@ -27,7 +27,7 @@ and no more; every size and rate is ours.
 Choices that the paper leaves open:
 
 1. Rows are groups: a minibatch of 64 is 64 rows, drawn with replacement; 4,000 rows are 1,000 intervals of four groups.
-2. A row weighs as much as its group had attempts (`scripts/runs/coexistence/play.py`), relative within a loss. A row of
+2. A row weighs as much as its group had attempts (`agents/coexistence/rollout.py`), relative within a loss. A row of
    weight 0 teaches nothing; a server without other rows has a gradient of 0, although Adam may still move it.
 3. A vendor of a policy ships its critic, too: with a new one, a server in service would at first reinforce whatever it
    did. Snapshots do not hold it.
