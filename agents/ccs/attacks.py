@@ -8,12 +8,13 @@ Attackers of a service in service: they look at what is reported, and one of the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from agents.ccs.dataset import Snapshots
@@ -207,6 +208,19 @@ class Attacker:
         parts = zip([*honest, *sybils], told.parameters[0].numpy(), told.kpis[0].numpy(), strict=True)
         return [replace(each, parameters=parameters, kpis=kpis) for each, parameters, kpis in parts]
 
+    def state_dict(self) -> dict[str, NDArray]:
+        """Returns everything that changes, as plain arrays by name."""
+        state = {"random": self._random.get_state().numpy().copy()}
+        if isinstance(self.attack.falsify, OptimisedAttack):
+            state |= self.attack.falsify.state_dict()
+        return state
+
+    def load_state_dict(self, state: Mapping[str, NDArray]) -> None:
+        """Continues from what `state_dict` returned."""
+        self._random.set_state(torch.from_numpy(np.array(state["random"])))
+        if isinstance(self.attack.falsify, OptimisedAttack):
+            self.attack.falsify.load_state_dict(state)
+
 
 class OptimisedAttack:
     """Adds to the truth what does most harm by one round, searched anew every `EVERY` rounds.
@@ -231,6 +245,15 @@ class OptimisedAttack:
             self._shift = optimised(self._service.coordinator, Proxy(), world, codes)
             self._due = round + EVERY
         return honest.parameters[:, 0] + self._shift, honest.kpis[:, 0]
+
+    def state_dict(self) -> dict[str, NDArray]:
+        """Returns the round of the next search, and what the last one found."""
+        return {"due": np.array(self._due), "shift": torch.as_tensor(self._shift).numpy().copy()}
+
+    def load_state_dict(self, state: Mapping[str, NDArray]) -> None:
+        """Continues from what `state_dict` returned."""
+        self._due, shift = int(state["due"]), np.array(state["shift"])
+        self._shift = torch.from_numpy(shift) if shift.ndim else float(shift)
 
 
 def attackers(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -66,6 +67,23 @@ class Acceptance:
         self.rejected += int(worse.sum())
         return torch.where(torch.from_numpy(worse)[..., None, None], -delta, 0.0) if worse.any() else None
 
+    def state_dict(self) -> dict[str, NDArray]:
+        """Returns everything that changes, as plain arrays by name; those of a trial only while there is one."""
+        state = {"counters": np.array([self.tried, self.rejected, self._left]), "counts": np.array(list(self._counts))}
+        if self._trial is not None:
+            delta, given, before = self._trial
+            state |= {"trial_delta": delta.numpy().copy(), "trial_given": given, "trial_before": before}
+        return state
+
+    def load_state_dict(self, state: Mapping[str, NDArray]) -> None:
+        """Continues from what `state_dict` returned."""
+        self.tried, self.rejected, self._left = state["counters"].tolist()
+        self._counts = deque(((attempts, received) for attempts, received in state["counts"]), maxlen=self.horizon)
+        self._trial = None
+        if "trial_delta" in state:
+            delta = torch.from_numpy(np.array(state["trial_delta"]))
+            self._trial = (delta, np.array(state["trial_given"]), np.array(state["trial_before"]))
+
     def _prr(self) -> NDArray[np.float64]:
         """Over the intervals kept; not a number without attempts `[B, S]`."""
         attempts, received = (sum(each) for each in zip(*self._counts))
@@ -107,6 +125,15 @@ class FairnessFloor:
         losing = full & (_prr(self._together) < (1.0 - self.loss) * _prr(self._alone))
         self._frozen[losing] = self.intervals
         self._together[:, :, losing] = np.nan
+
+    def state_dict(self) -> dict[str, NDArray]:
+        """Returns both windows and the freezes, as plain arrays by name."""
+        return {"alone": self._alone.copy(), "together": self._together.copy(), "frozen": self._frozen.copy()}
+
+    def load_state_dict(self, state: Mapping[str, NDArray]) -> None:
+        """Continues from what `state_dict` returned."""
+        self._alone, self._together = np.array(state["alone"]), np.array(state["together"])
+        self._frozen = np.array(state["frozen"])
 
 
 def participants(shape: tuple[int, int], share: float, generator: np.random.Generator) -> NDArray[np.bool_]:
@@ -166,6 +193,14 @@ class ResidualState:
     def fade(self, share: float) -> None:
         """Takes a share of it out of all last layers, so that what no round renews is gone in time."""
         self.add(np.float32(-share) * self.total)
+
+    def state_dict(self) -> dict[str, NDArray]:
+        """Returns the residuals in force; the servers' own states hold them, too."""
+        return {"total": self.total.copy()}
+
+    def load_state_dict(self, state: Mapping[str, NDArray]) -> None:
+        """Continues from what `state_dict` returned; the servers continue from their own states."""
+        self.total = np.array(state["total"])
 
     def _last_layers(self) -> NDArray[np.float32]:
         """As they act, the bias as last row. `[B, L, H, A]`"""

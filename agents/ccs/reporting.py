@@ -19,6 +19,7 @@ from agents.ccs.protocol import Report
 from agents.lns.team import Team
 from lora_marl.config.errors import problems
 from lora_marl.config.section import Section
+from lora_marl.core.generators import pack_generators, restore_generators
 
 Told = list[list[Report]]
 """Reports of every replica."""
@@ -117,6 +118,32 @@ class Reporter:
             told = [[self._received(each) for each in own] for own in told]
         self._underway.append(told)
         return self._underway[0] if len(self._underway) > self._options.delay_rounds else [[] for _ in told]
+
+    def state_dict(self) -> dict[str, NDArray]:
+        """Returns everything that changes, as plain arrays by name: generators, reports underway, what attackers do."""
+        underway = list(self._underway)[-self._options.delay_rounds :] if self._options.delay_rounds else []
+        state = {"noise": pack_generators(self._noise)}
+        state["underway"] = np.array([[len(reports) for reports in replicas] for replicas in underway], np.int64)
+        for late, replicas in enumerate(underway):
+            for replica, reports in enumerate(replicas):
+                for number, report in enumerate(reports):
+                    name = f"underway.{late}.{replica}.{number}"
+                    state[name] = np.frombuffer(report.to_bytes(), np.uint8).copy()
+        for replica, attacker in enumerate(self._attackers or ()):
+            state |= {f"attacker.{replica}.{name}": array for name, array in attacker.state_dict().items()}
+        return state
+
+    def load_state_dict(self, state: Mapping[str, NDArray]) -> None:
+        """Continues from what `state_dict` returned."""
+        restore_generators(self._noise, state["noise"])
+        self._underway.clear()
+        for late, counts in enumerate(state["underway"].tolist()):
+            names = [[f"underway.{late}.{b}.{number}" for number in range(count)] for b, count in enumerate(counts)]
+            self._underway.append([[Report.from_bytes(state[name].tobytes()) for name in part] for part in names])
+        for replica, attacker in enumerate(self._attackers or ()):
+            start = f"attacker.{replica}."
+            part = {name.removeprefix(start): array for name, array in state.items() if name.startswith(start)}
+            attacker.load_state_dict(part)
 
     def _truth(self, kpis: NDArray[np.float32], given: NDArray[np.float32], number: int, now_s: float) -> Told:
         """What honest networks tell: the truth, blurred as far as they wish."""

@@ -4,7 +4,7 @@
 |---|---|---|
 | `IndependentServers` | `independent` | learn by themselves |
 | `ParameterAveraging` | `independent` | learn, and take the mean of the parameters of their kind now and then |
-| `CoordinatedServers` | `coordinated` | learn, report to the coordination service (`agents.ccs`), and add its residuals |
+| `CoordinatedServers` | `coordinated` | learn, report to the service of `agents.ccs`, and add its residuals |
 | `RandomResiduals` | `coordinated` | the same with residuals of random direction |
 | `DirectResiduals` | `direct` | learn, and add residuals optimised for them on a model of the air |
 | `Optimum`, `Partition`, `Hopping`, `RandomActions` | `rules` | follow rules, most of which know more than servers do |

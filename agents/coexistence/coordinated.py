@@ -6,7 +6,8 @@ Shape letters: `B` replicas, `L` learning networks, `H, A` of a last layer.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +23,11 @@ from agents.ccs.safeguards import Safeguards
 from agents.ccs.service import Service
 from agents.coexistence.independent import IndependentServers
 from agents.coexistence.ledger import Ledgers
+from agents.coexistence.strategy import part_of
 from agents.lns.team import Team
 from agents.torch_utils import threads
 from lora_marl.core.coexistence import Episode
+from lora_marl.core.generators import pack_generators, restore_generators
 from lora_marl.core.presets.ccs import INTERVAL_S
 
 KPI_SUMS = ("attempts", "received", "energy_mj", "frames_delivered")
@@ -111,6 +114,29 @@ class CoordinatedServers(IndependentServers):
     def applied(self, replica: int, residual: NDArray[np.float32]) -> NDArray[np.float32]:
         """Returns what a server of a replica adds for a residual of the service. `[H, A]`"""
         return residual
+
+    def state_dict(self) -> dict[str, NDArray]:
+        """Returns the states of servers, services, reports, safeguards and random generators, by part."""
+        state = super().state_dict() | {"random": pack_generators(self._random)}
+        for prefix, part in self._parts().items():
+            state |= {f"{prefix}.{name}": array for name, array in part.state_dict().items()}
+        return state
+
+    def load_state_dict(self, state: Mapping[str, NDArray]) -> None:
+        """Continues from what `state_dict` returned; see `Strategy`."""
+        if "random" not in state:
+            raise ValueError("state of coordinated servers: random is missing")
+        super().load_state_dict(state)
+        restore_generators(self._random, state["random"])
+        for prefix, part in self._parts().items():
+            part.load_state_dict(part_of(state, prefix))
+
+    def _parts(self) -> dict[str, Any]:
+        """Everything beside the servers that changes within an episode, by prefix of its arrays' names."""
+        parts: dict[str, Any] = {"residuals": self.residuals, "reporter": self._reporter}
+        parts |= {f"service_{replica}": service for replica, service in enumerate(self._services)}
+        parts |= {} if self._floor is None else {"floor": self._floor}
+        return parts if self._acceptance is None else parts | {"acceptance": self._acceptance}
 
     def _check(self, every: int, safeguards: Safeguards) -> None:
         if isinstance(every, bool) or not isinstance(every, int) or every < 1:

@@ -5,7 +5,9 @@ Shape letters: `B` replicas, `L` learning networks.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+
+from numpy.typing import NDArray
 
 from agents.ccs.baselines import direct_residuals
 from agents.ccs.dataset import FleetSnapshot, Snapshots
@@ -13,6 +15,7 @@ from agents.ccs.model import Design
 from agents.ccs.participant import ResidualState
 from agents.coexistence.independent import IndependentServers
 from agents.coexistence.ledger import Ledgers
+from agents.coexistence.strategy import part_of
 from agents.lns.team import Team
 from agents.torch_utils import threads
 from lora_marl.core.coexistence import Episode
@@ -51,3 +54,13 @@ class DirectResiduals(IndependentServers):
             with threads(1):
                 self.residuals.fade(self._fade)
                 self.residuals.take(direct_residuals(snapshot, self._worlds(), self._parts))
+
+    def state_dict(self) -> dict[str, NDArray]:
+        """Returns the states of the servers and of their residuals."""
+        residuals = {f"residuals.{name}": array for name, array in self.residuals.state_dict().items()}
+        return super().state_dict() | residuals
+
+    def load_state_dict(self, state: Mapping[str, NDArray]) -> None:
+        """Continues from what `state_dict` returned; see `Strategy`."""
+        super().load_state_dict(state)
+        self.residuals.load_state_dict(part_of(state, "residuals"))

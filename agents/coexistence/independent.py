@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.coexistence.ledger import Ledgers
-from agents.coexistence.strategy import Strategy
+from agents.coexistence.strategy import Strategy, part_of
 from agents.lns.team import Team
 from agents.torch_utils import threads
 
@@ -59,9 +59,7 @@ class IndependentServers(Strategy):
 
     def load_state_dict(self, state: Mapping[str, NDArray]) -> None:
         """Continues from a state of the same servers."""
-        prefix = "team."
-        parts = {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
-        self.team.load_state_dict(parts)
+        self.team.load_state_dict(part_of(state, "team"))
 
 
 class ParameterAveraging(IndependentServers):

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from agents.coexistence.ledger import Ledger, Ledgers, Totals
-from agents.coexistence.strategy import Strategy
+from agents.coexistence.strategy import Strategy, part_of
 from lora_marl.core.coexistence import Episode
 
 
@@ -120,8 +120,7 @@ class Rollout:
         if "observations" not in state:
             raise ValueError("state of a rollout: observations is missing")
         for prefix, part in self._parts().items():
-            start = f"{prefix}."
-            part.load_state_dict({name[len(start) :]: array for name, array in state.items() if name.startswith(start)})
+            part.load_state_dict(part_of(state, prefix))
         self._observations = np.array(state["observations"])
 
     def _parts(self) -> dict[str, Any]:

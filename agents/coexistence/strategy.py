@@ -14,6 +14,12 @@ from agents.coexistence.ledger import Ledgers
 from lora_marl.core.coexistence import Episode
 
 
+def part_of(state: Mapping[str, NDArray], prefix: str) -> dict[str, NDArray]:
+    """Returns the arrays of a state whose names begin with a prefix and a point, without both."""
+    start = f"{prefix}."
+    return {name.removeprefix(start): array for name, array in state.items() if name.startswith(start)}
+
+
 class Strategy:
     """Decides for the learning networks of all replicas.
 

@@ -51,7 +51,9 @@ class Planned(FixedRule):
             closed_form = closed_forms[b % len(closed_forms)]
             channel = plan("matching", closed_form, seed)[:, 2] if channels == "matching" else None
             points[b] = plan(self.name, closed_form, seed, least_delivery=least_delivery, channel=channel)
-        super().__init__(scenario, seeds, sf_index=points[..., 0], channel_order=points[..., 2], tp_index=points[..., 3])
+        super().__init__(
+            scenario, seeds, sf_index=points[..., 0], channel_order=points[..., 2], tp_index=points[..., 3]
+        )
 
 
 class Rcst(Planned):
