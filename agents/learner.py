@@ -1,6 +1,24 @@
-"""What a learner is: it sees the decisions that are due in all replicas and answers with operating points.
+"""The base class of learners: it sees the decisions that are due in all replicas and answers with operating points.
 
-Shape letters: `B` replicas, `N` nodes, `K` arms, `M` decisions of one batch, `F` factors that are learned.
+A learner of your own defines `select`, and `update` if it learns:
+
+    class Stubborn(Learner):
+        def select(self, decisions):
+            return self.fixed_points[decisions.replica, decisions.node]
+
+Every decision passes through the methods in this order:
+
+| method | what it does | to override where |
+|---|---|---|
+| `hear` | takes in the uplinks that the network server received | the feedback `listens` |
+| `answer` | calls `decide`, and before it `decide` for earlier packets that share one answer | never |
+| `decide` | calls `update` and `select`, writes the choices | one compiled pass is faster |
+| `update` | learns from the fates of the last packets | the learner learns |
+| `select` | chooses the next operating points | always |
+
+An operating point is four indices into the region's lists: spreading factor, bandwidth, channel, power.
+
+Shape letters: `B` replicas, `N` nodes, `M` decisions of one batch.
 """
 
 from __future__ import annotations
@@ -13,7 +31,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lora_marl.core.downlink import Feedback
-from lora_marl.core.region import FACTORS, checked_points, chosen_factors
+from lora_marl.core.region import FACTORS, Region, checked_points, chosen_factors
 
 if TYPE_CHECKING:
     from lora_marl.core.outcome import Decisions, Heard, Outcome
@@ -21,34 +39,38 @@ if TYPE_CHECKING:
 
 
 class Learner(ABC):
-    """All deciders of `B` replicas of a network, as arrays.
+    """The learners of all nodes in `B` replicas of a network, as arrays.
 
-    Replica b depends on `seeds[b]` alone and a node's choice on its own history alone, so neither the number of
-    replicas nor the cut of a run into batches changes a result.
+    Replica b depends on `seeds[b]` alone, and a node's choice on its own history alone. Results therefore depend
+    neither on the number of replicas nor on how a run is cut into batches.
 
     Args:
-        scenario: The network; what may be chosen is in its region.
+        scenario: The network; its region says what may be chosen.
         seeds: One per replica.
-        factors: The factors that are chosen, a subset of `FACTORS`; None: those with more than one value.
+        factors: Which of `FACTORS` are chosen; None: those with more than one value.
         fixed_point: Indices of the factors that are not chosen, `[4]`, or `[N, 4]` or `[B, N, 4]` by node; None: the
-            first value of each, highest power.
+            first value of each, and the highest power.
 
     Attributes:
-        overhead: What was sent before the first decision (data collection); None: nothing.
-        feedback: Who decides, and how many packets lie between two decisions; every packet by default.
+        region: What may be chosen.
+        replicas, nodes: B and N.
+        factors: The factors that are chosen, in the order of `FACTORS`.
+        fixed_points: The values of the others. `[B, N, 4]`
+        overhead: What was sent to collect data before the first decision; None: nothing.
+        feedback: Who decides, and how many packets lie between two decisions; by default nodes, after every packet.
 
     Raises:
         ValueError: no seeds, an unknown factor, or a fixed point outside the region.
     """
 
     name: ClassVar[str]
-    """In tables and messages; the class's, where it states none."""
+    """Name in tables and messages; by default that of the class."""
 
     whole_rounds: ClassVar[bool] = False
-    """Whether it learns from `sent` and `delivered` of whole rounds, and not from the fates of single packets."""
+    """Whether it learns from `sent` and `delivered` of whole rounds instead of the fates of single packets."""
 
-    def __init_subclass__(cls, **more: Any) -> None:
-        super().__init_subclass__(**more)
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
         if not hasattr(cls, "name"):
             cls.name = cls.__name__
 
@@ -71,7 +93,7 @@ class Learner(ABC):
 
     @property
     def operations(self) -> int:
-        """Arithmetic operations of one node for one decision, its update included; 0: it only looks up.
+        """Arithmetic operations of one node for one decision and its update; 0 for a table look-up.
 
         Additions, multiplications, comparisons, roots, logarithms and draws count one each.
         """
@@ -79,36 +101,37 @@ class Learner(ABC):
 
     @property
     def state_bytes(self) -> float:
-        """Memory of one node, in bytes."""
+        """Memory that a node needs for its state. bytes"""
         return sum(array.nbytes for array in self.state_arrays().values()) / (self.replicas * self.nodes)
 
-    def answer(self, decisions: Decisions, points: NDArray[np.int16]) -> None:
-        """Learns from all packets since the last decisions, then decides: see `decide`.
+    def hear(self, heard: Heard) -> None:  # noqa: B027 (only learners with a feedback that listens need it)
+        """Take in the uplinks that the network server received since the last call."""
 
-        Where feedback needs downlinks, packets that were lost are answered together with the next one that was
-        received; who learns from single packets is told of them one after another.
+    def answer(self, decisions: Decisions, points: NDArray[np.int16]) -> None:
+        """Learn from all packets since the last decisions, then decide.
+
+        Where feedback needs downlinks, one answer covers the packet that was received and those lost before it. A
+        learner of single packets learns from them one after another, in the order in which they were sent.
+
+        Args:
+            decisions: Those that are due. `[M]`
+            points: Operating points in force, written in place. `[B, N, 4]`
         """
         if not self.whole_rounds:
             for earlier in decisions.earlier():
                 self.decide(earlier, points)
         self.decide(decisions, points)
 
-    @abstractmethod
-    def select(self, decisions: Decisions) -> NDArray[np.int16]:
-        """The operating points that the deciders choose now `[M, 4]`."""
-
-    def update(self, decisions: Decisions) -> None:  # noqa: B027 (rules that do not learn keep it)
-        """Learns from the fates of the last packets; rows with `Fate.NONE` are skipped."""
-
-    def hear(self, heard: Heard) -> None:  # noqa: B027 (rules that do not listen keep it)
-        """Takes in the uplinks that the network received since the last call; only where the feedback `listens`."""
-
-    def diagnostics(self, scenario: Scenario) -> dict[str, NDArray[np.float64]]:
-        """What the learner knows of itself, by name `[B]`, for learning curves; `scenario`: as changed so far."""
-        return {}
-
     def decide(self, decisions: Decisions, points: NDArray[np.int16]) -> None:
-        """Updates, selects and writes the choices into `points` `[B, N, 4]`, in place."""
+        """Update, select, and write the choices.
+
+        Args:
+            decisions: Those that are due, at most one of each node. `[M]`
+            points: Operating points in force, written in place. `[B, N, 4]`
+
+        Raises:
+            ValueError: `select` gave an array of another shape.
+        """
         self.update(decisions)
         chosen = self.select(decisions)
         if np.shape(chosen) != (len(decisions), len(FACTORS)):
@@ -118,33 +141,53 @@ class Learner(ABC):
             )
         points[decisions.replica, decisions.node] = chosen
 
+    def update(self, decisions: Decisions) -> None:  # noqa: B027 (rules that do not learn keep it)
+        """Learn from the fates of the last packets `[M]`; rows with `Fate.NONE`, before a first packet, are skipped."""
+
+    @abstractmethod
+    def select(self, decisions: Decisions) -> NDArray[np.int16]:
+        """The operating points that the deciders choose now. `[M, 4]`"""
+
     def initial_points(self) -> NDArray[np.int16]:
-        """The operating points before the first decision `[B, N, 4]`."""
+        """The operating points before the first decision. `[B, N, 4]`"""
         return self.fixed_points.copy()
+
+    def diagnostics(self, scenario: Scenario) -> dict[str, NDArray[np.float64]]:
+        """Measures of the learner's own state for learning curves, by name, `[B]` each.
+
+        Args:
+            scenario: The network with the changes that have happened so far.
+        """
+        return {}
 
     def state_arrays(self) -> dict[str, NDArray]:
         """Everything that changes while learning, by name: the arrays themselves, not copies."""
         return {}
 
     def state_dict(self) -> dict[str, NDArray]:
-        """A copy of the state; loading it resumes exactly."""
+        """A copy of the state; a learner that loads it goes on exactly where this one stands."""
         return {name: array.copy() for name, array in self.state_arrays().items()}
 
     def load_state_dict(self, state: Mapping[str, NDArray]) -> None:
-        """Takes over a state.
+        """Take over a state of `state_dict`.
 
         Raises:
             ValueError: an array is missing, unknown, or of another shape or type than this learner's.
         """
-        own = self.state_arrays()
-        if set(state) != set(own):
-            raise ValueError(f"state of {self.name} has {sorted(state)}; expected {sorted(own)}")
-        for name, array in own.items():
-            given = np.asarray(state[name])
-            if given.shape != array.shape or given.dtype != array.dtype:
+        arrays = self.state_arrays()
+        if set(state) != set(arrays):
+            raise ValueError(f"state of {self.name} has {sorted(state)}; expected {sorted(arrays)}")
+        for name, array in arrays.items():
+            loaded = np.asarray(state[name])
+            if loaded.shape != array.shape or loaded.dtype != array.dtype:
                 raise ValueError(
-                    f"state of {self.name}: {name} is {given.dtype} {list(given.shape)}; "
+                    f"state of {self.name}: {name} is {loaded.dtype} {list(loaded.shape)}; "
                     f"expected {array.dtype} {list(array.shape)} (replicas, nodes, ...)"
                 )
-        for name, array in own.items():
+        for name, array in arrays.items():
             array[...] = state[name]
+
+
+def most_robust_point(region: Region) -> NDArray[np.int16]:
+    """The point that reaches farthest: largest spreading factor, highest power, first bandwidth and channel. `[4]`"""
+    return np.array([len(region.spreading_factors) - 1, 0, 0, len(region.tp_dbm) - 1], np.int16)

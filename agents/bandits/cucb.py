@@ -1,29 +1,30 @@
-"""Index bandits, all nodes and replicas as arrays `[B, N, K]`: D-LoRa (CUCB) and NaiveMAB (UCB1 over super arms).
+"""D-LoRa (`cucb`, `d-lora`) and NaiveMAB (`ucb1`, `naive-mab`): upper confidence bandits.
 
-Of every group of competing arms (one per learned factor, or one with all their combinations), a node chooses
+D-LoRa has one group of competing arms for each learned factor, NaiveMAB one group of all their combinations ("super
+arms"). In every group a node chooses
 
     argmax_k  R(k) + c sqrt(ln t / (2 (T(k) + prior)))
 
-and when the fate of the packet is known, the arms it was sent with learn
+and when the fate of the packet is known, the arms that it was sent with learn
 
     T(k) <- T(k) + 1,    R(k) <- R(k) + (r - R(k)) / (T(k) + prior)
 
 | paper | name | paper | name |
 |---|---|---|---|
 | R-bar(a), expected reward | `values` | c | `c` |
-| T(a), number of times chosen | `counts` | pi of the published code | `prior` |
+| T(a), packets sent with the arm | `counts` | pi of the published code | `prior` |
 | t, transmissions of the node | `t`, from 1 | xi, zeta, eta | `xi`, `zeta`, `eta` |
 
 Source: D-LoRa journal Eq. (16)-(18) and Algorithm 1 (NaiveMAB), Eq. (19)-(24) and Algorithm 2 (D-LoRa); conference
 Eq. (17)-(23) with bandwidth as a fourth factor. Chen, Wang and Yuan 2013 for CUCB, Auer et al. 2002 for UCB1.
 
 Differences:
-    1. The indicator is in {-1, +1} (see `agents.dlora.rewards`).
-    2. `prior` is 1, as in the published code: values start at 0 as if from one earlier try, and no arm is forced.
-       `prior=0` is the paper: an untried arm has an infinite index, so arms are first walked in order.
+    1. The indicator is in {-1, +1}, see `agents.dlora.rewards`.
+    2. `prior` is 1, as in the published code: values start at 0 as if every arm had been tried once. `prior=0`
+       is the paper: an untried arm has an infinite index, so every arm is tried once first, in order.
     3. Ties go to the lowest index.
-    4. t and T count packets whose fate is known. The published code counts when it chooses, which differs only for
-       packets on air at the end of an episode, whose fate nobody learns.
+    4. t and T count packets of known fate. The published code counts choices, which differs only for packets on the air
+       at the end of an episode, whose fate nobody learns.
 """
 
 from __future__ import annotations
@@ -46,16 +47,20 @@ if TYPE_CHECKING:
 
 
 class CUCB(IndexBandit):
-    """D-LoRa: one arm per value of each factor, each factor with rewards of its own.
+    """D-LoRa: one arm for each value of each factor; each factor has its own rewards.
 
     Args:
-        scenario, seeds, factors, fixed_point: See `Learner`.
+        scenario, seeds, factors, fixed_point: As in `Learner`.
         c: Weight of exploration.
-        xi, zeta, eta: Metric factors: how much small spreading factors, wide bandwidths and low powers are favoured.
+        xi, zeta, eta: Metric factors: weights of the bonus for small spreading factors, wide bandwidths, low powers.
         prior: 1 as in the published code, 0 as in the paper.
         indicator: `pm1`: a packet is worth +1 or -1; `indicator01`: 1 or 0, as printed.
         sf_weight: `true`: SF / 2^SF; `xor`: the published code's exclusive or.
-        allowed: Base arms that may be chosen, the learned factors' values one after another; broadcasts to `[B, N, K]`.
+        allowed: Arms that may be chosen, the values of the learned factors one after another; broadcasts to
+            `[B, N, K]`; None: all.
+
+    Raises:
+        ValueError: a parameter outside its range, naming it.
     """
 
     name: ClassVar[str] = "cucb"
@@ -88,13 +93,16 @@ class CUCB(IndexBandit):
 
 
 class UCB1(IndexBandit):
-    """NaiveMAB: one arm per combination of the factors' values; a packet is rewarded by its delivery alone.
+    """NaiveMAB: one arm for each combination of the factors' values; the reward is the delivery alone.
 
     Args:
-        scenario, seeds, factors, fixed_point: See `Learner`.
+        scenario, seeds, factors, fixed_point: As in `Learner`.
         c: Weight of exploration.
-        prior: 1, or 0 for the paper's "try every super arm at least once" first.
+        prior: 1, or 0 for the paper's rule to try every super arm at least once.
         indicator: `pm1`: a packet is worth +1 or -1; `indicator01`: 1 or 0, as printed.
+
+    Raises:
+        ValueError: a parameter outside its range, naming it.
     """
 
     name: ClassVar[str] = "ucb1"

@@ -1,14 +1,21 @@
-"""Two other ways to explore, with D-LoRa's arms and rewards: epsilon-greedy and Thompson sampling.
+"""D-LoRa's arms and rewards with two other ways to explore: epsilon-greedy and Thompson sampling.
 
-With the values R and counts T of `agents.bandits.cucb`, of every factor's arms a node chooses
+With the values R and counts T of `agents.bandits.cucb`, a node chooses among the arms of every factor
 
     epsilon-greedy     with probability epsilon any arm, each as likely, else argmax_k R(k)
     Thompson sampling  argmax_k of a draw from N(R(k), scale^2 / (T(k) + prior))
 
+| paper | name | paper | name |
+|---|---|---|---|
+| epsilon | `epsilon` | sigma, standard deviation of a reward | `scale` |
+| R(k), mean reward | `values` | T(k), packets sent with the arm | `counts` |
+
 Source: Sutton and Barto 2018, section 2.4; Agrawal and Goyal 2013, algorithm 2 (Gaussian priors), which has scale = 1
 and prior = 1 for rewards in [0, 1].
-Differences: one choice per factor, as in D-LoRa, not one per combination; rewards lie in -1 to +1 and metric factors,
-so that `scale` is 2 by default (with 1, Thompson sampling settles on a wrong arm of the toy air on a third of seeds).
+Differences:
+    1. A node makes one choice for each factor, as in D-LoRa, and not one for each combination.
+    2. Rewards are -1 to +1 and metric factors, so `scale` is 2 by default. With 1, Thompson sampling settles on a wrong
+       arm of the single-node network on a third of the seeds.
 """
 
 from __future__ import annotations
@@ -22,7 +29,8 @@ from numpy.typing import NDArray
 
 from agents.bandits.cucb import CUCB
 from agents.bandits.kernel import END, FIRST, VALUE, WIDTH, Floats, Groups, Points, Records, learn, set_factors
-from lora_marl.core.random import bits, normal, stream_key, uniform
+from agents.draws import learner_keys, uniform_index
+from lora_marl.core.random import normal, uniform
 
 if TYPE_CHECKING:
     from lora_marl.core.outcome import Decisions
@@ -30,34 +38,34 @@ if TYPE_CHECKING:
 
 
 class RandomisedCUCB(CUCB):
-    """D-LoRa's arms and rewards, with choices that are drawn: pure functions of seed, node and number of the decision.
+    """The base of both: D-LoRa's arms and rewards, with choices that are drawn (see `agents.draws`).
 
     Args:
-        scenario, seeds, **parameters: See `CUCB`.
+        scenario, seeds, **parameters: As in `CUCB`.
     """
 
     def __init__(self, scenario: Scenario, seeds: Sequence[int], **parameters: Any) -> None:
         super().__init__(scenario, seeds, **parameters)
-        self._keys = np.array([stream_key(seed, "learner") for seed in seeds], np.uint64)
+        self._keys = learner_keys(seeds)
         self._decided = np.zeros((self.replicas, self.nodes), np.int64)
 
     def select(self, decisions: Decisions) -> NDArray[np.int16]:
-        """The points drawn `[M, 4]`."""
+        """The operating points drawn. `[M, 4]`"""
         replica, node = decisions.replica, decisions.node
         chosen = self._best(replica, node)
         self._decided[replica, node] += 1
         return chosen
 
     def state_arrays(self) -> dict[str, NDArray]:
-        """CUCB's, and decisions so far `[B, N]`."""
+        """Those of CUCB, and decisions so far `[B, N]`."""
         return super().state_arrays() | {"decided": self._decided}
 
 
 class EpsilonGreedy(RandomisedCUCB):
-    """The arm of highest value, and now and then any.
+    """Epsilon-greedy: the arm of highest value, and with a small probability any arm.
 
     Args:
-        scenario, seeds, **parameters: See `CUCB`; `c` has no part in it.
+        scenario, seeds, **parameters: As in `CUCB`; `c` has no effect.
         epsilon: Probability to choose a factor's value at random. 0 to 1
 
     Raises:
@@ -74,12 +82,12 @@ class EpsilonGreedy(RandomisedCUCB):
 
     @property
     def operations(self) -> int:
-        """Per arm a comparison; per factor two draws and nine for the update."""
+        """One per arm (compare); per factor two draws and nine for the update."""
         return self.values.shape[2] + 11 * len(self.groups)
 
     def decide(self, decisions: Decisions, points: NDArray[np.int16]) -> None:
-        """See `IndexBandit`."""
-        _decide_greedy(decisions.records, points, *self._state(self._keys, self._decided, self.epsilon))
+        """Update, select and write the choices into `points` `[B, N, 4]` in one compiled pass."""
+        _decide_greedy(decisions.records, points, *self._pass_arguments(self._keys, self._decided, self.epsilon))
 
     def _best(self, replica: NDArray, node: NDArray) -> NDArray[np.int16]:
         values = self.values[replica, node].copy()
@@ -89,17 +97,16 @@ class EpsilonGreedy(RandomisedCUCB):
                 if uniform(self._keys[b], n, counter) < self.epsilon:
                     arms = np.arange(group[FIRST], group[END])
                     arms = arms[values[m, arms] > -np.inf]
-                    word = int(bits(self._keys[b], n, counter + 1) >> np.uint64(32))
-                    values[m, arms[(word * len(arms)) >> 32]] = np.inf
+                    values[m, arms[uniform_index(self._keys[b], n, counter + 1, len(arms))]] = np.inf
         return self._points_of(values, replica, node)
 
 
 class Thompson(RandomisedCUCB):
-    """The arm whose mean, drawn from what is known of it, is highest.
+    """Thompson sampling: the arm whose mean reward, drawn from its posterior, is highest.
 
     Args:
-        scenario, seeds, **parameters: See `CUCB`; `c` has no part in it, and `prior` is 1.
-        scale: Standard deviation of a reward that the draws assume. Above 0.
+        scenario, seeds, **parameters: As in `CUCB`; `c` has no effect, and `prior` is 1.
+        scale: Standard deviation of a reward that the posterior assumes. Above 0.
 
     Raises:
         ValueError: `scale` not above 0.
@@ -114,15 +121,15 @@ class Thompson(RandomisedCUCB):
 
     @property
     def operations(self) -> int:
-        """Per arm a draw, a multiplication, an addition and a comparison; per factor nine for the update."""
+        """Four per arm (draw, multiply, add, compare); per factor nine for the update."""
         return 4 * self.values.shape[2] + 9 * len(self.groups)
 
     def decide(self, decisions: Decisions, points: NDArray[np.int16]) -> None:
-        """See `IndexBandit`."""
-        _decide_sampled(decisions.records, points, *self._state(self._keys, self._decided))
+        """Update, select and write the choices into `points` `[B, N, 4]` in one compiled pass."""
+        _decide_sampled(decisions.records, points, *self._pass_arguments(self._keys, self._decided))
 
     def indices(self, replica: NDArray[np.integer], node: NDArray[np.integer]) -> NDArray[np.float64]:
-        """Draws of the arms' means `[M, K]`."""
+        """Draws of the arms' mean rewards. `[M, K]`"""
         arms = self.values.shape[2]
         drawn = [
             [normal(self._keys[b], n, self._decided[b, n] * arms + k) for k in range(arms)]
@@ -131,7 +138,7 @@ class Thompson(RandomisedCUCB):
         return self.values[replica, node] + self.widths[replica, node] * np.array(drawn).reshape(-1, arms)
 
 
-# Neither pass has a disk cache: it would not notice an edited generator.
+# Neither pass has a disk cache, which would not notice a change of the generator.
 
 
 @njit(nogil=True)
@@ -139,6 +146,7 @@ def _decide_greedy(
     decisions: Records, points: Points, t: Floats, arms: Floats, reward: Floats, groups: Groups, fixed: Points,
     c: float, prior: float, keys: NDArray[np.uint64], decided: NDArray[np.int64], epsilon: float,
 ) -> None:  # fmt: skip
+    """EpsilonGreedy. Arguments as in `agents.bandits.kernel`."""
     for m in range(decisions.shape[0]):
         decision = decisions[m]
         b, n = decision.replica, decision.node
@@ -149,7 +157,7 @@ def _decide_greedy(
         for g in range(groups.shape[0]):
             counter = 2 * (decided[b, n] * groups.shape[0] + g)
             if uniform(keys[b], n, counter) < epsilon:
-                arm = _any_arm(arms[b, n], groups[g], bits(keys[b], n, counter + 1))
+                arm = _any_arm(arms[b, n], groups[g], keys[b], n, counter + 1)
             else:
                 arm = groups[g, FIRST] + np.argmax(arms[b, n, VALUE, groups[g, FIRST] : groups[g, END]])
             set_factors(groups[g], arm, points[b, n])
@@ -157,19 +165,19 @@ def _decide_greedy(
 
 
 @njit(inline="always")
-def _any_arm(arms: Floats, group: Groups, word: np.uint64) -> int:
+def _any_arm(arms: Floats, group: Groups, key: np.uint64, node: int, counter: int) -> int:
     """One of the allowed arms of a group, each as likely."""
     allowed = 0
     for k in range(group[FIRST], group[END]):
         allowed += arms[VALUE, k] > -np.inf
-    left = np.int64(((word >> np.uint64(32)) * np.uint64(allowed)) >> np.uint64(32))
-    found = group[FIRST]
+    before = uniform_index(key, node, counter, allowed)  # allowed arms before the one drawn
+    drawn = group[FIRST]
     for k in range(group[FIRST], group[END]):
         if arms[VALUE, k] > -np.inf:
-            if left == 0:
-                found = k
-            left -= 1
-    return found
+            if before == 0:
+                drawn = k
+            before -= 1
+    return drawn
 
 
 @njit(nogil=True)
@@ -177,6 +185,7 @@ def _decide_sampled(
     decisions: Records, points: Points, t: Floats, arms: Floats, reward: Floats, groups: Groups, fixed: Points,
     c: float, prior: float, keys: NDArray[np.uint64], decided: NDArray[np.int64],
 ) -> None:  # fmt: skip
+    """Thompson. Arguments as in `agents.bandits.kernel`."""
     for m in range(decisions.shape[0]):
         decision = decisions[m]
         b, n = decision.replica, decision.node
@@ -184,11 +193,11 @@ def _decide_sampled(
             t[b, n] += 1.0
             learn(arms[b, n], reward[decision.fate], groups, decision.point, c, prior)
         points[b, n] = fixed[b, n]
-        own, first_draw = arms[b, n], decided[b, n] * arms.shape[3]
+        first_draw = decided[b, n] * arms.shape[3]
         for g in range(groups.shape[0]):
             best, highest = groups[g, FIRST], -np.inf
             for k in range(groups[g, FIRST], groups[g, END]):
-                drawn = own[VALUE, k] + own[WIDTH, k] * normal(keys[b], n, first_draw + k)
+                drawn = arms[b, n, VALUE, k] + arms[b, n, WIDTH, k] * normal(keys[b], n, first_draw + k)
                 if drawn > highest:
                     highest = drawn
                     best = k

@@ -1,7 +1,9 @@
-"""Index bandits: groups of competing arms, of which every node chooses the one of highest index.
+"""The base of index bandits: of every group of competing arms, a node chooses the one of highest index.
 
-The learners of this kind (`bandits`, `nonstationary`, `exploration`, `legacy`) differ in their arms, in what a packet
-teaches and in the index; all nodes and replicas are arrays `[B, N, K]`.
+Subclasses differ in their arms and rewards (`cucb`, `agents.dlora.conference`), in what past packets count
+(`nonstationary`) and in the index (`exploration`). All nodes and replicas are arrays.
+
+Shape letters: `B` replicas, `N` nodes, `M` decisions of one batch, `G` groups, `K` arms, `F` learned factors.
 """
 
 from __future__ import annotations
@@ -23,17 +25,17 @@ if TYPE_CHECKING:
 
 
 class IndexBandit(Learner):
-    """Nodes that choose by upper confidence index.
+    """Nodes that choose the arms of highest upper confidence index.
 
-    `decide` is one compiled pass; `update` and `select` say the same in NumPy and are its oracle.
+    `decide` is one compiled pass. `update` and `select` state the same rule in NumPy; tests hold both to each other.
 
     Args:
         scenario, seeds, factors, fixed_point: See `Learner`.
-        groups: Which arms compete and which factors they set (`agents.bandits.kernel`). `[G, 7]`
-        rewards: Of every arm by fate. `[5, K]`
+        groups: Which arms compete and which factors they set, see `agents.bandits.kernel`. `[G, 7]`
+        rewards: By fate and arm. `[5, K]`
         c: Weight of exploration, at least 0.
         prior: Tries that every arm starts with, 0 or 1.
-        allowed: Arms that may be chosen, at least one of every group; broadcasts to `[B, N, K]`; None: all.
+        allowed: Arms that may be chosen, at least one in every group; broadcasts to `[B, N, K]`; None: all.
 
     Raises:
         ValueError: `c` or `prior` outside its range, or no arm of a group allowed.
@@ -67,60 +69,60 @@ class IndexBandit(Learner):
 
     @property
     def values(self) -> NDArray[np.float64]:
-        """Expected rewards `[B, N, K]`; -inf: the arm may not be chosen."""
+        """Expected rewards; -inf: the arm may not be chosen. `[B, N, K]`"""
         return self._arms[:, :, VALUE]
 
     @property
     def counts(self) -> NDArray[np.float64]:
-        """Packets of known fate that each arm was sent with `[B, N, K]`."""
+        """Packets of known fate that were sent with each arm. `[B, N, K]`"""
         return self._arms[:, :, COUNT]
 
     @property
     def widths(self) -> NDArray[np.float64]:
-        """Half-widths of confidence at ln t = 1, c / sqrt(2 (count + prior)) `[B, N, K]`."""
+        """Half-widths of confidence at ln t = 1: c / sqrt(2 (count + prior)). `[B, N, K]`"""
         return self._arms[:, :, WIDTH]
 
     @property
     def operations(self) -> int:
-        """Per arm a multiplication, an addition and a comparison; per group nine for the update; a root and a log."""
+        """Three per arm (multiply, add, compare), nine per group for the update, and a root, a logarithm and a sum."""
         return 3 * self.values.shape[2] + 9 * len(self.groups) + 3
 
     def decide(self, decisions: Decisions, points: NDArray[np.int16]) -> None:
-        """Updates, selects and writes the choices into `points` `[B, N, 4]`, in place, in one compiled pass."""
-        kernel.decide(decisions.records, points, *self._state())
+        """Update, select and write the choices into `points` `[B, N, 4]` in one compiled pass."""
+        kernel.decide(decisions.records, points, *self._pass_arguments())
 
     def update(self, decisions: Decisions) -> None:
-        """Learns from the fates of the last packets; rows with `Fate.NONE` are skipped."""
+        """Learn from the fates of the last packets; rows with `Fate.NONE` are skipped."""
         known = np.flatnonzero(decisions.fate >= 0)
         b, n = decisions.replica[known], decisions.node[known]
         self._learn(b, n, decisions.fate[known], decisions.point[known])
 
     def select(self, decisions: Decisions) -> NDArray[np.int16]:
-        """The points of highest index `[M, 4]`."""
+        """The operating points of highest index. `[M, 4]`"""
         return self._best(decisions.replica, decisions.node)
 
     def indices(self, replica: NDArray[np.integer], node: NDArray[np.integer]) -> NDArray[np.float64]:
-        """Upper confidence indices of the arms of some nodes `[M, K]`."""
+        """Upper confidence indices of the arms of some nodes. `[M, K]`"""
         return ucb_index(
             self.values[replica, node], self.counts[replica, node], self.t[replica, node, None], self.c, self.prior
         )
 
     def initial_points(self) -> NDArray[np.int16]:
-        """The first allowed arm of every group: what the index chooses while nothing is known `[B, N, 4]`."""
+        """The first allowed arm of every group, which is what the index chooses before any packet. `[B, N, 4]`"""
         replica, node = np.indices((self.replicas, self.nodes)).reshape(2, -1)
         values = np.where(self.values[replica, node] > -np.inf, 0.0, -np.inf)
         return self._points_of(values, replica, node).reshape(self.replicas, self.nodes, len(FACTORS))
 
     def state_arrays(self) -> dict[str, NDArray]:
-        """Transmissions `[B, N]`; values, counts and widths `[B, N, 3, K]`."""
+        """Transmissions, from 1 `[B, N]`; values, counts and widths `[B, N, 3, K]`."""
         return {"t": self.t, "arms": self._arms}
 
-    def _state(self, *more: Any) -> tuple[Any, ...]:
-        """What every compiled pass takes after decisions and points, and what one takes beside."""
-        return (self.t, self._arms, self.rewards, self.groups, self.fixed_points, self.c, self.prior, *more)
+    def _pass_arguments(self, *extra: Any) -> tuple[Any, ...]:
+        """Arguments of a compiled pass after decisions and points: those of all passes, then its own."""
+        return (self.t, self._arms, self.rewards, self.groups, self.fixed_points, self.c, self.prior, *extra)
 
     def _learn(self, b: NDArray, n: NDArray, fate: NDArray, point: NDArray) -> None:
-        """Packets `[M]` of different nodes, by replica and node."""
+        """Learn from one packet each of different nodes, given replica, node, fate `[M]` and point `[M, 4]`."""
         self.t[b, n] += 1
         for group in self.groups:
             k = group[FIRST] + point @ group[STRIDES:]
@@ -130,11 +132,11 @@ class IndexBandit(Learner):
             self.widths[b, n, k] = self._width(pulls)
 
     def _width(self, pulls: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Half-widths of confidence at ln t = 1: without limit where nothing was tried."""
+        """Half-widths of confidence at ln t = 1; infinite where an arm has not been tried."""
         return np.divide(self.c, np.sqrt(2 * pulls), out=np.full_like(pulls, np.inf), where=pulls > 0)
 
     def _widen(self, b: NDArray, n: NDArray) -> None:
-        """Widths of nodes after their counts have shrunk."""
+        """Recompute the widths of nodes whose counts have shrunk."""
         widths = self._width(self.counts[b, n] + self.prior)
         self.widths[b, n] = np.where(self.values[b, n] > -np.inf, widths, 0.0)
 
@@ -142,7 +144,7 @@ class IndexBandit(Learner):
         return self._points_of(self.indices(replica, node), replica, node)
 
     def _points_of(self, index: NDArray[np.float64], replica: NDArray, node: NDArray) -> NDArray[np.int16]:
-        """Points of the highest of each group's indices, `[M, K]` -> `[M, 4]`."""
+        """Operating points of the highest index in each group: `[M, K]` -> `[M, 4]`."""
         chosen = self.fixed_points[replica, node]
         for group in self.groups:
             rest = index[:, group[FIRST] : group[END]].argmax(axis=1)
@@ -151,7 +153,7 @@ class IndexBandit(Learner):
         return chosen
 
     def _forbid(self, arms: NDArray[np.bool_]) -> None:
-        """No index lifts an arm of value -inf and width 0."""
+        """Exclude arms, by a value of -inf and a width of 0, which no index can lift."""
         for group in self.groups:
             empty = np.argwhere(arms[:, :, group[FIRST] : group[END]].all(axis=2))
             if len(empty):
@@ -163,9 +165,17 @@ class IndexBandit(Learner):
 def ucb_index(
     value: NDArray[np.float64], count: NDArray[np.float64], t: NDArray[np.floating], c: float, prior: float
 ) -> NDArray[np.float64]:
-    """Upper confidence index: value + c sqrt(ln t / (2 (count + prior))); infinite where nothing was tried.
+    """Upper confidence index: value + c sqrt(ln t / (2 (count + prior))).
 
-    A value of -inf, an arm that may not be chosen, stays.
+    Args:
+        value: Expected rewards; -inf: the arm may not be chosen, and its index is -inf. [...]
+        count: Packets of each arm. [...]
+        t: Transmissions so far, at least 1. [...]
+        c: Weight of exploration.
+        prior: Tries that every arm starts with.
+
+    Returns:
+        The index; infinite where an arm has not been tried. [...]
 
     Source: D-LoRa journal Eq. (18) and (23).
     """
@@ -175,7 +185,7 @@ def ucb_index(
 
 
 def factor_groups(sizes: Sequence[int], factors: Sequence[str]) -> NDArray[np.int64]:
-    """One group of arms per factor, one after another `[F, 7]`."""
+    """One group of arms for each factor, one after another. `[F, 7]`"""
     groups = np.zeros((len(factors), STRIDES + len(FACTORS)), np.int64)
     first = 0
     for group, name in zip(groups, factors, strict=True):
@@ -186,7 +196,7 @@ def factor_groups(sizes: Sequence[int], factors: Sequence[str]) -> NDArray[np.in
 
 
 def product_group(sizes: Sequence[int], factors: Sequence[str]) -> NDArray[np.int64]:
-    """One group with every combination of the factors' values, the last factor counting fastest `[1, 7]`."""
+    """One group of all combinations of the factors' values, the last factor counting fastest. `[1, 7]`"""
     group = np.zeros((1, STRIDES + len(FACTORS)), np.int64)
     arms = 1
     for column in reversed(range(len(FACTORS))):

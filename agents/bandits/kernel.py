@@ -1,20 +1,30 @@
 """The compiled passes of the index bandits: update, select and write, for a batch of decisions, without allocation.
 
-The state of a node is `arms[b, n]`: `[3, K]`, rows `VALUE`, `COUNT` and `WIDTH` = c / sqrt(2 (count + prior)), kept so
-that the index of an arm costs one multiplication and one addition. `groups` `[G, 7]` says which arms compete and which
-factors they set: the group's first arm, the one past its last, how far from an arm the value lies that its update
-subtracts (0: its own), and the strides by which the group's arms count through the four factors (0: not set).
+The state of a node is `arms[b, n]`, `[3, K]`, with rows `VALUE`, `COUNT` and `WIDTH` = c / sqrt(2 (count + prior)). The
+width is stored, so that the index of an arm costs one multiplication and one addition.
+
+Every row of `groups` `[G, 7]` is a set of arms that compete:
+
+| column | what it holds |
+|---|---|
+| `FIRST`, `END` | the group's first arm, and the one after its last |
+| `SUBTRACTED` | offset to the arm whose value an update subtracts; 0: the arm's own, else a published bug |
+| `STRIDES` to `STRIDES` + 3 | strides by which the arms count through the four factors; 0: the group does not set it |
 
 Every pass takes, in this order:
 
-    decisions   Records of `lora_marl.core.outcome.Decisions` `[M]`, each (replica, node) at most once.
-    points      Operating points `[B, N, 4]`, written for the nodes that decide.
-    t           Transmissions so far, from 1 `[B, N]`.
-    arms        `[B, N, 3, K]`.
-    reward      By fate and arm `[5, K]`.
-    groups      `[G, 7]`.
-    fixed       What the factors of no group are set to `[B, N, 4]`.
-    c, prior    Weight of exploration, and tries that every arm starts with.
+| argument | shape | what it is |
+|---|---|---|
+| `decisions` | `[M]` | records of `lora_marl.core.outcome.Decisions`, each (replica, node) at most once |
+| `points` | `[B, N, 4]` | operating points, written for the nodes that decide |
+| `t` | `[B, N]` | transmissions so far, from 1 |
+| `arms` | `[B, N, 3, K]` | the state |
+| `reward` | `[5, K]` | by fate and arm |
+| `groups` | `[G, 7]` | see above |
+| `fixed` | `[B, N, 4]` | values of the factors that no group sets |
+| `c`, `prior` | | weight of exploration; tries that every arm starts with |
+
+Shape letters: `B` replicas, `N` nodes, `M` decisions of one batch, `G` groups, `K` arms.
 """
 
 from __future__ import annotations
@@ -45,13 +55,13 @@ def arm_of(group: Groups, point: Points) -> int:
 
 @njit(inline="always")
 def width(c: float, pulls: float) -> float:
-    """Half-width of an arm's confidence at ln t = 1: without limit where nothing was tried."""
+    """Half-width of an arm's confidence interval at ln t = 1; infinite where the arm has not been tried."""
     return c / math.sqrt(2.0 * pulls) if pulls > 0.0 else np.inf
 
 
 @njit(inline="always")
 def learn(arms: Floats, reward: Floats, groups: Groups, point: Points, c: float, prior: float) -> None:
-    """Book a packet on the arms that it was sent with; `reward` `[K]` is its fate's."""
+    """Update the arms that a packet was sent with; `reward` `[K]` is that of its fate."""
     for g in range(groups.shape[0]):
         k = arm_of(groups[g], point)
         arms[COUNT, k] += 1.0
@@ -92,7 +102,7 @@ def decide(
     decisions: Records, points: Points, t: Floats, arms: Floats, reward: Floats, groups: Groups, fixed: Points,
     c: float, prior: float,
 ) -> None:  # fmt: skip
-    """All packets count alike, for ever."""
+    """CUCB and UCB1: all packets count alike, for ever."""
     for m in range(decisions.shape[0]):
         decision = decisions[m]
         b, n = decision.replica, decision.node
@@ -108,7 +118,7 @@ def decide_discounted(
     decisions: Records, points: Points, t: Floats, arms: Floats, reward: Floats, groups: Groups, fixed: Points,
     c: float, prior: float, discount: float,
 ) -> None:  # fmt: skip
-    """Every packet makes all earlier ones count less, by a factor of `discount`."""
+    """DiscountedCUCB: every packet makes all earlier ones count less, by a factor of `discount`."""
     for m in range(decisions.shape[0]):
         decision = decisions[m]
         b, n = decision.replica, decision.node
@@ -125,6 +135,7 @@ def decide_discounted(
 
 @njit(inline="always")
 def _unlearn(arms: Floats, reward: Floats, groups: Groups, point: Points, c: float, prior: float) -> None:
+    """Take a packet out of the arms that it was sent with: the inverse of `learn`."""
     for g in range(groups.shape[0]):
         k = arm_of(groups[g], point)
         pulls = arms[COUNT, k] + prior
@@ -139,7 +150,10 @@ def decide_window(
     decisions: Records, points: Points, t: Floats, arms: Floats, reward: Floats, groups: Groups, fixed: Points,
     c: float, prior: float, past: Points, sent: NDArray[np.int64],
 ) -> None:  # fmt: skip
-    """Only the last packets count: `past` `[B, N, window, 5]` holds their points and fates, `sent` `[B, N]` all."""
+    """WindowCUCB: only the last packets count.
+
+    `past` `[B, N, window, 5]` holds their points and fates, `sent` `[B, N]` counts all packets.
+    """
     window = past.shape[2]
     for m in range(decisions.shape[0]):
         decision = decisions[m]
@@ -158,52 +172,53 @@ def decide_window(
 
 
 @njit(inline="always")
-def _falls(
-    arms: Floats, fall: Floats, reward: Floats, groups: Groups, point: Points, slack: float, settled: float
+def _update_cusum(
+    arms: Floats, cusum: Floats, reward: Floats, groups: Groups, point: Points, slack: float, settled: float
 ) -> float:
-    """Add a packet to the cumulative sums of its arms; the largest of them."""
+    """Add a packet to the cumulative sums of its arms; the largest of these sums."""
     largest = 0.0
     for g in range(groups.shape[0]):
         k = arm_of(groups[g], point)
         if arms[COUNT, k] >= settled:
-            fall[k] = max(0.0, fall[k] + arms[VALUE, k] - reward[k] - slack)
-            largest = max(largest, fall[k])
+            cusum[k] = max(0.0, cusum[k] + arms[VALUE, k] - reward[k] - slack)
+            largest = max(largest, cusum[k])
     return largest
 
 
 @njit(inline="always")
-def _forget(arms: Floats, fall: Floats, groups: Groups, c: float, prior: float, keep: Floats) -> float:
-    """Let what was learned count for at most `keep` `[G]` packets an arm; the transmissions that then count."""
+def _restart(arms: Floats, cusum: Floats, groups: Groups, c: float, prior: float, keep: Floats) -> float:
+    """Let what was learned count as at most `keep` `[G]` packets an arm; returns the new t."""
     counted = np.inf
     for g in range(groups.shape[0]):
         total = 0.0
         for k in range(groups[g, FIRST], groups[g, END]):
-            fall[k] = 0.0
+            cusum[k] = 0.0
             arms[COUNT, k] = min(arms[COUNT, k], keep[g])
             if arms[VALUE, k] > -np.inf:
                 arms[WIDTH, k] = width(c, arms[COUNT, k] + prior)
             total += arms[COUNT, k]
         counted = min(counted, total)
-    return 1.0 + max(counted, 1.0)  # ln t must stay above 0, or no arm that was not tried would stand out
+    return 1.0 + max(counted, 1.0)  # ln t must stay above 0, or untried arms would get no bonus
 
 
 @njit(cache=True, nogil=True)
 def decide_restarting(
     decisions: Records, points: Points, t: Floats, arms: Floats, reward: Floats, groups: Groups, fixed: Points,
-    c: float, prior: float, fall: Floats, restarts: NDArray[np.int64],
+    c: float, prior: float, cusum: Floats, restarts: NDArray[np.int64],
     slack: float, threshold: float, settled: float, keep: Floats,
 ) -> None:  # fmt: skip
-    """All packets count alike until an arm's rewards fall below its value for good; then the node starts afresh."""
+    """RestartingCUCB: all packets count alike until an arm's rewards stay below its value; then the node restarts."""
     for m in range(decisions.shape[0]):
         decision = decisions[m]
         b, n = decision.replica, decision.node
         if decision.fate >= 0:
-            own, won = arms[b, n], reward[decision.fate]
             t[b, n] += 1.0
-            fallen = _falls(own, fall[b, n], won, groups, decision.point, slack, settled)
-            learn(own, won, groups, decision.point, c, prior)
-            if fallen > threshold:
+            largest = _update_cusum(
+                arms[b, n], cusum[b, n], reward[decision.fate], groups, decision.point, slack, settled
+            )
+            learn(arms[b, n], reward[decision.fate], groups, decision.point, c, prior)
+            if largest > threshold:
                 restarts[b, n] += 1
-                t[b, n] = _forget(own, fall[b, n], groups, c, prior, keep)
+                t[b, n] = _restart(arms[b, n], cusum[b, n], groups, c, prior, keep)
         points[b, n] = fixed[b, n]
         choose(arms[b, n], t[b, n], groups, points[b, n])

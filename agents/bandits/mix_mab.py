@@ -6,7 +6,7 @@ With K arms, H planned packets, learning rate g = min(1, sqrt(K ln K / ((e - 1) 
     the first arm of fewest packets, while min N <= ln(100 K)
     else an arm drawn with the probabilities p (any arm, each as likely, where all p are 0)
 
-and when the fate of a packet that was sent with arm a is known,
+and when the fate of a packet sent with arm a is known,
 
     N_a <- N_a + 1
     if it was delivered:
@@ -24,8 +24,9 @@ and when the fate of a packet that was sent with arm a is known,
 
 Source: the published code of MIX-MAB (Azizi et al., "MIX-MAB: Reinforcement Learning-based Resource Allocation
 Algorithm for LoRaWAN", 2022), which D-LoRa's papers compare with.
-Differences: N counts packets whose fate is known; the arm of p = 0 for all (nothing was ever delivered), which the code
-cannot draw, is any arm.
+Differences:
+    1. N counts packets of known fate.
+    2. Where all p are 0, since nothing was ever delivered, any arm is drawn; the published code fails there.
 """
 
 from __future__ import annotations
@@ -40,8 +41,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from agents.bandits.index_bandit import product_group
 from agents.bandits.kernel import END, FIRST, Floats, Groups, Points, Records, arm_of, set_factors
+from agents.draws import learner_keys
 from agents.learner import Learner
-from lora_marl.core.random import stream_key, uniform
+from lora_marl.core.random import uniform
 from lora_marl.core.region import chosen_factors
 
 if TYPE_CHECKING:
@@ -55,10 +57,10 @@ TRIED_ENOUGH, TOO_OFTEN = 5, 100
 
 
 class MixMAB(Learner):
-    """EXP3 with successive elimination over super arms.
+    """MIX-MAB: EXP3 with successive elimination over super arms.
 
     Args:
-        scenario, seeds, factors, fixed_point: See `Learner`.
+        scenario, seeds, factors, fixed_point: As in `Learner`.
         horizon: Packets that a node plans to send, which set the learning rate. At least 1.
 
     Raises:
@@ -83,7 +85,7 @@ class MixMAB(Learner):
         self.group = product_group(scenario.region.factor_sizes, factors)
         arms = int(self.group[0, END])
         self.rate = learning_rate(arms, horizon)
-        self._keys = np.array([stream_key(seed, "learner") for seed in seeds], np.uint64)
+        self._keys = learner_keys(seeds)
         self._decided = np.zeros((self.replicas, self.nodes), np.int64)
         self._ref = np.ones((self.replicas, self.nodes), np.int64)
         self._arms = np.zeros((self.replicas, self.nodes, 4, arms))
@@ -91,18 +93,18 @@ class MixMAB(Learner):
 
     @property
     def operations(self) -> int:
-        """Per arm a comparison and an addition to choose, and nine to update all probabilities after a delivery."""
+        """Two per arm to choose (compare, add), nine per arm to update probabilities after a delivery, and eight."""
         return 11 * self._arms.shape[3] + 8
 
     def decide(self, decisions: Decisions, points: NDArray[np.int16]) -> None:
-        """Updates, selects and writes the choices into `points` `[B, N, 4]`, in place, in one compiled pass."""
+        """Update, select and write the choices into `points` `[B, N, 4]` in one compiled pass."""
         _decide(
             decisions.records, points, self._arms, self._ref, self._decided, self._keys, self.group,
             self.fixed_points, self.rate,
         )  # fmt: skip
 
     def update(self, decisions: Decisions) -> None:
-        """Learns from the fates of the last packets; rows with `Fate.NONE` are skipped."""
+        """Learn from the fates of the last packets; rows with `Fate.NONE` are skipped."""
         for record in decisions.records:
             if record["fate"] >= 0:
                 b, n = record["replica"], record["node"]
@@ -110,7 +112,7 @@ class MixMAB(Learner):
                 _learn(self._arms[b, n], self._ref[b], n, arm, record["fate"] == 0, self.rate)
 
     def select(self, decisions: Decisions) -> NDArray[np.int16]:
-        """The points drawn `[M, 4]`."""
+        """The operating points drawn. `[M, 4]`"""
         chosen = self.fixed_points[decisions.replica, decisions.node]
         for point, b, n in zip(chosen, decisions.replica, decisions.node, strict=True):
             arm = _draw(self._arms[b, n], uniform(self._keys[b], n, self._decided[b, n]))
@@ -119,7 +121,7 @@ class MixMAB(Learner):
         return chosen
 
     def initial_points(self) -> NDArray[np.int16]:
-        """The first arm, of fewest packets when none has been sent `[B, N, 4]`."""
+        """The first arm, which has the fewest packets when none has been sent. `[B, N, 4]`"""
         learned = np.any(self.group[:, FIRST + 3 :] > 0, axis=0)
         return np.where(learned, 0, self.fixed_points).astype(np.int16)
 
@@ -129,18 +131,24 @@ class MixMAB(Learner):
 
 
 def learning_rate(arms: int, horizon: float) -> float:
-    """EXP3's learning rate for K arms and a horizon: min(1, sqrt(K ln K / ((e - 1) H))). Source: Auer et al. 2002."""
+    """EXP3's learning rate for K arms and a horizon of H packets: min(1, sqrt(K ln K / ((e - 1) H))).
+
+    Source: Auer et al. 2002.
+    """
     return min(1.0, math.sqrt(arms * math.log(arms) / ((math.e - 1) * horizon)))
 
 
 def exploration_packets(arms: int) -> int:
-    """Packets of each arm before any is drawn by its probability: the first number above ln(100 K)."""
+    """Packets sent with each arm before any is drawn by its probability: the first whole number above ln(100 K)."""
     return math.floor(math.log(100 * arms)) + 1
 
 
 @njit(cache=True, nogil=True)
 def _update_probabilities(arms: Floats, rate: float) -> None:
-    """Probabilities of arms with deliveries, in order: each sees how many are 0 by then, as in the published code."""
+    """Update the probabilities of arms with deliveries, in order.
+
+    Each update counts the arms that have probability 0 at that moment, as in the published code.
+    """
     count = arms.shape[1]
     zeros = 0
     for k in range(count):
@@ -155,15 +163,15 @@ def _update_probabilities(arms: Floats, rate: float) -> None:
 
 @njit(cache=True, nogil=True)
 def _learn(arms: Floats, ref: NDArray[np.int64], n: int, arm: int, delivered: bool, rate: float) -> None:
-    """A packet of node `n`, whose arms are given, by arm and fate."""
+    """Learn the fate of a packet of node `n` that was sent with `arm`. Arms `[4, K]`, ref `[N]`."""
     arms[SENT, arm] += 1.0
     if delivered:
         arms[DELIVERED, arm] += 1.0
         reward = 1.0 / arms[PROBABILITY, arm] if arms[PROBABILITY, arm] > 0.0 else 1.0
         arms[WEIGHT, arm] *= math.exp(rate * reward / arms.shape[1])
         _update_probabilities(arms, rate)
-        others = (arms[PROBABILITY] > 0.0).sum() > 1
-        if arms[SENT, arm] > TRIED_ENOUGH and others and arms[PROBABILITY, arm] < 0.5 * arms[PROBABILITY].max():
+        not_alone = (arms[PROBABILITY] > 0.0).sum() > 1
+        if arms[SENT, arm] > TRIED_ENOUGH and not_alone and arms[PROBABILITY, arm] < 0.5 * arms[PROBABILITY].max():
             arms[PROBABILITY, arm] = 0.0
             arms[DELIVERED, arm] = 0.0
     if arms[SENT, arm] > TOO_OFTEN * ref[n]:
@@ -180,7 +188,7 @@ def _learn(arms: Floats, ref: NDArray[np.int64], n: int, arm: int, delivered: bo
 
 @njit(cache=True, nogil=True)
 def _draw(arms: Floats, draw: float) -> int:
-    """The arm that a uniform draw chooses."""
+    """The arm that a uniform draw in (0, 1) chooses: one of the least tried ones first, then by probability."""
     fewest = int(np.argmin(arms[SENT]))
     if arms[SENT, fewest] <= math.log(100.0 * arms.shape[1]):
         return fewest
@@ -194,11 +202,12 @@ def _draw(arms: Floats, draw: float) -> int:
     return last if last >= 0 else int(draw * arms.shape[1])
 
 
-@njit(nogil=True)  # no disk cache: it would not notice an edited generator
+@njit(nogil=True)  # no disk cache: it would not notice a change of the generator
 def _decide(
     decisions: Records, points: Points, arms: Floats, ref: NDArray[np.int64], decided: NDArray[np.int64],
     keys: NDArray[np.uint64], group: Groups, fixed: Points, rate: float,
 ) -> None:  # fmt: skip
+    """Update, select and write, for a batch of decisions."""
     for m in range(decisions.shape[0]):
         decision = decisions[m]
         b, n = decision.replica, decision.node

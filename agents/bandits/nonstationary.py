@@ -1,28 +1,35 @@
-"""CUCB for air that changes: it forgets gradually, looks back a limited time, or starts afresh when it notices.
+"""CUCB for an air that changes: it forgets gradually, looks back a limited time, or restarts when rewards fall.
 
-All are `agents.bandits.cucb.CUCB` but for what past packets count. Beside its update, with T the packets of an arm, t those
-of the node from 1, R the arm's value and r the reward:
+These are D-LoRa's CUCB (`agents.bandits.cucb`) except for how much past packets count. In addition to its update:
 
 | name | before a packet is learned | source |
 |---|---|---|
 | `discounted-cucb` | T <- gamma T for all arms, t <- gamma (t - 1) + 1 | D-UCB: Garivier and Moulines 2011 |
-| `window-cucb` | the packet before the last `window` ones is taken out of T and R; t <= window + 1 | SW-UCB, ibid. |
+| `window-cucb` | the oldest of `window` packets is taken out of T and R; t <= window + 1 | SW-UCB: the same paper |
 | `restarting-cucb` | nothing | CUSUM-UCB: Liu, Lee and Shroff 2018 |
 
-`restarting-cucb` adds up, for every arm that a packet was sent with and that has been tried `settled` times,
+`restarting-cucb` keeps a cumulative sum (Page 1954) of every arm. A packet sent with an arm that has been tried
+`settled` times adds to it
 
     S <- max(0, S + R - r - slack)
 
-(Page 1954), and when an S exceeds `threshold`, an arm pays less than it did. Then the channels start afresh, and what
-is known of the other factors becomes easier to revise: T <- min(T, guess) for channels, T <- min(T, keep) for the rest,
-t <- 1 + the smallest sum of T over a factor's arms (at least 2), S <- 0. Values stay, as a guess worth so many packets.
+When an S exceeds `threshold`, the rewards of that arm have fallen, and the node restarts: T <- min(T, guess) for
+channels, T <- min(T, keep) for the other factors, t <- 1 + the smallest sum of T over a factor's arms (at least 2), and
+S <- 0. Values stay, but count for few packets.
 
-Source: the papers named above; none of them is about LoRaWAN, nor combinatorial.
-Differences: 1. The index is CUCB's, one per factor, with rewards of -1 to +1 and metric factors. 2. CUSUM-UCB forgets
-the arm that changed; here every channel's, since what changed one often changed all, and since the first fall may show
-at the spreading factor or power that was used on it: which factor is to blame, a node cannot see. 3. It looks for falls
-only and does not explore uniformly to look for gains: an arm that became better is found when the one in use gets
-worse, or by the index.
+| paper | name | paper | name |
+|---|---|---|---|
+| T, packets of an arm | `counts` | gamma, the discount | 1 - 1 / `memory` |
+| t, packets of the node | `t`, from 1 | tau, the window | `window` |
+| R, value of an arm; r, reward | `values`, `rewards` | epsilon, h and M of CUSUM | `slack`, `threshold`, `settled` |
+
+Source: the papers in the table; none of them is about LoRaWAN or about several arms at once.
+Differences:
+    1. The index is CUCB's, one for each factor, with rewards of -1 to +1 and metric factors.
+    2. CUSUM-UCB restarts the arm that changed. Here all channels restart: what changes one channel often changes all,
+       and a node cannot see whether the channel, the spreading factor or the power is to blame for lost packets.
+    3. It detects falls only, and does not explore uniformly to detect gains. An arm that has become better is found
+       when the one in use gets worse, or by its index.
 """
 
 from __future__ import annotations
@@ -43,11 +50,11 @@ if TYPE_CHECKING:
 
 
 class DiscountedCUCB(CUCB):
-    """Every packet makes all earlier ones of its node count less.
+    """CUCB in which every packet makes all earlier ones of its node count less.
 
     Args:
-        scenario, seeds, **parameters: See `CUCB`.
-        memory: Packets after which one counts 1/e: gamma = 1 - 1 / memory. At least 1.
+        scenario, seeds, **parameters: As in `CUCB`.
+        memory: Packets after which a packet counts 1/e: gamma = 1 - 1 / memory. At least 1.
 
     Raises:
         ValueError: `memory` below 1.
@@ -65,12 +72,12 @@ class DiscountedCUCB(CUCB):
 
     @property
     def operations(self) -> int:
-        """CUCB's, and four for each arm, whose count and width change with every packet."""
+        """Those of CUCB, and four for each arm, since every packet changes all counts and widths."""
         return super().operations + 4 * self.values.shape[2]
 
     def decide(self, decisions: Decisions, points: NDArray[np.int16]) -> None:
-        """See `IndexBandit`."""
-        kernel.decide_discounted(decisions.records, points, *self._state(self.discount))
+        """Update, select and write the choices into `points` `[B, N, 4]` in one compiled pass."""
+        kernel.decide_discounted(decisions.records, points, *self._pass_arguments(self.discount))
 
     def _learn(self, b: NDArray, n: NDArray, fate: NDArray, point: NDArray) -> None:
         self.t[b, n] = self.discount * (self.t[b, n] - 1) + 1
@@ -80,11 +87,11 @@ class DiscountedCUCB(CUCB):
 
 
 class WindowCUCB(CUCB):
-    """Only the last packets of a node count.
+    """CUCB in which only the last packets of a node count.
 
     Args:
-        scenario, seeds, **parameters: See `CUCB`.
-        window: How many packets. At least 1.
+        scenario, seeds, **parameters: As in `CUCB`.
+        window: How many packets count. At least 1.
 
     Raises:
         ValueError: `window` below 1.
@@ -101,15 +108,15 @@ class WindowCUCB(CUCB):
 
     @property
     def operations(self) -> int:
-        """CUCB's, and taking a packet out costs as much as learning one."""
+        """Those of CUCB; taking a packet out costs as much as learning one."""
         return super().operations + 9 * len(self.groups)
 
     def decide(self, decisions: Decisions, points: NDArray[np.int16]) -> None:
-        """See `IndexBandit`."""
-        kernel.decide_window(decisions.records, points, *self._state(self._past, self._sent))
+        """Update, select and write the choices into `points` `[B, N, 4]` in one compiled pass."""
+        kernel.decide_window(decisions.records, points, *self._pass_arguments(self._past, self._sent))
 
     def state_arrays(self) -> dict[str, NDArray]:
-        """CUCB's; points and fates of the last packets `[B, N, window, 5]`; packets `[B, N]`."""
+        """Those of CUCB; points and fates of the last packets `[B, N, window, 5]`; packets so far `[B, N]`."""
         return super().state_arrays() | {"past": self._past, "sent": self._sent}
 
     def _learn(self, b: NDArray, n: NDArray, fate: NDArray, point: NDArray) -> None:
@@ -135,16 +142,16 @@ class WindowCUCB(CUCB):
 
 
 class RestartingCUCB(CUCB):
-    """It trusts all it has seen until an arm's rewards fall for good; then it starts afresh, from what it knows.
+    """CUCB that restarts when the rewards of an arm have fallen.
 
     Args:
-        scenario, seeds, **parameters: See `CUCB`.
-        slack: Fall of a mean reward that is not worth a restart. At least 0.
-        threshold: Sum of what falls beyond the slack that is one. Above 0.
-        settled: Packets after which an arm's value is trusted. At least 0.
-        guess: Packets that the value of a channel is worth after a restart (of any arm, where no channel is chosen).
-            At least 0.
-        keep: Most packets that the value of another arm is worth after a restart. At least 0.
+        scenario, seeds, **parameters: As in `CUCB`.
+        slack: Fall of the mean reward that is tolerated. At least 0.
+        threshold: Cumulative sum above which the node restarts. Above 0.
+        settled: Packets after which the value of an arm is relied upon. At least 0.
+        guess: Packets that the value of a channel counts for after a restart, at most; that of every arm where no
+            channel is chosen. At least 0.
+        keep: Packets that the value of any other arm counts for after a restart, at most. At least 0.
 
     Raises:
         ValueError: a parameter outside its range.
@@ -171,41 +178,41 @@ class RestartingCUCB(CUCB):
         if not threshold > 0:
             raise ValueError(f"threshold = {threshold}: must be above 0")
         self.slack, self.threshold, self.settled = float(slack), float(threshold), float(settled)
-        afresh = ("channel",) if "channel" in self.factors else self.factors
-        self.keep = np.array([guess if name in afresh else keep for name in self.factors], np.float64)
-        self._fall = np.zeros(self.values.shape)
+        restarted = ("channel",) if "channel" in self.factors else self.factors
+        self.keep = np.array([guess if name in restarted else keep for name in self.factors], np.float64)
+        self._cusum = np.zeros(self.values.shape)
         self.restarts = np.zeros((self.replicas, self.nodes), np.int64)
-        """Restarts of each node so far `[B, N]`."""
+        """Restarts of each node so far. `[B, N]`"""
 
     @property
     def operations(self) -> int:
-        """CUCB's, and five for the cumulative sum of each arm used."""
+        """Those of CUCB, and five for the cumulative sum of each arm used."""
         return super().operations + 5 * len(self.groups)
 
     def decide(self, decisions: Decisions, points: NDArray[np.int16]) -> None:
-        """See `IndexBandit`."""
+        """Update, select and write the choices into `points` `[B, N, 4]` in one compiled pass."""
         limits = (self.slack, self.threshold, self.settled, self.keep)
-        kernel.decide_restarting(decisions.records, points, *self._state(self._fall, self.restarts, *limits))
+        kernel.decide_restarting(decisions.records, points, *self._pass_arguments(self._cusum, self.restarts, *limits))
 
     def state_arrays(self) -> dict[str, NDArray]:
-        """CUCB's; cumulative sums `[B, N, K]`; restarts `[B, N]`."""
-        return super().state_arrays() | {"fall": self._fall, "restarts": self.restarts}
+        """Those of CUCB; cumulative sums `[B, N, K]`; restarts `[B, N]`."""
+        return super().state_arrays() | {"fall": self._cusum, "restarts": self.restarts}
 
     def _learn(self, b: NDArray, n: NDArray, fate: NDArray, point: NDArray) -> None:
         largest = np.zeros(len(b))
         for group in self.groups:
             k = group[FIRST] + point @ group[STRIDES:]
-            fallen = np.maximum(0, self._fall[b, n, k] + self.values[b, n, k] - self.rewards[fate, k] - self.slack)
-            trusted = self.counts[b, n, k] >= self.settled
-            self._fall[b, n, k] = np.where(trusted, fallen, self._fall[b, n, k])
-            largest = np.maximum(largest, np.where(trusted, fallen, 0))
+            sums = np.maximum(0, self._cusum[b, n, k] + self.values[b, n, k] - self.rewards[fate, k] - self.slack)
+            settled = self.counts[b, n, k] >= self.settled
+            self._cusum[b, n, k] = np.where(settled, sums, self._cusum[b, n, k])
+            largest = np.maximum(largest, np.where(settled, sums, 0))
         super()._learn(b, n, fate, point)
-        changed = largest > self.threshold
-        self._restart(b[changed], n[changed])
+        fallen = largest > self.threshold
+        self._restart(b[fallen], n[fallen])
 
     def _restart(self, b: NDArray, n: NDArray) -> None:
         self.restarts[b, n] += 1
-        self._fall[b, n] = 0
+        self._cusum[b, n] = 0
         most = np.repeat(self.keep, self.groups[:, END] - self.groups[:, FIRST])
         self.counts[b, n] = np.minimum(self.counts[b, n], most)
         self._widen(b, n)

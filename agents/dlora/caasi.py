@@ -1,17 +1,17 @@
-"""CAASI, the centralised start of CD-LoRa, and CD-LoRa itself.
+"""CAASI, which assigns channels and spreading factors centrally before a run, and CD-LoRa, which starts from it.
 
-Before the first packet that counts, all nodes are surveyed by TDMA, so that none disturbs another:
+CAASI surveys all nodes by TDMA (`agents.dlora.tdma`):
 
-1. Every node sends once on every channel, at the largest spreading factor and the highest power. What is decoded gives
-   the matrix RSSI(n, c).
-2. Q(c), the mean over nodes, ranks the channels, best first; V(n), minus the mean over channels, ranks the nodes,
-   weakest first. The nodes are cut into as many consecutive groups as there are channels, sizes differing by at most 1,
-   larger groups first, and group g gets channel g: the weakest nodes the best channel.
-3. On its channel every node sends `tests` packets at each spreading factor, at the highest power. Spreading factors
-   that deliver less than `pdr_min` of them are taken away; where all are, the largest stays.
+1. Every node sends once on every channel, at the largest spreading factor and the highest power. The packets that are
+   decoded give the matrix RSSI(n, c).
+2. Channels are ranked by Q(c) = mean over n of RSSI(n, c), best first; nodes by V(n) = -mean over c of RSSI(n, c),
+   weakest first. The ranked nodes are cut into one group for each channel, with sizes that differ by at most 1 and
+   larger groups first. Group g gets the channel of rank g, so the weakest nodes get the best channel.
+3. On its channel, every node sends `tests` packets at each spreading factor, at the highest power. Spreading factors
+   that deliver less than a share of `pdr_min` are excluded; where all are, the largest stays.
 
-`caasi` stops there: the smallest spreading factor left, the highest power. `cd-lora` lets CUCB (`agents.bandits.cucb`)
-choose spreading factor and power from then on; channels stay.
+`caasi` keeps the smallest spreading factor that is left and the highest power for the whole run. `cd-lora` lets CUCB
+(`agents.bandits.cucb`) choose spreading factor and power, on the channels assigned.
 
 | paper | name | paper | name |
 |---|---|---|---|
@@ -19,11 +19,16 @@ choose spreading factor and power from then on; channels stay.
 | V(n) | rank in `assigned_channels` | test packets | `tests` |
 
 Source: D-LoRa journal, section IV-C and Algorithm 3.
-Differences: 1. The paper's V is "the inverse of the average RSSI"; the negative is meant, since the reciprocal of a
-negative number of dBm would not rank by strength. 2. The number of test packets and what happens where no spreading
-factor is left are not printed: 20, and the largest. 3. What was never decoded ranks as weakest. 4. The survey's N (C +
-S tests) packets, their airtime and energy are kept as the learner's `overhead`; the paper does not say whether it
-counts them.
+Differences:
+    1. The paper's V is "the inverse of the average RSSI". We take the negative, since the reciprocal of a negative
+       number of dBm does not rank by strength.
+    2. The paper gives neither the number of test packets (20 here) nor what happens where no spreading factor is left
+       (the largest stays).
+    3. Nodes and channels that were never decoded rank as weakest.
+    4. The survey's N (C + S tests) packets, with their airtime and energy, are the learner's `overhead`; the paper does
+       not say whether it counts them.
+
+Shape letters: `B` replicas, `N` nodes, `C` channels, `S` spreading factors.
 """
 
 from __future__ import annotations
@@ -36,8 +41,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.bandits.cucb import CUCB
-from agents.dlora.tdma import NODES_AT_ONCE, PER_NODE, Collection, most_robust_point
-from agents.learner import Learner
+from agents.dlora.tdma import NODES_AT_ONCE, PER_NODE, DataCollection
+from agents.learner import Learner, most_robust_point
+from lora_marl.core.metrics import ratio
 from lora_marl.core.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -47,12 +53,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Survey:
-    """What the data collection found.
+    """Results of CAASI's data collection.
 
     Attributes:
         rssi_dbm: Received power by channel; nan where the packet was not decoded. `[B, N, C]` dBm
-        channel: Assigned channel. `[B, N]`
-        allowed_sf: Spreading factors that are left. `[B, N, S]`
+        channel: Index of the assigned channel. `[B, N]`
+        allowed_sf: Whether a spreading factor may be used. `[B, N, S]`
         outcome: Everything that was sent; its duration is that of all nodes one after another.
     """
 
@@ -63,13 +69,13 @@ class Survey:
 
 
 def survey(scenario: Scenario, seeds: Sequence[int], *, tests: int = 20, pdr_min: float = 0.25) -> Survey:
-    """Collects data by TDMA and assigns channels and spreading factors; what the scenario changes later is not seen.
+    """Collect data by TDMA, then assign channels and spreading factors.
 
     Args:
-        scenario: The network.
+        scenario: The network, without its later changes.
         seeds: One per replica.
         tests: Packets of a node at each spreading factor, at least 1.
-        pdr_min: Least share of them that must be delivered, 0 to 1.
+        pdr_min: Share of them that must be delivered at least. 0 to 1
 
     Raises:
         ValueError: `tests` or `pdr_min` outside its range, or a field of the scenario for another number of replicas.
@@ -80,15 +86,15 @@ def survey(scenario: Scenario, seeds: Sequence[int], *, tests: int = 20, pdr_min
         raise ValueError(f"pdr_min = {pdr_min}: must lie in 0 to 1")
     scenario.check_replicas(len(seeds))
     firsts = range(0, scenario.nodes, NODES_AT_ONCE)
-    # Channels need everybody's powers before the first test. Airs are made again for the tests and play the same
-    # packets first: to keep all of them would take memory that grows with the square of the number of nodes.
-    rssi_dbm = np.concatenate([Collection(scenario, seeds, first).rssi_dbm() for first in firsts], axis=1)
+    # Channels are assigned when the powers of all nodes are known. The tests simulate the same first packets again,
+    # because keeping all airs would take memory that grows with the square of the number of nodes.
+    rssi_dbm = np.concatenate([DataCollection(scenario, seeds, first).rssi_dbm() for first in firsts], axis=1)
     channel = assigned_channels(rssi_dbm)
-    tested = [_tested(Collection(scenario, seeds, first), channel, int(tests)) for first in firsts]
-    delivered = np.concatenate([each for each, _ in tested], axis=1)
-    outcomes = [each for _, each in tested]
-    parts = {name: np.concatenate([getattr(each, name) for each in outcomes], axis=1) for name in PER_NODE}
-    duration_s = np.sum([each.duration_s for each in outcomes], axis=0)
+    tested = [_tested(DataCollection(scenario, seeds, first), channel, int(tests)) for first in firsts]
+    delivered = np.concatenate([part for part, _ in tested], axis=1)
+    outcomes = [outcome for _, outcome in tested]
+    per_node = {name: np.concatenate([getattr(part, name) for part in outcomes], axis=1) for name in PER_NODE}
+    duration_s = np.sum([part.duration_s for part in outcomes], axis=0)
     return Survey(
         rssi_dbm=rssi_dbm,
         channel=channel,
@@ -98,24 +104,39 @@ def survey(scenario: Scenario, seeds: Sequence[int], *, tests: int = 20, pdr_min
             downlink_airtime_s=np.zeros((len(seeds), scenario.gateways)),
             foreign_busy_s=np.zeros((len(seeds), scenario.gateways, len(scenario.region.channels_hz))),
             external_busy_s=np.zeros((len(seeds), len(scenario.region.channels_hz))),
-            **parts,
+            **per_node,
         ),
     )
 
 
 def channel_quality_dbm(rssi_dbm: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Q(c), the mean received power of the nodes that were decoded there: `[..., N, C]` -> `[..., C]` dBm.
+    """Q(c), the mean received power of the nodes that were decoded on a channel; -inf where none was.
 
-    -inf where none was.
+    Args:
+        rssi_dbm: nan where a packet was not decoded. `[..., N, C]` dBm
+
+    Returns:
+        `[..., C]` dBm
+
+    Source: D-LoRa journal, section IV-C.
     """
-    return _mean(rssi_dbm, axis=-2)
+    return _mean_of_decoded(rssi_dbm, axis=-2)
 
 
 def assigned_channels(rssi_dbm: NDArray[np.float64]) -> NDArray[np.intp]:
-    """The weakest nodes to the best channel: received powers `[..., N, C]`, nan: unknown -> channels `[..., N]`."""
+    """Assign the weakest nodes to the best channel, and so on (step 2 of the page above).
+
+    Args:
+        rssi_dbm: nan where a packet was not decoded. `[..., N, C]` dBm
+
+    Returns:
+        Index of each node's channel. `[..., N]`
+
+    Source: D-LoRa journal, Algorithm 3.
+    """
     nodes, channels = rssi_dbm.shape[-2:]
     best_first = np.argsort(-channel_quality_dbm(rssi_dbm), axis=-1, kind="stable")
-    weakest_first = np.argsort(_mean(rssi_dbm, axis=-1), axis=-1, kind="stable")
+    weakest_first = np.argsort(_mean_of_decoded(rssi_dbm, axis=-1), axis=-1, kind="stable")
     group = np.repeat(np.arange(channels), [len(part) for part in np.array_split(np.arange(nodes), channels)])
     assigned = np.empty(weakest_first.shape, np.intp)
     np.put_along_axis(assigned, weakest_first, best_first[..., group], axis=-1)
@@ -123,32 +144,41 @@ def assigned_channels(rssi_dbm: NDArray[np.float64]) -> NDArray[np.intp]:
 
 
 def allowed_spreading_factors(delivered: NDArray[np.integer], tests: int, pdr_min: float) -> NDArray[np.bool_]:
-    """Spreading factors that delivered at least `pdr_min` of `tests` packets, else the largest: `[..., S]` bool."""
+    """Whether a spreading factor delivered a share of at least `pdr_min`; where none did, the largest may be used.
+
+    Args:
+        delivered: Packets delivered. `[..., S]`
+        tests: Packets sent at each spreading factor.
+        pdr_min: 0 to 1
+
+    Returns:
+        `[..., S]`
+    """
     allowed = delivered / tests >= pdr_min
     allowed[..., -1] |= ~allowed.any(axis=-1)
     return allowed
 
 
 class Caasi(Learner):
-    """CAASI alone: the channel assigned, the smallest spreading factor left, the highest power, for good.
+    """CAASI alone: the assigned channel, the smallest allowed spreading factor and the highest power throughout.
 
     Args:
-        scenario, seeds: See `Learner`.
-        tests, pdr_min: See `survey`.
+        scenario, seeds: As in `Learner`.
+        tests, pdr_min: As in `survey`.
     """
 
     name: ClassVar[str] = "caasi"
 
     def __init__(self, scenario: Scenario, seeds: Sequence[int], *, tests: int = 20, pdr_min: float = 0.25) -> None:
         self.survey = survey(scenario, seeds, tests=tests, pdr_min=pdr_min)
-        points = np.tile(most_robust_point(scenario), (len(seeds), scenario.nodes, 1))
+        points = np.tile(most_robust_point(scenario.region), (len(seeds), scenario.nodes, 1))
         points[..., 0] = self.survey.allowed_sf.argmax(axis=-1)
         points[..., 2] = self.survey.channel
         super().__init__(scenario, seeds, fixed_point=points)
         self.overhead = self.survey.outcome
 
     def select(self, decisions: Decisions) -> NDArray[np.int16]:
-        """What the survey found `[M, 4]`."""
+        """The operating points that the survey assigned. `[M, 4]`"""
         return self.fixed_points[decisions.replica, decisions.node]
 
     def state_arrays(self) -> dict[str, NDArray]:
@@ -157,12 +187,15 @@ class Caasi(Learner):
 
 
 class CDLoRa(CUCB):
-    """CAASI, then CUCB on the spreading factors that are left and on power.
+    """CD-LoRa: CAASI, then CUCB on the allowed spreading factors and on power.
 
     Args:
-        scenario, seeds: See `Learner`.
-        tests, pdr_min: See `survey`.
-        **parameters: Of `CUCB`, but for what is chosen.
+        scenario, seeds: As in `Learner`.
+        tests, pdr_min: As in `survey`.
+        **parameters: As in `CUCB`, without `factors`, `fixed_point` and `allowed`.
+
+    Raises:
+        ValueError: a parameter outside its range, or one that the survey decides.
     """
 
     name: ClassVar[str] = "cd-lora"
@@ -174,7 +207,7 @@ class CDLoRa(CUCB):
             if parameters.get(name) is not None:
                 raise ValueError(f"{name} = {parameters[name]}: the survey decides it for cd-lora")
         self.survey = survey(scenario, seeds, tests=tests, pdr_min=pdr_min)
-        points = np.tile(most_robust_point(scenario), (len(seeds), scenario.nodes, 1))
+        points = np.tile(most_robust_point(scenario.region), (len(seeds), scenario.nodes, 1))
         points[..., 2] = self.survey.channel
         powers = np.ones((*self.survey.channel.shape, len(scenario.region.tp_dbm)), np.bool_)
         super().__init__(
@@ -184,20 +217,19 @@ class CDLoRa(CUCB):
         self.overhead = self.survey.outcome
 
     def state_arrays(self) -> dict[str, NDArray]:
-        """CUCB's, and the operating points of what is not chosen `[B, N, 4]`."""
+        """Those of CUCB, and the values of the factors that are not chosen `[B, N, 4]`."""
         return super().state_arrays() | {"fixed": self.fixed_points}
 
 
-def _tested(collection: Collection, channel: NDArray[np.intp], tests: int) -> tuple[NDArray[np.int64], Outcome]:
-    """Packets of a whole collection delivered in its tests `[B, n, S]`, and all that was sent."""
+def _tested(collection: DataCollection, channel: NDArray[np.intp], tests: int) -> tuple[NDArray[np.int64], Outcome]:
+    """Steps 1 and 3 for some nodes: test packets delivered `[B, n, S]`, and everything that was sent."""
     collection.rssi_dbm()
     delivered = collection.delivered(channel, tests)
     return delivered, collection.outcome()
 
 
-def _mean(rssi_dbm: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
-    """Mean of what is known; -inf where nothing is."""
-    known = np.isfinite(rssi_dbm)
-    count = known.sum(axis=axis)
-    total = np.where(known, rssi_dbm, 0.0).sum(axis=axis)
-    return np.divide(total, count, out=np.full(count.shape, -np.inf), where=count > 0)
+def _mean_of_decoded(rssi_dbm: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    """Mean of the received powers that are not nan; -inf where all are."""
+    decoded = np.isfinite(rssi_dbm)
+    total_dbm = np.where(decoded, rssi_dbm, 0.0).sum(axis=axis)
+    return np.asarray(ratio(total_dbm, decoded.sum(axis=axis), empty=-np.inf))

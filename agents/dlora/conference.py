@@ -1,11 +1,11 @@
-"""The learner of the conference paper as it was run, for its Table III only; no default reaches it.
+"""The learner of D-LoRa's conference paper as it was run, for that paper's Table III only; no default uses it.
 
-It is CUCB over all four factors with two things changed:
+It is CUCB over all four factors with two changes:
 
-    r_f(fate, v) = outcome[fate, f] + bonus_f(v)            rewards by class of outcome
-    R_bw(k) <- R_bw(k) + (r_bw - R_sf(k)) / (T_bw(k) + 1)   the bandwidth arm subtracts the spreading factor's value
+    r_f(fate, v) = outcome[fate, f] + bonus_f(v)            reward by class of fate
+    R_bw(k) <- R_bw(k) + (r_bw - R_sf(k)) / (T_bw(k) + 1)   the published bug: the value of the SF arm is subtracted
 
-| outcome | sf | bw | channel | tp |
+| fate | sf | bw | channel | tp |
 |---|---|---|---|---|
 | received | 1 | 1 | 1 | 1 |
 | lost (power, SINR or no demodulator) | -0.5 | -0.5 | 0 | -1 |
@@ -19,8 +19,10 @@ It is CUCB over all four factors with two things changed:
 | `TH` | (10, 10, 0) | sf: +10 w_SF with exclusive-or weights; bw: -10 BW / sum BW |
 
 Source: the code and result files behind D-LoRa's conference paper (IEEE GLOBECOM 2025), Table III.
-Differences: from the paper, everything above. From the code: factors are updated in the order SF, BW, channel, TP,
-so R_sf(k) is already the new one where that arm was sent with; t and T count known fates (see `agents.bandits.cucb`).
+Differences:
+    1. From the paper: everything above.
+    2. From the code: factors are updated in the order SF, BW, channel, TP, so R_sf(k) is already updated where the
+       packet was sent with that arm; t and T count packets of known fate (see `agents.bandits.cucb`).
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ from numpy.typing import NDArray
 from agents.bandits.index_bandit import IndexBandit, factor_groups
 from agents.bandits.kernel import FIRST, SUBTRACTED
 from agents.dlora.rewards import reward_table
+from lora_marl.core.checks import check_choice
 from lora_marl.core.published.metric_factors import sf_weights, shares
 from lora_marl.core.reception import FATES, Fate
 from lora_marl.core.region import FACTORS, Region
@@ -42,13 +45,14 @@ if TYPE_CHECKING:
     from lora_marl.core.scenario import Scenario
 
 _RECEIVED, _LOST, _COLLIDED = (1.0, 1.0, 1.0, 1.0), (-0.5, -0.5, 0.0, -1.0), (-1.0, -0.5, -0.5, 0.0)
-_OUTCOME = {Fate.DELIVERED: _RECEIVED, Fate.COLLIDED: _COLLIDED}
+_BY_FATE = {Fate.DELIVERED: _RECEIVED, Fate.COLLIDED: _COLLIDED}
+"""Rewards by factor; those of every other fate are `_LOST`."""
 
 VARIANTS = ("D", "EE", "PDR", "TH")
 
 
 class ConferenceCUCB(IndexBandit):
-    """The four columns of the conference paper's Table III, update bug included.
+    """The learner of the four columns of the conference paper's Table III, with the bug in its update.
 
     Args:
         scenario: Needs at least as many spreading factors as bandwidths.
@@ -79,18 +83,17 @@ class ConferenceCUCB(IndexBandit):
 
 
 def conference_outcome() -> NDArray[np.float64]:
-    """Rewards by class of outcome `[5 fates, 4 factors]`."""
-    return np.array([_OUTCOME.get(fate, _LOST) for fate in FATES])
+    """Rewards by fate and factor. `[5, 4]`"""
+    return np.array([_BY_FATE.get(fate, _LOST) for fate in FATES])
 
 
 def conference_bonus(region: Region, variant: str) -> dict[str, NDArray[np.float64]]:
-    """The bonus of each value of the factors that have one.
+    """The bonus of a variant: by factor that has one, for each of its values.
 
     Raises:
         ValueError: an unknown variant.
     """
-    if variant not in VARIANTS:
-        raise ValueError(f"variant = {variant!r} is not one of {', '.join(VARIANTS)}")
+    check_choice("variant", variant, VARIANTS)
     if variant == "TH":
         return {"sf": 10 * sf_weights(region.spreading_factors, "xor"), "bw": -10 * shares(region.bandwidths_hz)}
     eta = {"D": 1.8, "EE": 3.5, "PDR": 0.0}[variant]

@@ -1,4 +1,4 @@
-"""Rewards of the D-LoRa family: what the fate of a packet is worth to each factor, plus a bonus for the value used.
+"""Rewards of the D-LoRa family: one for the fate of the packet, plus a bonus for the value that a factor used.
 
     r_f(fate, v) = outcome[fate, f] + bonus_f(v)
 
@@ -7,8 +7,10 @@
 | I{C_j = 0 and S_j = 0} | `outcome`, `indicator` | terms of xi, zeta, eta | `bonus` (`core.metric_factors`) |
 
 Source: D-LoRa journal Eq. (19)-(21), conference Eq. (20)-(23).
-Differences: the indicator is in {-1, +1} by default (`pm1`); the printed {0, 1} (`indicator01`) does not give the
+Differences: the indicator is in {-1, +1} by default (`pm1`). The printed {0, 1} (`indicator01`) does not give the
 published numbers.
+
+Shape letters: `K` values of the learned factors, one factor after another; 5 fates; 4 factors.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lora_marl.core.checks import check_choice
 from lora_marl.core.reception import FATES, Fate
 from lora_marl.core.region import FACTORS, Region
 
@@ -26,13 +29,18 @@ INDICATORS: dict[str, tuple[float, float]] = {"pm1": (1.0, -1.0), "indicator01":
 
 
 def indicator(kind: str = "pm1") -> NDArray[np.float64]:
-    """The same reward to all factors, by whether the packet was delivered `[5 fates, 4 factors]`.
+    """The reward for delivery, the same for all factors.
+
+    Args:
+        kind: One of `INDICATORS`.
+
+    Returns:
+        By fate and factor. `[5, 4]`
 
     Raises:
         ValueError: an unknown kind.
     """
-    if kind not in INDICATORS:
-        raise ValueError(f"indicator = {kind!r} is not one of {', '.join(INDICATORS)}")
+    check_choice("indicator", kind, INDICATORS)
     delivered, lost = INDICATORS[kind]
     by_fate = [delivered if fate == Fate.DELIVERED else lost for fate in FATES]
     return np.repeat(np.array(by_fate)[:, None], len(FACTORS), axis=1)
@@ -41,7 +49,17 @@ def indicator(kind: str = "pm1") -> NDArray[np.float64]:
 def reward_table(
     outcome: NDArray[np.float64], bonus: Mapping[str, ArrayLike], region: Region, factors: Sequence[str]
 ) -> NDArray[np.float64]:
-    """Rewards of all base arms, the values of the learned factors one after another `[5 fates, K]`."""
+    """Rewards of all arms: that of the fate, plus the bonus of the value.
+
+    Args:
+        outcome: By fate and factor. `[5, 4]`
+        bonus: By factor, for each of its values; a factor that is missing has none.
+        region: Whose factor values the arms are.
+        factors: The learned factors, in the order of `FACTORS`.
+
+    Returns:
+        By fate and arm. `[5, K]`
+    """
     sizes = dict(zip(FACTORS, region.factor_sizes, strict=True))
     columns = [
         outcome[:, [FACTORS.index(name)]] + np.broadcast_to(bonus.get(name, 0.0), sizes[name]) for name in factors

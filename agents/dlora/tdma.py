@@ -1,7 +1,9 @@
-"""Data collection by TDMA: nodes that send one after another, each alone on the packet air.
+"""Data collection by TDMA: nodes transmit one after another, so that none disturbs another.
 
-As no node hears another then, the nodes of a replica are played at the same time as replicas of their own, and the time
-that they would take one after another is what is counted.
+Nodes that do not disturb each other can be simulated at the same time: every node of every replica is a replica of its
+own, in which it alone transmits, once a slot. The duration that is reported is that of the nodes one after another.
+
+Shape letters: `B` replicas, `N` nodes, `n` nodes that are collected at once, `C` channels, `S` spreading factors.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.learner import most_robust_point
 from lora_marl.core.air import Air
 from lora_marl.core.outcome import Outcome
 from lora_marl.core.traffic import Traffic
@@ -24,93 +27,102 @@ if TYPE_CHECKING:
     from lora_marl.core.scenario import Scenario
 
 NODES_AT_ONCE = 64
-_SLOT_PER_AIRTIME = 1.01
+"""Nodes simulated together; memory grows with this times the number of nodes."""
 
-PER_GATEWAY = ("downlink_airtime_s", "foreign_busy_s", "external_busy_s")
-PER_NODE = tuple(f.name for f in fields(Outcome) if f.name not in ("duration_s", *PER_GATEWAY))
+_SLOT_PER_AIRTIME = 1.01
+"""Length of a slot over the longest airtime, so that a packet has ended before the next slot."""
+
+_NOT_PER_NODE = ("duration_s", "downlink_airtime_s", "foreign_busy_s", "external_busy_s")
+PER_NODE = tuple(f.name for f in fields(Outcome) if f.name not in _NOT_PER_NODE)
 """Fields of an outcome that are `[B, N]`."""
 
 
-class Collection:
-    """Some nodes of all replicas, each alone on an air of its own, slot by slot.
+class DataCollection:
+    """Transmissions of some nodes of all replicas, each node alone, slot by slot.
 
     Args:
-        scenario: The network; what it changes later is not seen.
+        scenario: The network, without its later changes.
         seeds: One per replica.
-        first: The first node; as many follow as are surveyed at once.
+        first: The first node; up to `NODES_AT_ONCE` nodes from here on are collected.
     """
 
     def __init__(self, scenario: Scenario, seeds: Sequence[int], first: int) -> None:
         self._region, self._first, self._seeds = scenario.region, first, len(seeds)
         self._count = min(NODES_AT_ONCE, scenario.nodes - first)
-        nodes = np.tile(np.arange(first, first + self._count), self._seeds)
-        self._own = (np.arange(len(nodes)), nodes)
+        senders = np.tile(np.arange(first, first + self._count), self._seeds)
+        self._sender = (np.arange(len(senders)), senders)
         self._slot_s = _SLOT_PER_AIRTIME * float(scenario.airtime_s().max())
-        own_seeds = [_seed(scenario, seed) for seed in seeds for _ in range(self._count)]
-        self._air = Air(_alone(scenario, self._own, self._slot_s, self._count), own_seeds)
-        self._sent: list[Outcome] = []
-        self._points = np.tile(most_robust_point(scenario), (len(nodes), scenario.nodes, 1))
+        air_seeds = [_collection_seed(scenario, seed) for seed in seeds for _ in range(self._count)]
+        self._air = Air(_one_sender_each(scenario, self._sender, self._slot_s, self._count), air_seeds)
+        self._outcomes: list[Outcome] = []
+        self._points = np.tile(most_robust_point(scenario.region), (len(senders), scenario.nodes, 1))
 
     def rssi_dbm(self) -> NDArray[np.float64]:
-        """A packet on every channel: received power, nan where it was not decoded. `[B, n, C]` dBm"""
+        """Transmit once on every channel: received powers, nan where a packet was not decoded. `[B, n, C]` dBm"""
         columns = []
         for channel in range(len(self._region.channels_hz)):
             self._points[..., 2] = channel
-            delivered = self._send()
-            columns.append(np.where(delivered > 0, self._air.last_rssi_dbm[self._own], np.nan))
+            delivered = self._transmit()
+            columns.append(np.where(delivered > 0, self._air.last_rssi_dbm[self._sender], np.nan))
         return self._by_seed(np.stack(columns, axis=-1))
 
     def delivered(self, channel: NDArray[np.intp], tests: int) -> NDArray[np.int64]:
-        """Packets delivered at every spreading factor on the channels assigned `[B, N]`: `[B, n, S]`."""
-        self._points[(*self._own, 2)] = channel[:, self._first : self._first + self._count].reshape(-1)
+        """Transmit `tests` packets at every spreading factor: how many were delivered. `[B, n, S]`
+
+        Args:
+            channel: Index of the channel of each node. `[B, N]`
+            tests: Packets of each node at each spreading factor.
+        """
+        self._points[(*self._sender, 2)] = channel[:, self._first : self._first + self._count].reshape(-1)
         columns = []
         for sf in range(len(self._region.spreading_factors)):
             self._points[..., 0] = sf
-            columns.append(np.sum([self._send() for _ in range(tests)], axis=0))
+            columns.append(np.sum([self._transmit() for _ in range(tests)], axis=0))
         return self._by_seed(np.stack(columns, axis=-1))
 
     def outcome(self) -> Outcome:
-        """What was sent, per node `[B, n]`; the duration is that of the nodes one after another."""
-        whole = reduce(add, self._sent)
-        duration_s = np.full(self._seeds, self._count * len(self._sent) * self._slot_s)
-        return replace(whole, duration_s=duration_s, **{name: self._by_seed(getattr(whole, name)) for name in PER_NODE})
+        """Everything that was sent so far, per node `[B, n]`; the duration is that of the nodes one after another."""
+        total = reduce(add, self._outcomes)
+        duration_s = np.full(self._seeds, self._count * len(self._outcomes) * self._slot_s)
+        return replace(total, duration_s=duration_s, **{name: self._by_seed(getattr(total, name)) for name in PER_NODE})
 
-    def _send(self) -> NDArray[np.int64]:
-        """Play one slot; packets delivered, 0 or 1, by replica and node."""
-        end_s = (len(self._sent) + 0.5 + 0.5 / _SLOT_PER_AIRTIME) * self._slot_s
-        whole = self._air.advance(self._points, end_s)
-        own = replace(whole, **{name: getattr(whole, name)[self._own] for name in PER_NODE})
-        self._sent.append(own)
-        return own.delivered
+    def _transmit(self) -> NDArray[np.int64]:
+        """Simulate one slot: packets delivered, 0 or 1. `[B n]`"""
+        end_s = (len(self._outcomes) + 0.5 + 0.5 / _SLOT_PER_AIRTIME) * self._slot_s
+        outcome = self._air.advance(self._points, end_s)
+        outcome = replace(outcome, **{name: getattr(outcome, name)[self._sender] for name in PER_NODE})
+        self._outcomes.append(outcome)
+        return outcome.delivered
 
     def _by_seed(self, array: NDArray) -> NDArray:
         """`[B n, ...]` -> `[B, n, ...]`"""
         return array.reshape(self._seeds, self._count, *array.shape[1:])
 
 
-def _alone(scenario: Scenario, own: tuple[NDArray, NDArray], slot_s: float, per_seed: int) -> Scenario:
-    """The scenario as replicas in which one node alone sends, once a slot: `own` are replicas and their nodes."""
-    interval_s = np.full((len(own[0]), scenario.nodes), np.inf)
-    interval_s[own] = slot_s
-    payload = np.asarray(scenario.traffic.payload_bytes)
-    changed: dict[str, Any] = {
-        "payload": np.repeat(payload, per_seed, axis=0) if payload.ndim == 2 and len(payload) > 1 else payload
-    }
-    traffic = Traffic(kind="periodic", interval_s=interval_s, random_phase=False, payload_bytes=changed.pop("payload"))
+def _one_sender_each(
+    scenario: Scenario, sender: tuple[NDArray, NDArray], slot_s: float, nodes_per_seed: int
+) -> Scenario:
+    """The scenario with a replica for each sender, in which that node alone transmits, once a slot."""
+    interval_s = np.full((len(sender[0]), scenario.nodes), np.inf)
+    interval_s[sender] = slot_s
+    payload_bytes = np.asarray(scenario.traffic.payload_bytes)
+    if payload_bytes.ndim == 2 and len(payload_bytes) > 1:
+        payload_bytes = np.repeat(payload_bytes, nodes_per_seed, axis=0)
+    traffic = Traffic(kind="periodic", interval_s=interval_s, random_phase=False, payload_bytes=payload_bytes)
+    by_replica: dict[str, Any] = {}
     for name in ("node_xy_m", "path_loss_db"):
         value = getattr(scenario, name)
         if value is not None and value.ndim == 3 and len(value) > 1:
-            changed[name] = np.repeat(value, per_seed, axis=0)
-    return replace(scenario, traffic=traffic, changes=(), active=None, **changed)
+            by_replica[name] = np.repeat(value, nodes_per_seed, axis=0)
+    return replace(scenario, traffic=traffic, changes=(), active=None, **by_replica)
 
 
-def _seed(scenario: Scenario, seed: int) -> int:
-    """Another seed than the run's, whose draws must stay unseen; but shadowing that links keep is what is measured."""
+def _collection_seed(scenario: Scenario, seed: int) -> int:
+    """The seed of a replica's data collection.
+
+    It differs from the run's seed, whose draws must stay unseen. With shadowing per link it is the same, since the
+    shadowing of the run's links is what the collection measures.
+    """
     if scenario.propagation.shadowing == "link":
         return seed
     return int(np.random.SeedSequence([seed, zlib.crc32(b"survey")]).generate_state(1, np.uint64)[0] >> np.uint64(1))
-
-
-def most_robust_point(scenario: Scenario) -> NDArray[np.int16]:
-    """Largest spreading factor, highest power, the first of the rest `[4]`."""
-    return np.array([len(scenario.region.spreading_factors) - 1, 0, 0, len(scenario.region.tp_dbm) - 1], np.int16)

@@ -7,9 +7,11 @@
 | `round-robin` | node number // C, mod S | uniform per packet | node number mod C | uniform per packet |
 | `distance-quantile` | by quantile of distance to the nearest gateway | first | rank in distance mod C | highest |
 
-Source: Random and round robin are baselines of D-LoRa (IEEE GLOBECOM 2025 and its journal version, section V); the
-other two are the trivial references that a learner has to beat.
-Differences: none for Random and round robin. The static rules are in neither paper.
+Source: random choice and round robin are baselines of D-LoRa (IEEE GLOBECOM 2025 and its journal version, section V);
+the other two are the trivial references that a learner has to beat.
+Differences: none for random choice and round robin. The static rules are in neither paper.
+
+Shape letters: `B` replicas, `N` nodes, `M` decisions of one batch, `C` channels, `S` spreading factors.
 """
 
 from __future__ import annotations
@@ -18,12 +20,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from agents.draws import learner_keys, uniform_indices
 from agents.learner import Learner
 from lora_marl.core.downlink import NEVER, Feedback
-from lora_marl.core.random import bits, stream_key
 from lora_marl.core.region import FACTORS
 from lora_marl.core.topology import distances_m
 
@@ -33,7 +34,11 @@ if TYPE_CHECKING:
 
 
 class Random(Learner):
-    """Every packet's factors uniformly at random: a pure function of seed, node and number of the decision."""
+    """Random choice: every factor of every packet uniformly at random (see `agents.draws`).
+
+    Args:
+        scenario, seeds, factors, fixed_point: As in `Learner`.
+    """
 
     name: ClassVar[str] = "random"
 
@@ -47,76 +52,63 @@ class Random(Learner):
     ) -> None:
         super().__init__(scenario, seeds, factors=factors, fixed_point=fixed_point)
         self.feedback = Feedback(answers=False)
-        self._keys = np.array([stream_key(seed, "learner") for seed in seeds], np.uint64)
-        self._values = np.array(
-            [size if name in self.factors else 0 for name, size in zip(FACTORS, self.region.factor_sizes, strict=True)],
-            np.uint64,
-        )
+        self._keys = learner_keys(seeds)
         self._decided = np.zeros((self.replicas, self.nodes), np.int64)
 
     @property
     def operations(self) -> int:
         """A draw per factor."""
-        return int((self._values > 0).sum())
+        return len(self.factors)
 
     def select(self, decisions: Decisions) -> NDArray[np.int16]:
-        """The next draw of each decider `[M, 4]`."""
+        """The next draw of each decider. `[M, 4]`"""
         replica, node = decisions.replica, decisions.node
         self._decided[replica, node] += 1
         return self._draws(replica, node)
 
     def initial_points(self) -> NDArray[np.int16]:
-        """The draws that come before those of the first decision `[B, N, 4]`."""
+        """The draws that come before those of the first decision. `[B, N, 4]`"""
         replica, node = np.indices((self.replicas, self.nodes))
         return self._draws(replica.ravel(), node.ravel()).reshape(self.replicas, self.nodes, len(FACTORS))
 
     def state_arrays(self) -> dict[str, NDArray]:
-        """Decisions taken so far `[B, N]`."""
+        """Decisions so far `[B, N]`."""
         return {"decided": self._decided}
 
     def _draws(self, replica: NDArray, node: NDArray) -> NDArray[np.int16]:
         drawn = self.fixed_points[replica, node]
-        _draw(self._keys[replica], node, self._decided[replica, node], self._values, drawn)
+        keys, counter = self._keys[replica], len(FACTORS) * self._decided[replica, node]
+        for factor, (name, size) in enumerate(zip(FACTORS, self.region.factor_sizes, strict=True)):
+            if name in self.factors:
+                drawn[:, factor] = uniform_indices(keys, node, counter + factor, size)
         return drawn
 
 
 class RoundRobin(Random):
-    """Spreading factors and channels dealt out in turn by node number; bandwidth and power uniform per packet."""
+    """Round robin: spreading factors and channels in turn by node number; bandwidth and power uniform per packet.
+
+    Args:
+        scenario, seeds: As in `Learner`.
+    """
 
     name: ClassVar[str] = "round-robin"
 
     def __init__(self, scenario: Scenario, seeds: Sequence[int]) -> None:
-        factors, _, channels, _ = scenario.region.factor_sizes
-        turn = np.arange(scenario.nodes) % (factors * channels)
+        spreading_factors, _, channels, _ = scenario.region.factor_sizes
+        turn = np.arange(scenario.nodes) % (spreading_factors * channels)
         point = np.zeros((scenario.nodes, len(FACTORS)), np.int16)
         point[:, 0], point[:, 2] = np.divmod(turn, channels)
         super().__init__(scenario, seeds, factors=("bw", "tp"), fixed_point=point)
 
 
-@njit(nogil=True)  # no disk cache: it would not notice an edited generator
-def _draw(
-    key: NDArray[np.uint64],
-    node: NDArray[np.integer],
-    decided: NDArray[np.int64],
-    values: NDArray[np.uint64],
-    drawn: NDArray[np.int16],
-) -> None:
-    for m in range(len(node)):
-        for factor in range(len(values)):
-            if values[factor] > 0:
-                word = bits(key[m], node[m], decided[m] * len(values) + factor) >> np.uint64(32)
-                drawn[m, factor] = (word * values[factor]) >> np.uint64(32)
-
-
 class FixedRule(Learner):
-    """Operating points that never change.
+    """The base of rules whose operating points never change.
 
     Args:
-        scenario: The network.
-        seeds: One per replica.
-        sf_index: Which spreading factor of the region each node uses; broadcasts to `[B, N]`.
-        channel_order: In which order channels are dealt out to the nodes; broadcasts to `[B, N]`.
-        tp_index: Which power of the region; None: the highest. Broadcasts to `[B, N]`.
+        scenario, seeds: As in `Learner`.
+        sf_index: Index of each node's spreading factor; broadcasts to `[B, N]`.
+        channel_order: Place of each node in the order in which channels are assigned in turn; broadcasts to `[B, N]`.
+        tp_index: Index of each node's power; None: the highest. Broadcasts to `[B, N]`.
     """
 
     def __init__(
@@ -137,16 +129,20 @@ class FixedRule(Learner):
             self._points[..., 3] = tp_index
 
     def select(self, decisions: Decisions) -> NDArray[np.int16]:
-        """The same as ever `[M, 4]`."""
+        """The fixed operating points of the deciders. `[M, 4]`"""
         return self._points[decisions.replica, decisions.node]
 
     def initial_points(self) -> NDArray[np.int16]:
-        """The same as ever `[B, N, 4]`."""
+        """The fixed operating points of all nodes. `[B, N, 4]`"""
         return self._points.copy()
 
 
 class StaticSF7(FixedRule):
-    """Everybody at SF7 and the highest power, channels dealt out in turn."""
+    """All nodes at SF7 and the highest power, on channels in turn.
+
+    Args:
+        scenario, seeds: As in `Learner`.
+    """
 
     name: ClassVar[str] = "static-sf7"
 
@@ -157,11 +153,10 @@ class StaticSF7(FixedRule):
 class DistanceQuantile(FixedRule):
     """Spreading factors by quantile of the distance to the nearest gateway, at the highest power.
 
-    Channels are dealt out in order of distance, so that every quantile is spread evenly over them.
+    Channels are assigned in turn in order of distance, so that every quantile is spread evenly over them.
 
     Args:
-        scenario: The network.
-        seeds: One per replica.
+        scenario, seeds: As in `Learner`.
         spreading_factors: From the nearest to the farthest quantile; the groups are as equal as they can be.
 
     Raises:
@@ -174,16 +169,22 @@ class DistanceQuantile(FixedRule):
         self, scenario: Scenario, seeds: Sequence[int], *, spreading_factors: Sequence[int] = (7, 8, 9, 10)
     ) -> None:
         groups = _sf_indices(scenario, spreading_factors)
-        nearest_m = distances_m(scenario.node_xy_m, scenario.gateway_xy_m).min(axis=-1)
-        rank = np.argsort(np.argsort(nearest_m, axis=-1, kind="stable"), axis=-1)
-        super().__init__(scenario, seeds, sf_index=groups[rank * len(groups) // scenario.nodes], channel_order=rank)
+        rank = np.argsort(np.argsort(nearest_gateway_m(scenario), axis=-1, kind="stable"), axis=-1)
+        sf_index = groups[rank * len(groups) // scenario.nodes]
+        super().__init__(scenario, seeds, sf_index=sf_index, channel_order=rank)
+
+
+def nearest_gateway_m(scenario: Scenario) -> NDArray[np.float64]:
+    """Distance of each node to its nearest gateway. `[N]`, or `[B, N]` where positions differ by replica, m"""
+    return distances_m(scenario.node_xy_m, scenario.gateway_xy_m).min(axis=-1)
 
 
 def _sf_indices(scenario: Scenario, spreading_factors: Sequence[int]) -> NDArray[np.intp]:
-    known = scenario.region.spreading_factors
+    """Indices of spreading factors in the region's list."""
+    in_region = scenario.region.spreading_factors
     for sf in spreading_factors:
-        if sf not in known:
-            raise ValueError(f"spreading_factors: {sf} is not one of the region's, {list(known)}")
+        if sf not in in_region:
+            raise ValueError(f"spreading_factors: {sf} is not one of the region's, {list(in_region)}")
     if len(spreading_factors) == 0:
-        raise ValueError(f"spreading_factors = []: needs at least one of {list(known)}")
-    return np.array([known.index(sf) for sf in spreading_factors])
+        raise ValueError(f"spreading_factors = []: needs at least one of {list(in_region)}")
+    return np.array([in_region.index(sf) for sf in spreading_factors])

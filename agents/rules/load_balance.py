@@ -1,4 +1,4 @@
-"""MinSF, and rules that spread nodes over spreading factors by load, all at the highest power and without learning.
+"""MinSF, and rules that balance load over spreading factors; all at the highest power and without learning.
 
 MinSF gives each node the smallest spreading factor that reaches the nearest gateway with a margin
 (`agents.rules.link_margin`). It leaves slow, sensitive spreading factors
@@ -7,17 +7,21 @@ empty. The others start from its choice and move nodes up:
 | name | a node moves one spreading factor up | order |
 |---|---|---|
 | `min-sf` | never | |
-| `load-br` | while the airtime of all nodes there is less than at its own | random, by seed, again until nobody moves |
-| `load-sorted` | the same | farthest first, again until nobody moves |
-| `tolio` | once, from SF7 alone, while fewer nodes are there than at SF7 | random, by seed |
+| `load-br` | while the airtime of all nodes there is less than at its own | random, by seed, until none moves |
+| `load-sorted` | the same | farthest first, until none moves |
+| `tolio` | once, from SF7 only, while fewer nodes are there than at SF7 | random, by seed |
 
-Airtime counts one packet of every node at the spreading factor. A node never moves beyond what its region has.
+The airtime at a spreading factor is that of one packet of every node there, on the node's channel. Channels are
+assigned in turn by node number.
 
-Source: MinSF: NoReL and its authors' code. `tolio`: a count-equalising game as NoReL describes a baseline that it was
-given privately: nodes know how many use each spreading factor and keep theirs or take the next one; only SF7 and SF8
-were used, about half each. That only SF7's nodes move is our reading, which meets its numbers within 0.3 points.
-`load-br` and `load-sorted` are ours.
-Differences: with several channels, load is counted per channel; channels are dealt out in turn by node number.
+Source: MinSF: NoReL and its authors' code. `tolio`: a game that equalises counts, as NoReL describes a baseline that it
+was given privately: nodes know how many use each spreading factor, and keep theirs or take the next one; only SF7 and
+SF8 were used, about half each. `load-br` and `load-sorted` are ours.
+Differences:
+    1. `tolio`: that only nodes at SF7 move is our reading; it meets NoReL's numbers within 0.3 points.
+    2. Load is counted for each channel where there are several.
+
+Shape letters: `N` nodes, `S` spreading factors.
 """
 
 from __future__ import annotations
@@ -28,21 +32,20 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.rules.fixed import FixedRule
+from agents.rules.fixed import FixedRule, nearest_gateway_m
 from agents.rules.link_margin import least_sf
 from lora_marl.core.random import stream_key
-from lora_marl.core.topology import distances_m
 
 if TYPE_CHECKING:
     from lora_marl.core.scenario import Scenario
 
 
 class MinSF(FixedRule):
-    """The smallest spreading factor that reaches the nearest gateway with a margin.
+    """MinSF: the smallest spreading factor that reaches the nearest gateway with a margin.
 
     Args:
-        scenario, seeds: See `Learner`.
-        margin_db: None: a standard deviation of the shadowing. dB
+        scenario, seeds: As in `Learner`.
+        margin_db: None: one standard deviation of the shadowing. dB
 
     Raises:
         ValueError: a margin that is not finite.
@@ -51,55 +54,55 @@ class MinSF(FixedRule):
     name: ClassVar[str] = "min-sf"
 
     def __init__(self, scenario: Scenario, seeds: Sequence[int], *, margin_db: float | None = None) -> None:
-        base = least_sf(scenario, len(seeds), margin_db)
-        moved = np.stack(
-            [self.moved(scenario, seed, sf, b) for b, (seed, sf) in enumerate(zip(seeds, base, strict=True))]
+        least = least_sf(scenario, len(seeds), margin_db)
+        balanced = np.stack(
+            [self.balanced(scenario, seed, sf, b) for b, (seed, sf) in enumerate(zip(seeds, least, strict=True))]
         )
-        super().__init__(scenario, seeds, sf_index=moved, channel_order=np.arange(scenario.nodes))
+        super().__init__(scenario, seeds, sf_index=balanced, channel_order=np.arange(scenario.nodes))
 
-    def moved(self, scenario: Scenario, seed: int, sf: NDArray[np.intp], replica: int) -> NDArray[np.intp]:
-        """Where the nodes of a replica go from MinSF's spreading factors `[N]`."""
+    def balanced(self, scenario: Scenario, seed: int, sf: NDArray[np.intp], replica: int) -> NDArray[np.intp]:
+        """The spreading factors of a replica's nodes, given MinSF's; MinSF keeps them. `[N]` indices"""
         return sf
 
 
 class LoadBestResponse(MinSF):
-    """Moves up while the next spreading factor carries less airtime, nodes in random order; see the module's page."""
+    """Nodes, in random order, move up while the next spreading factor carries less airtime than theirs."""
 
     name: ClassVar[str] = "load-br"
 
     def order(self, scenario: Scenario, seed: int, replica: int) -> NDArray[np.intp]:
-        """Nodes in the order in which they may move `[N]`."""
+        """Nodes in the order in which they may move. `[N]`"""
         return _shuffled(seed, scenario.nodes)
 
-    def moved(self, scenario: Scenario, seed: int, sf: NDArray[np.intp], replica: int) -> NDArray[np.intp]:
-        """Balanced by airtime `[N]`."""
+    def balanced(self, scenario: Scenario, seed: int, sf: NDArray[np.intp], replica: int) -> NDArray[np.intp]:
+        """Spreading factors balanced by airtime. `[N]` indices"""
         airtime_s = scenario.airtime_s()[:, 0]
         return balance_airtime(sf, airtime_s, _channels(scenario), self.order(scenario, seed, replica))
 
 
 class LoadSorted(LoadBestResponse):
-    """The same, farthest nodes first."""
+    """Like `LoadBestResponse`, with the farthest nodes first."""
 
     name: ClassVar[str] = "load-sorted"
 
     def order(self, scenario: Scenario, seed: int, replica: int) -> NDArray[np.intp]:
-        """Farthest from their nearest gateway first `[N]`."""
-        apart_m = distances_m(scenario.node_xy_m, scenario.gateway_xy_m).min(axis=-1)
-        own = apart_m if apart_m.ndim == 1 else apart_m[replica % len(apart_m)]
-        return np.argsort(-own, kind="stable")
+        """Nodes by the distance to their nearest gateway, farthest first. `[N]`"""
+        nearest_m = nearest_gateway_m(scenario)
+        replica_m = nearest_m if nearest_m.ndim == 1 else nearest_m[replica % len(nearest_m)]
+        return np.argsort(-replica_m, kind="stable")
 
 
 class Tolio(MinSF):
-    """Nodes at SF7 take SF8 while it has fewer nodes; see the module's page."""
+    """Nodes at SF7 move to SF8 while fewer nodes are there."""
 
     name: ClassVar[str] = "tolio"
 
-    def moved(self, scenario: Scenario, seed: int, sf: NDArray[np.intp], replica: int) -> NDArray[np.intp]:
-        """As many nodes at SF8 as at SF7 `[N]`, if there are enough to move."""
+    def balanced(self, scenario: Scenario, seed: int, sf: NDArray[np.intp], replica: int) -> NDArray[np.intp]:
+        """As many nodes at SF8 as at SF7 on every channel, if enough can move. `[N]` indices"""
         after, channel = sf.copy(), _channels(scenario)
         for node in _shuffled(seed, scenario.nodes):
-            here = channel == channel[node]
-            if sf[node] == 0 and np.sum(here & (after == 1)) < np.sum(here & (after == 0)):
+            on_channel = channel == channel[node]
+            if sf[node] == 0 and np.sum(on_channel & (after == 1)) < np.sum(on_channel & (after == 0)):
                 after[node] = 1
         return after
 
@@ -107,16 +110,16 @@ class Tolio(MinSF):
 def balance_airtime(
     sf: NDArray[np.intp], airtime_s: NDArray[np.float64], channel: NDArray[np.intp], order: NDArray[np.intp]
 ) -> NDArray[np.intp]:
-    """Spreading factors after all moves.
+    """Spreading factors when no node can move to a next one that carries less airtime.
 
     Args:
-        sf: Index of each node's. `[N]`
-        airtime_s: Of one packet at each. `[S]` s
-        channel: Of each node. `[N]`
-        order: In which nodes move. `[N]`
+        sf: Index of each node's spreading factor before. `[N]`
+        airtime_s: Airtime of one packet. `[S]` s
+        channel: Index of each node's channel. `[N]`
+        order: Nodes in the order in which they may move. `[N]`
 
     Returns:
-        `[N]`
+        Indices. `[N]`
     """
     after = sf.copy()
     load_s = np.zeros((int(channel.max()) + 1, len(airtime_s)))

@@ -1,10 +1,13 @@
 """RS-LoRa as D-LoRa's conference paper compares with it: small spreading factors more often, power by link.
 
-    SF   drawn with probability p_s = w_s, see below
-    BW, channel   uniform
-    TP   the smallest power but the highest with TP - PL - sensitivity(SF, BW) > 0, and then the next higher one;
-         where none is enough, the lowest power but one
-    PL   mean path loss to the nearest gateway in dB, and a fresh draw from N(0, shadowing^2)
+A node draws for every packet
+
+    SF            with probability p_s, see below
+    BW, channel   each value as likely
+    TP            one above the smallest power with TP - PL - sensitivity(SF, BW) > 0 (the highest power left out);
+                  where there is none, the second lowest power
+
+where PL is the mean path loss to the nearest gateway in dB plus a draw from N(0, sigma^2), the shadowing.
 
 | `sf_weight` | p_s |
 |---|---|
@@ -13,8 +16,11 @@
 
 Source: the code behind D-LoRa's conference paper (IEEE GLOBECOM 2025); Reynders, Meert and Pollin 2017 and 2018 for
 RS-LoRa.
-Differences: from RS-LoRa: its beacons, slots and sorting of nodes are in neither the code nor here. From the code: it
-looks among 2 to 14 dBm and adds 2 dB, which a region with powers up to 16 dBm does here too.
+Differences:
+    1. From RS-LoRa: neither the code nor this learner has its beacons, slots and sorting of nodes.
+    2. From the code: it looks among 2 to 14 dBm and adds 2 dB. Here a region with powers up to 16 dBm does the same.
+
+Shape letters: `B` replicas, `N` nodes, `M` decisions of one batch, `T` powers.
 """
 
 from __future__ import annotations
@@ -26,9 +32,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from agents.draws import learner_keys, uniform_index
 from agents.learner import Learner
 from lora_marl.core.published.metric_factors import sf_weights
-from lora_marl.core.random import bits, normal, stream_key, uniform
+from lora_marl.core.random import normal, uniform
 
 if TYPE_CHECKING:
     from lora_marl.core.outcome import Decisions
@@ -36,10 +43,10 @@ if TYPE_CHECKING:
 
 
 class RSLoRa(Learner):
-    """Every packet's parameters are drawn: pure functions of seed, node and number of the decision.
+    """RS-LoRa: the parameters of every packet are drawn (see `agents.draws`).
 
     Args:
-        scenario: The network; path losses are those that it begins with.
+        scenario: The network; path losses are those at its start.
         seeds: One per replica.
         sf_weight: `xor` or `true`.
 
@@ -60,7 +67,7 @@ class RSLoRa(Learner):
             np.array(region.spreading_factors), np.array(region.bandwidths_hz)
         )
         self._tp_dbm = np.array(region.tp_dbm, np.float64)
-        self._keys = np.array([stream_key(seed, "learner") for seed in seeds], np.uint64)
+        self._keys = learner_keys(seeds)
         self._decided = np.zeros((self.replicas, self.nodes), np.int64)
 
     @property
@@ -69,14 +76,14 @@ class RSLoRa(Learner):
         return 9 + len(self._cumulative) + len(self._tp_dbm)
 
     def select(self, decisions: Decisions) -> NDArray[np.int16]:
-        """The next draw of each decider `[M, 4]`."""
+        """The next draw of each decider. `[M, 4]`"""
         replica, node = decisions.replica, decisions.node
         chosen = self._draws(replica, node)
         self._decided[replica, node] += 1
         return chosen
 
     def initial_points(self) -> NDArray[np.int16]:
-        """What the first decision will be `[B, N, 4]`."""
+        """The draws of the first decision. `[B, N, 4]`"""
         replica, node = np.indices((self.replicas, self.nodes)).reshape(2, -1)
         return self._draws(replica, node).reshape(self.replicas, self.nodes, 4)
 
@@ -86,24 +93,26 @@ class RSLoRa(Learner):
 
     def _draws(self, replica: NDArray, node: NDArray) -> NDArray[np.int16]:
         drawn = np.zeros((len(replica), 4), np.int16)
-        sizes = np.array([len(self.region.bandwidths_hz), len(self.region.channels_hz)], np.uint64)
-        shadow_db = np.zeros(len(replica))
-        _draw(self._keys[replica], node, self._decided[replica, node], self._cumulative, sizes, drawn, shadow_db)
-        received_dbm = self._gain_db[replica, node] - self._shadowing_db * shadow_db
+        sizes = np.array([len(self.region.bandwidths_hz), len(self.region.channels_hz)], np.int64)
+        shadowing = np.zeros(len(replica))
+        _draw(self._keys[replica], node, self._decided[replica, node], self._cumulative, sizes, drawn, shadowing)
+        received_dbm = self._gain_db[replica, node] - self._shadowing_db * shadowing
         sensitivity_dbm = self._sensitivity_dbm[drawn[:, 0], drawn[:, 1]]
         drawn[:, 3] = power_index(received_dbm - sensitivity_dbm, self._tp_dbm)
         return drawn
 
 
 def power_index(margin_db: NDArray[np.float64], tp_dbm: NDArray[np.float64]) -> NDArray[np.intp]:
-    """The power after the smallest sufficient one that is not the last; the second where none is.
+    """One power above the smallest sufficient one, the last power left out; the second lowest where none suffices.
 
     Args:
-        margin_db: Of a transmission at 0 dBm over the sensitivity. `[M]` dB
+        margin_db: Received power over the sensitivity of a transmission at 0 dBm. `[M]` dB
         tp_dbm: Powers, ascending. `[T]` dBm
 
     Returns:
-        Indices `[M]`.
+        Indices of the powers. `[M]`
+
+    Source: the code behind D-LoRa's conference paper.
     """
     if len(tp_dbm) == 1:
         return np.zeros(len(margin_db), np.intp)
@@ -111,23 +120,22 @@ def power_index(margin_db: NDArray[np.float64], tp_dbm: NDArray[np.float64]) -> 
     return enough.argmax(axis=1) + 1  # argmax is 0 where none is
 
 
-@njit(nogil=True)  # no disk cache: it would not notice an edited generator
+@njit(nogil=True)  # no disk cache: it would not notice a change of the generator
 def _draw(
     key: NDArray[np.uint64],
     node: NDArray[np.integer],
     decided: NDArray[np.int64],
     cumulative: NDArray[np.float64],
-    sizes: NDArray[np.uint64],
+    sizes: NDArray[np.int64],
     drawn: NDArray[np.int16],
-    shadow_db: NDArray[np.float64],
+    shadowing: NDArray[np.float64],
 ) -> None:
-    """Four draws a decision: spreading factor, bandwidth, channel, shadowing (a standard normal)."""
+    """Four draws for each decision: spreading factor, bandwidth, channel, shadowing (a standard normal)."""
     for m in range(len(node)):
         first = 4 * decided[m]
         draw = uniform(key[m], node[m], first)
         while drawn[m, 0] < len(cumulative) - 1 and draw >= cumulative[drawn[m, 0]]:
             drawn[m, 0] += 1
         for factor in range(2):
-            word = bits(key[m], node[m], first + 1 + factor) >> np.uint64(32)
-            drawn[m, 1 + factor] = (word * sizes[factor]) >> np.uint64(32)
-        shadow_db[m] = normal(key[m], node[m], first + 3)
+            drawn[m, 1 + factor] = uniform_index(key[m], node[m], first + 1 + factor, sizes[factor])
+        shadowing[m] = normal(key[m], node[m], first + 3)

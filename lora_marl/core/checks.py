@@ -34,6 +34,13 @@ def suggest(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {words[nearest[0]]!r}?" if nearest else f"; known: {', '.join(words.values()) or 'none'}"
 
 
+def check_choice(name: str, value: object, allowed: Iterable[str]) -> None:
+    """Raise ValueError unless the value of a parameter is one of those allowed."""
+    words = list(allowed)
+    if value not in words:
+        raise ValueError(f"{name} = {value!r} is not one of {', '.join(words)}")
+
+
 def check_count(name: str, value: object) -> None:
     """ValueError unless the value is a whole number of at least 1."""
     if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import agents
-from agents.rules.adr import after_steps
+from agents.rules.adr import after_margin
 from lora_marl.core.kernel.state import DECISION
 from lora_marl.core.outcome import Decisions
 from lora_marl.core.reception import Fate
@@ -122,7 +122,7 @@ def choices(learner, rssi_dbm, nodes=(2, 7)):
 
 def test_steps_lower_the_spreading_factor_first_then_the_power_and_raise_power_only():
     point = np.array([[5, 0, 3, 6]] * 5 + [[2, 0, 3, 1]] * 2, np.int16)
-    after = after_steps(point, np.array([0, 2, 5, 7, 30, -3, -30]), powers=7)
+    after = after_margin(point, 3.0 * np.array([0, 2, 5, 7, 30, -3, -30]), powers=7)
     assert after[:, 0].tolist() == [5, 3, 0, 0, 0, 2, 2]
     assert after[:, 3].tolist() == [6, 6, 6, 4, 0, 4, 6]
     assert (after[:, [1, 2]] == point[:, [1, 2]]).all()

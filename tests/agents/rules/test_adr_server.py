@@ -107,7 +107,7 @@ def test_a_margin_that_follows_the_shadowing_grows_with_it():
             rows["time_s"] = np.arange(100.0)
             learner.hear(Heard(rows[rows["rssi_dbm"] >= -137.0]))
         used[sigma_db] = learner.channel_state.sigma_at_db(np.zeros(1, int), np.array([np.inf]))[0]
-        assert learner._margins_db(np.zeros(1, int), np.array([np.inf])) == pytest.approx(used[sigma_db] + 8)
+        assert learner._reserves_db(np.zeros(1, int), np.array([np.inf])) == pytest.approx(used[sigma_db] + 8)
         assert used[sigma_db] == pytest.approx(sigma_db, rel=0.35)
     assert used[1.0] < used[3.54] < used[7.08]
 
