@@ -23,7 +23,7 @@ def learner_keys(seeds: Sequence[int]) -> NDArray[np.uint64]:
 
 
 @njit(inline="always")
-def uniform_index(key: np.uint64, node: int, counter: int, count: int) -> int:
+def uniform_index(key: np.uint64, node: int, counter: int, count: int) -> np.int64:
     """A whole number from 0 to count - 1, each as likely: the upper 32 random bits times count, over 2^32."""
     word = bits(key, node, counter) >> np.uint64(32)
     return np.int64((word * np.uint64(count)) >> np.uint64(32))
