@@ -122,6 +122,11 @@ class RunFolder:
         paths = self._snapshots(label, suffix)
         return (paths[-1], int(paths[-1].stem.rpartition("-")[2])) if paths else None
 
+    def remove_snapshots(self, label: str, suffix: str) -> None:
+        """Removes all snapshots of a label that hold all seeds in one file."""
+        for path in self._snapshots(label, suffix):
+            path.unlink()
+
     def _snapshots(self, label: str, suffix: str) -> list[Path]:
         return sorted(self.path.glob(f"{label}-[0-9][0-9][0-9][0-9][0-9][0-9]{suffix}"))
 

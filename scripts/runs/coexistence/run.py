@@ -4,11 +4,9 @@
 runs/<name>/curves.png                     PRR, energy and overlap over time; bands over seeds
             channels.png                   channel by time of every network, a column for each strategy, first seed
             <label>.npz                    sums and airtimes of all intervals, networks and seeds
+            <label>-<intervals>.npz        newest snapshot of a label that has not finished
 runs/<name>/<seed>/<label>/metrics.csv     one row per interval, and TensorBoard events, by network
 ```
-
-A label that was stopped is played again from its beginning by `--resume`, to the same numbers; one that had finished is
-not.
 """
 
 from __future__ import annotations
@@ -71,9 +69,22 @@ class CoexistenceRunType(RunType[CoexistenceRun, Rollout]):
     def save(self, folder: RunFolder, label: str, experiment: Rollout) -> None:
         if experiment.finished:
             checkpoints.write(sums_path(folder, label), stored_sums(experiment.ledgers.by_replica()))
+            folder.remove_snapshots(label, ".npz")
+        else:
+            state = experiment.state_dict()
+            folder.replace_snapshot(label, experiment.done, ".npz", lambda path: checkpoints.write(path, state))
 
     def restore(self, folder: RunFolder, label: str, experiment: Rollout) -> None:
-        return None
+        newest = folder.newest_snapshot(label, ".npz")
+        if newest is None:
+            return
+        path, _ = newest
+        try:
+            experiment.load_state_dict(checkpoints.read(path))
+        except (KeyError, ValueError) as error:
+            raise UsageError(
+                f"{path}: is no snapshot of this run ({error}); restore it, or train again with --overwrite"
+            ) from None
 
     def report(self, folder: RunFolder) -> list[dict[str, Any]]:
         config, records = self.config, evaluate(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 
 from agents.coexistence.rollout import Rollout
-from lora_marl.config import TrainConfig
+from lora_marl.config import CoexistenceRun
+from scripts import train
 from scripts.runs import checkpoints
 from scripts.runs.coexistence.strategies import new_rollout
 
@@ -38,7 +40,7 @@ def rollout_of(name: str, parameters: dict[str, Any], intervals: int = 11) -> Ro
     networks.append({"learner": "pg", "nodes": 8, "silent_s": [[240, 420]]})
     section = {"preset": "ccs_study", "networks": networks, "intervals": intervals, "vendor": 5}
     learners = {"label": {"name": name, "parameters": parameters}}
-    config = TrainConfig.model_validate({"seeds": [3, 4], "learners": learners, "coexistence": section})
+    config = CoexistenceRun.model_validate({"seeds": [3, 4], "learners": learners, "coexistence": section})
     return new_rollout(config, "label")
 
 
@@ -75,3 +77,52 @@ def test_a_state_that_is_not_whole_is_refused_by_name(missing: str) -> None:
     state = {name: array for name, array in rollout.state_dict().items() if name != missing}
     with pytest.raises(ValueError, match=rf"{missing.rpartition('.')[2]} is missing"):
         rollout_of("ccs", SERVICE).load_state_dict(state)
+
+
+class Crash(Exception):
+    """Stands for a killed process."""
+
+
+def test_a_killed_run_goes_on_within_a_label(invoke: Callable[..., Any], tmp_path: Path, monkeypatch: Any) -> None:
+    networks = "coexistence.networks=[{learner: pg, nodes: 8}, {learner: uniform, nodes: 5}, {learner: dqn, nodes: 8}]"
+    small = ("--set", "name=small", "seeds=[3,4]", "coexistence.intervals=13", networks)
+    labels = "learners={ccs: {parameters: {every: 2}}, averaging: {}, hopping: {}}"
+    config = ROOT / "configs" / "ccs_two.yaml"
+
+    def trained(folder: Path, *more: str) -> Any:
+        return invoke(train.app, "--config", str(config), "--runs", str(folder), *small, labels, *more)
+
+    play_next = Rollout.play_next
+
+    def killed_after_nine(rollout: Rollout) -> list[dict[str, float]]:
+        if rollout.done == 9:
+            raise Crash
+        return play_next(rollout)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Rollout, "play_next", killed_after_nine)
+        assert isinstance(trained(tmp_path / "cut").exception, Crash)
+    cut = tmp_path / "cut" / "small"
+    assert [path.name for path in cut.glob("*.npz")] == ["ccs-000008.npz"]
+    played: list[int] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(Rollout, "play_next", lambda rollout: (played.append(rollout.done), play_next(rollout))[1])
+        result = trained(tmp_path / "cut", "--resume")
+    assert result.exit_code == 0, result.output
+    assert played[:5] == [8, 9, 10, 11, 12]
+    assert trained(tmp_path / "whole").exit_code == 0
+    for path in sorted((tmp_path / "whole" / "small").rglob("*")):
+        if path.suffix in (".csv", ".npz"):
+            assert path.read_bytes() == (cut / path.relative_to(tmp_path / "whole" / "small")).read_bytes(), path
+    assert not list(cut.glob("ccs-*.npz"))
+
+
+def test_a_snapshot_of_another_run_is_named(invoke: Callable[..., Any], tmp_path: Path) -> None:
+    small = ("--set", "name=small", "seeds=[3]", "coexistence.intervals=12", "coexistence.networks=[{nodes: 8}]")
+    labels = "learners={independent: {name: coexistence-independent}}"
+    arguments = (train.app, "--config", str(ROOT / "configs" / "ccs_two.yaml"), "--runs", str(tmp_path), *small, labels)
+    assert invoke(*arguments).exit_code == 0
+    (tmp_path / "small" / "independent.npz").unlink()
+    checkpoints.write(tmp_path / "small" / "independent-000004.npz", {"observations": np.zeros(1)})
+    result = invoke(*arguments, "--resume")
+    assert result.exit_code == 2 and "independent-000004.npz: is no snapshot of this run" in result.output
