@@ -85,6 +85,34 @@ def test_imports(path: Path) -> None:
         assert not any(within(name, ("agents", "scripts", "tests")) for name in names)
 
 
+AGENTS = [path for path in MODULES if path.is_relative_to(ROOT / "agents")]
+LIBRARY_TESTS = sorted(
+    path for folder in ("core", "envs", "agents") for path in (ROOT / "tests" / folder).rglob("*.py")
+)
+
+
+def importers(paths: list[Path], *packages: str) -> dict[str, list[str]]:
+    """Modules that import something of these packages, and what."""
+    wrong = {path.relative_to(ROOT).as_posix(): [n for n in imported(path) if within(n, packages)] for path in paths}
+    return {place: names for place, names in wrong.items() if names}
+
+
+def test_agents_see_neither_environments_nor_the_compiled_air() -> None:
+    """Learners only see arrays; random numbers are public (`lora_marl.core.random`)."""
+    assert importers(AGENTS, "lora_marl.envs", "lora_marl.core.kernel") == {}
+
+
+def test_tests_of_the_library_import_no_scripts() -> None:
+    assert importers(LIBRARY_TESTS, "scripts") == {}
+
+
+@pytest.mark.parametrize("package", ["studies", "bench"])
+def test_studies_and_benchmarks_are_imported_by_commands_only(package: str) -> None:
+    scripts = ROOT / "scripts"
+    others = [p for p in MODULES if p.parent != scripts and not p.is_relative_to(scripts / package)]
+    assert importers(others, f"scripts.{package}") == {}
+
+
 def test_every_module_has_a_layer() -> None:
     places = [path.relative_to(ROOT).as_posix() for path in MODULES]
     free = ("scripts/", "lora_marl/adapters")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 import agents
-from lora_marl.core.checks import suggest
+from lora_marl.core.checks import check_choice, suggest
 from lora_marl.core.region import REGIONS
 
 KNOWN = ("cucb", "cd-lora", "ucb1", "mix-mab", "rs-lora")
@@ -45,3 +45,9 @@ def test_well_known_algorithms_that_are_missing_are_not_answered_with_one_of_our
 def test_without_a_similar_word_all_are_listed() -> None:
     assert suggest("x", ("b", "a")) == "; known: a, b"
     assert suggest("x", ()) == "; known: none"
+
+
+def test_a_choice_is_one_of_those_allowed() -> None:
+    check_choice("start", "slowest", ("min_sf", "slowest"))
+    with pytest.raises(ValueError, match=r"^start = 'fastest' is not one of min_sf, slowest$"):
+        check_choice("start", "fastest", ("min_sf", "slowest"))

@@ -13,7 +13,7 @@ from scripts.studies import NOT_REPRODUCIBLE, studies
 from scripts.studies.claim import CellResult
 from scripts.studies.dlora.inversion import recovery_h
 from scripts.studies.norel import networks
-from scripts.studies.published import TABLE_III
+from scripts.runs.published import TABLE_III
 
 CELLS = [cell for study in studies().values() for cell in study.cells]
 

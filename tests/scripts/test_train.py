@@ -19,7 +19,7 @@ from scripts.runs import checkpoints, plots
 from scripts.runs.folder import RunFolder
 from scripts.runs.metrics import METRICS
 from scripts.runs.packets.experiment import PacketExperiment
-from scripts.studies.published import published
+from scripts.runs.published import published
 from tests.scripts.conftest import CONFIG, ROOT, TINY
 
 INTERVALS = 8
