@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+import agents.ccs
 from lora_marl.config import ConfigError, load
 from scripts import ablate_ccs, train_ccs
 from scripts.runs.progress import counting
 from scripts.service_training import pipeline
 from scripts.service_training.overrides import varied
-from scripts.service_training.pipeline import CPU_S, Offline, Pass, first_rollouts, spending, spent
+from scripts.service_training.pipeline import CPU_S, PASSES, Offline, Pass, first_rollouts, spending, spent
 from scripts.studies.ccs import ablations
 from scripts.studies.claim import CellResult
 
@@ -178,3 +179,9 @@ def test_a_killed_ablation_goes_on_where_it_was(
 def test_an_unknown_variant_is_named(invoke: Any) -> None:
     result = invoke(ablate_ccs.app, "without nothing")
     assert result.exit_code == 2 and "'without nothing' is no variant; known: whole, without codes" in result.output
+
+
+def test_the_package_says_how_its_service_was_trained() -> None:
+    steps = " + ".join(f"{each.steps:,}" for each in PASSES)
+    page = agents.ccs.__doc__ or ""
+    assert f"| {steps}, {PASSES[0].learning_rate:.0e}".replace("e-03", "e-3") in page
