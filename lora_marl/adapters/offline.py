@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lora_marl.adapters.policy import Spaces, spaces_of
 from lora_marl.envs.base import ArrayParallelEnv
-from lora_marl.envs.codec import among_allowed, sizes_of
+from lora_marl.envs.codec import pick_allowed, sizes_of
 from lora_marl.envs.game import seeds_of
 
 FORMAT = "lora_marl-recording-1"
@@ -137,7 +137,7 @@ def record(
     for _ in range(env.max_cycles):
         if choose is None:
             draws = rng.random((*seen[-1].shape[:2], len(sizes)))
-            actions = among_allowed(draws, masks[-1], sizes).reshape(*seen[-1].shape[:2], *(space.shape or ()))
+            actions = pick_allowed(draws, masks[-1], sizes).reshape(*seen[-1].shape[:2], *(space.shape or ()))
         else:
             actions = np.asarray(choose(seen[-1].copy(), masks[-1].copy()))
         observations, rewards, *_ = env.step_array(actions)

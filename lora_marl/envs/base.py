@@ -1,13 +1,10 @@
-"""Arrays inside, dicts at the door: the parallel environment of any game.
+"""The base classes of all environments: a game of arrays, shown through PettingZoo's interface.
 
-A game is arrays over `B` replicas (`Game`); `ArrayParallelEnv` gives it episodes, seeds and both faces: `reset_array`
-and `step_array` for those who bring batches, PettingZoo's dicts, a view of one replica, for everybody else.
+A game (`lora_marl.envs.game.Game`) computes arrays over `B` replicas. `PettingZooBase` adds what every PettingZoo
+environment has: agents, spaces, seeds, masks, state and rendering. `ArrayParallelEnv` adds episodes and two interfaces:
+`reset_array` and `step_array` for batches of replicas, and PettingZoo's dicts for one replica.
 
 Shape letters: `B` replicas, `N` agents, `F` factors of an action, `D` features, `K` entries of a mask.
-
-The door between a game's arrays and PettingZoo's dicts: spaces, seeds, masks, state and pictures.
-
-Shape letters: `B` replicas, `N` agents, `D` features, `K` entries of a mask.
 """
 
 from __future__ import annotations
@@ -28,15 +25,14 @@ from lora_marl.envs.game import EnvSettings, Game, Seeds, seeds_of
 
 
 class PettingZooBase:
-    """Spaces, masks, state and pictures: what the parallel and the turn-based face of a game share.
+    """What the parallel and the turn-based environment of a game have in common.
 
     Attributes:
         max_cycles: Steps of an episode; may be set.
-        possible_agents: All of them, in the order of the arrays.
-        agents: Those that take part now.
-        single_observation_space, single_action_space: One agent's, without the dict of `obs_format`.
-        feature_names: What each number of an observation is. `[D]`
-        state_space: Of `state()`.
+        possible_agents: All agents, in the order of the arrays.
+        agents: The agents that take part now.
+        single_observation_space, single_action_space: One agent's spaces, without the dict of `obs_format`.
+        feature_names: Name of each number of an observation. `[D]`
     """
 
     def __init__(self, game: Game, settings: EnvSettings) -> None:
@@ -53,12 +49,12 @@ class PettingZooBase:
 
     @cached_property
     def action_spaces(self) -> dict[str, Any]:
-        """By agent; equal, but each with a random stream of its own."""
+        """Action space by agent; the spaces are equal, but each samples from its own random stream."""
         return {agent: self.game.action_space() for agent in self.possible_agents}
 
     @cached_property
     def observation_spaces(self) -> dict[str, Any]:
-        """By agent; one space."""
+        """Observation space by agent; all agents share one object."""
         space: Any = self.single_observation_space
         if self.settings.obs_format == "dict":
             size = self.game.masks().shape[-1]
@@ -67,29 +63,30 @@ class PettingZooBase:
 
     @cached_property
     def state_space(self) -> Box:
+        """The space of `state()`. `[N * D]`"""
         box, agents = self.single_observation_space, len(self.possible_agents)
         return Box(np.tile(box.low, agents), np.tile(box.high, agents))
 
     def observation_space(self, agent: str) -> Any:
-        """One agent's; the same object at each call."""
+        """One agent's observation space; the same object at each call."""
         return self.observation_spaces[agent]
 
     def action_space(self, agent: str) -> Any:
-        """One agent's; the same object at each call."""
+        """One agent's action space; the same object at each call."""
         return self.action_spaces[agent]
 
     def action_masks(self) -> NDArray[np.bool_]:
-        """Allowed actions of every agent, in the order of `possible_agents`. `[N, K]`"""
+        """Which actions each agent may take, in the order of `possible_agents`. `[N, K]`"""
         return self.game.masks()[0]
 
     def state(self) -> NDArray[np.float32]:
         """The observations of all agents one after another. `[N * D]`"""
-        self._check_begun()
+        self._check_started()
         return self.game.observations()[0].ravel()
 
     def render(self) -> str | NDArray[np.uint8] | None:
-        """The first replica: text, a picture `[H, W, 3]`, or None after drawing it in a window."""
-        self._check_begun()
+        """The first replica as text or as a picture `[H, W, 3]`; None where a window shows it instead."""
+        self._check_started()
         if self.render_mode is None:
             warnings.warn("render: nothing to do; give render_mode to the constructor", stacklevel=2)
             return None
@@ -107,13 +104,13 @@ class PettingZooBase:
             self._window.close()
 
     def _seed(self, seeds: Seeds | None) -> None:
-        """Give each replica a random stream: from its seed, or else it goes on with the one that it has."""
+        """Give each replica a new random stream from its seed; without seeds the streams go on."""
         if seeds is not None:
             self._rngs = [seeding.np_random(seed)[0] for seed in seeds_of(seeds, self.settings.replicas)]
         elif not self._rngs:
             self._rngs = [seeding.np_random(None)[0] for _ in range(self.settings.replicas)]
 
-    def _begin(self, seed: int | None, options: Mapping[str, Any] | None) -> None:
+    def _begin_single(self, seed: int | None, options: Mapping[str, Any] | None) -> None:
         """Start an episode of the one replica that dicts can show."""
         if self.settings.replicas != 1:
             raise ValueError(f"replicas: {self.settings.replicas}; dicts show 1, batches go through reset_array")
@@ -121,12 +118,13 @@ class PettingZooBase:
         self._seed(seed)
         self.game.begin(self._rngs)
 
-    def _check_begun(self) -> None:
+    def _check_started(self) -> None:
+        """Raise RuntimeError before the first episode."""
         if not self._rngs:
             raise RuntimeError("the first episode has not begun: call reset first")
 
     def _observations(self) -> list[Any]:
-        """One per agent."""
+        """Observation of each possible agent in the format of the settings. `N` of them"""
         observations = list(self.game.observations()[0])
         if self.settings.obs_format == "box":
             return observations
@@ -134,7 +132,7 @@ class PettingZooBase:
         return [{"observation": row, self._mask_key: mask} for row, mask in zip(observations, masks, strict=True)]
 
     def _infos(self) -> list[dict[str, Any]]:
-        """One per agent; the same keys and types at every step."""
+        """Info of each possible agent, with the same keys and types at every step. `N` of them"""
         infos: list[dict[str, Any]]
         if self.settings.info_level == "none":
             infos = [{} for _ in self.possible_agents]
@@ -149,13 +147,13 @@ class PettingZooBase:
 
 
 def warn_of_options(options: Mapping[str, Any] | None) -> None:
-    """Warn where an episode is begun with options: there are none, but libraries and tests give some."""
+    """Warn that `reset` ignores options: no environment has any, but some libraries pass them."""
     if options:
         warnings.warn(f"reset: no options are known; {', '.join(map(str, options))} ignored", stacklevel=4)
 
 
 class ArrayParallelEnv(PettingZooBase, ParallelEnv):
-    """A game as PettingZoo's parallel environment, and as arrays over its replicas.
+    """A game as PettingZoo's parallel environment and as arrays over its replicas.
 
     Episodes end by truncation, in all replicas together, after `max_cycles` steps.
     """
@@ -169,23 +167,23 @@ class ArrayParallelEnv(PettingZooBase, ParallelEnv):
         """Start an episode in every replica.
 
         Args:
-            seeds: `[B]`, at least 0: everything after depends on them alone, replica b on `seeds[b]`, whatever `B` is.
-                One number: the first one's; the others follow from it (`lora_marl.envs.game`). None: the random
-                streams go on.
+            seeds: One seed of at least 0 per replica `[B]`: everything after depends on them alone, replica b on
+                `seeds[b]` whatever `B` is. One number is the first replica's seed, from which the others follow
+                (`seeds_of` in `lora_marl.envs.game`). None: the random streams go on.
 
         Returns:
             Observations. `[B, N, D]`
         """
         self._seed(seeds)
         self.game.begin(self._rngs)
-        self._start()
+        self._start_episode()
         self._show()
         return self.game.observations()
 
     def step_array(
         self, actions: ArrayLike
     ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, NDArray]]:
-        """Play a step in every replica. All arrays are new.
+        """Run a step in every replica. All returned arrays are new.
 
         Args:
             actions: Integers `[B, N, F]`, or `[B, N]` of flat indices where actions are discrete.
@@ -203,7 +201,7 @@ class ArrayParallelEnv(PettingZooBase, ParallelEnv):
         return self.game.observations(), self.game.rewards(), terminations, truncations, infos
 
     def mask_array(self) -> NDArray[np.bool_]:
-        """Allowed actions. `[B, N, K]`"""
+        """Which actions each agent may take. `[B, N, K]`"""
         return self.game.masks()
 
     def state_array(self) -> NDArray[np.float32]:
@@ -214,27 +212,27 @@ class ArrayParallelEnv(PettingZooBase, ParallelEnv):
     def reset(
         self, seed: int | None = None, options: Mapping[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-        """Start an episode; `seed` makes everything after it reproducible, no `options` are known."""
-        self._begin(seed, options)
-        self._start()
+        """Start an episode; `seed` makes everything after it reproducible, and there are no `options`."""
+        self._begin_single(seed, options)
+        self._start_episode()
         active = self.game.active()[0].tolist()
-        self._gone: set[str] = set()
+        self._left: set[str] = set()
         self.agents = [
-            agent for agent, is_in in zip(self.possible_agents, active, strict=True) if is_in or not self._drops
+            agent for agent, joined in zip(self.possible_agents, active, strict=True) if joined or not self._removes
         ]
         self._show()
         return self._by_agent(self._observations()), self._by_agent(self._infos())
 
     def step(self, actions: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
-        """Play a step of all agents that take part; without any there is nothing to play, and the dicts are empty."""
+        """Run a step of all agents that take part. After the episode there are none, and the dicts are empty."""
         if not self.agents and not self._running:
-            self._check_begun()
+            self._check_started()
             return {}, {}, {}, {}, {}
-        chosen = self._gathered(actions)
-        terminations, truncations = self._advance(chosen[None])
-        self._actions = chosen
-        if self._drops:
-            self._join()
+        joint = self._joint_actions(actions)
+        terminations, truncations = self._advance(joint[None])
+        self._actions = joint
+        if self._removes:
+            self._add_joined()
         results = (
             self._by_agent(self._observations()),
             self._by_agent(self.game.rewards()[0].tolist()),
@@ -242,26 +240,28 @@ class ArrayParallelEnv(PettingZooBase, ParallelEnv):
             self._by_agent(truncations[0].tolist()),
             self._by_agent(self._infos()),
         )
-        self._leave(results[2])
+        self._remove_done(results[2])
         self._show()
         return results
 
     def _show(self) -> None:
-        """A live view, without being asked for it: what Gymnasium and PettingZoo mean by `human`."""
+        """Draw the window after every reset and step, as Gymnasium and PettingZoo do under `human`."""
         if self.render_mode == "human":
             self.render()
 
     @property
-    def _drops(self) -> bool:
+    def _removes(self) -> bool:
+        """Whether agents are dropped when they leave the network."""
         return self.settings.remove_dead
 
-    def _start(self) -> None:
+    def _start_episode(self) -> None:
+        """Forget the episode before."""
         self._cycle, self._running = 0, True
         self._actions = self.game.first_actions()[0]
         self._was_active = self.game.active()
 
-    def _gathered(self, actions: Mapping[str, Any]) -> NDArray:
-        """The actions of all agents as an array `[N, ...]`; those that take no part keep their last one."""
+    def _joint_actions(self, actions: Mapping[str, Any]) -> NDArray:
+        """The actions of all possible agents `[N, ...]`; agents that take no part keep their last one."""
         missing = [agent for agent in self.agents if agent not in actions]
         if missing:
             raise ValueError(f"actions: {missing[0]} has none; every agent in agents needs one")
@@ -269,46 +269,48 @@ class ArrayParallelEnv(PettingZooBase, ParallelEnv):
         if unknown:
             raise ValueError(f"actions: {unknown[0]!r} is no agent; see possible_agents")
         try:
-            given = np.array([actions[agent] for agent in self.agents])
+            present = np.array([actions[agent] for agent in self.agents])
         except ValueError:
             raise ValueError(f"actions: of unlike shapes; expected are those of {self.single_action_space}") from None
         if len(self.agents) == len(self.possible_agents):
-            return given
-        chosen = self._actions.copy()
+            return present
+        joint = self._actions.copy()
         if self.agents:
-            if given.dtype.kind not in "iu" or given.shape[1:] != chosen.shape[1:]:
-                raise ValueError(f"actions: {given.dtype} {given.shape[1:]}; expected are integers {chosen.shape[1:]}")
-            chosen[[self._number[agent] for agent in self.agents]] = given
-        return chosen
+            if present.dtype.kind not in "iu" or present.shape[1:] != joint.shape[1:]:
+                raise ValueError(
+                    f"actions: {present.dtype} {present.shape[1:]}; expected are integers {joint.shape[1:]}"
+                )
+            joint[[self._number[agent] for agent in self.agents]] = present
+        return joint
 
     def _advance(self, actions: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Play a step; who has left by it, and whether that was the last one. `[B, N]` each"""
+        """Run a step. Returns terminations (agents that left in it) and truncations. `[B, N]` each"""
         if not self._running:
             raise RuntimeError("no episode is running: call reset_array or reset first")
         self.game.advance(actions)
         self._cycle += 1
         self._running = self._cycle < self.max_cycles
         active = self.game.active()
-        left = self._was_active & ~active if self._drops else np.zeros_like(active)
+        left = self._was_active & ~active if self._removes else np.zeros_like(active)
         self._was_active = active
         return left, np.full(active.shape, not self._running)
 
-    def _join(self) -> None:
-        """Add the agents that have become part of the network."""
-        present = {agent for agent, is_in in zip(self.possible_agents, self._was_active[0], strict=True) if is_in}
-        present = (present | set(self.agents)) - self._gone
+    def _add_joined(self) -> None:
+        """Add the agents that have become part of the network, unless they left it before."""
+        active = {agent for agent, joined in zip(self.possible_agents, self._was_active[0], strict=True) if joined}
+        present = (active | set(self.agents)) - self._left
         self.agents = sorted(present, key=self._number.__getitem__)
 
-    def _leave(self, terminations: Mapping[str, bool]) -> None:
-        """Drop those that are done."""
+    def _remove_done(self, terminations: Mapping[str, bool]) -> None:
+        """Remove all agents at the end of the episode, and before it those that have left."""
         if not self._running:
             self.agents = []
-        elif self._drops:
-            self._gone.update(agent for agent, done in terminations.items() if done)
-            self.agents = [agent for agent in self.agents if agent not in self._gone]
+        elif self._removes:
+            self._left.update(agent for agent, done in terminations.items() if done)
+            self.agents = [agent for agent in self.agents if agent not in self._left]
 
     def _by_agent(self, values: Sequence[Any]) -> dict[str, Any]:
-        """The values, one per possible agent, of those that take part."""
+        """The values of the agents that take part, by name; `values` has one for each possible agent."""
         if len(self.agents) == len(values):
             return dict(zip(self.agents, values, strict=True))
         return {agent: values[self._number[agent]] for agent in self.agents}

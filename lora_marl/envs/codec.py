@@ -1,6 +1,6 @@
-"""Actions and operating points: which factors are chosen, in which format, and what a mask leaves of them.
+"""Actions of nodes: their spaces and masks, and their translation to operating points.
 
-Shape letters: `B` replicas, `N` nodes, `F` chosen factors, `K` entries of a mask.
+Shape letters: `B` replicas, `N` nodes, `F` chosen factors, `A` flat actions, `K` entries of a mask.
 """
 
 from __future__ import annotations
@@ -19,13 +19,16 @@ from lora_marl.core.scenario import Scenario
 ActionFormat = Literal["multidiscrete", "discrete"]
 
 
-def among_allowed(draws: NDArray[np.float64], masks: NDArray[np.bool_], sizes: ArrayLike) -> NDArray[np.int64]:
-    """For each row and factor one of its allowed values, all as likely.
+def pick_allowed(draws: NDArray[np.float64], masks: NDArray[np.bool_], sizes: ArrayLike) -> NDArray[np.int64]:
+    """Picks one of the allowed values of each factor, all as likely, in every row.
 
     Args:
-        draws: Uniform, from 0 up to but not including 1. `[..., F]`
-        masks: Factor by factor. `[..., K]`
+        draws: Uniform random numbers, from 0 up to but not including 1. `[..., F]`
+        masks: Allowed values, one factor after another. `[..., K]`
         sizes: Number of values of each factor; K is their sum. `[F]`
+
+    Returns:
+        Index of the value of each factor. `[..., F]`
     """
     parts = np.split(masks, np.cumsum(sizes)[:-1], axis=-1)
     places = (np.floor(draws[..., i] * part.sum(axis=-1)) for i, part in enumerate(parts))
@@ -34,15 +37,15 @@ def among_allowed(draws: NDArray[np.float64], masks: NDArray[np.bool_], sizes: A
 
 
 class ActionCodec:
-    """What an action says of an operating point.
+    """Translates between actions and operating points.
 
     Args:
-        region: Its lists are the values to choose from.
-        factors: What is chosen, of `FACTORS`; None: the factors with more than one value.
+        region: The values of each factor.
+        factors: The factors that are chosen, of `FACTORS`; None: those with more than one value.
         action_format: `multidiscrete`: one index per chosen factor, in the order of `FACTORS`; `discrete`: their flat
             index, which `np.unravel_index(action, codec.sizes)` takes apart.
-        fixed_point: `[4]`, indices of what is not chosen, and of everything before the first action; None: the first
-            value of each factor, highest power.
+        fixed_point: Indices of the factors that are not chosen, and of all before the first action `[4]`; None: the
+            first value of each factor, highest power.
 
     Attributes:
         factors: The chosen factors, in the order of `FACTORS`.
@@ -72,12 +75,12 @@ class ActionCodec:
 
     @property
     def action_sizes(self) -> tuple[int, ...]:
-        """Number of values of each number of an action."""
+        """Number of values of each number of an action: `sizes`, or A alone."""
         return (math.prod(self.sizes),) if self.flat else self.sizes
 
     @property
     def mask_size(self) -> int:
-        """`K`: the actions, or under `multidiscrete` the values of all chosen factors."""
+        """K: the number of flat actions, or under `multidiscrete` of values of all chosen factors."""
         return math.prod(self.sizes) if self.flat else sum(self.sizes)
 
     def space(self) -> Discrete | MultiDiscrete:
@@ -85,18 +88,18 @@ class ActionCodec:
         return Discrete(math.prod(self.sizes)) if self.flat else MultiDiscrete(list(self.sizes))
 
     def encode(self, points: NDArray[np.int16]) -> NDArray[np.int64]:
-        """The actions that choose these operating points: `[..., 4]` to `[..., F]`, or `[...]` of flat indices."""
+        """The actions that choose operating points: from `[..., 4]` to `[..., F]`, or to flat indices `[...]`."""
         choices = points[..., self._columns].astype(np.int64)
         if not self.flat:
             return choices
         return np.asarray(np.ravel_multi_index(tuple(np.moveaxis(choices, -1, 0)), self.sizes), np.int64)
 
     def write(self, actions: ArrayLike, points: NDArray[np.int16]) -> None:
-        """Write actions into operating points, in place.
+        """Write the chosen factors into operating points, in place.
 
         Args:
-            actions: `[..., F]`, or `[...]` of flat indices. Integers
-            points: `[..., 4]`
+            actions: Integers `[..., F]`, or flat indices `[...]`.
+            points: Operating points, indices into the region's lists. `[..., 4]`
 
         Raises:
             ValueError: actions of another type or shape, or outside the action space.
@@ -105,9 +108,9 @@ class ActionCodec:
         shape = points.shape[:-1] if self.flat else (*points.shape[:-1], len(self.sizes))
         if array.dtype.kind not in "iu" or array.shape != shape:
             raise ValueError(f"actions: {array.dtype} {array.shape}; expected are integers {shape}")
-        most = np.array(len(self._choices) if self.flat else self.sizes)
-        if (array < 0).any() or (array >= most).any():
-            raise ValueError(f"actions: indices outside 0 to {(most - 1).tolist()}")
+        limits = np.array(len(self._choices) if self.flat else self.sizes)
+        if (array < 0).any() or (array >= limits).any():
+            raise ValueError(f"actions: indices outside 0 to {(limits - 1).tolist()}")
         choices = self._choices[array] if self.flat else array
         for i, column in enumerate(self._columns):
             points[..., column] = choices[..., i]
@@ -115,12 +118,12 @@ class ActionCodec:
     def masks(self, scenario: Scenario, min_margin_db: float | None) -> NDArray[np.bool_]:
         """Which actions leave the mean received power at the best gateway a margin above the sensitivity.
 
-        The best action always stays. Under `multidiscrete` a value stays when it does so together with the best values
-        of the other chosen factors.
+        The best action is always allowed. Under `multidiscrete` a value is allowed if it leaves the margin together
+        with the best values of the other chosen factors.
 
         Args:
-            scenario: As it is now.
-            min_margin_db: None: all actions stay. dB
+            scenario: The network as it is now.
+            min_margin_db: The margin; None: all actions are allowed. dB
 
         Returns:
             `[N, K]`, or `[B, N, K]` where positions differ per replica.
@@ -131,13 +134,13 @@ class ActionCodec:
         return self.mask_of(margins_db >= np.minimum(min_margin_db, margins_db.max(axis=-1, keepdims=True)))
 
     def mask_of(self, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """The mask that leaves these flat actions, or the values of which each is in one of them.
+        """The mask of allowed actions, in the action format.
 
         Args:
-            allowed: `[..., A]`, by flat index of the chosen factors.
+            allowed: Which flat actions are allowed. `[..., A]`
 
         Returns:
-            `[..., K]`
+            The same, or under `multidiscrete` the values that are part of an allowed action. `[..., K]`
         """
         if self.flat:
             return allowed
@@ -161,10 +164,10 @@ class ActionCodec:
 
 
 def sizes_of(space: Discrete | MultiDiscrete) -> NDArray[np.int64]:
-    """Number of values of each number of an action. `[F]`, or `[1]` of flat ones
+    """Number of values of each number of an action. `[F]`, or `[1]` for flat actions
 
     Raises:
-        ValueError: actions are no indices, as those of `coexistence_v0` with an operating point for every packet.
+        ValueError: actions that are no indices, as those of `coexistence_v0` with `operating_points="per_packet"`.
     """
     if not isinstance(space, (Discrete, MultiDiscrete)):
         needed = "rows of arrays need indices (operating_points='per_interval')"

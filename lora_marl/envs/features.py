@@ -13,14 +13,14 @@ from gymnasium.spaces import Box
 
 @dataclass(frozen=True)
 class Feature:
-    """A feature, or several of one kind.
+    """A named and bounded feature, or several of one kind, such as one per channel.
 
     Attributes:
-        name: In full for one feature, else what comes before the names of `values`.
-        unit: What 1 stands for.
+        name: Name of a single feature; of several, the common beginning of their names.
+        unit: What the number 1 stands for.
         low, high: Bounds.
-        meaning: One line.
-        values: Of several features of one kind, `[D']`.
+        meaning: One line of explanation.
+        values: Ends of the names of several features. `[D']`
     """
 
     name: str
@@ -32,12 +32,12 @@ class Feature:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """`[D']`"""
+        """The name of each feature. `[D']`"""
         return tuple(self.name + value for value in self.values)
 
 
 def names(table: tuple[Feature, ...]) -> tuple[str, ...]:
-    """Of each number of an observation. `[D]`"""
+    """The name of each number of an observation. `[D]`"""
     return tuple(name for feature in table for name in feature.names)
 
 
@@ -48,12 +48,12 @@ def box(table: tuple[Feature, ...]) -> Box:
 
 
 def markdown(table: tuple[Feature, ...]) -> str:
-    """The table as it stands on an environment's page."""
-    rows, first = ["| observation | name | unit | min | max | meaning |", "|---|---|---|---|---|---|"], 0
+    """The table as it appears on an environment's page."""
+    lines, first = ["| observation | name | unit | min | max | meaning |", "|---|---|---|---|---|---|"], 0
     for feature in table:
         last = first + len(feature.values) - 1
         place = f"{first}" if last == first else f"{first} to {last}"
         names = feature.names[0] if last == first else f"{feature.names[0]} ... {feature.names[-1]}"
-        rows.append(f"| {place} | {names} | {feature.unit} | {feature.low:g} | {feature.high:g} | {feature.meaning} |")
+        lines.append(f"| {place} | {names} | {feature.unit} | {feature.low:g} | {feature.high:g} | {feature.meaning} |")
         first = last + 1
-    return "\n".join(rows)
+    return "\n".join(lines)

@@ -1,8 +1,6 @@
-"""What an environment is made of: settings of its face, and the protocol of the game behind it.
+"""What every environment is made of: common settings, seeds of its replicas, and the interface of the game behind it.
 
 Shape letters: `B` replicas, `N` agents, `D` features, `K` entries of a mask.
-
-Seeds of replicas: those of a list as they are, or all from one.
 """
 
 from __future__ import annotations
@@ -15,56 +13,26 @@ import numpy as np
 from gymnasium.spaces import Box, Discrete, MultiDiscrete
 from numpy.typing import ArrayLike, NDArray
 
-from lora_marl.core.checks import check_count as check_count  # views know environments alone
-from lora_marl.core.checks import suggest
+from lora_marl.core.checks import check_count, suggest
+from lora_marl.core.scenario import Scenario
 from lora_marl.envs.features import Feature
 from lora_marl.render import Frame
-
-Seeds = int | Sequence[int] | NDArray[np.integer]
-"""One seed for all replicas, or one for each `[B]`."""
-
-_REPLICAS = 2
-"""Spawn key of what follows from a seed, apart from its own random numbers and those of views (1)."""
-
-
-def seeds_of(seeds: Seeds, replicas: int) -> list[int]:
-    """The seed of each replica.
-
-    A list is taken as it is. One number is the seed of the first replica, and those of the others are random numbers
-    that follow from it (`numpy.random.SeedSequence`). They are not its successors, as in the vectors of Gymnasium and
-    Stable-Baselines3, by which runs of neighbouring seeds have all replicas but one in common and repeat each other.
-
-    Args:
-        seeds: Of at least 0.
-        replicas: `B`; the first ones are the same however many there are.
-
-    Raises:
-        ValueError: something else, or another number of them.
-    """
-    given = seeds.tolist() if isinstance(seeds, (np.ndarray, np.generic)) else seeds
-    if _is_seed(given):
-        state = np.random.SeedSequence(given, spawn_key=(_REPLICAS,)).generate_state(replicas - 1, np.uint64)
-        return [given, *(state >> np.uint64(1)).tolist()]  # such as fit into int64, too
-    listed = list(given) if isinstance(given, Sequence) and not isinstance(given, (str, bytes)) else []
-    if len(listed) != replicas or not all(map(_is_seed, listed)):
-        each = "" if replicas == 1 else f", or {replicas} of them, one per replica"
-        raise ValueError(f"seed: {seeds!r}; allowed is a whole number of at least 0{each}")
-    return [int(each) for each in listed]
-
-
-def _is_seed(value: object) -> TypeGuard[int]:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and bool(value >= 0)
-
 
 RENDER_MODES = ("human", "ansi", "rgb_array")
 
 Redraw = Callable[[np.random.Generator], NDArray[np.float64]]
 """Draws the positions of all nodes. `[N, 2]` m"""
 
+Seeds = int | Sequence[int] | NDArray[np.integer]
+"""One seed for all replicas, or one for each `[B]`."""
+
+_REPLICAS = 2
+"""Spawn key of the other replicas' seeds. The views' own random numbers use 1 (`lora_marl.views.controllers`)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class EnvSettings:
-    """How an environment shows itself.
+    """The settings that all environments have.
 
     Attributes:
         replicas: `B`; the dicts need one.
@@ -90,27 +58,80 @@ class EnvSettings:
     render_mode: str | None = None
 
     @classmethod
-    def of(cls, given: Mapping[str, Any]) -> Self:
-        """Settings by name; ValueError for an unknown one, with the most similar known one."""
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """The settings with these values by name.
+
+        Raises:
+            ValueError: an unknown name, with the most similar known one, or a value outside its range.
+        """
         known = [field.name for field in fields(cls)]
-        for name in given:
+        for name in values:
             if name not in known:
                 raise ValueError(f"{name}: is no setting of this environment{suggest(name, known)}")
-        return cls(**given)
+        return cls(**values)
 
     def __post_init__(self) -> None:
         for name in ("replicas", "max_cycles"):
             check_count(name, getattr(self, name))
         for name in ("obs_format", "info_level"):
-            allowed = get_args(get_type_hints(EnvSettings)[name])
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name}: {getattr(self, name)!r} is not one of {', '.join(allowed)}")
-        if self.render_mode not in (None, *RENDER_MODES):
-            raise ValueError(f"render_mode: {self.render_mode!r} is not one of {', '.join(RENDER_MODES)}")
+            check_choice(name, getattr(self, name), get_args(get_type_hints(EnvSettings)[name]))
+        if self.render_mode is not None:
+            check_choice("render_mode", self.render_mode, RENDER_MODES)
+
+
+def check_choice(name: str, value: object, allowed: Sequence[str]) -> None:
+    """Raise ValueError unless a setting has one of the allowed values."""
+    if value not in allowed:
+        raise ValueError(f"{name}: {value!r} is not one of {', '.join(allowed)}")
+
+
+def check_scenario_type(scenario: object) -> None:
+    """Raise ValueError unless it is a scenario; configurations are often given in its place."""
+    if not isinstance(scenario, Scenario):
+        hint = "of a file: lora_marl.config.load(path).scenario.build()"
+        raise ValueError(f"scenario: {scenario!r} is not a lora_marl.core.scenario.Scenario ({hint}), or None")
+
+
+def check_redraw(redraw: Redraw | None, scenario: Scenario | None) -> None:
+    """Raise ValueError where new positions would have no effect, since a scenario's path loss was measured."""
+    if redraw is not None and scenario is not None and scenario.path_loss_db is not None:
+        raise ValueError("redraw: draws positions, but the scenario has a measured path loss that replaces them")
+
+
+def seeds_of(seeds: Seeds, replicas: int) -> list[int]:
+    """The seed of each replica.
+
+    A list is taken as it is. One number is the seed of the first replica, and those of the others are random numbers
+    that follow from it (`numpy.random.SeedSequence`). They are not its successors, as in the vectors of Gymnasium and
+    Stable-Baselines3: with successors, runs of neighbouring seeds would share all replicas but one.
+
+    Args:
+        seeds: At least 0.
+        replicas: `B`; the first seeds are the same for any number.
+
+    Returns:
+        Seeds from 0 to 2^63 - 1, unless larger ones were given. `[B]`
+
+    Raises:
+        ValueError: something else, or another number of seeds than replicas.
+    """
+    values = seeds.tolist() if isinstance(seeds, (np.ndarray, np.generic)) else seeds
+    if _is_seed(values):
+        state = np.random.SeedSequence(values, spawn_key=(_REPLICAS,)).generate_state(replicas - 1, np.uint64)
+        return [values, *(state >> np.uint64(1)).tolist()]  # 63 bits fit into int64, too
+    listed = list(values) if isinstance(values, Sequence) and not isinstance(values, (str, bytes)) else []
+    if len(listed) != replicas or not all(map(_is_seed, listed)):
+        alternative = "" if replicas == 1 else f", or {replicas} of them, one per replica"
+        raise ValueError(f"seed: {seeds!r}; allowed is a whole number of at least 0{alternative}")
+    return [int(seed) for seed in listed]
+
+
+def _is_seed(value: object) -> TypeGuard[int]:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and bool(value >= 0)
 
 
 class Game(Protocol):
-    """What a door needs to know of a game; every array is new at each call."""
+    """The arrays behind an environment; every returned array is new."""
 
     agents: tuple[str, ...]
     table: tuple[Feature, ...]
@@ -120,19 +141,23 @@ class Game(Protocol):
         """Start an episode; replica b depends on `rngs[b]` alone."""
 
     def advance(self, actions: ArrayLike) -> None:
-        """Play a step. ValueError: actions outside the space, the game is as it was."""
+        """Run a step.
+
+        Raises:
+            ValueError: actions outside the space; the game is then as it was.
+        """
 
     def observations(self) -> NDArray[np.float32]:
-        """`[B, N, D]`"""
+        """What each agent observes now. `[B, N, D]`"""
 
     def rewards(self) -> NDArray[np.float64]:
-        """Of the last step. `[B, N]`"""
+        """Reward of each agent in the last step. `[B, N]`"""
 
     def infos(self) -> dict[str, NDArray]:
-        """Of the last step; after `begin` of what it played, or zeros. Whole or real numbers. `[B, N]` each"""
+        """Integers and floats of the last step by name; after `begin`, of the starting state. `[B, N]` each"""
 
     def masks(self) -> NDArray[np.bool_]:
-        """`[B, N, K]`"""
+        """Which actions each agent may take. `[B, N, K]`"""
 
     def active(self) -> NDArray[np.bool_]:
         """Which agents are part of the network now. `[B, N]`"""
@@ -141,10 +166,10 @@ class Game(Protocol):
         """The actions that are in force before the first step. `[B, N, ...]`"""
 
     def observation_box(self) -> Box:
-        """One agent's observation. `[D]`"""
+        """The space of one agent's observation. `[D]`"""
 
     def action_space(self) -> Discrete | MultiDiscrete:
         """A new action space of one agent."""
 
     def frame(self) -> Frame:
-        """What there is to see of the first replica."""
+        """A picture of the first replica."""

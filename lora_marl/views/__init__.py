@@ -34,8 +34,8 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 import lora_marl
+from lora_marl.core.checks import check_count
 from lora_marl.envs.base import ArrayParallelEnv
-from lora_marl.envs.game import check_count
 from lora_marl.views.controllers import Central, Controller, OneAgent, Others, Shared
 from lora_marl.views.single import ControllerEnv
 from lora_marl.views.vector import ControllerVectorEnv

@@ -20,7 +20,7 @@ from gymnasium.spaces import Box, Discrete, MultiDiscrete
 from numpy.typing import ArrayLike, NDArray
 
 from lora_marl.envs.base import ArrayParallelEnv
-from lora_marl.envs.codec import among_allowed, sizes_of
+from lora_marl.envs.codec import pick_allowed, sizes_of
 from lora_marl.envs.game import Seeds, seeds_of
 
 
@@ -184,7 +184,7 @@ class OneAgent(Controller):
                 self._rngs = [np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,))) for seed in entropy]
             sizes, masks = sizes_of(self.env.single_action_space), self.env.mask_array()
             draws = np.stack([rng.random((first.shape[1], len(sizes))) for rng in self._rngs])
-            self._kept = among_allowed(draws, masks, sizes).reshape(first.shape)
+            self._kept = pick_allowed(draws, masks, sizes).reshape(first.shape)
         elif not callable(self._others):
             self._kept = np.broadcast_to(self._others, first.shape)
 

@@ -17,7 +17,7 @@ import lora_marl
 from lora_marl.adapters.policy import Policy
 from lora_marl.config import CoexistenceConfig, CoexistenceRun
 from lora_marl.config.load import set_value
-from lora_marl.envs.codec import among_allowed, sizes_of
+from lora_marl.envs.codec import pick_allowed, sizes_of
 from scripts.runs.cli import UsageError, read_config
 from scripts.runs.packets.experiment import build_scenario
 from scripts.runs.statistics import estimate
@@ -88,7 +88,7 @@ def mean_rewards(env: Any, seeds: Sequence[int], policy: Policy | None) -> NDArr
         rows, masks = observations.reshape(-1, observations.shape[-1]), env.mask_array().reshape(-1, sum(sizes))
         draws = rng.random((len(rows), len(sizes)))
         if policy is None:
-            actions = among_allowed(draws, masks, sizes)
+            actions = pick_allowed(draws, masks, sizes)
         else:
             actions = policy.choose(rows, draws, masks if policy.spaces.masked else None)
         observations, rewards, *_ = env.step_array(actions.reshape(*shape, *space.shape))

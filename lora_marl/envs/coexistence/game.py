@@ -1,4 +1,4 @@
-"""Networks that share the air as a game of arrays: servers choose for their groups of nodes, interval by interval.
+"""The game of `coexistence_v0` as arrays: network servers choose for their groups of nodes, interval by interval.
 
 Shape letters: `B` replicas, `N` nodes, `S` networks, `L` those that learn, `Q` groups of a network, `C` channels, `A`
 actions of a group, `D` features.
@@ -18,6 +18,7 @@ from lora_marl.core.coexistence import Episode
 from lora_marl.core.downlink import Feedback
 from lora_marl.core.generators import pack_generators, restore_generators
 from lora_marl.core.outcome import Outcome
+from lora_marl.core.region import FACTORS
 from lora_marl.core.scenario import Scenario
 from lora_marl.envs import features
 from lora_marl.envs.coexistence.actions import Commands, GroupActions
@@ -30,6 +31,8 @@ from lora_marl.envs.coexistence.totals import IntervalTotals
 from lora_marl.render.channels import ChannelFrame
 
 _AIR_SEEDS = 2**63
+"""Seeds of the air and of noise are drawn below this."""
+
 _COUNTS = ("attempts", "received", "frames_delivered", "frames_lost")
 _SUMS = ("energy_mj", "delay_s")
 
@@ -39,7 +42,7 @@ class CoexistenceGame:
 
     Attributes:
         coexistence: The networks.
-        learning: Numbers of those that learn. `[L]`
+        learning: Indices of the networks that learn. `[L]`
         groups: The groups of this episode's nodes.
         totals: What came of the last interval.
     """
@@ -48,25 +51,28 @@ class CoexistenceGame:
         self.settings = settings
         self.coexistence = settings.networks
         radio, deployments = self.coexistence.radio, self.coexistence.deployments
-        self.learning = np.array([s for s, each in enumerate(deployments) if each.rule == "learns"], np.int64)
+        rules = [deployment.rule for deployment in deployments]
+        self.learning = np.array([s for s, rule in enumerate(rules) if rule == "learns"], np.int64)
         if not len(self.learning):
             raise ValueError("coexistence.deployments: none has the rule 'learns', so nobody plays")
         self.actions = GroupActions.of(radio.region, settings.tp_dbm)
-        self._sizes = (settings.replicas, len(deployments), settings.groups, len(radio.region.channels_hz))
-        rows = len(self.learning) * settings.groups
-        by_server = settings.decider == "server"
-        self.agents = tuple(f"server_{s}" for s in self.learning) if by_server else tuple(
-            f"group_{row}" for row in range(rows)
-        )  # fmt: skip
-        prefixes = [f"group_{q}_" for q in range(settings.groups)] if by_server else [""]
+        self._replicas, self._networks = settings.replicas, len(deployments)
+        self._channels = len(radio.region.channels_hz)
+        self._by_server = settings.decider == "server"
+        if self._by_server:
+            self.agents = tuple(f"server_{s}" for s in self.learning)
+            prefixes = [f"group_{q}_" for q in range(settings.groups)]
+        else:
+            self.agents = tuple(f"group_{row}" for row in range(len(self.learning) * settings.groups))
+            prefixes = [""]
         self.table = (
-            *network_table(self._sizes[3], radio.traffic.queue_frames),
+            *network_table(self._channels, radio.traffic.queue_frames),
             *(feature for prefix in prefixes for feature in group_table(settings.groups, prefix)),
         )
         self.feature_names = features.names(self.table)
         self._reward = NetworkRewards(settings.reward, len(self.learning))
-        sf, bw, channel, _ = np.cumsum((0, *radio.region.factor_sizes[:3])).tolist()
-        self._channel_arms = slice(channel, channel + self._sizes[3])
+        first = sum(radio.region.factor_sizes[: FACTORS.index("channel")])
+        self._channel_arms = slice(first, first + self._channels)
         self._air: Air | None = None
 
     @property
@@ -105,9 +111,10 @@ class CoexistenceGame:
         self._changes = scenario.changes
         self._air = Air(scenario, seeds, count_arms=True, threads=settings.threads, feedback=Feedback())
         self.groups = Groups.of(scenario, self._air.link_gain_db, settings.groups)
-        self._features = ServerFeatures(self._sizes, self.groups.reference_mj(scenario), self._noise)
+        sizes = (self._replicas, self._networks, settings.groups, self._channels)
+        self._features = ServerFeatures(sizes, self.groups.reference_mj(scenario), self._noise)
         self._commands = Commands(self.coexistence, self.groups, self.actions)
-        if any(each.rule == "adr" for each in self.coexistence.deployments):
+        if any(deployment.rule == "adr" for deployment in self.coexistence.deployments):
             self._commands.adr = AdaptiveDataRate(scenario, self.groups.group.shape)
         self._cycle = 0
         self._usage: list[NDArray[np.float64]] = []
@@ -130,7 +137,7 @@ class CoexistenceGame:
         network = self._features.network_array()[:, self.learning]
         group = self._features.group_array()[:, self.learning]
         replicas, servers, groups = group.shape[:3]
-        if self.settings.decider == "server":
+        if self._by_server:
             return np.concatenate([network, group.reshape(replicas, servers, -1)], axis=-1)
         shared = np.broadcast_to(network[:, :, None], (*group.shape[:3], network.shape[-1]))
         return np.concatenate([shared, group], axis=-1).reshape(replicas, servers * groups, -1)
@@ -139,36 +146,36 @@ class CoexistenceGame:
         return np.sum(list(self._agent_terms().values()), axis=0)
 
     def infos(self) -> dict[str, NDArray]:
-        sums = {name: self._of_agents(getattr(self.totals, name)[:, self.learning]) for name in (*_COUNTS, *_SUMS)}
+        sums = {name: self._sums_by_agent(getattr(self.totals, name)[:, self.learning]) for name in (*_COUNTS, *_SUMS)}
         sums |= {name: sums[name].astype(np.int64) for name in _COUNTS}
         return sums | {f"reward_{name}": term for name, term in self._agent_terms().items()}
 
     def masks(self) -> NDArray[np.bool_]:
         space = self.action_space()
         size = self.actions.size if isinstance(space, (Discrete, Box)) else int(space.nvec.sum())
-        return np.ones((self._sizes[0], len(self.agents), size), np.bool_)
+        return np.ones((self._replicas, len(self.agents), size), np.bool_)
 
     def active(self) -> NDArray[np.bool_]:
-        return np.ones((self._sizes[0], len(self.agents)), np.bool_)
+        return np.ones((self._replicas, len(self.agents)), np.bool_)
 
     def first_actions(self) -> NDArray:
         space = self.action_space()
-        return np.zeros((self._sizes[0], len(self.agents), *(space.shape or ())), space.dtype)
+        return np.zeros((self._replicas, len(self.agents), *(space.shape or ())), space.dtype)
 
     def observation_box(self) -> Box:
         return features.box(self.table)
 
     def action_space(self) -> Any:
-        """A number or numbers; a distribution where every packet draws its own."""
+        """Indices of actions, or a distribution over them where every packet draws its own."""
         if self.settings.operating_points == "per_packet":
             return Box(0.0, 1.0, (self.actions.size,), np.float32)
         if self.settings.action_format == "discrete":
             return Discrete(self.actions.size)
-        by_server = self.settings.decider == "server"
-        return MultiDiscrete([self.actions.size] * self.settings.groups if by_server else list(self.actions.sizes))
+        sizes = [self.actions.size] * self.settings.groups if self._by_server else list(self.actions.sizes)
+        return MultiDiscrete(sizes)
 
     def facts(self) -> dict[str, NDArray]:
-        """What is true of the networks now, by name; see `lora_marl.envs.coexistence.groups`."""
+        """What is true of the networks now, by name: see `lora_marl.envs.coexistence.groups.facts`."""
         return facts(self.coexistence, self._scenario_now(), self.groups, self.actions.powers)
 
     @property
@@ -219,7 +226,7 @@ class CoexistenceGame:
         return arrays | {"commands": {"points": self._commands.points}}
 
     def _scenario_now(self) -> Scenario:
-        """The air's, with what changes at this very time, which the air does when it goes on."""
+        """The air's scenario, with the changes that are due now: the air makes them when it goes on."""
         now_s, scenario = self._cycle * self.settings.interval_s, self.air.scenario
         for change in self._changes:
             if change.at_s <= now_s + 1e-9 * self.settings.interval_s:
@@ -227,37 +234,38 @@ class CoexistenceGame:
         return scenario
 
     def frame(self) -> ChannelFrame:
-        usage = np.array(self._usage).reshape(-1, self._sizes[1], self._sizes[3]) / self.settings.interval_s
-        now = self._scenario_now().interference
-        busy = np.zeros(self._sizes[3]) if now is None else np.broadcast_to(now.occupancy, self._sizes[::3])[0]
-        rules = [each.rule for each in self.coexistence.deployments]
+        usage = np.array(self._usage).reshape(-1, self._networks, self._channels) / self.settings.interval_s
+        occupancy, interference = np.zeros(self._channels), self._scenario_now().interference
+        if interference is not None:
+            occupancy = np.broadcast_to(interference.occupancy, (self._replicas, self._channels))[0]
+        rules = [deployment.rule for deployment in self.coexistence.deployments]
         return ChannelFrame(
             title=f"{self.coexistence.name} at {self._cycle * self.settings.interval_s:g} s",
             networks=tuple(f"network {s} ({rule})" for s, rule in enumerate(rules)),
             erlangs=usage,
-            occupancy=busy,
+            occupancy=occupancy,
             received=self.totals.received[0].sum(-1),
             attempts=self.totals.attempts[0].sum(-1),
         )
 
     def _checked(self, actions: ArrayLike) -> NDArray[np.int64]:
-        """Flat actions of the groups of learning networks. `[B, L * Q]`"""
+        """The actions of agents as flat actions of the groups of learning networks. `[B, L * Q]`"""
         chosen, space = np.asarray(actions), self.action_space()
-        shape = (self._sizes[0], len(self.agents), *(space.shape or ()))
+        shape = (self._replicas, len(self.agents), *(space.shape or ()))
         if chosen.dtype.kind not in "iu" or chosen.shape != shape:
             raise ValueError(f"actions: {chosen.dtype} {chosen.shape}; allowed are integers {shape}")
         limits = np.broadcast_to(space.n if isinstance(space, Discrete) else space.nvec, shape)  # type: ignore[union-attr]
         wrong = (chosen < 0) | (chosen >= limits)
         if wrong.any():
             raise ValueError(f"actions: {chosen[wrong][0]} is not from 0 to {limits[wrong][0] - 1}")
-        if shape[2:] == (len(self.actions.sizes),) and self.settings.decider == "group":
+        if isinstance(space, MultiDiscrete) and not self._by_server:
             chosen = np.ravel_multi_index(tuple(np.moveaxis(chosen, -1, 0)), self.actions.sizes)
-        return chosen.reshape(self._sizes[0], -1)
+        return chosen.reshape(self._replicas, -1)
 
     def _distributions(self, actions: ArrayLike) -> NDArray[np.float64]:
-        """Weights of the actions of each group, of which at least one is above 0. `[B, L * Q, A]`"""
+        """The actions of groups as weights of their flat actions, at least one above 0. `[B, L * Q, A]`"""
         weights = np.asarray(actions, np.float64)
-        shape = (self._sizes[0], len(self.agents), self.actions.size)
+        shape = (self._replicas, len(self.agents), self.actions.size)
         if weights.shape != shape:
             raise ValueError(f"actions: {weights.shape}; allowed are weights {shape}")
         if not (np.isfinite(weights).all() and np.all(weights >= 0.0) and np.all(weights.sum(axis=-1) > 0.0)):
@@ -265,6 +273,7 @@ class CoexistenceGame:
         return weights
 
     def _record(self, outcome: Outcome) -> None:
+        """Keep the totals of an interval and its reward terms."""
         free = self.coexistence.radio.feedback == "free"
         self.totals = IntervalTotals.of(outcome, self.groups, self._channel_arms, free=free)
         self._compute_terms()
@@ -276,27 +285,28 @@ class CoexistenceGame:
         self._terms = self._reward.terms(interval, self.learning)
 
     def _busy(self, outcome: Outcome) -> NDArray[np.float64] | None:
-        """What the indicator measures: share of time that others kept each channel busy. `[B, S, C]`
+        """The share of time that others kept each channel busy, as the indicator measures it. `[B, S, C]`
 
-        Packets of other networks overlap as those of a Poisson process do: they leave exp(-airtime) of the time free.
+        Packets of other networks are taken for a Poisson process, which leaves a share exp(-airtime / time) free. None:
+        there is no indicator.
         """
         if self.settings.interference_indicator == "none":
             return None
         external_s = outcome.external_busy_s[:, None, :]
-        busy_s = np.repeat(external_s, self._sizes[1], axis=1)
+        busy_s = np.repeat(external_s, self._networks, axis=1)
         if self.settings.interference_indicator == "all":
             foreign_s = np.maximum.reduceat(outcome.foreign_busy_s, self.groups.first_gateway, axis=1)
             foreign = foreign_s / self.settings.interval_s
             return 1.0 - (1.0 - busy_s / self.settings.interval_s) * np.exp(-foreign)
         return busy_s / self.settings.interval_s
 
-    def _of_agents(self, values: NDArray) -> NDArray:
-        """Of groups of learning networks `[B, L, Q]` to agents: sums of servers, or as they are. `[B, agents]`"""
-        return values.sum(-1) if self.settings.decider == "server" else values.reshape(len(values), -1)
+    def _sums_by_agent(self, values: NDArray) -> NDArray:
+        """Values of groups `[B, L, Q]` by agent: a server's sum over its groups, or a group's own. `[B, agents]`"""
+        return values.sum(-1) if self._by_server else values.reshape(len(values), -1)
 
     def _agent_terms(self) -> dict[str, NDArray[np.float64]]:
-        """A group's terms, or a server's: means over its groups' attempts. `[B, agents]` each"""
-        if self.settings.decider == "group":
+        """Reward terms by agent: a group's own, or a server's mean over its groups' attempts. `[B, agents]` each"""
+        if not self._by_server:
             return {name: term.reshape(len(term), -1) for name, term in self._terms.items()}
         attempts = self.totals.attempts[:, self.learning]
         share = attempts / np.maximum(attempts.sum(-1, keepdims=True), 1)

@@ -29,13 +29,13 @@ class Groups:
     """The groups of every network: equal parts of its nodes, from the best link to the worst.
 
     Attributes:
-        networks, groups: `S` and `Q`.
-        network: Of each node. `[N]`
-        group: Of each node within its network. `[B, N]`
+        networks, groups: S and Q.
+        network: Network of each node. `[N]`
+        group: Group of each node within its network. `[B, N]`
         least_sf: Index of each node's least spreading factor. `[B, N]`
-        highest_sf: Index of the region's highest.
-        gain_db: Received minus transmitted power at the best own gateway. `[B, N]`
-        first, first_gateway: First node and gateway of each network. `[S]`
+        highest_sf: Index of the region's highest spreading factor.
+        gain_db: Received minus transmitted power at the best gateway of the node's network. `[B, N]` dB
+        first, first_gateway: First node and first gateway of each network. `[S]`
     """
 
     networks: int
@@ -50,15 +50,21 @@ class Groups:
 
     @classmethod
     def of(cls, scenario: Scenario, link_gain_db: NDArray[np.float64], groups: int) -> Groups:
-        """Those of a scenario whose nodes are listed network by network; `link_gain_db [B, N, G]`."""
+        """The groups of a drawn scenario.
+
+        Args:
+            scenario: Its nodes are listed network by network.
+            link_gain_db: Received minus transmitted power of every link. `[B, N, G]` dB
+            groups: Q.
+        """
         network, gateways = np.asarray(scenario.node_network), np.asarray(scenario.gateway_network)
-        own = network[:, None] == gateways[None, :]
-        gain_db = np.where(own, link_gain_db, -np.inf).max(axis=-1)
+        same_network = network[:, None] == gateways[None, :]
+        gain_db = np.where(same_network, link_gain_db, -np.inf).max(axis=-1)
         first, sizes = np.unique(network, return_index=True, return_counts=True)[1:]
         group = np.empty(gain_db.shape, np.int64)
         for at, size in zip(first, sizes, strict=True):
-            order = np.argsort(np.argsort(-gain_db[:, at : at + size], axis=-1, kind="stable"), axis=-1)
-            group[:, at : at + size] = order * groups // size
+            rank = np.argsort(np.argsort(-gain_db[:, at : at + size], axis=-1, kind="stable"), axis=-1)
+            group[:, at : at + size] = rank * groups // size
         sf, bw_hz = np.array(scenario.region.spreading_factors), np.array(scenario.region.bandwidths_hz[:1])
         needed_db = scenario.reception.sensitivities_dbm(sf, bw_hz)[:, 0] + MARGIN_DB - FULL_DBM
         enough = gain_db[..., None] >= needed_db
@@ -77,7 +83,7 @@ class Groups:
 
     @property
     def row(self) -> NDArray[np.int64]:
-        """Each node's group among those of all networks, network by network. `[B, N]`"""
+        """Each node's group, numbered over all networks. `[B, N]`"""
         return self.network * self.groups + self.group
 
     def sums(self, values: NDArray) -> NDArray[np.float64]:
@@ -105,25 +111,27 @@ class Groups:
 
 
 def facts(coexistence: Coexistence, scenario: Scenario, groups: Groups, powers: Sequence[int]) -> dict[str, NDArray]:
-    """Facts by name.
+    """What is true of the networks now, which no server knows: for models of their air and for references.
 
     Args:
         coexistence: The networks.
-        scenario: As drawn, and changed so far.
-        groups: As drawn.
-        powers: Indices of those that may be chosen.
+        scenario: Their scenario, with the changes so far.
+        groups: The groups of their nodes.
+        powers: Indices of the powers that may be chosen.
 
     Returns:
-        rate_hz: Frames born in all nodes of a group per second. `[B, S, Q]` 1/s
-        nodes: Of a group. `[B, S, Q]`
+        Arrays by name:
+
+        rate_hz: Frames that all nodes of a group generate per second. `[B, S, Q]` 1/s
+        nodes: Number of nodes of a group. `[B, S, Q]`
         sf_share: Share of a group's nodes that send with each spreading factor at an offset. `[B, S, Q, O, V]`
-        link: Chance that the link to the best own gateway stands under Rayleigh fading, exp(-10^(-margin / 10)), mean
-            over nodes. `[B, S, Q, O, T]`
-        energy_mj: Of an attempt, receive windows included, mean over nodes. `[B, S, Q, O, T]` mJ
+        link: Probability that the link to the best gateway of the network holds under Rayleigh fading,
+            exp(-10^(-margin / 10)), mean over nodes. `[B, S, Q, O, T]`
+        energy_mj: Energy of an attempt, receive windows included, mean over nodes. `[B, S, Q, O, T]` mJ
         reference_mj: The same at least spreading factor and 14 dBm. `[B, S, Q]` mJ
-        airtime_s: Of an attempt by spreading factor. `[B, V]` s
-        occupancy: Of the channels by external interference. `[B, C]`
-        legacy: Networks that do not learn. `[B, S]`
+        airtime_s: Airtime of an attempt by spreading factor. `[B, V]` s
+        occupancy: Share of time that external interference keeps each channel busy. `[B, C]`
+        legacy: Whether the network does not learn. `[B, S]`
     """
     replicas, region = len(groups.group), scenario.region
     airtime_s, tp_dbm = scenario.airtime_s()[:, 0], np.array(region.tp_dbm)[list(powers)]

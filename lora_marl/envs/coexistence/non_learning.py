@@ -1,4 +1,4 @@
-"""Networks that do not learn: any channel at random, or LoRaWAN's defaults with adaptive data rate.
+"""Adaptive data rate of coexisting networks that do not learn.
 
 Shape letters: `B` replicas, `N` nodes, `C` channels.
 """
@@ -13,28 +13,35 @@ from lora_marl.core.reception import Fate
 from lora_marl.core.scenario import Scenario
 
 DEFAULT_CHANNELS = 3
+"""Channels that LoRaWAN prescribes, which nodes under adaptive data rate use."""
+
 HISTORY, MARGIN_DB, STEP_DB = 20, 10.0, 3.0
+"""Packets behind a decision, and the margin and step of Semtech's recommended algorithm."""
 
 
 class AdaptiveDataRate:
     """LoRaWAN's adaptive data rate, evaluated once an interval.
 
-    From the best of the last 20 packets that it received (one of each interval), a server takes steps of 3 dB of what
-    lies above the demodulation floor and 10 dB: first a lower spreading factor, then less power; where something is
-    missing, more power. Nodes begin with the slowest data rate and full power.
+    A server takes the best margin above the demodulation floor among 20 received packets, at most one per interval, and
+    subtracts 10 dB. For every 3 dB that are left it lowers the spreading factor by one step, then the power; where the
+    margin is missing, it raises the power. Nodes start at the slowest data rate and full power.
+
+    Args:
+        scenario: The networks' scenario.
+        shape: `(B, N)`
 
     Attributes:
-        sf, tp: Indices into the region's lists. `[B, N]`
+        sf, tp: Spreading factor and power, indices into the region's lists. `[B, N]`
 
     Source: Semtech's recommended algorithm (LoRaWAN rate adaption); the floor is the sensitivity.
 
     Differences:
 
-    1. What was heard before a decision is forgotten, as in `agents.rules.adr`; the window does not slide.
-    2. Of packets of one interval the last one counts.
-    3. Nodes do not ask for an answer, nor raise their spreading factor, where none comes (ADR_ACK back-off).
-    4. All nodes begin as if they had just joined. Where a node sends a few frames a run, as under `ccs_eu868` at loads
-       that may be acknowledged, twenty packets take longer than the run, and nobody adapts.
+    1. Packets before a decision are forgotten, as in `agents.rules.adr`; the window does not slide.
+    2. Of several packets in one interval the last one counts.
+    3. There is no ADR_ACK back-off: nodes do not ask for an answer, nor raise their spreading factor without one.
+    4. All nodes start as if they had just joined. Where a node sends only a few frames in a run, as under `ccs_eu868`
+       at loads that can be acknowledged, twenty packets take longer than the run, and nobody adapts.
     """
 
     def __init__(self, scenario: Scenario, shape: tuple[int, int]) -> None:
@@ -47,12 +54,12 @@ class AdaptiveDataRate:
         self._heard = np.zeros(shape, np.int64)
 
     def update(self, air: Air, heard: NDArray[np.bool_]) -> None:
-        """Evaluate the nodes that were `heard [B, N]` in an interval."""
+        """Evaluate the nodes of which packets were received in an interval, `heard [B, N]`."""
         new = heard & (air.last_fate == Fate.DELIVERED)
         margin_db = air.last_rssi_dbm - self._floor_dbm[air.last_point[..., 0]]
-        at = self._heard % HISTORY
-        kept = np.take_along_axis(self._margins_db, at[..., None], axis=-1)[..., 0]
-        np.put_along_axis(self._margins_db, at[..., None], np.where(new, margin_db, kept)[..., None], axis=-1)
+        slot = (self._heard % HISTORY)[..., None]
+        before_db = np.take_along_axis(self._margins_db, slot, axis=-1)[..., 0]
+        np.put_along_axis(self._margins_db, slot, np.where(new, margin_db, before_db)[..., None], axis=-1)
         self._heard += new
         due = new & (self._heard % HISTORY == 0)
         spare_db = self._margins_db.max(axis=-1) - MARGIN_DB

@@ -1,6 +1,6 @@
-"""What a network server observes: its own statistics, averaged over intervals, and how busy others keep channels.
+"""What a network server observes: statistics of its own network, and how busy others keep the channels.
 
-All averages are exponential, of weight 0.5 for the newest interval.
+All averages are exponential over intervals; the newest has a weight of 0.5.
 
 Shape letters: `B` replicas, `S` networks, `Q` groups of a network, `C` channels, `O` offsets, `D` features.
 """
@@ -15,28 +15,34 @@ from lora_marl.envs.coexistence.totals import IntervalTotals
 from lora_marl.envs.features import Feature
 
 NEWEST, NEWEST_OF_TREND = 0.5, 0.1
+"""Weight of the newest interval in the averages, and in the slow average behind `trend`."""
+
 TRUSTED_ATTEMPTS = 4
-"""Attempts from which on an interval's ratio counts in full."""
+"""Attempts from which on an interval's ratio has its full weight."""
 
 UNKNOWN_RATIO, DRIFT = 0.7, 0.02
-"""What ratios start from, and those of unused channels go back to, by this share of the way an interval."""
+"""The ratio that averages start from; those of unused channels return to it, by this share of the way an interval."""
 
 BUSY_LEVELS = (0.03, 0.075, 0.125, 0.25, 0.4)
+"""Busy shares of time at which the level of a channel rises by one."""
+
 LEVEL_SCALE, BUSY_NOISE = 2.5, 0.015
+"""The level that counts as 1, and the standard deviation of a measured share of time."""
+
 MOST_ATTEMPTS, MOST_ENERGY = 4.0, 16.0
+"""Upper bounds of attempts per delivered frame and of the energy ratio."""
 
 
 def network_table(channels: int, queue_frames: int) -> tuple[Feature, ...]:
     """The features of a network, the same for all its groups."""
-    each, offsets = tuple(f"_{c}" for c in range(channels)), tuple(f"_{o}" for o in range(OFFSETS))
+    by_channel, by_offset = tuple(f"_{c}" for c in range(channels)), tuple(f"_{o}" for o in range(OFFSETS))
+    busy = "how busy others keep the channel, levels 0 to 5"
     return (
-        Feature("received_channel", "2 x - 1", -1, 1, "received share by channel", each),
-        Feature("share_channel", "2 x", 0, 2, "share of own attempts by channel", each),
-        Feature(
-            "busy_channel", f"level / {LEVEL_SCALE:g}", 0, 2, "how busy others keep the channel, levels 0 to 5", each
-        ),
-        Feature("received_offset", "2 x - 1", -1, 1, "received share by steps above least SF", offsets),
-        Feature("share_offset", "share", 0, 1, "share of own attempts by steps above it", offsets),
+        Feature("received_channel", "2 x - 1", -1, 1, "received share by channel", by_channel),
+        Feature("share_channel", "2 x", 0, 2, "share of own attempts by channel", by_channel),
+        Feature("busy_channel", f"level / {LEVEL_SCALE:g}", 0, 2, busy, by_channel),
+        Feature("received_offset", "2 x - 1", -1, 1, "received share by steps above least SF", by_offset),
+        Feature("share_offset", "share", 0, 1, "share of own attempts by steps above it", by_offset),
         Feature("prr", "2 x - 1", -1, 1, "received share of all attempts"),
         Feature("trend", "4 x", -4, 4, "the same minus its slow average (weight 0.1)"),
         Feature("queue", "2 frames", 0, queue_frames / 2, "frames that wait at the end of the interval, mean per node"),
@@ -45,14 +51,13 @@ def network_table(channels: int, queue_frames: int) -> tuple[Feature, ...]:
 
 
 def group_table(groups: int, prefix: str) -> tuple[Feature, ...]:
-    """The features of a group alone; a server tells its groups apart by `prefix`."""
-    each = tuple(f"_{q}" for q in range(groups))
+    """The features of a group; in an observation of all groups, `prefix` tells their names apart."""
+    by_group = tuple(f"_{q}" for q in range(groups))
+    energy = "its energy per attempt over that at least SF, 14 dBm"
     return (
-        Feature(f"{prefix}is", "flag", 0, 1, "which group it is, from the best links to the worst", each),
+        Feature(f"{prefix}is", "flag", 0, 1, "which group it is, from the best links to the worst", by_group),
         Feature(f"{prefix}received", "2 x - 1", -1, 1, "received share of the group's attempts"),
-        Feature(
-            f"{prefix}energy", "ratio - 1", -1, MOST_ENERGY, "its energy per attempt over that at least SF, 14 dBm"
-        ),
+        Feature(f"{prefix}energy", "ratio - 1", -1, MOST_ENERGY, energy),
     )
 
 
@@ -62,7 +67,7 @@ class ServerFeatures:
     Args:
         shape: `(B, S, Q, C)`.
         reference_mj: Energy of an attempt at least spreading factor and 14 dBm, the group's mean. `[B, S, Q]` mJ
-        rngs: Of the indicator's noise. `[B]`
+        rngs: Random streams of the noise of the interference indicator. `[B]`
     """
 
     def __init__(
@@ -81,11 +86,16 @@ class ServerFeatures:
         self._energy = np.ones((replicas, networks, groups))
 
     def update(self, totals: IntervalTotals, busy: NDArray[np.float64] | None) -> None:
-        """Take in an interval; `busy [B, S, C]`: share of time that others kept channels busy, None: not told."""
-        tried = totals.channel_attempts > 0
+        """Add an interval to the averages.
+
+        Args:
+            totals: What came of it.
+            busy: Share of time that others kept each channel busy `[B, S, C]`; None: there is no indicator.
+        """
+        used = totals.channel_attempts > 0
         drifted = self._channel + DRIFT * (UNKNOWN_RATIO - self._channel)
         moved = _towards(self._channel, totals.channel_received, totals.channel_attempts)
-        self._channel = np.where(tried, moved, drifted)
+        self._channel = np.where(used, moved, drifted)
         self._offset = _towards(self._offset, totals.offset_received, totals.offset_attempts)
         attempts, received = totals.attempts.sum(-1), totals.received.sum(-1)
         self._channel_share = _shares(self._channel_share, totals.channel_attempts, attempts)
@@ -104,29 +114,29 @@ class ServerFeatures:
             self._level += NEWEST * (level - self._level)
 
     def network_array(self) -> NDArray[np.float32]:
-        """`[B, S, D]` of `network_table`."""
+        """Values of `network_table`. `[B, S, D]`"""
         single = [2 * self._prr - 1, 4 * (self._prr - self._slow), self._queued / 2, self._repeats]
         parts = [2 * self._channel - 1, 2 * self._channel_share, self._level, 2 * self._offset - 1, self._offset_share]
         return np.concatenate([*parts, np.stack(single, axis=-1)], axis=-1).astype(np.float32)
 
     def group_array(self) -> NDArray[np.float32]:
-        """`[B, S, Q, D]` of `group_table`."""
-        which = np.broadcast_to(np.eye(self._group.shape[-1]), (*self._group.shape, self._group.shape[-1]))
-        own = np.stack([2 * self._group - 1, np.minimum(self._energy - 1, MOST_ENERGY)], axis=-1)
-        return np.concatenate([which, own], axis=-1).astype(np.float32)
+        """Values of `group_table`. `[B, S, Q, D]`"""
+        one_hot = np.broadcast_to(np.eye(self._group.shape[-1]), (*self._group.shape, self._group.shape[-1]))
+        ratios = np.stack([2 * self._group - 1, np.minimum(self._energy - 1, MOST_ENERGY)], axis=-1)
+        return np.concatenate([one_hot, ratios], axis=-1).astype(np.float32)
 
 
 def _towards(mean: NDArray[np.float64], received: NDArray, attempts: NDArray) -> NDArray[np.float64]:
-    """A ratio's average after an interval that counts by its attempts."""
+    """The average of a ratio after an interval, which has less weight the fewer attempts it had."""
     weight = NEWEST * np.minimum(1.0, attempts / TRUSTED_ATTEMPTS)
     return mean + weight * (received / np.maximum(attempts, 1) - mean)
 
 
 def _mean(mean: NDArray[np.float64], sums: NDArray, attempts: NDArray, weight: float) -> NDArray[np.float64]:
-    """A mean per attempt after an interval; without attempts it stays."""
+    """The average of a mean per attempt after an interval; without attempts it stays."""
     return np.where(attempts > 0, mean + weight * (sums / np.maximum(attempts, 1) - mean), mean)
 
 
 def _shares(mean: NDArray[np.float64], part: NDArray, attempts: NDArray) -> NDArray[np.float64]:
-    """Shares of a network's attempts after an interval; without attempts they stay."""
+    """The average shares of a network's attempts after an interval; without attempts they stay."""
     return _mean(mean, part, attempts[..., None], NEWEST)

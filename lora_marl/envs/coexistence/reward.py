@@ -4,9 +4,9 @@
 |---|---|---|
 | `delivery` | received / attempts | share of attempts that the network received (or acknowledged) |
 | `energy` | -(energy / attempts) / reference | against an attempt at least SF and 14 dBm |
-| `delay` | -(delay / delivered frames) / interval, at least -1 | from a frame's birth to its first reception |
+| `delay` | -(delay / delivered frames) / interval, at least -1 | from a frame's generation to its first reception |
 
-A term of yours takes an `Interval` as these do. A group without attempts has no terms (all 0) and no weight in its
+A term of yours takes an `Interval`, too. The terms of a group without attempts are 0, and it has no weight in its
 server's mean.
 
 Shape letters: `B` replicas, `S` networks, `L` those that learn, `Q` groups of a network.
@@ -52,21 +52,22 @@ class Interval:
 def delivery(interval: Interval) -> Term:
     """Share of attempts that count as successes. `[B, S, Q]`
 
-    From 0 to 1, but where an acknowledgement is a success that comes an interval after its attempt.
+    From 0 to 1, but where successes are acknowledgements it can exceed 1: one may be heard an interval after its
+    attempt.
     """
     return interval.successes / np.maximum(interval.totals.attempts, 1)
 
 
 def energy(interval: Interval) -> Term:
-    """Energy of an attempt over the reference's, negative. `[B, S, Q]`"""
+    """Minus the mean energy of an attempt, relative to the reference. `[B, S, Q]`"""
     totals = interval.totals
     return -totals.energy_mj / np.maximum(totals.attempts, 1) / interval.reference_mj
 
 
 def delay(interval: Interval) -> Term:
-    """Mean delay of delivered frames in intervals, at most one, negative; one where nothing sent was delivered.
+    """Minus the mean delay of delivered frames, in intervals. `[B, S, Q]`, -1 to 0
 
-    So delivering nothing is no way of being quick: nothing costs more. `[B, S, Q]`
+    A group that sent and delivered nothing gets -1, so that losing everything does not look fast.
     """
     totals = interval.totals
     mean = totals.delay_s / np.maximum(totals.frames_delivered, 1) / interval.interval_s
@@ -77,15 +78,17 @@ TERMS: Mapping[str, TermFunction] = MappingProxyType({term.__name__: term for te
 """The terms by name."""
 
 DEFAULT: Mapping[str, float] = MappingProxyType({"delivery": 1.0, "energy": 0.1, "delay": 0.0})
-"""Weights of the CCS paper's study; a delay costs nothing."""
+"""Weights in the CCS paper's study; delay has no cost."""
 
 
 class NetworkRewards:
-    """A reward for each learning network, all of the same terms: our own, and those that any of them weighs.
+    """A reward for each learning network.
+
+    All networks have the same terms, ours and all that any of them weighs; the others' weights are 0.
 
     Args:
-        reward: Weights by term, by name or import path; or one such mapping for each network.
-        networks: How many learn, L.
+        reward: Weight by name or import path of a term; or one such mapping for each network.
+        networks: L, how many networks learn.
 
     Raises:
         ValueError: a number of rewards other than one or one for each network, or weights that `Reward` refuses.
@@ -99,16 +102,18 @@ class NetworkRewards:
         rewards = [reward] * networks if isinstance(reward, Mapping) else list(reward)
         if len(rewards) != networks:
             raise ValueError(f"reward: {len(rewards)} rewards; allowed is one, or one for each of {networks} networks")
-        weights = [Reward(each, TERMS).weights for each in rewards]
-        self._all = Reward({path: 1.0 for each in (TERMS, *rewards) for path in each}, TERMS)
-        self._weights = {name: np.array([each.get(name, 0.0) for each in weights]) for name in self._all.weights}
+        by_network = [Reward(weights, TERMS).weights for weights in rewards]
+        self._all = Reward({path: 1.0 for weights in (TERMS, *rewards) for path in weights}, TERMS)
+        self._weights = {
+            name: np.array([weights.get(name, 0.0) for weights in by_network]) for name in self._all.weights
+        }
 
     def terms(self, interval: Interval, learning: NDArray[np.int64]) -> dict[str, Term]:
-        """The terms times their weights, 0 for a group without attempts. `[B, L, Q]` each
+        """The terms of learning networks times their weights, 0 for groups without attempts. `[B, L, Q]` each
 
         Args:
-            interval: Of all networks.
-            learning: Numbers of those that learn. `[L]`
+            interval: The interval of all networks.
+            learning: Indices of the networks that learn. `[L]`
         """
         attempts = interval.totals.attempts
         terms = self._all.terms(attempts.shape, interval)

@@ -1,7 +1,4 @@
-"""The arguments of the coexistence environments.
-
-Shape letters: `S` networks.
-"""
+"""The arguments of the coexistence environments."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from lora_marl.core.coexistence import Coexistence
 from lora_marl.core.presets.ccs import COEXISTENCES, ccs_eu868
 from lora_marl.envs.codec import ActionFormat
 from lora_marl.envs.coexistence.reward import DEFAULT
-from lora_marl.envs.game import EnvSettings
+from lora_marl.envs.game import EnvSettings, check_choice
 
 Decider = Literal["server", "group"]
 Indicator = Literal["external", "all", "none"]
@@ -47,16 +44,15 @@ class CoexistenceSettings(EnvSettings):
             object.__setattr__(self, "decider", "group" if self.action_format == "discrete" else "server")
         if self.action_format is None:
             object.__setattr__(self, "action_format", "discrete" if self.decider == "group" else "multidiscrete")
-        known: dict[str, Any] = {
+        choices: dict[str, Any] = {
             "decider": Decider,
             "action_format": ActionFormat,
             "interference_indicator": Indicator,
             "operating_points": OperatingPoints,
             "success": Success,
         }
-        for name, literal in known.items():
-            if getattr(self, name) not in get_args(literal):
-                raise ValueError(f"{name}: {getattr(self, name)!r} is not one of {', '.join(get_args(literal))}")
+        for name, literal in choices.items():
+            check_choice(name, getattr(self, name), get_args(literal))
         if (self.decider, self.action_format) == ("server", "discrete"):
             raise ValueError("action_format: 'discrete' needs decider 'group'; a server has a number for each group")
         if self.operating_points == "per_packet" and self.decider == "server":
@@ -71,7 +67,7 @@ class CoexistenceSettings(EnvSettings):
 
     @property
     def networks(self) -> Coexistence:
-        """Those that were given, or named, or the default."""
+        """The networks: as given, of a preset's name, or the default."""
         if isinstance(self.coexistence, str):
             return COEXISTENCES[self.coexistence]()
         return self.coexistence or ccs_eu868()

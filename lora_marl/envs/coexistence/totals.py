@@ -1,4 +1,4 @@
-"""What came of a control interval: outcomes of nodes summed over groups and networks.
+"""The outcome of a control interval, summed over the nodes of groups and networks.
 
 Shape letters: `B` replicas, `N` nodes, `S` networks, `Q` groups of a network, `C` channels, `O` offsets, `K` values of
 all factors.
@@ -17,22 +17,23 @@ from lora_marl.envs.coexistence.groups import OFFSETS, Groups
 
 @dataclass(frozen=True, kw_only=True)
 class IntervalTotals:
-    """What came of an interval, by group and by network.
+    """Sums over the packets and frames that ended in an interval, by group and by network.
 
     Attributes:
-        attempts, received: Packets that ended, and those that an own gateway received. `[B, S, Q]`
-        acknowledged: Packets whose acknowledgement the node heard; where those are free, all that were received.
-            `[B, S, Q]`
-        energy_mj: `[B, S, Q]` mJ
-        frames_delivered, frames_lost: Frames of which an attempt was received, or none before the last one failed,
-            at a full queue, or when their network fell silent. `[B, S, Q]`
-        delay_s: Sum over delivered frames, from birth to first reception. `[B, S, Q]` s
-        queued: Frames that wait at the end, mean per node. `[B, S]`
-        channel_attempts, channel_received: `[B, S, C]`
-        channel_airtime_s: `[B, S, C]` s
-        downlink_airtime_s: Of the own gateways. `[B, S]` s
-        offset_attempts, offset_received: By steps above each node's least spreading factor; where those end, by the
-            smallest. `[B, S, O]`
+        attempts, received: Packets that ended, and those that a gateway of their network received. `[B, S, Q]`
+        acknowledged: Packets whose acknowledgement the node heard; where acknowledgements are free, all that were
+            received. `[B, S, Q]`
+        energy_mj: Energy that nodes spent. `[B, S, Q]` mJ
+        frames_delivered: Frames that were received for the first time. `[B, S, Q]`
+        frames_lost: Frames whose last attempt failed, that met a full queue, or that waited when their network fell
+            silent. `[B, S, Q]`
+        delay_s: Time from generation to first reception, summed over delivered frames. `[B, S, Q]` s
+        queued: Frames that wait at the end of the interval, mean per node. `[B, S]`
+        channel_attempts, channel_received: Packets by channel. `[B, S, C]`
+        channel_airtime_s: Airtime of packets by channel. `[B, S, C]` s
+        downlink_airtime_s: Airtime of the network's gateways. `[B, S]` s
+        offset_attempts, offset_received: Packets by steps above each node's least spreading factor. Where several
+            numbers of steps end at the highest spreading factor, the smallest counts. `[B, S, O]`
     """
 
     attempts: NDArray[np.float64]
@@ -52,13 +53,13 @@ class IntervalTotals:
 
     @classmethod
     def of(cls, outcome: Outcome, groups: Groups, channels: slice, *, free: bool) -> IntervalTotals:
-        """The sums of an outcome whose arms count packets.
+        """The totals of an outcome that counts packets by factor value.
 
         Args:
-            outcome: Of an interval.
-            groups: Of its nodes.
-            channels: The arms of channels.
-            free: Whether acknowledgements are, so that all that was received is acknowledged.
+            outcome: Outcome of the interval by node.
+            groups: The groups of the nodes.
+            channels: Where the channels stand among the values of all factors.
+            free: Whether acknowledgements are free, so that all packets that were received are acknowledged.
         """
         sent, sizes = outcome.sent, np.bincount(groups.network)
         by_channel = outcome.arm_sent[..., channels]
@@ -82,6 +83,6 @@ class IntervalTotals:
 
 
 def _by_offset(arms: NDArray[np.int64], least_sf: NDArray[np.int64], highest: int) -> NDArray[np.int64]:
-    """Packets by steps above the node's least spreading factor. `[B, N, K]` -> `[B, N, O]`"""
+    """Packets by steps above the node's least spreading factor; 0 above `highest`. `[B, N, K]` -> `[B, N, O]`"""
     sf = least_sf[..., None] + np.arange(OFFSETS)
     return np.where(sf <= highest, np.take_along_axis(arms, np.minimum(sf, highest), axis=-1), 0)

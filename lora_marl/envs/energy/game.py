@@ -31,7 +31,7 @@ from lora_marl.envs.energy.network import (
 )
 from lora_marl.envs.energy.observation import feature_table, observation_array, scaled_distances
 from lora_marl.envs.energy.reward import reward_of
-from lora_marl.envs.game import EnvSettings, Redraw
+from lora_marl.envs.game import EnvSettings, Redraw, check_redraw
 from lora_marl.render.map import MapFrame
 
 
@@ -57,8 +57,7 @@ class EnergySettings(EnvSettings):
         reward_of(self.reward)
         if not 0.0 <= self.least_delivery <= 1.0:
             raise ValueError(f"least_delivery: {self.least_delivery} is not from 0 to 1")
-        if self.redraw is not None and self.scenario is not None and self.scenario.path_loss_db is not None:
-            raise ValueError("redraw: draws positions, but the scenario has a measured path loss that replaces them")
+        check_redraw(self.redraw, self.scenario)
 
 
 class EnergyGame:

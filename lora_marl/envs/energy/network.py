@@ -15,13 +15,13 @@ from numpy.typing import ArrayLike, NDArray
 from lora_marl.core.expect.rayleigh import Rayleigh
 from lora_marl.core.presets.mmalora import POWER_LEVELS
 from lora_marl.core.scenario import Scenario
+from lora_marl.envs.codec import pick_allowed
+from lora_marl.envs.game import check_scenario_type
 
 
 def check_scenario(scenario: Any) -> None:
     """Raise ValueError, naming the field, for what the game does not have; `Rayleigh` checks the physics."""
-    if not isinstance(scenario, Scenario):
-        hint = "of a file: lora_marl.config.load(path).scenario.build()"
-        raise ValueError(f"scenario: {scenario!r} is not a lora_marl.core.scenario.Scenario ({hint}), or None")
+    check_scenario_type(scenario)
     levels_dbm = scenario.region.tp_dbm
     if len(levels_dbm) not in POWER_LEVELS or not np.allclose(np.diff(levels_dbm, 2), 0.0):
         allowed = ", ".join(map(str, POWER_LEVELS))
@@ -126,7 +126,7 @@ def allowed_actions(model: Rayleigh, channel: NDArray[np.int16], least_delivery:
     return allowed
 
 
-def draw_actions(rng: np.random.Generator, allowed: NDArray[np.bool_]) -> NDArray[np.intp]:
+def draw_actions(rng: np.random.Generator, allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
     """One allowed action for each node, all as likely: from `[P, A]` to flat indices `[P]`."""
-    rank = np.floor(rng.random(len(allowed)) * allowed.sum(axis=1))
-    return np.asarray((allowed.cumsum(axis=1) > rank[:, None]).argmax(axis=1))
+    nodes, actions = allowed.shape
+    return pick_allowed(rng.random((nodes, 1)), allowed, [actions])[:, 0]

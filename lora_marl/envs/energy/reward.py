@@ -1,17 +1,16 @@
-"""The rewards of MMALoRa's game, each a sum of named terms.
+"""The rewards of MMALoRa's game, each a sum of named terms in bits per mJ.
 
-gamma is 1 for a node that is delivered often enough and else 0 (Eq. 24), N_c the number of nodes of its channel, EE_c
-the sum of their energy efficiencies, EE_{c,-i} what that of the others would be without node i. Everything is in bits
-per mJ.
+gamma is 1 for a node that is delivered often enough, else 0 (Eq. 24). N_c is the number of nodes of the node's channel,
+EE_c the sum of their energy efficiencies, and EE_{c,-i} that of the others if node i were not there.
 
 | term | formula | meaning |
 |---|---|---|
-| `system` | gamma EE_c / N_c | the channel's mean with the node |
-| `gain` | gamma (1 - 1 / N_c) (EE_c / N_c - EE_{c,-i} / (N_c - 1)) | what that mean gains by the node |
-| `own` | gamma EE_i | the node's own |
-| `harm` | gamma (EE_c - EE_i - EE_{c,-i}) | what the others lose by it, at most 0 |
+| `system` | gamma EE_c / N_c | mean energy efficiency of the channel |
+| `gain` | gamma (1 - 1 / N_c) (EE_c / N_c - EE_{c,-i} / (N_c - 1)) | how much the node raises that mean |
+| `own` | gamma EE_i | the node's energy efficiency |
+| `harm` | gamma (EE_c - EE_i - EE_{c,-i}) | what the others lose by the node, at most 0 |
 
-A term of yours takes the same as these and is 0 as well for a node that is not delivered often enough.
+A term of yours takes the same two arguments; it is multiplied by gamma, too.
 
 Source: MMALoRa Eq. (23) with its weight at 1 / N_c is `system` + `gain`; the others are ours.
 
@@ -31,22 +30,22 @@ from lora_marl.envs.rewards import Reward, Term, TermFunction
 
 
 def system(expected: Counterfactuals, channel_nodes: NDArray[np.int64]) -> Term:
-    """The channel's mean with the node. `[B, N]` bits/mJ"""
+    """Mean energy efficiency of the node's channel. `[B, N]` bits/mJ"""
     return expected.ee_sum / channel_nodes
 
 
 def gain(expected: Counterfactuals, channel_nodes: NDArray[np.int64]) -> Term:
-    """What the channel's mean gains by the node, times 1 - 1 / N_c; 0 for a node alone. `[B, N]` bits/mJ"""
+    """How much the node raises its channel's mean, times 1 - 1 / N_c; 0 for a node alone. `[B, N]` bits/mJ"""
     return ((1.0 - 1.0 / channel_nodes) * expected.ee_sum - expected.ee_sum_without) / channel_nodes
 
 
 def own(expected: Counterfactuals, channel_nodes: NDArray[np.int64]) -> Term:
-    """The node's own. `[B, N]` bits/mJ"""
+    """Energy efficiency of the node. `[B, N]` bits/mJ"""
     return expected.ee
 
 
 def harm(expected: Counterfactuals, channel_nodes: NDArray[np.int64]) -> Term:
-    """What the others of its channel lose by the node, at most 0 but for rounding. `[B, N]` bits/mJ"""
+    """What the others on the channel lose by the node: at most 0, except for rounding. `[B, N]` bits/mJ"""
     return expected.ee_sum - expected.ee - expected.ee_sum_without
 
 

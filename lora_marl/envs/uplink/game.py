@@ -1,4 +1,4 @@
-"""The uplink game as arrays: what the parallel environment and the one of turns have in common.
+"""The game of `uplink_v0` as arrays, behind both the parallel environment and the one by turns.
 
 Shape letters: `B` replicas, `N` nodes, `F` chosen factors, `D` features, `K` entries of a mask.
 """
@@ -20,13 +20,14 @@ from lora_marl.core.presets import journal_network
 from lora_marl.core.scenario import Scenario
 from lora_marl.core.traffic import Traffic
 from lora_marl.envs.codec import ActionCodec, ActionFormat
-from lora_marl.envs.game import EnvSettings, Redraw
+from lora_marl.envs.game import EnvSettings, Redraw, check_redraw, check_scenario_type
 from lora_marl.envs.rewards import Reward
 from lora_marl.envs.uplink.observation import NodeFeatures
 from lora_marl.envs.uplink.reward import TERMS, Scales
 from lora_marl.render.map import MapFrame, packet_frame
 
 _AIR_SEEDS = 2**63
+"""Seeds of the air are drawn below this."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,19 +51,25 @@ class UplinkSettings(EnvSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_count("threads", self.threads)
-        if not isinstance(self.scenario, (Scenario, type(None))):
-            hint = "of a file: lora_marl.config.load(path).scenario.build()"
-            raise ValueError(f"scenario: {self.scenario!r} is not a lora_marl.core.scenario.Scenario ({hint}), or None")
+        if self.scenario is not None:
+            check_scenario_type(self.scenario)
+        check_redraw(self.redraw, self.scenario)
         if not 0.0 < self.window_s < np.inf:
             raise ValueError(f"window_s: {self.window_s} is not a number of seconds above 0")
         if self.min_margin_db is not None and not np.isfinite(self.min_margin_db):
             raise ValueError(f"min_margin_db: {self.min_margin_db} is not finite")
-        if self.redraw is not None and self.scenario is not None and self.scenario.path_loss_db is not None:
-            raise ValueError("redraw: draws positions, but the scenario has a measured path loss that replaces them")
 
 
 class UplinkGame:
-    """Replicas of a network whose nodes choose their operating points; a `lora_marl.envs.game.Game`."""
+    """Replicas of a network whose nodes choose their operating points; a `lora_marl.envs.game.Game`.
+
+    Attributes:
+        scenario: The network.
+        codec: Translates actions to operating points.
+        features: The observations' features.
+        points: Operating points that are in force. `[B, N, 4]`
+        outcome: What came of the last step.
+    """
 
     def __init__(self, settings: UplinkSettings) -> None:
         self.settings = settings
@@ -97,7 +104,7 @@ class UplinkGame:
     def begin(self, rngs: Sequence[np.random.Generator]) -> None:
         scenario = self._draw_scenario(rngs)
         seeds = [int(rng.integers(_AIR_SEEDS)) for rng in rngs]
-        # A window's choice is a command where it takes a downlink to give one, else the node's own.
+        # Where nodes get new parameters by downlink, a window's choice is the server's command; else the node's own.
         feedback = Feedback(decides="server" if scenario.feedback == "downlink" else "node")
         self.points = np.tile(self.codec.fixed_point, (*self._shape, 1))
         self._air = Air(
@@ -124,7 +131,11 @@ class UplinkGame:
         return nodes
 
     def choose(self, node: int, action: ArrayLike) -> None:
-        """Write one node's choice in the first replica. ValueError: outside the action space."""
+        """Write one node's choice in the first replica.
+
+        Raises:
+            ValueError: an action outside the space.
+        """
         self.codec.write(action, self.points[0, node])
 
     def observations(self) -> NDArray[np.float32]:
@@ -174,7 +185,7 @@ class UplinkGame:
         )
 
     def _draw_scenario(self, rngs: Sequence[np.random.Generator]) -> Scenario:
-        """The scenario of an episode; its positions are drawn anew where the settings say so."""
+        """The scenario of an episode, with new positions where the settings ask for them."""
         if self.settings.redraw is None:
             return self.scenario
         node_xy_m = np.stack([self.settings.redraw(rng) for rng in rngs])
@@ -190,7 +201,7 @@ class UplinkGame:
 
 
 def _activity(scenario: Scenario) -> list[tuple[float, NDArray[np.bool_]]]:
-    """Which nodes are part of the network from which time on: s, `[N]` or `[B, N]`."""
+    """When the set of active nodes changes, in s, and which nodes are active from then on, `[N]` or `[B, N]`."""
     activity = [(0.0, np.isfinite(scenario.interval_s()))]
     for change in scenario.changes:
         scenario = scenario.with_values(change.values)

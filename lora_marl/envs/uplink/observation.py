@@ -22,16 +22,16 @@ SNR_SCALE_DB = 40.0
 
 
 class NodeFeatures:
-    """The default observation: what a node can know of itself.
+    """What a node can know of itself: its last choice, its last packet, and its deliveries by parameter.
 
     Args:
         scenario: The network.
-        factors: What is chosen; the last action shows these.
-        memory: Share of the delivery averages' packet counts that each step keeps; 1: all packets of the episode.
+        factors: The factors that nodes choose; the observation shows the last choice of these.
+        memory: Share of the packet counts behind the delivery averages that each step keeps; 1: all of the episode.
 
     Attributes:
         table: The features in their order.
-        names: Of each feature. `[D]`
+        names: Name of each number of an observation. `[D]`
 
     Raises:
         ValueError: a memory outside 0 to 1.
@@ -57,7 +57,7 @@ class NodeFeatures:
         return box(self.table)
 
     def begin(self, outcome: Outcome) -> None:
-        """Forget everything; an outcome of no time gives the shapes."""
+        """Start an episode without packets; the outcome of an empty time gives the shapes."""
         self._arm_sent = outcome.arm_sent.astype(np.float64)
         self._arm_delivered = outcome.arm_delivered.astype(np.float64)
         self._ended = outcome.sent
@@ -72,7 +72,7 @@ class NodeFeatures:
         self._ended = outcome.sent
 
     def array(self, air: Air, points: NDArray[np.int16], active: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """The observations, a new array. `[B, N, D]`"""
+        """The observations of all nodes. `[B, N, D]`"""
         last = air.last_fate, air.last_point, air.last_rssi_dbm
         return self.rows(points, *last, self._arm_sent, self._arm_delivered, self._ended, active)
 
@@ -87,29 +87,31 @@ class NodeFeatures:
         ended: NDArray[np.integer],
         active: NDArray[np.bool_],
     ) -> NDArray[np.float32]:
-        """The observations of any nodes, from what became of their packets.
+        """The observations of some nodes, from the fates of their packets.
 
         Args:
-            points: Chosen last. `[..., 4]`
-            fate, last_point, rssi_dbm: Of the last packet that ended: `[...]`, `[..., 4]`, `[...]` dBm.
-            arm_sent, arm_delivered: Packets by factor value, which the delivery averages are of. `[..., K]`
+            points: The operating point chosen last. `[..., 4]`
+            fate: `Fate` of the last packet that ended. `[...]`
+            last_point: The operating point that it was sent with. `[..., 4]`
+            rssi_dbm: Its received power. `[...]` dBm
+            arm_sent, arm_delivered: Packet counts by factor value, for the delivery averages. `[..., K]`
             ended: Packets that ended in the step. `[...]`
             active: Whether the node is part of the network. `[...]`
 
         Returns:
-            A new array. `[..., D]`
+            Values of `table`. `[..., D]`
         """
         values = np.empty((*points.shape[:-1], len(self.names)), np.float32)
         at = 0
         for column, size in self._factors:
             index = points[..., column]
             if FACTORS[column] == "channel":
-                at = _put(values, at, _one_hot(index, size))
+                at = _write(values, at, _one_hot(index, size))
             else:
-                at = _put(values, at, (index / max(size - 1, 1))[..., None])
-        at = _put(values, at, _one_hot(fate + 1, self._fates))
+                at = _write(values, at, (index / max(size - 1, 1))[..., None])
+        at = _write(values, at, _one_hot(fate + 1, self._fates))
         for arms in self._arms:
-            at = _put(values, at, (arm_delivered[..., arms] + 1.0) / (arm_sent[..., arms] + 2.0))
+            at = _write(values, at, (arm_delivered[..., arms] + 1.0) / (arm_sent[..., arms] + 2.0))
         values[..., at] = self._snr_margin(fate, last_point, rssi_dbm)
         values[..., at + 1] = ended / (1.0 + ended)
         values[..., at + 2] = ended > 0
@@ -119,13 +121,14 @@ class NodeFeatures:
     def _snr_margin(
         self, fate: NDArray[np.int8], last_point: NDArray[np.int16], rssi_dbm: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """SNR above the floor of the last packet's data rate, where it was acknowledged, else 0. `[...]`, -1 to 1"""
+        """SNR of a delivered packet above the demodulation floor of its data rate, 0 for others. `[...]`, -1 to 1"""
         sf, bw = np.moveaxis(last_point[..., :2], -1, 0)
         margin_db = rssi_dbm - self._snr_floor_dbm[sf, bw]
         return np.where(fate == Fate.DELIVERED, np.clip(margin_db / SNR_SCALE_DB, -1.0, 1.0), 0.0)
 
 
 def _table(scenario: Scenario, factors: tuple[str, ...]) -> tuple[Feature, ...]:
+    """The features of a node that chooses these factors, in their order."""
     region = scenario.region
     channels = tuple(f"_{channel}" for channel in range(len(region.channels_hz)))
     last = {
@@ -149,14 +152,15 @@ def _table(scenario: Scenario, factors: tuple[str, ...]) -> tuple[Feature, ...]:
 
 
 def _fates(scenario: Scenario) -> list[Fate]:
-    """What can become of a packet; gateways send only where feedback needs downlinks."""
+    """The fates that a packet can have; a gateway is sending only where feedback needs downlinks."""
     return [fate for fate in Fate if fate != Fate.GATEWAY_SENDING or scenario.feedback == "downlink"]
 
 
-def _put(values: NDArray[np.float32], at: int, part: NDArray) -> int:
-    """Write features behind the first `at`; the number written so far."""
-    values[..., at : at + part.shape[-1]] = part
-    return at + part.shape[-1]
+def _write(values: NDArray[np.float32], at: int, part: NDArray) -> int:
+    """Write features from column `at` on. Returns the next free column."""
+    end = at + part.shape[-1]
+    values[..., at:end] = part
+    return end
 
 
 def _one_hot(index: NDArray[np.integer], size: int) -> NDArray[np.float32]:

@@ -1,4 +1,7 @@
-"""The terms of rewards of `uplink_v0`: plain functions of an outcome.
+"""The reward terms of `uplink_v0`: plain functions of what came of a step.
+
+A term takes an `Outcome`, the packets that ended in the step by node, and the `Scales` of the scenario; it returns
+`[B, N]`, 0 where no packet ended. Terms of yours do the same.
 
 Shape letters: `B` replicas, `N` nodes, `K` values of all factors.
 """
@@ -23,13 +26,15 @@ from lora_marl.envs.rewards import Term, TermFunction
 
 @dataclass(frozen=True)
 class Scales:
-    """Constants of a scenario that the terms need.
+    """Constants of a scenario that scale the terms.
 
     Attributes:
         factors: Number of chosen factors.
-        bonus: What `dlora` adds for each factor value used; 0 for factors that are not chosen. `[K]`
-        best_bits_per_mj: Energy efficiency of the region's thriftiest operating point. `[N]`, `[B, N]` or a number
-        best_bits_per_airtime_s: Bit rate, overhead included, of its fastest one. `[N]`, `[B, N]` or a number
+        bonus: D-LoRa's bonus of each factor value; 0 for factors that are not chosen. `[K]`
+        best_bits_per_mj: Payload bits per energy at the region's most efficient operating point, a number or `[N]` or
+            `[B, N]`. bits/mJ
+        best_bits_per_airtime_s: Payload bits per airtime at its fastest operating point, a number or `[N]` or `[B, N]`.
+            bits/s
     """
 
     factors: int
@@ -39,7 +44,13 @@ class Scales:
 
     @classmethod
     def of(cls, scenario: Scenario, factors: Sequence[str], *, xi: float, zeta: float, eta: float) -> Scales:
-        """The constants of a scenario; for xi, zeta and eta see `metric_factors`."""
+        """The constants of a scenario.
+
+        Args:
+            scenario: The network.
+            factors: The chosen factors.
+            xi, zeta, eta: Metric factors of D-LoRa's bonuses (`lora_marl.core.published.metric_factors`).
+        """
         region = scenario.region
         payload_bytes, which = np.unique(np.asarray(scenario.traffic.payload_bytes), return_inverse=True)
         airtime_s = scenario.airtime_s(payload_bytes)
@@ -52,30 +63,32 @@ class Scales:
 
 
 def delivery(outcome: Outcome, scales: Scales) -> Term:
-    """Share of the packets that ended which were delivered; 0 where none ended. `[B, N]`, 0 to 1"""
+    """Delivered share of the packets that ended. `[B, N]`, 0 to 1"""
     return ratio(outcome.delivered, outcome.sent, empty=0.0)
 
 
 def dlora(outcome: Outcome, scales: Scales) -> Term:
-    """Mean over the packets that ended of D-LoRa's rewards, summed over the chosen factors; 0 where none ended.
+    """D-LoRa's reward: the sum over the chosen factors, averaged over the packets that ended.
 
-    The reward of a factor is +1 or -1 for a delivered or lost packet, plus the bonus of the value used. `[B, N]`
+    A factor's reward is +1 for a delivered and -1 for a lost packet, plus the bonus of the value used. `[B, N]`
+
+    Source: D-LoRa, whose papers print 0 or 1 in place of -1 or +1 (see the page of `lora_marl.envs.uplink_v0`).
     """
     outcomes = scales.factors * (2.0 * outcome.delivered - outcome.sent)
     return ratio(outcomes + outcome.arm_sent @ scales.bonus, outcome.sent, empty=0.0)
 
 
 def energy_efficiency(outcome: Outcome, scales: Scales) -> Term:
-    """Bits delivered per energy spent, over the best that the region allows; 0 where none ended. `[B, N]`, 0 to 1"""
+    """Delivered bits per energy spent, relative to the best that the region allows. `[B, N]`, 0 to 1"""
     return ratio(outcome.delivered_bits, outcome.energy_mj * scales.best_bits_per_mj, empty=0.0)
 
 
 def throughput(outcome: Outcome, scales: Scales) -> Term:
-    """Bits delivered per airtime, over the best that the region allows; 0 where none ended. `[B, N]`, 0 to 1"""
+    """Delivered bits per airtime, relative to the best that the region allows. `[B, N]`, 0 to 1"""
     return ratio(outcome.delivered_bits, outcome.airtime_s * scales.best_bits_per_airtime_s, empty=0.0)
 
 
 TERMS: Mapping[str, TermFunction] = MappingProxyType(
     {term.__name__: term for term in (delivery, dlora, energy_efficiency, throughput)}
 )
-"""The terms by name; yours take the same."""
+"""The terms by name."""

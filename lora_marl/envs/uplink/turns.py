@@ -40,8 +40,8 @@ class UplinkTurns(PettingZooBase, AECEnv):
         self.game: UplinkGame = game
 
     def reset(self, seed: int | None = None, options: Mapping[str, Any] | None = None) -> None:
-        """Start an episode; `seed` makes everything after it reproducible, no `options` are known."""
-        self._begin(seed, options)
+        """Start an episode; `seed` makes everything after it reproducible, and there are no `options`."""
+        self._begin_single(seed, options)
         self.agents = list(self.possible_agents)
         self.rewards = dict.fromkeys(self.agents, 0.0)
         self._cumulative_rewards = dict.fromkeys(self.agents, 0.0)
@@ -74,7 +74,7 @@ class UplinkTurns(PettingZooBase, AECEnv):
 
     def observe(self, agent: str) -> Any:
         """What a node knew when decisions were last due."""
-        self._check_begun()
+        self._check_started()
         observation = self._latest[self._number[agent]]
         if isinstance(observation, dict):
             return {key: value.copy() for key, value in observation.items()}
