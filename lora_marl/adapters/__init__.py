@@ -1,1 +1,1 @@
-"""Faces for the libraries that users bring: one module each, which needs its library and nothing else beside ours."""
+"""Adapters for other libraries: one module for each, which needs that library alone."""

@@ -1,4 +1,4 @@
-"""BenchMARL: an environment as a task, on the batched environment of `lora_marl.adapters.torchrl`.
+"""BenchMARL: an environment as a task, through the batched environment of `lora_marl.adapters.torchrl`.
 
     from benchmarl.algorithms import MappoConfig
     from benchmarl.experiment import Experiment, ExperimentConfig
@@ -13,8 +13,8 @@
     task = ReplicaTask("uplink_v0", {"max_cycles": 100})
     Experiment(task, MappoConfig.get_from_yaml(), MlpConfig.get_from_yaml(), seed=0, config=config).run()
 
-BenchMARL 1.5 takes discrete actions only, with their masks, and needs an older TorchRL than the extra `torchrl` has:
-give it an environment of its own (`make recipe-benchmarl`).
+Actions are discrete, with masks. BenchMARL 1.5 needs an older TorchRL than the extra `torchrl` installs, so install it
+in a virtual environment of its own (`make recipe-benchmarl`).
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from lora_marl.adapters.torchrl import ReplicaEnv
 
 
 class ReplicaTask(TaskClass):
-    """An environment of `lora_marl.ENVS`.
+    """An environment of `lora_marl.ENVS` as a BenchMARL task.
 
     Args:
-        name: Of the environment.
+        name: The environment's name.
         config: Its settings.
     """
 
@@ -42,7 +42,7 @@ class ReplicaTask(TaskClass):
     def get_env_fun(
         self, num_envs: int, continuous_actions: bool, seed: int | None, device: Any
     ) -> Callable[[], ReplicaEnv]:
-        """Makes `num_envs` replicas."""
+        """A function that makes the environment with `num_envs` replicas."""
 
         def make() -> ReplicaEnv:
             env = ReplicaEnv(self.name, num_envs, **self.config)
@@ -52,51 +52,52 @@ class ReplicaTask(TaskClass):
         return make
 
     def supports_continuous_actions(self) -> bool:
-        """No."""
+        """False."""
         return False
 
     def supports_discrete_actions(self) -> bool:
-        """Yes."""
+        """True."""
         return True
 
     def max_steps(self, env: Any) -> int:
-        """Of an episode."""
+        """Steps of an episode."""
         return int(env.env.max_cycles)
 
     def has_render(self, env: Any) -> bool:
-        """BenchMARL's pictures are not drawn."""
+        """False: BenchMARL gets no pictures."""
         return False
 
     def group_map(self, env: Any) -> dict[str, list[str]]:
-        """The agents, one group."""
+        """All agents, in one group."""
         return {env.group: env.env.possible_agents}
 
     def observation_spec(self, env: Any) -> Composite:
-        """Of one replica: `(group, "observation")`."""
-        return self._of(env, "observation")
+        """Specs of one replica's `(group, "observation")`."""
+        return self._group_spec(env, "observation")
 
     def action_mask_spec(self, env: Any) -> Composite:
-        """Of one replica: `(group, "action_mask")`."""
-        return self._of(env, "action_mask")
+        """Specs of one replica's `(group, "action_mask")`."""
+        return self._group_spec(env, "action_mask")
 
     def state_spec(self, env: Any) -> Composite:
-        """Of one replica: `state`."""
+        """Specs of one replica's `state`."""
         return Composite({"state": env.full_observation_spec_unbatched["state"].clone()})
 
     def action_spec(self, env: Any) -> Composite:
-        """Of one replica: `(group, "action")`."""
+        """Specs of one replica's `(group, "action")`."""
         return env.full_action_spec_unbatched
 
     def info_spec(self, env: Any) -> None:
-        """There is none."""
+        """None: steps carry no infos."""
 
     @staticmethod
     def env_name() -> str:
-        """Of all tasks of this package."""
+        """The name that all tasks of this package share."""
         return "lora_marl"
 
     @staticmethod
-    def _of(env: Any, key: str) -> Composite:
+    def _group_spec(env: Any, key: str) -> Composite:
+        """The group's observation spec with this key alone."""
         group = env.full_observation_spec_unbatched[env.group].clone()
         for other in [other for other in group.keys() if other != key]:  # noqa: SIM118 (a spec is no mapping)
             del group[other]

@@ -1,4 +1,4 @@
-"""Minari: a recording as a data set in which every agent's episode is one of its own, for a policy that all share.
+"""Minari: a recording as a data set with an episode for every agent, for training a policy that all agents share.
 
     import minari
 
@@ -27,26 +27,26 @@ from lora_marl.adapters.offline import Recording
 
 
 def create(recording: Recording, dataset_id: str, *, description: str | None = None) -> Any:
-    """A data set with `E N` episodes of `T` steps.
+    """Create a data set with `E N` episodes of `T` steps from `E` episodes of `N` agents.
 
     Args:
-        recording: What was played.
-        dataset_id: Of the new data set, such as `lora/uplink-random-v0`.
-        description: For its readers; None: environment and settings.
+        recording: The recorded episodes.
+        dataset_id: Name of the new data set, such as `lora/uplink-random-v0`.
+        description: Its description; None: environment and settings.
 
     Returns:
         Minari's data set.
     """
     spaces = recording.spaces
     flat = recording.actions.ndim == recording.rewards.ndim
-    about = description or f"{spaces.environment}, played by {spaces.algorithm}, {dict(spaces.settings)}"
+    text = description or f"{spaces.environment}, played by {spaces.algorithm}, {dict(spaces.settings)}"
     return minari.create_dataset_from_buffers(
         dataset_id,
         _episodes(recording),
         observation_space=Box(np.array(spaces.low, np.float32), np.array(spaces.high, np.float32)),
         action_space=Discrete(spaces.sizes[0]) if flat else MultiDiscrete(list(spaces.sizes)),
         algorithm_name=spaces.algorithm,
-        description=about,
+        description=text,
         requirements=[f"lora_marl=={__version__}"],
     )
 

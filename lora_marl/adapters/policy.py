@@ -1,7 +1,7 @@
-"""A trained policy as two files that need no library of learning: weights in safetensors, spaces in JSON.
+"""A trained policy as two files that need no learning library: weights in safetensors, spaces in JSON.
 
 `policy.safetensors` has `weight_<i>` `[out, in]` and `bias_<i>` `[out]` of a perceptron from an observation to one
-number per value of every factor (`[K]`: their logits, or values of actions). `policy.json` says what they are for.
+number per value of every factor (`[K]`: logits, or action values). `policy.json` has the spaces that they belong to.
 
 Shape letters: `M` observations, `D` features, `F` factors of an action, `K` values of all factors.
 """
@@ -33,19 +33,19 @@ ACTIVATIONS: Mapping[str, Callable[[NDArray], NDArray]] = {"tanh": np.tanh, "rel
 
 @dataclass(frozen=True, kw_only=True)
 class Spaces:
-    """What a policy was trained for.
+    """The environment and spaces that a policy was trained for.
 
     Attributes:
-        algorithm: That trained it.
-        environment: Of `lora_marl.ENVS`.
-        settings: The environment's, all that JSON has words for.
-        feature_names, low, high: Of its observations. `[D]` each
-        sizes: Values of each factor of an action; of flat actions their number. `[F]`
-        activation: Between layers, of `ACTIVATIONS`.
-        greedy: Whether the largest number is chosen, or drawn with the softmax of each factor's numbers.
-        masked: Whether masked actions were left out.
-        unsaid: Names of the settings that JSON has no words for, such as a callable.
-        version: Of this package.
+        algorithm: The algorithm that trained it.
+        environment: The environment's name in `lora_marl.ENVS`.
+        settings: The environment's settings, as far as JSON can hold them.
+        feature_names, low, high: Names and bounds of the observation's features. `[D]` each
+        sizes: Number of values of each factor of an action; for flat actions their number. `[F]`
+        activation: Activation between layers, of `ACTIVATIONS`.
+        greedy: Whether the largest number wins, or a value is drawn by the softmax of each factor's numbers.
+        masked: Whether masked actions were excluded in training.
+        unsaid: Names of the settings that JSON cannot hold, such as a callable.
+        version: Version of this package that wrote it.
     """
 
     algorithm: str
@@ -63,7 +63,11 @@ class Spaces:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Spaces:
-        """From what JSON keeps of it. KeyError: something is missing."""
+        """The spaces from the values of a JSON file.
+
+        Raises:
+            KeyError: a missing value.
+        """
         values = {"unsaid": (), **values}  # older files do not have it
         lists = {name: tuple(values[name]) for name in ("feature_names", "low", "high", "sizes", "unsaid")}
         return cls(**{field.name: values[field.name] for field in fields(cls)} | lists)
@@ -71,14 +75,14 @@ class Spaces:
 
 @dataclass(frozen=True)
 class Policy:
-    """A policy that can be played.
+    """A perceptron that chooses actions from observations.
 
     Attributes:
-        spaces: What it is for.
-        layers: Weights `[out, in]` and biases `[out]`, from observation to numbers `[K]`.
+        spaces: The environment and spaces that it was trained for.
+        layers: Weights `[out, in]` and biases `[out]`, from an observation to numbers `[K]`.
 
     Raises:
-        ValueError: an unknown activation, or layers that do not lead from observations to sizes, one after another.
+        ValueError: an unknown activation, or layers whose sizes do not lead from observations to actions.
     """
 
     spaces: Spaces
@@ -98,7 +102,7 @@ class Policy:
             )
 
     def scores(self, observations: NDArray[np.float32]) -> NDArray[np.float32]:
-        """One number per value of every factor: `[M, D]` to `[M, K]`."""
+        """One number per value of every factor: from observations `[M, D]` to `[M, K]`."""
         activation = ACTIVATIONS[self.spaces.activation]
         for number, (weight, bias) in enumerate(self.layers):
             observations = (activation(observations) if number else observations) @ weight.T + bias
@@ -112,16 +116,16 @@ class Policy:
         *,
         greedy: bool | None = None,
     ) -> NDArray[np.int64]:
-        """Actions.
+        """Choose actions.
 
         Args:
             observations: `[M, D]`
-            draws: Uniform, 0 to 1; not looked at where the choice is greedy. `[M, F]`
-            masks: Allowed values; None: all. `[M, K]`
-            greedy: In place of `spaces.greedy`.
+            draws: Uniform random numbers from 0 to 1; unused where the choice is greedy. `[M, F]`
+            masks: Allowed values `[M, K]`; None: all.
+            greedy: Overrides `spaces.greedy`.
 
         Returns:
-            Indices. `[M, F]`
+            Index of the value of each factor. `[M, F]`
         """
         scores = self.scores(observations).astype(np.float64)
         if masks is not None:
@@ -137,7 +141,7 @@ class Policy:
         return chosen
 
     def write(self, folder: Path) -> None:
-        """Write both files."""
+        """Write `policy.safetensors` and `policy.json` into a folder."""
         folder.mkdir(parents=True, exist_ok=True)
         arrays = {f"weight_{number}": np.ascontiguousarray(weight) for number, (weight, _) in enumerate(self.layers)}
         arrays |= {f"bias_{number}": np.ascontiguousarray(bias) for number, (_, bias) in enumerate(self.layers)}
@@ -147,7 +151,7 @@ class Policy:
 
     @classmethod
     def read(cls, folder: Path) -> Policy:
-        """A policy from its folder.
+        """The policy in a folder.
 
         Raises:
             ValueError: a file is missing, damaged, or of another format, naming it.
@@ -167,7 +171,11 @@ class Policy:
 
 
 def files_of(folder: Path) -> tuple[Path, Path]:
-    """A policy's weights and spaces. ValueError: one of them is not in the folder."""
+    """Paths of a policy's weights and spaces.
+
+    Raises:
+        ValueError: one of them is not in the folder.
+    """
     weights, spaces = folder / WEIGHTS, folder / SPACES
     if missing := [path.name for path in (weights, spaces) if not path.is_file()]:
         what = f"has no {' and no '.join(missing)}" if folder.is_dir() else "there is no such folder"
@@ -176,7 +184,11 @@ def files_of(folder: Path) -> tuple[Path, Path]:
 
 
 def digest(folder: Path) -> str:
-    """Of a policy's two files, as 32 hexadecimal digits. ValueError: one of them is missing."""
+    """SHA-256 of a policy's two files, the first 32 hexadecimal digits.
+
+    Raises:
+        ValueError: one of them is missing.
+    """
     return sha256(b"\0".join(path.read_bytes() for path in files_of(folder))).hexdigest()[:32]
 
 
@@ -194,7 +206,7 @@ def spaces_of(env: ArrayParallelEnv, name: str, **more: Any) -> Spaces:
     values = {field.name: getattr(env.settings, field.name) for field in fields(env.settings)}
     for key, value in (values | {"max_cycles": env.max_cycles}).items():
         try:
-            settings[key] = json.loads(json.dumps(value, default=_plain))
+            settings[key] = json.loads(json.dumps(value, default=_as_json))
         except TypeError:
             unsaid.append(key)
     return Spaces(
@@ -209,10 +221,10 @@ def spaces_of(env: ArrayParallelEnv, name: str, **more: Any) -> Spaces:
     )
 
 
-def _plain(value: Any) -> Any:
-    """What JSON has words for, of arrays, numbers of NumPy and mappings. TypeError: it is none of them."""
+def _as_json(value: Any) -> Any:
+    """Arrays and numbers of NumPy, and mappings, as JSON can hold them. TypeError: any other value."""
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     if isinstance(value, Mapping):
         return dict(value)
-    raise TypeError(f"{type(value).__name__} has no words in JSON")
+    raise TypeError(f"JSON cannot hold a {type(value).__name__}")

@@ -1,4 +1,4 @@
-"""RLlib (new API stack): an environment as its multi-agent environment, with masks where its masking module looks.
+"""RLlib (new API stack): an environment as a `MultiAgentEnv`, with masks where RLlib's masking module expects them.
 
     from ray.rllib.algorithms.ppo import PPOConfig
 
@@ -6,9 +6,9 @@
 
     config = PPOConfig().environment(register("uplink_v0"), env_config={"max_cycles": 100}).multi_agent(**shared())
 
-With `masked=True` an observation is a dict of `observations` and `action_mask` (float32), as RLlib's
-`ActionMaskingTorchRLModule` wants it; actions are then discrete. RLlib's own `ParallelPettingZooEnv` works, too, but
-begins an episode when it is made, and forgets the order of agents.
+With `masked=True` an observation is a dict of `observations` and `action_mask` (float32), which RLlib's
+`ActionMaskingTorchRLModule` takes; actions are then discrete. RLlib's own `ParallelPettingZooEnv` works, too, but it
+starts an episode when it is created, and loses the order of agents.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ AnyDict = dict[str, Any]
 
 
 class AgentsEnv(MultiAgentEnv):
-    """A parallel environment of ours.
+    """An environment of `lora_marl.ENVS` as RLlib's multi-agent environment.
 
     Args:
-        name: Of `lora_marl.ENVS`.
-        masked: Whether observations have masks.
-        **settings: The environment's.
+        name: The environment's name.
+        masked: Whether observations include action masks.
+        **settings: The environment's settings.
 
     Raises:
-        ValueError: settings whose observations or episodes RLlib would not understand.
+        ValueError: settings whose observations or episodes RLlib cannot use.
     """
 
     def __init__(self, name: str, *, masked: bool = False, **settings: Any) -> None:
@@ -57,17 +57,17 @@ class AgentsEnv(MultiAgentEnv):
         super().__init__()
 
     def reset(self, *, seed: int | None = None, options: AnyDict | None = None) -> tuple[AnyDict, AnyDict]:
-        """Start an episode."""
-        observations, infos = self.env.reset(seed)  # RLlib gives options that mean nothing
+        """Start an episode; `options` are ignored."""
+        observations, infos = self.env.reset(seed)  # RLlib passes options of its own
         self.agents = list(self.env.agents)
-        return self._seen(observations), infos
+        return self._with_masks(observations), infos
 
     def step(self, action_dict: AnyDict) -> tuple[AnyDict, AnyDict, AnyDict, AnyDict, AnyDict]:
-        """Play a step."""
+        """Run a step of all agents."""
         observations, rewards, terminations, truncations, infos = self.env.step(action_dict)
         self.agents = list(self.env.agents)
         return (
-            self._seen(observations),
+            self._with_masks(observations),
             rewards,
             {**terminations, "__all__": False},
             {**truncations, "__all__": all(truncations.values())},
@@ -75,14 +75,15 @@ class AgentsEnv(MultiAgentEnv):
         )
 
     def render(self) -> Any:
-        """See `lora_marl.envs.base.PettingZooBase.render`."""
+        """The environment's picture, as `lora_marl.envs.base.PettingZooBase.render` returns it."""
         return self.env.render()
 
     def close(self) -> None:
         """Close the window, if there is one."""
         self.env.close()
 
-    def _seen(self, observations: AnyDict) -> AnyDict:
+    def _with_masks(self, observations: AnyDict) -> AnyDict:
+        """The observations by agent, with action masks where they are wanted."""
         if not self._masked:
             return observations
         masks = dict(zip(self.possible_agents, self.env.action_masks().astype(np.float32), strict=True))
@@ -93,16 +94,16 @@ class AgentsEnv(MultiAgentEnv):
 
 
 def register(name: str) -> str:
-    """Make an environment of `lora_marl.ENVS` known to RLlib, in workers too.
+    """Register an environment of `lora_marl.ENVS` with RLlib, also for its workers.
 
     Returns:
-        The name under which RLlib knows it; `env_config` takes `masked` and the environment's settings.
+        The registered name; `env_config` takes `masked` and the environment's settings.
     """
-    known = f"lora_marl/{name}"
-    register_env(known, lambda config: AgentsEnv(name, **config))
-    return known
+    registered = f"lora_marl/{name}"
+    register_env(registered, lambda config: AgentsEnv(name, **config))
+    return registered
 
 
 def shared(policy: str = "shared") -> AnyDict:
-    """Arguments of `AlgorithmConfig.multi_agent` for one policy of all agents."""
+    """Arguments of `AlgorithmConfig.multi_agent` for one policy that all agents share."""
     return {"policies": {policy}, "policy_mapping_fn": lambda agent, *_, **__: policy}

@@ -1,4 +1,4 @@
-"""Stable-Baselines3: a controller as its vector environment.
+"""Stable-Baselines3: a controller as a vector environment.
 
     from stable_baselines3 import PPO
 
@@ -8,11 +8,11 @@
     model = PPO("MlpPolicy", rows, n_steps=32, batch_size=2_560, gamma=0.5, seed=0)
     model.learn(25_600)
 
-Rows are agents (one policy for all, `shared_env`), or whoever decides in another controller of `lora_marl.views`. All
-episodes end together, by truncation; infos then have `terminal_observation` and `TimeLimit.truncated`, from which the
-library goes on with the value of the last observation. sb3-contrib's MaskablePPO finds `action_masks`.
+Rows are agents (one policy for all, `shared_env`), or the deciders of another controller of `lora_marl.views`. All
+episodes end together, by truncation; infos then have `terminal_observation` and `TimeLimit.truncated`, so that the
+library bootstraps from the last observation. sb3-contrib's MaskablePPO finds `action_masks`.
 
-A policy that is trained so sees one agent's observation, which is the same for any number of agents.
+A policy trained this way takes one agent's observation, so it works for any number of agents.
 
 Shape letters: `B` replicas, `D` features, `K` entries of a mask, `R` rows.
 """
@@ -36,10 +36,10 @@ from lora_marl.views import Controller, Shared
 class ControllerVecEnv(VecEnv):
     """The rows of a controller as the environments of Stable-Baselines3.
 
-    `get_attr` and `set_attr` reach the environment behind them, which all rows share.
+    `get_attr` and `set_attr` access the environment, which all rows share.
 
     Args:
-        controller: Who decides. Infos have the environment's where its `info_level` is `full`.
+        controller: The controller of the rows. Infos include the environment's where its `info_level` is `full`.
     """
 
     def __init__(self, controller: Controller) -> None:
@@ -47,19 +47,20 @@ class ControllerVecEnv(VecEnv):
         super().__init__(controller.rows, controller.observation_space, controller.action_space)
 
     def seed(self, seed: Seeds | None = None) -> Sequence[int | None]:
-        """Seeds for the next reset, by row.
+        """Set and return the seeds of the next reset, by row.
 
         Args:
-            seed: Of the first replica, from which those of the others follow (`lora_marl.envs.game`: not the next
-                numbers, as in the library's own vectors); or one per replica; None: streams go on.
+            seed: Seed of the first replica, from which those of the others follow (not as its successors, as in the
+                library's own vectors: see `seeds_of` in `lora_marl.envs.game`); or one per replica; None: the random
+                streams go on.
         """
         replicas = self.controller.replicas
         seeds = [None] * replicas if seed is None else seeds_of(seed, replicas)
-        self._seeds = [each for each in seeds for _ in range(self.controller.deciders)]
+        self._seeds = [seed for seed in seeds for _ in range(self.controller.deciders)]
         return self._seeds
 
     def reset(self) -> NDArray[np.float32]:
-        """Start all episodes. `[R, D]`"""
+        """Start all episodes. Observations `[R, D]`"""
         warn_of_options(self._options[0])
         seeds = [seed for seed in self._seeds[:: self.controller.deciders] if seed is not None]
         observations = self.controller.reset(seeds or None)
@@ -69,11 +70,11 @@ class ControllerVecEnv(VecEnv):
         return observations
 
     def step_async(self, actions: NDArray) -> None:
-        """Take down the actions. `[R, ...]`"""
+        """Keep the actions of the step that `step_wait` runs. `[R, ...]`"""
         self._actions = actions
 
     def step_wait(self) -> VecEnvStepReturn:
-        """Play a step in all rows, and begin anew where it was the last."""
+        """Run a step in all rows, and start new episodes after the last one."""
         observations, rewards, ended = self.controller.step(self._actions)
         infos = self._infos()
         if ended:
@@ -84,7 +85,7 @@ class ControllerVecEnv(VecEnv):
         return observations, rewards.astype(np.float32), np.full(self.num_envs, ended), infos
 
     def action_masks(self) -> NDArray[np.bool_]:
-        """Allowed actions. `[R, K]`"""
+        """Which actions each row may take. `[R, K]`"""
         return self.controller.masks()
 
     def close(self) -> None:
@@ -92,33 +93,37 @@ class ControllerVecEnv(VecEnv):
         self.controller.env.close()
 
     def has_attr(self, attr_name: str) -> bool:
-        """Whether rows have it: `action_masks`, or what the environment has."""
+        """Whether rows have an attribute: `action_masks`, or one of the environment."""
         return attr_name == "action_masks" or hasattr(self.controller.env, attr_name)
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
-        """The environment's attribute, once for each row."""
+        """An attribute of the environment, repeated for each row."""
         return [getattr(self.controller.env, attr_name) for _ in self._rows(indices)]
 
     def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
-        """Set it for all rows. ValueError: for some alone."""
+        """Set an attribute of the environment.
+
+        Raises:
+            ValueError: `indices` that leave out rows.
+        """
         if len(list(self._rows(indices))) != self.num_envs:
             raise ValueError(f"set_attr: {attr_name} of some rows; all rows share one environment")
         setattr(self.controller.env, attr_name, value)
 
     def env_method(self, method_name: str, *args: Any, indices: VecEnvIndices = None, **kwargs: Any) -> list[Any]:
-        """`action_masks` of rows `[K]`, or the answer of the environment's method, once for each row."""
+        """The result of an environment's method, repeated for each row; of `action_masks`, each row's mask `[K]`."""
         if method_name == "action_masks":
             masks = self.controller.masks()
             return [masks[row] for row in self._rows(indices)]
-        answer = getattr(self.controller.env, method_name)(*args, **kwargs)
-        return [answer for _ in self._rows(indices)]
+        result = getattr(self.controller.env, method_name)(*args, **kwargs)
+        return [result for _ in self._rows(indices)]
 
     def env_is_wrapped(self, wrapper_class: Any, indices: VecEnvIndices = None) -> list[bool]:
-        """Rows have no wrappers."""
+        """False for each row: rows have no wrappers."""
         return [False for _ in self._rows(indices)]
 
     def get_images(self) -> Sequence[Any]:
-        """A picture of the first replica; see `lora_marl.envs.base.PettingZooBase.render`."""
+        """A picture of the first replica, as `lora_marl.envs.base.PettingZooBase.render` returns it."""
         return [self.controller.env.render()]
 
     def _rows(self, indices: VecEnvIndices) -> Iterable[int]:
@@ -133,12 +138,12 @@ class ControllerVecEnv(VecEnv):
 
 
 def shared_env(name: str, replicas: int = 1, *, info_level: str = "none", **settings: Any) -> ControllerVecEnv:
-    """All agents of all replicas of an environment of `lora_marl.ENVS` as rows, for one policy.
+    """All agents of all replicas of an environment as rows, to train one policy for all.
 
     Args:
-        name: Of the environment.
-        replicas: `B`
+        name: The environment's name in `lora_marl.ENVS`.
+        replicas: B.
         info_level: `full` for the environment's infos, which take as long as the step itself.
-        **settings: The environment's.
+        **settings: The environment's settings.
     """
     return ControllerVecEnv(Shared(lora_marl.make(name, replicas=replicas, info_level=info_level, **settings)))

@@ -1,4 +1,4 @@
-"""Stable-Baselines3 trains one policy for all agents, to be played without it (`lora_marl.adapters.policy`)."""
+"""Stable-Baselines3: train one policy for all agents, and export it (`lora_marl.adapters.policy`)."""
 
 from __future__ import annotations
 
@@ -33,19 +33,22 @@ def train(
     folder: Path | None = None,
     on_step: Callable[[int], Any] = lambda steps: None,
 ) -> BaseAlgorithm:
-    """A trained model.
+    """Train a model.
 
     Args:
         rows: All agents of all replicas.
         algorithm: A name of `ALGORITHMS`.
-        steps: Agent steps, at least; training ends with a whole round.
-        seed: Of weights, draws and environments.
-        hyperparameters: Of the algorithm's constructor, over `defaults`.
-        folder: Where learning curves go, for TensorBoard; None: nowhere.
-        on_step: Called with the agent steps so far.
+        steps: Least number of agent steps; training ends with a whole round.
+        seed: Seed of weights, draws and environments.
+        hyperparameters: Arguments of the algorithm's constructor, in place of `defaults`.
+        folder: Folder of the learning curves for TensorBoard; None: there are none.
+        on_step: Called with the number of agent steps so far.
+
+    Returns:
+        The trained model.
 
     Raises:
-        ValueError: an unknown algorithm, or hyperparameters that it refuses.
+        ValueError: an unknown algorithm, or hyperparameters that it does not accept.
     """
     if algorithm not in ALGORITHMS:
         raise ValueError(f"algorithm: {algorithm!r} is not one of {', '.join(ALGORITHMS)}")
@@ -58,8 +61,8 @@ def train(
     formats = [] if folder is None else [TensorBoardOutputFormat(str(folder))]
     model.set_logger(Logger(None if folder is None else str(folder), formats))  # type: ignore[arg-type]
 
-    def after_step(known: dict[str, Any], _: dict[str, Any]) -> bool:
-        on_step(known["self"].num_timesteps)
+    def after_step(variables: dict[str, Any], _: dict[str, Any]) -> bool:
+        on_step(variables["self"].num_timesteps)
         return True
 
     model.learn(steps, callback=after_step)
@@ -67,7 +70,7 @@ def train(
 
 
 def defaults(algorithm: str, rows: ControllerVecEnv) -> dict[str, Any]:
-    """Hyperparameters for many rows whose rewards are of the step: short rounds, little look ahead."""
+    """Hyperparameters for many rows with rewards of single steps: short rounds and a small discount factor."""
     if algorithm == "dqn":
         return {"learning_starts": 10 * rows.num_envs, "train_freq": (1, "step"), "gradient_steps": 8, "gamma": 0.5,
                 "buffer_size": 100_000, "batch_size": 256, "target_update_interval": 1_000}  # fmt: skip
@@ -76,32 +79,32 @@ def defaults(algorithm: str, rows: ControllerVecEnv) -> dict[str, Any]:
 
 
 def exported(model: BaseAlgorithm, name: str) -> Policy:
-    """The policy of a model that was trained on an environment's agents.
+    """The policy of a model that was trained on `shared_env`.
 
     Args:
-        model: Of PPO, MaskablePPO or DQN, with a perceptron.
-        name: Of the environment, in `lora_marl.ENVS`.
+        model: PPO, MaskablePPO or DQN with a perceptron.
+        name: The environment's name in `lora_marl.ENVS`.
 
     Raises:
-        ValueError: a model of another kind.
+        ValueError: a model that cannot be exported.
     """
     rows = model.get_env().unwrapped  # type: ignore[union-attr]
     if not (isinstance(rows, ControllerVecEnv) and isinstance(rows.controller, Shared)):
         raise ValueError("exported: the model was not trained on lora_marl.adapters.sb3.shared_env")
     normalised = unwrap_vec_normalize(model.get_env())  # type: ignore[arg-type]
     if model.observation_space != rows.observation_space or (normalised is not None and normalised.norm_obs):
-        raise ValueError("exported: a wrapper changes observations, which a policy's files know nothing of")
+        raise ValueError("exported: a wrapper changes observations, which a policy's files cannot hold")
     module = type(rows.controller.env).__module__
     if lora_marl.ENVS.get(name) != module:
         raise ValueError(f"exported: name = {name!r}, but the model was trained on {module}")
     layers, activation = _perceptron(model)
-    more = {"algorithm": type(model).__name__, "activation": activation, "greedy": isinstance(model, DQN)}
-    spaces = spaces_of(rows.controller.env, name, masked=isinstance(model, MaskablePPO), **more)
+    training = {"algorithm": type(model).__name__, "activation": activation, "greedy": isinstance(model, DQN)}
+    spaces = spaces_of(rows.controller.env, name, masked=isinstance(model, MaskablePPO), **training)
     return Policy(spaces, layers)
 
 
 def _perceptron(model: BaseAlgorithm) -> tuple[tuple[Any, ...], str]:
-    """Weights and biases of the layers that choose, and the activation between them."""
+    """Weights and biases of the network that chooses actions, and the activation between its layers."""
     policy: Any = model.policy
     if isinstance(model, DQN):
         extractor, modules = policy.q_net.features_extractor, [*policy.q_net.q_net]
@@ -110,5 +113,5 @@ def _perceptron(model: BaseAlgorithm) -> tuple[tuple[Any, ...], str]:
     else:
         raise ValueError(f"exported: {type(model).__name__} is not PPO, MaskablePPO or DQN")
     if not isinstance(extractor, FlattenExtractor):
-        raise ValueError("exported: the network takes apart its observations before it chooses")
+        raise ValueError("exported: the network has a features extractor other than FlattenExtractor")
     return layers_of(modules)

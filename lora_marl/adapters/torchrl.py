@@ -1,11 +1,11 @@
-"""TorchRL: an environment's replicas as one batched environment, arrays all the way.
+"""TorchRL: the replicas of an environment as one batched environment, stepped as arrays.
 
     from lora_marl.adapters.torchrl import ReplicaEnv
 
     env = ReplicaEnv("uplink_v0", replicas=8, action_format="discrete", max_cycles=100)
     steps = env.rollout(100)  # [B, T]; steps["node", "observation"] is [B, T, N, D]
 
-Agents are one group, named by what they are (`node`, `server`): `(group, "observation")` `[B, N, D]`,
+All agents are one group, called `node`, `server` or `group`: `(group, "observation")` `[B, N, D]`,
 `(group, "action")` `[B, N]` or `[B, N, F]`, `(group, "action_mask")` `[B, N, K]`, `(group, "reward")` `[B, N, 1]`; for
 all agents together `state` `[B, N D]`, `done`, `terminated`, `truncated` `[B, 1]`. All replicas end together, by
 truncation.
@@ -29,16 +29,16 @@ from lora_marl.envs.game import Seeds, seeds_of
 
 
 class ReplicaEnv(EnvBase):
-    """All replicas of an environment of `lora_marl.ENVS`.
+    """An environment of `lora_marl.ENVS` as a batch of replicas.
 
     Args:
-        name: Of the environment.
-        replicas: `B`
-        **settings: The environment's; discrete actions have a mask that `torchrl.modules.MaskedCategorical` takes.
+        name: The environment's name.
+        replicas: B.
+        **settings: The environment's settings; discrete actions have masks for `torchrl.modules.MaskedCategorical`.
 
     Attributes:
-        group: Name of the agents.
-        env: The environment behind it.
+        group: Name of the group of all agents.
+        env: The environment itself.
     """
 
     def __init__(self, name: str, replicas: int = 1, **settings: Any) -> None:
@@ -64,13 +64,13 @@ class ReplicaEnv(EnvBase):
         )
         state = Bounded(low.repeat(agents).expand(replicas, -1), high.repeat(agents).expand(replicas, -1))
 
-        def of_group(**specs: Any) -> Composite:
+        def group_specs(**specs: Any) -> Composite:
             return Composite({self.group: Composite(specs, shape=shape)}, shape=lead)
 
-        self.observation_spec = of_group(observation=observation, action_mask=mask)
+        self.observation_spec = group_specs(observation=observation, action_mask=mask)
         self.observation_spec["state"] = state
-        self.action_spec = of_group(action=action)
-        self.reward_spec = of_group(reward=Unbounded((*shape, 1)))
+        self.action_spec = group_specs(action=action)
+        self.reward_spec = group_specs(reward=Unbounded((*shape, 1)))
         ends = {name: Categorical(2, (replicas, 1), dtype=torch.bool) for name in ("done", "terminated", "truncated")}
         self.done_spec = Composite(ends, shape=lead)
 
@@ -79,20 +79,21 @@ class ReplicaEnv(EnvBase):
             raise ValueError("_reset: leaves out replicas; all end and begin together")
         observations = self.env.reset_array(self._seeds)
         self._seeds = None
-        return self._seen(observations, truncated=False)
+        return self._data(observations, truncated=False)
 
     def _step(self, tensordict: TensorDictBase) -> TensorDict:
         actions = tensordict.get((self.group, "action")).cpu().numpy()
         observations, rewards, _, truncations, _ = self.env.step_array(actions)
-        result = self._seen(observations, truncated=bool(truncations.all()))
+        result = self._data(observations, truncated=bool(truncations.all()))
         result.set((self.group, "reward"), torch.from_numpy(rewards).float()[..., None])
         return result
 
     def _set_seed(self, seed: Seeds | None) -> None:
-        """Seed of the next reset: see `lora_marl.envs.game`."""
+        """Set the seeds of the next reset (`seeds_of` in `lora_marl.envs.game`)."""
         self._seeds = None if seed is None else seeds_of(seed, self.batch_size[0])
 
-    def _seen(self, observations: Any, *, truncated: bool) -> TensorDict:
+    def _data(self, observations: Any, *, truncated: bool) -> TensorDict:
+        """Observations, masks, state and ends of all replicas."""
         shape = observations.shape[:2]
         state = torch.from_numpy(observations.reshape(shape[0], -1).copy())
         group = {"observation": torch.from_numpy(observations), "action_mask": torch.from_numpy(self.env.mask_array())}

@@ -16,16 +16,16 @@ server of its own, which knows what its own gateways received and nothing of the
 gateways and count where its own receive them. Frames are confirmed: one that is not acknowledged is sent again, up to
 four times, while the next ones wait in a queue. Bursts of other technologies keep some channels busy, and move. A step
 is a control interval; a server sets one operating point for each group of its nodes, which holds for every attempt that
-starts in the interval. Networks that do not learn (legacy) play along, without agents.
+starts in the interval. Networks that do not learn take part, too, without agents.
 
 `env()` and `raw_env()` are the same game by turns. `reset_array` and `step_array` of the parallel environment play `B`
 replicas in one call.
 
 ## Agents
 
-`server_0` ..., numbered by network, legacy left out; with `decider="group"` `group_0` ..., the groups of the first
-learning network, then those of the next. Groups are equal parts of a network's nodes, from the best links to its own
-gateways to the worst.
+`server_0` ..., one for each network that learns, by the network's number; with `decider="group"` `group_0` ..., the
+groups of the first learning network, then those of the next. Groups are equal parts of a network's nodes, from the best
+links to its own gateways to the worst.
 
 ## Actions
 
@@ -76,11 +76,11 @@ attempts.
 |---|---|
 | `delivery` | received / attempts |
 | `energy` | -(energy / attempts) / (energy of an attempt at least SF and 14 dBm) |
-| `delay` | -(delay / delivered frames) / interval, at least -1, from a frame's birth to its first reception |
+| `delay` | -(delay / delivered frames) / interval, at least -1, from a frame's generation to its first reception |
 
 By default 1, 0.1 and 0. A group without attempts has reward 0. Infos carry `attempts`, `received`, `energy_mj`,
-`frames_delivered`, `frames_lost` (given up, or born at a full queue), `delay_s` (summed over delivered frames) and each
-term, times its weight, as `reward_<term>`.
+`frames_delivered`, `frames_lost` (given up, or generated at a full queue), `delay_s` (summed over delivered frames) and
+each term, times its weight, as `reward_<term>`.
 
 ## Starting state
 
@@ -99,23 +99,23 @@ Of `parallel_env`, `raw_env` and `env`:
   None: `ccs_eu868`, lawful networks of 1,000 nodes whose acknowledgements are downlinks. `ccs_study` has 100 nodes each
   and free acknowledgements.
 - `decider`: `server` or `group`; None: groups where `action_format` is `discrete`, else servers.
-- `action_format`: `discrete` (groups alone) or `multidiscrete`; None: what the decider is used to.
+- `action_format`: `discrete` (groups only) or `multidiscrete`; None: `discrete` for groups, else `multidiscrete`.
 - `operating_points`: `per_interval`, or `per_packet` for deciders that give a distribution (groups).
 - `interval_s`: Length of a step.
 - `groups`: Q, groups of each network.
 - `tp_dbm`: Powers that may be chosen, ascending; any of the region's.
-- `interference_indicator`: What `busy_channel` measures: `external` bursts, `all` (packets of other networks as well,
-  where the own gateways can hear them), or `none`.
+- `interference_indicator`: What `busy_channel` measures: `external` bursts, `all` (also packets of other networks that
+  the network's gateways can hear), or `none`.
 - `reward`: Weight by name of term, or by the import path of a function of yours, `"my_module:my_term"`, which takes an
   `Interval` of `lora_marl.envs.coexistence.reward` and gives `[B, S, Q]`; or one such mapping for each learning
   network.
 - `success`: What the term `delivery` counts: attempts `received`, or `acknowledged`.
-- `threads`: That share the replicas.
+- `threads`: Threads that share the replicas; results are the same for any number.
 - `max_cycles`: Steps of an episode; interference and alarms are drawn for as many at `reset`.
 - `obs_format`: `box`, or `dict` with `observation` and int8 `action_mask` (`action_mask_flat` for `MultiDiscrete`).
 - `mask_in_info`: Whether infos carry `action_mask`; for discrete actions.
 - `info_level`: `full`, or `none` for empty infos.
-- `remove_dead`: Without effect: nobody leaves; a silent network keeps its agents.
+- `remove_dead`: Without effect: no agent leaves; a silent network keeps its agents.
 - `replicas`: Episodes played together through `reset_array(seeds)` and `step_array(actions)`; dicts show one.
 - `render_mode`: `ansi` (text), `rgb_array` (channel by time for every network) or `human` (that in a
   window; an error where there is no display).
@@ -123,12 +123,12 @@ Of `parallel_env`, `raw_env` and `env`:
 ## Source
 
 M. A. Haque, A. Saifullah, H. Zhang, "Coordinating coexisting learning agents in shared spectrum via parameter space
-complementarity" (the CCS paper): the setting, KPIs and servers; it gives no
-radio, no sizes and no spaces. Those are of the presets `ccs_study` and `ccs_eu868` and of this page.
+complementarity" (the CCS paper): the setting, KPIs and servers. It gives no radio, no sizes and no spaces; those are
+ours, in the presets `ccs_study` and `ccs_eu868` and on this page.
 
 ## Differences from the paper
 
-1. Everything that it does not give: see `lora_marl.core.presets.ccs`.
+1. Everything that the paper does not give: see `lora_marl.core.presets.ccs`.
 2. Commands to nodes cost no airtime and arrive at once, as by multicast to a group; acknowledgements do cost airtime
    where the scenario's feedback is `downlink`.
 3. Servers know their nodes' attempts, those lost as well, from a counter in the frame.
@@ -161,7 +161,7 @@ __all__ = ["Coexisting", "CoexistenceSettings", "env", "parallel_env", "raw_env"
 
 
 class Coexisting(ArrayParallelEnv):
-    """The parallel environment. See the module's page."""
+    """The parallel environment, described on the page of this module."""
 
     metadata = {
         "name": "lora_coexistence_v0",
@@ -192,17 +192,17 @@ class Coexisting(ArrayParallelEnv):
 
 
 def parallel_env(**settings: Any) -> Coexisting:
-    """The environment in which all servers move at once."""
+    """The environment in which all servers move at once; arguments as on the page of this module."""
     return Coexisting(**settings)
 
 
 def raw_env(**settings: Any) -> AECEnv:
-    """The same by turns: servers move one after another, and the step is played when all have."""
+    """The same game by turns: servers move one after another, and the step runs when all have."""
     return parallel_to_aec_wrapper(Coexisting(**settings))
 
 
 def env(**settings: Any) -> wrappers.BaseWrapper:
-    """The environment of turns behind PettingZoo's checks of actions and of the order of calls."""
+    """The environment by turns, wrapped in PettingZoo's checks of actions and of the order of calls."""
     turns = raw_env(**settings)
     # Before PettingZoo 1.26 the check of actions knew discrete spaces alone; the game checks all of them itself.
     single = turns.env.settings.decider == "group" and turns.env.settings.operating_points == "per_interval"

@@ -88,7 +88,7 @@ Of `parallel_env`, `raw_env` and `env`:
 - `obs_format`: `box`, or `dict` with `observation` and int8 `action_mask` (`action_mask_flat` for `MultiDiscrete`).
 - `mask_in_info`: Whether infos carry `action_mask`; for discrete actions.
 - `info_level`: `full`, or `none` for empty infos.
-- `remove_dead`: Without effect: nobody leaves.
+- `remove_dead`: Without effect: no agent leaves.
 - `replicas`: Games played together through `reset_array(seeds)` and `step_array(actions)`; dicts show one.
 - `render_mode`: `ansi` (text), `rgb_array` (a map: nodes coloured by SF, links by whether D_i is enough) or `human`
   (that map in a window; an error where there is no display).
@@ -100,8 +100,7 @@ are those of `lora_marl.core.expect.rayleigh`, each formula with its source.
 
 ## Differences from the paper
 
-1. The default reward is `marginal`: given that a node is feasible, nearly all that varies in Eq. (23) is the others'
-   doing.
+1. The default reward is `marginal`: for a feasible node, nearly all variation of Eq. (23) is caused by the others.
 2. In Eq. (23) N is the number of nodes of the channel, and EE_{c,-i} counts the node as removed; its weight, not given
    as a number, is 1 / N_c.
 3. Masks, which `masks=False` switches off.
@@ -129,7 +128,7 @@ __all__ = ["Energy", "EnergySettings", "env", "parallel_env", "raw_env"]
 
 
 class Energy(ArrayParallelEnv):
-    """The parallel environment. See the module's page."""
+    """The parallel environment, described on the page of this module."""
 
     metadata = {
         "name": "lora_energy_v0",
@@ -144,17 +143,17 @@ class Energy(ArrayParallelEnv):
 
 
 def parallel_env(**settings: Any) -> Energy:
-    """The environment in which all nodes move at once."""
+    """The environment in which all nodes move at once; arguments as on the page of this module."""
     return Energy(**settings)
 
 
 def raw_env(**settings: Any) -> AECEnv:
-    """The same by turns: nodes move one after another, and the step is played when all have."""
+    """The same game by turns: nodes move one after another, and the step runs when all have."""
     return parallel_to_aec_wrapper(Energy(**settings))
 
 
 def env(**settings: Any) -> wrappers.BaseWrapper:
-    """The environment of turns behind PettingZoo's checks of actions and of the order of calls."""
+    """The environment by turns, wrapped in PettingZoo's checks of actions and of the order of calls."""
     turns = raw_env(**settings)
     # Before PettingZoo 1.26 the check of actions knew discrete spaces alone; the game checks all of them itself.
     inner = wrappers.AssertOutOfBoundsWrapper(turns) if turns.env.settings.action_format == "discrete" else turns

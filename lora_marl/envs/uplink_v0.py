@@ -142,7 +142,7 @@ __all__ = ["Uplink", "UplinkSettings", "UplinkTurns", "env", "parallel_env", "ra
 
 
 class Uplink(ArrayParallelEnv):
-    """The parallel environment: one step is one window. See the module's page."""
+    """The parallel environment, described on the page of this module: one step is one window."""
 
     metadata = {
         "name": "lora_uplink_v0",
@@ -157,17 +157,17 @@ class Uplink(ArrayParallelEnv):
 
 
 def parallel_env(**settings: Any) -> Uplink:
-    """The environment of windows, in which all nodes move at once."""
+    """The environment of windows, in which all nodes move at once; arguments as on the page of this module."""
     return Uplink(**settings)
 
 
 def raw_env(**settings: Any) -> UplinkTurns:
-    """The environment of turns, in which a node moves when its next packet is due."""
+    """The environment by turns, in which a node moves when its next packet is due."""
     return UplinkTurns(**settings)
 
 
 def env(**settings: Any) -> wrappers.BaseWrapper:
-    """The environment of turns behind PettingZoo's checks of actions and of the order of calls."""
+    """The environment by turns, wrapped in PettingZoo's checks of actions and of the order of calls."""
     turns = raw_env(**settings)
     # Before PettingZoo 1.26 the check of actions knew discrete spaces alone; the game checks all of them itself.
     inner = wrappers.AssertOutOfBoundsWrapper(turns) if turns.game.settings.action_format == "discrete" else turns

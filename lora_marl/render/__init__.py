@@ -1,6 +1,6 @@
-"""Frames of an environment, shown without a display as text or a picture, or in a window.
+"""Pictures of environments: as text, as an array without a display, or in a window.
 
-Pictures need matplotlib (the extra `scripts`), which is imported where one is drawn.
+Pictures need matplotlib (the extra `scripts`), which is imported only when one is drawn.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ SIDE_INCH, DOTS_PER_INCH = 6.0, 100
 
 
 class Frame(Protocol):
-    """What there is to see of one replica."""
+    """A snapshot of one replica that can be shown."""
 
     def text(self) -> str:
-        """In words."""
+        """The snapshot as text."""
 
     def draw(self, figure: Any) -> None:
-        """On a figure of matplotlib."""
+        """Draw the snapshot on a matplotlib figure."""
 
 
 def rgb_array(frame: Frame) -> NDArray[np.uint8]:
-    """A picture. uint8 `[H, W, 3]`
+    """A frame as a picture. uint8 `[H, W, 3]`
 
     Raises:
         ModuleNotFoundError: matplotlib is missing.
@@ -40,7 +40,7 @@ def rgb_array(frame: Frame) -> NDArray[np.uint8]:
 
 
 class Window:
-    """A window of one environment; that of a copy is another one."""
+    """The window of one environment; a copied or unpickled environment gets a window of its own."""
 
     _numbers = count(1)
 
@@ -51,11 +51,11 @@ class Window:
         return Window, ()
 
     def show(self, frame: Frame) -> None:
-        """Show the picture.
+        """Show a frame.
 
         Raises:
             ModuleNotFoundError: matplotlib is missing.
-            ValueError: matplotlib's backend opens no windows, as where there is no display.
+            ValueError: matplotlib's backend opens no windows, for example because there is no display.
         """
         picture = rgb_array(frame)
         from matplotlib import get_backend, pyplot
@@ -63,7 +63,7 @@ class Window:
         backend = get_backend()
         try:
             figure = pyplot.figure(self._name, figsize=(SIDE_INCH, SIDE_INCH)) if _opens_windows(backend) else None
-        except ImportError:  # of the backend that was asked for, where there is no display
+        except ImportError:  # raised by a backend that needs a display
             figure = None
         if figure is None:
             raise ValueError(
@@ -75,12 +75,13 @@ class Window:
         pyplot.pause(0.001)
 
     def close(self) -> None:
-        """Close it, if it is open."""
+        """Close the window, if it is open."""
         if "matplotlib.pyplot" in sys.modules:
             sys.modules["matplotlib.pyplot"].close(self._name)
 
 
 def _matplotlib() -> tuple[Any, Any]:
+    """Matplotlib's canvas and figure types, or an error that says how to install it."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -90,6 +91,7 @@ def _matplotlib() -> tuple[Any, Any]:
 
 
 def _opens_windows(backend: str) -> bool:
+    """Whether a matplotlib backend is interactive."""
     from matplotlib.backends.registry import BackendFilter, backend_registry
 
     return backend.lower() in {name.lower() for name in backend_registry.list_builtin(BackendFilter.INTERACTIVE)}

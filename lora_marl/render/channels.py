@@ -1,4 +1,4 @@
-"""Frames of coexisting networks: channel by time for every network, without a display."""
+"""Frames of coexisting networks: the channels that each network used over time."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 MOST_PANELS = 8
-"""Networks that a picture shows; the text has all."""
+"""Most networks that a picture shows; the text shows all."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChannelFrame:
-    """What there is to see of one replica.
+    """The channels of one replica.
+
+    Shape letters: `T` intervals so far, `S` networks, `C` channels.
 
     Attributes:
-        title: With the time.
-        networks: Their names. `[S]`
-        erlangs: Airtime per second of each interval so far, by network and channel. `[T, S, C]`
-        occupancy: Share of time of external interference now. `[C]`
-        received, attempts: Of the last interval. `[S]`
+        title: Name and time.
+        networks: Names of the networks. `[S]`
+        erlangs: Airtime per second in each interval. `[T, S, C]`
+        occupancy: Share of time that external interference keeps each channel busy now. `[C]`
+        received, attempts: Packets received and sent in the last interval. `[S]`
     """
 
     title: str
@@ -32,7 +34,7 @@ class ChannelFrame:
     attempts: NDArray[np.float64]
 
     def text(self) -> str:
-        """What came of the last interval, and which channels each network used in it."""
+        """Deliveries in the last interval, and the airtime of each network by channel."""
         busy = " ".join(f"{share:4.0%}" for share in self.occupancy)
         lines = [self.title, f"external interference by channel: {busy}"]
         last = self.erlangs[-1] if len(self.erlangs) else np.zeros((len(self.networks), len(self.occupancy)))
@@ -43,7 +45,7 @@ class ChannelFrame:
         return "\n".join(lines)
 
     def draw(self, figure: Any) -> None:
-        """A panel for each of the first networks, all of one scale."""
+        """A panel for each of the first networks, all on one colour scale."""
         shown = self.networks[:MOST_PANELS]
         panels = figure.subplots(len(shown), 1, sharex=True, squeeze=False)[:, 0]
         highest = max(float(self.erlangs.max(initial=0.0)), 1e-9)

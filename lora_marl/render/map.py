@@ -1,4 +1,4 @@
-"""Frames of a network: a map of nodes by spreading factor, without a display."""
+"""Frames of a network: a map of its nodes, coloured by spreading factor, and their links."""
 
 from __future__ import annotations
 
@@ -21,21 +21,22 @@ FATE_COLOURS = {
     Fate.NO_DEMODULATOR: "#9467bd",
 }
 _BAR = 40
+"""Characters of the longest bar in the text."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MapFrame:
-    """A network: where nodes are, what they send with and what came of it.
+    """A network: where nodes are, what they send with, and the result of the last step.
 
     Attributes:
-        scenario: As it is now.
-        when: Such as `at 60 s`.
-        node_xy_m: `[N, 2]` m
+        scenario: The network as it is now.
+        when: The time, such as `at 60 s`.
+        node_xy_m: Positions of the nodes. `[N, 2]` m
         points: Operating points, indices into the region's lists. `[N, 4]`
         active: Whether each node is part of the network. `[N]`
-        result: What came of the last step, in short.
-        lines: The same in full, for text.
-        links: What nodes' links to the nearest gateway can be: name, colour, and which are `[N]`.
+        result: Result of the last step, in short.
+        lines: The same in full, for the text.
+        links: Kinds of links to the nearest gateway: name, colour, and which nodes have such a link `[N]`.
     """
 
     scenario: Scenario
@@ -49,16 +50,16 @@ class MapFrame:
 
     @property
     def gateway_xy_m(self) -> NDArray[np.float64]:
-        """`[G, 2]` m"""
+        """Positions of the gateways. `[G, 2]` m"""
         return self.scenario.gateway_xy_m.reshape(-1, self.scenario.gateways, 2)[0]
 
     @property
     def sf(self) -> NDArray[np.int64]:
-        """Spreading factors. `[N]`"""
+        """Spreading factor of each node. `[N]`"""
         return np.array(self.scenario.region.spreading_factors)[self.points[:, 0]]
 
     def text(self) -> str:
-        """What came of the last step, and how many nodes use each spreading factor."""
+        """The result of the last step, and how many nodes use each spreading factor."""
         nodes, scenario = int(self.active.sum()), self.scenario
         size = f"{nodes} of {len(self.points)} nodes, {scenario.gateways} gateway(s)"
         lines = [f"{scenario.name} {self.when}: {size}", *self.lines]
@@ -80,18 +81,18 @@ class MapFrame:
 def packet_frame(
     scenario: Scenario, *, time_s: float, fates: NDArray[np.int8], sent: int, delivered: int, **shown: Any
 ) -> MapFrame:
-    """The frame of an air of packets; `shown` are `node_xy_m`, `points` and `active`.
+    """A frame of the packet air, with links coloured by the fates of packets.
 
     Args:
-        scenario: As it is now.
-        time_s: s
+        scenario: The network as it is now.
+        time_s: Time of the air. s
         fates: `Fate` of each node's last packet. `[N]`
         sent: Packets that ended in the last step.
-        delivered: Those of them that were received.
-        shown: Further fields of the frame.
+        delivered: Packets among them that were received.
+        shown: The frame's `node_xy_m`, `points` and `active`.
     """
     share = f" ({delivered / sent:.1%})" if sent else ""
-    counts = (f"{_spelled(fate)} {int((fates == fate).sum())}" for fate in FATES)
+    counts = (f"{_in_words(fate)} {int((fates == fate).sum())}" for fate in FATES)
     return MapFrame(
         scenario=scenario,
         when=f"at {time_s:g} s",
@@ -100,7 +101,7 @@ def packet_frame(
             f"last step: {sent} packets ended, {delivered} delivered{share}",
             f"last packets: {', '.join(counts)}",
         ),
-        links=tuple((_spelled(fate), colour, fates == fate) for fate, colour in FATE_COLOURS.items()),
+        links=tuple((_in_words(fate), colour, fates == fate) for fate, colour in FATE_COLOURS.items()),
         **shown,
     )
 
@@ -127,5 +128,5 @@ def _draw_sites(axes: Any, frame: MapFrame) -> None:
     axes.scatter(x_m, y_m, s=90, color="black", marker="^", zorder=3, label="gateway")
 
 
-def _spelled(fate: Fate) -> str:
+def _in_words(fate: Fate) -> str:
     return fate.name.lower().replace("_", " ")

@@ -98,7 +98,7 @@ def test_views_show_what_the_arrays_say(name: str, view: str, settings: dict[str
     envs, first = vector(name, view, settings, **last), arrays.reset_array(seeds_of(5, 3))
     observations, _ = envs.reset(seed=5)
     rng = np.random.default_rng(1)
-    kept = envs.unwrapped.controller._kept if view == "agent" else None
+    kept = envs.unwrapped.controller._constant if view == "agent" else None
     for _ in range(LENGTH):
         shown = {"agent": first[:, -1], "central": first.reshape(3, -1), "shared": first.reshape(envs.num_envs, -1)}
         assert np.array_equal(observations, shown[view])
@@ -246,7 +246,7 @@ def test_others_draw_by_seed_and_episode(one: Callable[..., ControllerEnv]) -> N
     kept = []
     for seed in (0, None, 1, 0, None):
         env.reset(seed=seed)
-        kept.append(env.controller._kept.tolist())
+        kept.append(env.controller._constant.tolist())
     assert kept[0] == kept[3] and kept[1] == kept[4]
     assert kept[0] not in (kept[1], kept[2])
 
@@ -270,7 +270,7 @@ def test_what_others_keep_is_allowed() -> None:
     env = gymnasium.make(view_id("energy_v0", "agent"), **SETTINGS["energy_v0"] | {"only_channel": 0})
     env.reset(seed=0)
     controller = env.unwrapped.controller  # type: ignore[attr-defined]
-    kept = controller._kept.reshape(controller.env.mask_array().shape[:2])
+    kept = controller._constant.reshape(controller.env.mask_array().shape[:2])
     assert np.take_along_axis(controller.env.mask_array(), kept[..., None], axis=-1).all()
 
 

@@ -1,7 +1,7 @@
-"""The uplink game by turns: a node moves when its last packet's fate is known and its next one is due.
+"""The game of `uplink_v0` by turns: a node moves when its last packet's fate is known and its next packet is due.
 
-A game of its own, with packets in place of windows: `is_parallelizable` is False. Spaces, observation, reward and
-arguments are those of `lora_marl.envs.uplink_v0`.
+It has packets in place of windows, so that `is_parallelizable` is False. Spaces, observation, reward and arguments are
+those of `lora_marl.envs.uplink_v0`.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from lora_marl.envs.uplink.game import UplinkGame, UplinkSettings
 
 
 class UplinkTurns(PettingZooBase, AECEnv):
-    """Turns in the order in which the air asks for decisions; see `lora_marl.envs.uplink_v0`.
+    """Turns in the order in which the air asks for decisions, described on the page of `lora_marl.envs.uplink_v0`.
 
-    At the first turn of a node there is no packet to be rewarded yet; at every later one its reward is that of its last
-    packet. The features `sent` and `packets` speak of the time since the last round of decisions. The episode is
-    truncated for all when the air has played `max_cycles` windows; packets that ended by then are rewarded.
+    A node's first turn has no reward, since no packet has ended yet; later the reward is that of its last packet. The
+    features `sent` and `packets` cover the time since the last round of decisions. The episode is truncated for all
+    nodes after the time of `max_cycles` windows; packets that ended by then are rewarded.
     """
 
     metadata = {
@@ -48,7 +48,7 @@ class UplinkTurns(PettingZooBase, AECEnv):
         self.terminations = dict.fromkeys(self.agents, False)
         self.truncations = dict.fromkeys(self.agents, False)
         self._skip_agent_selection = None
-        # A network in which nothing is ever sent asks for nothing: then everybody has one turn.
+        # Where no packet is ever sent, the air asks for no decision: then every node has one turn.
         self._due = deque(self.game.run_to_decision(self._horizon_s()) or range(len(self.agents)))
         self._observe_all()
 
@@ -73,7 +73,7 @@ class UplinkTurns(PettingZooBase, AECEnv):
         self._observe_all()
 
     def observe(self, agent: str) -> Any:
-        """What a node knew when decisions were last due."""
+        """A node's observation from when decisions were last due."""
         self._check_started()
         observation = self._latest[self._number[agent]]
         if isinstance(observation, dict):
