@@ -8,21 +8,26 @@ import numpy as np
 import pytest
 
 from lora_marl import render
-from lora_marl.core.presets import mmalora_network
+from lora_marl.core.presets import journal_network, mmalora_network
+from lora_marl.core.traffic import Traffic
 from lora_marl.envs import energy_v0, uplink_v0
 from lora_marl.render import map
 
 
-def played(journal: Any, render_mode: str | None) -> uplink_v0.Uplink:
-    env = uplink_v0.parallel_env(scenario=journal(), render_mode=render_mode)
+JOURNAL = journal_network(6, traffic=Traffic.one_per_window(20.0))
+"""Six nodes with one packet each per window of 20 s."""
+
+
+def played(render_mode: str | None) -> uplink_v0.Uplink:
+    env = uplink_v0.parallel_env(scenario=JOURNAL, render_mode=render_mode)
     env.reset(seed=0)
     for _ in range(3):
         env.step({agent: env.action_space(agent).sample() for agent in env.agents})
     return env
 
 
-def test_text(journal: Any) -> None:
-    env = played(journal, "ansi")
+def test_text() -> None:
+    env = played("ansi")
     text = env.render()
     assert isinstance(text, str)
     assert "journal at 60 s: 6 of 6 nodes, 1 gateway(s)" in text
@@ -46,9 +51,9 @@ def test_text_of_expectations() -> None:
     assert links == {"at least 0.7": 8 - violations, "below 0.7": violations}
 
 
-def test_picture(journal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "matplotlib.pyplot", raising=False)
-    env = played(journal, "rgb_array")
+    env = played("rgb_array")
     picture = env.render()
     assert isinstance(picture, np.ndarray)
     assert picture.dtype == np.uint8
@@ -62,9 +67,9 @@ def test_picture(journal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     env.close()
 
 
-def test_a_window_without_a_display_is_named(journal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_window_without_a_display_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     pyplot = pytest.importorskip("matplotlib.pyplot")
-    env = uplink_v0.parallel_env(scenario=journal(), render_mode="human")
+    env = uplink_v0.parallel_env(scenario=JOURNAL, render_mode="human")
     pyplot.switch_backend("agg")
     with pytest.raises(ValueError, match="render_mode: 'human' needs a display, .*'agg' .* allowed are 'rgb_array'"):
         env.reset(seed=0)  # nobody has to ask for the live view
@@ -79,19 +84,19 @@ def test_a_window_without_a_display_is_named(journal: Any, monkeypatch: pytest.M
     env.close()
 
 
-def test_without_a_render_mode(journal: Any) -> None:
+def test_without_a_render_mode() -> None:
     with pytest.warns(UserWarning, match="give render_mode to the constructor"):
-        assert played(journal, None).render() is None
+        assert played(None).render() is None
 
 
-def test_without_matplotlib(journal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    env = played(journal, "rgb_array")
+def test_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
+    env = played("rgb_array")
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'lora_marl\[scripts\]'"):
         env.render()
 
 
-def test_a_window_opens_and_closes(journal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_window_opens_and_closes(monkeypatch: pytest.MonkeyPatch) -> None:
     pyplot = pytest.importorskip("matplotlib.pyplot")
     monkeypatch.setattr(pyplot, "pause", lambda seconds: None)
     monkeypatch.setattr(render, "_opens_windows", lambda backend: True)
@@ -99,7 +104,7 @@ def test_a_window_opens_and_closes(journal: Any, monkeypatch: pytest.MonkeyPatch
     shown: list[Any] = []
     show = render.Window.show
     monkeypatch.setattr(render.Window, "show", lambda window, frame: shown.append(show(window, frame)))
-    env = played(journal, "human")
+    env = played("human")
     assert len(shown) == 4  # reset, and every step
     assert env.render() is None
     assert len(shown) == 5

@@ -90,7 +90,7 @@ class CoexistenceGame:
             learning=self.learning,
             gateways=np.bincount(self.coexistence.gateway_network),
             groups=self.settings.groups,
-            channels=self._sizes[3],
+            channels=self._channels,
             offsets=OFFSETS,
             powers=tuple(self.actions.powers),
             interval_s=self.settings.interval_s,
