@@ -1,4 +1,4 @@
-"""Measures the regret of learners on the toy air, whose best operating point is known, and how fast it grows.
+"""Measures the regret of learners on a network of one node, whose best operating point is known, and how it grows.
 
 - `python scripts/regret.py`
 - `python scripts/regret.py --learners cucb,thompson,epsilon-greedy --set cucb.c=1 --packets 20000`
@@ -38,16 +38,17 @@ from lora_marl.core.published.single_node import (
 from lora_marl.core.scenario import Scenario
 from scripts.runs.cli import JsonPath, UsageError, console, new_app, one_line_errors, write_json
 from scripts.runs.report import markdown, number
-from scripts.studies.plots import draw_regret
 from scripts.studies.regret import (
     HEADER,
     Parameters,
     RegretResult,
     choices,
-    found,
+    draw_regret,
     log_times,
     make_learner,
+    parameters_for,
     point_values,
+    regret_results,
     reward_learner,
 )
 
@@ -56,39 +57,39 @@ app = new_app()
 
 @app.command(help=__doc__)
 def main(
-    learners: Annotated[str, typer.Option(metavar="NAME,...", help="Who plays.")] = "cucb,ucb1,random",
+    learners: Annotated[str, typer.Option(metavar="NAME,...", help="Learners to compare.")] = "cucb,ucb1,random",
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="LEARNER.PARAMETER=VALUE", help="More may follow.")
     ] = None,
-    packets: Annotated[int, typer.Option(min=100, help="Of every node.")] = 100_000,
+    packets: Annotated[int, typer.Option(min=100, help="Packets of every node.")] = 100_000,
     seeds: Annotated[int, typer.Option(min=1, help="How many replicas: seeds 0, 1, ...")] = 32,
-    path_loss_db: Annotated[float, typer.Option(help="Of the node, in dB.")] = 138.0,
-    jobs: Annotated[int, typer.Option(min=1, help="Learners played at the same time.")] = 2,
+    path_loss_db: Annotated[float, typer.Option(help="Path loss of the node, in dB.")] = 138.0,
+    jobs: Annotated[int, typer.Option(min=1, help="Learners simulated at the same time.")] = 2,
     results: Annotated[Path, typer.Option(metavar="DIR", help="Where the results go.")] = Path("results"),
     json: JsonPath = None,
 ) -> None:
-    """Plays and reports."""
+    """Simulates and reports."""
     with one_line_errors():
         names, scenario = list(dict.fromkeys(learners.split(","))), single_node_network(path_loss_db)
         parameters = parsed(set_ or (), names)
         for name in names:  # an error in any learner stops the command before the first simulation
             make_learner(name, scenario, [0], parameters)
-        played = Parallel(n_jobs=jobs)(
-            delayed(choices)(name, scenario, range(seeds), packets, parameters.get(name, {})) for name in names
+        chosen = Parallel(n_jobs=jobs)(
+            delayed(choices)(name, scenario, range(seeds), packets, parameters_for(name, parameters)) for name in names
         )
         times = log_times(packets)
-        findings = found(dict(zip(names, played, strict=True)), scenario, times, parameters)
-        title = f"toy air, {path_loss_db:g} dB, {packets:,} packets, {seeds} seeds"
-        report(title, findings, described(scenario, parameters), times, results)
-        write_json(results / "regret.json", [finding.record() for finding in findings])
-        write_json(json, [finding.record() for finding in findings])
+        measured = regret_results(dict(zip(names, chosen, strict=True)), scenario, times, parameters)
+        title = f"single-node network, {path_loss_db:g} dB, {packets:,} packets, {seeds} seeds"
+        report(title, measured, best_points(scenario, parameters), times, results)
+        write_json(results / "regret.json", [result.record() for result in measured])
+        write_json(json, [result.record() for result in measured])
 
 
 def parsed(settings: Sequence[str], names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Parameters by learner from `learner.parameter=value`; those of `cucb` also set the currency.
+    """Parameters by learner, from `learner.parameter=value`; those of `cucb` are also those of the currency.
 
     Raises:
-        UsageError: no such form, or a learner that does not play.
+        UsageError: text of another form, or a learner that is not compared.
     """
     parameters: dict[str, dict[str, Any]] = {}
     for setting in settings:
@@ -100,48 +101,49 @@ def parsed(settings: Sequence[str], names: Sequence[str]) -> dict[str, dict[str,
     return parameters
 
 
-def described(scenario: Scenario, parameters: Parameters) -> list[str]:
-    """The best point in each currency, and whether D-LoRa's factors would stay there, in sentences."""
+def best_points(scenario: Scenario, parameters: Parameters) -> list[str]:
+    """Sentences about the best point in each currency, and the points that D-LoRa's factors would not leave."""
     delivered, lines = delivery_probabilities(scenario), []
     cucb = reward_learner(scenario, parameters)
-    stays = equilibria(expected_rewards(delivered, cucb.rewards, cucb.factors), cucb.factors).ravel()
+    stable = equilibria(expected_rewards(delivered, cucb.rewards, cucb.factors), cucb.factors).ravel()
     for currency, worth in point_values(scenario, parameters).items():
         best, second = np.argsort(-worth)[:2]
         lines.append(
             f"best in {currency}: {_point(scenario, best)}, {number(worth[best])}, "
             f"delivers {100 * delivered.flat[best]:.1f} %; the next is {number(worth[best] - worth[second])} below"
         )
-    places = ", ".join(_point(scenario, place) for place in np.flatnonzero(stays))
-    lines.append(f"points that none of D-LoRa's factors would leave alone: {places or 'none'}")
+    points = ", ".join(_point(scenario, index) for index in np.flatnonzero(stable))
+    lines.append(f"points that none of D-LoRa's factors would leave alone: {points or 'none'}")
     return lines
 
 
 def report(
-    title: str, findings: Sequence[RegretResult], lines: Sequence[str], times: NDArray[np.int64], results: Path
+    title: str, measured: Sequence[RegretResult], notes: Sequence[str], times: NDArray[np.int64], results: Path
 ) -> None:
     """Prints the table, writes it as Markdown and draws the curves."""
     table = Table(*HEADER, title=title, title_justify="left")
-    for finding in findings:
-        table.add_row(*finding.cells())
+    for result in measured:
+        table.add_row(*result.cells())
     console.print(table)
-    for line in lines:
-        console.print(line, markup=False)
+    for note in notes:
+        console.print(note, markup=False)
     results.mkdir(parents=True, exist_ok=True)
-    text = markdown(HEADER, [finding.cells() for finding in findings])
-    listed = "".join(f"- {line}\n" for line in lines)
+    text = markdown(HEADER, [result.cells() for result in measured])
+    listed = "".join(f"- {note}\n" for note in notes)
     (results / "regret.md").write_text(f"{title}\n\n{text}\n{listed}", encoding="utf-8")
     curves: dict[str, dict[str, NDArray]] = {}
-    allowed: dict[str, dict[str, NDArray]] = {}
-    for finding in findings:
-        curves.setdefault(finding.currency, {})[finding.learner] = finding.curve
-        if finding.bound is not None:
-            allowed.setdefault(finding.currency, {})[finding.learner] = finding.bound
-    draw_regret(results / "regret.png", title, times, curves, allowed)
+    bounds: dict[str, dict[str, NDArray]] = {}
+    for result in measured:
+        curves.setdefault(result.currency, {})[result.learner] = result.curve
+        if result.bound is not None:
+            bounds.setdefault(result.currency, {})[result.learner] = result.bound
+    draw_regret(results / "regret.png", title, times, curves, bounds)
     console.print(f"as Markdown, JSON and picture: {results}/regret.md, regret.json, regret.png", markup=False)
 
 
-def _point(scenario: Scenario, place: np.integer) -> str:
-    point = np.array(np.unravel_index(place, scenario.region.factor_sizes))
+def _point(scenario: Scenario, index: np.integer) -> str:
+    """An operating point in words, by its index into the flattened `[S, W, C, T]`."""
+    point = np.array(np.unravel_index(index, scenario.region.factor_sizes))
     chosen = scenario.region.physical(point)
     return f"SF{int(chosen.sf)}, channel {int(chosen.channel)}, {float(chosen.tp_dbm):g} dBm"
 

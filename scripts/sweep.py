@@ -41,8 +41,7 @@ from scripts.runs.metrics import curve_of, reported
 from scripts.runs.packets.experiment import PacketExperiment
 from scripts.runs.parallel import Backend, BackendOption, RayAddress, Workers, checked_workers, in_parallel
 from scripts.runs.report import NAMES, counted, markdown
-from scripts.studies.pareto_front import OBJECTIVES, GridPoint, ParetoFront
-from scripts.studies.plots import draw_front
+from scripts.studies.pareto_front import OBJECTIVES, GridPoint, ParetoFront, draw_front
 
 app = new_app()
 

@@ -1,12 +1,14 @@
-"""The points of a sweep that nothing else beats in everything at once, and what each is worth."""
+"""The Pareto front of a sweep: the points that no other point dominates, and the utility of every point."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from lora_marl.core import metrics
@@ -15,16 +17,16 @@ from scripts.runs.report import NAMES, number
 from scripts.runs.statistics import Estimate, estimate
 
 OBJECTIVES = ("pdr", "ee_bits_per_mj", "bits_per_airtime_s")
-"""What is traded off: PDR, EE and TH of the D-LoRa papers; more is better."""
+"""PDR, EE and TH of the D-LoRa papers, which trade off; more is better."""
 
 
 @dataclass(frozen=True)
 class GridPoint:
-    """A point of a grid and what came of it.
+    """A point of a sweep's grid and its results.
 
     Attributes:
-        settings: What was varied, in words of the command line.
-        by_seed: Metrics that are reported, one row per seed.
+        settings: The values that are varied, as given on the command line.
+        by_seed: The reported metrics, one row per seed.
     """
 
     settings: Mapping[str, str]
@@ -36,19 +38,19 @@ class GridPoint:
         return ", ".join(f"{key.rpartition('.')[2]}={value}" for key, value in self.settings.items()) or "as it is"
 
     def estimate(self, metric: str) -> Estimate:
-        """A metric over seeds."""
+        """Mean and spread of a metric over seeds."""
         return estimate([row[metric] for row in self.by_seed])
 
 
 @dataclass(frozen=True)
 class ParetoFront:
-    """All points of a grid.
+    """All points of a grid, and which of them are on the front.
 
     Attributes:
-        points: In the order of the grid.
-        values: Means over seeds of the objectives `[P, 3]`.
-        on_front: Points that nothing dominates `[P]`.
-        scales, weights: Of the utility, by objective `[3]`.
+        points: In the order of the grid, P of them.
+        values: Means over seeds of the objectives. `[P, 3]`
+        on_front: Whether no other point dominates a point. `[P]`
+        scales, weights: Of the utility, by objective. `[3]`
     """
 
     points: Sequence[GridPoint]
@@ -59,7 +61,13 @@ class ParetoFront:
 
     @classmethod
     def of(cls, points: Sequence[GridPoint], weights: Sequence[float], scales: Sequence[float] | None) -> ParetoFront:
-        """Of points; scales None: the largest mean of each objective in the grid (1 where there is none above 0).
+        """The front of some points.
+
+        Args:
+            points: Of the grid.
+            weights: Of the utility, by objective. `[3]`
+            scales: Values of the objectives that count as 1; None: the largest mean in the grid, or 1 where none is
+                above 0. `[3]`
 
         Raises:
             ValueError: weights or scales that `metrics.utility` refuses.
@@ -72,52 +80,52 @@ class ParetoFront:
         return cls(points, values, non_dominated(values), scales, weights)
 
     def utilities(self) -> list[Estimate]:
-        """Utility of every point over seeds."""
-        found = []
+        """Mean and spread over seeds of the utility of every point."""
+        utilities = []
         for point in self.points:
             columns = [np.array([row[metric] for row in point.by_seed]) for metric in OBJECTIVES]
-            worth = metrics.utility(*columns, weights=self.weights, scales=self.scales)
-            found.append(estimate(worth.tolist()))
-        return found
+            by_seed = metrics.utility(*columns, weights=self.weights, scales=self.scales)
+            utilities.append(estimate(by_seed.tolist()))
+        return utilities
 
     def header(self) -> list[str]:
-        """Of the table."""
+        """Columns of the table."""
         keys = [key.rpartition(".")[2] for key in self.points[0].settings]
         return [*keys, *(NAMES[metric][0] for metric in OBJECTIVES), "utility", "front"]
 
     def lines(self) -> list[list[str]]:
-        """For readers: mean ± standard deviation over seeds."""
+        """Rows of the table, a row per point: mean ± standard deviation over seeds."""
         lines = []
-        for point, worth, best in zip(self.points, self.utilities(), self.on_front, strict=True):
-            found = [(NAMES[metric][1], point.estimate(metric)) for metric in OBJECTIVES] + [(1.0, worth)]
-            numbers = [f"{number(factor * part.mean)} ± {number(factor * part.spread)}" for factor, part in found]
-            lines.append([*point.settings.values(), *numbers, "yes" if best else ""])
+        for point, utility, on_front in zip(self.points, self.utilities(), self.on_front, strict=True):
+            scaled = [(NAMES[metric][1], point.estimate(metric)) for metric in OBJECTIVES] + [(1.0, utility)]
+            numbers = [f"{number(factor * part.mean)} ± {number(factor * part.spread)}" for factor, part in scaled]
+            lines.append([*point.settings.values(), *numbers, "yes" if on_front else ""])
         return lines
 
     def records(self) -> list[dict[str, Any]]:
-        """For machines: one flat record per point."""
+        """Flat records for JSON, one per point."""
         records = []
-        for point, worth, best in zip(self.points, self.utilities(), self.on_front, strict=True):
-            parts = {metric: point.estimate(metric) for metric in OBJECTIVES} | {"utility": worth}
+        for point, utility, on_front in zip(self.points, self.utilities(), self.on_front, strict=True):
+            parts = {metric: point.estimate(metric) for metric in OBJECTIVES} | {"utility": utility}
             means = {name: part.mean for name, part in parts.items()}
             spreads = {f"{name}_sd": part.spread for name, part in parts.items()}
             settings = {key: _value(text) for key, text in point.settings.items()}
-            seeds = {"seeds": len(point.by_seed), "on_front": bool(best)}
+            seeds = {"seeds": len(point.by_seed), "on_front": bool(on_front)}
             records.append({**settings, **means, **spreads, **seeds})
         return records
 
 
 def non_dominated(values: ArrayLike) -> NDArray[np.bool_]:
-    """Points that no other one dominates: is at least as good in everything, and better in something.
+    """Whether no other point dominates a point, by being at least as good in everything and better in something.
 
     Args:
-        values: More is better; a point with a nan is never on the front and dominates nothing. `[P, M]`
+        values: M objectives, more is better; a point with a nan is never on the front and dominates nothing. `[P, M]`
 
     Returns:
-        `[P]`; equal points share their place.
+        Equal points are on the front together. `[P]`
     """
     array = np.asarray(values, np.float64)
-    # nan compares false, so that such a point is at least as good as nobody.
+    # nan compares false, so a point with a nan is at least as good as no other.
     at_least = (array[:, None] >= array[None]).all(axis=-1)
     better = (array[:, None] > array[None]).any(axis=-1)
     dominated = np.any(at_least & better, axis=0)
@@ -125,8 +133,49 @@ def non_dominated(values: ArrayLike) -> NDArray[np.bool_]:
 
 
 def _value(text: str) -> float | str:
-    """A number where the text is one."""
+    """The number that a text is, or the text."""
     try:
         return float(text)
     except ValueError:
         return text
+
+
+def draw_front(
+    path: Path,
+    title: str,
+    values: NDArray[np.float64],
+    spread: NDArray[np.float64],
+    front: NDArray[np.bool_],
+    names: Sequence[str],
+) -> None:
+    """Draw PDR against energy efficiency, throughput as colour, with points of the front ringed and named.
+
+    Args:
+        path: Where the PNG file goes.
+        title: Title of the picture.
+        values: PDR in %, EE in bits/mJ, TH in bits per second of airtime. `[P, 3]`
+        spread: Their standard deviations over seeds; nan: none is drawn. `[P, 3]`
+        front: Whether a point is on the front. `[P]`
+        names: Names of the points.
+    """
+    figure = Figure(figsize=(8, 5.5), layout="constrained")
+    axes = figure.subplots()
+    figure.suptitle(title)
+    bars = np.nan_to_num(spread)
+    axes.errorbar(
+        values[:, 1], values[:, 0], xerr=bars[:, 1], yerr=bars[:, 0], fmt="none", ecolor="grey", lw=0.7, zorder=1
+    )
+    shown = axes.scatter(values[:, 1], values[:, 0], c=values[:, 2], s=45, zorder=2)
+    axes.scatter(
+        values[front, 1], values[front, 0], s=130, facecolors="none", edgecolors="red", label="on the front", zorder=3
+    )
+    middle = np.nanmean([np.nanmin(values[:, 1]), np.nanmax(values[:, 1])])
+    for index in np.flatnonzero(front).tolist():
+        pdr, ee = values[index, :2].tolist()
+        side, dx = ("right", -7) if ee > middle else ("left", 7)  # names stay within the picture
+        axes.annotate(names[index], (ee, pdr), (dx, 5), textcoords="offset points", fontsize="x-small", ha=side)
+    axes.set(xlabel="energy efficiency [bits/mJ]", ylabel="PDR [%]")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.colorbar(shown, label="throughput [bits/s of airtime]")
+    figure.savefig(path, dpi=120)

@@ -13,12 +13,15 @@ from scripts.studies.regret import (
     PACKETS,
     REWARD,
     arm_gaps,
-    bound,
     choices,
-    found,
-    growth,
+    fitted_growth,
     log_times,
+    logarithmic_bound,
+    make_learner,
+    parameters_for,
     point_values,
+    regret_results,
+    reward_learner,
     root_bound,
     slope,
 )
@@ -45,31 +48,31 @@ def test_slope_by_hand():
 @pytest.mark.parametrize("power", [0.5, 1.0])
 def test_growth_of_a_power(power):
     times = log_times(10_000)
-    found = growth(times, np.stack([times**power, 3 * times**power], axis=1).astype(float))
-    assert found.exponent.mean == pytest.approx(power)
-    assert found.exponent.spread == pytest.approx(0, abs=1e-9)
-    assert found.final.mean == pytest.approx(2 * 10_000**power)
+    fitted = fitted_growth(times, np.stack([times**power, 3 * times**power], axis=1).astype(float))
+    assert fitted.exponent.mean == pytest.approx(power)
+    assert fitted.exponent.spread == pytest.approx(0, abs=1e-9)
+    assert fitted.final.mean == pytest.approx(2 * 10_000**power)
 
 
 def test_growth_of_a_logarithm():
     times = log_times(100_000)
-    found = growth(times, (7 * np.log(times) + 5)[:, None])
-    assert found.per_log.mean == pytest.approx(7)
-    assert 1 / math.log(100_000) < found.exponent.mean * (1 + 5 / (7 * math.log(100_000))) < 0.11
+    fitted = fitted_growth(times, (7 * np.log(times) + 5)[:, None])
+    assert fitted.per_log.mean == pytest.approx(7)
+    assert 1 / math.log(100_000) < fitted.exponent.mean * (1 + 5 / (7 * math.log(100_000))) < 0.11
 
 
 def test_growth_looks_at_the_last_decade_only():
     times = log_times(1000)
     curve = np.where(times < 100, times**2, 1e4 + np.log(times / 100)).astype(float)
-    assert growth(times, curve[:, None]).per_log.mean == pytest.approx(1)
+    assert fitted_growth(times, curve[:, None]).per_log.mean == pytest.approx(1)
     with pytest.raises(ValueError, match="2 of 3 lie in the last decade"):
-        growth(np.array([1, 90, 100]), np.ones((3, 1)))
+        fitted_growth(np.array([1, 90, 100]), np.ones((3, 1)))
 
 
 def test_bounds_by_hand():
     """Gaps 0, 1/2 and 1 at t = e: 8 / 0.5 + 8 / 1 = 24, and 1.5 (1 + pi^2 / 3); sqrt(9 t ln t) = 3 at t = e / e."""
-    assert bound([0.0, 0.5, 1.0], math.e) == pytest.approx(24 + 1.5 * (1 + math.pi**2 / 3))
-    assert bound([0.0, 0.5, 1.0], math.e, c=1.0) == pytest.approx(6 + 1.5 * (1 + math.pi**2 / 3))
+    assert logarithmic_bound([0.0, 0.5, 1.0], math.e) == pytest.approx(24 + 1.5 * (1 + math.pi**2 / 3))
+    assert logarithmic_bound([0.0, 0.5, 1.0], math.e, c=1.0) == pytest.approx(6 + 1.5 * (1 + math.pi**2 / 3))
     assert root_bound(9, math.e) == pytest.approx(3 * math.sqrt(math.e))
 
 
@@ -80,12 +83,12 @@ def test_gaps_are_of_one_arm_while_the_others_are_best():
     gaps = arm_gaps(expected_rewards(delivered, learner.rewards, learner.factors), learner.factors)
     best = (1, 0, 1, 1)
     sf, channel, tp = learner.rewards[0, :2], learner.rewards[0, 2:6], learner.rewards[0, 6:]
-    own = [
+    rewards = [
         [2 * delivered[k, 0, 1, 1] - 2 + sf[k] for k in range(2)],
         [2 * delivered[1, 0, k, 1] - 2 + channel[k] for k in range(4)],
         [2 * delivered[1, 0, 1, k] - 2 + tp[k] for k in range(3)],
     ]
-    expected = np.concatenate([max(values) - np.array(values) for values in own])
+    expected = np.concatenate([max(values) - np.array(values) for values in rewards])
     np.testing.assert_allclose(gaps, expected, atol=1e-12)
     assert gaps[[best[0], 2 + best[2], 6 + best[3]]].tolist() == [0, 0, 0]
 
@@ -102,6 +105,14 @@ def test_what_a_point_is_worth_by_hand():
     assert without[REWARD] == pytest.approx(3 * (2 * worth[PACKETS] - 1))
 
 
+def test_a_learner_has_the_parameters_given_under_any_of_its_names():
+    parameters = {"cucb": {"c": 1.0}, "D-LoRa": {"eta": 0.0}, "ucb1": {"c": 3.0}}
+    assert parameters_for("d-lora", parameters) == parameters_for("cucb", parameters) == {"c": 1.0, "eta": 0.0}
+    scenario = single_node_network()
+    learner = make_learner("d-lora", scenario, [0], parameters)
+    assert learner.c == 1.0 and reward_learner(scenario, parameters).c == 1.0
+
+
 def test_choices_name_the_points_that_were_sent():
     scenario = single_node_network()
     chosen = choices("static-sf7", scenario, [3, 4], 5, {})
@@ -115,8 +126,8 @@ def test_regret_adds_up_what_each_choice_lacks():
     scenario = single_node_network()
     times = np.arange(1, 21)
     best, last = int(point_values(scenario, {})[PACKETS].argmax()), np.zeros(20, np.int16)
-    played = {"cucb": np.stack([np.full(20, best, np.int16), last], axis=1)}
-    by_currency = {finding.currency: finding for finding in found(played, scenario, times, {})}
+    choices_of = {"cucb": np.stack([np.full(20, best, np.int16), last], axis=1)}
+    by_currency = {result.currency: result for result in regret_results(choices_of, scenario, times, {})}
     lacking = point_values(scenario, {})[PACKETS].max() - point_values(scenario, {})[PACKETS][0]
     np.testing.assert_allclose(by_currency[PACKETS].curve[:, 0], 0)
     np.testing.assert_allclose(by_currency[PACKETS].curve[:, 1], lacking * times)
@@ -128,7 +139,7 @@ def test_learning_grows_like_a_logarithm_and_chance_in_proportion(invoke, tmp_pa
     path = tmp_path / "out.json"
     result = invoke(regret.app, "--packets", PACKETS_EACH, "--seeds", 8, "--results", tmp_path, "--json", path)
     assert result.exit_code == 0, result.output
-    records = {(each["learner"], each["currency"]): each for each in json.loads(path.read_text())}
+    records = {(record["learner"], record["currency"]): record for record in json.loads(path.read_text())}
     assert json.loads((tmp_path / "regret.json").read_text()) == list(records.values())
     chance = records["random", REWARD]
     assert chance["exponent"] == pytest.approx(1, abs=0.03)
@@ -136,9 +147,9 @@ def test_learning_grows_like_a_logarithm_and_chance_in_proportion(invoke, tmp_pa
     assert chance["regret"] == pytest.approx(PACKETS_EACH * (worth.max() - worth.mean()), rel=0.02)
     assert chance["bound"] is None
     for learner, currency in (("cucb", REWARD), ("ucb1", PACKETS)):
-        own = records[learner, currency]
-        assert own["exponent"] < 0.5 and own["best_share"] > 0.9
-        assert own["regret"] < own["bound"] and own["regret"] < 0.2 * records["random", currency]["regret"]
+        record = records[learner, currency]
+        assert record["exponent"] < 0.5 and record["best_share"] > 0.9
+        assert record["regret"] < record["bound"] and record["regret"] < 0.2 * records["random", currency]["regret"]
     assert records["cucb", PACKETS]["exponent"] > 0.8
     assert (tmp_path / "regret.png").stat().st_size > 10_000
     assert "none of D-LoRa's factors would leave alone: SF12, channel 1, 9 dBm" in (tmp_path / "regret.md").read_text()

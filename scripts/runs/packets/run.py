@@ -19,8 +19,8 @@ from scripts.runs.metrics import METRICS, Row, reported
 from scripts.runs.packets.evaluate import evaluate
 from scripts.runs.packets.experiment import PacketExperiment, build_scenario, scenario_name, schedule
 from scripts.runs.packets.results import play_to_the_end
-from scripts.runs.report import Result, counted, records, results_table
 from scripts.runs.published import MEASURED_AGAIN_MARK, published
+from scripts.runs.report import Result, counted, records, results_table
 
 
 class PacketRunType(RunType[PacketRun, PacketExperiment]):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.studies.claim import Cell, Claim, Results, Study, claim
-from scripts.studies.plots import draw_sweep
 from scripts.runs.published import ERRATUM, RADII_M, TABLE_III
+from scripts.studies.claim import Cell, Claim, Results, Study, claim
+from scripts.studies.dlora.plots import draw_sweep
 
 COLUMNS = ("pdr_percent", "ee_bits_per_mj", "bits_per_airtime_s")
 LEARNERS = {"D": "D-LoRa", "PDR": "D-LoRa-PDR", "EE": "D-LoRa-EE", "TH": "D-LoRa-TH"}

@@ -6,7 +6,7 @@ from functools import partial
 
 from scripts.runs.metrics import recovery_time_h
 from scripts.studies.claim import RESIMULATED, Cell, CellResult, Claim, Study, claim
-from scripts.studies.plots import draw_change
+from scripts.studies.dlora.plots import draw_change
 
 CHANGE_H = 1000.0
 DLORA_RECOVERY_H = 55.0

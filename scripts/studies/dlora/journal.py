@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from scripts.studies.claim import FROM_TEXT, RESIMULATED, Cell, CellResult, Claim, Results, Study, claim
-from scripts.studies.plots import draw_convergence, draw_shares, draw_sweep
+from scripts.studies.dlora.plots import draw_convergence, draw_shares, draw_sweep
 
 NODES, RADII_M = (50, 100, 150, 200, 250), (1000, 1500, 2000, 2500, 3000)
 LEARNERS = ("cucb", "cd-lora", "ucb1", "mix-mab", "random")
