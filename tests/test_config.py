@@ -446,6 +446,75 @@ def test_what_would_have_no_effect_is_refused(base: str, change: str, said: str)
         config.load(Path(__file__).parents[1] / "configs" / base, [change])
 
 
+SECTIONS = {"energy": {"episodes": 3}, "coexistence": {"networks": [{"learner": "pg"}]}}
+
+
+@pytest.mark.parametrize(
+    ("section", "kind"),
+    [(None, config.PacketRun), ("energy", config.EnergyRun), ("coexistence", config.CoexistenceRun)],
+)
+def test_the_section_tells_the_kind_of_run(section: str | None, kind: type) -> None:
+    run = config.parse({"learners": LEARNERS} | ({section: SECTIONS[section]} if section else {}))
+    assert type(run) is kind
+    assert config.parse(yaml.safe_load(config.dump(run))) == run
+
+
+@pytest.mark.parametrize(
+    ("section", "field", "value", "instead"),
+    [
+        ("energy", "duration_h", 9, "its length is energy.episodes"),
+        ("energy", "episode_s", 400, "its length is energy.episodes"),
+        ("coexistence", "interval_h", 10.0, "its length is coexistence.intervals"),
+        ("coexistence", "scenario", {}, "its networks are coexistence.networks"),
+        ("coexistence", "environment", {"name": "uplink_v0"}, "its rewards are coexistence.reward"),
+    ],
+)
+def test_a_field_of_another_kind_of_run_names_what_does_its_job(
+    section: str, field: str, value: object, instead: str
+) -> None:
+    message = problem({section: SECTIONS[section], field: value})
+    assert message == f"x.yaml: {field}: has no effect in a run with a section {section}; {instead}"
+
+
+def test_a_section_or_a_field_without_a_value_says_nothing() -> None:
+    run = config.parse({"learners": LEARNERS, "energy": SECTIONS["energy"], "coexistence": None, "episode_s": None})
+    assert isinstance(run, config.EnergyRun)
+
+
+def test_another_kind_of_run_does_not_inherit_the_hours_of_its_base(tmp_path: Path) -> None:
+    written(tmp_path, "duration_h: 9\nscenario: {topology: {nodes: 7}}\nlearners: {random: {}}\n", "base.yaml")
+    run = config.load(written(tmp_path, "base: base.yaml\nenergy: {episodes: 3}\n"))
+    assert isinstance(run, config.EnergyRun) and run.scenario.topology.nodes == 7
+    with pytest.raises(config.ConfigError, match="duration_h: has no effect in a run with a section energy"):
+        config.load(written(tmp_path, "base: base.yaml\nenergy: {episodes: 3}\nduration_h: 9\n"))
+
+
+def test_learners_of_coexisting_networks_have_no_episodes() -> None:
+    message = problem({"coexistence": SECTIONS["coexistence"], "learners": {"ccs": {"episodes": 3}}})
+    assert message.startswith("x.yaml: learners.ccs.episodes: has no effect in a run with a section coexistence; ")
+
+
+def test_learners_of_the_closed_form_have_episodes() -> None:
+    run = config.parse({"energy": SECTIONS["energy"], "learners": {"maac": {"episodes": 7}}})
+    assert run.learners["maac"].episodes == 7
+
+
+@pytest.mark.parametrize("section", [None, *SECTIONS])
+def test_a_resolved_file_of_version_1_is_upgraded(section: str | None, tmp_path: Path) -> None:
+    """It states the fields of all kinds of runs, as `config.yaml` in the folders of older runs does."""
+    kinds = [
+        config.parse({"learners": LEARNERS, **({name: SECTIONS[name]} if name else {})}) for name in (None, section)
+    ]
+    every, run = (yaml.safe_load(config.dump(kind)) for kind in kinds)
+    resolved = {"energy": None, "coexistence": None, "environment": None, **every, **run, "schema_version": 1}
+    path = written(tmp_path, yaml.safe_dump(resolved))
+    assert config.load(path) == kinds[1]
+    assert config.load(path).schema_version == config.SCHEMA_VERSION
+    if section is not None:
+        with pytest.raises(config.ConfigError, match="duration_h: has no effect"):
+            config.load(path, ["duration_h=3"])
+
+
 @pytest.mark.parametrize(
     ("networks", "says"),
     [

@@ -113,6 +113,20 @@ def test_studies_and_benchmarks_are_imported_by_commands_only(package: str) -> N
     assert importers(others, f"scripts.{package}") == {}
 
 
+def test_commands_have_a_main() -> None:
+    """The root of `scripts` holds commands only; what they share is in `scripts/runs` and the other packages."""
+    modules = [path for path in (ROOT / "scripts").glob("*.py") if path.name != "__init__.py"]
+    without = [
+        path.name
+        for path in modules
+        if not any(
+            isinstance(node, ast.FunctionDef) and node.name == "main"
+            for node in ast.parse(path.read_text(encoding="utf-8")).body
+        )
+    ]
+    assert without == []
+
+
 def test_every_module_has_a_layer() -> None:
     places = [path.relative_to(ROOT).as_posix() for path in MODULES]
     free = ("scripts/", "lora_marl/adapters")

@@ -255,5 +255,5 @@ def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
     """
     if values.get("schema_version") != 1:
         return dict(values)
-    refused = run_class(values).refused
+    refused = {name for section, run in _CLASSES.items() if values.get(section) is not None for name in run.refused}
     return {name: value for name, value in values.items() if name not in refused} | {"schema_version": SCHEMA_VERSION}

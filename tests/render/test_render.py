@@ -13,7 +13,6 @@ from lora_marl.core.traffic import Traffic
 from lora_marl.envs import energy_v0, uplink_v0
 from lora_marl.render import map
 
-
 JOURNAL = journal_network(6, traffic=Traffic.one_per_window(20.0))
 """Six nodes with one packet each per window of 20 s."""
 

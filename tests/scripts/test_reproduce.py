@@ -9,11 +9,11 @@ from agents.maac.groups import Hyperparameters
 from agents.planners import PLANNERS
 from scripts import reproduce
 from scripts.runs.energy.experiment import MAAC
+from scripts.runs.published import TABLE_III
 from scripts.studies import NOT_REPRODUCIBLE, studies
 from scripts.studies.claim import CellResult
 from scripts.studies.dlora.inversion import recovery_h
 from scripts.studies.norel import networks
-from scripts.runs.published import TABLE_III
 
 CELLS = [cell for study in studies().values() for cell in study.cells]
 

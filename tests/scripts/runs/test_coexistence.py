@@ -23,6 +23,7 @@ from scripts import evaluate, train, train_ccs
 from scripts.runs.coexistence.strategies import new_rollout
 from scripts.runs.jobs import Job, digest
 from scripts.runs.progress import counting
+from scripts.service_training import pipeline
 from scripts.service_training.pipeline import Offline, Pass
 
 ROOT = Path(__file__).parents[3]
