@@ -1,7 +1,7 @@
-"""Published numbers of D-LoRa's papers, and what their code gives where the papers have none.
+"""Published numbers of D-LoRa's papers, and those of their code where the papers have none.
 
 Source: D-LoRa conference paper (IEEE GLOBECOM 2025), Table III; D-LoRa journal paper, section V; the result files of
-the authors' code for the conference's baselines. `MEASURED_AGAIN` are means of an independent simulation of the
+the authors' code for the conference's baselines. `RESIMULATED` are means of an independent simulation of the
 authors' rules (`configs/journal_fit.yaml`), the reference where the paper prints nothing, or only a curve.
 """
 
@@ -30,7 +30,7 @@ TABLE_III: dict[str, dict[int, tuple[float, float, float]]] = {
 """PDR in %, EE in bits/mJ and TH in bits per second of airtime, by variant and radius in m."""
 
 ERRATUM = "printed as 83.68, the cell of 1500 m; the authors' result file has 10502 / 14005 = 74.99"
-"""On the PDR of TH at 2000 m."""
+"""Note on the PDR of TH at 2,000 m."""
 
 JOURNAL: dict[tuple[str, int, str], str] = {
     ("cucb", 100, "pdr"): "88 to 90",
@@ -39,9 +39,9 @@ JOURNAL: dict[tuple[str, int, str], str] = {
     ("ucb1", 100, "ee_bits_per_mj"): "27 to 35",
     ("ucb1", 50, "ee_bits_per_mj"): "27",
 }
-"""What the journal paper prints, by learner, nodes and metric, at 1000 m; PDR in %."""
+"""The journal paper's numbers at 1,000 m, by learner, nodes and metric; PDR in %."""
 
-MEASURED_AGAIN: dict[tuple[str, int, str], str] = {
+RESIMULATED: dict[tuple[str, int, str], str] = {
     ("random", 100, "pdr"): "79.3",
     ("random", 100, "ee_bits_per_mj"): "45.3",
     ("random", 50, "pdr"): "84.8",
@@ -53,15 +53,18 @@ MEASURED_AGAIN: dict[tuple[str, int, str], str] = {
     ("distance-quantile", 100, "pdr"): "93.8",
     ("distance-quantile", 100, "ee_bits_per_mj"): "49",
 }
-"""The same from the independent simulation; only for the rules of `journal_fit`."""
+"""Those of the independent simulation, under the rules of `journal_fit` only."""
 
-MEASURED_AGAIN_MARK = "*"
+RESIMULATED_MARK = "*"
 
 _TABLE_III_COLUMNS = {"pdr": 0, "ee_bits_per_mj": 1, "bits_per_airtime_s": 2}
 
 
 def published(config: PacketRun, label: str, metric: str) -> str:
-    """The published value for a learner of a run and a metric, or nothing; see `MEASURED_AGAIN_MARK`."""
+    """The published value of a metric for a learner of a run, or nothing.
+
+    A value that is not the paper's but the independent simulation's ends with `RESIMULATED_MARK`.
+    """
     spec, place = config.learners[label], config.scenario.topology
     network = config.scenario.fields()["name"]
     if network == "conference" and place.nodes == 50:
@@ -74,5 +77,5 @@ def published(config: PacketRun, label: str, metric: str) -> str:
     key = (learner_name(spec.name), place.nodes, metric)
     if key in JOURNAL:
         return JOURNAL[key]
-    again = MEASURED_AGAIN.get(key, "") if config.scenario.reception.fields()["inter_sf"] == "db_ratio" else ""
-    return again + MEASURED_AGAIN_MARK if again else ""
+    resimulated = RESIMULATED.get(key, "") if config.scenario.reception.fields()["inter_sf"] == "db_ratio" else ""
+    return resimulated + RESIMULATED_MARK if resimulated else ""

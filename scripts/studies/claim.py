@@ -1,4 +1,4 @@
-"""Cells, claims and studies: what is played, what is read off it, and how it is drawn."""
+"""The parts of a study: cells, which are simulated, and claims, which are numbers read off their results."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from scripts.runs.metrics import METRICS, Row, reported
 
 RESIMULATED = "band from an independent simulation of the same rules"
 FROM_TEXT = "band from the paper's words"
+"""Notes of claims: where the band comes from if the paper prints no number."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One learner on one network, five seeds.
+    """One learner on one network, with all seeds of the configuration.
 
     Attributes:
         name: `study/cell`.
         config: A file of `configs/`.
-        learner: Its label there.
-        changes: Overrides.
+        learner: The learner's label there.
+        changes: Overrides of the configuration, `key=value`.
     """
 
     name: str
@@ -34,15 +35,16 @@ class Cell:
 
 @dataclass(frozen=True)
 class CellResult:
-    """What came of a cell, by seed.
+    """The results of a cell, by seed.
 
     Attributes:
-        curves: Rows in order of time.
-        last_h: Length of the part that is reported. h
-        extra: What is no row, by name and seed, in percent: `delivery` of the part that is reported, mean over nodes;
-            `joint` and `model`, what the closed forms expect of the last assignment.
-        points: The last assignment, by seed. `[N, 4]`
-        airtime_s: Of coexisting networks, by channel and interval, of the first seed; None: of others. `[T, S, C]` s
+        curves: Rows of metrics of each seed, in order of time.
+        last_h: Length of the part of the run that is reported. h
+        extra: Other results by name and seed, in percent: `delivery` in the reported part, mean over nodes;
+            `joint` and `model`, the delivery that the closed forms expect of the last assignment.
+        points: The last assignment of each seed. `[N, 4]`
+        airtime_s: Airtime of coexisting networks by interval, network and channel, on the first seed; None where there
+            is only one network. `[T, S, C]` s
     """
 
     curves: Sequence[Sequence[Row]]
@@ -52,12 +54,12 @@ class CellResult:
     airtime_s: NDArray[np.float64] | None = None
 
     def values(self, metric: str, until_h: float | None = None, last_h: float | None = None) -> list[float]:
-        """A metric of every seed, over the part that is reported or another one.
+        """A metric of every seed, over a part of the run.
 
         Args:
             metric: One of `METRICS`; `pdr_percent`; or a column of usage, such as `sent_sf7`, as a percentage.
-            until_h: Where that part ends; None: the end. h
-            last_h: Its length. h
+            until_h: Where the part ends; None: at the end of the run. h
+            last_h: Length of the part; None: that of the reported part. h
         """
         cut = [[row for row in curve if until_h is None or row["time_h"] <= until_h + 1e-9] for curve in self.curves]
         rows = [reported(curve, self.last_h if last_h is None else last_h) for curve in cut]
@@ -65,7 +67,7 @@ class CellResult:
 
 
 Results = Mapping[str, CellResult]
-"""What came of the cells of a study, by name."""
+"""The results of the cells of a study, by name."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +76,11 @@ class Claim:
 
     Attributes:
         name: `study/.../what`.
-        cells: The cells that it is read off.
-        read: From the played cells, in that order, to one value per seed, or one by vendor and seed.
-        low, high: The band for the mean over seeds; both infinite: there is none, the number is reported.
-        paper: What the paper prints; None: nothing.
-        note: For readers.
+        cells: Names of the cells that it is read off.
+        read: From the results of these cells, in that order, to one value per seed, or one per vendor and seed.
+        low, high: The band in which the mean over seeds should lie; both infinite: the number is only reported.
+        paper: The number that the paper prints; None: none.
+        note: Shown beside the number.
     """
 
     name: str
@@ -92,11 +94,11 @@ class Claim:
 
 @dataclass(frozen=True)
 class Column:
-    """A number of every cell of a study, for the table that is no claim.
+    """A column of the table of a study's cells: a number of every cell that is no claim.
 
     Attributes:
-        name: With its unit.
-        read: From a cell's name and all played cells to one value per seed.
+        name: Heading, with the unit.
+        read: From a cell's name and the results of all cells to one value per seed.
     """
 
     name: str
@@ -108,12 +110,12 @@ class Study:
     """An experiment of a paper, or one of ours.
 
     Attributes:
-        name: For the command line.
-        title: What it is, in the paper's numbering.
-        cells: What is played.
-        claims: What is checked.
-        draw: Draws the picture of the study to a path; it must cope with cells that were not played.
-        columns: Of a table of all cells.
+        name: Name on the command line.
+        title: Description, with the paper's numbering.
+        cells: What is simulated.
+        claims: The numbers that are checked.
+        draw: Draws the picture of the study to a path, also where some cells have no results.
+        columns: Columns of a table of all cells; none: no such table.
     """
 
     name: str
@@ -124,7 +126,7 @@ class Study:
     columns: tuple[Column, ...] = ()
 
 
-def claim(
+def metric_claim(
     cell: Cell,
     metric: str,
     band: tuple[float, float],
@@ -134,17 +136,25 @@ def claim(
     until_h: float | None = None,
     last_h: float | None = None,
 ) -> Claim:
-    """The claim that a metric of a cell, over the part that is reported or another one, lies in `value +- slack`."""
+    """The claim that a metric of a cell lies in a band.
+
+    Args:
+        cell: Whose results.
+        metric, until_h, last_h: As in `CellResult.values`.
+        band: Its middle and half its width.
+        paper, note: As in `Claim`.
+    """
     value, slack = band
     when = "" if until_h is None else f"@{until_h:g}h"
 
-    def read(played: CellResult) -> list[float]:
-        return played.values(metric, until_h, last_h)
+    def read(result: CellResult) -> list[float]:
+        return result.values(metric, until_h, last_h)
 
     return Claim(f"{cell.name}/{metric}{when}", (cell.name,), read, value - slack, value + slack, paper, note)
 
 
 def _value(row: Row, metric: str) -> float:
+    """A metric of a row, see `CellResult.values`."""
     if metric == "pdr_percent":
         return 100 * row["pdr"]
     if metric in METRICS:

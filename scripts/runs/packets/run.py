@@ -19,7 +19,7 @@ from scripts.runs.metrics import METRICS, Row, reported
 from scripts.runs.packets.evaluate import evaluate
 from scripts.runs.packets.experiment import PacketExperiment, build_scenario, scenario_name, schedule
 from scripts.runs.packets.results import play_to_the_end
-from scripts.runs.published import MEASURED_AGAIN_MARK, published
+from scripts.runs.published import RESIMULATED_MARK, published
 from scripts.runs.report import Result, counted, records, results_table
 
 
@@ -106,11 +106,11 @@ def show(folder: RunFolder, config: PacketRun, results: Sequence[Result]) -> Non
     title = f"{config.name}: {part}, {len(config.seeds)} seeds, {build_scenario(config.scenario).nodes} nodes"
     console.print(results_table(title, results, lambda label, metric: published(config, label, metric)))
     if any(
-        published(config, label, metric).endswith(MEASURED_AGAIN_MARK)
+        published(config, label, metric).endswith(RESIMULATED_MARK)
         for label in config.learners
         for metric in METRICS
     ):
-        console.print(f"{MEASURED_AGAIN_MARK} not printed in the paper; from an independent simulation of its rules")
+        console.print(f"{RESIMULATED_MARK} not printed in the paper; from an independent simulation of its rules")
     console.print(f"metrics, snapshots: {folder.path}/<seed>/<learner>/", markup=False)
     console.print(f"pictures:           {folder.path}/curves.png, usage.png, <seed>/map.png", markup=False)
     console.print(f"learning curves:    tensorboard --logdir {folder.path}", markup=False)

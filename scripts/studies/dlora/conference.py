@@ -1,11 +1,11 @@
-"""The conference paper: its Table III, which Fig. 3 to 5 draw, with the four baselines."""
+"""D-LoRa's conference paper: Table III, which Fig. 3 to 5 draw, with the four baselines."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from scripts.runs.published import ERRATUM, RADII_M, TABLE_III
-from scripts.studies.claim import Cell, Claim, Results, Study, claim
+from scripts.studies.claim import Cell, Claim, Results, Study, metric_claim
 from scripts.studies.dlora.plots import draw_sweep
 
 COLUMNS = ("pdr_percent", "ee_bits_per_mj", "bits_per_airtime_s")
@@ -14,17 +14,18 @@ BASELINES = ("random", "round-robin", "adr", "rs-lora")
 
 
 def studies() -> list[Study]:
-    """`table3`."""
+    """The study `table3`."""
     cells = {(name, radius_m): _cell(name, radius_m) for name in (*LEARNERS, *BASELINES) for radius_m in RADII_M}
-    claims = tuple(each for (name, radius_m), cell in cells.items() for each in _claims(cell, name, radius_m))
+    claims = tuple(claim for (name, radius_m), cell in cells.items() for claim in _claims(cell, name, radius_m))
     title = "conference paper, Table III and Fig. 3 to 5 as run: variants and baselines at four radii"
     return [Study("table3", title, tuple(cells.values()), claims, _draw)]
 
 
 def _cell(name: str, radius_m: int) -> Cell:
+    """A variant of D-LoRa, or a baseline, at a radius."""
     changes = [f"scenario.topology.radius_m={radius_m}"]
     if name in BASELINES:
-        # The clock error that switches the preamble rule off in the learners' runs does not touch the baselines.
+        # An error in the published clock switches the preamble rule off in the learners' runs, not in the baselines'.
         changes += [f"learners.{name}={{episodes: 1}}", "scenario.reception.spared_preamble_symbols=3"]
         changes.append("scenario.reception.spares=pair")
     if name == "rs-lora":
@@ -33,13 +34,14 @@ def _cell(name: str, radius_m: int) -> Cell:
 
 
 def _claims(cell: Cell, name: str, radius_m: int) -> tuple[Claim, ...]:
+    """PDR, EE and TH of a cell of Table III."""
     pdr_percent, ee, th = TABLE_III[name][radius_m]
     slack = 0.3 if (name, radius_m) == ("D", 1500) else 0.2
     erratum = ERRATUM if (name, radius_m) == ("TH", 2000) else ""
     return (
-        claim(cell, "pdr_percent", (pdr_percent, 1.5), pdr_percent, erratum),
-        claim(cell, "ee_bits_per_mj", (ee, slack * ee), ee),
-        claim(cell, "bits_per_airtime_s", (th, slack * th), th),
+        metric_claim(cell, "pdr_percent", (pdr_percent, 1.5), pdr_percent, erratum),
+        metric_claim(cell, "ee_bits_per_mj", (ee, slack * ee), ee),
+        metric_claim(cell, "bits_per_airtime_s", (th, slack * th), th),
     )
 
 

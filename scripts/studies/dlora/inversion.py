@@ -1,28 +1,31 @@
-"""The journal paper's channels that are inverted (Tables IV and V, Fig. 7 and 8), and what recovers faster."""
+"""D-LoRa's journal paper, inverted channels (Tables IV and V, Fig. 7 and 8), and bandits that recover faster."""
 
 from __future__ import annotations
 
 from functools import partial
 
 from scripts.runs.metrics import recovery_time_h
-from scripts.studies.claim import RESIMULATED, Cell, CellResult, Claim, Study, claim
+from scripts.studies.claim import RESIMULATED, Cell, CellResult, Claim, Study, metric_claim
 from scripts.studies.dlora.plots import draw_change
 
 CHANGE_H = 1000.0
+"""When the channels are inverted. h"""
+
 DLORA_RECOVERY_H = 55.0
-"""Measured by an independent simulation of the authors' rules."""
+"""Time that D-LoRa takes to recover, by an independent simulation of the authors' rules. h"""
 _FIT = "c: 2, xi: 1, eta: 1.8, prior: 1, indicator: pm1, sf_weight: xor"
-_COUNTED = ("time_h", "sent", "delivered")
+_RECOVERY_COLUMNS = ("time_h", "sent", "delivered")
 _DEGRADED = f"printed as degraded for good; {RESIMULATED}"
 OURS = ("discounted-cucb", "window-cucb", "restarting-cucb")
 
 
 def studies() -> list[Study]:
-    """`inversion`, `recovery`."""
+    """The studies `inversion` and `recovery`."""
     return [_inversion(), _recovery()]
 
 
 def _cell(study: str, learner: str) -> Cell:
+    """A learner on the inverted channels, with the parameters that fit the paper's numbers."""
     changes = ["interval_h=1"]
     if learner != "cucb":
         changes.append(f"learners.{learner}={{parameters: {{{_FIT}}}}}")
@@ -30,15 +33,16 @@ def _cell(study: str, learner: str) -> Cell:
 
 
 def _inversion() -> Study:
+    """D-LoRa and CD-LoRa before and after the inversion, as the paper reports them."""
     dlora, cdlora = _cell("inversion", "cucb"), _cell("inversion", "cd-lora")
     claims = (
-        claim(dlora, "pdr_percent", (88.3, 0.6), 89, "printed as 88 to 90", until_h=CHANGE_H),
-        claim(dlora, "ee_bits_per_mj", (110, 15), 105, until_h=CHANGE_H),
-        claim(dlora, "pdr_percent", (76, 3), 76, until_h=CHANGE_H + 1, last_h=1),
-        claim(dlora, "pdr_percent", (87.5, 1), 87.5, "printed as 85 to 90", until_h=CHANGE_H + 200, last_h=10),
-        claim(cdlora, "pdr_percent", (89.7, 1), None, RESIMULATED, until_h=CHANGE_H),
-        claim(cdlora, "ee_bits_per_mj", (78.9, 12), None, RESIMULATED, until_h=CHANGE_H),
-        claim(
+        metric_claim(dlora, "pdr_percent", (88.3, 0.6), 89, "printed as 88 to 90", until_h=CHANGE_H),
+        metric_claim(dlora, "ee_bits_per_mj", (110, 15), 105, until_h=CHANGE_H),
+        metric_claim(dlora, "pdr_percent", (76, 3), 76, until_h=CHANGE_H + 1, last_h=1),
+        metric_claim(dlora, "pdr_percent", (87.5, 1), 87.5, "printed as 85 to 90", until_h=CHANGE_H + 200, last_h=10),
+        metric_claim(cdlora, "pdr_percent", (89.7, 1), None, RESIMULATED, until_h=CHANGE_H),
+        metric_claim(cdlora, "ee_bits_per_mj", (78.9, 12), None, RESIMULATED, until_h=CHANGE_H),
+        metric_claim(
             cdlora,
             "pdr_percent",
             (82, 1.5),
@@ -46,7 +50,7 @@ def _inversion() -> Study:
             _DEGRADED,
             until_h=CHANGE_H + 200,
         ),
-        claim(
+        metric_claim(
             cdlora,
             "ee_bits_per_mj",
             (64.1, 10),
@@ -61,6 +65,7 @@ def _inversion() -> Study:
 
 
 def _recovery() -> Study:
+    """How fast D-LoRa and the bandits for changing air recover, and what those lose where nothing changes."""
     dlora = _cell("recovery", "cucb")
     ours = {name: _cell("recovery", name) for name in OURS}
     fast = ours["restarting-cucb"]
@@ -80,17 +85,19 @@ def _recovery() -> Study:
     return Study("recovery", title, (dlora, *ours.values()), tuple(claims), draw)
 
 
-def recovery_h(played: CellResult) -> list[float]:
-    """Hours until every seed is back where it was; see `measures.recovery_time_h`."""
-    columns = ({name: [row[name] for row in curve] for name in _COUNTED} for curve in played.curves)
-    return [recovery_time_h(**each, change_h=CHANGE_H) for each in columns]  # type: ignore[arg-type]
+def recovery_h(result: CellResult) -> list[float]:
+    """Hours from the inversion until PDR is back where it was, by seed; see `scripts.runs.metrics.recovery_time_h`."""
+    curves = ({name: [row[name] for row in curve] for name in _RECOVERY_COLUMNS} for curve in result.curves)
+    return [recovery_time_h(**columns, change_h=CHANGE_H) for columns in curves]  # type: ignore[arg-type]
 
 
 def _still_pdr_points(ours: CellResult, dlora: CellResult) -> list[float]:
-    pairs = zip(*(played.values("pdr_percent", CHANGE_H) for played in (ours, dlora)), strict=True)
-    return [mine - theirs for mine, theirs in pairs]
+    """Difference in PDR to D-LoRa before anything changes, by seed, in points."""
+    pairs = zip(ours.values("pdr_percent", CHANGE_H), dlora.values("pdr_percent", CHANGE_H), strict=True)
+    return [our_pdr - dlora_pdr for our_pdr, dlora_pdr in pairs]
 
 
 def _still_ee_percent(ours: CellResult, dlora: CellResult) -> list[float]:
-    pairs = zip(*(played.values("ee_bits_per_mj", CHANGE_H) for played in (ours, dlora)), strict=True)
-    return [100 * (mine / theirs - 1) for mine, theirs in pairs]
+    """Difference in EE to D-LoRa before anything changes, by seed, in percent."""
+    pairs = zip(ours.values("ee_bits_per_mj", CHANGE_H), dlora.values("ee_bits_per_mj", CHANGE_H), strict=True)
+    return [100 * (our_ee / dlora_ee - 1) for our_ee, dlora_ee in pairs]

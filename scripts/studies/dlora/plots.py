@@ -23,35 +23,35 @@ NAMES = {
 _AXES = {"sent_sf": "spreading factor", "sent_channel": "channel", "sent_tp": "transmit power [dBm]"}
 
 Paper = Mapping[str, Mapping[int, Mapping[str, float]]]
-"""What a paper prints, by learner, place on the axis and metric."""
+"""The numbers that a paper prints, by learner, position on the axis and metric."""
 
 
 def draw_sweep(path: Path, title: str, axis: str, metrics: Sequence[str], numbers: Results, paper: Paper) -> None:
-    """Metrics over the number at the end of the cells' names, one line per learner; whiskers from seed to seed.
+    """Draw metrics over the number at the end of the cells' names, one line per learner, with whiskers over seeds.
 
     Args:
-        path: Of the PNG file.
-        title: Of the picture.
+        path: Where the PNG file goes.
+        title: Title of the picture.
         axis: What that number is.
         metrics: One panel each.
-        numbers: Cells named `study/learner-number`.
+        numbers: Results of cells named `study/learner-number`.
         paper: Drawn as crosses in the learner's colour.
     """
     lines: dict[str, dict[int, CellResult]] = {}
-    for name, played in numbers.items():
-        learner, _, place = name.partition("/")[2].rpartition("-")
-        lines.setdefault(learner, {})[int(place)] = played
+    for name, result in numbers.items():
+        learner, _, position = name.partition("/")[2].rpartition("-")
+        lines.setdefault(learner, {})[int(position)] = result
     figure = Figure(figsize=(5.2 * len(metrics), 4.4), layout="constrained")
     figure.suptitle(f"{title} (whiskers: smallest to largest seed; crosses: paper)")
     panels = figure.subplots(1, len(metrics), squeeze=False)[0]
     for axes, metric in zip(panels, metrics, strict=True):
-        for learner, by_place in lines.items():
-            places = sorted(by_place)
-            values = np.array([by_place[place].values(metric) for place in places])
+        for learner, results in lines.items():
+            positions = sorted(results)
+            values = np.array([results[position].values(metric) for position in positions])
             mean = values.mean(axis=1)
             reach = [mean - values.min(axis=1), values.max(axis=1) - mean]
-            drawn = axes.errorbar(places, mean, yerr=reach, label=learner, capsize=2, marker="o", ms=3)
-            printed = {at: row[metric] for at, row in paper.get(learner, {}).items() if metric in row}
+            drawn = axes.errorbar(positions, mean, yerr=reach, label=learner, capsize=2, marker="o", ms=3)
+            printed = {position: row[metric] for position, row in paper.get(learner, {}).items() if metric in row}
             axes.plot(list(printed), list(printed.values()), "x", color=drawn.lines[0].get_color(), ms=9)
         axes.set(xlabel=axis, ylabel=NAMES[metric])
         axes.grid(alpha=0.3)
@@ -60,7 +60,7 @@ def draw_sweep(path: Path, title: str, axis: str, metrics: Sequence[str], number
 
 
 def draw_convergence(path: Path, numbers: Results, *, title: str) -> None:
-    """PDR and EE over time."""
+    """Draw PDR and EE over time: mean, and a band from the lowest to the highest seed."""
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     figure.suptitle(f"{title} (band: smallest to largest seed)")
     _curves(figure.subplots(1, 2), numbers, every_h=20.0)
@@ -68,33 +68,34 @@ def draw_convergence(path: Path, numbers: Results, *, title: str) -> None:
 
 
 def draw_shares(path: Path, numbers: Results, *, title: str, prefix: str) -> None:
-    """Which values of a factor the packets are sent with, in the part that is reported."""
+    """Draw the share of packets sent with each value of a factor, in the reported part of the run."""
     figure = Figure(figsize=(6, 4.2), layout="constrained")
     figure.suptitle(title)
     axes = figure.subplots()
-    _bars(axes, {name.partition("/")[2]: (played, None) for name, played in numbers.items()}, prefix)
+    _bars(axes, {name.partition("/")[2]: (result, None) for name, result in numbers.items()}, prefix)
     figure.savefig(path, dpi=120)
 
 
 def draw_change(path: Path, numbers: Results, *, title: str, change_h: float) -> None:
-    """PDR and EE around a change, and the channels used before it and at the end."""
+    """Draw PDR and EE around a change, and the use of channels before it and at the end."""
     figure = Figure(figsize=(11, 8), layout="constrained")
     figure.suptitle(f"{title} (band: smallest to largest seed)")
     above, below = figure.subplots(2, 2)
     _curves(above, numbers, every_h=5.0)
     for axes in above:
         axes.axvline(change_h, color="black", lw=0.8, ls=":")
-    labels = {name.partition("/")[2]: played for name, played in numbers.items()}
+    results = {name.partition("/")[2]: result for name, result in numbers.items()}
     for axes, until_h, when in ((below[0], change_h, "before the change"), (below[1], None, "at the end")):
-        _bars(axes, {label: (played, until_h) for label, played in labels.items()}, "sent_channel")
+        _bars(axes, {label: (result, until_h) for label, result in results.items()}, "sent_channel")
         axes.set_title(when)
     figure.savefig(path, dpi=120)
 
 
 def _curves(panels: Sequence[Any], numbers: Results, every_h: float) -> None:
+    """PDR and EE over time on two axes, a point for every `every_h` hours."""
     for axes, (metric, factor) in zip(panels, (("pdr", 100.0), ("ee_bits_per_mj", 1.0)), strict=True):
-        for name, played in numbers.items():
-            curves = [thinned(curve, every_h) for curve in played.curves]
+        for name, result in numbers.items():
+            curves = [thinned(curve, every_h) for curve in result.curves]
             time_h = [row["time_h"] for row in curves[0]]
             values = factor * np.array([[row[metric] for row in curve] for curve in curves])
             (line,) = axes.plot(time_h, values.mean(axis=0), label=name.partition("/")[2], lw=1)
@@ -104,13 +105,13 @@ def _curves(panels: Sequence[Any], numbers: Results, every_h: float) -> None:
     panels[-1].legend(fontsize="small")
 
 
-def _bars(axes: Any, played: Mapping[str, tuple[CellResult, float | None]], prefix: str) -> None:
-    """Percentages of packets by value of a factor, until a time or the end."""
-    columns = [name for name in next(iter(played.values()))[0].curves[0][0] if name.startswith(prefix)]
-    width = 0.8 / len(played)
-    for number, (label, (cell, until_h)) in enumerate(played.items()):
-        shares = [float(np.mean(cell.values(column, until_h))) for column in columns]
-        axes.bar(np.arange(len(columns)) + (number - (len(played) - 1) / 2) * width, shares, width, label=label)
+def _bars(axes: Any, results: Mapping[str, tuple[CellResult, float | None]], prefix: str) -> None:
+    """Percentages of packets by value of a factor, for each label: its result, and the end of the part in h."""
+    columns = [name for name in next(iter(results.values()))[0].curves[0][0] if name.startswith(prefix)]
+    width = 0.8 / len(results)
+    for number, (label, (result, until_h)) in enumerate(results.items()):
+        shares = [float(np.mean(result.values(column, until_h))) for column in columns]
+        axes.bar(np.arange(len(columns)) + (number - (len(results) - 1) / 2) * width, shares, width, label=label)
     axes.set_xticks(range(len(columns)), [name.removeprefix(prefix).rstrip("dbm") for name in columns])
     axes.set(xlabel=_AXES[prefix], ylabel="share of packets [%]")
     axes.legend(fontsize="small")
