@@ -2,18 +2,48 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 from agents.ccs.layout import Layout, probes_of, random_orders
 from agents.lns.network import Schema, forward, unflatten
+from lora_marl.envs import coexistence_v0
 
 LAYOUT = Layout()
 
 
-def test_sizes_are_those_of_the_game() -> None:
+@pytest.fixture(scope="module")
+def env() -> coexistence_v0.Coexisting:
+    """The environment whose groups are the agents, as the coordination service knows them."""
+    return coexistence_v0.parallel_env(coexistence="ccs_study", decider="group")
+
+
+def test_sizes_are_those_of_the_environment(env: coexistence_v0.Coexisting) -> None:
     assert (LAYOUT.features, LAYOUT.actions) == (40, 48)
+    assert (len(env.feature_names), env.game.actions.size) == (40, 48)
+    assert (LAYOUT.channels, LAYOUT.offsets, LAYOUT.powers) == env.game.actions.sizes
     assert Layout(powers=5).actions == 120
+
+
+def test_observations_are_laid_out_as_the_environment_names_them(env: coexistence_v0.Coexisting) -> None:
+    """A feature that is renamed, moved or added in `coexistence_v0` moves what the service reads by position."""
+    names, numbers = np.array(env.feature_names), torch.arange(len(env.feature_names))
+    by_channel = names[LAYOUT.by_channel(numbers)]
+    assert by_channel.tolist() == [[f"{kind}_channel_{c}" for kind in ("received", "share", "busy")] for c in range(8)]
+    others = names[3 * LAYOUT.channels : -LAYOUT.groups - 2].tolist()
+    offsets = [f"{kind}_offset_{o}" for kind in ("received", "share") for o in range(LAYOUT.offsets)]
+    assert others == [*offsets, "prr", "trend", "queue", "repeats"]
+    assert names[LAYOUT.one_hot(numbers)].tolist() == [f"is_{q}" for q in range(LAYOUT.groups)]
+    assert names[-2:].tolist() == ["received", "energy"]
+
+
+def test_actions_are_numbered_as_in_the_environment(env: coexistence_v0.Coexisting) -> None:
+    channel, offset, power = env.game.actions.parts(np.arange(LAYOUT.actions))
+    power = np.searchsorted(env.game.actions.powers, power)
+    assert np.array_equal((channel * LAYOUT.offsets + offset) * LAYOUT.powers + power, np.arange(LAYOUT.actions))
+    marginals = LAYOUT.marginals(torch.eye(LAYOUT.actions))
+    assert np.array_equal(marginals.argmax(-1), channel)
 
 
 def test_features_of_channels_move_and_others_stay() -> None:
