@@ -18,7 +18,7 @@ demo: $(VENV)/.installed-scripts
 test: lint
 	$(BIN)/python -m pytest
 
-# Environments, views and Stable-Baselines3's face (2.9 allows Gymnasium below 2.0) with the newest versions that were
+# Environments, views and Stable-Baselines3 (2.9 allows Gymnasium below 2.0) with the newest versions that were
 # tried, in a virtual environment that nothing else installs into.
 conformance: $(LATEST)/.installed
 	$(LATEST)/bin/python -m pip check

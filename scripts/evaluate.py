@@ -31,7 +31,7 @@ import typer
 from lora_marl.adapters.policy import SPACES, Policy
 from lora_marl.core.scenario import DutyCycleWarning
 from scripts.runs.cli import JsonPath, UsageError, console, new_app, one_line_errors, write_json
-from scripts.runs.environments import FIRST_SEED, environment_of, worth
+from scripts.runs.environments import FIRST_SEED, compare_with_random, environment_of
 from scripts.runs.folder import RunFolder
 from scripts.runs.loop import RunType
 from scripts.runs.registry import run_type_of
@@ -69,7 +69,7 @@ def evaluate_policies(folders: Sequence[Path], held_out: Sequence[int]) -> list[
             raise UsageError(str(error)) from None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DutyCycleWarning)
-            table, rows = worth(environment_of(policy, len(seeds)), policy, seeds)
+            table, rows = compare_with_random(environment_of(policy, len(seeds)), policy, seeds)
         console.print(table)
         records += rows
     return records

@@ -3,9 +3,9 @@
 - `python scripts/record.py uplink_v0 --env max_cycles=100 --out runs/random.npz`
 - `python scripts/record.py uplink_v0 --policy configs/policies/uplink_v0 --out runs/expert.npz --minari lora/expert-v0`
 
-Random actions play, or an exported policy on the environment that it was trained on, unless settings are given.
-`lora_marl.adapters.offline` reads the file; the data set has an episode for every agent of every episode (extra
-`offline`).
+Actions are random, or those of an exported policy, by default on the environment that it was trained on.
+`lora_marl.adapters.offline` reads the file; the data set (extra `offline`) has an episode for every agent of every
+episode.
 """
 
 from __future__ import annotations
@@ -32,65 +32,74 @@ app = new_app()
 @app.command(help=__doc__)
 def main(
     environment: Annotated[str, typer.Argument(metavar="ENV", help="Such as uplink_v0.")],
-    out: Annotated[Path, typer.Option(metavar="FILE", help="Of the recording.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="File of the recording.")],
     config: Annotated[Path | None, typer.Option(metavar="FILE", help="Whose scenario is the network.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the config.")] = None,
     env: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Of the environment.")] = None,
-    policy: Annotated[Path | None, typer.Option(metavar="DIR", help="Who plays; without it, random actions.")] = None,
-    episodes: Annotated[int, typer.Option(min=1, help="How many.")] = 8,
-    seed: Annotated[int, typer.Option(min=0, help="Of the first episode; the next ones follow.")] = 0,
+    policy: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Chooses actions; without it, they are random.")
+    ] = None,
+    episodes: Annotated[int, typer.Option(min=1, help="Number of episodes.")] = 8,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the first episode; the others count up.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier recording.")] = False,
-    minari: Annotated[str | None, typer.Option(metavar="ID", help="Of a data set, such as lora/expert-v0.")] = None,
+    minari: Annotated[
+        str | None, typer.Option(metavar="ID", help="Also make this data set, such as lora/expert-v0.")
+    ] = None,
 ) -> None:
-    """Records and writes."""
+    """Records episodes and writes them."""
     with one_line_errors(), warnings.catch_warnings():
         warnings.simplefilter("ignore", DutyCycleWarning)
         if out.exists() and not overwrite:
-            raise UsageError(f"--out: {out} is there already; replace it with --overwrite")
+            raise UsageError(f"--out: {out} exists already; replace it with --overwrite")
         if minari is not None and find_spec("minari") is None:
             raise UsageError("--minari: needs the extra offline: pip install 'lora_marl[offline]'")
         settings = settings_of(environment, config, set_ or (), env or ())
         try:
-            player = None if policy is None else Policy.read(policy)
-            played = recorded(environment, settings, player, range(seed, seed + episodes))
+            exported = None if policy is None else Policy.read(policy)
+            recording = record_episodes(environment, settings, exported, range(seed, seed + episodes))
             out.parent.mkdir(parents=True, exist_ok=True)
-            played.write(out)
+            recording.write(out)
         except (ValueError, TypeError, OSError) as error:
             raise UsageError(str(error)) from None
-        console.print(
-            f"{played.rewards.size:,} transitions, mean reward {played.rewards.mean():.4f}: {out}", markup=False
-        )
+        rewards = recording.rewards
+        console.print(f"{rewards.size:,} transitions, mean reward {rewards.mean():.4f}: {out}", markup=False)
         if minari is not None:
-            publish(played, minari)
+            create_data_set(recording, minari)
 
 
-def recorded(environment: str, settings: dict[str, Any], player: Policy | None, seeds: range) -> Recording:
-    """Episodes of all seeds."""
-    if player is not None and player.spaces.environment != environment:
-        raise UsageError(
-            f"--policy: was trained on {player.spaces.environment}, and these are episodes of {environment}"
-        )
-    if player is None or settings:
+def record_episodes(environment: str, settings: dict[str, Any], policy: Policy | None, seeds: range) -> Recording:
+    """An episode of each seed, with actions of a policy, or random ones.
+
+    Raises:
+        UsageError: a policy of another environment, or of other observations or actions.
+    """
+    if policy is None:
+        env = lora_marl.make(environment, **settings, replicas=len(seeds), info_level="none")
+        return record(env, environment, seeds)
+    spaces = policy.spaces
+    if spaces.environment != environment:
+        raise UsageError(f"--policy: was trained on {spaces.environment}, and these are episodes of {environment}")
+    if settings:
         env = lora_marl.make(environment, **settings, replicas=len(seeds), info_level="none")
     else:
-        env = environment_of(player, len(seeds))
-    if player is None:
-        return record(env, environment, seeds)
-    own = tuple(env.feature_names), tuple(sizes_of(env.single_action_space).tolist())
-    if (player.spaces.feature_names, player.spaces.sizes) != own:
+        env = environment_of(policy, len(seeds))
+    if (spaces.feature_names, spaces.sizes) != (
+        tuple(env.feature_names),
+        tuple(sizes_of(env.single_action_space).tolist()),
+    ):
         raise UsageError(f"--policy: was trained on another network or actions of {environment} than these")
-    rng, sizes = np.random.default_rng(seeds[0]), player.spaces.sizes
+    rng = np.random.default_rng(seeds[0])
 
     def choose(observations: Any, masks: Any) -> Any:
         rows, shape = observations.reshape(-1, observations.shape[-1]), observations.shape[:2]
-        allowed = masks.reshape(len(rows), -1) if player.spaces.masked else None
-        actions = player.choose(rows, rng.random((len(rows), len(sizes))), allowed)
+        allowed = masks.reshape(len(rows), -1) if spaces.masked else None
+        actions = policy.choose(rows, rng.random((len(rows), len(spaces.sizes))), allowed)
         return actions.reshape(*shape, *env.single_action_space.shape)
 
-    return record(env, environment, seeds, choose, played_by=player.spaces.algorithm)
+    return record(env, environment, seeds, choose, played_by=spaces.algorithm)
 
 
-def publish(played: Recording, dataset_id: str) -> None:
+def create_data_set(recording: Recording, dataset_id: str) -> None:
     """Makes Minari's data set.
 
     Raises:
@@ -99,7 +108,7 @@ def publish(played: Recording, dataset_id: str) -> None:
     try:
         from lora_marl.adapters.minari import create
 
-        create(played, dataset_id)
+        create(recording, dataset_id)
     except (ImportError, ValueError) as error:
         raise UsageError(f"--minari: {error}") from None
 

@@ -5,15 +5,16 @@
 - `python scripts/train_sb3.py energy_v0 --env only_channel=0 --algorithm dqn --hyper learning_rate=1e-3 --steps 100000`
 - `python scripts/train_sb3.py coexistence_v0 --env coexistence=ccs_study --env decider=group`
 
-The network is the scenario of a configuration (whose `environment` may have parameters), or its coexisting networks, or
-the environment's own.
-`<out>/<name>/` (`.<name>.part` while it trains) then has TensorBoard events, and the policy as `policy.safetensors` and
-`policy.json`, which are all that `compare.py` needs to play one of `uplink_v0` against other learners of packets:
-`--learners cucb,runs/sb3/first`. One of `energy_v0` is judged by `evaluate.py`; as the servers of coexisting networks
-one of `coexistence_v0` is among `train.py`'s ways: `configs/ccs_policies.yaml`.
+The network is the scenario of a configuration (whose `environment` may have parameters), its coexisting networks, or
+the environment's own. The result is `<out>/<name>/` (`.<name>.part` during training): TensorBoard events and the policy
+as `policy.safetensors` and `policy.json`.
 
-At the end the policy, read from its files, meets seeds that it was not trained on, beside random actions on the same
-seeds. Needs the extra `sb3`.
+`compare.py` runs a policy of `uplink_v0` against other learners of packets (`--learners cucb,runs/sb3/first`),
+`evaluate.py` evaluates one of `energy_v0`, and `train.py` takes one of `coexistence_v0` as the servers of coexisting
+networks (`configs/ccs_policies.yaml`).
+
+At the end the exported policy is read back and evaluated on held-out seeds, beside random actions on the same seeds.
+Needs the extra `sb3`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from lora_marl.adapters.policy import SPACES, Policy
 from lora_marl.core.scenario import DutyCycleWarning
 from scripts.comparison.lineup import checked_name
 from scripts.runs.cli import JsonPath, UsageError, console, errors, new_app, one_line_errors, write_json
-from scripts.runs.environments import FIRST_SEED, options, settings_of, worth
+from scripts.runs.environments import FIRST_SEED, compare_with_random, options, settings_of
 
 app = new_app()
 
@@ -53,33 +54,34 @@ def main(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier policy of this name.")] = False,
     json: JsonPath = None,
 ) -> None:
-    """Trains, exports, evaluates."""
+    """Trains, exports and evaluates a policy."""
     with one_line_errors(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", DutyCycleWarning)  # of a configuration it is said when that is read
-        folder = free(out / checked_name(name), overwrite=overwrite)
+        warnings.simplefilter("ignore", DutyCycleWarning)  # reading a configuration has warned already
+        folder = check_replaceable(out / checked_name(name), overwrite=overwrite)
         settings = settings_of(environment, config, set_ or (), env or ())
         if algorithm == "dqn":
             settings = {"action_format": "discrete", **settings}
         try:
-            made = lora_marl.make(environment, **settings, replicas=held_out, info_level="none")
-            train(environment, settings, algorithm, steps, replicas, seed, options(hyper or ()), empty(part(folder)))
+            held_out_env = lora_marl.make(environment, **settings, replicas=held_out, info_level="none")
+            unfinished = new_folder(folder.with_name(f".{folder.name}.part"))
+            train(environment, settings, algorithm, steps, replicas, seed, options(hyper or ()), unfinished)
         except (ValueError, TypeError, ImportError, RuntimeError, OSError) as error:
             raise UsageError(str(error)) from None
         shutil.rmtree(folder, ignore_errors=True)
-        part(folder).rename(folder)
+        unfinished.rename(folder)
         policy, seeds = Policy.read(folder), range(FIRST_SEED, FIRST_SEED + held_out)
-        table, records = worth(made, policy, seeds)
+        table, records = compare_with_random(held_out_env, policy, seeds)
         console.print(table)
         console.print(f"policy:          {folder}/policy.safetensors, policy.json", markup=False)
         console.print(f"learning curves: tensorboard --logdir {folder}", markup=False)
         write_json(json, records)
 
 
-def free(folder: Path, *, overwrite: bool) -> Path:
-    """A folder that a policy may go to.
+def check_replaceable(folder: Path, *, overwrite: bool) -> Path:
+    """The folder, if a policy may be written there.
 
     Raises:
-        UsageError: an earlier policy is there that is not to be replaced, or something that is no policy.
+        UsageError: it holds an earlier policy and `overwrite` is not given, or something that is no policy.
     """
     if (folder / SPACES).exists() and not overwrite:
         raise UsageError(f"{folder}: holds a policy already; replace it with --overwrite, or give another --name")
@@ -90,13 +92,8 @@ def free(folder: Path, *, overwrite: bool) -> Path:
     return folder
 
 
-def part(folder: Path) -> Path:
-    """Where a policy is until it is whole: what was there before stays that long."""
-    return folder.with_name(f".{folder.name}.part")
-
-
-def empty(folder: Path) -> Path:
-    """A new folder, in place of what an interrupted training left."""
+def new_folder(folder: Path) -> Path:
+    """The folder, newly created; what an interrupted training left there is removed."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder
@@ -112,7 +109,7 @@ def train(
     hyperparameters: dict[str, Any],
     folder: Path,
 ) -> None:
-    """Trains and exports, under a progress bar."""
+    """Trains a policy with a progress bar and writes it into a folder."""
     from lora_marl.adapters import sb3, sb3_training
 
     rows = sb3.shared_env(environment, replicas, **settings)

@@ -1,1 +1,1 @@
-"""How to train on our environments with libraries that have no script of their own here: short, complete, tested."""
+"""Training with libraries that have no command of their own here: short, complete and tested examples."""

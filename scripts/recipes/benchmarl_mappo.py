@@ -1,8 +1,8 @@
-"""MAPPO with BenchMARL, all its defaults but rounds and discount for rewards of the step.
+"""MAPPO with BenchMARL: its defaults, except for short rounds and a small discount factor.
 
 - `python scripts/recipes/benchmarl_mappo.py energy_v0`
 
-Needs benchmarl 1.5 in an environment of its own; see `lora_marl.adapters.benchmarl`.
+Needs benchmarl 1.5 in a virtual environment of its own; see `lora_marl.adapters.benchmarl`.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ ROUND, REPLICAS = 16, 4
 
 
 def train(name: str, steps: int, *, seed: int = 0, **settings: Any) -> Policy:
-    """A policy for all agents of an environment of `lora_marl.ENVS`, after so many environment steps."""
+    """Train one policy for all agents of an environment of `lora_marl.ENVS`, for so many environment steps."""
     torch.set_num_threads(1)
     task = ReplicaTask(name, settings)
     model = MlpConfig.get_from_yaml()
     model.num_cells = [64, 64]
     with TemporaryDirectory() as folder:
-        experiment = Experiment(task, MappoConfig.get_from_yaml(), model, seed, configured(steps, Path(folder)))
+        experiment = Experiment(task, MappoConfig.get_from_yaml(), model, seed, experiment_config(steps, Path(folder)))
         experiment.run()
     env = lora_marl.make(name, **task.config)
     spaces = spaces_of(env, name, algorithm="BenchMARL MAPPO", activation="tanh", greedy=False, masked=True)
     return Policy(spaces, layers_of(experiment))
 
 
-def configured(steps: int, folder: Path) -> ExperimentConfig:
-    """The experiment's settings."""
+def experiment_config(steps: int, folder: Path) -> ExperimentConfig:
+    """BenchMARL's settings of an experiment of so many environment steps, without logs and evaluation."""
     config = ExperimentConfig.get_from_yaml()
     config.loggers, config.create_json, config.save_folder = [], False, str(folder)
     config.evaluation, config.render, config.prefer_continuous_actions = False, False, False
@@ -52,7 +52,7 @@ def configured(steps: int, folder: Path) -> ExperimentConfig:
 
 
 def layers_of(experiment: Experiment) -> tuple[tuple[Any, Any], ...]:
-    """Weights and biases of the actor, whose agents share them."""
+    """Weights and biases of the actor, which all agents share."""
     actor = next(module for module in experiment.policy.modules() if isinstance(module, MultiAgentMLP))
     layers = [actor.params[number] for number in sorted(actor.params.keys(), key=int)]
     return tuple((layer["weight"].detach().numpy().copy(), layer["bias"].detach().numpy().copy()) for layer in layers)

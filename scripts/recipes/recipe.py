@@ -1,4 +1,4 @@
-"""What all recipes share: a command line, and what came of training beside random actions."""
+"""What all recipes share: their command line, and the evaluation of the trained policy beside random actions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "energy_v0": {"only_channel": 0},
     "coexistence_v0": {"coexistence": "ccs_study", "decider": "group"},
 }
-"""The networks of the README's table."""
+"""Settings of the environments in the README's table."""
 
 HELD_OUT = range(FIRST_SEED, FIRST_SEED + 5)
 
@@ -35,24 +35,25 @@ class Train(Protocol):
     """Trains one policy for all agents; keywords that a recipe adds by `Annotated` are options of its command line."""
 
     def __call__(self, name: str, steps: int, *, seed: int = 0, **settings: Any) -> Policy:
-        """A policy after so many environment steps, of all replicas together."""
+        """The policy after so many environment steps, counted over all replicas."""
 
 
 def recipe(library: str, train: Train, about: str | None) -> None:
-    """Runs a recipe from the command line; the result is the last line of its output, JSON."""
+    """Run a recipe from the command line; the last line of its output is the result as JSON."""
 
     def main(
         environment: Annotated[str, typer.Argument(metavar="ENV")] = "uplink_v0",
-        steps: Annotated[int, typer.Option(min=1, help="Environment steps, of all replicas together.")] = 2_000,
+        steps: Annotated[int, typer.Option(min=1, help="Environment steps, over all replicas.")] = 2_000,
         seed: Annotated[int, typer.Option(min=0)] = 0,
         env: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Of the environment.")] = None,
-        out: Annotated[Path | None, typer.Option(help="Where the policy goes.")] = None,
-        **own: Any,
+        out: Annotated[Path | None, typer.Option(help="Folder for the policy.")] = None,
+        **keywords: Any,
     ) -> None:
         with one_line_errors():
             warnings.simplefilter("ignore", DutyCycleWarning)
-            found = measured(library, partial(train, **own), environment, steps, seed, out, **options(env or ()))
-            sys.stdout.write(json.dumps(found) + "\n")
+            settings = options(env or ())
+            result = train_and_evaluate(library, partial(train, **keywords), environment, steps, seed, out, **settings)
+            sys.stdout.write(json.dumps(result) + "\n")
 
     main.__signature__ = with_options_of(train, main)  # type: ignore[attr-defined]
     app = new_app()
@@ -61,32 +62,33 @@ def recipe(library: str, train: Train, about: str | None) -> None:
 
 
 def with_options_of(train: Train, main: Callable[..., None]) -> Signature:
-    """The signature of a command, with the keywords of a recipe that say what they are in place of its `**own`."""
+    """The signature of a command in which a recipe's annotated keywords replace `**keywords`."""
     *common, _ = (command := signature(main, eval_str=True)).parameters.values()
-    keywords = signature(train, eval_str=True).parameters.values()
-    own = [keyword for keyword in keywords if get_origin(keyword.annotation) is Annotated]
-    return command.replace(parameters=[*common, *own])
+    parameters = signature(train, eval_str=True).parameters.values()
+    annotated = [parameter for parameter in parameters if get_origin(parameter.annotation) is Annotated]
+    return command.replace(parameters=[*common, *annotated])
 
 
-def measured(
+def train_and_evaluate(
     library: str, train: Train, environment: str, steps: int, seed: int = 0, out: Path | None = None, **more: Any
 ) -> dict[str, Any]:
-    """What a policy is worth, by its exported form on held-out seeds, beside random actions on the same.
+    """Train a policy, and evaluate its exported form on held-out seeds beside random actions.
 
     Args:
-        library: Whose version is told.
+        library: The package whose version is reported.
         train: The recipe.
-        environment, steps, seed: See `Train`.
-        out: Where the policy goes.
-        **more: Settings of the environment, over `SETTINGS`.
+        environment, steps, seed: As of `Train`.
+        out: Folder for the policy; None: it is not written.
+        **more: Settings of the environment, in place of `SETTINGS`.
 
     Returns:
-        For machines; the mean reward of an agent and step, the worst difference over seeds, and environment steps of
-        training per CPU second of this process (of what others play with it, that is not the whole).
+        A record: mean reward of an agent and step of the policy and of random actions, the smallest difference over
+        seeds, and environment steps of training per CPU second of this process (other processes that take part are
+        not counted).
     """
-    settings, begun_s = {**SETTINGS.get(environment, {}), **more}, time.process_time()
+    settings, start_s = {**SETTINGS.get(environment, {}), **more}, time.process_time()
     policy = train(environment, steps, seed=seed, **settings)
-    took_s = time.process_time() - begun_s
+    cpu_s = time.process_time() - start_s
     if out is not None:
         policy.write(out)
     settings["action_format"] = policy.spaces.settings["action_format"]
@@ -100,5 +102,5 @@ def measured(
         "reward": float(trained.mean()),
         "random": float(random.mean()),
         "worst_difference": float((trained - random).min()),
-        "steps_per_cpu_s": steps / took_s,
+        "steps_per_cpu_s": steps / cpu_s,
     }

@@ -3,8 +3,8 @@
 - `python scripts/recipes/rllib_ppo.py energy_v0 --steps 3000`
 - `RAY_ADDRESS=auto python scripts/recipes/rllib_ppo.py uplink_v0 --workers 16` on a cluster
 
-Needs ray[rllib] 2.60 and pillow. Workers are further processes that play, each an environment of its own; one that
-dies is replaced, and training goes on.
+Needs ray[rllib] 2.60 and pillow. Workers are further processes, each with an environment of its own; one that dies is
+replaced, and training goes on.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ def train(
     steps: int,
     *,
     seed: int = 0,
-    workers: Annotated[int, typer.Option(min=0, help="Further processes that play; 0: this one does.")] = 0,
+    workers: Annotated[int, typer.Option(min=0, help="Further processes that run environments; 0: this one does.")] = 0,
     **settings: Any,
 ) -> Policy:
-    """A policy for all agents of an environment of `lora_marl.ENVS`, after so many environment steps."""
+    """Train one policy for all agents of an environment of `lora_marl.ENVS`, for so many environment steps."""
     torch.set_num_threads(1)
     settings = {"action_format": "discrete", "info_level": "none", **settings}
     module = RLModuleSpec(

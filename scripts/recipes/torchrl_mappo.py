@@ -1,8 +1,9 @@
-"""MAPPO with TorchRL on all replicas at once: one actor for all agents, a critic that sees all of them.
+"""MAPPO with TorchRL on all replicas at once: one actor for all agents, and a central critic.
 
 - `python scripts/recipes/torchrl_mappo.py`
 
-Needs torchrl 0.14. The critic of an agent sees its observation and the mean of all, whatever their number.
+Needs torchrl 0.14. For each agent the critic takes its observation and the mean observation of all agents, so that it
+works for any number of agents.
 """
 
 from __future__ import annotations
@@ -34,14 +35,14 @@ class Critic(nn.Module):
         self.network = perceptron(2 * features, 1)
 
     def forward(self, observation: Tensor) -> Tensor:
-        """See the class."""
+        """From observations `[..., N, D]` to values `[..., N, 1]`."""
         mean = observation.mean(dim=-2, keepdim=True).expand_as(observation)
         value: Tensor = self.network(torch.cat([observation, mean], dim=-1))
         return value
 
 
 def perceptron(inputs: int, outputs: int) -> nn.Sequential:
-    """Two hidden layers."""
+    """A perceptron with two hidden layers and tanh."""
     return nn.Sequential(
         nn.Linear(inputs, WIDTH), nn.Tanh(), nn.Linear(WIDTH, WIDTH), nn.Tanh(), nn.Linear(WIDTH, outputs)
     )
@@ -55,7 +56,7 @@ def train(
     replicas: Annotated[int, typer.Option(min=1, help="Environments in the batch.")] = 4,
     **settings: Any,
 ) -> Policy:
-    """A policy for all agents of an environment of `lora_marl.ENVS`, after so many environment steps."""
+    """Train one policy for all agents of an environment of `lora_marl.ENVS`, for so many environment steps."""
     torch.manual_seed(seed)
     torch.set_num_threads(1)
     env = ReplicaEnv(name, replicas, action_format="discrete", **settings)
@@ -83,15 +84,15 @@ def train(
     optimizer = torch.optim.Adam(loss.parameters(), lr=1e-3)
     for batch in Collector(env, actor, frames_per_batch=ROUND * replicas, total_frames=steps):
         for end in ("done", "terminated"):
-            of_all = batch["next", end][..., None].expand(*batch["next", group, "reward"].shape)
-            batch["next", group, end] = of_all
+            # The ends are of the whole replica; the losses expect them for every agent.
+            batch["next", group, end] = batch["next", end][..., None].expand(*batch["next", group, "reward"].shape)
         with torch.no_grad():
             advantage(batch)
         flat = batch.reshape(-1)
         for _ in range(EPOCHS):
             for part in torch.randperm(len(flat)).chunk(PARTS):
-                found = loss(flat[part])
-                total = found["loss_objective"] + found["loss_critic"]
+                losses = loss(flat[part])
+                total = losses["loss_objective"] + losses["loss_critic"]
                 optimizer.zero_grad()
                 total.backward()
                 optimizer.step()

@@ -1,7 +1,4 @@
-"""An environment from the command line: the network of a configuration, and settings as `key=value`.
-
-What a policy for all agents of an environment is worth on seeds that it was not trained on.
-"""
+"""Environments of the commands: their settings from the command line, and how well a policy does on held-out seeds."""
 
 from __future__ import annotations
 
@@ -23,63 +20,79 @@ from scripts.runs.packets.experiment import build_scenario
 from scripts.runs.statistics import estimate
 
 SET_BY_SCRIPTS = {"replicas": "--replicas or --episodes says how many", "info_level": "scripts look at no infos"}
-"""Settings that a script has for itself, and why."""
+"""Settings that commands choose themselves, and why."""
+
+FIRST_SEED = 1_000_000
+"""The first held-out seed: training should not use this one and those after it."""
+
+NETWORKS = {"coexistence_v0": ("coexistence", "train.py plays it in any: configs/ccs_policies.yaml")}
+"""By environment, the setting that is its network where that is no scenario, and what runs a policy on others."""
 
 
-def settings_of(environment: str, config: Path | None, changes: Sequence[str], own: Sequence[str]) -> dict[str, Any]:
-    """The environment's settings: of the configuration, and over them those of the command line.
+def settings_of(environment: str, config: Path | None, changes: Sequence[str], texts: Sequence[str]) -> dict[str, Any]:
+    """The settings of an environment: those of a configuration, overridden by those of the command line.
+
+    Args:
+        environment: Name of the environment.
+        config: The configuration whose scenario or networks are used; None: the environment's own.
+        changes: Changes of the configuration, `key.path=value`.
+        texts: Settings of the command line, `key=value`.
 
     Raises:
-        UsageError: changes of no configuration, a configuration of another environment, or one of `SET_BY_SCRIPTS`.
+        UsageError: changes without a configuration, a configuration of another environment, or one of
+            `SET_BY_SCRIPTS`.
     """
     if config is None:
         if changes:
             raise UsageError("--set: changes a configuration; give one with --config (settings of ENV: --env)")
-        return _checked(options(own))
+        return _checked(options(texts))
     run = read_config(config, changes)
     if (environment == "coexistence_v0") != isinstance(run, CoexistenceRun):
         has = "a section coexistence" if isinstance(run, CoexistenceRun) else "no section coexistence"
         raise UsageError(f"{config}: has {has}, which is what coexistence_v0 is made of, and no other environment")
     if isinstance(run, CoexistenceRun):
-        return _checked({**_of_networks(run.coexistence), **options(own)})
+        return _checked({**_of_networks(run.coexistence), **options(texts)})
     named = run.environment is not None and run.environment.name == environment
     settings = {
         "scenario": build_scenario(run.scenario),
         **(run.environment.parameters if named and run.environment else {}),
     }
-    return _checked({**settings, **options(own)})
+    return _checked({**settings, **options(texts)})
 
 
 def _checked(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings, unless commands choose one of them themselves."""
     for name in SET_BY_SCRIPTS.keys() & settings:
         raise UsageError(f"{name}: {settings[name]!r}; leave it out, {SET_BY_SCRIPTS[name]}")
     return settings
 
 
 def _of_networks(coexistence: CoexistenceConfig) -> dict[str, Any]:
-    """Of a run of coexisting networks, whose servers need torch."""
+    """The settings of a run of coexisting networks; its module needs torch, so it is imported here."""
     from scripts.runs.coexistence.networks import environment_settings
 
     return environment_settings(coexistence)
 
 
 def options(texts: Sequence[str]) -> dict[str, Any]:
-    """Values of `key=value`, as in YAML."""
+    """The values of `key=value`, each read as YAML."""
     values: dict[str, Any] = {}
     for text in texts:
         set_value(values, text)
     return values
 
 
-FIRST_SEED = 1_000_000
-"""The first seed that trainings should leave alone."""
-
-NETWORKS = {"coexistence_v0": ("coexistence", "train.py plays it in any: configs/ccs_policies.yaml")}
-"""By environment, the setting that is its network where that is no scenario, and what plays a policy on others."""
-
-
 def mean_rewards(env: Any, seeds: Sequence[int], policy: Policy | None) -> NDArray[np.float64]:
-    """Mean reward of an agent and step over an episode, by replica `[B]`; None: random allowed actions."""
+    """Mean reward of an agent and step over an episode of each replica.
+
+    Args:
+        env: The environment.
+        seeds: One per replica. `[B]`
+        policy: Chooses the actions of all agents; None: random allowed actions.
+
+    Returns:
+        `[B]`
+    """
     space = env.single_action_space
     sizes, total, rng = sizes_of(space), np.zeros(len(seeds)), np.random.default_rng(0)
     observations = env.reset_array(seeds)
@@ -97,10 +110,10 @@ def mean_rewards(env: Any, seeds: Sequence[int], policy: Policy | None) -> NDArr
 
 
 def environment_of(policy: Policy, replicas: int) -> Any:
-    """The environment that a policy was trained on.
+    """The environment that a policy was trained on, with so many replicas.
 
     Raises:
-        UsageError: its network is not the environment's own, or another setting is not in the policy's files.
+        UsageError: the policy's files do not hold its network or another setting.
     """
     settings = dict(policy.spaces.settings)
     network, script = NETWORKS.get(
@@ -114,18 +127,22 @@ def environment_of(policy: Policy, replicas: int) -> Any:
     return lora_marl.make(policy.spaces.environment, **settings)
 
 
-def worth(env: Any, policy: Policy, seeds: Sequence[int]) -> tuple[Table, list[dict[str, Any]]]:
-    """A policy beside random allowed actions on the same seeds: for readers, and for machines."""
+def compare_with_random(env: Any, policy: Policy, seeds: Sequence[int]) -> tuple[Table, list[dict[str, Any]]]:
+    """Evaluate a policy beside random allowed actions on the same seeds.
+
+    Returns:
+        A table of mean rewards with intervals, and a record of both rewards for each seed.
+    """
     trained, random = (mean_rewards(env, seeds, chosen) for chosen in (policy, None))
     spaces = policy.spaces
     table = Table("mean reward of an agent and step", title=f"{spaces.environment}, {len(seeds)} held-out seeds")
     for column in ("mean", "95 % interval"):
         table.add_column(column, justify="right")
     for label, by_seed in ((spaces.algorithm, trained), ("random", random), ("difference", trained - random)):
-        found = estimate(by_seed.tolist())
-        table.add_row(label, f"{found.mean:.4f}", f"{found.ci_low:.4f} to {found.ci_high:.4f}")
-    of_all = {"environment": spaces.environment, "algorithm": spaces.algorithm}
+        reward = estimate(by_seed.tolist())
+        table.add_row(label, f"{reward.mean:.4f}", f"{reward.ci_low:.4f} to {reward.ci_high:.4f}")
+    common = {"environment": spaces.environment, "algorithm": spaces.algorithm}
     return table, [
-        {**of_all, "seed": seed, "reward": reward, "random": by_chance}
-        for seed, reward, by_chance in zip(seeds, trained.tolist(), random.tolist(), strict=True)
+        {**common, "seed": seed, "reward": of_policy, "random": of_random}
+        for seed, of_policy, of_random in zip(seeds, trained.tolist(), random.tolist(), strict=True)
     ]

@@ -1,10 +1,10 @@
-"""A policy that was trained on `uplink_v0` as one more learner, which decides after every packet.
+"""An exported policy of `uplink_v0` as a learner that decides after every packet and learns nothing more.
 
     {name: "scripts.runs.policy:ExportedPolicy", parameters: {path: runs/sb3/first}}
 
-A node observes what the environment shows it (`lora_marl.envs.uplink.observation`), with packets in place of windows: the
-features `sent` and `packets` speak of the packets since its last decision. Nodes choose independently, each with draws
-of its own; nothing is learned any more. Masks are those of the scenario as it begins.
+A node's observation is the environment's (`lora_marl.envs.uplink.observation`), with packets in place of windows: the
+features `sent` and `packets` cover the packets since its last decision. Nodes choose independently of each other. Masks
+are those of the scenario at its start.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ class ExportedPolicy(Learner):
     """All nodes follow one exported policy.
 
     Args:
-        scenario, seeds: See `Learner`.
+        scenario, seeds: As of `Learner`.
         path: Folder of the policy.
-        digest: Of its files, where they must be these.
-        greedy: Whether the best action is chosen or one drawn; None: as it was trained.
+        digest: Expected `digest` of its files; None: any.
+        greedy: Whether the best action is chosen or one is drawn; None: as the policy's files say.
 
     Raises:
-        ValueError: no policy that can be read, one of another environment, or one that observes or chooses something
-            else than there is in this scenario.
+        ValueError: no policy that can be read, other files than `digest` says, a policy of another environment, or one
+            whose observations or actions are not those of this scenario.
     """
 
     name: ClassVar[str] = "policy"
@@ -88,11 +88,11 @@ class ExportedPolicy(Learner):
 
     @property
     def operations(self) -> int:
-        """Two for each weight, and one for each value that is compared."""
+        """Operations of a decision: two for each weight, one for each bias and for each compared value."""
         return sum(2 * weight.size + len(bias) for weight, bias in self.policy.layers) + sum(self.policy.spaces.sizes)
 
     def update(self, decisions: Decisions) -> None:
-        """Counts packets by the values that they were sent with."""
+        """Count the packets that ended, by the factor values that they were sent with."""
         ended = decisions.fate != Fate.NONE
         replica, node = decisions.replica[ended, None], decisions.node[ended, None]
         arms = self._first + decisions.point[ended]
@@ -103,12 +103,12 @@ class ExportedPolicy(Learner):
         self._delivered[replica, node, arms] += (decisions.fate[ended] == Fate.DELIVERED)[:, None]
 
     def select(self, decisions: Decisions) -> NDArray[np.int16]:
-        """The policy's choice for each decider `[M, 4]`."""
+        """The policy's operating point for each node that decides. `[M, 4]`"""
         replica, node = decisions.replica, decisions.node
         draws = np.empty((len(decisions), len(self.policy.spaces.sizes)))
         _draw(self._keys[replica], node, self._decided[replica, node], draws)
         masks = None if self._masks is None else self._masks[replica, node]
-        actions = self.policy.choose(self._observed(decisions), draws, masks, greedy=self._greedy)
+        actions = self.policy.choose(self._observations(decisions), draws, masks, greedy=self._greedy)
         points = self._chosen[replica, node]
         self._codec.write(actions[:, 0] if self._codec.flat else actions, points)
         self._chosen[replica, node] = points
@@ -121,8 +121,8 @@ class ExportedPolicy(Learner):
             "sent": self._sent, "delivered": self._delivered, "chosen": self._chosen, "decided": self._decided,
         }  # fmt: skip
 
-    def _observed(self, decisions: Decisions) -> NDArray[np.float32]:
-        """What the deciders observe. `[M, D]`"""
+    def _observations(self, decisions: Decisions) -> NDArray[np.float32]:
+        """The observations of the nodes that decide. `[M, D]`"""
         replica, node = decisions.replica, decisions.node
         return self._features.rows(
             self._chosen[replica, node],

@@ -1,4 +1,4 @@
-"""Stable-Baselines3's face, and its recipes."""
+"""The adapter of Stable-Baselines3, and its recipes."""
 
 from __future__ import annotations
 

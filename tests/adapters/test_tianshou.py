@@ -39,8 +39,8 @@ def test_dqn_learns(name: str) -> None:
     algorithm = MultiAgentOffPolicyAlgorithm(algorithms=[learner() for _ in env.agents], env=env)
     collector = Collector(algorithm, envs, VectorReplayBuffer(500, 2), exploration_noise=True)
     collector.reset()
-    found = collector.collect(n_step=2 * 8 * len(env.agents))
-    assert found.n_collected_steps >= 2 * 8 * len(env.agents)
+    collected = collector.collect(n_step=2 * 8 * len(env.agents))
+    assert collected.n_collected_steps >= 2 * 8 * len(env.agents)
     before = [parameter.clone() for parameter in algorithm.parameters()]
     with torch.enable_grad():
         algorithm.policy.is_within_training_step = True

@@ -84,6 +84,6 @@ def test_the_best_of_several_gateways_and_measured_losses() -> None:
 def test_random_actions_are_allowed_ones_all_as_likely() -> None:
     masks = np.array([True, False, True, False, True, True])
     draws = (np.arange(6000).reshape(-1, 2) % 997) / 997.0
-    found = pick_allowed(draws, np.broadcast_to(masks, (len(draws), 6)), (4, 2))
-    assert set(found[:, 0]) == {0, 2} and set(found[:, 1]) == {0, 1}
-    assert abs((found[:, 0] == 0).mean() - 0.5) < 0.05
+    picked = pick_allowed(draws, np.broadcast_to(masks, (len(draws), 6)), (4, 2))
+    assert set(picked[:, 0]) == {0, 2} and set(picked[:, 1]) == {0, 1}
+    assert abs((picked[:, 0] == 0).mean() - 0.5) < 0.05

@@ -1,4 +1,4 @@
-"""Seeds of replicas, at every door that takes them."""
+"""Seeds of replicas, in every interface that takes them."""
 
 from __future__ import annotations
 
@@ -58,25 +58,25 @@ BAD = [
 ]
 
 
-def doors() -> dict[str, Callable[[Any], Any]]:
-    """What takes seeds of two replicas."""
+def resets() -> dict[str, Callable[[Any], Any]]:
+    """The interfaces that take seeds of two replicas."""
     envs = gymnasium.make_vec("lora/uplink-shared-v0", num_envs=10, **SMALL)
     arrays = lora_marl.make("uplink_v0", replicas=2, **SMALL)
     return {"arrays": arrays.reset_array, "vector": lambda seed: envs.reset(seed=seed)}
 
 
-@pytest.mark.parametrize("door", ["arrays", "vector"])
+@pytest.mark.parametrize("interface", ["arrays", "vector"])
 @pytest.mark.parametrize("seed", BAD, ids=repr)
-def test_what_is_no_seed_is_named(door: str, seed: Any) -> None:
+def test_what_is_no_seed_is_named(interface: str, seed: Any) -> None:
     message = re.escape(f"seed: {seed!r}; allowed is a whole number of at least 0, or 2 of them, one per replica")
     with pytest.raises(ValueError, match=message):
-        doors()[door](seed)
+        resets()[interface](seed)
 
 
 @pytest.mark.parametrize("seed", [-1, 1.5, True, "0", [], [1, 2]], ids=repr)
-def test_a_face_of_one_replica_takes_one_seed(seed: Any) -> None:
-    faces = uplink_v0.parallel_env(**SMALL), uplink_v0.env(**SMALL), gymnasium.make("lora/uplink-agent-v0", **SMALL)
-    for env in (*faces, faces[-1].unwrapped):
+def test_an_interface_of_one_replica_takes_one_seed(seed: Any) -> None:
+    envs = uplink_v0.parallel_env(**SMALL), uplink_v0.env(**SMALL), gymnasium.make("lora/uplink-agent-v0", **SMALL)
+    for env in (*envs, envs[-1].unwrapped):
         with pytest.raises(ValueError, match=re.escape(f"seed: {seed!r}; allowed is a whole number of at least 0")):
             env.reset(seed=seed)
 

@@ -16,7 +16,7 @@ import typer
 
 import lora_marl
 from lora_marl.adapters.policy import Policy
-from scripts.recipes.recipe import measured, with_options_of
+from scripts.recipes.recipe import train_and_evaluate, with_options_of
 from scripts.runs.environments import mean_rewards
 from tests.envs.small import SETTINGS
 from tests.scripts.conftest import ROOT
@@ -36,7 +36,7 @@ HERE = Path(__file__).parent
 WORKER = "rllib_ppo" not in sys.argv[0]
 
 
-def played(found, members):
+def played(expected, channel_nodes):
     'Keeps whose steps these were; as many workers as the test wants end at their twentieth.'
     mine, dead = HERE / "played" / str(os.getpid()), HERE / "dead"
     for folder in (mine.parent, dead):
@@ -46,7 +46,7 @@ def played(found, members):
     if WORKER and mine.stat().st_size == 20 and len(list(dead.iterdir())) < int(os.environ["DYING"]):
         (dead / mine.name).touch()
         os._exit(1)
-    return np.full_like(found.ee, len(LEARNERS))
+    return np.full_like(expected.ee, len(LEARNERS))
 """
 
 RECIPES = {"torchrl_mappo": "torchrl", "rllib_ppo": "ray.rllib", "benchmarl_mappo": "benchmarl"}
@@ -72,17 +72,17 @@ def test_servers_learn_to_beat_chance(recipe: str) -> None:
     pytest.importorskip(RECIPES[recipe])
     module = importlib.import_module(f"scripts.recipes.{recipe}")
     library = RECIPES[recipe].partition(".")[0]
-    found = measured(library, module.train, "coexistence_v0", 2_048)
-    assert found["worst_difference"] > 0.05
+    result = train_and_evaluate(library, module.train, "coexistence_v0", 2_048)
+    assert result["worst_difference"] > 0.05
 
 
 def test_the_keywords_of_a_recipe_are_options_of_its_command() -> None:
     def train(name: str, *, seed: int = 0, workers: Annotated[int, typer.Option()] = 3, **settings: Any) -> Any: ...
 
-    def main(steps: Annotated[int, typer.Option()] = 1, **own: Any) -> None: ...
+    def main(steps: Annotated[int, typer.Option()] = 1, **keywords: Any) -> None: ...
 
-    found = with_options_of(train, main).parameters
-    assert {name: option.default for name, option in found.items()} == {"steps": 1, "workers": 3}
+    parameters = with_options_of(train, main).parameters
+    assert {name: option.default for name, option in parameters.items()} == {"steps": 1, "workers": 3}
 
 
 @pytest.mark.parametrize("dying", [0, 1])

@@ -78,7 +78,7 @@ def test_a_row_is_the_environment_of_its_seed(name: str, view: str, settings: di
         actions = many.action_space.sample()
         ended = seen == LENGTH
         rows, rewards, terminations, truncations, infos = many.step(actions)
-        if ended:  # the vector environment begins anew, which the single one must be told
+        if ended:  # the vector environment begins anew; the single one has to be reset
             row, info = one.reset()
             seen = 0
             assert (rewards == 0).all()
@@ -116,8 +116,8 @@ def test_views_show_what_the_arrays_say(name: str, view: str, settings: dict[str
         shown = {"agent": expected[:, -1], "central": expected.mean(axis=1), "shared": expected.ravel()}
         assert np.array_equal(rewards, shown[view])
         for key, column in columns.items():
-            told = {"agent": column[:, -1], "central": column, "shared": column.ravel()}
-            assert np.array_equal(infos[key], told[view])
+            by_view = {"agent": column[:, -1], "central": column, "shared": column.ravel()}
+            assert np.array_equal(infos[key], by_view[view])
             assert infos[f"_{key}"].all()
     assert truncations.all()
 

@@ -84,7 +84,7 @@ class CoexistenceGame:
 
     @property
     def episode(self) -> Episode:
-        """What a strategy is told of this episode."""
+        """The record of this episode that strategies take."""
         return Episode(
             seeds=tuple(self.air.seeds),
             learning=self.learning,

@@ -144,7 +144,7 @@ def facts(coexistence: Coexistence, scenario: Scenario, groups: Groups, powers: 
     interval_s = np.broadcast_to(scenario.interval_s(), groups.group.shape)
     now = scenario.interference
     occupancy = np.zeros(len(region.channels_hz)) if now is None else np.asarray(now.occupancy)
-    learns = [each.rule == "learns" for each in coexistence.deployments]
+    learns = [deployment.rule == "learns" for deployment in coexistence.deployments]
     return {
         "rate_hz": groups.sums(1.0 / interval_s),
         "nodes": groups.sums(np.ones_like(interval_s)),

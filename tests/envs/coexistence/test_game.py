@@ -169,13 +169,13 @@ def test_adaptive_data_rate_reaches_its_nodes_and_ends_with_less_than_it_began()
     for _ in range(60):
         adr = env.game._commands.adr
         assert adr is not None
-        told = np.stack([adr.sf[0, :20], adr.tp[0, :20]], axis=-1)
+        adapted = np.stack([adr.sf[0, :20], adr.tp[0, :20]], axis=-1)
         env.step_array(np.full((1, 4), action(7)))
-    assert np.array_equal(env.game._commands.points[0, :20][:, [0, 3]], told)
-    assert told[:, 0].mean() < 2.5
+    assert np.array_equal(env.game._commands.points[0, :20][:, [0, 3]], adapted)
+    assert adapted[:, 0].mean() < 2.5
     assert set(env.game.air.last_point[0, :20, 2].tolist()) <= {0, 1, 2}
-    slow = told[:, 0] > 0
-    assert np.all(told[slow, 1] == 4)
+    slow = adapted[:, 0] > 0
+    assert np.all(adapted[slow, 1] == 4)
 
 
 @pytest.mark.parametrize("indicator", ["external", "all", "none"])

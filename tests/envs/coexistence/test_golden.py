@@ -21,13 +21,15 @@ def trace() -> dict[str, list]:
     )
     env = coexistence_v0.parallel_env(coexistence=networks, decider="group", max_cycles=6)
     env.reset_array([11])
-    actions, found = np.random.default_rng(5), []
+    actions, intervals = np.random.default_rng(5), []
     for _ in range(6):
         observations, rewards, *_ = env.step_array(actions.integers(48, size=(1, 8)))
         totals = env.game.totals
         sums = [getattr(totals, name)[0].sum(-1).tolist() for name in ("attempts", "received", "frames_delivered")]
-        found.append({"observations": observations[0, [0, 7]].tolist(), "rewards": rewards[0].tolist(), "sums": sums})
-    return {"intervals": found}
+        intervals.append(
+            {"observations": observations[0, [0, 7]].tolist(), "rewards": rewards[0].tolist(), "sums": sums}
+        )
+    return {"intervals": intervals}
 
 
 def test_a_world_is_as_it_was() -> None:

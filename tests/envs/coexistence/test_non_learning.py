@@ -15,7 +15,7 @@ FLOOR_DBM = SCENARIO.reception.sensitivities_dbm(np.arange(7, 13), np.array([125
 FULL = len(SCENARIO.region.tp_dbm) - 1
 
 
-def told(adr: AdaptiveDataRate, margins_db: list[float], fate: Fate = Fate.DELIVERED) -> tuple[int, int]:
+def decided(adr: AdaptiveDataRate, margins_db: list[float], fate: Fate = Fate.DELIVERED) -> tuple[int, int]:
     """SF and power of a node after packets so far above the floor of what it sends with."""
     for margin_db in margins_db:
         sf = int(adr.sf[0, 0])
@@ -34,26 +34,26 @@ def new() -> AdaptiveDataRate:
 
 def test_nodes_begin_slowest_and_loudest_and_wait_for_twenty_packets() -> None:
     adr = new()
-    assert told(adr, [40.0] * (HISTORY - 1)) == (5, FULL)
-    assert HISTORY == 20 and told(adr, [40.0]) != (5, FULL)
+    assert decided(adr, [40.0] * (HISTORY - 1)) == (5, FULL)
+    assert HISTORY == 20 and decided(adr, [40.0]) != (5, FULL)
 
 
 def test_a_step_is_three_db_of_what_the_best_packet_has_above_ten() -> None:
-    assert told(new(), [0.0] * 19 + [10.0 + 6.5]) == (3, FULL), "two steps, and a rest"
-    assert told(new(), [10.0 + 2.9] * 20) == (5, FULL)
-    assert told(new(), [10.0 + 3 * 5 + 3 * 2 + 0.1] * 20) == (0, FULL - 2), "five of spreading factor, two of power"
-    assert told(new(), [100.0] * 20) == (0, 0)
+    assert decided(new(), [0.0] * 19 + [10.0 + 6.5]) == (3, FULL), "two steps, and a rest"
+    assert decided(new(), [10.0 + 2.9] * 20) == (5, FULL)
+    assert decided(new(), [10.0 + 3 * 5 + 3 * 2 + 0.1] * 20) == (0, FULL - 2), "five of spreading factor, two of power"
+    assert decided(new(), [100.0] * 20) == (0, 0)
 
 
 def test_what_is_missing_is_made_up_by_power_and_not_by_spreading_factor() -> None:
     adr = new()
-    told(adr, [10.0 + 3 * 5 + 3 * 3 + 0.1] * 20)
+    decided(adr, [10.0 + 3 * 5 + 3 * 3 + 0.1] * 20)
     assert (adr.sf[0, 0], adr.tp[0, 0]) == (0, FULL - 3)
-    assert told(adr, [10.0 - 5.9] * 20) == (0, FULL - 1)
+    assert decided(adr, [10.0 - 5.9] * 20) == (0, FULL - 1)
 
 
 def test_what_came_before_a_decision_and_what_was_lost_does_not_count() -> None:
     adr = new()
-    told(adr, [10.0 + 3.1] * 20)
-    assert told(adr, [10.0] * 20) == (4, FULL)
-    assert told(adr, [40.0] * 40, Fate.COLLIDED) == (4, FULL)
+    decided(adr, [10.0 + 3.1] * 20)
+    assert decided(adr, [10.0] * 20) == (4, FULL)
+    assert decided(adr, [40.0] * 40, Fate.COLLIDED) == (4, FULL)

@@ -53,14 +53,14 @@ def test_a_server_begins_with_what_it_does_not_know() -> None:
 def test_an_interval_moves_every_average_half_way() -> None:
     server = features()
     server.update(totals(), None)
-    found = seen(server)
-    assert found["prr"] == pytest.approx(2 * (0.7 + 0.5 * (5 / 8 - 0.7)) - 1)
-    assert found["received_channel_1"] == found["received_offset_0"] == found["prr"]
-    assert found["share_channel_1"] == pytest.approx(2 * 0.5)
-    assert found["share_offset_0"] == pytest.approx(0.5)
-    assert found["trend"] == pytest.approx(4 * (0.5 - 0.1) * (5 / 8 - 0.7))
-    assert found["queue"] == pytest.approx(0.25)
-    assert found["repeats"] == pytest.approx(8 / 4 - 1)
+    values = seen(server)
+    assert values["prr"] == pytest.approx(2 * (0.7 + 0.5 * (5 / 8 - 0.7)) - 1)
+    assert values["received_channel_1"] == values["received_offset_0"] == values["prr"]
+    assert values["share_channel_1"] == pytest.approx(2 * 0.5)
+    assert values["share_offset_0"] == pytest.approx(0.5)
+    assert values["trend"] == pytest.approx(4 * (0.5 - 0.1) * (5 / 8 - 0.7))
+    assert values["queue"] == pytest.approx(0.25)
+    assert values["repeats"] == pytest.approx(8 / 4 - 1)
     first, second = server.group_array()[0, 0]
     assert first.tolist() == pytest.approx([1, 0, 2 * 0.6 - 1, 0.25])
     assert second.tolist() == pytest.approx([0, 1, 2 * 0.85 - 1, 0.25])
@@ -69,8 +69,8 @@ def test_an_interval_moves_every_average_half_way() -> None:
 def test_few_attempts_count_less_and_unused_channels_drift_back() -> None:
     server = features()
     server.update(totals((1, 0), (0, 0), (0, 0)), None)
-    found = seen(server)
-    assert found["received_channel_1"] == pytest.approx(2 * (0.7 - 0.5 * 0.25 * 0.7) - 1)
+    values = seen(server)
+    assert values["received_channel_1"] == pytest.approx(2 * (0.7 - 0.5 * 0.25 * 0.7) - 1)
     low = 0.7 - 0.5 * 0.25 * 0.7
     server.update(totals(channel=0), None)
     assert seen(server)["received_channel_1"] == pytest.approx(2 * (low + 0.02 * (0.7 - low)) - 1)

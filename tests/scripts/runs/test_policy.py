@@ -56,7 +56,7 @@ def test_it_observes_what_the_environment_of_turns_shows(tmp_path: Path, action_
     ]  # since the node's, or any, decision
     while len(decisions := air.next_decisions(points, 60.0)):
         learner.update(decisions)
-        seen = learner._observed(decisions)
+        seen = learner._observations(decisions)
         chosen = learner.select(decisions)
         points[decisions.replica, decisions.node] = chosen
         for row, node in enumerate(decisions.node):
