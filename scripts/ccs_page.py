@@ -26,8 +26,7 @@ from scripts.reproduce import play_all
 from scripts.runs.cli import ROOT, UsageError, console, new_app, one_line_errors
 from scripts.runs.jobs import Store
 from scripts.studies import studies
-from scripts.studies.ccs import further_tables as more
-from scripts.studies.ccs import tables as tables
+from scripts.studies.ccs import eu868, figures, options, regimes, tables
 from scripts.studies.ccs.tables import Table
 from scripts.studies.claim import Results, Study
 
@@ -52,22 +51,22 @@ SETTINGS = {
 
 TABLES: Mapping[tuple[str, str], Table] = {
     **{(s, "gains"): tables.gains(s, columns, paper=s == "ccs-dynamic") for s, columns in SETTINGS.items()},
-    **{(study, "ways"): tables.ways(study) for study in SETTINGS},
+    **{(study, "strategies"): tables.strategies(study) for study in SETTINGS},
     **{(study, "vendors"): tables.vendors(study) for study in SETTINGS},
     ("ccs-dynamic", "gains in short"): tables.gains("ccs-dynamic", paper=True),
     ("ccs-dynamic", "pooled"): partial(tables.pooled_by_size, study="ccs-dynamic"),
-    ("ccs-unequal", "prr"): more.unequal_prr,
-    ("ccs-unequal", "gains"): more.unequal_gains,
-    ("ccs-unequal", "settled"): more.unequal_settled,
-    ("ccs-eu868", "gains"): more.eu868,
-    ("ccs-eu868", "ways"): more.eu868_ways,
-    ("ccs-networks", "sweep"): more.sweep("ccs-networks"),
-    ("ccs-load", "sweep"): more.sweep("ccs-load"),
-    ("ccs-attacks", "gains"): more.attacks,
-    ("ccs-attacks", "medians"): more.medians,
-    ("ccs-compression", "gains"): more.compression,
-    ("ccs-figure-4", "gains"): more.mixed,
-    **{(study, "gains"): more.options(study) for study in ("ccs-variants", "ccs-privacy", "ccs-stale")},
+    ("ccs-unequal", "prr"): regimes.unequal_prr,
+    ("ccs-unequal", "gains"): regimes.unequal_gains,
+    ("ccs-unequal", "settled"): regimes.unequal_settled,
+    ("ccs-eu868", "gains"): eu868.gains_table,
+    ("ccs-eu868", "strategies"): eu868.strategies_table,
+    ("ccs-networks", "sweep"): figures.sweep_table("ccs-networks"),
+    ("ccs-load", "sweep"): figures.sweep_table("ccs-load"),
+    ("ccs-attacks", "gains"): options.attacks_table,
+    ("ccs-attacks", "medians"): options.medians_table,
+    ("ccs-compression", "gains"): options.compression_table,
+    ("ccs-figure-4", "gains"): figures.mixed_table,
+    **{(study, "gains"): options.options_table(study) for study in ("ccs-variants", "ccs-privacy", "ccs-stale")},
 }
 PICTURES = {
     "ccs-figure-3": "coexistence_failure.png",

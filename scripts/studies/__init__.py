@@ -8,7 +8,7 @@ authors' rules as means over the last 100 h on the seed-42 placement, and what t
 
 from __future__ import annotations
 
-from scripts.studies.ccs import attacks, eu868, figures, regimes, sweeps
+from scripts.studies.ccs import eu868, figures, options, regimes
 from scripts.studies.claim import Study
 from scripts.studies.dlora import conference, inversion, journal
 from scripts.studies.mmalora import closed_form
@@ -27,9 +27,8 @@ def studies(*, quick: bool = False) -> dict[str, Study]:
         *mmalora_networks.studies(),
         *regimes.studies(),
         *figures.studies(),
-        *sweeps.studies(),
         *eu868.studies(),
-        *attacks.studies(),
+        *options.studies(),
     )
     return {study.name: study for study in everything}
 

@@ -12,7 +12,7 @@ import pytest
 from scripts import ccs_page
 from scripts.runs.statistics import estimate
 from scripts.studies import studies
-from scripts.studies.ccs import tables as tables
+from scripts.studies.ccs import tables
 from scripts.studies.ccs.cells import UNSEEN, name_of
 from scripts.studies.ccs.readings import KPIS
 from scripts.studies.claim import CellResult, Results
@@ -110,7 +110,7 @@ def test_vendors_stand_alone_before_they_stand_with_the_service(numbers: Results
 
 
 def test_rules_without_learning_are_the_same_for_all_kinds(numbers: Results) -> None:
-    by_way = rows(("ccs-dynamic", "ways"), numbers)
+    by_way = rows(("ccs-dynamic", "strategies"), numbers)
     hopping = next(line for (way,), line in by_way.items() if way.startswith("any channel"))
     assert len(set(hopping[:3])) == 1 and len(set(hopping[3:5])) == 1 and len(set(hopping)) == 3
     assert by_way["parameter averaging",][1] == mean(numbers, "ccs-dynamic", "DD", "averaging")
@@ -191,14 +191,14 @@ def test_the_law_s_table_is_that_of_its_claims(numbers: Results) -> None:
         assert line[:2] == [mean(numbers, "ccs-eu868", regime, way, at=at) for way in ("independent", "ccs")]
         names = ("gain_prr", "gain_epn_mj", "least_network", "worst_network_and_seed")
         assert line[2:6] == [claimed(numbers, f"{place}/{name}") for name in names]
-    first = rows(("ccs-eu868", "ways"), numbers, 2)
+    first = rows(("ccs-eu868", "strategies"), numbers, 2)
     assert first["DD", "0.05"][1] == f"{np.mean(numbers['ccs-eu868/DD@0.05/ccs-5'].extra['prr']):.3f}"[1:]
     assert [line[-1] == "-" for (regime, _), line in first.items()] == [regime == "DAP" for regime, _ in first]
 
 
-def test_what_spills_over_on_legacy_networks_comes_after_the_gains_of_learners(numbers: Results) -> None:
+def test_what_spills_over_on_networks_that_do_not_learn_comes_after_the_gains_of_learners(numbers: Results) -> None:
     lines = cells(ccs_page.TABLES["ccs-figure-4", "gains"](numbers))[2:]
-    assert [line[1] for line in lines] == ["DQN", "policy gradient", "legacy network"] * 2
+    assert [line[1] for line in lines] == ["DQN", "policy gradient", "non-learning network"] * 2
     for line, who in zip(lines, ("dqn", "pg", "legacy") * 2, strict=True):
         assert line[2:] == [claimed(numbers, f"ccs-figure-4/{line[0]}/ccs/{who}_gain_{kpi}") for kpi in KPIS]
 
@@ -221,8 +221,8 @@ def page(tmp_path: Path, numbers: Results, monkeypatch: pytest.MonkeyPatch) -> P
     monkeypatch.setattr(ccs_page, "play_all", play)
     found = tmp_path / "page.md"
     found.write_text(
-        "Words.\n\n<!-- ccs-light: ways -->\n| old |\n|---|\n\n| kept |\n\n![](figures/coexistence_load.png)\n"
-        "<!-- ccs-static: ways -->\n| old, too |"
+        "Words.\n\n<!-- ccs-light: strategies -->\n| old |\n|---|\n\n| kept |\n\n![](figures/coexistence_load.png)\n"
+        "<!-- ccs-static: strategies -->\n| old, too |"
     )
     return found
 
@@ -234,10 +234,10 @@ def run(invoke: Invoke, page: Path, *more: str) -> Any:
 def test_only_tables_right_under_their_comments_are_written_anew(invoke: Invoke, page: Path, numbers: Results) -> None:
     result = run(invoke, page)
     assert result.exit_code == 0, result.output
-    light, static = (tables.ways(study)(numbers) for study in ("ccs-light", "ccs-static"))
+    light, static = (tables.strategies(study)(numbers) for study in ("ccs-light", "ccs-static"))
     assert page.read_text() == (
-        f"Other words.\n\n<!-- ccs-light: ways -->\n{light}\n| kept |\n\n![](figures/coexistence_load.png)\n"
-        f"<!-- ccs-static: ways -->\n{static}"
+        f"Other words.\n\n<!-- ccs-light: strategies -->\n{light}\n| kept |\n\n![](figures/coexistence_load.png)\n"
+        f"<!-- ccs-static: strategies -->\n{static}"
     )
     assert [path.name for path in (page.parent / "figures").iterdir()] == ["coexistence_load.png"]
     (study,) = (study for name, study in STUDIES.items() if name == "ccs-load")
@@ -251,7 +251,7 @@ def test_only_tables_right_under_their_comments_are_written_anew(invoke: Invoke,
 def test_only_some_studies_are_written_anew_if_so_wished(invoke: Invoke, page: Path, numbers: Results) -> None:
     assert run(invoke, page, "--only", "ccs-static").exit_code == 0
     text = page.read_text()
-    assert "| old |" in text and "| old, too |" not in text and tables.ways("ccs-static")(numbers) in text
+    assert "| old |" in text and "| old, too |" not in text and tables.strategies("ccs-static")(numbers) in text
     assert list((page.parent / "figures").iterdir()) == []
 
 

@@ -1,7 +1,6 @@
 """What parts and weights of the coordination service are worth: services that were trained anew without them.
 
-`scripts/ablate_ccs.py` trains and plays them; a study without their weights cannot be played, so this one is not among
-those of `reproduce.py`.
+`scripts/ablate_ccs.py` trains and plays them. The study needs their weights, so `reproduce.py` does not have it.
 """
 
 from __future__ import annotations
@@ -42,10 +41,10 @@ VARIANTS: Mapping[str, tuple[str, ...]] = {
 
 
 def study(services: Mapping[str, Path]) -> Study:
-    """Each service on every regime, beside independent learners of the same vendor, which it has never seen.
+    """Returns the study: each service on every regime, beside independent learners of a vendor that it has not seen.
 
     Args:
-        services: Files of weights by variant.
+        services: Files of weights, by variant.
     """
     cells, claims = list[Cell](), list[Claim]()
     for regime in REGIMES:
@@ -61,7 +60,7 @@ def study(services: Mapping[str, Path]) -> Study:
 
 
 def gains(numbers: Results, regime: str, variant: str) -> list[float]:
-    """In PRR over independent learners, by seed. percent"""
+    """Returns the gain in PRR of a variant over independent learners, by seed. percent"""
     return gain_of_cell(STUDY, _name(regime, variant), numbers)
 
 

@@ -1,68 +1,89 @@
 """Cells of coexisting networks: regimes, conditions and vendors, and how a cell is named.
 
-Regimes: P policy gradient, D DQN; legacy: L any channel at random, A default channels under ADR. Every seed is a
-placement, interference and traffic of its own, the same for all ways.
+A regime has a letter for each network: P policy gradient, D DQN; of networks that do not learn, L any channel at
+random, A default channels under adaptive data rate. Every seed is a placement, interference and traffic of its own,
+the same for all strategies.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lora_marl.core.presets.ccs import INTERVAL_S, MOVES_S
 from scripts.studies.claim import Cell
 
 UNSEEN = (5, 6, 7)
+"""Vendors that the service was not trained on."""
+
 LEARNERS = {"P": "pg", "D": "dqn", "L": "uniform", "A": "adr"}
-LEGACY = "LA"
+"""Learners and rules of networks in a configuration, by letter."""
+
+NON_LEARNING = "LA"
+"""Letters of networks that do not learn."""
+
 REGIMES = ("PP", "DD", "DP", "PPPP", "DDDD", "DLP")
-WAYS = ("independent", "ccs", "independent-all", "random-residual", "averaging")
+"""Regimes of Table 1."""
+
+STRATEGIES = ("independent", "ccs", "independent-all", "random-residual", "averaging")
+"""Labels of `configs/ccs_two.yaml` whose servers learn."""
+
 WITHOUT_VENDOR = ("static-partition", "hopping-partition", "ranked-partition", "hopping", "optimum")
+"""Labels of rules, for which it makes no difference whose policies servers have."""
+
+MOVE_EVERY = round(MOVES_S / INTERVAL_S)
+"""Intervals between two moves of interference."""
+
+
+def has_non_learning(regime: str) -> bool:
+    """Returns whether a regime has networks that do not learn."""
+    return any(letter in NON_LEARNING for letter in regime)
 
 
 def same_air(regime: str) -> str:
-    """The first regime of as many learners and legacy networks: what rules without learning do is the same there."""
-    alike = (each for each in REGIMES if (len(each), _legacy(each)) == (len(regime), _legacy(regime)))
-    return next(alike, regime if _legacy(regime) else "P" * len(regime))
+    """Returns the first regime whose air is the same under rules: as many networks, and the same non-learning ones."""
+    alike = (other for other in REGIMES if (len(other), _non_learning(other)) == (len(regime), _non_learning(regime)))
+    return next(alike, regime if has_non_learning(regime) else "P" * len(regime))
 
 
-def _legacy(regime: str) -> set[str]:
-    return set(regime) & set(LEGACY)
+def _non_learning(regime: str) -> set[str]:
+    return set(regime) & set(NON_LEARNING)
 
 
-def name_of(study: str, regime: str, way: str, vendor: int | None, at: str = "") -> str:
-    """Of a cell: `study/regime/way-vendor`, or `study/regime@condition/way-vendor`.
+def name_of(study: str, regime: str, label: str, vendor: int | None, at: str = "") -> str:
+    """Returns the name of a cell: `study/regime/label-vendor`, or `study/regime@condition/label-vendor`.
 
     Args:
-        study, regime, way: Of the cell.
-        vendor: None: of a way without learning, the same for all vendors.
-        at: Under which of the study's conditions, where it has several.
+        study, regime, label: The cell's.
+        vendor: None: of a rule, which is the same for all vendors.
+        at: The study's condition, where it has several.
     """
     place = same_air(regime) if vendor is None else regime
-    return f"{study}/{place}{at and f'@{at}'}/{way}" + ("" if vendor is None else f"-{vendor}")
+    return f"{study}/{place}{at and f'@{at}'}/{label}" + ("" if vendor is None else f"-{vendor}")
 
 
-def cell_of(study: str, regime: str, way: str, vendor: int | None, changes: Sequence[str] = (), at: str = "") -> Cell:
-    """A way on a regime, with overrides of `configs/ccs_two.yaml`; see `name_of`."""
+def cell_of(study: str, regime: str, label: str, vendor: int | None, changes: Sequence[str] = (), at: str = "") -> Cell:
+    """Returns the cell of a label on a regime, with overrides of `configs/ccs_two.yaml`; see `name_of`."""
     networks = ", ".join(f"{{learner: {LEARNERS[letter]}}}" for letter in regime)
     fixed = (f"coexistence.networks=[{networks}]", f"coexistence.vendor={UNSEEN[0] if vendor is None else vendor}")
-    return Cell(name_of(study, regime, way, vendor, at), "ccs_two.yaml", way, (*fixed, *changes))
+    return Cell(name_of(study, regime, label, vendor, at), "ccs_two.yaml", label, (*fixed, *changes))
 
 
 def cells_of(
     study: str,
     regime: str,
-    ways: Sequence[str],
+    labels: Sequence[str],
     changes: Sequence[str] = (),
     at: str = "",
     vendors: Sequence[int] = UNSEEN,
 ) -> list[Cell]:
-    """Ways on a regime, of each vendor, or once where that makes no difference and for all regimes of `same_air`."""
+    """Returns the cells of labels on a regime: one for each vendor, or for a rule one for all regimes of `same_air`."""
     return [
-        cell_of(study, same_air(regime) if vendor is None else regime, way, vendor, changes, at)
-        for way in ways
-        for vendor in ((None,) if way in WITHOUT_VENDOR else vendors)
+        cell_of(study, same_air(regime) if vendor is None else regime, label, vendor, changes, at)
+        for label in labels
+        for vendor in ((None,) if label in WITHOUT_VENDOR else vendors)
     ]
 
 
-def once(cells: Sequence[Cell]) -> tuple[Cell, ...]:
-    """Each cell once, by name, in order."""
+def unique(cells: Sequence[Cell]) -> tuple[Cell, ...]:
+    """Returns each cell once, by name, in order."""
     return tuple({cell.name: cell for cell in cells}.values())

@@ -1,13 +1,4 @@
-"""The picture of what parts of the coordination service are worth.
-
-Pictures of studies of coexisting networks.
-
-Pictures of attacks on the coordination service, and of what privacy costs.
-
-Pictures of coexisting networks beside the figures of the CCS paper.
-
-Pictures of sweeps of coexisting networks.
-"""
+"""Pictures of studies of coexisting networks: regimes, attacks, privacy, moving interference, sweeps, ablations."""
 
 from __future__ import annotations
 
@@ -27,21 +18,21 @@ if TYPE_CHECKING:
 
 
 def draw_regimes(path: Path, numbers: Results, *, study: str) -> None:
-    """PRR by regime and way: mean over seeds and vendors; whiskers from the smallest to the largest."""
-    found: dict[str, dict[str, list[float]]] = {}
+    """Draws PRR by regime and label: mean over seeds and vendors; whiskers from the smallest to the largest."""
+    prr: dict[str, dict[str, list[float]]] = {}
     for name, played in numbers.items():
         _, regime, cell = name.split("/")
         head, _, tail = cell.rpartition("-")
-        way = head if tail.isdigit() else cell
-        found.setdefault(way, {}).setdefault(regime, []).extend(played.extra["prr"])
+        label = head if tail.isdigit() else cell
+        prr.setdefault(label, {}).setdefault(regime, []).extend(played.extra["prr"])
     regimes = list(dict.fromkeys(name.split("/")[1] for name in numbers))
     figure = Figure(figsize=(2.2 * len(regimes) + 2, 5), layout="constrained")
-    axes, width = figure.add_subplot(), 0.8 / max(len(found), 1)
-    for place, (way, by_regime) in enumerate(found.items()):
+    axes, width = figure.add_subplot(), 0.8 / max(len(prr), 1)
+    for place, (label, by_regime) in enumerate(prr.items()):
         at = [regimes.index(regime) + (place + 0.5) * width - 0.4 for regime in by_regime]
         means = np.array([np.mean(values) for values in by_regime.values()])
         reach = [means - [min(v) for v in by_regime.values()], [max(v) for v in by_regime.values()] - means]
-        axes.bar(at, means, width, label=way, yerr=reach, error_kw={"lw": 0.7})
+        axes.bar(at, means, width, label=label, yerr=reach, error_kw={"lw": 0.7})
     axes.set_xticks(range(len(regimes)), regimes)
     axes.set(ylabel="PRR", title=f"{study}: seeds and vendors (whiskers: smallest to largest)")
     figure.legend(loc="outside right center", fontsize="small", frameon=False)
@@ -49,17 +40,17 @@ def draw_regimes(path: Path, numbers: Results, *, study: str) -> None:
     figure.savefig(path, dpi=110)
 
 
-SHOWN = {"": "defended", " undefended": "undefended", "-median": "defended, median of others"}
+SUFFIXES = {"": "defended", " undefended": "undefended", "-median": "defended, median of others"}
 
 
 def draw_attacks(path: Path, numbers: Results, *, study: str) -> None:
-    """By attack and regime, what the honest networks gain in the mean, with and without defences."""
+    """Draws what the honest networks gain in the mean, by attack and regime, with and without defences."""
     by_regime = _by_regime(numbers)
     figure = Figure(figsize=(11, 3.2 * len(by_regime)), layout="constrained")
     for place, (regime, cells) in enumerate(by_regime.items()):
         axes = figure.add_subplot(len(by_regime), 1, place + 1)
-        attacks = [name for name in cells if not name.endswith((*list(SHOWN)[1:], "-5"))]
-        for number, (suffix, label) in enumerate(SHOWN.items()):
+        attacks = [name for name in cells if not name.endswith((*list(SUFFIXES)[1:], "-5"))]
+        for number, (suffix, label) in enumerate(SUFFIXES.items()):
             heights = [_gain(cells, name + suffix, range(1, len(regime))) for name in attacks]
             axes.bar(np.arange(len(attacks)) + 0.27 * (number - 1), heights, 0.27, label=label)
         axes.axhline(-5.0, color="black", lw=0.8, ls="--")
@@ -72,7 +63,7 @@ def draw_attacks(path: Path, numbers: Results, *, study: str) -> None:
 
 
 def draw_privacy(path: Path, numbers: Results, *, study: str) -> None:
-    """Gain in PRR by epsilon, a line for each regime and clipping norm; dotted: without privacy."""
+    """Draws the gain in PRR by epsilon, a line for each regime and clipping norm; dotted: without privacy."""
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.add_subplot()
     for regime, cells in _by_regime(numbers).items():
@@ -94,11 +85,11 @@ def draw_privacy(path: Path, numbers: Results, *, study: str) -> None:
 
 
 def _by_regime(numbers: Results) -> dict[str, dict[str, CellResult]]:
-    found: dict[str, dict[str, CellResult]] = {}
+    cells: dict[str, dict[str, CellResult]] = {}
     for name, played in numbers.items():
         _, regime, cell = name.split("/")
-        found.setdefault(regime, {})[cell] = played
-    return found
+        cells.setdefault(regime, {})[cell] = played
+    return cells
 
 
 def _gain(cells: dict[str, CellResult], name: str, networks: range) -> float:
@@ -111,41 +102,41 @@ def _gain(cells: dict[str, CellResult], name: str, networks: range) -> float:
 
 
 _SMOOTH = 5
-"""Intervals that a point of a curve is the mean of."""
+"""Intervals over which each point of a curve is the mean."""
 
 
-def draw_moving(path: Path, numbers: Results, *, panels: Mapping[str, Mapping[str, str]], stretch: int) -> None:
-    """PRR over time, dotted where interference moves, and below it who used which channel on the first seed.
+def draw_moving(path: Path, numbers: Results, *, panels: Mapping[str, Mapping[str, str]], move_every: int) -> None:
+    """Draws PRR over time, dotted where interference moves, and below it who used which channel on the first seed.
 
     Args:
         path: Of the PNG file.
         numbers: Cells; those that were not played are left out.
-        panels: Cells by regime and way.
-        stretch: Intervals between two moves.
+        panels: Cells by regime and label.
+        move_every: Intervals between two moves of interference.
     """
     most = max(len(regime) for regime in panels)
     figure = Figure(figsize=(9.5 * len(panels), 3.6 + 1.7 * most), layout="constrained")
     parts = figure.subfigures(1, len(panels), squeeze=False)[0]
     for part, (regime, names) in zip(parts, panels.items(), strict=True):
-        played = {way: name for way, name in names.items() if name in numbers}
+        played = {label: name for label, name in names.items() if name in numbers}
         above, below = part.subfigures(2, 1, height_ratios=(3.0, 1.7 * most))
-        _curves(above, regime, numbers, played, stretch)
-        airtimes_s = {way: numbers[name].airtime_s for way, name in played.items()}
-        known = {way: airtime_s for way, airtime_s in airtimes_s.items() if airtime_s is not None}
-        if known:
-            channel_panels(below, known, list(regime))
+        _curves(above, regime, numbers, played, move_every)
+        airtimes_s = {label: numbers[name].airtime_s for label, name in played.items()}
+        stored = {label: airtime_s for label, airtime_s in airtimes_s.items() if airtime_s is not None}
+        if stored:
+            channel_panels(below, stored, list(regime))
     figure.savefig(path, dpi=100)
 
 
-def _curves(part: SubFigure, regime: str, numbers: Results, played: Mapping[str, str], stretch: int) -> None:
+def _curves(part: SubFigure, regime: str, numbers: Results, played: Mapping[str, str], move_every: int) -> None:
     axes, intervals = part.subplots(), 0
-    for number, (way, name) in enumerate(played.items()):
+    for number, (label, name) in enumerate(played.items()):
         prr = np.array([[row["prr"] for row in curve] for curve in numbers[name].curves])
-        overlap, switches = (mean(numbers[name].extra[each]) for each in ("overlap", "switches"))
-        label = f"{way}: overlap {overlap:.2f}, busiest channel changes in {100.0 * switches:.0f} % of intervals"
-        band(axes, prr, _SMOOTH, color=f"C{number}", label=label)
+        overlap, switches = (mean(numbers[name].extra[measure]) for measure in ("overlap", "switches"))
+        text = f"{label}: overlap {overlap:.2f}, busiest channel changes in {100.0 * switches:.0f} % of intervals"
+        band(axes, prr, _SMOOTH, color=f"C{number}", label=text)
         intervals = prr.shape[1]
-    for move in range(stretch, intervals, stretch):
+    for move in range(move_every, intervals, move_every):
         axes.axvline(move, color="black", lw=0.8, ls=":")
     axes.set(xlabel="interval", ylabel="PRR", xlim=(0, intervals), title=f"{regime}: mean and band over seeds")
     axes.grid(alpha=0.3)
@@ -153,7 +144,7 @@ def _curves(part: SubFigure, regime: str, numbers: Results, played: Mapping[str,
 
 
 def draw_gains(path: Path, numbers: Results, *, panels: Mapping[str, tuple[Sequence[str], Sequence[str]]]) -> None:
-    """Gains of every network and of all together: mean over seeds and vendors, whiskers over vendors.
+    """Draws the gains of every network and of all together: mean over seeds and vendors, whiskers over vendors.
 
     Args:
         path: Of the PNG file.
@@ -183,11 +174,11 @@ def draw_gains(path: Path, numbers: Results, *, panels: Mapping[str, tuple[Seque
 
 
 Panels = Mapping[str, Mapping[str, Mapping[float, Sequence[str]]]]
-"""Cells by panel, way and place on the axis, of all vendors."""
+"""Cells by panel, label and place on the axis, of all vendors."""
 
 
 def draw_sweep(path: Path, numbers: Results, *, axis: str, panels: Panels) -> None:
-    """PRR over a number, a line for each way: mean over vendors and seeds, band from the smallest to the largest seed.
+    """Draws PRR over a number, a line for each label: mean over vendors and seeds, band over seeds.
 
     Args:
         path: Of the PNG file.
@@ -198,13 +189,13 @@ def draw_sweep(path: Path, numbers: Results, *, axis: str, panels: Panels) -> No
     figure = Figure(figsize=(4.4 * len(panels) + 2.2, 4.2), layout="constrained")
     figure.suptitle("mean over seeds and vendors; band: smallest to largest seed")
     grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-    for axes, (title, ways) in zip(grid, panels.items(), strict=True):
-        for number, (way, by_place) in enumerate(ways.items()):
+    for axes, (title, labels) in zip(grid, panels.items(), strict=True):
+        for number, (label, by_place) in enumerate(labels.items()):
             played = {at: [numbers[name].extra["prr"] for name in names if name in numbers]
                       for at, names in by_place.items()}  # fmt: skip
             seeds = {at: np.mean(values, axis=0) for at, values in played.items() if values}
-            means, low, high = ([reach(values) for values in seeds.values()] for reach in (np.mean, np.min, np.max))
-            axes.plot(list(seeds), means, "o-", ms=3, color=f"C{number}", label=way)
+            means, low, high = ([reduce(values) for values in seeds.values()] for reduce in (np.mean, np.min, np.max))
+            axes.plot(list(seeds), means, "o-", ms=3, color=f"C{number}", label=label)
             axes.fill_between(list(seeds), low, high, color=f"C{number}", alpha=0.15, lw=0)
         axes.set(title=title, xlabel=axis)
         axes.grid(alpha=0.3)
@@ -221,7 +212,7 @@ def draw_ablations(
     regimes: Sequence[str],
     read: Callable[[Results, str, str], list[float]],
 ) -> None:
-    """Gain in PRR over independent learners, a panel for each regime: mean over seeds, dots are seeds.
+    """Draws the gain in PRR over independent learners, a panel for each regime: mean over seeds, dots are seeds.
 
     Args:
         path: Of the PNG file.

@@ -17,14 +17,14 @@ from scripts import reproduce
 from scripts.reproduce import cell_table, claim_results
 from scripts.runs import checkpoints
 from scripts.runs.coexistence import strategies
-from scripts.studies.ccs import cells, eu868, figures, regimes, sweeps
+from scripts.studies.ccs import cells, eu868, figures, regimes
 from scripts.studies.ccs.readings import settled, settling
 from scripts.studies.claim import CellResult, Claim, Results, Study
 
 ROOT = Path(__file__).parents[3]
 
 
-STUDIES = [study for module in (regimes, figures, sweeps, eu868) for study in module.studies()]
+STUDIES = [study for module in (regimes, figures, eu868) for study in module.studies()]
 NETWORKS = 8
 
 
@@ -192,7 +192,7 @@ def test_a_sweep_shows_every_way_on_its_axis(monkeypatch: pytest.MonkeyPatch, tm
     assert study.draw is not None
     study.draw(tmp_path / "x.png", made_up(study))
     titles = [axes.get_title() for axes in drawn[0].axes]
-    assert titles == list(sweeps.KINDS)
+    assert titles == list(figures.KINDS)
     places = [[line.get_xdata().tolist() for line in axes.get_lines()] for axes in drawn[0].axes]
     assert places[0] == [[1, 2, 3, 4, 6, 8]] * 5 and places[2] == [[2, 4, 6, 8]] * 5
 

@@ -10,20 +10,20 @@ import pytest
 from agents.ccs.attacks import ATTACKS
 from lora_marl.config import load
 from scripts.runs.coexistence.strategies import build_strategy
-from scripts.studies.ccs import attacks
-from scripts.studies.ccs.attacks import least_honest, report_bytes
+from scripts.studies.ccs import options
+from scripts.studies.ccs.options import least_honest, report_bytes
 from scripts.studies.claim import CellResult, Study
 
 ROOT = Path(__file__).parents[3]
-STUDIES = {study.name: study for study in attacks.studies()}
+STUDIES = {study.name: study for study in options.studies()}
 ALONE = CellResult((), 1.0, {"prr": [0.5, 0.5], "prr_0": [0.5, 0.5], "prr_1": [0.5, 0.4], "prr_2": [0.5, 0.5]})
 OURS = CellResult((), 1.0, {"prr": [0.6, 0.4], "prr_0": [0.1, 0.1], "prr_1": [0.55, 0.42], "prr_2": [0.6, 0.5]})
 
 
 def test_an_attackers_own_loss_does_not_count() -> None:
     assert least_honest(OURS, ALONE, networks=3) == [pytest.approx(7.5)]
-    assert attacks.honest_gain(3)(OURS, ALONE) == pytest.approx([15.0, 2.5])
-    assert attacks.gain_by_seed(OURS, ALONE) == pytest.approx([20.0, -20.0])
+    assert options.honest_gain(3)(OURS, ALONE) == pytest.approx([15.0, 2.5])
+    assert options.gain_by_seed(OURS, ALONE) == pytest.approx([20.0, -20.0])
 
 
 def test_every_attack_with_defences_has_a_band() -> None:
@@ -47,7 +47,7 @@ def test_every_cell_can_be_played_and_every_claim_is_read_off_cells(study: Study
 
 
 def test_smaller_snapshots_are_smaller() -> None:
-    sizes = {name: report_bytes(f"ccs-compression/PPPP/{name}", {})[0] for name in attacks.ENCODINGS}
+    sizes = {name: report_bytes(f"ccs-compression/PPPP/{name}", {})[0] for name in options.ENCODINGS}
     whole = 4.0 * 27_952
     expected = {
         "float32": 1.0,
