@@ -1,13 +1,13 @@
-"""Trains the coordination service anew without its parts and with other weights, and plays what comes of it.
+"""Retrains the coordination service without some of its parts or with other weights, and plays the results.
 
 - `python scripts/ablate_ccs.py --rollouts runs/ccs_service/work`
 - `python scripts/ablate_ccs.py whole "without codes" --rollouts runs/ccs_service/work --jobs 2`
 
 Every variant is trained for one pass on the same rollouts, those of independent learners in the work folder of
-`train_ccs.py`, and plays two and four networks of a vendor that it has never seen, on the same seeds as independent
-learners. What has been trained and played is not done again: the same command goes on where it was stopped. Leaves a
-table, `cells.md` with all measures, a picture, and CPU seconds of training in each variant's folder. `--quick`
-needs the rollouts of a making that was quick, too.
+`train_ccs.py`, and plays two and four networks of a held-out vendor, on the same seeds as independent learners. What
+has been trained and played is not done again: the same command continues where it was stopped. Leaves a table,
+`cells.md` with all measures, a picture, and CPU seconds of training in each variant's folder. `--quick` needs the
+rollouts of a training that was quick, too.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from scripts.runs.jobs import Store
 from scripts.runs.progress import counting
 from scripts.runs.report import markdown, with_interval
 from scripts.runs.statistics import estimate
-from scripts.service_training.overrides import varied
-from scripts.service_training.pipeline import PASSES, Offline, shortened
+from scripts.service_training.overrides import with_overrides
+from scripts.service_training.pipeline import PASSES, ServiceTraining, shortened
 from scripts.studies.ccs import ablations
 from scripts.studies.ccs.ablations import REGIMES, VARIANTS
 from scripts.studies.claim import Results
@@ -36,7 +36,7 @@ app = new_app()
 @app.command(help=__doc__)
 def main(
     names: Annotated[list[str] | None, typer.Argument(metavar="[VARIANT]...", help="By default all.")] = None,
-    rollouts: Annotated[Path, typer.Option(metavar="DIR", help="Work folder of a finished making.")] = Path(
+    rollouts: Annotated[Path, typer.Option(metavar="DIR", help="Work folder of a finished training.")] = Path(
         "runs/ccs_service/work"
     ),
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where everything goes.")] = Path("runs/ccs_ablations"),
@@ -55,7 +55,7 @@ def main(
             if name not in VARIANTS:
                 raise UsageError(f"{name!r} is no variant; known: {', '.join(VARIANTS)}")
         chosen = {name: VARIANTS[name] for name in names or VARIANTS}
-        services = {name: made(name, chosen[name], rollouts, out, quick=quick) for name in chosen}
+        services = {name: train(name, chosen[name], rollouts, out, quick=quick) for name in chosen}
         study = ablations.study(services)
         numbers = play_all([study], Store(out / "cells"), quick=quick, jobs=jobs)
         text = table(numbers, chosen)
@@ -68,14 +68,14 @@ def main(
         write_json(json, records(numbers, chosen))
 
 
-def made(name: str, changes: tuple[str, ...], rollouts: Path, out: Path, *, quick: bool) -> Path:
-    """The weights of a variant, trained if they are not there."""
+def train(name: str, changes: tuple[str, ...], rollouts: Path, out: Path, *, quick: bool) -> Path:
+    """Returns the weights of a variant, trained if they do not exist."""
     folder = (out / name.replace(" ", "-").replace(",", "")).resolve()
-    making = Offline(folder, folder / "work", passes=PASSES[:1], rollouts_from=rollouts)
-    making = varied(shortened(making) if quick else making, changes)
+    training = ServiceTraining(folder, folder / "work", passes=PASSES[:1], rollouts_from=rollouts)
+    training = with_overrides(shortened(training) if quick else training, changes)
     console.print(f"{name}: {', '.join(changes) or 'as it is'}", markup=False)
     try:
-        making.make(counting)
+        training.run(counting)
     except ValueError as error:
         raise UsageError(f"{name}: {error}") from None
     return folder / "service.safetensors"
@@ -91,21 +91,14 @@ def table(numbers: Results, chosen: Mapping[str, tuple[str, ...]]) -> str:
 
 
 def records(numbers: Results, chosen: Mapping[str, tuple[str, ...]]) -> list[dict[str, Any]]:
-    """For machines."""
-    found = []
+    """Returns the gains as records for a JSON file."""
+    rows = []
     for name, changes in chosen.items():
         for regime in REGIMES:
             gain = estimate(ablations.gains(numbers, regime, name))
-            found.append(
-                {
-                    "variant": name,
-                    "changes": list(changes),
-                    "regime": regime,
-                    "gain_percent": gain.mean,
-                    "sd": gain.spread,
-                }
-            )
-    return found
+            row = {"variant": name, "changes": list(changes), "regime": regime}
+            rows.append(row | {"gain_percent": gain.mean, "sd": gain.spread})
+    return rows
 
 
 if __name__ == "__main__":

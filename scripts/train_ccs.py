@@ -1,14 +1,14 @@
-"""Makes the coordination service of coexisting networks, and the vendors' policies that it is trained on.
+"""Trains the coordination service of coexisting networks, and the vendors' policies that it is trained on.
 
 - `python scripts/train_ccs.py` (fifteen CPU minutes; one core)
 - `python scripts/train_ccs.py --out runs/my_service --vendors 2 --seen 1 --quick`
 - `python scripts/train_ccs.py --out runs/no_code --set design.code_scope=none --vendors-from configs/ccs --passes 1`
 
-Stages: policies of eight vendors of each kind, of which five take part in training and three stay unseen; rollouts of
+Stages: policies of eight vendors of each kind, of which five take part in training and three are held out; rollouts of
 independent learners; training on their snapshots; some rollouts with the service in the loop; training on all of them.
-What is there is not made again: the same command goes on where it was stopped (Ctrl-C, too). `configs/ccs` holds what
-the default command made; `scripts/train.py --config configs/ccs_two.yaml` plays it. CPU seconds of every stage are kept
-in `<work>/cpu_s.json`.
+Files that exist are not made again: the same command continues where it was stopped (Ctrl-C, too). `configs/ccs` holds
+what the default command made; `scripts/train.py --config configs/ccs_two.yaml` plays it. CPU seconds of every stage are
+kept in `<work>/cpu_s.json`.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ import typer
 
 from scripts.runs.cli import UsageError, console, errors, new_app, one_line_errors
 from scripts.runs.progress import counting
-from scripts.service_training.overrides import varied
-from scripts.service_training.pipeline import CPU_S, PASSES, Offline, shortened, spent
+from scripts.service_training.overrides import with_overrides
+from scripts.service_training.pipeline import CPU_S, PASSES, ServiceTraining, cpu_s_by_stage, shortened
 
 app = new_app()
 
 PLAY = "python scripts/train.py --config configs/ccs_two.yaml"
-"""What plays servers and a service."""
+"""The command that plays vendors and a service."""
 
 
 @app.command(help=__doc__)
@@ -44,27 +44,27 @@ def main(
     ] = None,
     vendors_from: Annotated[Path | None, typer.Option(metavar="DIR", help="Take vendors' policies from here.")] = None,
     rollouts: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Take the first rollouts from the work of another making.")
+        Path | None, typer.Option(metavar="DIR", help="Take the first rollouts from another training's work folder.")
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A twentieth of everything, to see that it works.")] = False,
 ) -> None:
-    """Makes, and says where."""
+    """Trains, and says where the files are."""
     with one_line_errors():
         if not 1 <= seen <= vendors:
             raise UsageError(f"--seen: {seen} is not from 1 to the {vendors} vendors")
-        making = Offline(
+        training = ServiceTraining(
             out, work or out / "work", vendors, seen, passes=PASSES[:passes], seed=seed,
             vendors_from=vendors_from, rollouts_from=rollouts,
         )  # fmt: skip
-        making = varied(shortened(making) if quick else making, set_ or ())
+        training = with_overrides(shortened(training) if quick else training, set_ or ())
         try:
-            making.make(counting)
+            training.run(counting)
         except ValueError as error:
             raise UsageError(str(error)) from None
         except KeyboardInterrupt:
-            errors.print(f"{making.work}: holds what is made; the same command goes on", markup=False)
+            errors.print(f"{training.work}: holds what is made; the same command continues", markup=False)
             raise
-        costs = spent(making.work / CPU_S)
+        costs = cpu_s_by_stage(training.work / CPU_S)
         stages = ", ".join(f"{stage} {cpu_s:.0f}" for stage, cpu_s in costs.items())
         console.print(f"CPU seconds: {stages}; together {sum(costs.values()):.0f}", markup=False)
         console.print(f"vendors: {out}/<kind>-<number>.safetensors; service: {out}/service.safetensors", markup=False)

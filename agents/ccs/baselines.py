@@ -8,11 +8,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agents.ccs.dataset import FleetSnapshot, Snapshots
-from agents.ccs.layout import features, last_layer, temperatures
-from agents.ccs.model import clip_residual
+from agents.ccs.layout import temperatures
 from agents.ccs.proxy import Proxy
-from agents.ccs.round import CLIP
-from agents.lns.network import Schema, unflatten
+from agents.ccs.round import CLIP, clip_residual
+from agents.lns.network import Schema, features, last_layer_of, unflatten
 
 
 def random_residual(delta: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
@@ -64,7 +63,7 @@ def direct(
         )
     worlds, rows = len(kinds), len(stored)
     layers = unflatten(parameters, Schema())
-    last, heat = last_layer(layers), temperatures(kinds)[:, None, :, None, None]
+    last, heat = last_layer_of(parameters, Schema()).clone(), temperatures(kinds)[:, None, :, None, None]
     everyone = stored.observations.transpose(0, 1).flatten(1, 2)  # [S, R Q, D]
     seen = features(layers, everyone).unflatten(2, (rows, -1)).transpose(1, 2)  # [M, R, S, Q, H]
     size = last.square().sum((-1, -2))

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from agents.lns.dqn import DqnServers
-from agents.lns.network import Layers, hidden
+from agents.lns.network import Layers
 from agents.lns.policy_gradient import PolicyGradientServers
 
 
@@ -160,17 +160,6 @@ class View(NamedTuple):
 def temperatures(kinds: Tensor) -> Tensor:
     """Of kinds; 1 for legacy networks. `[...]`"""
     return torch.tensor((*TEMPERATURES, 1.0))[kinds]
-
-
-def features(layers: Layers, observations: Tensor) -> Tensor:
-    """Last hidden features and a constant 1 `[..., rows, H]`."""
-    found = hidden(layers, observations)
-    return torch.cat([found, found.new_ones(*found.shape[:-1], 1)], dim=-1)
-
-
-def last_layer(layers: Layers) -> Tensor:
-    """Weights with the bias as last row `[..., H, A]`."""
-    return torch.cat([layers.weights[-1], layers.biases[-1][..., None, :]], dim=-2)
 
 
 def others_mean(values: Tensor, weights: Tensor) -> Tensor:

@@ -23,45 +23,6 @@ from lora_marl.core.checks import check_ramp
 RIDGE = 0.2
 
 
-def way_back(features: Tensor, temperature: Tensor, ridge: float = RIDGE) -> Tensor:
-    """What a shift of logits is multiplied by to get the change of the last layer that comes closest to it.
-
-        dW = tau (F'F + ridge s I)^-1 F' dL = tau F' (FF' + ridge s I)^-1 dL,   s the mean diagonal of F'F
-
-    is ridge regression; the second form is of the size of the probes. What is realised, F dW / tau, is never larger
-    than what is asked.
-
-    Args:
-        features: F, with a constant 1. `[..., n, H]`
-        temperature: tau. `[...]`
-        ridge: Above 0.
-
-    Returns:
-        `[..., H, n]`
-    """
-    gram = features @ features.mT
-    diagonal = gram.diagonal(dim1=-2, dim2=-1)
-    added = ridge * diagonal.sum(-1, keepdim=True) / features.shape[-1]
-    inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram + torch.diag_embed(added.expand_as(diagonal))))
-    return temperature[..., None, None] * (features.mT @ inverse)
-
-
-def clip_residual(delta: Tensor, last: Tensor, limit: float) -> Tensor:
-    """A change whose norm is at most `limit` times that of the layer.
-
-    Args:
-        delta: `[..., H, A]`
-        last: The layer. `[..., H, A]`
-        limit: At least 0; infinite: any.
-    """
-    if math.isinf(limit):
-        return delta
-    # No change at all, behind a shut gate, has a norm without a gradient: not a root of zero.
-    norm = delta.square().sum((-2, -1), keepdim=True).clamp(min=1e-24).sqrt()
-    largest = limit * torch.linalg.matrix_norm(last, keepdim=True)
-    return delta * (largest / norm).clamp(max=1.0)
-
-
 FORMAT = "ccs-4"
 MAPPINGS = ("behaviour", "raw")
 CODE_SCOPES = ("network", "group", "none")
@@ -179,22 +140,6 @@ class Coordinator(nn.Module):
         """The conflict gate, from 0 to 1, of overlaps of any shape."""
         begin, width = self.design.gate or (-1.0, 1.0)
         return ((overlap - begin) / width).clamp(0.0, 1.0)
-
-    def way_back(self, features: Tensor, temperature: Tensor) -> Tensor:
-        """What turns messages into residuals, of features on the probes: see `agents.ccs.model.way_back`."""
-        return way_back(features, temperature, self.design.ridge)
-
-    def residual(self, message: Tensor, back: Tensor, last: Tensor) -> Tensor:
-        """Changes of last layers, not yet clipped `[..., H, A]`.
-
-        Args:
-            message: Of `forward`. `[..., n, A]`
-            back: Of `way_back`; not read by the raw mapping. `[..., H, n]`
-            last: The layers. `[..., H, A]`
-        """
-        return (
-            message * torch.linalg.matrix_norm(last, keepdim=True) if self.design.mapping == "raw" else back @ message
-        )
 
     def save(self, path: Path) -> None:
         """Writes weights, probes, design and what made them as safetensors."""

@@ -1,4 +1,4 @@
-"""What servers tell the service in place of the truth: blurred, smaller, later, or false.
+"""What servers report: the truth, or reports that are noised, compressed, delayed or adversarial.
 
 Shape letters: `B` replicas, `L` learning networks, `P` parameters of a network, `H, A` of a last layer.
 """
@@ -6,86 +6,143 @@ Shape letters: `B` replicas, `L` learning networks, `P` parameters of a network,
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from numbers import Real
+from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, ValidationError
 
 from agents.ccs.attacks import Attacker
 from agents.ccs.privacy import GaussianMechanism
-from agents.ccs.protocol import Report
+from agents.ccs.protocol import ENCODINGS, Report
+from agents.lns.network import Schema, last_layer_of
 from agents.lns.team import Team
-from lora_marl.config.errors import problems
-from lora_marl.config.section import Section
+from lora_marl.core.checks import suggest
 from lora_marl.core.generators import pack_generators, restore_generators
-
-Told = list[list[Report]]
-"""Reports of every replica."""
 
 AttackName = Literal[
     "random", "random_10", "random_100", "copy", "mean", "zeros", "kpi_worst", "kpi_best", "kpi_absurd", "sybils",
     "sybils_hidden", "sybils_lying", "sybil_copies", "free_rider", "drift", "optimised",
 ]  # fmt: skip
+"""The keys of `agents.ccs.attacks.ATTACKS`, and `optimised`."""
+
+Record = TypeVar("Record", "Privacy", "Reporting")
 
 
-class Privacy(Section):
-    """What is promised of all reports of a run together; see `agents.ccs.privacy.GaussianMechanism`.
+@dataclass(frozen=True)
+class Privacy:
+    """The differential privacy of all reports of a run together; see `agents.ccs.privacy.GaussianMechanism`.
 
     Attributes:
-        epsilon: Infinite: snapshots are clipped, without noise.
-        delta: Likewise of all together.
-        clip: Norm to which what was learnt is clipped. In four hours it reaches 0.1 to 1, and matters little for who
-            goes where: a small norm costs little and needs little noise.
+        epsilon: Infinite: snapshots are clipped, but get no noise.
+        delta: Within 0 and 1.
+        clip: Norm to which what was learned is clipped. Within four hours that norm reaches 0.1 to 1, but matters
+            little for which channels a network takes: a small clip costs little and needs little noise.
+
+    Raises:
+        ValueError: a value outside its range, naming it.
     """
 
-    epsilon: PositiveFloat
-    delta: float = Field(default=1e-5, gt=0.0, lt=1.0)
-    clip: PositiveFloat = 0.001
+    epsilon: float
+    delta: float = 1e-5
+    clip: float = 0.001
+
+    def __post_init__(self) -> None:
+        for name in ("epsilon", "delta", "clip"):
+            _check(name, getattr(self, name), _above_0, "greater than 0")
+        _check("delta", self.delta, lambda delta: delta < 1.0, "less than 1")
 
 
-class Reporting(Section):
-    """How what is true becomes what is told.
+@dataclass(frozen=True)
+class Reporting:
+    """How reports differ from the truth.
 
     Attributes:
-        privacy: None: nothing is promised.
-        noise: Deviation of noise on every parameter, relative to their root mean square; it promises nothing.
-        attack: Of the first network: one of `agents.ccs.attacks.ATTACKS`, or `optimised`; None: all are honest.
-        encoding: See `agents.ccs.protocol.packed`.
-        share: Likewise.
-        delay_rounds: How many rounds reports take to arrive.
+        privacy: None: no privacy is promised.
+        noise: Standard deviation of noise on every parameter, relative to their root mean square; no formal privacy.
+        attack: What the first network does, one of `AttackName`; None: all networks are honest.
+        encoding: How parameters are compressed; see `agents.ccs.protocol.packed`.
+        share: Share of the parameters that the encoding `top` keeps.
+        delay_rounds: Rounds until a report arrives.
+
+    Raises:
+        ValueError: a value outside its range, naming it.
     """
 
     privacy: Privacy | None = None
-    noise: NonNegativeFloat = 0.0
+    noise: float = 0.0
     attack: AttackName | None = None
-    encoding: Literal["float32", "float16", "int8", "top"] = "float32"
-    share: float = Field(default=0.5, gt=0.0, le=1.0)
-    delay_rounds: NonNegativeInt = 0
+    encoding: str = "float32"
+    share: float = 0.5
+    delay_rounds: int = 0
+
+    def __post_init__(self) -> None:
+        _check("noise", self.noise, lambda noise: noise >= 0.0, "greater than or equal to 0")
+        _check("share", self.share, _above_0, "greater than 0")
+        _check("share", self.share, lambda share: share <= 1.0, "less than or equal to 1")
+        _check("delay_rounds", self.delay_rounds, lambda rounds: rounds >= 0, "greater than or equal to 0")
+        if not isinstance(self.delay_rounds, int):
+            raise ValueError(f"delay_rounds: {self.delay_rounds!r} is not a whole number")
+        for name, allowed in (("attack", (*get_args(AttackName), None)), ("encoding", ENCODINGS)):
+            if getattr(self, name) not in allowed:
+                *first, last = map(repr, allowed)
+                raise ValueError(f"{name}: {getattr(self, name)!r} is not {', '.join(first)} or {last}")
 
 
-def reporting(given: Mapping[str, Any]) -> Reporting:
-    """Of fields by name. ValueError: an unknown one, or a value outside its range, naming it."""
+def _check(name: str, value: Any, holds: Callable[[Any], bool], allowed: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise ValueError(f"{name}: {value!r} is not a number")
+    if not holds(value):
+        raise ValueError(f"{name}: {value!r} is not {allowed}")
+
+
+def _above_0(value: float) -> bool:
+    return value > 0.0
+
+
+def reporting(options: Mapping[str, Any]) -> Reporting:
+    """Returns the reporting that options by name describe, `privacy` as a mapping.
+
+    Raises:
+        ValueError: an unknown name, or a value outside its range, naming it.
+    """
+    values = dict(options)
+    if values.get("privacy") is not None:
+        if not isinstance(values["privacy"], Mapping):
+            raise ValueError(f"privacy: {values['privacy']!r} is not a mapping of epsilon, delta and clip")
+        values["privacy"] = _record(Privacy, values["privacy"], "privacy.")
+    return _record(Reporting, values)
+
+
+def _record(record: type[Record], values: Mapping[str, Any], prefix: str = "") -> Record:
+    """Returns a record of values by name; the errors name a field with the prefix."""
+    known = [field.name for field in fields(record)]
+    for name in values:
+        if name not in known:
+            raise ValueError(f"{prefix}{name}: unknown key{suggest(name, known)}")
     try:
-        return Reporting.model_validate(given)
-    except ValidationError as error:
-        raise ValueError("; ".join(problems(error, Reporting, "parameters"))) from None
+        return record(**values)
+    except TypeError as error:  # a field without a default is missing
+        raise ValueError(f"{prefix.removesuffix('.')}: {error}") from None
+    except ValueError as error:
+        raise ValueError(f"{prefix}{error}") from None
 
 
 class Reporter:
-    """Makes what is told, round by round, of what is true; attackers know what the others tell.
+    """Makes the reports of every round from what is true; attackers see what the others report.
 
-    What privacy hides is what networks learnt by themselves since their vendor's default, from which residuals in
-    force are told apart: they are sums of the service's own answers, which follow from what was told. Summaries of how
-    networks fare stay as they are.
+    Privacy hides what networks learned by themselves since their vendor's default. Residuals in force are not hidden:
+    they are sums of the service's own answers, which follow from earlier reports. Summaries of how networks fare are
+    sent as they are.
 
     Args:
-        options: How.
+        options: How reports differ from the truth.
         team: The servers.
-        seeds: One per replica, of noise.
-        reports: How many a network sends at most, which is what privacy is shared among.
-        attackers: Of every replica; None: all are honest.
+        seeds: One per replica, for the noise. `[B]`
+        reports: How many reports a network sends at most; privacy is shared among them.
+        attackers: One per replica; None: all networks are honest.
     """
 
     def __init__(
@@ -98,29 +155,31 @@ class Reporter:
     ) -> None:
         self._options, self._team, self._attackers = options, team, attackers
         self._noise = [np.random.default_rng([seed, 1]) for seed in seeds]
-        self._underway: deque[Told] = deque(maxlen=options.delay_rounds + 1)
-        private = options.privacy
-        self._mechanism = None if private is None else GaussianMechanism(**private.fields(), reports=reports)
+        self._underway: deque[list[list[Report]]] = deque(maxlen=options.delay_rounds + 1)
+        privacy = options.privacy
+        self._mechanism = None if privacy is None else GaussianMechanism(**asdict(privacy), reports=reports)
 
-    def __call__(self, kpis: NDArray[np.float32], given: NDArray[np.float32], number: int, now_s: float) -> Told:
-        """What arrives in a round; nothing before the first reports can.
+    def __call__(
+        self, kpis: NDArray[np.float32], residuals: NDArray[np.float32], number: int, now_s: float
+    ) -> list[list[Report]]:
+        """Returns the reports that arrive in a round, by replica: those made `delay_rounds` rounds ago.
 
         Args:
             kpis: How networks fare. `[B, L, 4]`
-            given: Sums of the residuals in force. `[B, L, H, A]`
+            residuals: Sums of the residuals in force. `[B, L, H, A]`
             number: Of the reports, growing.
-            now_s: When they are made.
+            now_s: When the reports are made. s
         """
-        told = self._truth(kpis, given, number, now_s)
+        reports = self._honest(kpis, residuals, number, now_s)
         if self._attackers is not None:
-            told = [attacker(own) for attacker, own in zip(self._attackers, told, strict=True)]
+            reports = [attacker(honest) for attacker, honest in zip(self._attackers, reports, strict=True)]
         if self._options.encoding != "float32":
-            told = [[self._received(each) for each in own] for own in told]
-        self._underway.append(told)
-        return self._underway[0] if len(self._underway) > self._options.delay_rounds else [[] for _ in told]
+            reports = [[self._transmitted(report) for report in replica] for replica in reports]
+        self._underway.append(reports)
+        return self._underway[0] if len(self._underway) > self._options.delay_rounds else [[] for _ in reports]
 
     def state_dict(self) -> dict[str, NDArray]:
-        """Returns everything that changes, as plain arrays by name: generators, reports underway, what attackers do."""
+        """Returns everything that changes, as arrays by name: generators, reports underway, states of attackers."""
         underway = list(self._underway)[-self._options.delay_rounds :] if self._options.delay_rounds else []
         state = {"noise": pack_generators(self._noise)}
         state["underway"] = np.array([[len(reports) for reports in replicas] for replicas in underway], np.int64)
@@ -145,21 +204,24 @@ class Reporter:
             part = {name.removeprefix(start): array for name, array in state.items() if name.startswith(start)}
             attacker.load_state_dict(part)
 
-    def _truth(self, kpis: NDArray[np.float32], given: NDArray[np.float32], number: int, now_s: float) -> Told:
-        """What honest networks tell: the truth, blurred as far as they wish."""
-        found: list[dict[int, Report]] = [{} for _ in kpis]
+    def _honest(
+        self, kpis: NDArray[np.float32], residuals: NDArray[np.float32], number: int, now_s: float
+    ) -> list[list[Report]]:
+        """The reports of honest networks: the truth, noised as far as they wish."""
+        by_replica: list[dict[int, Report]] = [{} for _ in kpis]
         for servers, places in self._team.learners():
-            own = servers.parameters()
+            parameters = servers.parameters()
             for replica, noise in enumerate(self._noise):
                 for at, place in enumerate(places):
-                    public = with_residual(servers.vendors[at].parameters.numpy(), given[replica, place])
-                    told = self._blurred(own[replica, at], public, noise)
-                    found[replica][place] = Report(
-                        str(place), number, now_s, servers.schema, told, kpis[replica, place]
+                    default = servers.vendors[at].parameters.numpy()
+                    public = add_residual(default, residuals[replica, place], servers.schema)
+                    noised = self._noised(parameters[replica, at], public, noise)
+                    by_replica[replica][place] = Report(
+                        str(place), number, now_s, servers.schema, noised, kpis[replica, place]
                     )
-        return [[by_place[place] for place in sorted(by_place)] for by_place in found]
+        return [[reports[place] for place in sorted(reports)] for reports in by_replica]
 
-    def _blurred(
+    def _noised(
         self, parameters: NDArray[np.float32], public: NDArray[np.float32], noise: np.random.Generator
     ) -> NDArray[np.float32]:
         if self._mechanism is not None:
@@ -169,12 +231,13 @@ class Reporter:
             parameters = parameters + deviation * noise.standard_normal(parameters.shape, np.float32)
         return parameters
 
-    def _received(self, report: Report) -> Report:
+    def _transmitted(self, report: Report) -> Report:
+        """The report as it arrives, after its encoding."""
         return Report.from_bytes(report.to_bytes(self._options.encoding, self._options.share))
 
 
-def with_residual(parameters: NDArray[np.float32], residual: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Parameters `[P]`, whose last ones are the last layer, with a residual `[H, A]` added to it."""
-    found = parameters.copy()
-    found[-residual.size :] += residual.ravel()
-    return found
+def add_residual(parameters: NDArray[np.float32], residual: NDArray[np.float32], schema: Schema) -> NDArray[np.float32]:
+    """Returns parameters `[P]` with a residual `[H, A]` added to their last layer."""
+    changed = parameters.copy()
+    last_layer_of(changed, schema)[...] += residual
+    return changed

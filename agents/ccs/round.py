@@ -1,16 +1,21 @@
-"""Networks of worlds at one time, as arrays: what snapshots are made of, and rounds of all worlds at once.
+"""A round of the service: from the parameters of networks to clipped residuals of their last layers.
 
-Letters in `agents.ccs.layout`; here B worlds.
+    F_k, W_k                        inputs of the last layer on the probes, the layer      `ProbedNetworks`
+    L_k = F_k W_k / tau             logits on the probes                                   `ProbedNetworks.logits`
+    dL = coordinator(view)          wanted shifts of logits of all networks                `agents.ccs.model`
+    dW_k = back_k dL_k              change of the last layer that comes closest to it      `pull_back`
+    min(1, c |W_k| / |dW_k|) dW_k   its norm limited relative to the layer                 `clip_residual`
 
-A round for arrays of networks of one architecture; letters in `agents.ccs.layout`.
-
-Coordination rounds on snapshots, differentiable, nothing learnt in between; letters in `agents.ccs.layout`.
+`ProbedNetworks` is the one implementation of it. The service runs it for each architecture by itself
+(`probe_in_chunks`), rollouts for all networks at once (`round_residuals`), and offline training differentiates through
+several rounds in a row (`unroll_rounds`). Letters in `agents.ccs.layout`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -18,21 +23,164 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agents.ccs.dataset import FleetSnapshot, Snapshots, Worlds
-from agents.ccs.layout import View, features, last_layer, temperatures
-from agents.ccs.model import Coordinator, clip_residual
+from agents.ccs.layout import View, temperatures
+from agents.ccs.model import RIDGE, Coordinator
 from agents.ccs.protocol import within_ranges
 from agents.ccs.ring import random_codes
-from agents.lns.network import Schema, flatten, unflatten
+from agents.lns.network import Schema, features, flatten, last_layer_of, unflatten
 
 CLIP = 1.0
 """Largest norm of a residual relative to the layer."""
 
+LEAST_NORM = 1e-12
+"""Norms below it count as this much, so that no residual at all can be clipped and differentiated."""
+
 CHUNK = 32
-"""Networks whose features lie in memory at once."""
+"""Networks whose features lie in memory at once, so that they fit a processor's cache."""
+
+Values = TypeVar("Values", Tensor, NDArray)
+
+
+def pull_back(features: Tensor, temperature: Tensor, ridge: float = RIDGE) -> Tensor:
+    """What a shift of logits is multiplied by to get the change of the last layer that comes closest to it.
+
+        dW = tau (F'F + ridge s I)^-1 F' dL = tau F' (FF' + ridge s I)^-1 dL,   s the mean diagonal of FF'
+
+    is ridge regression; the second form inverts a matrix of the size of the probes. What is realised, F dW / tau, is
+    never larger than what is asked.
+
+    Args:
+        features: F, with a constant 1. `[..., n, H]`
+        temperature: tau. `[...]`
+        ridge: Above 0.
+
+    Returns:
+        `[..., H, n]`
+
+    Source: A. Hoerl and R. Kennard, "Ridge regression", Technometrics 12 (1970), Eq. (2.1).
+    """
+    gram = features @ features.mT
+    diagonal = gram.diagonal(dim1=-2, dim2=-1)
+    added = ridge * diagonal.sum(-1, keepdim=True) / features.shape[-1]
+    inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram + torch.diag_embed(added.expand_as(diagonal))))
+    return temperature[..., None, None] * (features.mT @ inverse)
+
+
+def clip_residual(delta: Values, last: Values, limit: float) -> Values:
+    """Scales a residual down so that its norm is at most `limit` times that of the layer.
+
+    The service clips by the layer that was reported, a server once more by the layer that it has. Tensors and arrays
+    are added up by their own library: another order of the sum changes the last bit, and with it stored runs.
+
+    Args:
+        delta: The residual. `[..., H, A]`
+        last: The layer. `[..., H, A]`
+        limit: At least 0; infinite: no limit.
+
+    Returns:
+        The clipped residual. `[..., H, A]`
+    """
+    if math.isinf(limit):
+        return delta
+    if isinstance(delta, np.ndarray):
+        norm, layer = (np.linalg.norm(values, axis=(-2, -1), keepdims=True) for values in (delta, last))
+        return (delta * np.minimum(1.0, limit * layer / np.maximum(norm, LEAST_NORM))).astype(delta.dtype)
+    # The root of the sum, not a norm: at 0, behind a closed gate, a norm has no gradient.
+    norm = delta.square().sum((-2, -1), keepdim=True).clamp(min=LEAST_NORM**2).sqrt()
+    return delta * (limit * torch.linalg.matrix_norm(last, keepdim=True) / norm).clamp(max=1.0)
+
+
+class ProbedNetworks(NamedTuple):
+    """What a round needs of networks of one architecture.
+
+    Attributes:
+        features: F, inputs of the last layer on the probes, with a constant 1. `[..., n, H]`
+        last: W, the last layers, the bias as last row. `[..., H, A]`
+        temperature: tau, what outputs are divided by to become logits. `[...]`
+    """
+
+    features: Tensor
+    last: Tensor
+    temperature: Tensor
+
+    @classmethod
+    def of(cls, parameters: Tensor, kinds: Tensor, probes: Tensor, schema: Schema) -> ProbedNetworks:
+        """Networks `[rows, P]` of kinds `[rows]` on probes `[n, D]`."""
+        inputs = features(unflatten(parameters, schema), probes.expand(len(parameters), -1, -1))
+        return cls(inputs, last_layer_of(parameters, schema).clone(), temperatures(kinds))
+
+    def logits(self) -> Tensor:
+        """Outputs on the probes over the temperature. `[..., n, A]`"""
+        return self.features @ self.last / self.temperature[..., None, None]
+
+    def pull_back(self, ridge: float) -> Tensor:
+        """What turns shifts of logits into changes of the last layers; see `pull_back`. `[..., H, n]`"""
+        return pull_back(self.features, self.temperature, ridge)
+
+    def residuals(self, coordinator: Coordinator, message: Tensor, clip: float, back: Tensor | None = None) -> Tensor:
+        """The clipped changes of last layers that messages ask for.
+
+        Args:
+            coordinator: Whose messages they are.
+            message: What it answered. `[..., n, A]`, of the raw mapping `[..., H, A]`
+            clip: Largest norm of a residual relative to the layer.
+            back: What `pull_back` gave, if it is known. `[..., H, n]`
+
+        Returns:
+            Residuals, the bias as last row. `[..., H, A]`
+        """
+        if coordinator.design.mapping == "raw":
+            delta = message * torch.linalg.matrix_norm(self.last, keepdim=True)
+        else:
+            delta = (self.pull_back(coordinator.design.ridge) if back is None else back) @ message
+        return clip_residual(delta, self.last, clip)
+
+
+def probe_in_chunks(
+    probes: Tensor, parameters: Tensor, kinds: Tensor, sizes: tuple[int, ...]
+) -> Iterator[ProbedNetworks]:
+    """Networks `[rows, P]` of one architecture on the probes, `CHUNK` at a time."""
+    for some, their_kinds in zip(parameters.split(CHUNK), kinds.split(CHUNK)):
+        yield ProbedNetworks.of(some, their_kinds, probes, Schema(sizes))
+
+
+def logits_on_probes(probes: Tensor, parameters: Tensor, kinds: Tensor, sizes: tuple[int, ...]) -> Tensor:
+    """Logits of networks of one architecture on the probes.
+
+    Args:
+        probes: `[n, D]`
+        parameters: Flat. `[rows, P]`
+        kinds: Index in `agents.ccs.layout.KINDS`. `[rows]`
+        sizes: Of the layers.
+
+    Returns:
+        `[rows, n, A]`
+    """
+    return torch.cat([networks.logits() for networks in probe_in_chunks(probes, parameters, kinds, sizes)])
+
+
+def residuals_of(
+    coordinator: Coordinator, message: Tensor, parameters: Tensor, kinds: Tensor, sizes: tuple[int, ...], clip: float
+) -> Tensor:
+    """The clipped residuals that messages ask of networks of one architecture.
+
+    Args:
+        coordinator: Whose messages they are.
+        message: What it answered. `[rows, n, A]`, of the raw mapping `[rows, H, A]`
+        parameters: Flat. `[rows, P]`
+        kinds: Index in `agents.ccs.layout.KINDS`. `[rows]`
+        sizes: Of the layers.
+        clip: Largest norm of a residual relative to the layer.
+
+    Returns:
+        `[rows, H, A]`
+    """
+    chunks = zip(message.split(CHUNK), probe_in_chunks(coordinator.probes, parameters, kinds, sizes))
+    return torch.cat([networks.residuals(coordinator, some, clip) for some, networks in chunks])
 
 
 @torch.no_grad()
-def coordinated(
+def round_residuals(
     coordinator: Coordinator,
     parameters: Tensor,
     kinds: Tensor,
@@ -44,7 +192,7 @@ def coordinated(
     clip: float = CLIP,
     sizes: tuple[int, ...] = Schema().sizes,
 ) -> Tensor:
-    """Residuals of last layers for all networks of all worlds.
+    """A round for all networks of all worlds, without records and safeguards.
 
     Args:
         coordinator: Frozen.
@@ -55,50 +203,44 @@ def coordinated(
         weights: How much a network counts for the others; None: all the same. `[M, S]`
         scale: Of the residuals, before they are clipped; None: 1. `[M, S]`
         clip: Largest norm of a residual relative to the layer.
-        sizes: Of all networks.
+        sizes: Of the layers of all networks.
 
     Returns:
-        `[M, S, H, A]`, the last row of H being the bias.
+        Residuals of last layers, the bias as last row. `[M, S, H, A]`
     """
     shape = kinds.shape
-    flat, kind = parameters.flatten(0, 1), kinds.flatten()
+    flat, flat_kinds = parameters.flatten(0, 1), kinds.flatten()
+    logits = logits_on_probes(coordinator.probes, flat, flat_kinds, sizes).unflatten(0, shape)
     counted = torch.ones(shape) if weights is None else weights
-    view = View(
-        logits_on(coordinator.probes, flat, kind, sizes).unflatten(0, shape),
-        kinds,
-        within_ranges(kpis),
-        codes,
-        counted,
-        parameters,
-    )
-    message = coordinator(view)
+    message = coordinator(View(logits, kinds, within_ranges(kpis), codes, counted, parameters))
     if scale is not None:
         message = message * scale[..., None, None]
-    return residuals(coordinator, message.flatten(0, 1), flat, kind, sizes, clip).unflatten(0, shape)
+    return residuals_of(coordinator, message.flatten(0, 1), flat, flat_kinds, sizes, clip).unflatten(0, shape)
 
 
-def logits_on(probes: Tensor, parameters: Tensor, kinds: Tensor, sizes: tuple[int, ...]) -> Tensor:
-    """Outputs over temperature of networks `[rows, P]` of kinds `[rows]` on the probes `[rows, n, A]`."""
-    found = []
-    for part, heat in zip(parameters.split(CHUNK), temperatures(kinds).split(CHUNK)):
-        layers = unflatten(part, Schema(sizes))
-        seen = features(layers, probes.expand(len(part), -1, -1))
-        found.append(seen @ last_layer(layers) / heat[:, None, None])
-    return torch.cat(found)
+def rollout_residuals(
+    coordinator: Coordinator, now: FleetSnapshot, learning: NDArray[np.int64], seeds: Sequence[int], clip: float = CLIP
+) -> NDArray[np.float32]:
+    """A round in rollouts that a coordinator is trained on; codes are the same in every round.
 
+    Args:
+        coordinator: Frozen.
+        now: The networks of B worlds.
+        learning: Numbers of the networks that learn. `[L]`
+        seeds: Of the codes of each world. `[B]`
+        clip: Largest norm of a residual relative to the layer.
 
-def residuals(
-    coordinator: Coordinator, message: Tensor, parameters: Tensor, kinds: Tensor, sizes: tuple[int, ...], clip: float
-) -> Tensor:
-    """Clipped changes of last layers `[rows, H, A]` that messages `[rows, ...]` ask of networks `[rows, P]`."""
-    found = []
-    parts = zip(message.split(CHUNK), parameters.split(CHUNK), temperatures(kinds).split(CHUNK))
-    for asked, part, heat in parts:
-        layers = unflatten(part, Schema(sizes))
-        last = last_layer(layers)
-        back = coordinator.way_back(features(layers, coordinator.probes.expand(len(part), -1, -1)), heat)
-        found.append(clip_residual(coordinator.residual(asked, back, last), last, clip))
-    return torch.cat(found)
+    Returns:
+        Residuals of last layers. `[B, L, H, A]`
+    """
+    count, groups = coordinator.design.codes_per_network, coordinator.layout.groups
+    drawn = [
+        random_codes(1, len(learning) * count, torch.Generator().manual_seed(seed)).unflatten(1, (-1, count))
+        for seed in seeds
+    ]
+    codes = torch.cat(drawn).expand(-1, -1, groups, -1)
+    parameters, kinds, kpis = (torch.from_numpy(part[:, learning]) for part in (now.parameters, now.kinds, now.kpis))
+    return round_residuals(coordinator, parameters, kinds, kpis, codes, clip=clip).numpy()
 
 
 class Batch(NamedTuple):
@@ -108,11 +250,9 @@ class Batch(NamedTuple):
         learners: Which networks learn. int64 `[L]`
         worlds: Of all networks.
         states: What the learners' groups see, network by network. `[M, L Q, D]`
-        probe_features: `[M, L, n, H]`
-        state_features: Of every learner in every state. `[M, L, L Q, H]`
+        networks: The learners on the probes. `[M, L, ...]`
+        state_features: Inputs of every learner's last layer in every state. `[M, L, L Q, H]`
         back: From shifts on the probes to last layers. `[M, L, H, n]`
-        last: Last layers. `[M, L, H, A]`
-        temperature: `[M, L]`
         parameters: `[M, L, P]`
         kinds: `[M, L]`
         kpis: `[M, L, 4]`
@@ -122,11 +262,9 @@ class Batch(NamedTuple):
     learners: Tensor
     worlds: Worlds
     states: Tensor
-    probe_features: Tensor
+    networks: ProbedNetworks
     state_features: Tensor
     back: Tensor
-    last: Tensor
-    temperature: Tensor
     parameters: Tensor
     kinds: Tensor
     kpis: Tensor
@@ -147,96 +285,88 @@ class Step(NamedTuple):
     norm: Tensor
 
 
-def prepared(snapshots: Snapshots, codes: Tensor, orders: Tensor, coordinator: Coordinator) -> Batch:
-    """Snapshots with channels numbered anew, without gradients.
+def prepare_batch(snapshots: Snapshots, codes: Tensor, orders: Tensor, coordinator: Coordinator) -> Batch:
+    """Snapshots with channels numbered anew, as rounds need them.
 
     Args:
-        snapshots: M rows of default schema.
-        codes: `[M, L, Q, Z]`
+        snapshots: M rows of networks of the default schema.
+        codes: Of the learners, by group. `[M, L, Q, Z]`
         orders: Of channels. int64 `[M, C]`
         coordinator: Whose probes, layout and pull-back.
     """
-    layout, probes = coordinator.layout, coordinator.probes
+    layout, schema = coordinator.layout, Schema()
     learners = (snapshots.kinds[0] >= 0).nonzero()[:, 0]
     kinds = snapshots.kinds[:, learners]
-    layers = unflatten(snapshots.parameters[:, learners], Schema())
-    layers = layout.permuted_layers(layers, orders[:, None])
+    layers = layout.permuted_layers(unflatten(snapshots.parameters[:, learners], schema), orders[:, None])
     states = layout.permuted_observations(snapshots.observations[:, learners], orders[:, None, None]).flatten(1, 2)
-    flat = layers.map(lambda tensor: tensor.flatten(0, 1))
-    shape, temperature = kinds.shape, temperatures(kinds)
+    parameters, shape = flatten(layers), kinds.shape
+    probed = ProbedNetworks.of(parameters.flatten(0, 1), kinds.flatten(), coordinator.probes, schema)
+    networks = ProbedNetworks(*(part.unflatten(0, shape) for part in probed))
     everywhere = states[:, None].expand(-1, shape[1], -1, -1).flatten(0, 1)
-    probe_features = features(flat, probes.expand(len(everywhere), -1, -1)).unflatten(0, shape)
+    flat = layers.map(lambda tensor: tensor.flatten(0, 1))
     return Batch(
         learners,
         snapshots.worlds.permuted(orders),
         states,
-        probe_features,
+        networks,
         features(flat, everywhere).unflatten(0, shape),
-        coordinator.way_back(probe_features, temperature),
-        last_layer(layers),
-        temperature,
-        flatten(layers),
+        networks.pull_back(coordinator.design.ridge),
+        parameters,
         kinds,
         within_ranges(snapshots.kpis[:, learners]),
         codes,
     )
 
 
-def unrolled(coordinator: Coordinator, batch: Batch, rounds: int, clip: float) -> list[Step]:
-    """Rounds one after the other, each from the shift that those before realised, with the same reports and codes.
+def unroll_rounds(coordinator: Coordinator, batch: Batch, rounds: int, clip: float) -> list[Step]:
+    """Plays rounds one after the other, differentiably; nothing is learned in between.
 
-    What a round adds fades before the next one as it does in service (`Design.fade`).
+    Each round begins from the residuals of those before, which fade as they do in service (`Design.fade`); reports and
+    codes stay the same.
+
+    Args:
+        coordinator: Whose rounds.
+        batch: What `prepare_batch` made.
+        rounds: How many.
+        clip: Largest norm of a residual relative to the layer, per round.
+
+    Returns:
+        A step for every round.
     """
-    last, temperature = batch.last, batch.temperature[..., None, None]
-    size, steps = batch.last[0, 0].numel(), []
-    weights = torch.ones_like(batch.temperature)
-    raw = coordinator.design.mapping == "raw"
+    networks, start = batch.networks, batch.networks.last
+    temperature = networks.temperature[..., None, None]
+    weights = torch.ones_like(networks.temperature)
+    raw, steps = coordinator.design.mapping == "raw", []
     for _ in range(rounds):
-        last = batch.last + (1.0 - coordinator.design.fade) * (last - batch.last)
-        parameters = torch.cat([batch.parameters[..., :-size], last.flatten(-2)], dim=-1) if raw else None
-        logits = batch.probe_features @ last / temperature
-        view = View(logits, batch.kinds, batch.kpis, batch.codes, weights, parameters)
-        delta = coordinator.residual(coordinator(view), batch.back, last)
-        delta = clip_residual(delta, last, clip)
-        last = last + delta
-        shift = batch.probe_features @ delta / temperature
+        faded = start + (1.0 - coordinator.design.fade) * (networks.last - start)
+        networks = networks._replace(last=faded)
+        parameters = _with_last_layer(batch.parameters, faded) if raw else None
+        view = View(networks.logits(), batch.kinds, batch.kpis, batch.codes, weights, parameters)
+        delta = networks.residuals(coordinator, coordinator(view), clip, batch.back)
+        networks = networks._replace(last=faded + delta)
+        shift = networks.features @ delta / temperature
         shift = (shift - shift.mean(-1, keepdim=True)).square().mean((-1, -2))
-        norm = (last - batch.last).square().sum((-1, -2)) / batch.last.square().sum((-1, -2))
-        steps.append(Step((batch.state_features @ last / temperature).softmax(-1), shift, norm))
+        norm = (networks.last - start).square().sum((-1, -2)) / start.square().sum((-1, -2))
+        steps.append(Step((batch.state_features @ networks.last / temperature).softmax(-1), shift, norm))
     return steps
 
 
+def _with_last_layer(parameters: Tensor, last: Tensor) -> Tensor:
+    """Parameters `[..., P]` with other last layers `[..., H, A]`."""
+    return torch.cat([parameters[..., : -last[0, 0].numel()], last.flatten(-2)], dim=-1)
+
+
 def own_policies(policy: Tensor, learners: Tensor, networks: int) -> Tensor:
-    """Policies of all networks in their own states `[M, S, Q, A]`, zeros for those that do not learn."""
-    count = policy.shape[1]
-    own = policy.unflatten(2, (count, -1)).diagonal(dim1=1, dim2=2).movedim(-1, 1)  # [M, L, Q, A]
-    found = own.new_zeros(len(own), networks, *own.shape[2:])
-    return found.index_copy(1, learners, own)
-
-
-class Rounds:
-    """Rounds of all worlds at once, without records and safeguards: for rollouts that a coordinator is trained on.
+    """Policies of all networks in their own states, zeros for those that do not learn.
 
     Args:
-        coordinator: That takes part.
-        seeds: Of the codes of each world. `[B]`
-        clip: Largest norm of a residual relative to the layer.
+        policy: Of every learner in every state. `[M, L, L Q, A]`
+        learners: Which networks learn. int64 `[L]`
+        networks: S.
 
-    Attributes:
-        fade: Share of what they hold of residuals that networks let go before a round.
+    Returns:
+        `[M, S, Q, A]`
     """
-
-    def __init__(self, coordinator: Coordinator, seeds: Sequence[int], clip: float = 1.0) -> None:
-        self._coordinator, self._seeds, self._clip = coordinator, tuple(seeds), clip
-        self.fade = coordinator.design.fade
-
-    def residuals(self, now: FleetSnapshot, learning: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Changes of the last layers of the networks that learn. `[B, L, H, A]`"""
-        count, groups = self._coordinator.design.codes_per_network, self._coordinator.layout.groups
-        drawn = [
-            random_codes(1, len(learning) * count, torch.Generator().manual_seed(seed)).unflatten(1, (-1, count))
-            for seed in self._seeds
-        ]
-        codes = torch.cat(drawn).expand(-1, -1, groups, -1)
-        parameters, kinds, kpi = (torch.from_numpy(p[:, learning]) for p in (now.parameters, now.kinds, now.kpis))
-        return coordinated(self._coordinator, parameters, kinds, kpi, codes, clip=self._clip).numpy()
+    count = policy.shape[1]
+    own = policy.unflatten(2, (count, -1)).diagonal(dim1=1, dim2=2).movedim(-1, 1)  # [M, L, Q, A]
+    return own.new_zeros(len(own), networks, *own.shape[2:]).index_copy(1, learners, own)

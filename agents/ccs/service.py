@@ -19,7 +19,7 @@ from agents.ccs.layout import KINDS, View
 from agents.ccs.model import Coordinator
 from agents.ccs.protocol import Report, Residual, within_ranges
 from agents.ccs.ring import codes
-from agents.ccs.round import logits_on, residuals
+from agents.ccs.round import logits_on_probes, residuals_of
 from agents.ccs.safeguards import Safeguards
 from agents.lns.network import Schema
 
@@ -334,7 +334,7 @@ class Service:
         found: dict[int, Tensor] = {}
         for sizes, rows in members.by_sizes(asked).items():
             parameters, clip = members.parameters(rows), self.safeguards.clip
-            own = residuals(self.coordinator, message[rows], parameters, kinds[rows], sizes, clip)
+            own = residuals_of(self.coordinator, message[rows], parameters, kinds[rows], sizes, clip)
             found |= dict(zip(rows.tolist(), own))
         deltas = (found[row].numpy() for row in asked.tolist())
         return [Residual(name, self.rounds, members[name].report.round, delta) for name, delta in zip(waiting, deltas)]
@@ -344,7 +344,7 @@ class Service:
         members, probes, kinds = self.members, self.coordinator.probes, self.members.kinds
         logits = torch.empty(len(members), len(probes), self.coordinator.layout.actions)
         for sizes, rows in members.by_sizes(torch.arange(len(members))).items():
-            logits[rows] = logits_on(probes, members.parameters(rows), kinds[rows], sizes)
+            logits[rows] = logits_on_probes(probes, members.parameters(rows), kinds[rows], sizes)
         return logits
 
     def _view(self, logits: Tensor, kinds: Tensor, fresh: Tensor) -> View:

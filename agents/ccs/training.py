@@ -20,7 +20,7 @@ from agents.ccs.layout import Layout, random_orders
 from agents.ccs.model import Coordinator
 from agents.ccs.proxy import Proxy
 from agents.ccs.ring import SPHERE, random_codes
-from agents.ccs.round import Batch, own_policies, prepared, unrolled
+from agents.ccs.round import Batch, own_policies, prepare_batch, unroll_rounds
 from agents.torch_utils import adam
 from lora_marl.core.checks import Checked
 
@@ -237,14 +237,14 @@ class Training:
         orders = random_orders(len(rows), layout.channels, self.generator)
         with torch.no_grad():
             codes = codes.expand(-1, -1, layout.groups, -1)
-            batch = prepared(rows, codes, orders, self.coordinator)
+            batch = prepare_batch(rows, codes, orders, self.coordinator)
         noise = self.hyper.kpi_noise * torch.randn(batch.kpis.shape, generator=self.generator)
         return batch._replace(kpis=batch.kpis + noise)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """The terms of Eq. (4), averaged over worlds and rounds, and their weighed sum `loss`."""
         hyper, layout = self.hyper, self.coordinator.layout
-        steps = unrolled(self.coordinator, batch, hyper.rounds, hyper.clip)
+        steps = unroll_rounds(self.coordinator, batch, hyper.rounds, hyper.clip)
         share = congestion(batch.kpis[..., 0])
         task, diversity, penalty = [], [], []
         for number, step in enumerate(steps):

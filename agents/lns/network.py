@@ -12,10 +12,11 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, TypeVar, get_args
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import pad
 
@@ -23,6 +24,8 @@ from agents.torch_utils import adam, clip_gradients
 
 Kind = Literal["dqn", "pg"]
 """What the outputs are: values of the actions, or logits of a policy."""
+
+Values = TypeVar("Values", Tensor, NDArray)
 
 
 class Layers(NamedTuple):
@@ -69,7 +72,7 @@ class Schema:
 
     @property
     def last_layer(self) -> tuple[int, int]:
-        """Shape of the last layer, whose last row is the bias; flat, it is the end of the vector."""
+        """Shape of the last layer, whose last row is the bias; see `last_layer_of`."""
         return self.sizes[-2] + 1, self.sizes[-1]
 
 
@@ -78,6 +81,12 @@ def hidden(layers: Layers, x: Tensor) -> Tensor:
     for weight, bias in zip(layers.weights[:-1], layers.biases[:-1]):
         x = torch.relu(_affine(x, weight, bias))
     return x
+
+
+def features(layers: Layers, x: Tensor) -> Tensor:
+    """What the last layer is multiplied by: the last hidden features and a constant 1 `[..., M, hidden + 1]`."""
+    last = hidden(layers, x)
+    return torch.cat([last, last.new_ones(*last.shape[:-1], 1)], dim=-1)
 
 
 def forward(layers: Layers, x: Tensor) -> Tensor:
@@ -103,6 +112,16 @@ def unflatten(vector: Tensor, schema: Schema) -> Layers:
     parts = vector.split([size for i, o in shapes for size in (i * o, o)], dim=-1)
     weights = [part.unflatten(-1, shape) for part, shape in zip(parts[::2], shapes)]
     return Layers(tuple(weights), tuple(parts[1::2]))
+
+
+def last_layer_of(vector: Values, schema: Schema) -> Values:
+    """The last layer in a vector of parameters `[..., P]`, of which it is the end; a view where memory allows.
+
+    Returns:
+        Weights, and the bias as last row. `[..., hidden + 1, A]`
+    """
+    rows, columns = schema.last_layer
+    return vector[..., -rows * columns :].reshape(*vector.shape[:-1], rows, columns)
 
 
 def initial(schema: Schema, generators: Sequence[np.random.Generator]) -> Tensor:

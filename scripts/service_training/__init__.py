@@ -1,1 +1,1 @@
-"""scripts.service_training"""
+"""How the coordination service is trained, and its model of the air calibrated: what `train_ccs.py` and others run."""

@@ -1,4 +1,4 @@
-"""The service made otherwise: values that are changed, parts that are taken from another making, ablations."""
+"""The service made otherwise: values that are changed, parts that are taken from another training, ablations."""
 
 from __future__ import annotations
 
@@ -14,8 +14,16 @@ from lora_marl.config import ConfigError, load
 from scripts import ablate_ccs, train_ccs
 from scripts.runs.progress import counting
 from scripts.service_training import pipeline
-from scripts.service_training.overrides import varied
-from scripts.service_training.pipeline import CPU_S, PASSES, Offline, Pass, first_rollouts, spending, spent
+from scripts.service_training.overrides import with_overrides
+from scripts.service_training.pipeline import (
+    CPU_S,
+    PASSES,
+    Pass,
+    ServiceTraining,
+    count_cpu_s,
+    cpu_s_by_stage,
+    first_rollouts,
+)
 from scripts.studies.ccs import ablations
 from scripts.studies.claim import CellResult
 
@@ -23,18 +31,18 @@ ROOT = Path(__file__).parents[2]
 TINY = (Pass(2, 10, (2, 5, 8, 10), 6, 2e-3),)
 
 
-def making(folder: Path, **others: Any) -> Offline:
+def training_in(folder: Path, **others: Any) -> ServiceTraining:
     given: dict[str, Any] = {"passes": TINY, "vendors_from": ROOT / "configs" / "ccs"} | others
-    return Offline(folder, folder / "work", **given)
+    return ServiceTraining(folder, folder / "work", **given)
 
 
 def test_values_are_changed_by_name(tmp_path: Path) -> None:
     changes = ("design.code_scope=none", "design.gate=null", "hyper.beta=0.3", "hyper.pairs=group")
-    found = varied(making(tmp_path), (*changes, "proxy=configs/ccs/proxy-ccs_study.json"))
+    found = with_overrides(training_in(tmp_path), (*changes, "proxy=configs/ccs/proxy-ccs_study.json"))
     assert (found.design.code_scope, found.design.gate) == ("none", None)
     assert (found.hyper.beta, found.hyper.pairs) == (0.3, "group")
-    assert found.constants.weak.shape == (4,) and making(tmp_path).constants.weak.shape == (1,)
-    assert varied(making(tmp_path), ["design.gate=[0.2, 0.1]"]).design.gate == (0.2, 0.1)
+    assert found.constants.weak.shape == (4,) and training_in(tmp_path).constants.weak.shape == (1,)
+    assert with_overrides(training_in(tmp_path), ["design.gate=[0.2, 0.1]"]).design.gate == (0.2, 0.1)
 
 
 @pytest.mark.parametrize(
@@ -52,77 +60,77 @@ def test_values_are_changed_by_name(tmp_path: Path) -> None:
 )
 def test_a_change_that_cannot_be_made_is_named(change: str, said: str, invoke: Any, tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
-        varied(making(tmp_path), [change])
+        with_overrides(training_in(tmp_path), [change])
     assert said in str(caught.value)
     result = invoke(train_ccs.app, "--out", tmp_path, "--set", change)
     assert result.exit_code == 2 and said in result.output.replace("\n", "")
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Offline:
-    """A finished making."""
-    found = making(tmp_path_factory.mktemp("whole"))
-    found.make(counting)
+def whole(tmp_path_factory: pytest.TempPathFactory) -> ServiceTraining:
+    """A finished training."""
+    found = training_in(tmp_path_factory.mktemp("whole"))
+    found.run(counting)
     return found
 
 
-def test_rollouts_of_another_making_give_the_same_service(whole: Offline, tmp_path: Path) -> None:
-    making(tmp_path, rollouts_from=whole.work, vendors_from=None).make(counting)
+def test_rollouts_of_another_training_give_the_same_service(whole: ServiceTraining, tmp_path: Path) -> None:
+    training_in(tmp_path, rollouts_from=whole.work, vendors_from=None).run(counting)
     assert (tmp_path / "service.safetensors").read_bytes() == (whole.out / "service.safetensors").read_bytes()
     assert not (tmp_path / "pg-0.safetensors").exists() and not (tmp_path / "work" / "rollouts-0").exists()
 
 
-def test_rollouts_of_something_else_are_refused(whole: Offline, tmp_path: Path) -> None:
+def test_rollouts_of_something_else_are_refused(whole: ServiceTraining, tmp_path: Path) -> None:
     for others, said in (
         ({"seed": 1}, "its rollouts are of seed = 0, not 1"),
         ({"seen": 4}, "its rollouts are of seen = 5, not 4"),
         ({"passes": (Pass(2, 11, (2, 5), 6, 2e-3),)}, "its rollouts are of passes"),
     ):
         with pytest.raises(ValueError, match=said):
-            making(tmp_path / said, rollouts_from=whole.work, **others).make(counting)
-    making(
+            training_in(tmp_path / said, rollouts_from=whole.work, **others).run(counting)
+    training_in(
         tmp_path / "steps", rollouts_from=whole.work, passes=(Pass(*list(vars(TINY[0]).values())[:3], 2, 1e-3),)
-    ).make(counting)
+    ).run(counting)
     with pytest.raises(ValueError, match=r"has no settings.json"):
-        making(tmp_path / "nothing", rollouts_from=tmp_path).make(counting)
+        training_in(tmp_path / "nothing", rollouts_from=tmp_path).run(counting)
     settings = json.loads((whole.work / "settings.json").read_text())
     with pytest.raises(ValueError, match="has no rollout 2; 3 are wanted"):
         first_rollouts(whole.work, settings, 3)
 
 
 @pytest.mark.parametrize("name", ["settings.json", "cpu_s.json", "rollouts-0/1.safetensors", "training-0.safetensors"])
-def test_damaged_files_of_a_making_are_named(name: str, whole: Offline, tmp_path: Path) -> None:
+def test_damaged_files_of_a_training_are_named(name: str, whole: ServiceTraining, tmp_path: Path) -> None:
     shutil.copytree(whole.out, tmp_path, dirs_exist_ok=True)
     path = tmp_path / "work" / name
     path.write_bytes(b"{half of")
     (tmp_path / "work" / "service-0.safetensors").unlink()
     with pytest.raises(ValueError, match=rf"{name}: is damaged .*remove it, and it is made again"):
-        making(tmp_path).make(counting)
+        training_in(tmp_path).run(counting)
     path.unlink()
-    making(tmp_path).make(counting)
+    training_in(tmp_path).run(counting)
     assert (tmp_path / "service.safetensors").read_bytes() == (whole.out / "service.safetensors").read_bytes()
 
 
 def test_missing_vendors_are_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"has no vendor's policy dqn-8.safetensors; 9 of the kind are wanted"):
-        making(tmp_path, vendors=9).make(counting)
+        training_in(tmp_path, vendors=9).run(counting)
 
 
-def test_cpu_seconds_are_kept_by_stage_and_go_on(whole: Offline, tmp_path: Path) -> None:
-    costs = spent(whole.work / CPU_S)
+def test_cpu_seconds_are_kept_by_stage_and_go_on(whole: ServiceTraining, tmp_path: Path) -> None:
+    costs = cpu_s_by_stage(whole.work / CPU_S)
     assert set(costs) == {"vendors", "rollouts-0", "training-0"} and costs["training-0"] > 0.0
-    with pytest.raises(KeyError), spending(tmp_path / CPU_S, "stage"):
+    with pytest.raises(KeyError), count_cpu_s(tmp_path / CPU_S, "stage"):
         sum(range(100_000))
         raise KeyError
-    first = spent(tmp_path / CPU_S)["stage"]
-    with spending(tmp_path / CPU_S, "stage"):
+    first = cpu_s_by_stage(tmp_path / CPU_S)["stage"]
+    with count_cpu_s(tmp_path / CPU_S, "stage"):
         sum(range(100_000))
-    assert spent(tmp_path / CPU_S)["stage"] > first > 0.0
+    assert cpu_s_by_stage(tmp_path / CPU_S)["stage"] > first > 0.0
 
 
 def test_every_ablation_can_be_trained_and_played(tmp_path: Path) -> None:
     services = {name: tmp_path / f"{name}.safetensors" for name in ablations.VARIANTS}
-    made = [varied(making(tmp_path), changes) for changes in ablations.VARIANTS.values()]
+    made = [with_overrides(training_in(tmp_path), changes) for changes in ablations.VARIANTS.values()]
     assert len({(str(each.design), str(each.hyper), str(each.constants)) for each in made}) == len(made)
     study = ablations.study(services)
     assert len({cell.name for cell in study.cells}) == len(study.cells) == 4 * (1 + len(services))
@@ -133,7 +141,7 @@ def test_every_ablation_can_be_trained_and_played(tmp_path: Path) -> None:
 
 
 def test_a_killed_ablation_goes_on_where_it_was(
-    whole: Offline, invoke: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    whole: ServiceTraining, invoke: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def played(studies: Any, store: Any, *, quick: bool, jobs: int) -> dict[str, CellResult]:
         values = {c.name: [0.5, 0.4] if c.learner == "independent" else [0.6, 0.44] for c in studies[0].cells}

@@ -34,7 +34,7 @@ from lora_marl.core.checks import suggest
 from scripts.runs.cli import ROOT
 from scripts.runs.coexistence.exported import exported_servers
 from scripts.runs.coexistence.networks import build_environment, build_team
-from scripts.service_training.rollouts import Rollouts
+from scripts.service_training.training_data import Rollouts
 
 LEARNING: Mapping[str, type[IndependentServers]] = {
     "coexistence-independent": IndependentServers,
@@ -60,7 +60,7 @@ RENAMED: Mapping[str, str] = {"independent": "coexistence-independent", "random"
 GIVEN = ("team", "seeds", "coexistence", "coordinator", "worlds", "parts", "reporting", "safeguards")
 """Arguments of strategies that a label cannot state as they are."""
 
-SERVICE_OPTIONS = (*(Reporting.model_fields), *(field.name for field in fields(Safeguards)))
+SERVICE_OPTIONS = tuple(field.name for record in (Reporting, Safeguards) for field in fields(record))
 """What a label may state of the service, beside `service`, the file of its weights."""
 
 SEEN_VENDORS = range(5)
@@ -140,7 +140,7 @@ def _learning(config: CoexistenceRun, strategy: type[IndependentServers], parame
     team = build_team(coexistence, config.seeds)
     if issubclass(strategy, CoordinatedServers):
         path = ROOT / parameters.pop("service", coexistence.vendors / "service.safetensors")
-        reports = {name: parameters.pop(name) for name in Reporting.model_fields if name in parameters}
+        reports = {field.name: parameters.pop(field.name) for field in fields(Reporting) if field.name in parameters}
         guards = {field.name: parameters.pop(field.name) for field in fields(Safeguards) if field.name in parameters}
         guards = {name: tuple(value) if isinstance(value, list) else value for name, value in guards.items()}
         return strategy(

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from agents.ccs.dataset import Snapshots, Worlds
-from agents.ccs.layout import Layout, View, features, last_layer, probes_of, temperatures
+from agents.ccs.layout import Layout, View, probes_of, temperatures
 from agents.ccs.model import Coordinator
 from agents.ccs.ring import random_codes
-from agents.lns.network import Schema, initial, unflatten
+from agents.lns.network import Schema, features, initial, last_layer_of, unflatten
 
 AIRTIME_S = torch.tensor([0.057, 0.103, 0.185, 0.371, 0.741, 1.319])
 
@@ -67,8 +67,7 @@ def make_snapshots(kinds: tuple[int, ...] = (1, 1), count: int = 6, seed: int = 
     noise = 1.0 + 0.1 * torch.randn(*shape, defaults.shape[-1], generator=g)
     scale = torch.tensor([0.3 if kind == 0 else 5.0 for kind in kinds])[:, None]
     parameters = defaults * noise
-    size = Schema().last_layer[0] * 48
-    parameters[..., -size:] *= scale
+    last_layer_of(parameters, Schema())[...] *= scale[:, None]
     legacy = torch.tensor(kinds) < 0
     return Snapshots(
         parameters,
@@ -113,7 +112,9 @@ def make_view(snapshots: Snapshots, coordinator: Coordinator, seed: int = 0) -> 
     """What the service sees of snapshots without legacy networks, codes drawn per world."""
     layers = unflatten(snapshots.parameters, Schema())
     heat = temperatures(snapshots.kinds)
-    logits = features(layers, coordinator.probes) @ last_layer(layers) / heat[..., None, None]
+    logits = (
+        features(layers, coordinator.probes) @ last_layer_of(snapshots.parameters, Schema()) / heat[..., None, None]
+    )
     count = snapshots.kinds.shape[1] * coordinator.design.codes_per_network
     drawn = random_codes(len(snapshots), count, torch.Generator().manual_seed(seed))
     codes = drawn.unflatten(1, (snapshots.kinds.shape[1], -1)).expand(-1, -1, 4, -1)

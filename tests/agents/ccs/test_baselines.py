@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from agents.ccs.baselines import direct, random_residual
-from agents.ccs.layout import features, last_layer, temperatures
-from agents.ccs.model import clip_residual
+from agents.ccs.layout import temperatures
 from agents.ccs.proxy import Proxy
-from agents.lns.network import Schema, unflatten
+from agents.ccs.round import clip_residual
+from agents.lns.network import Schema, features, last_layer_of, unflatten
 
 
 def test_random_residuals_have_the_norms_of_the_given_ones() -> None:
@@ -24,8 +24,7 @@ def test_direct_optimisation_gains_where_it_looks(snapshots_of) -> None:
     stored = snapshots_of((1, 1), count=3)
     parameters, kinds, proxy = stored.parameters[:2], stored.kinds[:2], Proxy()
     found = direct(parameters, kinds, stored, proxy, steps=20, learning_rate=0.03, clip=0.5)
-    layers = unflatten(parameters, Schema())
-    last = last_layer(layers)
+    last = last_layer_of(parameters, Schema())
     assert (torch.linalg.matrix_norm(found) <= 0.5001 * torch.linalg.matrix_norm(last)).all()
 
     def utility(delta: torch.Tensor, world: int) -> float:

@@ -13,7 +13,7 @@ from agents.ccs.layout import KINDS
 from agents.ccs.model import Coordinator
 from agents.ccs.proxy import Constants, Proxy
 from agents.ccs.ring import codes
-from agents.ccs.round import coordinated
+from agents.ccs.round import round_residuals
 from agents.lns.vendor import load_vendor
 from lora_marl.core.coexistence import Deployment
 from lora_marl.core.presets.ccs import ccs_study, non_learning
@@ -46,7 +46,7 @@ def residual_numbers() -> dict[str, list]:
     parameters = torch.stack([vendor.parameters for vendor in vendors])[None]
     reports = torch.tensor([[[0.6, 0.7, 0.8, 0.5], [0.7, 0.6, 0.7, 0.6], [0.5, 0.8, 0.9, 0.4]]])
     own_codes = codes(torch.arange(3), torch.arange(3))[None, :, None].expand(1, 3, 4, -1)
-    delta = coordinated(
+    delta = round_residuals(
         coordinator, parameters, torch.tensor([[KINDS.index(kind) for kind in kinds]]), reports, own_codes
     )
     return {

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from agents.ccs.layout import features
-from agents.ccs.model import Coordinator, clip_residual, way_back
-from agents.lns.network import unflatten
+from agents.ccs.model import Coordinator
+from agents.ccs.round import clip_residual, pull_back
+from agents.lns.network import features, unflatten
 from agents.lns.vendor import load_vendor
 
 ROOT = Path(__file__).parents[3]
@@ -24,7 +24,7 @@ def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
 def test_almost_no_ridge_reproduces_a_realisable_shift(probes: int) -> None:
     features, change, tau = drawn(3, probes, 129).relu(), drawn(3, 129, 48, seed=1), torch.tensor([0.03, 1.0, 2.0])
     shift = features @ change / tau[:, None, None]
-    delta = way_back(features, tau, ridge=1e-8) @ shift
+    delta = pull_back(features, tau, ridge=1e-8) @ shift
     error = (features @ delta / tau[:, None, None] - shift).abs().amax((-1, -2))
     assert (error < 1e-5 * shift.abs().amax((-1, -2))).all()
 
@@ -37,7 +37,7 @@ def test_almost_no_ridge_reproduces_a_shift_of_a_shipped_policy(kind: str) -> No
     layers = unflatten(vendor.parameters.double(), vendor.schema)
     seen, tau = features(layers, coordinator.probes.double()), torch.tensor(1.0, dtype=torch.float64)
     shift = seen @ (0.1 * drawn(129, 48))
-    error = (seen @ (way_back(seen, tau, ridge=1e-8) @ shift) - shift).abs().max()
+    error = (seen @ (pull_back(seen, tau, ridge=1e-8) @ shift) - shift).abs().max()
     assert error < 1e-5 * shift.abs().max()
 
 
@@ -45,13 +45,13 @@ def test_is_the_ridge_regression_in_its_first_form() -> None:
     features, shift, tau = drawn(30, 9), drawn(30, 6, seed=1), torch.tensor(0.5, dtype=torch.float64)
     gram = features.T @ features
     expected = 0.5 * torch.linalg.solve(gram + 0.2 * gram.diagonal().mean() * torch.eye(9), features.T @ shift)
-    torch.testing.assert_close(way_back(features, tau) @ shift, expected)
+    torch.testing.assert_close(pull_back(features, tau) @ shift, expected)
 
 
 def test_what_is_realised_is_never_larger_than_asked() -> None:
     features, shift = drawn(5, 96, 129).relu().float(), drawn(5, 96, 48, seed=1).float()
     tau = torch.full((5,), 0.03)
-    realised = features @ way_back(features, tau) @ shift / 0.03
+    realised = features @ pull_back(features, tau) @ shift / 0.03
     assert (torch.linalg.matrix_norm(realised) < torch.linalg.matrix_norm(shift)).all()
 
 

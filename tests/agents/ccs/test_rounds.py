@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import torch
 
-from agents.ccs.layout import features, last_layer, temperatures
-from agents.ccs.model import Coordinator, Design, clip_residual
+from agents.ccs.layout import temperatures
+from agents.ccs.model import Coordinator, Design
 from agents.ccs.protocol import within_ranges
-from agents.ccs.round import coordinated
-from agents.lns.network import Schema, unflatten
+from agents.ccs.round import clip_residual, pull_back, round_residuals
+from agents.lns.network import Schema, features, last_layer_of, unflatten
 
 
 def test_is_message_pull_back_and_clip(coordinator, snapshots_of, view_of) -> None:
     snapshots = snapshots_of((0, 1, 1), count=20)  # more networks than are computed at once
     view = view_of(snapshots, coordinator)
     view = view._replace(kpis=within_ranges(view.kpis))
-    found = coordinated(coordinator, snapshots.parameters, snapshots.kinds, snapshots.kpis, view.codes, clip=0.01)
+    found = round_residuals(coordinator, snapshots.parameters, snapshots.kinds, snapshots.kpis, view.codes, clip=0.01)
     layers = unflatten(snapshots.parameters, Schema())
-    back = coordinator.way_back(features(layers, coordinator.probes), temperatures(snapshots.kinds))
-    last = last_layer(layers)
-    expected = clip_residual(coordinator.residual(coordinator(view), back, last), last, 0.01)
+    back = pull_back(features(layers, coordinator.probes), temperatures(snapshots.kinds), coordinator.design.ridge)
+    last = last_layer_of(snapshots.parameters, Schema())
+    expected = clip_residual(back @ coordinator(view), last, 0.01)
     assert found.any()
     torch.testing.assert_close(found, expected.detach(), rtol=1e-3, atol=1e-5)
     assert (torch.linalg.matrix_norm(found) <= 0.01001 * torch.linalg.matrix_norm(last)).all()
@@ -30,7 +30,7 @@ def test_a_scale_of_zero_leaves_a_network_alone(coordinator, snapshots_of, view_
     codes = view_of(snapshots, coordinator).codes
     scale = torch.tensor([[1.0, 0.0], [0.5, 1.0]])
     given = (coordinator, snapshots.parameters, snapshots.kinds, snapshots.kpis, codes)
-    whole, part = coordinated(*given), coordinated(*given, scale=scale)
+    whole, part = round_residuals(*given), round_residuals(*given, scale=scale)
     assert not part[0, 1].any()
     assert torch.equal(part[0, 0], whole[0, 0])
     assert torch.linalg.matrix_norm(part[1, 0]) <= torch.linalg.matrix_norm(whole[1, 0])
@@ -39,6 +39,6 @@ def test_a_scale_of_zero_leaves_a_network_alone(coordinator, snapshots_of, view_
 def test_the_raw_mapping_moves_the_last_layer_too(probes, snapshots_of, view_of) -> None:
     coordinator, snapshots = Coordinator(probes, Design(mapping="raw")), snapshots_of((1, 1), count=2)
     codes = view_of(snapshots, coordinator).codes
-    found = coordinated(coordinator, snapshots.parameters, snapshots.kinds, snapshots.kpis, codes)
+    found = round_residuals(coordinator, snapshots.parameters, snapshots.kinds, snapshots.kpis, codes)
     assert found.shape == (2, 2, 129, 48)
     assert found.any()

@@ -14,7 +14,7 @@ from safetensors.numpy import load, save
 import agents.ccs
 from agents.ccs.model import Coordinator, Design
 from agents.ccs.protocol import Report
-from agents.ccs.round import coordinated
+from agents.ccs.round import round_residuals
 from agents.ccs.safeguards import Safeguards
 from agents.ccs.service import Service
 from agents.ccs.training import Hyperparameters
@@ -43,7 +43,7 @@ def test_answers_are_those_of_a_round_of_arrays(coordinator) -> None:
     assert not found.refused
     codes = service.members.codes
     assert len(codes.flatten(0, 1).unique(dim=0)) == 3
-    expected = coordinated(
+    expected = round_residuals(
         coordinator,
         torch.from_numpy(np.stack([each.parameters for each in reports]))[None],
         torch.ones(1, 3, dtype=torch.int64),

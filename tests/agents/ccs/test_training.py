@@ -13,7 +13,7 @@ from agents.ccs.layout import random_orders
 from agents.ccs.model import Coordinator, Design
 from agents.ccs.proxy import Proxy
 from agents.ccs.ring import DIMENSION
-from agents.ccs.round import own_policies, prepared, unrolled
+from agents.ccs.round import own_policies, prepare_batch, unroll_rounds
 from agents.ccs.training import Hyperparameters, Training, jensen_shannon
 from agents.lns.network import Schema, forward, unflatten
 
@@ -88,11 +88,11 @@ def test_rounds_change_last_layers_as_their_residuals_say(coordinator, snapshots
     snapshots = snapshots_of((0, -1, 1), count=2)
     codes = torch.randn(2, 2, 4, DIMENSION)
     straight = torch.arange(8).expand(2, 8)
-    batch = prepared(snapshots, codes, straight, coordinator)
+    batch = prepare_batch(snapshots, codes, straight, coordinator)
     assert batch.learners.tolist() == [0, 2]
-    first, second = unrolled(coordinator, batch, 2, clip=1.0)
+    first, second = unroll_rounds(coordinator, batch, 2, clip=1.0)
     assert (first.norm <= 1.0).all() and (second.norm <= 4.0).all() and not torch.equal(first.policy, second.policy)
-    tight = unrolled(coordinator, batch, 2, clip=1e-9)[-1].policy
+    tight = unroll_rounds(coordinator, batch, 2, clip=1e-9)[-1].policy
     outputs = forward(unflatten(snapshots.parameters[:, [0, 2]], Schema()), snapshots.observations[:, [0, 2]])
     expected = (outputs / torch.tensor([0.03, 1.0])[:, None, None]).softmax(-1)
     own = own_policies(tight, batch.learners, 3)
@@ -104,8 +104,8 @@ def test_what_fades_wholly_leaves_the_next_round_where_the_first_began(coordinat
     snapshots, codes = snapshots_of((0, -1, 1), count=2), torch.randn(2, 2, 4, DIMENSION)
     for fade, same in ((1.0, True), (0.1, False)):
         fading = Coordinator(coordinator.probes, Design(fade=fade), seed=1)
-        batch = prepared(snapshots, codes, torch.arange(8).expand(2, 8), fading)
-        first, second = unrolled(fading, batch, 2, clip=1.0)
+        batch = prepare_batch(snapshots, codes, torch.arange(8).expand(2, 8), fading)
+        first, second = unroll_rounds(fading, batch, 2, clip=1.0)
         assert torch.equal(first.policy, second.policy) == same
     with pytest.raises(ValueError, match=r"fade = 1\.1: must be from 0 to 1"):
         Design(fade=1.1)
@@ -116,8 +116,8 @@ def test_other_channel_numbers_make_the_same_world(coordinator, snapshots_of) ->
     snapshots, codes, proxy = snapshots_of((0, -1, 1), count=2), torch.zeros(2, 2, 4, DIMENSION), Proxy()
     utilities = []
     for orders in (torch.arange(8).expand(2, 8), random_orders(2, 8, torch.Generator().manual_seed(0))):
-        batch = prepared(snapshots, codes, orders, coordinator)
-        policy = unrolled(coordinator, batch, 1, clip=0.0)[0].policy
+        batch = prepare_batch(snapshots, codes, orders, coordinator)
+        policy = unroll_rounds(coordinator, batch, 1, clip=0.0)[0].policy
         utilities.append(proxy(own_policies(policy, batch.learners, 3), batch.worlds).utility)
     torch.testing.assert_close(utilities[0], utilities[1])
 
@@ -127,7 +127,7 @@ def test_the_loss_is_the_sum_of_its_weighed_terms(training_of) -> None:
     training.run(3, 5e-3)
     batch = training.batch()
     found = training.loss(batch)
-    first, second = unrolled(training.coordinator, batch, 2, training.hyper.clip)
+    first, second = unroll_rounds(training.coordinator, batch, 2, training.hyper.clip)
     share = ((0.88 - batch.kpis[..., 0].mean(1)) / 0.3).clamp(0.05, 1.0)
     marginals = [training.coordinator.layout.marginals(step.policy) for step in (first, second)]
     diversity = -torch.stack([share * jensen_shannon(each[:, 0], each[:, 1]).mean(-1) for each in marginals]).mean()
@@ -158,7 +158,7 @@ def test_task_and_discriminator_are_of_all_rounds_and_of_the_last_one(training_o
     training = training_of(mixtures=((0, -1, 1),), alpha=1.0, gamma=0.5, snapshots=4)
     training.run(3, 5e-3)
     batch = training.batch()
-    found, steps = training.loss(batch), unrolled(training.coordinator, batch, 2, training.hyper.clip)
+    found, steps = training.loss(batch), unroll_rounds(training.coordinator, batch, 2, training.hyper.clip)
     tasks = []
     for step in steps:
         utility = training.proxy(own_policies(step.policy, batch.learners, 3), batch.worlds).utility
@@ -177,7 +177,7 @@ def test_diversity_of_groups_is_of_all_pairs_of_groups(training_of) -> None:
     batch = training.batch()
     found, expected = training.loss(batch)["diversity"], []
     share = ((0.88 - batch.kpis[..., 0].mean(1)) / 0.3).clamp(0.05, 1.0)
-    for step in unrolled(training.coordinator, batch, 2, training.hyper.clip):
+    for step in unroll_rounds(training.coordinator, batch, 2, training.hyper.clip):
         policy = own_policies(step.policy, batch.learners, 2)
         members = training.coordinator.layout.marginals(policy[:, batch.learners].flatten(1, 2))
         pairs = [jensen_shannon(members[:, i], members[:, j]) for i in range(8) for j in range(i + 1, 8)]

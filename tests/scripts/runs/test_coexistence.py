@@ -12,19 +12,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
-from agents.ccs.layout import last_layer
 from agents.coexistence.ledger import SUMS, Ledger, overlap, switches
 from agents.coexistence.rollout import Rollout
-from agents.lns.network import unflatten
+from agents.lns.network import last_layer_of
 from lora_marl.config import CoexistenceConfig, CoexistenceRun, ConfigError, load
 from scripts import evaluate, train, train_ccs
 from scripts.runs.coexistence.strategies import new_rollout
 from scripts.runs.jobs import Job, digest
 from scripts.runs.progress import counting
 from scripts.service_training import pipeline
-from scripts.service_training.pipeline import Offline, Pass
+from scripts.service_training.pipeline import Pass, ServiceTraining
 
 ROOT = Path(__file__).parents[3]
 SMALL = [
@@ -190,7 +188,7 @@ def test_servers_clip_residuals_by_their_own_layers(monkeypatch: pytest.MonkeyPa
 
 def _last_layers(strategy: Any) -> np.ndarray:
     ((servers, _),) = strategy.team.learners()
-    return last_layer(unflatten(torch.from_numpy(servers.parameters()), servers.schema)).numpy()
+    return last_layer_of(servers.parameters(), servers.schema)
 
 
 def test_a_network_that_loses_is_freed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -295,24 +293,25 @@ def killed_in_training(what: str, total: int, unit: str) -> Iterator[Callable[[i
     yield advance
 
 
-def making(folder: Path, **others: Any) -> Offline:
-    return Offline(folder, folder / "work", **{"vendors": 1, "seen": 1, "intervals": 3, "passes": PASSES} | others)
+def training_in(folder: Path, **others: Any) -> ServiceTraining:
+    settings: dict[str, Any] = {"vendors": 1, "seen": 1, "intervals": 3, "passes": PASSES} | others
+    return ServiceTraining(folder, folder / "work", **settings)
 
 
 def test_a_killed_making_of_a_service_goes_on_to_the_same_numbers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pipeline, "STATE_EVERY", 2)
-    making(tmp_path / "whole").make(counting)
+    training_in(tmp_path / "whole").run(counting)
     with pytest.raises(Stop):
-        making(tmp_path / "cut").make(killed_in_training)
+        training_in(tmp_path / "cut").run(killed_in_training)
     assert (tmp_path / "cut" / "work" / "training-0.safetensors").exists()
-    making(tmp_path / "cut").make(counting)
+    training_in(tmp_path / "cut").run(counting)
     for name in ("service", "pg-0", "dqn-0"):
         files = [tmp_path / folder / f"{name}.safetensors" for folder in ("whole", "cut")]
         assert files[0].read_bytes() == files[1].read_bytes()
     with pytest.raises(ValueError, match="was begun with seed = 0, not 1"):
-        making(tmp_path / "cut", seed=1).make(counting)
+        training_in(tmp_path / "cut", seed=1).run(counting)
 
 
 def test_more_vendors_seen_than_there_are(invoke: Any, tmp_path: Path) -> None:
