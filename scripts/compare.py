@@ -5,10 +5,10 @@
 - `python scripts/compare.py configs/journal_fit.yaml --backend ray --ray-address auto --jobs 64`
 
 A policy that `train_sb3.py` or an adapter exported is a learner, too, by its folder: `--learners cucb,runs/sb3/first`.
-On each scenario its own learners meet those that were asked for, the trivial references `random`, `static-sf7` and
+Each scenario runs its own learners, those of `--learners`, the trivial references `random`, `static-sf7` and
 `distance-quantile`, and the references `reference-pdr` and `reference-ee`. `<out>/<name>/` then has `report.html` (one
-file that opens offline), `comparison.md`, `comparison.json`, pictures, and `jobs/`: what was played, by learner and
-seed. A call that was interrupted or is made again with more learners, seeds or scenarios takes over what is there.
+file that opens offline), `comparison.md`, `comparison.json`, pictures, and `jobs/`: the results by learner and seed. A
+call that was interrupted, or that has more learners, seeds or scenarios, reuses the results that are there.
 Runs with a section `energy` or `coexistence` have measures of their own: `train.py --config` compares their learners.
 """
 
@@ -25,7 +25,7 @@ import typer
 from scripts.comparison.lineup import Lineup, checked_name, label_list, lineups
 from scripts.comparison.report import for_terminal, write_files
 from scripts.comparison.result import Comparison
-from scripts.comparison.tournament import Played, play_all
+from scripts.comparison.tournament import Results, run_all
 from scripts.runs.cli import ROOT, JsonPath, UsageError, console, new_app, one_line_errors, write_json
 from scripts.runs.jobs import Store
 from scripts.runs.parallel import Backend, BackendOption, RayAddress, Workers, checked_workers
@@ -55,7 +55,7 @@ def main(
     no_reference: Annotated[bool, typer.Option("--no-reference", help="Leave out the two references.")] = False,
     backend: BackendOption = Backend.loky,
     ray_address: RayAddress = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Take nothing over from an earlier call.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Reuse nothing of an earlier call.")] = False,
     json: JsonPath = None,
 ) -> None:
     """Plays, compares, reports."""
@@ -67,28 +67,31 @@ def main(
             raise UsageError("name at least one configuration, such as configs/journal_fit.yaml")
         workers = checked_workers(jobs, backend, ray_address)
         asked = label_list(learners, "--learners")
-        found = lineups(paths, [*changes, *_replaced(seeds, hours)], asked, references=not no_reference)
-        comparisons = play(found, baseline, Store(folder / "jobs", fresh=fresh), workers)
+        scenarios = lineups(paths, [*changes, *_replaced(seeds, hours)], asked, references=not no_reference)
+        comparisons = compare(scenarios, baseline, Store(folder / "jobs", fresh=fresh), workers)
         options = {"--learners": learners, "--seeds": seeds, "--hours": hours, "--baseline": baseline, "--name": name}
         write_files(folder, name, comparisons, _command(paths, changes, options, no_reference=no_reference))
         show(folder, comparisons)
         write_json(json, [record for comparison in comparisons for record in comparison.records()])
 
 
-def play(found: Sequence[Lineup], baseline: str | None, store: Store, workers: Workers) -> list[Comparison]:
-    """Comparisons of all scenarios, once all of them are known to be playable."""
-    _check_baseline(baseline, found)
-    for lineup in found:
+def compare(scenarios: Sequence[Lineup], baseline: str | None, store: Store, workers: Workers) -> list[Comparison]:
+    """Runs what is missing and compares, scenario by scenario; errors are raised before anything runs."""
+    _check_baseline(baseline, scenarios)
+    for lineup in scenarios:
         lineup.check()
-    played, notes = play_all(found, store, workers)
-    return [compared(lineup, own, baseline, said) for lineup, own, said in zip(found, played, notes, strict=True)]
+    results, notes = run_all(scenarios, store, workers)
+    return [
+        comparison_of(lineup, states, baseline, lines)
+        for lineup, states, lines in zip(scenarios, results, notes, strict=True)
+    ]
 
 
-def compared(lineup: Lineup, played: Played, baseline: str | None, notes: Sequence[str]) -> Comparison:
-    """The comparison of a scenario, of the learners that all seeds have."""
+def comparison_of(lineup: Lineup, results: Results, baseline: str | None, notes: Sequence[str]) -> Comparison:
+    """The comparison of a scenario, of the learners that have results of all seeds."""
     seeds = lineup.config.seeds
     complete = {
-        label: [states[seed] for seed in seeds] for label, states in played.items() if set(seeds) <= set(states)
+        label: [states[seed] for seed in seeds] for label, states in results.items() if set(seeds) <= set(states)
     }
     config = lineup.config.model_copy(update={"learners": {label: lineup.config.learners[label] for label in complete}})
     against = next(iter(complete)) if baseline is None else baseline
@@ -118,10 +121,10 @@ def _replaced(seeds: str | None, hours: float | None) -> list[str]:
     return ([] if seeds is None else [f"seeds=[{seeds}]"]) + ([] if hours is None else [f"duration_h={hours!r}"])
 
 
-def _check_baseline(baseline: str | None, found: Sequence[Lineup]) -> None:
-    if baseline is not None and not any(baseline in lineup.config.learners for lineup in found):
-        known = dict.fromkeys(label for lineup in found for label in lineup.config.learners)
-        raise UsageError(f"--baseline: {baseline!r} is not among the learners: {', '.join(known)}")
+def _check_baseline(baseline: str | None, scenarios: Sequence[Lineup]) -> None:
+    labels = dict.fromkeys(label for lineup in scenarios for label in lineup.config.learners)
+    if baseline is not None and baseline not in labels:
+        raise UsageError(f"--baseline: {baseline!r} is not among the learners: {', '.join(labels)}")
 
 
 def _command(

@@ -8,8 +8,8 @@ A key without a dot is a parameter of the learner, one with dots any key of the 
 wide bandwidths, so it matters only where there are several. Points on the front are those that no other point of the
 grid beats in all three metrics, by means over seeds. The utility is the papers' weighted sum (`--weights`), for which
 they print neither weights nor units: unless `--scales` says otherwise, each metric counts relative to the largest mean
-in the grid. Results go to `results/sweep/<name>/`; finished seeds stay there in `seeds/` and are taken over when the
-same grid, or a larger one, is called for again.
+in the grid. Results go to `results/sweep/<name>/`; finished seeds stay there in `seeds/` and are reused when the
+same grid, or a larger one, is asked for again.
 """
 
 from __future__ import annotations
@@ -68,14 +68,14 @@ def main(
         str | None, typer.Option(metavar="PDR,EE,TH", help="What a utility of 1 means for each (PDR 0 to 1).")
     ] = None,
     name: Annotated[str | None, typer.Option(help="Of the folder; else config and learner.")] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Take over nothing from earlier calls.")] = False,
-    jobs: Annotated[int, typer.Option(min=1, help="Points played at the same time.")] = 2,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Reuse nothing of earlier calls.")] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Points at the same time.")] = 2,
     backend: BackendOption = Backend.loky,
     ray_address: RayAddress = None,
     results: Annotated[Path, typer.Option(metavar="DIR", help="Where the results go.")] = Path("results"),
     json: JsonPath = None,
 ) -> None:
-    """Plays the grid and reports."""
+    """Runs the grid and reports."""
     with one_line_errors():
         workers = checked_workers(jobs, backend, ray_address)
         changes = [*(set_ or ()), *(more or ())]
@@ -83,8 +83,9 @@ def main(
         grid = list(grid_of(vary))
         wanted = [job_of(config, learner, common, settings, first=not place) for place, settings in enumerate(grid)]
         folder = results / "sweep" / (name or f"{config.stem}-{learner}".replace(":", "-"))
-        by_point = played(wanted, folder, workers, fresh=fresh)
-        front = front_of([GridPoint(*each) for each in zip(grid, by_point, strict=True)], weights, scales)
+        by_point = results_of(wanted, folder, workers, fresh=fresh)
+        points = [GridPoint(settings, rows) for settings, rows in zip(grid, by_point, strict=True)]
+        front = front_of(points, weights, scales)
         run = wanted[0].config
         part = "evaluation" if run.evaluation_s else f"last {min(run.report_last_h, run.duration_h):g} h"
         title = f"{learner} on {config.name}, {part}, {counted(len(run.seeds), 'seed')}"
@@ -100,12 +101,12 @@ def grid_of(vary: Sequence[str]) -> Iterator[Settings]:
         UsageError: no such form, or a key given twice.
     """
     values: dict[str, list[str]] = {}
-    for given in vary:
-        key, _, text = given.partition("=")
+    for option in vary:
+        key, _, text = option.partition("=")
         if not key or not all(text.split(",")):
-            raise UsageError(f"--vary {given}: reads KEY=VALUE,VALUE,...")
+            raise UsageError(f"--vary {option}: reads KEY=VALUE,VALUE,...")
         if key in values:
-            raise UsageError(f"--vary {given}: {key} is varied already; give all its values at once")
+            raise UsageError(f"--vary {option}: {key} is varied already; give all its values at once")
         values[key] = list(dict.fromkeys(text.split(",")))
     for chosen in product(*values.values()):
         yield dict(zip(values, chosen, strict=True))
@@ -120,7 +121,7 @@ def front_of(tried: Sequence[GridPoint], weights: str, scales: str | None) -> Pa
 
 
 def job_of(config: Path, learner: str, common: Sequence[str], settings: Settings, *, first: bool) -> Job[PacketRun]:
-    """A point of the grid as a job; whatever is wrong with it is said before anything plays.
+    """A point of the grid as a job; its learner is built once, so that errors are raised before anything runs.
 
     Raises:
         ConfigError: of the configuration or the learner's parameters.
@@ -128,25 +129,25 @@ def job_of(config: Path, learner: str, common: Sequence[str], settings: Settings
     label = f"learners.{learner}"
     if "." in learner:
         raise UsageError(f"--learner {learner}: give a label without dots, and its import path in the configuration")
-    own = [f"{key if '.' in key else f'{label}.parameters.{key}'}={value}" for key, value in settings.items()]
+    changes = [f"{key if '.' in key else f'{label}.parameters.{key}'}={value}" for key, value in settings.items()]
     present = learner in read_packet_config(config, notes=False).learners
-    run = read_packet_config(config, [*(() if present else (f"{label}={{}}",)), *common, *own], notes=first)
+    run = read_packet_config(config, [*(() if present else (f"{label}={{}}",)), *common, *changes], notes=first)
     job = Job(run.model_copy(update={"learners": {learner: run.learners[learner]}}), learner)
     PacketExperiment(with_seeds(job, run.seeds if by_replica(run) else run.seeds[:1]).config, learner, count_arms=False)
     return job
 
 
-def played(
+def results_of(
     wanted: Sequence[Job[PacketRun]], folder: Path, workers: Workers, *, fresh: bool
 ) -> list[list[dict[str, float]]]:
-    """What is reported of every seed of every job, from disk where an earlier call has finished it."""
+    """The reported metrics of every job, a row per seed; from disk where an earlier call has finished it."""
     store = Store(folder / "seeds", fresh=fresh)
     states = [store.read(job) for job in wanted]
     missing = {}
-    for place, (job, there) in enumerate(zip(wanted, states, strict=True)):
-        rest = [seed for seed in job.seeds if seed not in there]
-        if rest:
-            missing[place] = job if by_replica(job.config) else with_seeds(job, rest)
+    for place, (job, stored) in enumerate(zip(wanted, states, strict=True)):
+        seeds = [seed for seed in job.seeds if seed not in stored]
+        if seeds:
+            missing[place] = job if by_replica(job.config) else with_seeds(job, seeds)
     answers = in_parallel(run_job, list(missing.items()), workers)
     for place, answer in track(answers, "points", total=len(missing), console=errors):
         if isinstance(answer, str):
@@ -154,8 +155,8 @@ def played(
         store.write(missing[place], answer)
         states[place] |= dict(zip(missing[place].seeds, answer, strict=True))
     return [
-        [reported(curve_of(there[seed]), job.config.report_last_h) for seed in job.seeds]
-        for job, there in zip(wanted, states, strict=True)
+        [reported(curve_of(by_seed[seed]), job.config.report_last_h) for seed in job.seeds]
+        for job, by_seed in zip(wanted, states, strict=True)
     ]
 
 
@@ -189,10 +190,10 @@ def _overrides(
         yield f"seeds=[{seeds}]"
     if hours is None and last_h is None:
         return
-    whole = read_packet_config(config, changes, notes=False).duration_h if hours is None else hours
-    part = min(whole, whole / 2 if last_h is None else last_h)
-    interval_h = math.gcd(round(whole / _GRAIN_H), round(part / _GRAIN_H)) * _GRAIN_H
-    yield from (f"duration_h={whole}", f"report_last_h={part}", f"interval_h={max(interval_h, _GRAIN_H)}")
+    duration_h = read_packet_config(config, changes, notes=False).duration_h if hours is None else hours
+    reported_h = min(duration_h, duration_h / 2 if last_h is None else last_h)
+    interval_h = math.gcd(round(duration_h / _GRAIN_H), round(reported_h / _GRAIN_H)) * _GRAIN_H
+    yield from (f"duration_h={duration_h}", f"report_last_h={reported_h}", f"interval_h={max(interval_h, _GRAIN_H)}")
 
 
 def _numbers(option: str, text: str) -> list[float]:

@@ -27,14 +27,16 @@ class ConfigError(ValueError):
 
 def problems(error: ValidationError, model: type[Section], source: str) -> list[str]:
     """One line for each problem that pydantic found in what was read from `source`."""
-    found = error.errors(include_url=False)
-    return [_line(item, model, source) for item in found if not _follows(item, found)]
+    details = error.errors(include_url=False)
+    return [_line(item, model, source) for item in details if not _follows_from_others(item, details)]
 
 
-def _follows(item: Any, found: Sequence[Any]) -> bool:
-    """Whether a list is too short only since items of it are wrong, each of which has a line of its own."""
+def _follows_from_others(item: Any, details: Sequence[Any]) -> bool:
+    """Whether a list is too short only because items of it are wrong, which have lines of their own."""
     place = item["loc"]
-    return item["type"] == "too_short" and any(each["loc"][: len(place)] == place for each in found if each is not item)
+    return item["type"] == "too_short" and any(
+        other["loc"][: len(place)] == place for other in details if other is not item
+    )
 
 
 def _line(item: Any, model: type[Section], source: str) -> str:

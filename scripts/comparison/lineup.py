@@ -1,4 +1,4 @@
-"""Who meets on which scenario: the learners of its configuration, those that were asked for, and the references."""
+"""The learners of each scenario: those of its configuration, those that were asked for, and the references."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Lineup:
 
     Attributes:
         config: The run, all learners included, in the order of tables.
-        optional: Learners that were added; where the scenario is none for them, it goes on without.
+        optional: Learners that were added; where they refuse the scenario, they are left out.
     """
 
     config: PacketRun
@@ -37,7 +37,7 @@ class Lineup:
         return [Job(self.config, label, label in self.optional) for label in self.config.learners]
 
     def check(self) -> None:
-        """Builds every learner that was asked for, with one seed: what is wrong is said before anything plays.
+        """Builds every learner that was asked for, with one seed, so that errors are raised before anything runs.
 
         Raises:
             UsageError: a learner does not fit the scenario.
@@ -74,7 +74,7 @@ def lineups(
         if names.count(name) > 1:
             raise UsageError(f"{path}: the name {name!r} occurs twice; each configuration needs a name of its own")
     elsewhere = {label: spec for run in reversed(runs) for label, spec in run.learners.items()}
-    return [_lineup(run, [_found(label, run, elsewhere) for label in asked], references) for run in runs]
+    return [_lineup(run, [_learner_of(label, run, elsewhere) for label in asked], references) for run in runs]
 
 
 def label_list(text: str | None, option: str) -> list[str]:
@@ -115,7 +115,7 @@ def _lineup(run: PacketRun, asked: Iterable[tuple[str, LearnerConfig]], referenc
 
 
 def policy_at(folder: Path) -> LearnerConfig:
-    """An exported policy as a learner; its digest is part of what its results are kept under."""
+    """An exported policy as a learner; its digest is part of the name of its results."""
     try:
         parameters = {"path": str(folder), "digest": digest(folder)}
     except ValueError as error:
@@ -123,7 +123,7 @@ def policy_at(folder: Path) -> LearnerConfig:
     return LearnerConfig(name="scripts.runs.policy:ExportedPolicy", parameters=parameters)
 
 
-def _found(label: str, run: PacketRun, elsewhere: Mapping[str, LearnerConfig]) -> tuple[str, LearnerConfig]:
+def _learner_of(label: str, run: PacketRun, elsewhere: Mapping[str, LearnerConfig]) -> tuple[str, LearnerConfig]:
     if label in run.learners:
         return label, run.learners[label]
     name = agents.learner_name(label)

@@ -59,14 +59,14 @@ class Cell:
 
 
 def columns(comparison: Comparison, only: Collection[str] | None = None) -> list[Column]:
-    """What there is to show; the difference to the baseline follows PDR and EE."""
-    found: list[Column] = []
+    """The columns of the table; the difference to the baseline follows PDR and EE."""
+    shown: list[Column] = []
     for measure in comparison.shown():
         if only is None or measure.key in only:
-            found.append(Column(measure))
+            shown.append(Column(measure))
             if measure.difference and comparison.baseline is not None and len(comparison.values) > 1:
-                found.append(Column(measure, against=True))
-    return found
+                shown.append(Column(measure, against=True))
+    return shown
 
 
 def cell(comparison: Comparison, label: str, column: Column) -> Cell:
@@ -74,10 +74,10 @@ def cell(comparison: Comparison, label: str, column: Column) -> Cell:
     if column.against:
         against = comparison.difference(label, column.measure)
         return Cell("baseline", 0.0) if against is None else Cell(with_interval(against, sign=True), against.mean)
-    found = comparison.estimate(label, column.measure)
+    value = comparison.estimate(label, column.measure)
     seeds = len(comparison.config.seeds)
-    of_some = math.isfinite(found.mean) and found.seeds < seeds
-    return Cell(with_interval(found) + (f" ({found.seeds} of {seeds})" if of_some else ""), found.mean)
+    of_some = math.isfinite(value.mean) and value.seeds < seeds
+    return Cell(with_interval(value) + (f" ({value.seeds} of {seeds})" if of_some else ""), value.mean)
 
 
 def as_markdown(comparison: Comparison) -> str:
@@ -140,7 +140,7 @@ def write_files(folder: Path, name: str, comparisons: Sequence[Comparison], comm
         )
     except OSError as error:
         raise UsageError(f"{error.filename}: {error.strerror}") from None
-    write_json(folder / "comparison.json", [record for each in comparisons for record in each.records()])
+    write_json(folder / "comparison.json", [record for comparison in comparisons for record in comparison.records()])
 
 
 def draw(folder: Path, comparison: Comparison) -> None:

@@ -143,15 +143,17 @@ class Comparison:
             ("share_ee", "ee_bits_per_mj", REFERENCE_EE),
         ):
             label = next((label for label in values if learner_name(config.learners[label].name) == reference), None)
-            for own in values.values():
-                own[share] = (
-                    [math.nan] * len(config.seeds) if label is None else _over(own[metric], values[label][metric])
+            for by_measure in values.values():
+                by_measure[share] = (
+                    [math.nan] * len(config.seeds)
+                    if label is None
+                    else _over(by_measure[metric], values[label][metric])
                 )
         return cls(config, played, values, baseline, tuple(notes))
 
     def shown(self) -> list[Measure]:
-        """The measures that say something here."""
-        return [measure for measure in MEASURES if any(finite(own[measure.key]) for own in self.values.values())]
+        """The measures of which some learner has a value."""
+        return [measure for measure in MEASURES if any(finite(row[measure.key]) for row in self.values.values())]
 
     def estimate(self, label: str, measure: Measure) -> Estimate:
         """Over the seeds that have a value, in the unit that is shown; `seeds` says how many have."""
@@ -169,16 +171,16 @@ class Comparison:
         """For machines: one flat record per learner and measure, in the unit that is shown."""
         for label in self.values:
             for measure in self.shown():
-                found, against = self.estimate(label, measure), self.difference(label, measure)
+                value, against = self.estimate(label, measure), self.difference(label, measure)
                 yield {
                     "scenario": self.config.name,
                     "learner": label,
                     "metric": measure.key,
                     "unit": measure.unit,
-                    "mean": found.mean,
-                    "sd": found.spread,
-                    "ci_low": found.ci_low,
-                    "ci_high": found.ci_high,
+                    "mean": value.mean,
+                    "sd": value.spread,
+                    "ci_low": value.ci_low,
+                    "ci_high": value.ci_high,
                     "baseline": self.baseline,
                     "difference": None if against is None else against.mean,
                     "difference_ci_low": None if against is None else against.ci_low,

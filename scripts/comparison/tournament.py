@@ -1,4 +1,4 @@
-"""Every learner on every scenario and seed: what is there is taken over, the rest is played and kept at once."""
+"""Runs every learner on every scenario and seed; results that are on disk are reused, new ones stored at once."""
 
 from __future__ import annotations
 
@@ -15,48 +15,49 @@ from scripts.runs.cli import INTERRUPTED, UsageError, errors
 from scripts.runs.jobs import Job, Store, by_replica, plan, run_job, with_seeds
 from scripts.runs.parallel import Workers, in_parallel
 
-Played = dict[str, dict[int, State]]
-"""By learner and seed, of one scenario."""
+Results = dict[str, dict[int, State]]
+"""Of one scenario, by learner and seed."""
 
 
-def play_all(found: Sequence[Lineup], store: Store, workers: Workers) -> tuple[list[Played], list[list[str]]]:
-    """What every learner did with every seed, by scenario, and what is to be said of each.
+def run_all(scenarios: Sequence[Lineup], store: Store, workers: Workers) -> tuple[list[Results], list[list[str]]]:
+    """The results of every scenario, and notes on each.
 
     Raises:
-        Exit: interrupted; what was finished is kept.
-        UsageError: a learner that was asked for refuses a scenario, or the workers cannot be had.
+        Exit: interrupted; finished results are stored.
+        UsageError: a learner that was asked for refuses a scenario, or there are no workers.
     """
-    played: list[Played] = [{job.label: store.read(job) for job in lineup.jobs()} for lineup in found]
-    notes: list[list[str]] = [[] for _ in found]
-    place = {lineup.config.name: number for number, lineup in enumerate(found)}
-    parts = plan(_missing(found, played), workers.count)
+    results: list[Results] = [{job.label: store.read(job) for job in lineup.jobs()} for lineup in scenarios]
+    notes: list[list[str]] = [[] for _ in scenarios]
+    scenario_of = {lineup.config.name: number for number, lineup in enumerate(scenarios)}
+    parts = plan(_missing(scenarios, results), workers.count)
     with _progress(len(parts), store) as bar:
         for number, answer in in_parallel(run_job, list(enumerate(parts)), workers):
-            job, own = parts[number], place[parts[number].config.name]
+            job = parts[number]
+            scenario = scenario_of[job.config.name]
             if isinstance(answer, str):
-                _refused(job, answer, notes[own])
+                _note_refusal(job, answer, notes[scenario])
             else:
                 store.write(job, answer)
-                played[own][job.label] |= dict(zip(job.seeds, answer, strict=True))
+                results[scenario][job.label] |= dict(zip(job.seeds, answer, strict=True))
             bar.advance(bar.task_ids[0])
-    return played, notes
+    return results, notes
 
 
-def _missing(found: Sequence[Lineup], played: Sequence[Played]) -> list[Job[PacketRun]]:
-    """Jobs for what is not there yet."""
+def _missing(scenarios: Sequence[Lineup], results: Sequence[Results]) -> list[Job[PacketRun]]:
+    """Jobs for the results that are not stored yet."""
     jobs = []
-    for own, lineup in zip(played, found, strict=True):
-        whole = by_replica(lineup.config)
+    for lineup, stored in zip(scenarios, results, strict=True):
+        all_seeds = by_replica(lineup.config)
         for job in lineup.jobs():
-            seeds = [seed for seed in job.seeds if seed not in own[job.label]]
+            seeds = [seed for seed in job.seeds if seed not in stored[job.label]]
             if seeds:
-                jobs.append(job if whole else with_seeds(job, seeds))
+                jobs.append(job if all_seeds else with_seeds(job, seeds))
     return jobs
 
 
 @contextmanager
 def _progress(total: int, store: Store) -> Iterator[progress.Progress]:
-    """A bar over jobs; Ctrl-C ends the call with a line that says what is kept."""
+    """A bar over jobs; Ctrl-C ends the call with a line that says what is stored."""
     bar = progress.Progress(
         progress.TextColumn("jobs"), progress.BarColumn(), progress.MofNCompleteColumn(), progress.TimeElapsedColumn(),
         console=errors,
@@ -75,11 +76,11 @@ def _progress(total: int, store: Store) -> Iterator[progress.Progress]:
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _refused(job: Job[PacketRun], why: str, notes: list[str]) -> None:
-    """Notes it once; a learner that was asked for has been built before, with one seed.
+def _note_refusal(job: Job[PacketRun], why: str, notes: list[str]) -> None:
+    """Notes once that a learner which was added refuses the scenario.
 
     Raises:
-        UsageError: that was asked for.
+        UsageError: the learner was asked for.
     """
     name = job.config.name
     if not job.optional:

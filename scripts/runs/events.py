@@ -45,18 +45,18 @@ def packet_event(row: Mapping[str, float]) -> tuple[int, dict[str, float]]:
     """A row of metrics.csv of packets: simulated time in s, and its values by tag.
 
     Tags: `metrics/pdr` and so on; `fates/collided` and so on and `usage/sf7` and so on as shares of packets sent;
-    `learner/...` what the learner says of itself.
+    `learner/...` the learner's own diagnostics.
     """
     return round(3600 * row["time_h"]), _tagged(row)
 
 
 def _tagged(row: Mapping[str, float]) -> dict[str, float]:
     known = {*METRICS, *COUNTS, *SUMS, "time_h", "evaluation", "duration_s"}
-    said = {name: value for name, value in row.items() if name not in known and not name.startswith("sent_")}
+    diagnostics = {name: value for name, value in row.items() if name not in known and not name.startswith("sent_")}
     sent = row["sent"] or float("nan")
     return {
         **{f"metrics/{name}": row[name] for name in METRICS},
         **{f"fates/{name}": row[name] / sent for name in COUNTS if name not in ("sent", "dropped")},
         **{f"usage/{name.removeprefix('sent_')}": row[name] / sent for name in row if name.startswith("sent_")},
-        **{f"learner/{name}": value for name, value in said.items()},
+        **{f"learner/{name}": value for name, value in diagnostics.items()},
     }

@@ -53,10 +53,10 @@ class RunFolder:
             UsageError: no run is there.
             ConfigError: its configuration cannot be read.
         """
-        found = sorted(path.glob("*/config.yaml"))
-        if not found:
+        configs = sorted(path.glob("*/config.yaml"))
+        if not configs:
             raise UsageError(f"{path}: holds no run (<seed>/config.yaml), and no exported policy (policy.json)")
-        return cls(path, read_config(found[0], notes=False))
+        return cls(path, read_config(configs[0], notes=False))
 
     def prepare(self, *, resume: bool, overwrite: bool) -> None:
         """Makes the folders; an earlier run stays only to be resumed.
@@ -78,7 +78,7 @@ class RunFolder:
             write_atomically(folder / "config.yaml", dump(self.config))
 
     def folder(self, label: str, seed: int) -> Path:
-        """The folder of a seed and learner, made if need be."""
+        """The folder of a seed and learner, which is made where it is missing."""
         folder = self.path / str(seed) / label
         folder.mkdir(parents=True, exist_ok=True)
         return folder
@@ -202,8 +202,8 @@ def differences(before: object, after: object, path: str = "") -> list[str]:
 
 def versions() -> dict[str, str]:
     """What produced a result: versions of Python and packages, and the commit where there is one."""
-    found = {"lora_marl": __version__, "python": platform.python_version(), "commit": _commit()}
-    return found | {name: version(name) for name in _PACKAGES}
+    packages = {name: version(name) for name in _PACKAGES}
+    return {"lora_marl": __version__, "python": platform.python_version(), "commit": _commit(), **packages}
 
 
 def _commit() -> str:

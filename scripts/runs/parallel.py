@@ -1,7 +1,7 @@
 """Jobs over processes or machines: on this machine (joblib's loky) or on a Ray cluster, as tasks or as Tune's trials.
 
 A cluster's machines need the same version of this repository installed, and the files that configurations name. Where
-the cluster asks for a token, Ray takes it from its own settings. Ray plays the job of a worker that dies again.
+the cluster asks for a token, Ray takes it from its own settings. Ray repeats the job of a worker that dies.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from scripts.runs.cli import UsageError
 
 _RETRIES = 3
-"""How often Ray plays a job again whose worker has died."""
+"""How often Ray repeats a job whose worker has died."""
 
 
 class Backend(StrEnum):
-    """Where jobs are played."""
+    """Where jobs run."""
 
     loky = "loky"
     ray = "ray"
@@ -35,12 +35,12 @@ BackendOption = Annotated[
     Backend, typer.Option(help="Processes of this machine, or a Ray cluster: its tasks, or Tune's trials.")
 ]
 RayAddress = Annotated[str | None, typer.Option(help="Of the cluster; without it, Ray on this machine.")]
-"""Options of scripts that play jobs; see `checked_workers`."""
+"""Options of scripts that run jobs; see `checked_workers`."""
 
 
 @dataclass(frozen=True)
 class Workers:
-    """Who plays.
+    """The processes that run jobs.
 
     Attributes:
         count: Processes, at least 1.
@@ -54,7 +54,7 @@ class Workers:
 
 
 def checked_workers(count: int, backend: Backend, address: str | None) -> Workers:
-    """Who was asked for on the command line.
+    """The workers of the command line.
 
     Raises:
         UsageError: a cluster's address without its backend.
@@ -65,12 +65,12 @@ def checked_workers(count: int, backend: Backend, address: str | None) -> Worker
 
 
 def in_parallel(function: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], workers: Workers) -> Iterator[Any]:
-    """What a function answers to each tuple of arguments, as soon as it is there.
+    """Yields the results of a function for tuples of arguments as they come.
 
     Args:
         function: Importable by the workers.
         jobs: Its arguments.
-        workers: Who plays.
+        workers: The processes that run them.
 
     Raises:
         UsageError: Ray is not installed, or does not answer; or a worker has died (on Ray: time and again).
@@ -144,9 +144,9 @@ def ray_cluster(workers: Workers) -> AbstractContextManager[None]:
     @contextmanager
     def connected() -> Iterator[None]:
         address = workers.address
-        own = {"address": "local", "num_cpus": workers.count, "include_dashboard": False}
+        local = {"address": "local", "num_cpus": workers.count, "include_dashboard": False}
         try:
-            ray.init(log_to_driver=False, logging_level="ERROR", **(own if address is None else {"address": address}))
+            ray.init(log_to_driver=False, logging_level="ERROR", **(local if address is None else {"address": address}))
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise UsageError(f"--ray-address: {address}: {str(error).splitlines()[0]}") from None
         try:

@@ -155,15 +155,15 @@ def _colours(count: int) -> list[Any]:
 
 def _shares(row: Row) -> dict[str, dict[str, float]]:
     """Percentages by factor and value."""
-    found: dict[str, dict[str, float]] = {}
+    shares: dict[str, dict[str, float]] = {}
     for prefix in _USAGE:
         start = f"sent_{prefix}"
         counts = {
             name.removeprefix(start).rstrip("dbmkhz"): count for name, count in row.items() if name.startswith(start)
         }
         total = sum(counts.values()) or 1.0
-        found[prefix] = {value: 100 * count / total for value, count in counts.items()}
-    return found
+        shares[prefix] = {value: 100 * count / total for value, count in counts.items()}
+    return shares
 
 
 def _draw_bars(axes: Any, shares: Mapping[str, Sequence[Mapping[str, float]]]) -> None:

@@ -53,7 +53,7 @@ class Watch(tune.Callback, tune.Stopper):
 def trials(
     function: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], *, at_once: int, retries: int
 ) -> Iterator[Any]:
-    """What a function answers to each tuple of arguments, as soon as it is there; closing the iterator ends the rest.
+    """Yields the results of a function for tuples of arguments as they come; closing the iterator ends the rest.
 
     Args:
         function: Importable by the workers.
@@ -65,10 +65,10 @@ def trials(
         Exception: the first that a trial ended with, when all others are there.
     """
     os.environ.update(_SETTINGS | os.environ)
-    given, watch = ray.put(list(jobs)), Watch()
+    arguments, watch = ray.put(list(jobs)), Watch()
 
     def trial(setting: dict[str, Any]) -> None:
-        tune.report({"answer": function(*ray.get(given)[setting["job"]])})
+        tune.report({"answer": function(*ray.get(arguments)[setting["job"]])})
 
     with TemporaryDirectory() as folder, ThreadPoolExecutor(1) as thread:
         tuner = tune.Tuner(
@@ -90,6 +90,6 @@ def trials(
                 yield answer
         finally:
             watch.abandoned = True
-        found = fitting.result()
-    if found.errors:
-        raise found.errors[0]
+        results = fitting.result()
+    if results.errors:
+        raise results.errors[0]

@@ -1,7 +1,4 @@
-"""Tables for readers: at the terminal and as Markdown.
-
-What learners achieved, and the same for machines: one record per learner and metric.
-"""
+"""Tables of results for readers, at the terminal and as Markdown, and records for machines."""
 
 from __future__ import annotations
 
@@ -34,15 +31,15 @@ def records(results: Iterable[Result]) -> Iterator[dict[str, Any]]:
     """`{learner, scenario, metric, mean, ci_low, ci_high, seeds}` each; one seed has no interval (nan)."""
     for result in results:
         for metric in METRICS:
-            found = result.estimate(metric)
+            value = result.estimate(metric)
             yield {
                 "learner": result.learner,
                 "scenario": result.scenario,
                 "metric": metric,
-                "mean": found.mean,
-                "ci_low": found.ci_low,
-                "ci_high": found.ci_high,
-                "seeds": found.seeds,
+                "mean": value.mean,
+                "ci_low": value.ci_low,
+                "ci_high": value.ci_high,
+                "seeds": value.seeds,
             }
 
 
@@ -73,8 +70,8 @@ def results_table(title: str, results: Sequence[Result], paper: Callable[[str, s
         for metric, (name, factor) in NAMES.items():
             if not any(math.isfinite(row.get(metric, math.nan)) for row in result.by_seed):
                 continue
-            found = result.estimate(metric)
-            cells = [number(factor * found.mean), number(factor * found.spread)]
+            value = result.estimate(metric)
+            cells = [number(factor * value.mean), number(factor * value.spread)]
             cells += [paper(result.learner, metric)] if paper else []
             table.add_row(result.learner if metric == "pdr" else "", escape(name), *cells)
         table.add_section()
@@ -82,7 +79,7 @@ def results_table(title: str, results: Sequence[Result], paper: Callable[[str, s
 
 
 def number(value: float) -> str:
-    """About four significant digits; a dash for what is not known."""
+    """A number to about four significant digits; a dash where it is not finite."""
     return f"{value:z,.{_decimals(value)}f}" if math.isfinite(value) else "-"
 
 
@@ -91,15 +88,15 @@ def counted(count: int, thing: str) -> str:
     return f"{count} {thing}{'' if count == 1 else 's'}"
 
 
-def with_interval(found: Estimate, *, sign: bool = False) -> str:
+def with_interval(value: Estimate, *, sign: bool = False) -> str:
     """Mean and half width of the interval, to the decimals of the mean; without interval where there is one seed.
 
-    What is the same for all seeds has no interval to show either, and a whole number then no decimals.
+    A value that is the same for all seeds has no interval to show either, and an integer then no decimals.
     """
-    half = (found.ci_high - found.ci_low) / 2
-    whole = not half > 0 and found.mean.is_integer()
-    decimals = 0 if whole else _decimals(found.mean)
-    text = f"{found.mean:{'+' if sign else ''},.{decimals}f}" if math.isfinite(found.mean) else "-"
+    half = (value.ci_high - value.ci_low) / 2
+    exact_integer = not half > 0 and value.mean.is_integer()
+    decimals = 0 if exact_integer else _decimals(value.mean)
+    text = f"{value.mean:{'+' if sign else ''},.{decimals}f}" if math.isfinite(value.mean) else "-"
     return f"{text} ± {half:.{decimals}f}" if half > 0 else text
 
 

@@ -96,13 +96,13 @@ def test_a_point_is_what_its_configuration_gives_alone(invoke, tmp_path):
 
 def test_what_is_finished_is_taken_over(invoke, tmp_path, monkeypatch):
     started = []
-    play = sweep.play
+    play = sweep.run_job
 
     def noting(place, job):
         started.append(job.seeds)
         return play(place, job)
 
-    monkeypatch.setattr(sweep, "play", noting)
+    monkeypatch.setattr(sweep, "run_job", noting)
     _, before = tiny(invoke, tmp_path, "--vary", "eta=0,1.8", "--seeds", "0,1")
     assert started == [(0, 1), (0, 1)]
     started.clear()
