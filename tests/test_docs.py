@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from typer.main import get_command
 
 import agents
 import lora_marl
@@ -95,6 +96,8 @@ OF_USERS = ("my_parts.py",)
 PATH = re.compile(rf"(?<![\w/.-])(?:{'|'.join(FOLDERS)})/[\w./*<>-]*\w|[\w/]+\.py\b")
 DOTTED = re.compile(r"(?<![\w/.-])(?:lora_marl|agents|scripts)(?:\.(?!_)\w+)+")
 TARGET = re.compile(r"(?:`|^)make ([\w-]+)", re.MULTILINE)
+COMMAND = re.compile(r"scripts/((?:recipes/)?\w+)\.py([^`#|;\n]*)")
+OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]*")
 
 
 def texts() -> Iterator[tuple[str, str]]:
@@ -151,3 +154,23 @@ def test_make_targets_that_texts_name_exist() -> None:
     targets |= {f"recipe-{name}" for name in re.findall(r"^NEEDS_(\w+)", makefile, re.MULTILINE)} | {"recipe-"}
     named = {(place, target) for place, text in texts() for target in TARGET.findall(text)}
     assert sorted(item for item in named if item[1] not in targets) == []
+
+
+def test_options_of_commands_that_texts_name_exist() -> None:
+    named = {
+        (place, f"scripts.{script.replace('/', '.')}", option)
+        for place, text in texts()
+        for script, arguments in COMMAND.findall(text)
+        for option in OPTION.findall(arguments)
+    }
+    known = {module: options_of(module) for _, module, _ in named}
+    assert sorted(item for item in named if item[2] not in (known[item[1]] or {item[2]})) == []
+
+
+def options_of(module: str) -> set[str] | None:
+    """The options of a script; None where a library is missing that it needs."""
+    try:
+        command = get_command(importlib.import_module(module).app)
+    except ImportError:
+        return None
+    return {"--help"}.union(*([*parameter.opts, *parameter.secondary_opts] for parameter in command.params))
