@@ -2,7 +2,7 @@
 
 Packets are handled in order of time, so everything that happens is an event: a packet's start, its end. State lives in
 arrays (`kernel.state`), formulas are computed outside and handed in as tables (`kernel.tables`), the inner loop is one
-compiled function (`kernel.run`). Random numbers are pure functions of seed, stream, node and packet, so the results
+compiled function (`kernel.loop`). Random numbers are pure functions of seed, stream, node and packet, so the results
 depend neither on `B`, nor on how a run is cut into calls, nor on threads.
 """
 
@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from lora_marl.core.downlink import Feedback
 from lora_marl.core.kernel import loop, queue, state
 from lora_marl.core.kernel import tables as kernel_tables
-from lora_marl.core.kernel.counters import take_heard, take_tallies
-from lora_marl.core.kernel.events import NO_CHOICES, Choices
+from lora_marl.core.kernel.counters import take_counters, take_heard
+from lora_marl.core.kernel.events import NO_DISTRIBUTIONS, PointDistributions
 from lora_marl.core.kernel.state import DECISION, allocate, grown, on_air
-from lora_marl.core.kernel.traffic import stretch_waits
+from lora_marl.core.kernel.traffic import rescale_waits
 from lora_marl.core.mixture import Mixture
 from lora_marl.core.outcome import Decisions, Heard, Outcome, Packets, Receptions
 from lora_marl.core.random import stream_key
@@ -147,12 +147,12 @@ class Air:
                 outside the region, or a mixture for another network or beside commands.
         """
         self._check_points(points)
-        choices = NO_CHOICES if mixture is None else self._choices(mixture)
+        distributions = NO_DISTRIBUTIONS if mixture is None else self._distributions(mixture)
         self._check_time(until_s)
         if until_s == np.inf:
             raise ValueError("until_s: inf has no end; advance needs a time, next_decisions does not")
         for stop_s in self._stops_s(until_s):
-            self._play(points, stop_s, choices, deciding=False)
+            self._run(points, stop_s, distributions, deciding=False)
         return self.take_outcome()
 
     def next_decisions(self, points: NDArray[np.int16], until_s: float) -> Decisions:
@@ -168,16 +168,16 @@ class Air:
         self._check_points(points)
         self._check_time(until_s)
         for stop_s in self._stops_s(until_s):
-            made = self._play(points, stop_s, NO_CHOICES, deciding=True)
-            if made:
-                return Decisions(self._decisions[:made])
+            count = self._run(points, stop_s, NO_DISTRIBUTIONS, deciding=True)
+            if count:
+                return Decisions(self._decisions[:count])
         return Decisions(self._decisions[:0])
 
     def take_outcome(self) -> Outcome:
         """What came of the time since outcomes were last taken."""
         if self.scenario.traffic.confirmed:
-            loop.catch_up(self._state, self._tables)
-        return Outcome(**take_tallies(self._state))
+            loop.admit_all_frames(self._state, self._tables)
+        return Outcome(**take_counters(self._state))
 
     def take_heard(self) -> Heard:
         """The uplinks that the network received since they were last taken, if the feedback `listens`."""
@@ -239,7 +239,7 @@ class Air:
 
     def _make_tables(self) -> kernel_tables.Tables:
         keys = self._state.replicas["shadowing_key"]
-        return kernel_tables.make(
+        return kernel_tables.make_tables(
             self.scenario, keys, record=self._record, count_arms=self._count_arms, feedback=self.feedback
         )
 
@@ -254,7 +254,8 @@ class Air:
         if points.dtype != np.int16 or points.shape != shape:
             raise ValueError(f"points: {points.dtype} {points.shape}; the air takes int16 {shape}")
 
-    def _choices(self, mixture: Mixture) -> Choices:
+    def _distributions(self, mixture: Mixture) -> PointDistributions:
+        """What nodes draw from, checked."""
         if mixture.cumulative.shape[:2] != (self.replicas, self.nodes):
             shape = (self.replicas, self.nodes)
             raise ValueError(f"mixture.cumulative: of {mixture.cumulative.shape[:2]} replicas and nodes; not {shape}")
@@ -262,7 +263,7 @@ class Air:
             raise ValueError(
                 "mixture: nodes that a server commands by downlinks do not draw; feedback.decides is server"
             )
-        return Choices(mixture.cumulative, mixture.points)
+        return PointDistributions(mixture.cumulative, mixture.points)
 
     def _check_time(self, until_s: float) -> None:
         now_s = self._state.replicas["now_s"].max()
@@ -284,7 +285,7 @@ class Air:
         """Give the scenario its next values; waiting times stretch with the mean interval, silent channels wake."""
         change = self._first_scenario.changes[self._changes_made]
         if self.scenario.traffic.confirmed:
-            loop.catch_up(self._state, self._tables)
+            loop.admit_all_frames(self._state, self._tables)
         before = self._tables
         self.scenario = _changed(self.scenario, change)
         self._changes_made += 1
@@ -292,7 +293,7 @@ class Air:
         self._tables = kernel_tables.retimed(before, self.scenario) if retiming else self._make_tables()
         joining = np.zeros(self._state.events.shape, np.bool_)
         if not np.array_equal(before.interval_s, self._tables.interval_s):
-            joining[:, : self.nodes] = stretch_waits(
+            joining[:, : self.nodes] = rescale_waits(
                 self._state, before.interval_s, self._tables.interval_s, change.at_s
             )
         silent = np.isinf(queue.times_by_source(self._state.events)[:, self.nodes :])
@@ -300,20 +301,22 @@ class Air:
         if joining.any():
             self._schedule_first(joining, change.at_s)
 
-    def _play(self, points: NDArray[np.int16], until_s: float, choices: Choices, *, deciding: bool) -> int:
-        """Play all replicas; returns the number of decisions written."""
+    def _run(
+        self, points: NDArray[np.int16], until_s: float, distributions: PointDistributions, *, deciding: bool
+    ) -> int:
+        """Run all replicas; returns the number of decisions written."""
         if self._threads > 1 and not deciding:
-            loop.play_in_threads(self._state, self._tables, points, choices, until_s, self._threads)
+            loop.run_in_threads(self._state, self._tables, points, distributions, until_s, self._threads)
             return 0
-        made, done = 0, 0
+        count, done = 0, 0
         while True:
-            made, done, status = loop.play(
-                self._state, self._tables, points, choices, until_s, deciding, self._decisions, done, made
-            )  # fmt: skip
-            if status == loop.PLAYED:
-                return made
-            if status == loop.FOREIGN_POINT:
-                raise loop.foreign_point(self._state, points, done)
+            count, done, status = loop.run(
+                self._state, self._tables, points, distributions, until_s, deciding, self._decisions, done, count
+            )
+            if status == loop.DONE:
+                return count
+            if status == loop.OUTSIDE_REGION:
+                raise loop.outside_region(self._state, points, done)
             self._state = grown(self._state)
 
 

@@ -1,7 +1,4 @@
-"""What the air has booked, handed out by the names of `Outcome` and `Heard`; the books begin anew.
-
-What is kept of packets: tallies per node and factor value, and, when asked for, every packet.
-"""
+"""Counters per node and factor value, the record of single packets, and how both are handed out."""
 
 from __future__ import annotations
 
@@ -14,13 +11,13 @@ from lora_marl.core.kernel.state import (
     ANSWERED,
     ANSWERS_RECEIVED,
     DELIVERED_BITS,
-    DOWN,
+    DOWNLINK_KIND,
     DROPPED,
     ENERGY_MJ,
     HEARD,
     QUEUE,
     REFUSED,
-    UPLINK,
+    UPLINK_KIND,
     State,
 )
 from lora_marl.core.reception import FATES, Fate
@@ -29,8 +26,8 @@ DELIVERED = int(Fate.DELIVERED)
 
 
 @compiled()
-def tally(state, tables, b, n):
-    """Book the packet that ended under its node, and under the values of its factors."""
+def count_packet(state, tables, b, n):
+    """Add the packet that ended to the counters of its node, and of the values of its factors."""
     rule = tables.rule[0]
     node = state.nodes[b, n]
     airtime_s = node.end_s - node.start_s
@@ -52,14 +49,14 @@ def tally(state, tables, b, n):
 
 @compiled()
 def record_start(state, b, n):
-    """Keep the packet that node `n` starts; its fate follows at its end."""
+    """Record the packet that node `n` starts; its fate follows at its end."""
     replica, node = state.replicas[b], state.nodes[b, n]
-    node.slot = replica.recorded
+    node.record = replica.recorded
     replica.recorded += 1
-    packet = state.packets[b, node.slot]
+    packet = state.packets[b, node.record]
     packet.source = n
     packet.gateway = -1
-    packet.kind = UPLINK
+    packet.kind = UPLINK_KIND
     packet.fate = -1
     packet.index = node.packet
     packet.start_s = node.start_s
@@ -68,20 +65,20 @@ def record_start(state, b, n):
     for f in range(4):
         packet.point[f] = node.point[f]
     for g in range(state.links.shape[2]):
-        state.receptions[b, node.slot, g].rssi_dbm = state.links[b, n, g].rssi_dbm
-        state.receptions[b, node.slot, g].fate = -1
+        state.receptions[b, node.record, g].rssi_dbm = state.links[b, n, g].rssi_dbm
+        state.receptions[b, node.record, g].fate = -1
 
 
 @compiled()
 def record_downlink(state, b, g):
-    """Keep the downlink that gateway `g` starts; its fate follows at its end."""
+    """Record the downlink that gateway `g` starts; its fate follows at its end."""
     replica, down = state.replicas[b], state.downlinks[b, g]
-    down.slot = replica.recorded
+    down.record = replica.recorded
     replica.recorded += 1
-    packet = state.packets[b, down.slot]
+    packet = state.packets[b, down.record]
     packet.source = down.node
     packet.gateway = g
-    packet.kind = DOWN
+    packet.kind = DOWNLINK_KIND
     packet.fate = -1
     packet.index = state.nodes[b, down.node].packet - 1
     packet.start_s = down.start_s
@@ -92,15 +89,15 @@ def record_downlink(state, b, g):
     packet.point[2] = down.channel
     packet.point[3] = 0
     for h in range(state.links.shape[2]):
-        state.receptions[b, down.slot, h].rssi_dbm = state.down_links[b, g].rssi_dbm
-        state.receptions[b, down.slot, h].fate = -1
+        state.receptions[b, down.record, h].rssi_dbm = state.down_links[b, g].rssi_dbm
+        state.receptions[b, down.record, h].fate = -1
 
 
 @compiled()
 def record_link(state, b, n, g, fate):
-    """Keep what gateway `g` heard of the packet of node `n`, and made of it."""
+    """Record what gateway `g` received of the packet of node `n`, and made of it."""
     link = state.links[b, n, g]
-    reception = state.receptions[b, state.nodes[b, n].slot, g]
+    reception = state.receptions[b, state.nodes[b, n].record, g]
     reception.overlap_mw = link.overlap_mw
     reception.fate = fate
 
@@ -116,10 +113,10 @@ def take_heard(state: State) -> NDArray[np.void]:
     return rows
 
 
-def take_tallies(state: State) -> dict[str, NDArray]:
-    """What was booked since tallies were last taken, by the names of `Outcome`; the books begin anew."""
+def take_counters(state: State) -> dict[str, NDArray]:
+    """The counters since they were last taken, by the names of `Outcome`; they begin again at 0."""
     replicas = state.replicas
-    taken = {fate.name.lower(): state.counts[..., fate].copy() for fate in FATES} | {
+    counters = {fate.name.lower(): state.counts[..., fate].copy() for fate in FATES} | {
         "duration_s": replicas["now_s"] - replicas["taken_s"],
         "dropped": state.counts[..., DROPPED].copy(),
         "downlinks": state.counts[..., ANSWERED].copy(),
@@ -134,11 +131,11 @@ def take_tallies(state: State) -> dict[str, NDArray]:
         "arm_sent": state.arms[..., 0].copy(),
         "arm_delivered": state.arms[..., 1].copy(),
     }
-    taken |= _take_frames(state.queues if state.queues.size else np.zeros(state.nodes.shape, QUEUE))
-    for tally in (state.counts, state.sums, state.arms, state.gate_airtime_s, state.foreign_busy_s):
-        tally.fill(0)
+    counters |= _take_frames(state.queues if state.queues.size else np.zeros(state.nodes.shape, QUEUE))
+    for counter in (state.counts, state.sums, state.arms, state.gate_airtime_s, state.foreign_busy_s):
+        counter.fill(0)
     replicas["taken_s"] = replicas["now_s"]
-    return taken
+    return counters
 
 
 def _take_busy_s(state: State) -> NDArray[np.float64]:
@@ -153,8 +150,8 @@ def _take_busy_s(state: State) -> NDArray[np.float64]:
 
 
 def _take_frames(queues: NDArray[np.void]) -> dict[str, NDArray]:
-    """What was booked of frames; how many wait is no tally, and stays."""
-    taken = {
+    """The counters of frames, which begin again at 0; how many frames wait is no counter, and stays."""
+    counters = {
         "frames_delivered": queues["delivered"].copy(),
         "frames_lost": queues["lost"].copy(),
         "delay_s": queues["delay_s"].copy(),
@@ -162,4 +159,4 @@ def _take_frames(queues: NDArray[np.void]) -> dict[str, NDArray]:
     }
     for name in ("delivered", "lost", "delay_s"):
         queues[name] = 0
-    return taken
+    return counters

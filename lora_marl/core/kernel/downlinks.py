@@ -1,4 +1,4 @@
-"""Downlinks: which gateway sends in which receive window, whom it harms, and whether the node receives it."""
+"""Downlinks: which gateway sends in which receive window, what it interferes with, and whether the node receives it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import numpy as np
 
 from lora_marl.core.kernel import compiled
 from lora_marl.core.kernel.counters import record_downlink
-from lora_marl.core.kernel.interference import strike_downlink
+from lora_marl.core.kernel.interference import add_burst_to_downlink
 from lora_marl.core.kernel.overlap import NONE, SINR, SIR_ENERGY, SIR_PAIRWISE, survives
 from lora_marl.core.kernel.queue import replace_first
 from lora_marl.core.kernel.reception import BELOW_SENSITIVITY, COLLIDED, DELIVERED, INTERFERED, dbm_to_mw
 from lora_marl.core.kernel.state import ANSWERED, ANSWERS_RECEIVED, RECEIVING, REFUSED, RX1, RX2
 from lora_marl.core.random import draw_index, exponential, normal
 
-GATEWAYS_HEAR = 1 << 15
+_GATEWAY_DRAWS = 1 << 15
 """Added to a gateway's number in draws of what it hears of another one's downlink."""
 
 
@@ -25,7 +25,7 @@ def _gain_db(rule, apart_m):
 
 @compiled()
 def _varied_db(rule, key, n, counter):
-    """Shadowing and fading of one reception that a downlink takes part in."""
+    """Shadowing and fading of one reception that a downlink takes part in. dB"""
     varied_db = 0.0
     if rule.packet_shadowing:
         varied_db += np.sqrt(rule.common_db**2 + rule.own_db**2) * normal(key, n, counter)
@@ -35,23 +35,23 @@ def _varied_db(rule, key, n, counter):
 
 
 @compiled()
-def _strike(rule, tables, link, sf, bw, rival_dbm, rival_sf, rival_bw):
-    """What a rival's power does to a reception that it overlaps in time and frequency."""
-    same_sf = sf == rival_sf and (bw == rival_bw or not rule.same_sf_needs_equal_bw)
-    by_matrix = bw == rival_bw and (rule.inter_sf == SIR_ENERGY or (rule.inter_sf == SIR_PAIRWISE and not same_sf))
+def _interfere(rule, tables, link, sf, bw, interferer_dbm, interferer_sf, interferer_bw):
+    """What an interferer's power does to a reception that it overlaps in time and frequency."""
+    same_sf = sf == interferer_sf and (bw == interferer_bw or not rule.same_sf_needs_equal_bw)
+    by_matrix = bw == interferer_bw and (rule.inter_sf == SIR_ENERGY or (rule.inter_sf == SIR_PAIRWISE and not same_sf))
     if by_matrix:
-        if not survives(link.rssi_dbm - rival_dbm, tables.sir_db[sf, rival_sf], rule.equality_survives):
+        if not survives(link.rssi_dbm - interferer_dbm, tables.sir_db[sf, interferer_sf], rule.equality_survives):
             link.interfered = True
     elif same_sf:
-        if not survives(link.rssi_dbm - rival_dbm, rule.capture_db, rule.equality_survives):
+        if not survives(link.rssi_dbm - interferer_dbm, rule.capture_db, rule.equality_survives):
             link.collided = True
     elif rule.inter_sf != NONE:
-        link.noise_like_mw += dbm_to_mw(rival_dbm)
+        link.noise_like_mw += dbm_to_mw(interferer_dbm)
 
 
 @compiled()
 def _at_node_dbm(state, tables, b, n, g, channel):
-    """Power of a downlink of gateway `g` at node `n`."""
+    """Received power of a downlink of gateway `g` at node `n`."""
     rule, node = tables.rule[0], state.nodes[b, n]
     loss_db = tables.channel_loss_db[channel] if channel < tables.channel_loss_db.shape[0] else 0.0
     gain_db = tables.gain_db[b % tables.gain_db.shape[0], n, g] - loss_db
@@ -61,7 +61,7 @@ def _at_node_dbm(state, tables, b, n, g, channel):
 
 @compiled()
 def _uplink_at_node_dbm(state, tables, b, q, n):
-    """Power of node `q`'s uplink at node `n`, which receives a downlink."""
+    """Received power of node `q`'s uplink at node `n`, which receives a downlink."""
     rule, sender = tables.rule[0], state.nodes[b, q]
     xy_m = tables.xy_m[b % tables.xy_m.shape[0]]
     apart_m = np.hypot(xy_m[q, 0] - xy_m[n, 0], xy_m[q, 1] - xy_m[n, 1])
@@ -71,35 +71,35 @@ def _uplink_at_node_dbm(state, tables, b, q, n):
 
 
 @compiled()
-def _cross(state, tables, b, q, g):
-    """An uplink of node `q` and a downlink of gateway `g` are on the air together; their spectra meet."""
+def _overlap_uplink(state, tables, b, q, g):
+    """Let an uplink of node `q` and a downlink of gateway `g` interfere: they are on the air together, spectra meet."""
     rule, node, down = tables.rule[0], state.nodes[b, q], state.downlinks[b, g]
     sf, bw = node.point[0], node.point[1]
     if node.end_s > down.critical_s and down.end_s > node.start_s:
-        rival_dbm = _uplink_at_node_dbm(state, tables, b, q, down.node)
-        _strike(rule, tables, state.down_links[b, g], down.sf, down.bw, rival_dbm, sf, bw)
+        interferer_dbm = _uplink_at_node_dbm(state, tables, b, q, down.node)
+        _interfere(rule, tables, state.down_links[b, g], down.sf, down.bw, interferer_dbm, sf, bw)
     if down.end_s > node.critical_s and node.end_s > down.start_s:
         key, packet = state.replicas[b].downlink_key, state.nodes[b, down.node].packet
         for h in range(state.links.shape[2]):
             if h != g:
-                varied_db = _varied_db(rule, key, down.node, draw_index(packet, GATEWAYS_HEAR + h))
-                rival_dbm = rule.down_tp_dbm + tables.gateway_gain_db[g, h] + varied_db
-                _strike(rule, tables, state.links[b, q, h], sf, bw, rival_dbm, down.sf, down.bw)
+                varied_db = _varied_db(rule, key, down.node, draw_index(packet, _GATEWAY_DRAWS + h))
+                interferer_dbm = rule.down_tp_dbm + tables.gateway_gain_db[g, h] + varied_db
+                _interfere(rule, tables, state.links[b, q, h], sf, bw, interferer_dbm, down.sf, down.bw)
 
 
 @compiled()
-def meet_downlinks(state, tables, b, n):
-    """Let a new uplink meet the downlinks on the air."""
+def overlap_downlinks(state, tables, b, n):
+    """Let a new uplink and the downlinks on the air interfere."""
     node = state.nodes[b, n]
     for g in range(state.downlinks.shape[1]):
         down = state.downlinks[b, g]
         if down.end_s > node.start_s and tables.down_overlaps[node.point[2], node.point[1], down.channel, down.bw]:
-            _cross(state, tables, b, n, g)
+            _overlap_uplink(state, tables, b, n, g)
 
 
 @compiled()
-def _meet_uplinks(state, tables, b, g):
-    """Make a gateway that begins to send deaf to the uplinks on the air, and let its downlink meet them."""
+def _overlap_uplinks(state, tables, b, g):
+    """Make a gateway that begins to send deaf to the uplinks on the air, and let its downlink interfere with them."""
     rule, down = tables.rule[0], state.downlinks[b, g]
     for channel in range(state.newest.shape[1]):
         q = state.newest[b, channel]
@@ -108,27 +108,27 @@ def _meet_uplinks(state, tables, b, g):
             if node.end_s > down.start_s and down.end_s > node.critical_s:
                 state.links[b, q, g].deaf = True
             if rule.down_interference and tables.down_overlaps[channel, node.point[1], down.channel, down.bw]:
-                _cross(state, tables, b, q, g)
+                _overlap_uplink(state, tables, b, q, g)
             q = node.older
 
 
 @compiled()
-def _meet_rivals(state, tables, b, g):
-    """Let a new downlink meet those of other gateways."""
+def _overlap_downlinks(state, tables, b, g):
+    """Let a new downlink and those of other gateways interfere."""
     rule, new = tables.rule[0], state.downlinks[b, g]
     for h in range(state.downlinks.shape[1]):
         old = state.downlinks[b, h]
         if h == g or old.end_s <= new.start_s or not tables.down_overlaps[new.channel, new.bw, old.channel, old.bw]:
             continue
         if old.end_s > new.critical_s:
-            rival_dbm = _at_node_dbm(state, tables, b, new.node, h, old.channel)
-            _strike(rule, tables, state.down_links[b, g], new.sf, new.bw, rival_dbm, old.sf, old.bw)
-        rival_dbm = _at_node_dbm(state, tables, b, old.node, g, new.channel)
-        _strike(rule, tables, state.down_links[b, h], old.sf, old.bw, rival_dbm, new.sf, new.bw)
+            interferer_dbm = _at_node_dbm(state, tables, b, new.node, h, old.channel)
+            _interfere(rule, tables, state.down_links[b, g], new.sf, new.bw, interferer_dbm, old.sf, old.bw)
+        interferer_dbm = _at_node_dbm(state, tables, b, old.node, g, new.channel)
+        _interfere(rule, tables, state.down_links[b, h], old.sf, old.bw, interferer_dbm, new.sf, new.bw)
 
 
 @compiled()
-def _begin(state, tables, b, n, g, now_s, second):
+def _send(state, tables, b, n, g, now_s, second):
     """Gateway `g` sends to node `n` in RX1 or, `second`, RX2."""
     rule, node, down = tables.rule[0], state.nodes[b, n], state.downlinks[b, g]
     down.node = n
@@ -146,9 +146,9 @@ def _begin(state, tables, b, n, g, now_s, second):
     link.noise_like_mw = 0.0
     link.collided = False
     link.interfered = False
-    _meet_uplinks(state, tables, b, g)
-    _meet_rivals(state, tables, b, g)
-    strike_downlink(state, tables, b, g)
+    _overlap_uplinks(state, tables, b, g)
+    _overlap_downlinks(state, tables, b, g)
+    add_burst_to_downlink(state, tables, b, g)
     state.gate_airtime_s[b, g] += airtime_s
     state.counts[b, n, ANSWERED] += 1
     if rule.record:
@@ -159,7 +159,7 @@ def _begin(state, tables, b, n, g, now_s, second):
 
 
 @compiled()
-def _able(state, tables, b, g, channel, now_s):
+def _can_send(state, tables, b, g, channel, now_s):
     """Whether a gateway may and can begin to send."""
     gate = state.gates[b, g]
     if state.downlinks[b, g].end_s > now_s or gate.free_s[tables.sub_band[channel]] > now_s:
@@ -168,12 +168,12 @@ def _able(state, tables, b, g, channel, now_s):
 
 
 @compiled()
-def _second_sender(state, tables, b, n, now_s):
+def _rx2_gateway(state, tables, b, n, now_s):
     """The gateway that received the uplink loudest of those that received it and can send in RX2, or -1."""
     best = -1
     for g in range(state.links.shape[2]):
         link = state.links[b, n, g]
-        if link.received and _able(state, tables, b, g, state.newest.shape[1], now_s):
+        if link.received and _can_send(state, tables, b, g, state.newest.shape[1], now_s):
             if best < 0 or link.rssi_dbm > state.links[b, n, best].rssi_dbm:
                 best = g
     return best
@@ -184,17 +184,17 @@ def open_window(state, tables, b, n, now_s):
     """The earliest event is that a receive window of node `n` opens. False: it was the last, and nobody could send."""
     rule, node = tables.rule[0], state.nodes[b, n]
     if node.phase == RX1:
-        if _able(state, tables, b, node.gateway, node.last_point[2], now_s):
-            _begin(state, tables, b, n, node.gateway, now_s, False)
+        if _can_send(state, tables, b, node.gateway, node.last_point[2], now_s):
+            _send(state, tables, b, n, node.gateway, now_s, False)
             return True
         if rule.windows > 1:
             node.phase = RX2
             replace_first(state.events[b], node.end_s + rule.rx2_delay_s, n)
             return True
     else:
-        g = _second_sender(state, tables, b, n, now_s)
+        g = _rx2_gateway(state, tables, b, n, now_s)
         if g >= 0:
-            _begin(state, tables, b, n, g, now_s, True)
+            _send(state, tables, b, n, g, now_s, True)
             return True
     state.counts[b, n, REFUSED] += 1
     return False
@@ -202,6 +202,7 @@ def open_window(state, tables, b, n, now_s):
 
 @compiled()
 def _fate(state, tables, b, g):
+    """What the node makes of gateway `g`'s downlink that ends now."""
     rule, down, link = tables.rule[0], state.downlinks[b, g], state.down_links[b, g]
     if link.rssi_dbm < tables.sensitivity_dbm[down.sf, down.bw]:
         return BELOW_SENSITIVITY
@@ -213,12 +214,12 @@ def _fate(state, tables, b, g):
 
 
 @compiled()
-def received(state, tables, b, n):
-    """The downlink for node `n` ends: whether the node has received it."""
+def receive_downlink(state, tables, b, n):
+    """End the downlink for node `n`; returns whether the node has received it."""
     g = state.nodes[b, n].gateway
     fate = _fate(state, tables, b, g)
     if tables.rule[0].record:
-        state.packets[b, state.downlinks[b, g].slot].fate = fate
+        state.packets[b, state.downlinks[b, g].record].fate = fate
     if fate != DELIVERED:
         return False
     state.counts[b, n, ANSWERS_RECEIVED] += 1

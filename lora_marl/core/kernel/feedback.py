@@ -1,17 +1,23 @@
-"""Rounds: when a decision falls due, when an answer follows an uplink, and what a node does that hears none."""
+"""Feedback: when a node's decision falls due, when an answer follows an uplink, and what a node does without one.
+
+A round is the packets of a node since its last decision fell due. The node's side of adaptive data rate (ADR) has
+LoRaWAN's names: ADR_ACK_CNT is `adr_ack_count`, the ADRACKReq bit is `adr_ack_req`.
+
+Source: LoRaWAN L2 1.0.4, section 4.3.1.1.
+"""
 
 from __future__ import annotations
 
 from lora_marl.core.kernel import compiled
 from lora_marl.core.kernel.counters import DELIVERED
 
-ASKS_AFTER, BACKS_OFF_AFTER, BACKS_OFF_EVERY = 64, 96, 32
-"""LoRaWAN's ADR_ACK_LIMIT, that and ADR_ACK_DELAY, and ADR_ACK_DELAY. Packets"""
+ADR_ACK_LIMIT, ADR_ACK_DELAY = 64, 32
+"""Uplinks without a downlink after which a node asks for one, and those after which it backs off from then on."""
 
 
 @compiled()
-def mark_due(state, b, n):
-    """The node's last fate waits for an answer."""
+def mark_undecided(state, b, n):
+    """Put a node among those whose decision is due."""
     replica = state.replicas[b]
     state.due[b, replica.due] = n
     replica.due += 1
@@ -19,17 +25,17 @@ def mark_due(state, b, n):
 
 
 @compiled()
-def fall_due(state, b, n, now_s, deciding):
-    """A round is over: its packets are those of the decision, and the next one begins."""
+def end_round(state, b, n, now_s, deciding):
+    """End a node's round: its packets are those of the decision that falls due, and the next round begins."""
     node = state.nodes[b, n]
     node.due_s = now_s
-    node.due_sent = node.sent
-    node.due_delivered = node.delivered
-    node.due_silent = False
-    node.sent = 0
-    node.delivered = 0
+    node.due_sent = node.round_sent
+    node.due_delivered = node.round_delivered
+    node.due_unanswered = False
+    node.round_sent = 0
+    node.round_delivered = 0
     if deciding and not node.undecided:
-        mark_due(state, b, n)
+        mark_undecided(state, b, n)
 
 
 @compiled()
@@ -39,57 +45,57 @@ def differs(one, other):
 
 
 @compiled()
-def to_answer(state, tables, points, b, n):
-    """Whether a downlink is due to a node that listens."""
+def answer_due(state, tables, points, b, n):
+    """Whether a downlink is due to a node whose receive window opens."""
     node = state.nodes[b, n]
     rule = tables.rule[0]
-    return not rule.server or rule.confirmed or node.asks or differs(points[b, n], node.in_force)
+    return not rule.server or rule.confirmed or node.adr_ack_req or differs(points[b, n], node.in_force)
 
 
 @compiled()
-def _hear(state, b, n, now_s):
-    """Keep a packet received for whoever listens."""
+def _report_uplink(state, b, n, now_s):
+    """Write a received uplink into the rows that `take_heard` hands out."""
     replica, node = state.replicas[b], state.nodes[b, n]
-    heard = state.heard[b, replica.heard]
+    row = state.heard[b, replica.heard]
     replica.heard += 1
-    heard.replica = b
-    heard.node = n
-    heard.gateway = node.gateway
-    heard.missed = node.missed
-    heard.time_s = now_s
-    heard.since_s = now_s - node.heard_s if node.missed >= 0 else float("nan")
-    heard.rssi_dbm = node.last_rssi_dbm
+    row.replica = b
+    row.node = n
+    row.gateway = node.gateway
+    row.missed = node.missed
+    row.time_s = now_s
+    row.since_s = now_s - node.received_s if node.missed >= 0 else float("nan")
+    row.rssi_dbm = node.last_rssi_dbm
     for f in range(4):
-        heard.point[f] = node.last_point[f]
+        row.point[f] = node.last_point[f]
 
 
 @compiled()
-def _slowest(tables, point):
-    """Whether a node that backs off has nowhere left to go."""
+def _is_slowest(tables, point):
+    """Whether a point has the highest spreading factor and power, beyond which a node cannot back off."""
     return point[0] == tables.airtime_s.shape[1] - 1 and point[3] == tables.tp_dbm.shape[0] - 1
 
 
 @compiled()
-def _count_silence(state, tables, b, n, delivered):
-    """The node's side of adaptive data rate: it asks for an answer when it has heard none for long."""
+def _count_unanswered(state, tables, b, n, delivered):
+    """Count an uplink in ADR_ACK_CNT; the node asks for an answer when the count has reached ADR_ACK_LIMIT."""
     node = state.nodes[b, n]
-    if _slowest(tables, node.last_point):
-        node.asks = False
+    if _is_slowest(tables, node.last_point):
+        node.adr_ack_req = False
         return
-    node.unanswered += 1
-    node.asks = delivered and node.unanswered >= ASKS_AFTER
+    node.adr_ack_count += 1
+    node.adr_ack_req = delivered and node.adr_ack_count >= ADR_ACK_LIMIT
 
 
 @compiled()
-def bear_silence(state, tables, points, b, n, now_s, deciding):
-    """No answer follows the last uplink: a node that decides may lose patience, one that is commanded back off."""
+def miss_answer(state, tables, points, b, n, now_s, deciding):
+    """No answer follows the last uplink: a commanded node may back off, one that decides takes the round for lost."""
     rule, node = tables.rule[0], state.nodes[b, n]
     if rule.server:
         _back_off(state, tables, points, b, n)
-    elif rule.waits and node.sent >= rule.patience:
-        fall_due(state, b, n, now_s, deciding)
+    elif rule.waits and node.round_sent >= rule.patience:
+        end_round(state, b, n, now_s, deciding)
         node.due_delivered = 0
-        node.due_silent = True
+        node.due_unanswered = True
 
 
 @compiled()
@@ -99,8 +105,8 @@ def _back_off(state, tables, points, b, n):
     The server learns of it from the next uplink, so the point is written into `points`, too.
     """
     rule, node = tables.rule[0], state.nodes[b, n]
-    late = node.unanswered - BACKS_OFF_AFTER
-    if not rule.backoff or late < 0 or late % BACKS_OFF_EVERY != 0 or _slowest(tables, node.last_point):
+    late = node.adr_ack_count - (ADR_ACK_LIMIT + ADR_ACK_DELAY)
+    if not rule.backoff or late < 0 or late % ADR_ACK_DELAY != 0 or _is_slowest(tables, node.last_point):
         return
     for f in range(4):
         points[b, n, f] = node.last_point[f]
@@ -111,43 +117,43 @@ def _back_off(state, tables, points, b, n):
 
 
 @compiled()
-def end_packet(state, tables, points, b, n, now_s, deciding):
-    """An uplink has ended: book it in its node's round. Whether an answer follows."""
+def count_uplink(state, tables, points, b, n, now_s, deciding):
+    """Count an uplink that has ended in its node's round; returns whether an answer follows."""
     rule, node = tables.rule[0], state.nodes[b, n]
     delivered = node.last_fate == DELIVERED
-    node.sent += 1
-    node.delivered += delivered
+    node.round_sent += 1
+    node.round_delivered += delivered
     if rule.listens:
         if delivered:
-            _hear(state, b, n, now_s)
+            _report_uplink(state, b, n, now_s)
             node.missed = 0
-            node.heard_s = now_s
+            node.received_s = now_s
         elif node.missed >= 0:
             node.missed += 1
     if rule.backoff:
-        _count_silence(state, tables, b, n, delivered)
+        _count_unanswered(state, tables, b, n, delivered)
     if rule.server:
-        if delivered and (node.delivered >= rule.feedback_packets or node.asks):
-            fall_due(state, b, n, now_s, deciding)
+        if delivered and (node.round_delivered >= rule.feedback_packets or node.adr_ack_req):
+            end_round(state, b, n, now_s, deciding)
             if not rule.downlinks:
-                node.unanswered = 0
-        return rule.downlinks and delivered and (node.undecided or to_answer(state, tables, points, b, n))
+                node.adr_ack_count = 0
+        return rule.downlinks and delivered and (node.undecided or answer_due(state, tables, points, b, n))
     if rule.waits:
-        return delivered and (rule.confirmed or node.sent >= rule.feedback_packets)
-    if node.sent >= rule.feedback_packets:
-        fall_due(state, b, n, now_s, deciding)
+        return delivered and (rule.confirmed or node.round_sent >= rule.feedback_packets)
+    if node.round_sent >= rule.feedback_packets:
+        end_round(state, b, n, now_s, deciding)
     return rule.downlinks and delivered
 
 
 @compiled()
-def take_answer(state, tables, b, n, now_s, deciding):
+def receive_answer(state, tables, b, n, now_s, deciding):
     """The node has received a downlink: a command is in force from now on, feedback lets it decide."""
     rule, node = tables.rule[0], state.nodes[b, n]
-    node.unanswered = 0
+    node.adr_ack_count = 0
     if rule.server:
         if differs(node.command, node.in_force):  # a round is of packets sent with one point
-            node.sent, node.delivered = 0, 0
+            node.round_sent, node.round_delivered = 0, 0
         for f in range(4):
             node.in_force[f] = node.command[f]
-    elif rule.waits and node.sent >= rule.feedback_packets:
-        fall_due(state, b, n, now_s, deciding)
+    elif rule.waits and node.round_sent >= rule.feedback_packets:
+        end_round(state, b, n, now_s, deciding)

@@ -1,4 +1,4 @@
-"""Bursts of interference: when they come, and what they do to packets on their channel."""
+"""Bursts of interference: when they come, and what they add to the packets on their channel."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ def next_burst_s(state, tables, b, c, now_s):
 
 @compiled()
 def _power_mw(rule, key, source, counter):
+    """Received power of a burst, uniform in dBm."""
     return dbm_to_mw(
         rule.least_burst_dbm + (rule.most_burst_dbm - rule.least_burst_dbm) * uniform(key, source, counter)
     )
 
 
 @compiled()
-def strike(state, tables, b, c, n):
-    """A burst on channel `c` and node `n`'s packet are on the air together."""
+def add_burst(state, tables, b, c, n):
+    """Add the burst on channel `c` to node `n`'s packet: both are on the air together."""
     rule, node, burst = tables.rule[0], state.nodes[b, n], state.bursts[b, c]
     from_s, until_s = max(burst.start_s, node.critical_s), min(burst.end_s, node.end_s)
     if until_s <= from_s:
@@ -42,8 +43,8 @@ def strike(state, tables, b, c, n):
 
 
 @compiled()
-def strike_downlink(state, tables, b, g):
-    """Gateway `g`'s downlink begins, or a burst on its channel does: what that does at its node."""
+def add_burst_to_downlink(state, tables, b, g):
+    """Add the burst on the channel of gateway `g`'s downlink, if there is one, to what the downlink's node receives."""
     rule, down = tables.rule[0], state.downlinks[b, g]
     if not rule.bursts or down.channel >= state.bursts.shape[1] or not state.bursts[b, down.channel].on:
         return
@@ -66,13 +67,13 @@ def begin_burst(state, tables, b, c, now_s):
     for g in range(state.links.shape[2]):
         state.burst_mw[b, c, g] = _power_mw(rule, key, c, draw_index(burst.index, g))
         if state.downlinks[b, g].end_s > now_s and state.downlinks[b, g].channel == c:
-            strike_downlink(state, tables, b, g)
+            add_burst_to_downlink(state, tables, b, g)
     n = state.newest[b, c]
     while n >= 0 and (rule.inter_sf == SIR_ENERGY or not rule.at_start):
-        strike(state, tables, b, c, n)
+        add_burst(state, tables, b, c, n)
         n = state.nodes[b, n].older
     if rule.record:
-        _record(state, b, c)
+        _record_burst(state, b, c)
     replace_first(state.events[b], burst.end_s, ~(state.nodes.shape[1] + c))
 
 
@@ -87,8 +88,8 @@ def end_burst(state, tables, b, c, now_s):
 
 
 @compiled()
-def _record(state, b, c):
-    """Keep a burst among the packets."""
+def _record_burst(state, b, c):
+    """Record a burst among the packets."""
     replica, burst = state.replicas[b], state.bursts[b, c]
     packet = state.packets[b, replica.recorded]
     packet.source = c

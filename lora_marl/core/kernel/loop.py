@@ -1,6 +1,6 @@
-"""The loop over all replicas, shared by threads; replicas are independent, so any number of threads plays the same.
+"""The loop that handles the events of every replica in order of time, and its ways to stop.
 
-The loop that plays events in order of time, and its two ways to stop.
+Replicas are independent, so threads can share them, and any number of threads gives the same results.
 """
 
 from __future__ import annotations
@@ -15,38 +15,53 @@ from numba import njit
 from numpy.typing import NDArray
 
 from lora_marl.core.kernel import compiled
-from lora_marl.core.kernel.events import Choices, choose, end, hear_out, listen, start, wait
-from lora_marl.core.kernel.feedback import mark_due
+from lora_marl.core.kernel.events import (
+    PointDistributions,
+    draw_point,
+    end_downlink,
+    end_packet,
+    open_receive_window,
+    schedule_next,
+    start_packet,
+)
+from lora_marl.core.kernel.feedback import mark_undecided
 from lora_marl.core.kernel.interference import begin_burst, end_burst, next_burst_s
 from lora_marl.core.kernel.reception import INTERFERED
 from lora_marl.core.kernel.state import DECISION, RECEIVING, SENDING, WAITING, State
 from lora_marl.core.kernel.tables import Tables
-from lora_marl.core.kernel.traffic import admit, first_start_s, forget
+from lora_marl.core.kernel.traffic import admit_frames, clear_queue, first_start_s
 
-PLAYED, DECISION_DUE, RECORD_FULL, FOREIGN_POINT = 0, 1, 2, 3
+DONE, DECISION_DUE, RECORD_FULL, OUTSIDE_REGION = 0, 1, 2, 3
+"""Why a replica stopped: the time has come, a decision is due, arrays must grow, or a point is not in the region."""
+
+SOURCES = (
+    *sorted(Path(__file__).parent.glob("*.py")),
+    *(Path(__file__).parents[1] / name for name in ("random.py", "reception.py", "units.py")),
+)
+"""The files that the loop is compiled from."""
 
 
 @compiled()
-def _hand_out(state, b, decisions, made):
-    """Move all due decisions of a replica to the output."""
+def _write_decisions(state, b, decisions, count):
+    """Move all decisions that are due in a replica behind the `count` first rows; returns how many there are now."""
     replica = state.replicas[b]
     for i in range(replica.due):
         n = state.due[b, i]
         node = state.nodes[b, n]
         node.undecided = False
-        decision = decisions[made]
+        decision = decisions[count]
         decision.replica = b
         decision.node = n
-        decision.fate = INTERFERED if node.due_silent else node.last_fate
-        decision.rssi_dbm = np.nan if node.due_silent else node.last_rssi_dbm
+        decision.fate = INTERFERED if node.due_unanswered else node.last_fate
+        decision.rssi_dbm = np.nan if node.due_unanswered else node.last_rssi_dbm
         decision.time_s = node.due_s
         decision.sent = node.due_sent
         decision.delivered = node.due_delivered
         for f in range(4):
             decision.point[f] = node.last_point[f]
-        made += 1
+        count += 1
     replica.due = 0
-    return made
+    return count
 
 
 @compiled()
@@ -61,8 +76,8 @@ def _in_region(tables, points, b, n):
 
 
 @compiled()
-def _play_replica(state, tables, points, choices, b, until_s, deciding):
-    """Play one replica to `until_s`, the packet of an undecided node, a point outside the region, or a full record."""
+def _run_replica(state, tables, points, distributions, b, until_s, deciding):
+    """Handle the events of a replica before `until_s`, or until another reason to stop; returns the reason."""
     replica, rule = state.replicas[b], tables.rule[0]
     events, nodes = state.events[b], state.nodes.shape[1]
     while events[0].time_s < until_s:
@@ -79,55 +94,55 @@ def _play_replica(state, tables, points, choices, b, until_s, deciding):
         node = state.nodes[b, n]
         if source < 0:
             if node.phase == RECEIVING:
-                free_s = hear_out(state, tables, points, b, n, time_s, deciding)
+                free_s = end_downlink(state, tables, points, b, n, time_s, deciding)
             else:
                 if rule.listens and replica.heard >= state.heard.shape[1]:
                     return RECORD_FULL
-                free_s = end(state, tables, points, b, n, deciding)
+                free_s = end_packet(state, tables, points, b, n, deciding)
         else:
             if deciding and node.undecided:
                 replica.now_s = time_s
                 return DECISION_DUE
-            if node.phase == WAITING and choices.cumulative.shape[2] > 0:
-                choose(state, choices, points, b, n)
+            if node.phase == WAITING and distributions.cumulative.shape[2] > 0:
+                draw_point(state, distributions, points, b, n)
             if not _in_region(tables, points, b, n):
-                return FOREIGN_POINT
+                return OUTSIDE_REGION
             if rule.record and replica.recorded >= state.packets.shape[1]:
                 return RECORD_FULL
             if node.phase == WAITING:
-                start(state, tables, points, b, n, time_s)
+                start_packet(state, tables, points, b, n, time_s)
                 continue
-            free_s = listen(state, tables, points, b, n, time_s, deciding)
+            free_s = open_receive_window(state, tables, points, b, n, time_s, deciding)
         if free_s < np.inf:
-            wait(state, tables, b, n, time_s, free_s)
+            schedule_next(state, tables, b, n, time_s, free_s)
     replica.now_s = until_s
-    return PLAYED
+    return DONE
 
 
-def _compiled_play(source_hash: int) -> Callable:
+def _compile_run(source_hash: int) -> Callable:
     """The compiled loop; the hash, a closure variable, makes the compiler's disk cache notice an edited kernel file."""
 
     @compiled(cache=True)
-    def play(state, tables, points, choices, until_s, deciding, decisions, first, made):
-        """Play the replicas from `first` on and write the decisions that are due behind the `made` first rows.
+    def run(state, tables, points, distributions, until_s, deciding, decisions, first, count):
+        """Run the replicas from `first` on and write the decisions that are due behind the `count` first rows.
 
         Returns the number of decisions, the replica to go on with (`B`: all done), and why it stopped there:
-        `RECORD_FULL`, or `FOREIGN_POINT` of the node whose event is the earliest.
+        `RECORD_FULL`, or `OUTSIDE_REGION` for the point of the node whose event is the earliest.
         """
         replicas = state.replicas.shape[0] if source_hash >= 0 else 0
         for b in range(first, replicas):
-            status = _play_replica(state, tables, points, choices, b, until_s, deciding)
-            if status == RECORD_FULL or status == FOREIGN_POINT:
-                return made, b, status
+            status = _run_replica(state, tables, points, distributions, b, until_s, deciding)
+            if status == RECORD_FULL or status == OUTSIDE_REGION:
+                return count, b, status
             if status == DECISION_DUE:
-                made = _hand_out(state, b, decisions, made)
-        return made, replicas, PLAYED
+                count = _write_decisions(state, b, decisions, count)
+        return count, replicas, DONE
 
-    return play
+    return run
 
 
-def _compiled_first_starts(source_hash: int) -> Callable:
-    """What draws first packets and bursts; for the hash see `_compiled_play`."""
+def _compile_first_starts(source_hash: int) -> Callable:
+    """What draws first packets and bursts; for the hash see `_compile_run`."""
 
     @njit(cache=True)
     def first_starts_s(state, tables, now_s, which):
@@ -144,39 +159,24 @@ def _compiled_first_starts(source_hash: int) -> Callable:
     return first_starts_s
 
 
-def _compiled_catch_up(source_hash: int) -> Callable:
-    """What lets frames join their queues; for the hash see `_compiled_play`."""
+def _compile_admit_all_frames(source_hash: int) -> Callable:
+    """What lets frames join their queues; for the hash see `_compile_run`."""
 
     @njit(cache=True)
-    def catch_up(state, tables):
-        """Let all frames born before the clocks join their queues."""
+    def admit_all_frames(state, tables):
+        """Let all frames generated before the clocks join their queues."""
         for b in range(state.queues.shape[0] if source_hash >= 0 else 0):
             for n in range(state.queues.shape[1]):
-                admit(state, tables, b, n, state.replicas[b].now_s)
+                admit_frames(state, tables, b, n, state.replicas[b].now_s)
 
-    return catch_up
-
-
-def foreign_point(state: State, points: NDArray[np.int16], b: int, first: int = 0) -> ValueError:
-    """The error of a replica that stopped at a point outside the region; replicas are numbered from `first`."""
-    n = state.events["source"][b, 0]
-    return ValueError(
-        f"points[{b + first}, {n}]: {points[b, n].tolist()} is outside the region's lists of sf, bw, channel and tp"
-    )
+    return admit_all_frames
 
 
-def _source_hash() -> int:
-    folder = Path(__file__).parent
-    sources = [
-        *sorted(folder.glob("*.py")),
-        *(folder.parent / name for name in ("random.py", "reception.py", "units.py")),
-    ]
-    return zlib.crc32(b"".join(source.read_bytes() for source in sources))
+_SOURCE_HASH = zlib.crc32(b"".join(source.read_bytes() for source in SOURCES))
 
-
-play = _compiled_play(_source_hash())
-first_starts_s = _compiled_first_starts(_source_hash())
-catch_up = _compiled_catch_up(_source_hash())
+run = _compile_run(_SOURCE_HASH)
+first_starts_s = _compile_first_starts(_SOURCE_HASH)
+admit_all_frames = _compile_admit_all_frames(_SOURCE_HASH)
 
 
 @njit(cache=True)
@@ -203,23 +203,28 @@ def clear(state, none):
         for n in range(state.nodes.shape[1]):
             node = state.nodes[b, n]
             sending, node.phase = node.phase == SENDING, WAITING
-            node.sent, node.delivered, node.unanswered, node.asks = 0, 0, 0, False
+            node.round_sent, node.round_delivered, node.adr_ack_count, node.adr_ack_req = 0, 0, 0, False
             node.missed = -1
             node.free_s = 0.0
             if n < state.queues.shape[1]:
-                forget(state.queues[b, n])
+                clear_queue(state.queues[b, n])
             if not sending:
                 continue
             node.packet += 1
             node.last_fate = none
             if not node.undecided:
-                mark_due(state, b, n)
+                mark_undecided(state, b, n)
 
 
-def play_in_threads(
-    state: State, tables: Tables, points: NDArray[np.int16], choices: Choices, until_s: float, threads: int
+def run_in_threads(
+    state: State,
+    tables: Tables,
+    points: NDArray[np.int16],
+    distributions: PointDistributions,
+    until_s: float,
+    threads: int,
 ) -> None:
-    """Play every replica of a state that records nothing to a time, without decisions.
+    """Run every replica of a state that records nothing to a time, without decisions.
 
     Raises:
         ValueError: a packet's point outside the region.
@@ -227,14 +232,22 @@ def play_in_threads(
     edges = np.linspace(0, len(state.nodes), threads + 1).astype(int)
     no_decisions = np.empty(0, DECISION)
 
-    def play_part(first: int, last: int) -> None:
+    def run_part(first: int, last: int) -> None:
         part = slice(first, last)
-        here, shared = state.replicas_in(part), tables.replicas_from(first)
-        _, stopped, status = play(
-            here, shared, points[part], choices.replicas_in(part), until_s, False, no_decisions, 0, 0
+        part_state, part_tables = state.replicas_in(part), tables.replicas_from(first)
+        _, stopped, status = run(
+            part_state, part_tables, points[part], distributions.replicas_in(part), until_s, False, no_decisions, 0, 0
         )
-        if status == FOREIGN_POINT:
-            raise foreign_point(here, points[part], stopped, first)
+        if status == OUTSIDE_REGION:
+            raise outside_region(part_state, points[part], stopped, first)
 
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(play_part, edges[:-1], edges[1:]))  # raises what a part raised
+        list(pool.map(run_part, edges[:-1], edges[1:]))  # raises what a part raised
+
+
+def outside_region(state: State, points: NDArray[np.int16], b: int, first: int = 0) -> ValueError:
+    """The error of a replica that stopped at a point outside the region; replicas are numbered from `first`."""
+    n = state.events["source"][b, 0]
+    return ValueError(
+        f"points[{b + first}, {n}]: {points[b, n].tolist()} is outside the region's lists of sf, bw, channel and tp"
+    )

@@ -30,7 +30,7 @@ def _collide(rule, new, old, hits_new, hits_old):
 
 @compiled()
 def _interfere(rule, tables, new, old, new_sf, old_sf, hits_new, hits_old):
-    """Signal against each single interferer of another spreading factor."""
+    """Compare each signal with a single interferer of another spreading factor."""
     advantage_db = new.rssi_dbm - old.rssi_dbm
     if hits_new and not survives(advantage_db, tables.sir_db[new_sf, old_sf], rule.equality_survives):
         new.interfered = True
@@ -65,10 +65,10 @@ def _add_power(rule, new, old, hits_new, hits_old, noise_like):
 
 
 @compiled()
-def meet(state, tables, b, p, q):
-    """Node `p` starts a packet while node `q`'s is on the air of an overlapping channel.
+def _overlap_packet(state, tables, b, p, q):
+    """Apply the rule where node `p` starts a packet while node `q`'s is on the air of an overlapping channel.
 
-    What a gateway of another network would have made of a packet is of no interest.
+    Gateways of neither network are skipped: what they would make of the packets is of no interest.
     """
     rule = tables.rule[0]
     new_node, old_node = state.nodes[b, p], state.nodes[b, q]
@@ -99,3 +99,44 @@ def meet(state, tables, b, p, q):
                 _collide(rule, new, old, hits_new, hits_old)
         elif pairwise:
             _interfere(rule, tables, new, old, new_point[0], old_point[0], hits_new, hits_old)
+
+
+@compiled()
+def overlap_packets(state, tables, b, n):
+    """Apply the rule to node `n`'s new packet and every packet on the air of the channels that it overlaps."""
+    node = state.nodes[b, n]
+    bw, channel = node.point[1], node.point[2]
+    for r in range(tables.reach.shape[1]):
+        other = tables.reach[channel, r]
+        if other < 0:
+            break
+        q = state.newest[b, other]
+        while q >= 0:
+            old = state.nodes[b, q]
+            if tables.overlaps[channel, bw, other, old.point[1]] and old.end_s > node.start_s:
+                _overlap_packet(state, tables, b, n, q)
+            q = old.older
+
+
+@compiled()
+def join_channel(state, b, n, channel):
+    """Put a node at the head of its channel's list of packets on the air."""
+    newest = state.newest[b, channel]
+    node = state.nodes[b, n]
+    node.newer = -1
+    node.older = newest
+    if newest >= 0:
+        state.nodes[b, newest].newer = n
+    state.newest[b, channel] = n
+
+
+@compiled()
+def leave_channel(state, b, n):
+    """Take a node out of its channel's list of packets on the air."""
+    node = state.nodes[b, n]
+    if node.newer >= 0:
+        state.nodes[b, node.newer].older = node.older
+    else:
+        state.newest[b, node.point[2]] = node.older
+    if node.older >= 0:
+        state.nodes[b, node.older].newer = node.newer

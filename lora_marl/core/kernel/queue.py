@@ -1,4 +1,4 @@
-"""A binary heap of the next event of each node, and of each channel's bursts, ordered by time.
+"""The event queue: a binary heap of the next event of each node, and of each channel's bursts, ordered by time.
 
 The start of node n's packet has the source n, its end the source ~n = -n - 1: at equal times ends come before starts,
 and packets that touch do not meet. The bursts of channel c have the source N + c.
@@ -14,6 +14,7 @@ from lora_marl.core.kernel import compiled
 
 @compiled()
 def _earlier(events, i, j):
+    """Whether event `i` comes before event `j`; at equal times the lower source is first."""
     return events[i].time_s < events[j].time_s or (
         events[i].time_s == events[j].time_s and events[i].source < events[j].source
     )
@@ -21,7 +22,7 @@ def _earlier(events, i, j):
 
 @compiled()
 def replace_first(events, time_s, source):
-    """Put a source's next event in the place of the earliest one, which was its own, and restore the order."""
+    """Replace the earliest event, which was the source's own, by the source's next one, and restore the order."""
     size = events.shape[0]
     hole = 0
     child = 1
@@ -39,7 +40,13 @@ def replace_first(events, time_s, source):
 
 
 def fill(events: NDArray[np.void], time_s: NDArray[np.float64], ends: NDArray[np.bool_]) -> None:
-    """Write the heaps of all sources' next times `[B, N + C]`, which are ends or starts: sorted arrays are heaps."""
+    """Write the heaps of all replicas anew; a sorted array is a heap.
+
+    Args:
+        events: EVENT, written. `[B, N + C]`
+        time_s: Time of each source's next event. `[B, N + C]` s
+        ends: Whether that is an end, not a start. `[B, N + C]`
+    """
     sources = np.broadcast_to(np.arange(events.shape[-1]), events.shape)
     source = np.where(ends, ~sources, sources)
     order = np.lexsort((source, time_s), axis=-1)
@@ -48,7 +55,7 @@ def fill(events: NDArray[np.void], time_s: NDArray[np.float64], ends: NDArray[np
 
 
 def times_by_source(events: NDArray[np.void]) -> NDArray[np.float64]:
-    """Each source's next time `[B, N + C]`: the inverse of `fill`."""
+    """Time of each source's next event, the inverse of `fill`. `[B, N + C]` s"""
     source = events["source"]
     time_s = np.empty(events.shape)
     np.put_along_axis(time_s, np.where(source < 0, ~source, source), events["time_s"], axis=-1)

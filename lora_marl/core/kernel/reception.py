@@ -37,8 +37,8 @@ def _fails_db_ratio(tables, rule, replica, n, packet, sf, rssi_dbm, on_air_dbm):
 
 
 @compiled()
-def arrive(state, tables, b, n, sf, bw, mean_tp_dbm):
-    """Draw the packet's received powers and lock demodulators; tell whether it is lost at its start everywhere."""
+def begin_reception(state, tables, b, n, sf, bw, mean_tp_dbm):
+    """Draw the packet's received powers and lock demodulators; returns whether it is lost at its start everywhere."""
     rule = tables.rule[0]
     replica, packet, critical_s = state.replicas[b], state.nodes[b, n].packet, state.nodes[b, n].critical_s
     common_db = 0.0
@@ -58,11 +58,11 @@ def arrive(state, tables, b, n, sf, bw, mean_tp_dbm):
         if rule.inter_sf == DB_RATIO:
             link.interfered = _fails_db_ratio(tables, rule, replica, n, packet, sf, rssi_dbm, gate.on_air_dbm)
             gate.on_air_dbm += rssi_dbm
-        heard = rssi_dbm >= tables.sensitivity_dbm[sf, bw]
+        audible = rssi_dbm >= tables.sensitivity_dbm[sf, bw]
         link.deaf = rule.downlinks and state.downlinks[b, g].end_s > critical_s
-        link.locked = heard and not link.deaf and gate.locked < rule.demodulators
+        link.locked = audible and not link.deaf and gate.locked < rule.demodulators
         gate.locked += link.locked
-        lost = lost and (link.interfered or not heard)
+        lost = lost and (link.interfered or not audible)
         if rule.inter_sf == SIR_ENERGY:
             state.sf_energy[b, n, g, :] = 0.0
     return lost
@@ -102,25 +102,28 @@ def _fate_at(state, tables, b, n, g):
 
 
 @compiled()
-def depart(state, tables, b, n):
-    """Judge the packet at the gateways of its network; its fate is the best one's: delivered anywhere, or loudest."""
+def end_reception(state, tables, b, n):
+    """Judge the packet at the gateways of its network; its fate is the one at the best of them.
+
+    The best gateway is the loudest of those that deliver the packet; if none does, the loudest of all.
+    """
     node = state.nodes[b, n]
     best, fate = -1, BELOW_SENSITIVITY
     for g in range(state.links.shape[2]):
         link, gate = state.links[b, n, g], state.gates[b, g]
-        here = NONE
+        gateway_fate = NONE
         if tables.gateway_network[g] == tables.node_network[n]:
-            here = _fate_at(state, tables, b, n, g)
+            gateway_fate = _fate_at(state, tables, b, n, g)
             louder = best < 0 or link.rssi_dbm > state.links[b, n, best].rssi_dbm
-            if (here == DELIVERED and (fate != DELIVERED or louder)) or (fate != DELIVERED and louder):
-                best, fate = g, here
+            if (gateway_fate == DELIVERED and (fate != DELIVERED or louder)) or (fate != DELIVERED and louder):
+                best, fate = g, gateway_fate
         elif link.rssi_dbm >= tables.sensitivity_dbm[node.point[0], node.point[1]]:
             state.foreign_busy_s[b, g, node.point[2]] += node.end_s - node.start_s
-        link.received = here == DELIVERED
+        link.received = gateway_fate == DELIVERED
         gate.locked -= link.locked
         gate.on_air_dbm = gate.on_air_dbm - link.rssi_dbm if state.replicas[b].on_air > 1 else 0.0
         if tables.rule[0].record:
-            record_link(state, b, n, g, here)
+            record_link(state, b, n, g, gateway_fate)
     node.last_fate = fate
     node.gateway = best
     node.last_rssi_dbm = state.links[b, n, best].rssi_dbm

@@ -1,4 +1,4 @@
-"""The numbers and switches that the kernel plays by, from the records that say what they mean."""
+"""The numbers and switches of the compiled loop, from the records that say what they mean."""
 
 from __future__ import annotations
 
@@ -76,7 +76,10 @@ RULE = np.dtype(
 
 
 FEEDBACK = ("downlinks", "server", "waits", "feedback_packets", "patience", "backoff", "listens")
-"""Fields of the rule that belong to who decides, not to the network."""
+"""Fields of the rule that belong to who decides, not to the network.
+
+The names of all others are part of the number by which a snapshot knows its network (`Tables.digest`): they are data.
+"""
 
 
 def make_rule(scenario: Scenario, feedback: Feedback, record: bool, count_arms: bool) -> NDArray[np.void]:

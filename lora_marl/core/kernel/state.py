@@ -1,10 +1,11 @@
-"""The arrays that the packet air lives in.
+"""The arrays that the packet air lives in, and how snapshots store them.
 
 State that one packet touches together lies together: nodes, links and recorded packets are structured arrays (each
 field is an array view, `nodes["end_s"]` is `[B, N]`), which keeps 100,000 nodes inside the cache lines that their
 packets touch, and costs one argument instead of twenty where a run of a dozen packets is one call.
 
-The air's state as plain arrays and back: structured arrays travel as their bytes.
+Snapshots store the arrays by name, structured ones as bytes: a field may get another name, but neither another type nor
+another place.
 """
 
 from __future__ import annotations
@@ -23,25 +24,25 @@ POINT = ("point", np.int16, 4)
 NODE = np.dtype(
     [
         ("packet", np.int64),  # index of the packet on the air, or of the next one
-        ("birth", np.int64),  # index of the birth that it comes from
-        ("birth_s", np.float64),
+        ("generated", np.int64),  # number of the packet generated last, those dropped included
+        ("generated_s", np.float64),  # when, without jitter
         ("start_s", np.float64),
         ("end_s", np.float64),
         ("critical_s", np.float64),  # from here on an overlap harms the packet
         ("free_s", np.float64),  # end of the off time that the duty cycle imposes
         ("payload_bits", np.float64),
         ("last_rssi_dbm", np.float64),  # of the last packet that ended, at its best gateway
-        ("slot", np.int64),  # where the packet on the air is recorded
-        ("due_s", np.float64),  # when the decision fell due that waits, or was last taken
-        ("heard_s", np.float64),  # end of the last packet received
-        ("sent", np.int32),  # packets since the last decision fell due, and those of them that were delivered
-        ("delivered", np.int32),
-        ("due_sent", np.int32),  # the same of the decision that waits
+        ("record", np.int64),  # place of the packet on the air among `packets`
+        ("due_s", np.float64),  # when the decision fell due that is due now, or was last taken
+        ("received_s", np.float64),  # end of the last packet received
+        ("round_sent", np.int32),  # packets since the last decision fell due, and those of them that were delivered
+        ("round_delivered", np.int32),
+        ("due_sent", np.int32),  # the same of the decision that is due
         ("due_delivered", np.int32),
-        ("due_silent", np.bool_),  # it waits for no answer any more: what became of its packets is unknown
+        ("due_unanswered", np.bool_),  # no answer came: what became of its packets is unknown
         ("missed", np.int32),  # packets lost since the last received; -1 before the first
-        ("unanswered", np.int32),  # packets since the last downlink
-        ("gateway", np.int32),  # that heard the last packet best
+        ("adr_ack_count", np.int32),  # packets since the last downlink
+        ("gateway", np.int32),  # that received the last packet best
         ("newer", np.int32),  # neighbours in the list of packets on the air of one channel
         ("older", np.int32),
         POINT,
@@ -49,9 +50,9 @@ NODE = np.dtype(
         ("in_force", np.int16, 4),  # what it uses where the server commands; [-1, ...] before its first packet
         ("command", np.int16, 4),  # in the downlink on its way
         ("phase", np.int8),
-        ("asks", np.bool_),  # for any downlink, having heard none for long
-        ("undecided", np.bool_),  # its last fate has not been answered yet
-        ("answered", np.bool_),  # its last packet was acknowledged
+        ("adr_ack_req", np.bool_),  # it asks for any downlink, having received none for long
+        ("undecided", np.bool_),  # a decision on it is due
+        ("acknowledged", np.bool_),  # its last packet was
         ("lost", np.bool_),  # by power or SINR, known at the start
         ("last_fate", np.int8),
     ],
@@ -60,12 +61,12 @@ NODE = np.dtype(
 
 QUEUE = np.dtype(
     [
-        ("next_s", np.float64),  # birth of the next frame that has not joined the queue
-        ("delay_s", np.float64),  # from births to first receptions, of frames delivered
+        ("next_s", np.float64),  # when the next frame is generated that has not joined the queue
+        ("delay_s", np.float64),  # from generation to first reception, summed over frames delivered
         ("delivered", np.int64),
         ("lost", np.int64),
         ("size", np.int32),  # frames that wait, the one being sent included
-        ("first", np.int32),  # place of that one's birth among `born_s`
+        ("first", np.int32),  # place of that one among `generated_s`
         ("attempts", np.int32),  # of it that have ended
         ("received", np.bool_),
     ],
@@ -101,7 +102,7 @@ DOWNLINK = np.dtype(
         ("start_s", np.float64),
         ("critical_s", np.float64),
         ("end_s", np.float64),
-        ("slot", np.int64),
+        ("record", np.int64),  # place among `packets`
         ("node", np.int32),
         ("sf", np.int16),
         ("bw", np.int16),
@@ -134,7 +135,7 @@ REPLICA = np.dtype(
         ("now_s", np.float64),
         ("taken_s", np.float64),  # when outcomes were last taken
         ("on_air", np.int64),
-        ("due", np.int64),  # nodes whose last fate has not been answered
+        ("due", np.int64),  # nodes on which a decision is due
         ("recorded", np.int64),
         ("heard", np.int64),  # packets received that nobody has taken yet
     ],
@@ -188,19 +189,22 @@ PACKET = np.dtype(
 
 RECEPTION = np.dtype([("rssi_dbm", np.float64), ("overlap_mw", np.float64), ("fate", np.int8)], align=True)
 
-UPLINK, DOWN, BURST_KIND = 0, 1, 2
+UPLINK_KIND, DOWNLINK_KIND, BURST_KIND = 0, 1, 2
 """Kinds of recorded packets."""
 
 WAITING, SENDING, RX1, RX2, RECEIVING = range(5)
 """What a node does: waits for its next packet, sends it, waits for a receive window, receives a downlink."""
 
 DROPPED, ANSWERED, ANSWERS_RECEIVED, REFUSED = range(len(FATES), len(FATES) + 4)
-"""Columns of `State.counts` after the fates: births that met a busy or silenced node, or a full queue; downlinks sent,
-received by the node, and refused by every gateway."""
+"""Columns of `State.counts` after the fates: packets that were generated while the node was busy or off, or at a full
+queue; downlinks sent, received by the node, and refused by every gateway."""
 AIRTIME_S, ENERGY_MJ, DELIVERED_BITS = 0, 1, 2
 
 GROWING = ("packets", "receptions", "heard")
 """Arrays that grow when they are full."""
+
+_STORED_NAMES = {"generated_s": "born_s"}
+"""Names in snapshots, which stay as they were when arrays get other names."""
 
 
 class State(NamedTuple):
@@ -209,7 +213,7 @@ class State(NamedTuple):
     nodes: NDArray[np.void]  # NODE [B, N]
     links: NDArray[np.void]  # LINK [B, N, G]
     queues: NDArray[np.void]  # QUEUE [B, N] of confirmed traffic, else [B, 0]
-    born_s: NDArray[np.float64]  # [B, N, Q], a ring of births of the frames that wait, or [B, 0, 1]. s
+    generated_s: NDArray[np.float64]  # [B, N, Q], a ring: when the frames that wait were generated; or [B, 0, 1]. s
     gates: NDArray[np.void]  # GATE [B, G]
     downlinks: NDArray[np.void]  # DOWNLINK [B, G], the last of each gateway
     down_links: NDArray[np.void]  # LINK [B, G], how its node receives it
@@ -220,9 +224,9 @@ class State(NamedTuple):
         np.void
     ]  # EVENT [B, N + C], a binary heap: the next event of each node and of each channel's bursts
     newest: NDArray[np.int32]  # [B, C], newest packet on the air of each channel, or -1
-    due: NDArray[np.int32]  # [B, N], nodes to be answered, in the order in which their packets ended
+    due: NDArray[np.int32]  # [B, N], nodes to be decided on, in the order in which their packets ended
     sf_energy: NDArray[np.float64]  # [B, N, G, SF (+ 1: bursts)] under `sir_energy`, else [..., 0]. mW s
-    counts: NDArray[np.int64]  # [B, N, 10]: packets by fate, births dropped, downlinks
+    counts: NDArray[np.int64]  # [B, N, 10]: packets by fate, packets dropped, downlinks
     sums: NDArray[np.float64]  # [B, N, 3]: airtime, energy, delivered bits
     arms: NDArray[np.int64]  # [B, N, K, 2]: sent and delivered by factor value, or [..., 0, 2]
     gate_airtime_s: NDArray[np.float64]  # [B, G], of downlinks
@@ -254,7 +258,7 @@ def allocate(
         nodes=np.zeros((replicas, nodes), NODE),
         links=np.zeros((replicas, nodes, gateways), LINK),
         queues=np.zeros((replicas, nodes if frames else 0), QUEUE),
-        born_s=np.zeros((replicas, nodes if frames else 0, max(frames, 1))),
+        generated_s=np.zeros((replicas, nodes if frames else 0, max(frames, 1))),
         gates=np.zeros((replicas, gateways), GATE),
         downlinks=np.zeros((replicas, gateways), DOWNLINK),
         down_links=np.zeros((replicas, gateways), LINK),
@@ -290,7 +294,7 @@ def on_air(state: State) -> NDArray[np.bool_]:
 
 
 def grown(state: State) -> State:
-    """The state with twice the room for recorded packets, and for those that were heard."""
+    """The state with twice the room for recorded packets, and for received uplinks that nobody has taken."""
     return state._replace(
         **{name: np.concatenate([array, np.zeros_like(array)], axis=1)
            for name in GROWING if (array := getattr(state, name)).size}
@@ -298,9 +302,10 @@ def grown(state: State) -> State:
 
 
 def pack(state: State) -> dict[str, NDArray]:
-    """A copy of every array of the state; `unpack` gives the state back, bit for bit."""
+    """A copy of every array of the state, by its name in snapshots; `unpack` gives the state back, bit for bit."""
     return {
-        name: (array.view(np.uint8) if array.dtype.names else array).copy() for name, array in state._asdict().items()
+        _STORED_NAMES.get(name, name): (array.view(np.uint8) if array.dtype.names else array).copy()
+        for name, array in state._asdict().items()
     }
 
 
@@ -310,17 +315,20 @@ def unpack(state: State, saved: Mapping[str, NDArray]) -> State:
     Raises:
         ValueError: an array is missing, or of another type or shape; the state is as it was.
     """
-    arrays = {name: _unpack_array(name, own, saved) for name, own in state._asdict().items()}
+    arrays = {
+        name: _unpack_array(_STORED_NAMES.get(name, name), current, saved) for name, current in state._asdict().items()
+    }
     return State(**arrays)
 
 
-def _unpack_array(name: str, own: NDArray, saved: Mapping[str, NDArray]) -> NDArray:
+def _unpack_array(name: str, current: NDArray, saved: Mapping[str, NDArray]) -> NDArray:
+    """The saved array of a name in the type of the current one."""
     if name not in saved:
         raise ValueError(f"air state: {name} is missing; the snapshot is incomplete")
-    plain = own.view(np.uint8) if own.dtype.names else own
+    plain = current.view(np.uint8) if current.dtype.names else current
     array = np.ascontiguousarray(saved[name])
     fits = array.dtype == plain.dtype and array.ndim == plain.ndim
     if not fits or (name not in GROWING and array.shape != plain.shape):
         raise ValueError(f"air state: {name} is {array.dtype} {array.shape}; this air's is {plain.dtype} {plain.shape}")
     # An air that listens or records goes on from one that did not.
-    return own.copy() if name in GROWING and not array.size else array.view(own.dtype).copy()
+    return current.copy() if name in GROWING and not array.size else array.view(current.dtype).copy()

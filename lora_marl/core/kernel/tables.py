@@ -1,4 +1,4 @@
-"""What the kernel looks up instead of computing: made once per scenario from the plain formulas."""
+"""What the compiled loop looks up instead of computing: made once per scenario from the plain formulas."""
 
 from __future__ import annotations
 
@@ -56,23 +56,25 @@ class Tables(NamedTuple):
     off_per_down_airtime: NDArray[np.float64]  # [C + 1]
 
     def digest(self) -> int:
-        """A number that differs for networks or rules that play differently, whoever decides."""
-        kept = {name: value for name, value in zip(RULE.names or (), self.rule[0], strict=True) if name not in FEEDBACK}
-        rule = repr(kept).encode()  # not its bytes: those between its fields are arbitrary
+        """A number that differs for scenarios that can have different outcomes, whoever decides; snapshots keep it."""
+        network = {
+            name: value for name, value in zip(RULE.names or (), self.rule[0], strict=True) if name not in FEEDBACK
+        }
+        rule = repr(network).encode()  # not its bytes: those between its fields are arbitrary
         return zlib.crc32(rule + b"".join(array.tobytes() for array in self[1:]))
 
     def replicas_from(self, first: int) -> Tables:
-        """The tables as the replicas from `first` on see them: the kernel numbers them from 0."""
-        own = {
+        """The tables of the replicas from `first` on, which the loop numbers from 0."""
+        parts = {
             name: array[first:]
             for name in ("gain_db", "payload", "interval_s", "mean_gap_s", "xy_m")
             if len(array := getattr(self, name)) > 1
         }
-        return self._replace(**own)
+        return self._replace(**parts)
 
 
 def _reach(overlaps: NDArray) -> NDArray[np.int32]:
-    """The channels that can overlap each channel at some bandwidths `[C, R]`, padded with -1."""
+    """The channels that can overlap each channel at some bandwidths, padded with -1. `[C, R]`"""
     any_bw = np.asarray(overlaps.any(axis=(1, 3)))
     reach = np.full((len(any_bw), int(any_bw.sum(1).max())), -1, np.int32)
     for channel, row in enumerate(any_bw):
@@ -81,7 +83,7 @@ def _reach(overlaps: NDArray) -> NDArray[np.int32]:
 
 
 def _gain_db(scenario: Scenario, shadowing_keys: NDArray[np.uint64]) -> NDArray[np.float64]:
-    """Received minus transmitted power without what is drawn per packet: `[1 or B, N, G]`. dB"""
+    """Received minus transmitted power, without what is drawn per packet. `[1 or B, N, G]` dB"""
     air, gain_db = scenario.propagation, scenario.mean_gain_db()
     gain_db = gain_db.reshape(-1, *gain_db.shape[-2:])
     if air.shadowing != "link" or air.shadowing_db == 0.0:
@@ -93,7 +95,7 @@ def _gain_db(scenario: Scenario, shadowing_keys: NDArray[np.uint64]) -> NDArray[
 
 @njit
 def _link_shadowing_db(key, nodes, gateways, common_db, own_db):  # type: ignore[no-untyped-def]
-    """Shadowing that a link keeps, a shared and an own part as for packets: the draws of packet -1. `[N, G]` dB"""
+    """Shadowing that a link keeps, a common and an own part as for packets: the draws of packet -1. `[N, G]` dB"""
     shadowing_db = np.empty((nodes, gateways))
     for n in range(nodes):
         shared_db = common_db * normal(key, n, draw_index(-1, -1))
@@ -103,7 +105,7 @@ def _link_shadowing_db(key, nodes, gateways, common_db, own_db):  # type: ignore
 
 
 def _times(scenario: Scenario) -> dict[str, NDArray]:
-    """How often nodes send and bursts come."""
+    """The tables of how often nodes send and bursts come."""
     interval_s = scenario.interval_s()
     gap_s = np.zeros((1, 0)) if scenario.interference is None else np.atleast_2d(scenario.interference.mean_gap_s)
     return {
@@ -113,7 +115,7 @@ def _times(scenario: Scenario) -> dict[str, NDArray]:
 
 
 def _downlink_tables(scenario: Scenario) -> dict[str, NDArray]:
-    """What downlinks alone look up; a network without them has no positions in it."""
+    """The tables that only downlinks need; without downlinks the positions are left out."""
     region, down = scenario.region, scenario.downlink
     bw_hz, carriers_hz = np.array(region.bandwidths_hz), np.array([*region.channels_hz, down.rx2_hz])
     apart_m = distances_m(scenario.gateway_xy_m, scenario.gateway_xy_m)
@@ -131,14 +133,21 @@ def _downlink_tables(scenario: Scenario) -> dict[str, NDArray]:
 
 
 def retimed(tables: Tables, scenario: Scenario) -> Tables:
-    """The tables of a scenario in which nothing but fields of `RETIMING` has changed: costs next to nothing."""
+    """The tables after a change of nothing but fields of `RETIMING`, which is cheap."""
     return tables._replace(**_times(scenario))
 
 
-def make(
+def make_tables(
     scenario: Scenario, shadowing_keys: NDArray[np.uint64], *, record: bool, count_arms: bool, feedback: Feedback
 ) -> Tables:
-    """The tables of a scenario; `shadowing_keys` `[B]` are the replicas' streams."""
+    """The tables of a scenario.
+
+    Args:
+        scenario: The network.
+        shadowing_keys: The replicas' streams of random numbers. `[B]`
+        record, count_arms: As of `lora_marl.core.air.Air`.
+        feedback: Who decides.
+    """
     region, rx = scenario.region, scenario.reception
     sf = np.array(region.spreading_factors)
     bw_hz = np.array(region.bandwidths_hz)
@@ -148,7 +157,7 @@ def make(
     overlaps = channel_overlaps(np.array(region.channels_hz), bw_hz, rx.channel_overlap)
     sir_db = rx.sir_db[np.ix_(sf - 7, sf - 7)] if rx.sir_db is not None else np.full((len(sf),) * 2, -np.inf)
     sinr_ratio = units.db_to_ratio(rx.sinr_thresholds_db(sf))
-    made = Tables(
+    tables = Tables(
         rule=make_rule(scenario, feedback, record, count_arms),
         airtime_s=scenario.airtime_s(payload_bytes),
         spared_s=rx.spared_preamble_symbols * phy.symbol_time_s(sf[:, None], bw_hz=bw_hz),
@@ -171,14 +180,14 @@ def make(
         **_times(scenario),
         **_downlink_tables(scenario),
     )  # fmt: skip
-    return Tables(**{name: np.array(array, order="C") for name, array in made._asdict().items()})
+    return Tables(**{name: np.array(array, order="C") for name, array in tables._asdict().items()})
 
 
 def _network(network: NDArray[np.int64] | None, size: int) -> NDArray[np.int32]:
-    """Whose each node or gateway is; all are of one network where the scenario does not say."""
+    """The network of each node or gateway; all belong to network 0 where the scenario does not say."""
     return np.zeros(size, np.int32) if network is None else network.astype(np.int32)
 
 
 def _lead(array: NDArray) -> tuple[int]:
-    """Replicas that a field `[N]`, `[B, N]` or a number speaks of."""
+    """The leading axis of a field's table: `B` for `[B, N]`, 1 for `[N]` or a number."""
     return (array.shape[0] if array.ndim == 2 else 1,)

@@ -14,7 +14,7 @@ KEYS = np.array([stream_key(seed, "shadowing") for seed in range(3)])
 
 
 def made(scenario):
-    return tables.make(scenario, KEYS, record=False, count_arms=False, feedback=Feedback())
+    return tables.make_tables(scenario, KEYS, record=False, count_arms=False, feedback=Feedback())
 
 
 def test_every_table_is_an_own_writable_array_in_c_order():

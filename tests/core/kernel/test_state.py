@@ -1,0 +1,72 @@
+"""What snapshots of the air hold: names of arrays, and the layout of those that are stored as bytes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lora_marl.core.kernel import state
+
+STORED = [
+    *("arms", "born_s", "burst_mw", "bursts", "counts", "down_links", "downlinks", "due", "events", "foreign_busy_s"),
+    *("gate_airtime_s", "gates", "heard", "links", "newest", "nodes", "packets", "queues", "receptions", "replicas"),
+    *("sf_energy", "sums"),
+]
+
+LAYOUTS = {
+    "NODE": "i8 i8 f8 f8 f8 f8 f8 f8 f8 i8 f8 f8 i4 i4 i4 i4 b1 i4 i4 i4 i4 i4 4i2 4i2 4i2 4i2 i1 b1 b1 b1 b1 i1",
+    "QUEUE": "f8 f8 i8 i8 i4 i4 i4 b1",
+    "LINK": "f8 f8 f8 f8 b1 b1 b1 b1 b1",
+    "GATE": "i8 f8 8f8",
+    "DOWNLINK": "f8 f8 f8 i8 i4 i2 i2 i2",
+    "BURST": "f8 f8 f8 i8 b1",
+    "REPLICA": "u8 u8 u8 u8 u8 u8 u8 u8 f8 f8 i8 i8 i8 i8",
+    "EVENT": "f8 i8",
+    "HEARD": "i4 i4 i4 i4 f8 f8 f8 4i2",
+    "PACKET": "i4 i4 i1 i1 i8 f8 f8 f8 4i2",
+    "RECEPTION": "f8 f8 i1",
+}
+"""Types of the fields in order. Whatever changes here makes snapshots of earlier versions unreadable."""
+
+
+def allocated() -> state.State:
+    return state.allocate(
+        (2, 3, 1), channels=4, bursts=True, sf_energies=7, arms=5, packets=8, heard=8, frames=4
+    )  # fmt: skip
+
+
+def kinds(dtype: np.dtype) -> str:
+    """The types of a structured type's fields, with the number of elements before those of arrays."""
+    fields = [dtype.fields[name][0] for name in dtype.names or ()]  # type: ignore[index]
+    return " ".join(f"{field.shape[0] if field.shape else ''}{field.base.str[1:]}" for field in fields)
+
+
+def test_names_in_snapshots_stay() -> None:
+    assert sorted(state.pack(allocated())) == STORED
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_layouts_in_snapshots_stay(name: str) -> None:
+    dtype = getattr(state, name)
+    assert kinds(dtype) == LAYOUTS[name]
+    assert dtype.isalignedstruct or name == "RECEPTION"
+
+
+def test_every_structured_array_has_its_layout_listed() -> None:
+    types = {array.dtype for array in allocated() if array.dtype.names}
+    assert types == {getattr(state, name) for name in LAYOUTS}
+
+
+def columns(array: np.ndarray) -> list[np.ndarray]:
+    """An array, or the fields of a structured one: the bytes between fields are arbitrary."""
+    return [array] if array.dtype.names is None else [array[name] for name in array.dtype.names]
+
+
+def test_a_packed_state_comes_back_bit_for_bit() -> None:
+    before = allocated()
+    rng = np.random.default_rng(0)
+    for array in before:
+        array.view(np.uint8).reshape(-1)[:] = rng.integers(0, 2, array.nbytes)
+    after = state.unpack(allocated(), state.pack(before))
+    for one, other in zip(before, after, strict=True):
+        assert [part.tobytes() for part in columns(one)] == [part.tobytes() for part in columns(other)]
