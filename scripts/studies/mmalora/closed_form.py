@@ -1,8 +1,8 @@
 """MMALoRa's Fig. 5: the closed form against packets, all nodes in one channel at full power.
 
-The error is the mean over nodes of |D_i - share delivered|. Most of it is sampling: with n packets a node a perfect
-model has sqrt(2 / pi) mean sqrt(D (1 - D) / n), the floor, so runs are long. Every seed has a placement of its own.
-These runs take a second each, so they are played when a claim is read and not kept.
+The error is the mean over nodes of |D_i - share delivered|. Most of it is sampling: with n packets a node, a perfect
+model has an error of sqrt(2 / pi) mean sqrt(D (1 - D) / n), the floor. Therefore runs are long. Every seed has its own
+placement. Runs take a second each, so they are simulated whenever a claim is read, and not stored.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class Setting:
     """A point of Fig. 5.
 
     Attributes:
-        name: Of the point; points that differ in nothing else are played once.
+        name: Name of the point; points that differ in nothing else are simulated once.
         nodes, gateways: N and G.
-        sf, bw_hz, coding_rate: Of all packets; the sensitivity is that of 125 kHz at any bandwidth, as in Table I.
+        sf, bw_hz, coding_rate: Of all packets; sensitivities are those of 125 kHz at any bandwidth, as in Table I.
     """
 
     name: str = field(compare=False)
@@ -47,7 +47,7 @@ class Setting:
     coding_rate: int = 1
 
     def scenario(self, seed: int) -> Scenario:
-        """With a seed's placement."""
+        """The network, with a seed's placement."""
         network = mmalora_network(self.nodes, self.gateways, channels=1, seed=seed)
         at_125khz_dbm = np.repeat(tables.SENSITIVITY_DBM["mmalora"][:, :1], 3, axis=1)
         return replace(
@@ -58,14 +58,14 @@ class Setting:
         )
 
     def points(self, scenario: Scenario) -> NDArray[np.int16]:
-        """Full power `[N, 4]`."""
+        """Operating points of all nodes, at full power. `[N, 4]`"""
         point = scenario.region.points(sf=self.sf, bw_hz=self.bw_hz, channel=0, tp_dbm=20.0)
         return np.tile(point, (self.nodes, 1))
 
 
 @dataclass(frozen=True)
 class PacketRun:
-    """What a seed's nodes sent and what share of it was delivered `[N]`."""
+    """Packets that the nodes of a seed sent, and the share that was delivered. `[N]`"""
 
     sent: NDArray[np.float64]
     share: NDArray[np.float64]
@@ -80,8 +80,8 @@ PANELS: Mapping[str, Sequence[Setting]] = {
 
 
 @cache
-def played(setting: Setting, seed: int, packets: int = PACKETS) -> PacketRun:
-    """A seed's packets, about so many a node."""
+def simulated(setting: Setting, seed: int, packets: int = PACKETS) -> PacketRun:
+    """The packets of a seed, about `packets` for each node."""
     scenario = setting.scenario(seed)
     points, air = setting.points(scenario)[None], Air(scenario, [seed])
     per_s = Rayleigh(scenario).expect(points[0]).packets_per_s[0]
@@ -92,29 +92,29 @@ def played(setting: Setting, seed: int, packets: int = PACKETS) -> PacketRun:
 
 @cache
 def expected(setting: Setting, variant: Variant, seed: int) -> NDArray[np.float64]:
-    """D_i by a closed form, with the paper's rate under the duty cycle `[N]`."""
+    """D_i by a closed form, with the paper's rate under the duty cycle. `[N]`"""
     scenario = setting.scenario(seed)
     return Rayleigh(scenario, variant=variant, rate="linear").delivery(setting.points(scenario))
 
 
 def error_percent(setting: Setting, variant: Variant, seed: int, packets: int = PACKETS) -> float:
-    """Mean absolute error of a closed form."""
-    return 100 * float(np.abs(expected(setting, variant, seed) - played(setting, seed, packets).share).mean())
+    """Mean absolute error of a closed form over nodes, in percent."""
+    return 100 * float(np.abs(expected(setting, variant, seed) - simulated(setting, seed, packets).share).mean())
 
 
 def floor_percent(setting: Setting, seed: int, packets: int = PACKETS) -> float:
-    """What a perfect model would have."""
-    share, sent = expected(setting, "joint", seed), played(setting, seed, packets).sent
+    """Mean absolute error that a perfect model would have, in percent."""
+    share, sent = expected(setting, "joint", seed), simulated(setting, seed, packets).sent
     return 100 * float(np.sqrt(2 / np.pi) * np.sqrt(share * (1 - share) / sent).mean())
 
 
 def over_floor_points(setting: Setting, variant: Variant, seed: int, packets: int = PACKETS) -> float:
-    """Error less the floor."""
+    """Error of a closed form beyond the floor, in points."""
     return error_percent(setting, variant, seed, packets) - floor_percent(setting, seed, packets)
 
 
 def studies(*, quick: bool = False) -> list[Study]:
-    """`mmalora-model`; `quick`: one fiftieth of the packets."""
+    """The study `mmalora-model`; `quick`: with one fiftieth of the packets."""
     packets = PACKETS // 50 if quick else PACKETS
     settings = [setting for panel in PANELS.values() for setting in panel]
     claims = []
@@ -127,15 +127,15 @@ def studies(*, quick: bool = False) -> list[Study]:
 
 
 def draw(path: Path, _: Results, *, packets: int = PACKETS) -> None:
-    """Errors of all variants beside the floor, a panel each for nodes, gateways and parameters."""
+    """Draw the errors of all variants and the floor, a panel each for nodes, gateways and parameters."""
     panels = {}
     for name, settings in PANELS.items():
         rows: dict[str, list[list[float]]] = {
-            variant: [[error_percent(each, variant, seed, packets) for seed in range(SEEDS)] for each in settings]
+            variant: [[error_percent(s, variant, seed, packets) for seed in range(SEEDS)] for s in settings]
             for variant in ("meang", "expect", "joint")
         }
-        rows["floor"] = [[floor_percent(each, seed, packets) for seed in range(SEEDS)] for each in settings]
-        panels[name] = ([each.name for each in settings], rows)
+        rows["floor"] = [[floor_percent(s, seed, packets) for seed in range(SEEDS)] for s in settings]
+        panels[name] = ([setting.name for setting in settings], rows)
     draw_errors(path, panels)
 
 
@@ -143,6 +143,8 @@ def _claim(
     setting: Setting, variant: Variant, read: Callable[[Setting, Variant, int, int], float], packets: int, low: float,
     high: float, note: str,
 ) -> Claim:  # fmt: skip
+    """The claim that a number of a setting and variant, mean over seeds, lies from `low` to `high`."""
+
     def values() -> list[float]:
         return [read(setting, variant, seed, packets) for seed in range(SEEDS)]
 

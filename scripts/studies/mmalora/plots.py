@@ -1,4 +1,4 @@
-"""Pictures of MMALoRa's studies."""
+"""Pictures of MMALoRa's studies; every function draws to a PNG file."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from scripts.runs.cli import ROOT, read_config
 from scripts.studies.claim import Results
 
 Panel = tuple[Sequence[str], Mapping[str, Sequence[Sequence[float]]]]
-"""Places on the axis, and values by line, place and seed."""
+"""Names on the axis, and values by line, name and seed."""
 
 
 def draw_errors(path: Path, panels: Mapping[str, Panel]) -> None:
-    """Mean absolute errors, one panel per quantity that varies: mean over seeds, whiskers from seed to seed."""
+    """Draw mean absolute errors, one panel per quantity that varies: mean and range over seeds."""
     figure = Figure(figsize=(4.6 * len(panels), 4.2), layout="constrained")
     figure.suptitle("closed form against packets (mean; whiskers: smallest to largest seed; floor: a perfect model)")
-    for axes, (name, (places, lines)) in zip(
+    for axes, (name, (names, lines)) in zip(
         figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
     ):
-        for label, by_place in lines.items():
-            values = np.array(by_place)
+        for label, by_name in lines.items():
+            values = np.array(by_name)
             mean = values.mean(axis=1)
             reach = [mean - values.min(axis=1), values.max(axis=1) - mean]
             style = {"color": "grey", "ls": "--"} if label == "floor" else {"marker": "o", "ms": 4}
-            axes.errorbar(range(len(places)), mean, yerr=reach, label=label, capsize=2, **style)
-        axes.set_xticks(range(len(places)), places)
+            axes.errorbar(range(len(names)), mean, yerr=reach, label=label, capsize=2, **style)
+        axes.set_xticks(range(len(names)), names)
         axes.set(xlabel=name, ylabel="mean absolute error [%]", ylim=(0, None))
         axes.grid(alpha=0.3)
     axes.legend()
@@ -37,7 +37,7 @@ def draw_errors(path: Path, panels: Mapping[str, Panel]) -> None:
 
 
 def draw_networks(path: Path, numbers: Results, *, study: str, shown: Sequence[str], config: str) -> None:
-    """Where which spreading factor is used on the first seed's network, and EE and delivery of all labels as bars."""
+    """Draw maps of the spreading factors on the first seed's network, and EE and delivery of all labels as bars."""
     run = read_config(ROOT / "configs" / config, [], notes=False)
     assert isinstance(run, EnergyRun)
     scenario = run.scenario.build()
@@ -51,11 +51,13 @@ def draw_networks(path: Path, numbers: Results, *, study: str, shown: Sequence[s
         figure.colorbar(dots, ax=axes, label="spreading factor", shrink=0.8)
     deliveries = list(dict.fromkeys(name.split("/")[1] for name in numbers))
     labels = list(dict.fromkeys(name.rpartition("/")[2] for name in numbers))
-    for axes, (key, title, factor) in zip(bars, _WORTH, strict=False):
+    for axes, (key, title, factor) in zip(bars, _MEASURES, strict=False):
         for shift, least in enumerate(deliveries):
             values = [factor * np.array(numbers[f"{study}/{least}/{label}"].extra[key]) for label in labels]
-            at = np.arange(len(labels)) + 0.27 * shift
-            axes.bar(at, [v.mean() for v in values], 0.27, yerr=[v.std() for v in values], label=f"at least {least}")
+            positions = np.arange(len(labels)) + 0.27 * shift
+            axes.bar(
+                positions, [v.mean() for v in values], 0.27, yerr=[v.std() for v in values], label=f"at least {least}"
+            )
         axes.set_xticks(np.arange(len(labels)) + 0.27, labels, rotation=60, ha="right")
         axes.set(ylabel=title)
         axes.grid(alpha=0.3, axis="y")
@@ -65,21 +67,21 @@ def draw_networks(path: Path, numbers: Results, *, study: str, shown: Sequence[s
 
 
 def draw_convergence(path: Path, numbers: Results, *, study: str) -> None:
-    """EE and delivery over episodes, a column per group of cells: mean over seeds and their band; planners dotted."""
+    """Draw EE and delivery over episodes, a column per group of cells: mean and range over seeds; planners dotted."""
     groups = list(dict.fromkeys(name.rpartition("/")[0] for name in numbers))
     figure = Figure(figsize=(max(6.5, 4.2 * len(groups)), 7.5), layout="constrained")
     for group, column_axes in zip(groups, figure.subplots(2, len(groups), squeeze=False).T, strict=True):
-        own = {name: played for name, played in numbers.items() if name.rpartition("/")[0] == group}
+        results = {name: result for name, result in numbers.items() if name.rpartition("/")[0] == group}
         for axes, (column, title) in zip(
             column_axes, {"ee_bits_per_mj": "EE [bits/mJ]", "pdr": "mean PDR"}.items(), strict=True
         ):
-            for place, (name, played) in enumerate(own.items()):
-                values = np.array([[row[column] for row in curve] for curve in played.curves])
-                label, color = name.rpartition("/")[2], f"C{place}"
+            for index, (name, result) in enumerate(results.items()):
+                values = np.array([[row[column] for row in curve] for curve in result.curves])
+                label, color = name.rpartition("/")[2], f"C{index}"
                 if values.shape[1] == 1:
                     axes.axhline(values.mean(), ls=":", color=color, label=label)
                     continue
-                episodes = [row["episode"] for row in played.curves[0]]
+                episodes = [row["episode"] for row in result.curves[0]]
                 axes.plot(episodes, values.mean(axis=0), color=color, label=label)
                 axes.fill_between(episodes, values.min(axis=0), values.max(axis=0), color=color, alpha=0.12, lw=0)
             axes.set(xlabel="episode", ylabel=title)
@@ -89,32 +91,32 @@ def draw_convergence(path: Path, numbers: Results, *, study: str) -> None:
     figure.savefig(path, dpi=110)
 
 
-def draw_lines(path: Path, numbers: Results, *, study: str, over: Sequence[int], what: str) -> None:
-    """EE and delivery of every label over a number, where it was played."""
+def draw_lines(path: Path, numbers: Results, *, study: str, over: Sequence[int], axis: str) -> None:
+    """Draw EE and delivery of every label over a number, where there are results."""
     figure = Figure(figsize=(14, 5), layout="constrained")
     labels = list(dict.fromkeys(name.rpartition("/")[2] for name in numbers))
-    for axes, (key, title, factor) in zip(figure.subplots(1, 2), _WORTH, strict=False):
-        for place, label in enumerate(labels):
-            at = [value for value in over if f"{study}/{value}/{label}" in numbers]
-            means = [factor * np.mean(numbers[f"{study}/{value}/{label}"].extra[key]) for value in at]
-            axes.plot(at, means, marker="os^v<>DPX*"[place % 10], label=label, zorder=2 + len(labels) - place)
+    for axes, (key, title, factor) in zip(figure.subplots(1, 2), _MEASURES, strict=False):
+        for index, label in enumerate(labels):
+            present = [value for value in over if f"{study}/{value}/{label}" in numbers]
+            means = [factor * np.mean(numbers[f"{study}/{value}/{label}"].extra[key]) for value in present]
+            axes.plot(present, means, marker="os^v<>DPX*"[index % 10], label=label, zorder=2 + len(labels) - index)
         axes.set_xticks(over)
-        axes.set(xlabel=what, ylabel=title)
+        axes.set(xlabel=axis, ylabel=title)
         axes.grid(alpha=0.3)
     axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
     figure.savefig(path, dpi=110)
 
 
 def draw_bars(path: Path, numbers: Results, *, study: str) -> None:
-    """EE, and nodes below the least delivery by three judges."""
+    """Draw EE, and the number of nodes below the least delivery by three judges."""
     figure = Figure(figsize=(13, 5), layout="constrained")
     names = [name.removeprefix(f"{study}/") for name in numbers]
     left, right = figure.subplots(1, 2)
-    ee = [np.array(played.extra["ee_expect"]) for played in numbers.values()]
+    ee = [np.array(result.extra["ee_expect"]) for result in numbers.values()]
     left.bar(names, [v.mean() for v in ee], yerr=[v.std() for v in ee])
     left.set(ylabel="EE [bits/mJ]")
     for shift, judge in enumerate(("expect", "joint", "packets")):
-        values = [np.mean(played.extra[f"violations_{judge}"]) for played in numbers.values()]
+        values = [np.mean(result.extra[f"violations_{judge}"]) for result in numbers.values()]
         right.bar(np.arange(len(names)) + 0.27 * shift, values, 0.27, label=judge)
     right.set_xticks(np.arange(len(names)) + 0.27, names)
     right.set_yscale("symlog", linthresh=10)
@@ -126,4 +128,4 @@ def draw_bars(path: Path, numbers: Results, *, study: str) -> None:
     figure.savefig(path, dpi=110)
 
 
-_WORTH = (("ee_expect", "EE [bits/mJ]", 1.0), ("pdr_expect", "mean PDR [%]", 100.0))
+_MEASURES = (("ee_expect", "EE [bits/mJ]", 1.0), ("pdr_expect", "mean PDR [%]", 100.0))

@@ -1,9 +1,9 @@
-"""NoReL on our air: with downlinks that cost what they cost, in changing networks, and spending them sparingly.
+"""NoReL on our air: with downlinks that take airtime, in changing networks, and with fewer downlinks.
 
-`simulated` is the share delivered over the last part of the run, mean over nodes, with all downlinks on the air;
-`model` and `joint` are what the authors' closed form and the exact one expect of the last assignment, which know of no
-downlinks. Every seed has a placement of its own, shared by all learners. `norel-free` is NoReL with answers that cost
-nothing and always arrive.
+`delivery` is the share delivered over the reported part of the run, mean over nodes, with all downlinks on the air.
+`model` and `joint` are the delivery that the authors' closed form and the exact one expect of the last assignment; they
+know nothing of downlinks. Every seed has its own placement, the same for all learners. `norel-free` is NoReL with
+answers that take no airtime and always arrive.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ OURS = "our target"
 NODES = (200, 600, 1000, 2000)
 REFERENCES = ("reference-pdr", "reference-tp14")
 SEEDS_OF_REFERENCES = {200: 10, 1000: 3, 2000: 1}
-"""By number of nodes: coordinate ascent takes time that grows with more than the square of them."""
+"""Seeds by number of nodes; the time of coordinate ascent grows faster than with its square."""
 COMPARED = (200, 1000, 2000)
 DAY_H = 24.0
 
@@ -42,48 +42,49 @@ _LEARNERS = {
     "norel-frugal": "{parameters: {epsilon: true}}",
     "reference-tp14": "{name: reference-pdr, parameters: {powers: highest}}",
 }
-"""Of labels that are not simply a learner's name with its defaults."""
+"""The configuration of labels that are not a learner's name with its default parameters."""
 
 
 def studies() -> list[Study]:
-    """`norel-density`, `-parts`, `-gateways`, `-nodes`, `-traffic`, `-channel` and `-tracking`."""
+    """The studies `norel-density`, `-parts`, `-gateways`, `-nodes`, `-traffic`, `-channel` and `-tracking`."""
     return [_density(), _parts(), _gateways(), *map(_dynamic, ("nodes", "traffic", "channel")), _tracking()]
 
 
 def _cell(name: str, config: str = "norel.yaml", changes: tuple[str, ...] = ()) -> Cell:
-    """A learner by its label, the last part of the name."""
+    """The cell of a learner, whose label is the last part of the name."""
     learner = name.rpartition("/")[2]
     free = ("scenario.feedback=free",) if learner == "norel-free" else ()
     return Cell(name, config, learner, (*changes, *free, f"learners.{learner}={_LEARNERS.get(learner, '{}')}"))
 
 
 def _reference(name: str, seeds: int, config: str = "norel.yaml", changes: tuple[str, ...] = ()) -> Cell:
-    """A reference on the first placements."""
+    """The cell of a reference, on the placements of the first seeds."""
     return _cell(name, config, (*changes, f"seeds={list(range(seeds))}"))
 
 
-def _value(key: str) -> Callable[[CellResult], list[float]]:
-    return lambda played: played.extra[key]
+def _extra(key: str) -> Callable[[CellResult], list[float]]:
+    """A reading: a number of `CellResult.extra`, by seed."""
+    return lambda result: result.extra[key]
 
 
 def _claims(study: str, bands: Mapping[tuple[str, str], tuple[float, float, float | None, str]]) -> list[Claim]:
-    """Claims on `extra` of cells: (cell, key) to value, slack, the paper's, note."""
+    """Claims on `extra` of cells: from (cell, key) to the band's middle and half width, the paper's number, a note."""
     return [
-        Claim(f"{study}/{cell}/{key}", (f"{study}/{cell}",), _value(key), value - slack, value + slack, paper, note)
+        Claim(f"{study}/{cell}/{key}", (f"{study}/{cell}",), _extra(key), value - slack, value + slack, paper, note)
         for (cell, key), (value, slack, paper, note) in bands.items()
     ]
 
 
 def _density() -> Study:
-    """Fig. 2, and the last 5 of 15 days with learning on, ten paired seeds, 1 % duty cycle on RX1 and 10 % on RX2."""
+    """Fig. 2, and the last 5 of 15 days with learning on: ten paired seeds, 1 % duty cycle on RX1 and 10 % on RX2."""
     study = "norel-density"
     cells = []
     for nodes in NODES:
-        few = (*TEN.split(), f"scenario.topology.nodes={nodes}")
+        changes = (*TEN.split(), f"scenario.topology.nodes={nodes}")
         labels = [*RULES, *SERVERS, "norel", "norel-free", "norel-frugal"]
-        cells += [_cell(f"{study}/{nodes}/{label}", changes=few) for label in labels]
+        cells += [_cell(f"{study}/{nodes}/{label}", changes=changes) for label in labels]
         seeds = SEEDS_OF_REFERENCES.get(nodes, 0)
-        cells += [_reference(f"{study}/{nodes}/{label}", seeds, changes=few) for label in REFERENCES if seeds]
+        cells += [_reference(f"{study}/{nodes}/{label}", seeds, changes=changes) for label in REFERENCES if seeds]
     bands = {
         ("200/min-sf", "model"): (94.26, 0.25, 94.2, ""),
         ("200/min-sf", "delivery"): (94.3, 0.4, None, RESIMULATED),
@@ -106,14 +107,14 @@ def _density() -> Study:
             name = f"{study}/{nodes}/norel-frugal-over-{against}/lower_end"
             claims.append(Claim(name, pair, lower_end, -0.2, math.inf, None, OURS))
     title = "NoReL, Fig. 2, and beyond: NoReL that spends downlinks sparingly, against MinSF and both ADRs"
-    more = Column("epsilon, mean [points]", epsilons)
-    return Study(study, title, tuple(cells), tuple(claims), partial(draw_by_nodes, nodes=NODES), columns(more))
+    epsilon = Column("epsilon, mean [points]", epsilons)
+    return Study(study, title, tuple(cells), tuple(claims), partial(draw_by_nodes, nodes=NODES), columns(epsilon))
 
 
 def _parts() -> Study:
-    """What each thrifty idea is worth: 1,000 nodes, ten seeds; each alone with NoReL, and ours without each."""
+    """The effect of each part of frugal NoReL: NoReL with one part alone, frugal NoReL without it; 1,000 nodes."""
     study = "norel-parts"
-    few = (*TEN.split(), "scenario.topology.nodes=1000")
+    common = (*TEN.split(), "scenario.topology.nodes=1000")
     variants: dict[str, tuple[str, ...]] = {
         "norel": (),
         "norel, short downlinks (12 bytes)": ("scenario.downlink.payload_bytes=12",),
@@ -127,21 +128,21 @@ def _parts() -> Study:
         "norel-frugal, short downlinks (12 bytes)": ("scenario.downlink.payload_bytes=12",),
     }
     cells = {
-        name: Cell(f"{study}/{name}", "norel.yaml", name.partition(",")[0], (*few, *changes))
+        name: Cell(f"{study}/{name}", "norel.yaml", name.partition(",")[0], (*common, *changes))
         for name, changes in variants.items()
     }
-    whole = cells["norel-frugal"]
+    frugal = cells["norel-frugal"]
     claims = tuple(
-        Claim(f"{study}/{name}/over_norel-frugal", (cell.name, whole.name), differences, -math.inf, math.inf)
+        Claim(f"{study}/{name}/over_norel-frugal", (cell.name, frugal.name), differences, -math.inf, math.inf)
         for name, cell in cells.items()
-        if cell is not whole
+        if cell is not frugal
     )
     title = "what each part of a frugal NoReL is worth, 1,000 nodes"
     return Study(study, title, tuple(cells.values()), claims, columns=columns())
 
 
 def _gateways() -> Study:
-    """Two gateways, four placements."""
+    """Fig. 3: two gateways, four placements."""
     study = "norel-gateways"
     labels = (*RULES, *SERVERS, "norel", "norel-free", "norel-frugal")
     cells = tuple(_cell(f"{study}/{label}", "norel_gateways.yaml") for label in labels)
@@ -160,6 +161,7 @@ def _gateways() -> Study:
 
 
 def _dynamic(kind: str) -> Study:
+    """Fig. 4 to 7: a network in which nodes, traffic or the channel change."""
     study, config = f"norel-{kind}", f"norel_{kind}.yaml"
     labels = (*RULES, *SERVERS, "norel", "norel-free", "norel-frugal")
     cells = tuple(_cell(f"{study}/{label}", config) for label in labels)
@@ -178,7 +180,7 @@ def _dynamic(kind: str) -> Study:
 
 
 def _settled(kind: str) -> tuple[Column, ...]:
-    """Definition 2, for each random state that a scenario stays in for days."""
+    """Columns of Definition 2 (convergence), for each channel state in which a scenario stays for days."""
     phases = {
         "nodes": (("before", 10 * DAY_H, 0.0), ("at the end", 15 * DAY_H, 0.0)),
         "traffic": (("normal traffic", 5 * DAY_H, 0.0), ("high traffic", 10 * DAY_H, 5 * DAY_H)),
@@ -192,19 +194,20 @@ def _settled(kind: str) -> tuple[Column, ...]:
 
 
 def _tracking() -> Study:
+    """Fig. 1: estimates of a channel that changes."""
     cell = _cell("norel-tracking/norel", "norel_tracking.yaml")
     note = "printed as less than 5 %; here from packets received alone"
     claims = tuple(
         Claim(
-            f"norel-tracking/{what}_error_percent",
+            f"norel-tracking/{quantity}_error_percent",
             (cell.name,),
-            tracking_errors(what, cell.config),
+            tracking_errors(quantity, cell.config),
             0.0,
             high,
             5.0,
             note,
         )
-        for what, high in (("path_loss", 5.0), ("gamma", 10.0), ("sigma", 10.0))
+        for quantity, high in (("path_loss", 5.0), ("gamma", 10.0), ("sigma", 10.0))
     )
     draw = partial(draw_estimates, config=cell.config)
     return Study("norel-tracking", "NoReL, Fig. 1: tracking the channel", (cell,), claims, draw)

@@ -1,4 +1,4 @@
-"""Pictures of NoReL's studies: what nodes use, when and where; delivery by number of nodes; the channel's estimates."""
+"""Pictures of NoReL's studies; every function draws to a PNG file."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ _FACTORS = {"sent_sf": "spreading factor", "sent_tp": "transmit power"}
 
 
 def draw_assignments(path: Path, numbers: Results, *, title: str) -> None:
-    """Delivery over time, and shares of packets by spreading factor and power as stacked areas, a row per learner."""
+    """Draw delivery over time, and shares of packets by spreading factor and power, a row of panels per learner."""
     figure = Figure(figsize=(14, 2.6 * len(numbers)), layout="constrained")
     figure.suptitle(f"{title} (mean over seeds)")
     grid = figure.subplots(len(numbers), 3, squeeze=False)
-    for axes, (name, played) in zip(grid, numbers.items(), strict=True):
-        time_h = [row["time_h"] for row in played.curves[0]]
-        delivered = 100 * np.array([[row["pdr"] for row in curve] for curve in played.curves])
+    for axes, (name, result) in zip(grid, numbers.items(), strict=True):
+        time_h = [row["time_h"] for row in result.curves[0]]
+        delivered = 100 * np.array([[row["pdr"] for row in curve] for curve in result.curves])
         axes[0].plot(time_h, delivered.mean(axis=0))
         axes[0].fill_between(time_h, delivered.min(axis=0), delivered.max(axis=0), alpha=0.25, lw=0)
         axes[0].set(ylabel=f"{name.partition('/')[2]}\nPDR [%]", xlabel="simulated time [h]")
         axes[0].grid(alpha=0.3)
-        for place, (prefix, what) in enumerate(_FACTORS.items(), 1):
-            columns = [column for column in played.curves[0][0] if column.startswith(prefix)]
-            counts = np.array([_totals(played.curves, column) for column in columns])
+        for panel, (prefix, factor) in enumerate(_FACTORS.items(), 1):
+            columns = [column for column in result.curves[0][0] if column.startswith(prefix)]
+            counts = np.array([_totals(result.curves, column) for column in columns])
             shares = 100 * counts / np.maximum(counts.sum(axis=0), 1)
-            axes[place].stackplot(time_h, shares, labels=[column.removeprefix("sent_") for column in columns])
-            axes[place].set(ylabel=f"{what} [%]", xlabel="simulated time [h]", ylim=(0, 100))
-            axes[place].legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1, 0.5))
+            axes[panel].stackplot(time_h, shares, labels=[column.removeprefix("sent_") for column in columns])
+            axes[panel].set(ylabel=f"{factor} [%]", xlabel="simulated time [h]", ylim=(0, 100))
+            axes[panel].legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1, 0.5))
     figure.savefig(path, dpi=110)
 
 
 def draw_by_nodes(path: Path, numbers: Results, *, nodes: Sequence[int]) -> None:
-    """Delivery and energy per packet delivered over the number of nodes; cells are `study/nodes/learner`."""
+    """Draw delivery and energy per packet delivered over the number of nodes; cells are `study/nodes/learner`."""
     figure = Figure(figsize=(16, 5), layout="constrained")
     seeds = len(next(iter(numbers.values())).curves)
     figure.suptitle(f"last 5 of 15 days (mean over {seeds} seeds and sd)")
@@ -52,10 +52,10 @@ def draw_by_nodes(path: Path, numbers: Results, *, nodes: Sequence[int]) -> None
     titles = ("simulated, downlinks included [%]", "NoReL's model of the last assignment [%]",
               "energy per packet delivered [mJ]")  # fmt: skip
     for axes, title, read in zip(figure.subplots(1, 3), titles, (_simulated, _modelled, _energies), strict=True):
-        for place, label in enumerate(everywhere):
+        for index, label in enumerate(everywhere):
             values = [read(numbers[f"{study}/{count}/{label}"]) for count in nodes]
-            means, spreads = [np.mean(each) for each in values], [np.std(each, ddof=1) for each in values]
-            axes.errorbar(nodes, means, yerr=spreads, marker="os^v<>DPX*"[place % 10], capsize=3, label=label)
+            means, spreads = [np.mean(v) for v in values], [np.std(v, ddof=1) for v in values]
+            axes.errorbar(nodes, means, yerr=spreads, marker="os^v<>DPX*"[index % 10], capsize=3, label=label)
         axes.set(xlabel="nodes", ylabel=title)
         axes.grid(alpha=0.3)
     axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
@@ -63,7 +63,7 @@ def draw_by_nodes(path: Path, numbers: Results, *, nodes: Sequence[int]) -> None
 
 
 def draw_maps(path: Path, numbers: Results, *, config: str, shown: Sequence[str]) -> None:
-    """Where which spreading factor is used, on the first seed's placement, and delivery of all cells as bars."""
+    """Draw maps of the spreading factors on the first seed's placement, and delivery of all cells as bars."""
     scenario = read_packet_config(ROOT / "configs" / config, [], notes=False).scenario.build().replica(0)
     figure = Figure(figsize=(6 * (len(shown) + 1), 5), layout="constrained")
     *maps, bars = figure.subplots(1, len(shown) + 1)
@@ -74,10 +74,10 @@ def draw_maps(path: Path, numbers: Results, *, config: str, shown: Sequence[str]
         axes.set(title=name.partition("/")[2], xlabel="km", ylabel="km", aspect="equal")
         figure.colorbar(dots, ax=axes, label="spreading factor", shrink=0.8)
     labels = [name.partition("/")[2] for name in numbers]
-    for shift, (what, read) in enumerate((("simulated", _simulated), ("NoReL's model", _modelled))):
-        values = [read(played) for played in numbers.values()]
-        at = np.arange(len(labels)) + 0.4 * shift
-        bars.bar(at, [np.mean(v) for v in values], 0.4, yerr=[np.std(v, ddof=1) for v in values], label=what)
+    for shift, (title, read) in enumerate((("simulated", _simulated), ("NoReL's model", _modelled))):
+        values = [read(result) for result in numbers.values()]
+        positions = np.arange(len(labels)) + 0.4 * shift
+        bars.bar(positions, [np.mean(v) for v in values], 0.4, yerr=[np.std(v, ddof=1) for v in values], label=title)
     bars.set_xticks(np.arange(len(labels)) + 0.2, labels, rotation=60, ha="right")
     bars.set(ylabel="delivery [%]", ylim=(40, 102))
     bars.legend(loc="lower left")
@@ -85,35 +85,39 @@ def draw_maps(path: Path, numbers: Results, *, config: str, shown: Sequence[str]
 
 
 def draw_estimates(path: Path, numbers: Results, *, config: str) -> None:
-    """The channel's estimates over time: mean and band over seeds, and the truth."""
-    (played,) = numbers.values()
+    """Draw the estimates of the channel over time, mean and range over seeds, and the truth."""
+    (result,) = numbers.values()
     figure = Figure(figsize=(12, 4), layout="constrained")
     figure.suptitle("the channel as a network server hears it (mean; band: smallest to largest seed; dashed: truth)")
-    time_h = [row["time_h"] for row in played.curves[0]]
+    time_h = [row["time_h"] for row in result.curves[0]]
     truth = true_values(config)
     names = {"path_loss": "path loss at 1 km [dB]", "gamma": "path-loss exponent", "sigma": "sigma [dB]"}
-    for axes, (what, name) in zip(figure.subplots(1, 3), names.items(), strict=True):
-        values = np.array([[estimated(row)[what] for row in curve] for curve in played.curves])
+    for axes, (quantity, title) in zip(figure.subplots(1, 3), names.items(), strict=True):
+        values = np.array([[estimated(row)[quantity] for row in curve] for curve in result.curves])
         axes.plot(time_h, values.mean(axis=0))
         axes.fill_between(time_h, values.min(axis=0), values.max(axis=0), alpha=0.25, lw=0)
         edges_h = [0.0, *(end_h for end_h, _ in truth)]
-        axes.stairs([each[what] for _, each in truth], edges_h, baseline=None, ls="--", color="black")
-        axes.set(xlabel="simulated time [h]", ylabel=name)
+        axes.stairs([true[quantity] for _, true in truth], edges_h, baseline=None, ls="--", color="black")
+        axes.set(xlabel="simulated time [h]", ylabel=title)
         axes.grid(alpha=0.3)
     figure.savefig(path, dpi=110)
 
 
 def _totals(curves: Sequence[Sequence[Row]], column: str) -> list[float]:
+    """A column summed over seeds, by time."""
     return [sum(rows[column] for rows in at_once) for at_once in zip(*curves, strict=True)]
 
 
-def _simulated(played: CellResult) -> list[float]:
-    return played.extra["delivery"]
+def _simulated(result: CellResult) -> list[float]:
+    """Delivery in the reported part, by seed, in percent."""
+    return result.extra["delivery"]
 
 
-def _modelled(played: CellResult) -> list[float]:
-    return played.extra["model"]
+def _modelled(result: CellResult) -> list[float]:
+    """Delivery by NoReL's closed form, by seed, in percent."""
+    return result.extra["model"]
 
 
-def _energies(played: CellResult) -> list[float]:
-    return [reported(curve, played.last_h)["energy_per_delivered_mj"] for curve in played.curves]
+def _energies(result: CellResult) -> list[float]:
+    """Energy per packet delivered in the reported part, by seed. mJ"""
+    return [reported(curve, result.last_h)["energy_per_delivered_mj"] for curve in result.curves]

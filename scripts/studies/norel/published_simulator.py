@@ -1,9 +1,9 @@
 """NoReL's Table II in the simulator of its authors, and what its metric leaves out: the cost of the feedback.
 
-`model` is the authors' closed form at the parameters in force at the end, which knows no downlinks (Table II);
-`simulated` is the share delivered over the run, downlinks included; `energy` that per packet delivered, by the model
-at the end and by what was delivered over the run. Every seed has a placement of its own. These runs take seconds, so
-they are played when a claim is read and not kept.
+The claims `model_percent` are the authors' closed form of the parameters in force at the end, without downlinks (Table
+II). `simulated_percent` is the share delivered over the run with downlinks on the air, and `energy_mj` the energy
+per packet that is delivered there, with the parameters in force at the end. Every seed has its own placement. Runs take
+seconds, so they are simulated whenever a claim is read, and not stored.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Network:
     """A row of Table II.
 
     Attributes:
-        name: Of the row.
-        nodes, radius_m, packets_per_s, gateway_xy_m: See `norel_network`.
-        days: CellResult.
+        name: Name of the row.
+        nodes, radius_m, packets_per_s, gateway_xy_m: As in `norel_network`.
+        days: Simulated time.
         seeds: How many, from 0.
     """
 
@@ -48,7 +48,7 @@ class Network:
     seeds: int = 8
 
     def scenario(self, seed: int) -> Scenario:
-        """With a seed's placement."""
+        """The network, with a seed's placement."""
         return norel_network(
             self.nodes, self.radius_m, gateway_xy_m=self.gateway_xy_m, packets_per_s=self.packets_per_s, seed=seed
         )
@@ -92,68 +92,69 @@ _MODEL = (
     (BUSY, ADR_SIGMA, 75.5, 1.0, 75.8, ""),
     (BUSY, NOREL, 79.66, 1.0, 79.2, ""),
 )
-"""Network, rule, where the closed form at the end is expected and how nearly, in percent; the paper's; a note."""
+"""Network, rule, middle and half width of the band for the closed form at the end in %, the paper's number, note."""
 
 _SIMULATED = ((BASE, NOREL, 91.96, 0.3), (BASE, FROZEN, 92.6, 0.4))
+"""Network, rule, middle and half width of the band for the share delivered, in %."""
 
 
 @cache
-def played(network: Network, rule: Rule, seed: int) -> tuple[Scenario, Replay]:
-    """A seed's run."""
+def simulated(network: Network, rule: Rule, seed: int) -> tuple[Scenario, Replay]:
+    """The run of a seed, and the network it was on."""
     scenario, duration_s = network.scenario(seed), network.days * DAY_S
     if not rule.frozen:
         return scenario, replay(scenario, seed, duration_s, rule.method, margin_db=rule.margin_db)
-    learned = played(network, NOREL, seed)[1].points
+    learned = simulated(network, NOREL, seed)[1].points
     return scenario, replay(scenario, 1000 + seed, duration_s, points=learned, method="fixed", answers=True)
 
 
 @cache
 def model_percent(network: Network, rule: Rule, seed: int) -> float:
-    """The closed form of what is in force at the end, mean over nodes."""
-    scenario, run = played(network, rule, seed)
+    """Delivery by the authors' closed form of the parameters in force at the end, mean over nodes, in percent."""
+    scenario, run = simulated(network, rule, seed)
     return 100 * float(np.mean(LogNormal(scenario, variant="compat").delivery(run.points)))
 
 
 def simulated_percent(network: Network, rule: Rule, seed: int) -> float:
-    """What was delivered over the run, mean over nodes."""
-    return 100 * played(network, rule, seed)[1].delivery
+    """Share delivered over the run, mean over nodes, in percent."""
+    return 100 * simulated(network, rule, seed)[1].delivery
 
 
 def energy_mj(network: Network, rule: Rule, seed: int) -> float:
-    """Energy per packet delivered: of the parameters in force at the end, at the delivery of the run."""
-    scenario, run = played(network, rule, seed)
+    """Energy per packet delivered: with the parameters in force at the end, at the delivery of the run. mJ"""
+    scenario, run = simulated(network, rule, seed)
     expected = LogNormal(scenario, variant="compat").expect(run.points)
     return float(np.average(expected.energy_mj, weights=expected.packets_per_s)) / run.delivery
 
 
 def loss_points(network: Network, rule: Rule, seed: int) -> float:
-    """What is delivered over the run less what MinSF's closed form has on the same placement."""
+    """Share delivered over the run less MinSF's closed form on the same placement, in points."""
     return simulated_percent(network, rule, seed) - model_percent(network, MIN_SF, seed)
 
 
 def airtime_percent(network: Network, rule: Rule, seed: int) -> float:
-    """Of the run that a gateway sends downlinks, on average."""
-    return 100 * played(network, rule, seed)[1].gateway_airtime
+    """Share of the run in which a gateway sends downlinks, mean over gateways, in percent."""
+    return 100 * simulated(network, rule, seed)[1].gateway_airtime
 
 
 def studies(*, quick: bool = False) -> list[Study]:
-    """`norel-compat`; `quick`: one fiftieth of the days, two seeds."""
+    """The study `norel-compat`; `quick`: with one fiftieth of the days and two seeds."""
 
-    def studied(network: Network) -> Network:
+    def shortened(network: Network) -> Network:
         return replace(network, days=network.days / 50, seeds=2) if quick else network
 
     claims = [
-        _claim(studied(network), rule, model_percent, value, slack, paper, note or RESIMULATED)
+        _claim(shortened(network), rule, model_percent, value, slack, paper, note or RESIMULATED)
         for network, rule, value, slack, paper, note in _MODEL
     ]
     bands = {(network, rule): (value, slack) for network, rule, value, slack in _SIMULATED}
     for network, rule in [(network, rule) for network, rule, *_ in _MODEL] + [(BASE, FROZEN)]:
         value, slack = bands.get((network, rule), (0.0, math.inf))
         note = RESIMULATED if (network, rule) in bands else ""
-        claims.append(_claim(studied(network), rule, simulated_percent, value, slack, None, note))
-        claims.append(_claim(studied(network), rule, energy_mj, 0.0, math.inf, None, ""))
-    claims.append(_claim(studied(BASE), FROZEN, loss_points, -2.0, 0.3, None, _PAIRED))
-    claims.append(_claim(studied(BASE), FROZEN, airtime_percent, 3.3, 0.15, None, RESIMULATED))
+        claims.append(_claim(shortened(network), rule, simulated_percent, value, slack, None, note))
+        claims.append(_claim(shortened(network), rule, energy_mj, 0.0, math.inf, None, ""))
+    claims.append(_claim(shortened(BASE), FROZEN, loss_points, -2.0, 0.3, None, _PAIRED))
+    claims.append(_claim(shortened(BASE), FROZEN, airtime_percent, 3.3, 0.15, None, RESIMULATED))
     return [Study("norel-compat", "NoReL, Table II, in its authors' simulator", (), tuple(claims))]
 
 
@@ -166,6 +167,8 @@ def _claim(
     paper: float | None,
     note: str,
 ) -> Claim:
+    """The claim that a number of a network and rule, mean over seeds, lies within `slack` of a value."""
+
     def values() -> list[float]:
         return [read(network, rule, seed) for seed in range(network.seeds)]
 

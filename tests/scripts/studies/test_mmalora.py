@@ -80,7 +80,7 @@ def test_pictures(tmp_path):
             {f"s/{least}/{label}": two for least in ("0.7", "0.5") for label in ("maac", "rcst")},
         ),
         "convergence": (partial(draw_convergence, study="s"), {"s/1 head": two, "s/20/uniform": two, "s/20/rcst": two}),
-        "lines": (partial(draw_lines, study="s", over=(1, 2), what="gateways"), {"s/1/maac": two, "s/2/maac": two}),
+        "lines": (partial(draw_lines, study="s", over=(1, 2), axis="gateways"), {"s/1/maac": two, "s/2/maac": two}),
         "bars": (partial(draw_bars, study="s"), {"s/maac": two, "s/rcst": two}),
     }
     for name, (draw, numbers) in draws.items():

@@ -11,7 +11,7 @@ from lora_marl.core.air import Air
 from lora_marl.core.expect.rayleigh import Rayleigh
 from lora_marl.core.presets import mmalora_network
 from scripts.studies.mmalora import closed_form
-from scripts.studies.mmalora.closed_form import PANELS, Setting, error_percent, expected, floor_percent, played
+from scripts.studies.mmalora.closed_form import PANELS, Setting, error_percent, expected, floor_percent, simulated
 
 BUSY = Setting("busy", nodes=60, gateways=2)
 
@@ -21,7 +21,7 @@ def test_joint_has_no_error_but_sampling_and_expect_little():
         floor = floor_percent(BUSY, seed, 1000)
         assert error_percent(BUSY, "joint", seed, 1000) < floor + 0.15
         assert error_percent(BUSY, "expect", seed, 1000) < floor + 0.6
-        assert abs((expected(BUSY, "joint", seed) - played(BUSY, seed, 1000).share).mean()) < 0.002
+        assert abs((expected(BUSY, "joint", seed) - simulated(BUSY, seed, 1000).share).mean()) < 0.002
 
 
 def test_many_packets_of_a_heavy_load_with_several_factors():
