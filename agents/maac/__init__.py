@@ -1,7 +1,7 @@
 """MAAC: multi-actor attention critics, a soft actor-critic whose critics look at the other agents of their group.
 
-Every agent i of a group has an actor, a state encoding s_i = enc(o_i), an encoding of what it saw and did
-e_i = enc(o_i, a_i), and a critic that gives Q_i of all its own actions at once while the others' are as played:
+Every agent i of a group has an actor, an encoding s_i = enc(o_i) of its observation, an encoding e_i = enc(o_i, a_i) of
+observation and action, and a critic that gives Q_i of all its actions at once, the actions of the others as played:
 
     x_i = concat over heads of sum_{j != i} w_ij leaky(V e_j),    w_ij = softmax_j((W_q s_i) . (W_k e_j) / sqrt(d))
     Q_i = F_i(s_i, x_i)
@@ -9,13 +9,13 @@ e_i = enc(o_i, a_i), and a critic that gives Q_i of all its own actions at once 
     critic: minimise sum_i mean (Q_i(o, a) - y_i)^2
     actor:  ascend mean log pi_i(a_i | o_i) (Q_i(o, a) - sum_a' pi_i(a' | o_i) Q_i(o, a') - alpha log pi_i(a_i | o_i))
 
-All agents of all groups are one array program: the parameters of a layer are one tensor `[G, A, in, out]`, and no loop
-runs over agents or groups. `plain` says the same agent by agent; it is the oracle of the tests and what the benchmark
-compares with. The learner sees arrays only; groups never exchange anything, so G may be channels, seeds, or both.
+All agents of all groups are computed at once: the parameters of a layer are one tensor `[G, A, in, out]`, and no loop
+runs over agents or groups. `reference` states the same agent by agent; tests and the benchmark compare with it. The
+learner sees arrays only; groups never exchange anything, so G may be channels, seeds, or both.
 
-A step is `actions = maac.act(observations)`, `maac.observe(observations, actions, rewards)`, `maac.update()`; a leading
-axis of replicas of the environment, which share the buffer of their group, is free. `state.write` and `MAAC.read` keep
-a learner, buffer and counters of random numbers included, in one safetensors file.
+A step is `actions = maac.act(observations)`, `maac.observe(observations, actions, rewards)`, `maac.update()`. A leading
+axis of arrays may be replicas of the environment, which share the buffer of their group. `state.write` and `MAAC.read`
+keep a learner, with its buffer and the counters of its random numbers, in one safetensors file.
 
 | paper | name |
 |---|---|

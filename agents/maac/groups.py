@@ -1,9 +1,7 @@
-"""Who is in which group, what each may choose, and the random numbers of a group.
+"""Hyperparameters of MAAC, and its groups: who is in them, what each agent may choose, and their random numbers.
 
 Shape letters of the package: `G` groups, `A` agents of a group (padded), `S` = G A seats, `B` batch, `E` replicas of
 the environment, `D` features, `K` arms, `H` heads, `F` hidden width.
-
-Hyperparameters of MAAC: the one place of their defaults and ranges.
 """
 
 from __future__ import annotations
@@ -23,14 +21,14 @@ NORMALISATIONS = ("batch_norm", "static")
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """What a user may change of MAAC; symbols on the package's page.
+    """What a user may change of MAAC: the one place of defaults and ranges. Symbols are those of the package's page.
 
     Attributes:
         hidden: Width of all hidden layers, a multiple of `heads`.
         heads: Attention heads.
         attention: `learned`, or `uniform`: the mean over the other agents (MMALoRa-U).
-        normalisation: Of observations: `batch_norm`, or `static`: taken as they are.
-        batch: Steps of one minibatch; no update before the buffer holds as many.
+        normalisation: Of observations: `batch_norm`, or `static`, which takes them as they are.
+        batch: Steps of one minibatch; there is no update before the buffer holds as many.
         capacity: Steps that the buffer of a group holds.
         learning_rate: Of critics and actors, above 0.
         mu: Discount, from 0 up to but not including 1; 0: a static game.
@@ -77,7 +75,6 @@ class Hyperparameters:
 TABLE_III: dict[str, Any] = {"hidden": 128, "batch": 1024, "mu": 0.99}
 """Where MMALoRa's Table III differs from the defaults (`hidden`: of the code of Iqbal and Sha)."""
 
-
 Seed = int | Sequence[int]
 
 
@@ -86,8 +83,8 @@ class Groups:
     """The seats of all groups; padding is where `mask` is false.
 
     Attributes:
-        observation_size: D.
-        actions: K.
+        observation_size: Number of features D.
+        actions: Number of arms K.
         mask: Seats that are taken. `[G, A]`
         allowed: Arms that may be chosen. `[G, A, K]`
         seeds: One per group, from which all its random numbers follow; a seed may have several parts.
@@ -101,43 +98,48 @@ class Groups:
 
     @property
     def agents(self) -> NDArray[np.int64]:
-        """Agents of each group `[G]`."""
+        """Number of agents of each group `[G]`."""
         return self.mask.sum(axis=1)
 
     def uniform(self, stream: str, counter: int, *shape: int, dtype: str = "float64") -> NDArray[np.floating]:
         """Uniform random numbers in [0, 1) for every agent `[G, A, *shape]`, 0 at padded seats.
 
         They follow from (seed of the group, stream, counter) alone: a run resumes exactly by its counters, and neither
-        padding nor other groups matter.
+        padding nor other groups change them.
         """
         drawn = np.zeros((*self.mask.shape, *shape), dtype)
-        for own, mask, seed in zip(drawn, self.mask, self.seeds):
+        for of_group, mask, seed in zip(drawn, self.mask, self.seeds):
             size = (int(mask.sum()), *shape)
-            own[mask] = self.generator(seed, stream, counter).random(size, dtype)  # type: ignore[call-overload]
+            of_group[mask] = self.generator(seed, stream, counter).random(size, dtype)  # type: ignore[call-overload]
         return drawn
 
     def uniform_shared(self, stream: str, counter: int, *shape: int) -> NDArray[np.float64]:
-        """The same for every group `[G, *shape]`."""
+        """Uniform random numbers in [0, 1) for every group `[G, *shape]`."""
         return np.stack([self.generator(seed, stream, counter).random(shape) for seed in self.seeds])
 
     def rows(self, counter: int, batch: int, filled: int) -> NDArray[np.int64]:
-        """Different rows of a buffer, for every group `[G, B]`."""
+        """Different rows of a buffer of which `filled` are filled, for every group `[G, B]`."""
         return np.stack([self.generator(s, "batch", counter).choice(filled, batch, replace=False) for s in self.seeds])
 
     @staticmethod
     def generator(seed: Sequence[int], stream: str, counter: int) -> np.random.Generator:
-        """A generator of its own for every seed, stream and counter."""
+        """The random generator of a seed, stream and counter; names of streams must never change."""
         return np.random.default_rng([*seed, zlib.crc32(stream.encode()), counter])
 
 
 def groups_of(
     observation_size: int, actions: int, mask: ArrayLike, allowed: ArrayLike | None, seeds: Sequence[Seed]
 ) -> Groups:
-    """Checked groups; see `Groups` for the arguments.
+    """Checked groups.
+
+    Args:
+        observation_size, actions, seeds: As of `Groups`.
+        mask: Seats that are taken. `[G, A]`
+        allowed: Arms that may be chosen; None: all. `[G, A, K]`
 
     Raises:
-        ValueError: a size below 1, masks of another shape, a group without agents, an agent without arms, or another
-            number of seeds than of groups.
+        ValueError: a size below 1, masks of another shape, a group without agents, an agent without arms, a negative
+            seed, or another number of seeds than of groups.
     """
     for name, value in (("observation_size", observation_size), ("actions", actions)):
         if not value >= 1:

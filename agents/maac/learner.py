@@ -1,4 +1,7 @@
-"""The learner: acts, remembers, and updates critics and actors of all groups; shape letters in `agents.maac.groups`."""
+"""The learner: it acts, remembers, and updates critics and actors of all groups.
+
+Shape letters are those of `agents.maac.groups`.
+"""
 
 from __future__ import annotations
 
@@ -21,17 +24,23 @@ DTYPES = ("float32", "float64")
 
 
 class MAAC:
-    """See the package's page.
+    """Attention critics and actors of all groups; the package's page has the method.
 
     Args:
-        observation_size: D, features of an agent.
-        actions: K.
+        observation_size: Number of features D of an agent.
+        actions: Number of arms K.
         group_mask: Seats that are taken; the others are padding. `[G, A]`
         action_mask: Arms that may be chosen; None: all. `[G, A, K]`
         seeds: One per group, from which alone its random numbers follow; a seed may have parts (run, channel).
         device: `auto`: a GPU where torch finds one, else the CPU; or a device of torch.
         dtype: `float32` or `float64`.
-        **hyperparameters: See `Hyperparameters`.
+        **hyperparameters: Fields of `Hyperparameters`.
+
+    Attributes:
+        hyper, groups: What it was made with.
+        training: Networks and their updates.
+        replay: Buffers.
+        acts: Number of calls of `act` that drew.
 
     Raises:
         ValueError: an argument or hyperparameter outside its range, naming it.
@@ -62,7 +71,7 @@ class MAAC:
 
     @classmethod
     def read(cls, path: Path, device: str = "auto") -> MAAC:
-        """The learner in a file of `state.write`, which goes on exactly where it was written.
+        """The learner in a file that `state.write` wrote; it continues exactly from there.
 
         Raises:
             ValueError: no such file, one that is truncated or damaged, or not of this kind, naming it.
@@ -79,20 +88,20 @@ class MAAC:
         """Actions drawn from the policies, or without `explore` the likeliest ones `[..., G, A]`; 0 at padded seats.
 
         Args:
-            observations: `[..., G, A, D]`
+            observations: What agents see. `[..., G, A, D]`
             explore: Whether to draw.
         """
-        seen = self._array("observations", observations, (self.groups.observation_size,))
+        checked = self._array("observations", observations, (self.groups.observation_size,))
         actor, allowed = self.training.actor.eval(), self.training.allowed
         with torch.no_grad():
-            chances = training.log_policy(actor(self._tensor(seen).movedim(0, 2).contiguous()), allowed).exp()
+            probabilities = training.log_policy(actor(self._tensor(checked).movedim(0, 2).contiguous()), allowed).exp()
             if explore:
-                chosen = sample_actions(chances, self.training.uniform("action", self.acts, seen.shape[0]))
+                actions = sample_actions(probabilities, self.training.uniform("action", self.acts, checked.shape[0]))
                 self.acts += 1
             else:
-                chosen = chances.argmax(-1)
-            chosen = (chosen * self.training.taken[..., None].long()).movedim(2, 0)
-        return chosen.cpu().numpy().reshape(np.shape(observations)[:-1])
+                actions = probabilities.argmax(-1)
+            actions = (actions * self.training.taken[..., None].long()).movedim(2, 0)
+        return actions.cpu().numpy().reshape(np.shape(observations)[:-1])
 
     def greedy(self, observations: ArrayLike) -> NDArray[np.int64]:
         """The likeliest actions `[..., G, A]` for observations `[..., G, A, D]`."""
@@ -109,10 +118,10 @@ class MAAC:
         """Remembers a step of every replica.
 
         Args:
-            observations: `[..., G, A, D]`
-            actions: `[..., G, A]`
-            rewards: `[..., G, A]`
-            next_observations: `[..., G, A, D]`; not needed where mu = 0.
+            observations: What agents saw. `[..., G, A, D]`
+            actions: What they did. `[..., G, A]`
+            rewards: What they got. `[..., G, A]`
+            next_observations: What they saw then; not needed where mu = 0. `[..., G, A, D]`
             done: Whether an episode ended in a state without future (not by truncation). `[...]`
 
         Raises:
@@ -126,13 +135,13 @@ class MAAC:
             "action": played,
             "reward": self._array("rewards", rewards, ()),
         }
-        if self.replay.follows:
+        if self.replay.keeps_next:
             if next_observations is None:
                 raise ValueError(f"next_observations = None: needed with mu = {self.hyper.mu}")
             following = self._array("next_observations", next_observations, (self.groups.observation_size,))
             going_on = 1.0 - np.broadcast_to(np.ravel(done), len(played))
-            every = np.broadcast_to(going_on[:, None, None], (*played.shape[:2], 1))
-            arrays |= {"next_observation": following, "going_on": every}
+            by_group = np.broadcast_to(going_on[:, None, None], (*played.shape[:2], 1))
+            arrays |= {"next_observation": following, "going_on": by_group}
         self.replay.add({name: torch.from_numpy(np.array(array)).movedim(0, 1) for name, array in arrays.items()})
 
     def update(self) -> dict[str, NDArray[np.floating]]:
@@ -142,19 +151,19 @@ class MAAC:
             Of the last update: `critic_loss`, `actor_loss` (sum over agents) and `entropy` of the policies `[G]`, and
             `attention_entropy` `[G, H]`, nats; empty before the first one.
         """
-        found: dict[str, Tensor] = {}
+        report: dict[str, Tensor] = {}
         if self.replay.filled >= self.hyper.batch:
             for _ in range(self.hyper.updates_per_step):
                 rows = self.groups.rows(self.training.updates, self.hyper.batch, self.replay.filled)
-                found = self.training.update(self.replay.sample(rows))
-        return {name: value.detach().cpu().numpy() for name, value in found.items()}
+                report = self.training.update(self.replay.sample(rows))
+        return {name: value.detach().cpu().numpy() for name, value in report.items()}
 
     def state_dict(self) -> dict[str, NDArray]:
-        """A copy of everything that changes while learning, the buffer included; loading it resumes exactly."""
+        """A copy of everything that changes while learning, with the buffer; loading it resumes exactly."""
         return state.collect(self)
 
     def load_state_dict(self, arrays: Mapping[str, NDArray]) -> None:
-        """Takes over a state.
+        """Takes over a state of `state_dict`.
 
         Raises:
             ValueError: an array is missing, unknown, or of another shape or type than this learner's.
@@ -164,9 +173,9 @@ class MAAC:
     def _tensor(self, array: NDArray) -> Tensor:
         return torch.from_numpy(array).to(self.device, self.dtype)
 
-    def _array(self, name: str, given: ArrayLike, last: tuple[int, ...]) -> NDArray:
-        """A given array as `[E, G, A, *last]`, finite, 0 at padded seats."""
-        array, expected = np.asarray(given), (*self.groups.mask.shape, *last)
+    def _array(self, name: str, values: ArrayLike, last: tuple[int, ...]) -> NDArray:
+        """Checked values as `[E, G, A, *last]`: finite, and 0 at padded seats."""
+        array, expected = np.asarray(values), (*self.groups.mask.shape, *last)
         if array.shape[array.ndim - len(expected) :] != expected:
             raise ValueError(f"{name} has shape {list(array.shape)}; expected [..., {', '.join(map(str, expected))}]")
         taken = self.groups.mask.reshape(*self.groups.mask.shape, *[1] * len(last))
@@ -177,8 +186,9 @@ class MAAC:
 
     def _check_actions(self, played: NDArray[np.int64]) -> None:
         inside = (played >= 0) & (played < self.groups.actions)
-        chosen = np.take_along_axis(self.groups.allowed[None], np.where(inside, played, 0)[..., None], axis=-1)[..., 0]
-        wrong = np.argwhere(~(inside & chosen) & self.groups.mask)
+        arms = np.where(inside, played, 0)[..., None]
+        allowed = np.take_along_axis(self.groups.allowed[None], arms, axis=-1)[..., 0]
+        wrong = np.argwhere(~(inside & allowed) & self.groups.mask)
         if len(wrong):
             _, group, agent = wrong[0]
             raise ValueError(f"actions: {played[tuple(wrong[0])]} of agent {agent} in group {group} may not be chosen")

@@ -1,11 +1,7 @@
 """Critics and actors of all agents at once; shape letters in `agents.maac.groups`.
 
-Linear layers of all agents, or of all groups, at once; shape letters in `agents.maac.groups`.
-
 Inside a forward pass groups and agents are one axis of seats, so that a layer of all agents is one batched matrix
 product. Parameters of padded seats are 0 and stay so: their keys and their gradients vanish.
-
-Attention between the agents of a group; shape letters in `agents.maac.groups`.
 """
 
 from __future__ import annotations
@@ -29,8 +25,8 @@ class Layers(nn.Module):
     """A module with linear layers by name, drawn as `torch.nn.Linear` draws them, each agent's independently.
 
     Args:
-        groups: Whose.
-        name: Of the streams that initial parameters are drawn from.
+        groups: The groups.
+        name: Prefix of the streams that initial parameters are drawn from.
     """
 
     def __init__(self, groups: Groups, name: str) -> None:
@@ -51,16 +47,16 @@ class Layers(nn.Module):
             self._register(f"{name}_{kind}", (2.0 * drawn - 1.0) / math.sqrt(inputs))
 
     def layer(self, name: str, x: Tensor, *, onto: Tensor | None = None, active: bool = True) -> Tensor:
-        """A layer's outputs `[S, B, out]` for inputs `[S, B, in]`.
+        """A layer's outputs `[S, B, out]`.
 
         Args:
             name: Of the layer; its bias is added if it has one.
-            x: Inputs.
-            onto: What the outputs are added to, in place.
+            x: Inputs. `[S, B, in]`
+            onto: A tensor to which the outputs are added, in place; None: none. `[S, B, out]`
             active: Whether a leaky ReLU follows.
         """
         weight = self.get_parameter(f"{name}_weight").flatten(0, -3)
-        rows = x if len(weight) == len(x) else x.view(len(weight), -1, x.shape[-1])  # of an agent, or of a group
+        rows = x if len(weight) == len(x) else x.view(len(weight), -1, x.shape[-1])  # by agent, or by group
         if onto is not None:
             y = onto.baddbmm_(rows, weight)
         elif hasattr(self, f"{name}_bias"):
@@ -68,7 +64,7 @@ class Layers(nn.Module):
         else:
             y = torch.bmm(rows, weight)
         if active:
-            y = leaky_relu(y, inplace=True)  # of no view: autograd would copy its gradient
+            y = leaky_relu(y, inplace=True)  # before the view: in place on a view, autograd would copy the gradient
         return y if rows is x else y.view(*x.shape[:2], -1)
 
     def _register(self, name: str, values: NDArray[np.floating]) -> None:
@@ -76,17 +72,17 @@ class Layers(nn.Module):
 
 
 def normalised(x: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
-    """Batch normalisation without affine parameters."""
+    """Batch normalisation of `x` by given moments, without affine parameters."""
     return (x - mean) * torch.rsqrt(variance + EPS)
 
 
 class Attended(NamedTuple):
-    """What attention gives.
+    """The outputs of attention.
 
     Attributes:
-        contribution: Of the others to every agent. `[S, B, F]`
+        contribution: Of the other agents to every agent. `[S, B, F]`
         penalty: Squared logits, summed over heads and agents and averaged over batch and others. `[G]`
-        weights: `[G, B, H, A, A]`; None where they are equal.
+        weights: Of the column's agent for the row's; None where they are equal. `[G, B, H, A, A]`
     """
 
     contribution: Tensor
@@ -95,13 +91,18 @@ class Attended(NamedTuple):
 
 
 class Attention(Layers):
-    """Values of the other agents, weighed for every agent; keys, queries and values are shared by a group.
+    """Values of the other agents, weighted for every agent; keys, queries and values are shared by a group.
 
     Args:
-        groups: Whose.
+        groups: The groups.
         hidden: F.
         heads: H, of F / H features each.
         learned: Whether weights are learned, else equal.
+
+    Attributes:
+        sight: Added to logits: 0, or -1e30 towards padded seats and oneself. `[G, A, A]`
+        taken: 1 at the seats that are taken, else 0. `[G, A]`
+        others: Number of other agents. `[G]`
     """
 
     sight: Tensor
@@ -120,17 +121,17 @@ class Attention(Layers):
         self.register_buffer("sight", torch.zeros(unseen.shape).masked_fill(unseen, -1e30), persistent=False)
         self.register_buffer("taken", mask.double(), persistent=False)
         self.register_buffer("others", mask.sum(1).double() - 1.0, persistent=False)
-        self.alone = bool((groups.agents == 1).any())
+        self.has_single_agents = bool((groups.agents == 1).any())
 
-    def forward(self, own: Tensor, encoding: Tensor) -> Attended:
-        """What the others contribute.
+    def forward(self, state: Tensor, encoding: Tensor) -> Attended:
+        """The contributions of the others.
 
         Args:
-            own: Encodings of observations, which ask. `[S, B, F]`
-            encoding: Of observations and actions, which are asked. `[S, B, F]`
+            state: Encodings of observations, from which queries follow. `[S, B, F]`
+            encoding: Encodings of observations and actions, from which keys and values follow. `[S, B, F]`
         """
         value = self.layer("value", encoding)
-        return self._weighed(own, encoding, value) if self.learned else self._averaged(value)
+        return self._weighted(state, encoding, value) if self.learned else self._averaged(value)
 
     def entropy(self, attended: Attended, steps: int = 32) -> Tensor:
         """Entropy of the weights, averaged over agents and the first `steps` of the batch `[G, H]`. nats"""
@@ -140,18 +141,20 @@ class Attention(Layers):
         of_agents = self.taken * (self.others > 0)[:, None]
         return (entropy * of_agents[:, None]).sum(-1) / self.taken.sum(1, keepdim=True)
 
-    def _weighed(self, own: Tensor, encoding: Tensor, value: Tensor) -> Attended:
-        query = self._by_head(self.layer("query", own, active=False))
+    def _weighted(self, state: Tensor, encoding: Tensor, value: Tensor) -> Attended:
+        """By attention weights."""
+        query = self._by_head(self.layer("query", state, active=False))
         key = self._by_head(self.layer("key", encoding, active=False))
         logits = torch.bmm(query, key.mT).view(len(self.taken), -1, self.heads, *self.sight.shape[1:])
         weights, squares = _Softmax.apply(logits, self.sight[:, None, None], 1.0 / math.sqrt(key.shape[-1]))
-        contribution = self._by_seat(torch.bmm(weights.flatten(0, 2), self._by_head(value)), own.shape)
-        if self.alone:  # nobody to attend to
-            someone = (self.others > 0)[:, None, None, None]
-            contribution = (contribution.unflatten(0, self.taken.shape) * someone).flatten(0, 1)
+        contribution = self._by_seat(torch.bmm(weights.flatten(0, 2), self._by_head(value)), state.shape)
+        if self.has_single_agents:
+            accompanied = (self.others > 0)[:, None, None, None]
+            contribution = (contribution.unflatten(0, self.taken.shape) * accompanied).flatten(0, 1)
         return Attended(contribution, squares / (logits.shape[1] * self.others.clamp(min=1.0)), weights)
 
     def _averaged(self, value: Tensor) -> Attended:
+        """By equal weights."""
         by_group = value.unflatten(0, self.taken.shape) * self.taken[:, :, None, None]
         others = self.others.clamp(min=1.0)[:, None, None, None]
         contribution = (by_group.sum(1, keepdim=True) - by_group) / others
@@ -194,7 +197,7 @@ class Actor(Layers):
     """Policies: two hidden layers for every agent.
 
     Args:
-        groups: Whose.
+        groups: The groups.
         hidden: F.
         batch_norm: Whether inputs are normalised, while training by the moments of the batch, else by running ones.
     """
@@ -222,7 +225,7 @@ class Actor(Layers):
         return self.layer("output", x, active=False).unflatten(0, observation.shape[:2])
 
     def _moments(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Those of the batch, which the running ones follow."""
+        """Mean and variance of the batch, towards which the running ones move."""
         variance, mean = torch.var_mean(x, dim=1, correction=0, keepdim=True)
         self.mean.lerp_(mean, MOMENTUM)
         self.variance.lerp_(variance * (x.shape[1] / (x.shape[1] - 1)), MOMENTUM)
@@ -230,10 +233,10 @@ class Actor(Layers):
 
 
 class Critic(Layers):
-    """Attention critics of all agents; see the package's page for the equations.
+    """Attention critics of all agents; the package's page has the equations.
 
     Args:
-        groups: Whose.
+        groups: The groups.
         hidden: F.
         heads: H.
         learned: Whether attention is learned, else uniform.
@@ -256,23 +259,24 @@ class Critic(Layers):
         return tuple(name for name, _ in self.named_parameters() if name.startswith(("encoder", "attention")))
 
     def forward(self, observation: Tensor, action: Tensor) -> tuple[Tensor, Attended]:
-        """Values of all own actions, and what attention did.
+        """Values of all arms of each agent while the others act as given, and the outputs of attention.
 
         Args:
-            observation: `[G, A, B, D]`
-            action: What everyone played. `[G, A, B]`
+            observation: What agents see. `[G, A, B, D]`
+            action: What they do. `[G, A, B]`
 
         Returns:
-            Values `[G, A, B, K]`, and what attention gave.
+            Values. `[G, A, B, K]`
+            The outputs of attention.
         """
         seen = observation.flatten(0, 1)
         if self.batch_norm:
             variance, mean = torch.var_mean(seen, dim=1, correction=0, keepdim=True)
             seen = normalised(seen, mean, variance)
-        own = self.layer("own", seen)
+        state = self.layer("own", seen)
         encoding = leaky_relu(self._encoder(seen, action.flatten(0, 1)), inplace=True)
-        attended = self.attention(own, encoding)
-        hidden = self.layer("head_others", attended.contribution, onto=self.layer("head", own, active=False))
+        attended = self.attention(state, encoding)
+        hidden = self.layer("head_others", attended.contribution, onto=self.layer("head", state, active=False))
         return self.layer("output", hidden, active=False).unflatten(0, action.shape[:2]), attended
 
     def _encoder(self, seen: Tensor, action: Tensor) -> Tensor:

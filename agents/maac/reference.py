@@ -1,10 +1,7 @@
-"""Updates of one group agent by agent, in the way of the code of Iqbal and Sha: the oracle of `training`.
+"""Networks and updates of one group agent by agent, as in the code of Iqbal and Sha: what tests compare with.
 
-The critics and actors of one group agent by agent, in the way of the code of Iqbal and Sha.
-
-They are the oracle of `networks`, and in `plain_loop` what the benchmark compares with. Every agent has modules of its
-own, keys, queries and values have one module for each head, and attention loops over heads and agents. All arms are
-allowed.
+The benchmark compares with it, too. Every agent has modules of its own, keys, queries and values have one module for
+each head, and attention loops over heads and agents. All arms are allowed.
 """
 
 from __future__ import annotations
@@ -38,13 +35,13 @@ class ReferenceActor(nn.Sequential):
         )
 
     def layers(self, group: int, seat: int) -> Iterator[Layer]:
-        """Its linear layers."""
+        """Its linear layers, with their places in the networks of all agents."""
         linear = [module for module in self if isinstance(module, nn.Linear)]
         yield from ((name, (group, seat), module) for name, module in zip(("first", "second", "output"), linear))
 
 
 class ReferenceCritic(nn.Module):
-    """The critics of a group of `agents`."""
+    """The critics of a group of `agents` agents."""
 
     def __init__(
         self, agents: int, features: int, actions: int, hidden: int, heads: int, learned: bool, batch_norm: bool
@@ -91,7 +88,7 @@ class ReferenceCritic(nn.Module):
         return q, penalties, torch.stack([torch.stack(heads) for heads in weights])
 
     def layers(self, group: int, seats: Sequence[int]) -> Iterator[Layer]:
-        """Its linear layers; those of 2 F inputs are two in the networks of all agents, `head` and `head_others`."""
+        """Its linear layers, with their places; one of 2 F inputs is two there, `head` and `head_others`."""
         for i, seat in enumerate(seats):
             yield "encoder", (group, seat), self.encoders[i].get_submodule("1")
             yield "own", (group, seat), self.own[i].get_submodule("1")
@@ -110,8 +107,8 @@ class ReferenceCritic(nn.Module):
 
 
 @torch.no_grad()
-def take(networks: Layers, layer: Layer) -> None:
-    """Copies a layer's weights from the networks of all agents."""
+def copy_layer(networks: Layers, layer: Layer) -> None:
+    """Copies a layer's parameters from the networks of all agents."""
     name, index, module = layer
     assert isinstance(module, nn.Linear)
     module.weight.copy_(layer_parameters(networks, name, "weight", index).mT)
@@ -124,16 +121,16 @@ def layer_parameters(
 ) -> Tensor:
     """A layer's weight `[in, out]` or bias `[1, out]`, or its gradient, in the networks of all agents."""
     names = [f"{name}_{kind}", *([f"{name}_others_{kind}"] if name == "head" and kind == "weight" else [])]
-    tensors = [networks.get_parameter(each) for each in names]
+    tensors = [networks.get_parameter(parameter) for parameter in names]
     return torch.cat([(tensor.grad if gradient else tensor.detach())[index] for tensor in tensors])  # type: ignore[index]
 
 
 class ReferenceTraining:
-    """The networks of one group with the weights of a training, and updates of theirs.
+    """The networks of one group with the parameters of a `Training`, and their updates.
 
     Args:
-        training: Whose weights and hyperparameters to take.
-        group: Which group of it.
+        training: From which parameters and hyperparameters are copied.
+        group: Index of the group.
 
     Attributes:
         seats: Seats of its agents.
@@ -148,11 +145,11 @@ class ReferenceTraining:
         self.actors = nn.ModuleList(ReferenceActor(sizes[0], hidden, sizes[1], batch_norm) for _ in self.seats)
         self.critic.to(training.dtype), self.actors.to(training.dtype)
         for layer in self.critic.layers(group, self.seats):
-            take(training.critic, layer)
+            copy_layer(training.critic, layer)
         for actor, seat in zip(self.actors, self.seats):
             assert isinstance(actor, ReferenceActor)
             for layer in actor.layers(group, seat):
-                take(training.actor, layer)
+                copy_layer(training.actor, layer)
         self.target_critic, self.target_actors = copy.deepcopy(self.critic), copy.deepcopy(self.actors)
         rate = self.hyper.learning_rate
         self.critic_adam = torch.optim.Adam(self.critic.parameters(), lr=rate, weight_decay=WEIGHT_DECAY)
@@ -165,26 +162,30 @@ class ReferenceTraining:
             batch: Of all groups.
             uniform: Random numbers in [0, 1) by stream, `target` and `policy`, of all groups. `[G, A, B]`
         """
-        seen, action, target = self.own(batch.observation), self.own(batch.action), self.own(batch.reward)
+        seen, action, target = (
+            self.by_agent(batch.observation),
+            self.by_agent(batch.action),
+            self.by_agent(batch.reward),
+        )
         if self.hyper.mu > 0.0:
             assert batch.next_observation is not None and batch.going_on is not None
-            future = self.future(self.own(batch.next_observation), self.own(uniform("target")))
+            future = self.future(self.by_agent(batch.next_observation), self.by_agent(uniform("target")))
             going_on = self.hyper.mu * batch.going_on[self.group, 0]
             target = [reward + going_on * value for reward, value in zip(target, future)]
         critic_loss = self.update_critic(seen, action, target)
-        actor_loss = self.update_actors(seen, self.own(uniform("policy")))
+        actor_loss = self.update_actors(seen, self.by_agent(uniform("policy")))
         if self.hyper.mu > 0.0:
-            self.follow(self.target_critic, self.critic)
-            self.follow(self.target_actors, self.actors)
+            self.update_target(self.target_critic, self.critic)
+            self.update_target(self.target_actors, self.actors)
         return {"critic_loss": critic_loss, "actor_loss": actor_loss}
 
-    def own(self, tensor: Tensor) -> list[Tensor]:
-        """Of what all groups have `[G, A, ...]` each agent's `[...]`."""
+    def by_agent(self, tensor: Tensor) -> list[Tensor]:
+        """The rows `[...]` of the group's agents in a tensor of all groups `[G, A, ...]`."""
         return [tensor[self.group, seat] for seat in self.seats]
 
     @torch.no_grad()
     def future(self, seen: Sequence[Tensor], uniform: Sequence[Tensor]) -> list[Tensor]:
-        """Each agent's value of what follows, by the targets `[B]`."""
+        """Each agent's value of the next step, by the target networks `[B]`."""
         log_policies = [log_softmax(actor(o), dim=1) for actor, o in zip(self.target_actors, seen)]
         drawn = [sample_actions(log_policy.exp(), u) for log_policy, u in zip(log_policies, uniform)]
         values, _, _ = self.target_critic(seen, drawn)
@@ -194,7 +195,7 @@ class ReferenceTraining:
         ]
 
     def update_critic(self, seen: Sequence[Tensor], action: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
-        """One step on each agent's `[B, D]`, `[B]`, `[B]`; the loss, its gradients left in place."""
+        """One step on each agent's observations `[B, D]`, actions and targets `[B]`; the loss, gradients in place."""
         values, penalties, _ = self.critic(seen, action)
         loss = seen[0].new_zeros(())
         for q, a, y, penalty in zip(values, action, target, penalties):
@@ -210,17 +211,17 @@ class ReferenceTraining:
         return loss.detach()
 
     def update_actors(self, seen: Sequence[Tensor], uniform: Sequence[Tensor]) -> Tensor:
-        """One step on each agent's `[B, D]`; the sum of the losses."""
+        """One step on each agent's observations `[B, D]` and random numbers `[B]`; the sum of the losses."""
         logits = [actor(o) for actor, o in zip(self.actors, seen)]
-        drawn = [sample_actions(log_softmax(own.detach(), dim=1).exp(), u) for own, u in zip(logits, uniform)]
+        drawn = [sample_actions(log_softmax(logit.detach(), dim=1).exp(), u) for logit, u in zip(logits, uniform)]
         with torch.no_grad():
             values, _, _ = self.critic(seen, drawn)
         total = seen[0].new_zeros(())
-        for own, a, q, actor, adam in zip(logits, drawn, values, self.actors, self.actor_adams):
-            log_policy = log_softmax(own, dim=1)
+        for logit, a, q, actor, adam in zip(logits, drawn, values, self.actors, self.actor_adams):
+            log_policy = log_softmax(logit, dim=1)
             chosen = log_policy.gather(1, a[:, None])
             gain = q.gather(1, a[:, None]) - (log_policy.exp() * q).sum(dim=1, keepdim=True)
-            loss = (chosen * (self.hyper.alpha * chosen - gain).detach()).mean() + PENALTY * own.square().mean()
+            loss = (chosen * (self.hyper.alpha * chosen - gain).detach()).mean() + PENALTY * logit.square().mean()
             adam.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(actor.parameters(), ACTOR_NORM)
@@ -229,7 +230,7 @@ class ReferenceTraining:
         return total
 
     @torch.no_grad()
-    def follow(self, target: nn.Module, network: nn.Module) -> None:
-        """Moves a target network by zeta."""
+    def update_target(self, target: nn.Module, network: nn.Module) -> None:
+        """Moves a target network towards a network by zeta."""
         for slow, fast in zip(target.parameters(), network.parameters()):
             slow.lerp_(fast, self.hyper.zeta)

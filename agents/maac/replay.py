@@ -1,4 +1,7 @@
-"""Replay buffers: preallocated arrays, the oldest step overwritten; shape letters in `agents.maac.groups`."""
+"""Replay buffers of all groups: preallocated arrays whose oldest step is overwritten.
+
+Shape letters are those of `agents.maac.groups`.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,14 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Batch:
-    """Steps drawn from the buffers, agents leading.
+    """Steps drawn from the buffers.
 
     Attributes:
-        observation: `[G, A, B, D]`
-        action: `[G, A, B]`
-        reward: Standardised per agent over the buffer. `[G, A, B]`
-        next_observation: `[G, A, B, D]`; None where the buffer does not keep it.
-        going_on: 0 after the last step of an episode, else 1. `[G, 1, B]`; None as above.
+        observation: What agents saw. `[G, A, B, D]`
+        action: What they did. `[G, A, B]`
+        reward: What they got, standardised per agent over the buffer. `[G, A, B]`
+        next_observation: What they saw then; None where the buffer does not keep it. `[G, A, B, D]`
+        going_on: 0 after the last step of an episode, else 1; None where the buffer does not keep it. `[G, 1, B]`
     """
 
     observation: Tensor
@@ -36,28 +39,33 @@ class Replay:
     Args:
         seats: G, A.
         features: D.
-        capacity: Steps.
-        follows: Whether next observations are kept: not needed where mu = 0.
+        capacity: Steps that a buffer holds.
+        keeps_next: Whether next observations are kept: not needed where mu = 0.
         dtype: Of observations and rewards.
         device: Where the arrays lie.
+
+    Attributes:
+        arrays: The buffers by name `[G, capacity, ...]`.
+        position: Row of the next step.
+        filled: Number of rows that are filled.
     """
 
     def __init__(
-        self, seats: tuple[int, int], features: int, capacity: int, follows: bool, dtype: torch.dtype, device: str
+        self, seats: tuple[int, int], features: int, capacity: int, keeps_next: bool, dtype: torch.dtype, device: str
     ) -> None:
         groups, agents = seats
-        self.capacity, self.follows, self.position, self.filled = capacity, follows, 0, 0
+        self.capacity, self.keeps_next, self.position, self.filled = capacity, keeps_next, 0, 0
         shapes = {"observation": (agents, features), "action": (agents,), "reward": (agents,)}
-        if follows:
+        if keeps_next:
             shapes |= {"next_observation": (agents, features), "going_on": (1,)}
         self.arrays = {
             # NumPy's zeros take no memory before they are written
-            name: torch.from_numpy(np.zeros((groups, capacity, *shape), _numpy(name, dtype))).to(device)
+            name: torch.from_numpy(np.zeros((groups, capacity, *shape), _dtype(name, dtype))).to(device)
             for name, shape in shapes.items()
         }
 
     def add(self, steps: Mapping[str, Tensor]) -> None:
-        """Appends one step of every replica `[G, E, ...]`, by name of the array.
+        """Appends one step of every replica, by name of the array `[G, E, ...]`.
 
         Raises:
             ValueError: more replicas than the buffer holds steps.
@@ -72,7 +80,7 @@ class Replay:
         self.filled = min(self.filled + replicas, self.capacity)
 
     def sample(self, rows: NDArray[np.int64]) -> Batch:
-        """Some rows of each group's buffer `[G, B]`."""
+        """The steps in some rows of each group's buffer `[G, B]`."""
         index = torch.from_numpy(rows).to(self.arrays["action"].device)
         group = torch.arange(len(rows), device=index.device)[:, None]
         drawn = {name: array[group, index].transpose(1, 2) for name, array in self.arrays.items()}
@@ -84,21 +92,22 @@ class Replay:
             drawn["observation"].contiguous(),
             drawn["action"].to(torch.int64).contiguous(),
             (drawn["reward"] - mean[..., None]) / spread[..., None],
-            drawn["next_observation"].contiguous() if self.follows else None,
-            drawn["going_on"] if self.follows else None,
+            drawn["next_observation"].contiguous() if self.keeps_next else None,
+            drawn["going_on"] if self.keeps_next else None,
         )
 
     def state(self) -> dict[str, Tensor]:
-        """The rows that are filled `[G, filled, ...]`, and where the next one goes."""
+        """The filled rows `[G, filled, ...]` and the position of the next one, by name."""
         rows = {name: array[:, : self.filled] for name, array in self.arrays.items()}
         return rows | {"position": torch.tensor(self.position)}
 
     def load(self, state: Mapping[str, Tensor]) -> None:
-        """Takes over a state of a buffer of the same arrays."""
+        """Takes over a state of a buffer with the same arrays."""
         self.position, self.filled = int(state["position"]), state["action"].shape[1]
         for name, array in self.arrays.items():
             array[:, : self.filled] = state[name].to(array)
 
 
-def _numpy(name: str, dtype: torch.dtype) -> str:
+def _dtype(name: str, dtype: torch.dtype) -> str:
+    """NumPy's name of the type of an array."""
     return "int32" if name == "action" else str(dtype).removeprefix("torch.")

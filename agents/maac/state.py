@@ -1,4 +1,7 @@
-"""The state of a learner as arrays by name, and as one safetensors file that needs nothing else to go on."""
+"""The state of a learner as arrays by name, and as one safetensors file from which alone it continues.
+
+Names of arrays are data: snapshots have them.
+"""
 
 from __future__ import annotations
 
@@ -26,29 +29,29 @@ FORMAT = "maac-1"
 
 
 def collect(learner: MAAC) -> dict[str, NDArray]:
-    """Everything that changes while learning, copied."""
+    """A copy of everything that changes while learning, by name."""
     tensors = _tensors(learner) | _prefixed("replay", learner.replay.state())
     arrays = {name: tensor.detach().cpu().numpy().copy() for name, tensor in tensors.items()}
     return arrays | {"counters": np.array([learner.acts, learner.training.updates])}
 
 
 def restore(learner: MAAC, arrays: Mapping[str, NDArray]) -> None:
-    """Takes over what `collect` gave, for a learner made with the same arguments.
+    """Takes over a state of `collect`, for a learner made with the same arguments.
 
     Raises:
         ValueError: an array is missing, unknown, or of another shape or type than this learner's.
     """
-    own = collect(learner)
-    for name in sorted(set(arrays) ^ set(own)):
-        raise ValueError(f"state of maac: {name} is {'missing' if name in own else 'unknown'}")
+    current = collect(learner)
+    for name in sorted(set(arrays) ^ set(current)):
+        raise ValueError(f"state of maac: {name} is {'missing' if name in current else 'unknown'}")
     filled = arrays["replay.action"].shape[1] if arrays["replay.action"].ndim > 1 else 0
-    for name, expected in own.items():
-        given, shape = arrays[name], list(expected.shape)
+    for name, expected in current.items():
+        array, shape = arrays[name], list(expected.shape)
         if name.startswith("replay.") and expected.ndim:
             shape[1] = min(filled, learner.replay.capacity)
-        if list(given.shape) != shape or given.dtype != expected.dtype:
+        if list(array.shape) != shape or array.dtype != expected.dtype:
             raise ValueError(
-                f"state of maac: {name} is {given.dtype} {list(given.shape)}; expected {expected.dtype} {shape}"
+                f"state of maac: {name} is {array.dtype} {list(array.shape)}; expected {expected.dtype} {shape}"
             )
     with torch.no_grad():
         for name, tensor in _tensors(learner).items():
@@ -76,7 +79,7 @@ def write(path: Path, learner: MAAC) -> None:
 
 
 def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray]]:
-    """The arguments of the learner in a file, and its state: see `MAAC.read`.
+    """The arguments of the learner in a file, and its state; `MAAC.read` makes a learner of them.
 
     Raises:
         ValueError: no such file, one that is truncated or damaged, or not of this kind, naming it.
@@ -100,18 +103,18 @@ def damaged(path: Path, error: Exception) -> ValueError:
 
 
 def _tensors(learner: MAAC) -> dict[str, Tensor]:
-    """The tensors that change with an update, themselves: networks, targets, and moments of the optimizers."""
+    """The tensors that change with an update, not copied: networks, targets, and moments of the optimisers."""
     training = learner.training
     networks: dict[str, Layers] = {"actor": training.actor, "critic": training.critic}
     if training.targets is not None:
         networks |= {"target_actor": training.targets[0], "target_critic": training.targets[1]}
-    found: dict[str, Tensor] = {}
+    tensors: dict[str, Tensor] = {}
     for prefix, network in networks.items():
-        found |= _prefixed(prefix, network.state_dict())
+        tensors |= _prefixed(prefix, network.state_dict())
     for prefix, adam in (("actor", training.actor_adam), ("critic", training.critic_adam)):
         for name, parameter in networks[prefix].named_parameters():
-            found |= _prefixed(f"{prefix}_adam.{name}", adam.state[parameter])
-    return found
+            tensors |= _prefixed(f"{prefix}_adam.{name}", adam.state[parameter])
+    return tensors
 
 
 def _prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -1,7 +1,4 @@
-"""Networks, their optimizers and one update of theirs; shape letters in `agents.maac.groups`.
-
-What critics and actors minimise, and how their gradients are bounded; shape letters in `agents.maac.groups`.
-"""
+"""Networks of all groups, what they minimise, and one update of them; shape letters in `agents.maac.groups`."""
 
 from __future__ import annotations
 
@@ -17,20 +14,20 @@ from agents.torch_utils import adam, clip_gradients, sample_actions, values_at
 
 PENALTY = 1e-3
 """Weight of squared attention logits and of squared policy logits."""
-
 WEIGHT_DECAY = 1e-3
+"""Of critics."""
 CRITIC_NORM, ACTOR_NORM = 10.0, 0.5
 """Largest norms of gradients: of a group's critic for each of its agents, and of an agent's actor."""
 
 
 def critic_loss(values: Tensor, action: Tensor, target: Tensor, penalty: Tensor, taken: Tensor) -> Tensor:
-    """Sum over agents of the mean squared error, and the penalty of attention logits `[G]`.
+    """Loss of every group's critics: the mean squared errors of its agents and the penalty of attention logits `[G]`.
 
     Args:
-        values: `[G, A, B, K]`
-        action: `[G, A, B]`
-        target: `[G, A, B]`
-        penalty: `[G]`
+        values: Q of all arms. `[G, A, B, K]`
+        action: What agents did. `[G, A, B]`
+        target: y. `[G, A, B]`
+        penalty: Squared attention logits. `[G]`
         taken: 1 at the seats that are taken, else 0. `[G, A]`
 
     Source: MMALoRa, Eq. (28).
@@ -40,12 +37,12 @@ def critic_loss(values: Tensor, action: Tensor, target: Tensor, penalty: Tensor,
 
 
 def log_policy(logits: Tensor, allowed: Tensor) -> Tensor:
-    """Log probabilities of the arms, far below any other where an arm is not allowed `[..., K]`."""
+    """Logarithms of the arms' probabilities; so small where an arm is not allowed that it is never drawn `[..., K]`."""
     return torch.log_softmax(logits.masked_fill(~allowed, -1e30), dim=-1)
 
 
 def advantage(values: Tensor, policy: Tensor) -> Tensor:
-    """Values of own arms less their mean under the policy, the others' actions unchanged `[..., K]`.
+    """Values of an agent's arms less their mean under its policy, the others' actions unchanged `[..., K]`.
 
     Source: MMALoRa, Eq. (30).
     """
@@ -56,11 +53,11 @@ def actor_loss(logits: Tensor, allowed: Tensor, action: Tensor, values: Tensor, 
     """Loss of every agent's actor `[G, A]`.
 
     Args:
-        logits: `[G, A, B, K]`
-        allowed: `[G, A, 1, K]`
-        action: Drawn from the policy. `[G, A, B]`
-        values: Of all own arms, the others playing `action`. `[G, A, B, K]`
-        alpha: Temperature.
+        logits: Of the policies. `[G, A, B, K]`
+        allowed: Arms that may be chosen. `[G, A, 1, K]`
+        action: Drawn from the policies. `[G, A, B]`
+        values: Q of all arms of an agent, the others playing `action`. `[G, A, B, K]`
+        alpha: Temperature of the entropy.
 
     Source: MMALoRa, Eq. (29).
     """
@@ -72,19 +69,21 @@ def actor_loss(logits: Tensor, allowed: Tensor, action: Tensor, values: Tensor, 
 
 
 class Training:
-    """Critics and actors of all groups, with what training them needs.
+    """Critics and actors of all groups, with their optimisers and targets.
 
     Args:
-        groups: Whose.
-        hyper: How.
+        groups: The groups.
+        hyper: The hyperparameters.
         device: Where the networks lie.
         dtype: Of their parameters.
 
     Attributes:
+        actor, critic: The networks.
         targets: Actor and critic that follow slowly; None where mu = 0.
+        actor_adam, critic_adam: Their optimisers.
         taken: 1 at the seats that are taken, else 0. `[G, A]`
         allowed: Arms that may be chosen. `[G, A, 1, K]`
-        updates: How many there were.
+        updates: Number of updates so far.
     """
 
     def __init__(self, groups: Groups, hyper: Hyperparameters, device: str, dtype: torch.dtype) -> None:
@@ -100,14 +99,14 @@ class Training:
         self.updates = 0
 
     def update(self, batch: Batch) -> dict[str, Tensor]:
-        """One step of critics, actors and targets; see `MAAC.update` for what is returned."""
-        found = self.update_critic(batch) | self.update_actor(batch)
-        self.follow()
+        """One step of critics, actors and targets; losses and entropies as of `MAAC.update`."""
+        report = self.update_critic(batch) | self.update_actor(batch)
+        self.update_targets()
         self.updates += 1
-        return found
+        return report
 
     def update_critic(self, batch: Batch) -> dict[str, Tensor]:
-        """One step of the critics."""
+        """One step of the critics; `critic_loss` `[G]` and `attention_entropy` `[G, H]`."""
         target = self._target(batch)
         values, attended = self.critic(batch.observation, batch.action)
         loss = critic_loss(values, batch.action, target, attended.penalty, self.taken)
@@ -123,7 +122,7 @@ class Training:
         return {"critic_loss": loss, "attention_entropy": self.critic.attention.entropy(attended)}
 
     def update_actor(self, batch: Batch) -> dict[str, Tensor]:
-        """One step of the actors, by critics that stay as they are."""
+        """One step of the actors, by critics that stay as they are; `actor_loss` and `entropy` `[G]`."""
         self.actor.train()
         logits = self.actor(batch.observation)
         with torch.no_grad():
@@ -140,13 +139,13 @@ class Training:
         return {"actor_loss": loss, "entropy": entropy}
 
     @torch.no_grad()
-    def follow(self) -> None:
+    def update_targets(self) -> None:
         """Moves the target networks towards the networks by zeta; with mu = 0 there are none."""
         for target, network in zip(self.targets or (), (self.actor, self.critic)):
             torch._foreach_lerp_(list(target.parameters()), list(network.parameters()), self.hyper.zeta)
 
     def uniform(self, stream: str, counter: int, size: int) -> Tensor:
-        """Random numbers for every agent `[G, A, size]`."""
+        """Uniform random numbers in [0, 1) for every agent, from a stream of `Groups.uniform` `[G, A, size]`."""
         name = str(self.dtype).removeprefix("torch.")
         return torch.from_numpy(self.groups.uniform(stream, counter, size, dtype=name)).to(self.device)
 

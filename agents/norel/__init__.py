@@ -1,1 +1,1 @@
-"""agents.norel"""
+"""NoReL: mixed strategies learned by regret, the channel state, and the distance of strategies from equilibrium."""

@@ -1,7 +1,7 @@
-"""The random state of a whole network, as its server can know it: how much the channel varies, how busy nodes are.
+"""The channel state of a network, as its server can estimate it: how much the channel varies, how busy nodes are.
 
-Windows of 100 packets received are turned into estimates, which are smoothed, z <- 0.3 z + 0.7 z_new, and cut into
-bins: state = (min(3, floor(sigma / 5 dB)), min(1, floor(lambda / 0.0035 per s))).
+Every window of 100 packets received gives estimates, which are smoothed, z <- 0.3 z + 0.7 z_new, and cut into bins:
+state = (min(3, floor(sigma / 5 dB)), min(1, floor(lambda / 0.0035 per s))).
 
 **Channel.** Received powers are x = mu + sigma z, z standard normal, of which a gateway reports only those above the
 sensitivity of their spreading factor: a truncated normal sample. With residuals e = x - (power + expected gain),
@@ -10,10 +10,10 @@ phi(alpha) / (1 - Phi(alpha)) at alpha = (limit - mu) / sigma, the likelihood's 
 
     sum (z - h) = 0,    sum (z - h) l = 0,    sum z^2 = sum (1 + alpha h)
 
-are solved by steps e <- e - sigma h, a line through it, sigma^2 = sum (e - mu)^2 / sum (1 + alpha h), begun where the
-window before ended.
+are solved by steps e <- e - sigma h, a line through e, sigma^2 = sum (e - mu)^2 / sum (1 + alpha h), which start where
+the window before ended.
 
-**Traffic.** A gap between two packets received of a node covers all that were lost between them, by the frame counter:
+**Traffic.** A gap between two packets received of a node covers all packets lost between them, by the frame counter:
 1 / lambda = (sum of gaps) / (packets in them) - mean off time and airtime that the duty cycle imposes.
 
 | paper | name |
@@ -22,8 +22,8 @@ window before ended.
 | sigma, lambda, gamma | standard deviation, rate, exponent (b = 10 log10 slope) |
 
 Source: NoReL, section on channel and traffic estimation; Tobin 1958 and Amemiya 1973 for truncated samples.
-Differences: the authors' code estimates from all packets, lost ones too, at the last gateway, by least squares; no
-server hears lost packets, and those received look as if shadowing were smaller.
+Differences: the authors' code estimates from all packets, lost ones too, at the last gateway, by least squares. No
+server hears lost packets, and by those received alone shadowing would look smaller than it is.
 """
 
 from __future__ import annotations
@@ -46,33 +46,34 @@ SMOOTHING = 0.7
 SIGMA_BIN_DB, SIGMA_BINS = 5.0, 4
 RATE_BIN_PER_S, RATE_BINS = 0.0035, 2
 STATES = SIGMA_BINS * RATE_BINS
-KEPT = 64
+WINDOWS_KEPT = 64
 """Windows remembered, for decisions that fell due before the last one ended."""
 _STEPS = 4
 _LEAST_SIGMA_DB, _LARGEST_SIGMA_DB = 0.1, 30.0
 EXCESS, LENGTH, LIMIT, GAP, PACKETS, OFF = range(6)
+"""Columns of a window: e, l and the limit on x in dB, gap in s, packets in it, airtime and off time of each in s."""
 SIGMA, RATE, OFFSET, SLOPE = range(4)
+"""Columns of estimates."""
 
 
 class ChannelState:
-    """Estimates and states of `B` networks.
+    """Estimates and channel states of the networks of `B` replicas.
 
     Args:
-        scenario: Before its changes, which the estimates start from.
+        scenario: Before its changes; the estimates start from it.
         replicas: B.
 
     Attributes:
         estimates: Smoothed sigma in dB, lambda in 1/s, a in dB and b in dB per unit of l `[B, 4]`.
-        counted: Windows by state `[B, STATES]`.
-        told: The same when `take_windows` last asked.
+        counted: Number of windows by state `[B, STATES]`.
     """
 
     def __init__(self, scenario: Scenario, replicas: int) -> None:
         nodes, gateways, region = scenario.nodes, scenario.gateways, scenario.region
         shape = (replicas, nodes, gateways)
         self._gain_db = np.ascontiguousarray(np.broadcast_to(scenario.mean_gain_db(), shape))
-        apart_m = np.broadcast_to(distances_m(scenario.node_xy_m, scenario.gateway_xy_m), shape)
-        self._length = 10.0 * np.log10(np.maximum(apart_m, 0.1) / 1000.0)
+        distance_m = np.broadcast_to(distances_m(scenario.node_xy_m, scenario.gateway_xy_m), shape)
+        self._length = 10.0 * np.log10(np.maximum(distance_m, 0.1) / 1000.0)
         self._sensitivity_dbm = scenario.reception.sensitivities_dbm(
             np.array(region.spreading_factors), np.array(region.bandwidths_hz)
         )
@@ -86,11 +87,11 @@ class ChannelState:
         self.counted = np.zeros((replicas, STATES), np.int64)
         self._open = np.zeros((replicas, WINDOW, OFF + 1))
         self._filled = np.zeros(replicas, np.int64)
-        self._ended_s = np.full((replicas, KEPT), -np.inf)
-        self._states = np.tile(state_of(self.estimates[:, SIGMA], self.estimates[:, RATE])[:, None], (1, KEPT))
-        self._sigma_db = np.tile(self.estimates[:, SIGMA, None], (1, KEPT))
+        self._ended_s = np.full((replicas, WINDOWS_KEPT), -np.inf)
+        self._states = np.tile(state_of(self.estimates[:, SIGMA], self.estimates[:, RATE])[:, None], (1, WINDOWS_KEPT))
+        self._sigma_db = np.tile(self.estimates[:, SIGMA, None], (1, WINDOWS_KEPT))
         self._heard_s = np.full(replicas, -np.inf)
-        self.told = self.counted.copy()
+        self._counted_before = self.counted.copy()
 
     def hear(self, heard: Heard) -> None:
         """Takes in packets received, in order of time within each replica."""
@@ -101,21 +102,21 @@ class ChannelState:
         )  # fmt: skip
 
     def at(self, replica: NDArray[np.integer], time_s: NDArray[np.float64]) -> NDArray[np.int64]:
-        """The states in force at some times `[M]`, from the windows that had ended by then."""
+        """The states in force at some times `[M]`, from the windows that had ended by then: `[M]`."""
         return self._states[replica, _places(replica, time_s, self._ended_s, self.counted)]
 
     def sigma_at_db(self, replica: NDArray[np.integer], time_s: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The estimates of sigma in force at some times `[M]`. dB"""
+        """The estimates of sigma in force at some times `[M]`: `[M]`. dB"""
         return self._sigma_db[replica, _places(replica, time_s, self._ended_s, self.counted)]
 
     def take_windows(self, true_state: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Windows since the last call, and those of them whose state was a replica's true one `[B]`: `[B]`, `[B]`."""
-        since = self.counted - self.told
-        self.told[...] = self.counted
+        """Windows since the last call, and those of them in the true state of each replica, `[B]` and `[B]`."""
+        since = self.counted - self._counted_before
+        self._counted_before[...] = self.counted
         return since.sum(axis=1), np.take_along_axis(since, np.asarray(true_state)[:, None], axis=1)[:, 0]
 
     def state_arrays(self) -> dict[str, NDArray]:
-        """Estimates, counts, the open window, and the states of the last windows."""
+        """Estimates, counts, the open window, and the states of the last windows; the names are those of snapshots."""
         return {
             "state_estimates": self.estimates,
             "state_counted": self.counted,
@@ -124,7 +125,7 @@ class ChannelState:
             "state_ended_s": self._ended_s,
             "states": self._states,
             "state_sigma_db": self._sigma_db,
-            "state_told": self.told,
+            "state_told": self._counted_before,
             "state_heard_s": self._heard_s,
         }
 
@@ -137,19 +138,19 @@ def binned(sigma_db: float, rate_per_s: float) -> int:
 
 
 def state_of(sigma_db: ArrayLike, rate_per_s: ArrayLike) -> NDArray[np.int64]:
-    """States of standard deviations and rates `[...]`: rate bins vary fastest."""
+    """States of standard deviations in dB and rates in 1/s `[...]`; rate bins vary fastest."""
     return np.vectorize(binned, otypes=[np.int64])(sigma_db, rate_per_s)
 
 
 def true_state(scenario: Scenario) -> int:
-    """The state that a network is in, whatever anybody has heard of it."""
+    """The state that a network is in, by its scenario and not by what was heard."""
     rate_per_s = np.mean(1.0 / np.asarray(scenario.traffic.interval_s, np.float64))
     return int(state_of(scenario.propagation.shadowing_db, rate_per_s))
 
 
 @njit(cache=True)
 def _hazard(alpha: float) -> float:
-    """Density over what lies above: phi / (1 - Phi)."""
+    """Hazard of the standard normal distribution, phi / (1 - Phi); for large alpha by its asymptote."""
     if alpha > 8.0:
         return alpha + 1.0 / alpha
     return math.exp(-0.5 * alpha * alpha) * 0.7978845608028654 / math.erfc(alpha * 0.7071067811865476)
@@ -157,7 +158,7 @@ def _hazard(alpha: float) -> float:
 
 @njit(cache=True)
 def _truncated_step(rows: NDArray[np.float64], sigma: float, a: float, b: float) -> tuple[float, float, float]:
-    """One step of the likelihood's equations, from sigma, a, b to better ones."""
+    """One step towards the solution of the likelihood's equations, from sigma, a, b to better ones."""
     count = len(rows)
     sum_l, sum_ll, sum_e, sum_le = 0.0, 0.0, 0.0, 0.0
     squares, weight = 0.0, 0.0
@@ -165,11 +166,11 @@ def _truncated_step(rows: NDArray[np.float64], sigma: float, a: float, b: float)
         mean = a + b * rows[i, LENGTH]
         alpha = (rows[i, LIMIT] - mean) / sigma
         hazard = _hazard(alpha)
-        whole = rows[i, EXCESS] - sigma * hazard
+        completed = rows[i, EXCESS] - sigma * hazard
         sum_l += rows[i, LENGTH]
         sum_ll += rows[i, LENGTH] ** 2
-        sum_e += whole
-        sum_le += whole * rows[i, LENGTH]
+        sum_e += completed
+        sum_le += completed * rows[i, LENGTH]
         squares += (rows[i, EXCESS] - mean) ** 2
         weight += 1.0 + alpha * hazard
     spread = sum_ll - sum_l * sum_l / count
@@ -199,6 +200,7 @@ def _hear(  # type: ignore[no-untyped-def]
     records, gain_db, length, sensitivity_dbm, off_s, tp_dbm, estimates, counted, open_, filled, ended_s, states,
     sigma_db, heard_s,
 ):  # fmt: skip
+    """Fill the open windows with records of packets received, and end those that are full."""
     for record in records:
         b, n, g, point = record.replica, record.node, record.gateway, record.point
         if record.time_s < heard_s[b]:
@@ -209,9 +211,9 @@ def _hear(  # type: ignore[no-untyped-def]
         row[EXCESS] = record.rssi_dbm - expected_dbm
         row[LENGTH] = length[b, n, g]
         row[LIMIT] = sensitivity_dbm[point[0], point[1]] - expected_dbm
-        known = record.missed >= 0
-        row[GAP] = record.since_s if known else 0.0
-        row[PACKETS] = record.missed + 1.0 if known else 0.0
+        has_gap = record.missed >= 0
+        row[GAP] = record.since_s if has_gap else 0.0
+        row[PACKETS] = record.missed + 1.0 if has_gap else 0.0
         row[OFF] = off_s[point[0], point[1]]
         filled[b] += 1
         if filled[b] < WINDOW:
@@ -219,7 +221,7 @@ def _hear(  # type: ignore[no-untyped-def]
         filled[b] = 0
         _end_window(open_[b], estimates[b])
         state = binned(estimates[b, SIGMA], estimates[b, RATE])
-        place = counted[b].sum() % KEPT
+        place = counted[b].sum() % WINDOWS_KEPT
         ended_s[b, place] = record.time_s
         states[b, place] = state
         sigma_db[b, place] = estimates[b, SIGMA]
@@ -228,15 +230,15 @@ def _hear(  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def _places(replica, time_s, ended_s, counted):  # type: ignore[no-untyped-def]
-    """Where the last window that had ended by some times is kept; the oldest place where none is, or the start's."""
-    found = np.empty(len(replica), np.int64)
+    """Place of the last window that had ended by some times `[M]`; if none had, the oldest place, or the start's."""
+    places = np.empty(len(replica), np.int64)
     for m in range(len(replica)):
         b = replica[m]
         ended = counted[b].sum()
-        found[m] = ended % KEPT
-        for back in range(1, min(ended, KEPT) + 1):
-            place = (ended - back) % KEPT
+        places[m] = ended % WINDOWS_KEPT
+        for back in range(1, min(ended, WINDOWS_KEPT) + 1):
+            place = (ended - back) % WINDOWS_KEPT
             if ended_s[b, place] <= time_s[m]:
-                found[m] = place
+                places[m] = place
                 break
-    return found
+    return places

@@ -1,6 +1,6 @@
-"""How far mixed strategies are from an equilibrium, through the closed form.
+"""How far mixed strategies are from an equilibrium, by the closed form.
 
-Each node n plays action k with probability pi_n(k), independently of the others. What it would deliver with action k,
+Each node n plays action k with probability pi_n(k), independently of the others. Its delivery with action k,
 
     u_n(k) = E over the others' actions of D_n(k, others),
 
@@ -28,12 +28,13 @@ from numba import njit
 from numpy.typing import NDArray
 
 from lora_marl.core import phy
-from lora_marl.core.expect.integrals import chebyshev_points, fine_table, normal_cdf, read
+from lora_marl.core.expect.integrals import SQRT_2_PI, chebyshev_points, fine_table, normal_cdf, read
 from lora_marl.core.expect.lognormal import closed_form
-from lora_marl.core.expect.physics import thresholds_db
+from lora_marl.core.expect.physics import rates_per_s, thresholds_db
 from lora_marl.core.scenario import Scenario
 
 _ORDER, _REACH = 24, 7.0
+"""Points of the quadrature, and standard deviations about the mean power within which is integrated."""
 _POINTS, _WEIGHTS = np.polynomial.legendre.leggauss(_ORDER)
 
 
@@ -47,10 +48,10 @@ def check_scenario(scenario: Scenario) -> None:
 
 
 def deviations(scenario: Scenario, strategy: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What each node would deliver with each action while all others play their strategies.
+    """Delivery of each node with each action while all others play their strategies.
 
     Args:
-        scenario: One gateway, one channel, one payload; of one replica.
+        scenario: One gateway, one channel, one payload, one placement.
         strategy: Probabilities of the actions (SF by power). `[N, K]`
 
     Returns:
@@ -63,13 +64,12 @@ def deviations(scenario: Scenario, strategy: NDArray[np.float64]) -> NDArray[np.
     region, traffic = scenario.region, scenario.traffic
     tp_dbm, sf = np.array(region.tp_dbm), np.array(region.spreading_factors)
     airtime_s, bw_hz = scenario.airtime_s()[:, 0], region.bandwidths_hz[0]
-    cycles = airtime_s / traffic.duty_cycle if traffic.duty_cycle is not None else airtime_s * traffic.after_end
-    rate_per_s = 1.0 / (scenario.interval_s()[:, None] + cycles)  # [N, S]
+    rate_per_s = rates_per_s("renewal", traffic, scenario.interval_s()[:, None], airtime_s)  # [N, S]
     window_s = airtime_s - scenario.reception.spared_preamble_symbols * phy.symbol_time_s(sf, bw_hz)
     sensitivity_dbm = scenario.reception.sensitivities_dbm(sf, np.array([bw_hz]))[:, 0]
     needed_db = thresholds_db(scenario)
     gain_db, sigma = scenario.mean_gain_db()[:, 0], scenario.propagation.shadowing_db
-    found = np.empty(strategy.shape)
+    utility = np.empty(strategy.shape)
     for s in range(len(sf)):
         overlap = -np.expm1(-(airtime_s + window_s[s]) * rate_per_s)  # [N, S]
         mean_dbm = gain_db[:, None] + tp_dbm
@@ -79,14 +79,14 @@ def deviations(scenario: Scenario, strategy: NDArray[np.float64]) -> NDArray[np.
         hit = strategy.reshape(len(gain_db), len(sf), len(tp_dbm)) * overlap[..., None]
         loud_dbm = needed_db[s][:, None] + tp_dbm  # [S, T], on top of the gain
         table, step = fine_table(low, high, _survival_at(grid_dbm, hit, loud_dbm, gain_db, sigma), sigma)
-        found[:, s * len(tp_dbm) : (s + 1) * len(tp_dbm)] = _integrals(
+        utility[:, s * len(tp_dbm) : (s + 1) * len(tp_dbm)] = _integrals(
             mean_dbm, low, sigma, table, step, hit, loud_dbm, gain_db, _POINTS, _WEIGHTS
         )
-    return found
+    return utility
 
 
 def epsilons(scenario: Scenario, strategy: NDArray[np.float64], allowed: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """epsilon_n of every node `[N]`; actions that are not allowed `[N, K]` are no deviations."""
+    """epsilon_n of every node `[N]`, 0 to 1; only actions that are allowed `[N, K]` count as deviations."""
     utility = deviations(scenario, strategy)
     best = np.where(allowed, utility, -np.inf).max(axis=1)
     return best - (strategy * utility).sum(axis=1)
@@ -105,18 +105,20 @@ def _harm(r, hit, loud_dbm, gain_db, sigma):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True)  # no disk cache: see above
 def _survival_at(grid_dbm, hit, loud_dbm, gain_db, sigma):  # type: ignore[no-untyped-def]
-    found = np.zeros(len(grid_dbm))
+    """Logarithm of the share of packets of some powers that survive all nodes `[R]`."""
+    log_survival = np.zeros(len(grid_dbm))
     for j in range(len(gain_db)):
         for r in range(len(grid_dbm)):
-            found[r] += math.log1p(-_harm(grid_dbm[r], hit[j], loud_dbm, gain_db[j], sigma))
-    return found
+            log_survival[r] += math.log1p(-_harm(grid_dbm[r], hit[j], loud_dbm, gain_db[j], sigma))
+    return log_survival
 
 
 @njit(nogil=True)  # no disk cache: see above
 def _integrals(  # type: ignore[no-untyped-def]
     mean_dbm, low, sigma, table, step, hit, loud_dbm, gain_db, points, weights
 ):  # fmt: skip
-    found = np.zeros(mean_dbm.shape)
+    """Delivery by node and power `[N, T]` at one spreading factor, each node without its own term."""
+    utility = np.zeros(mean_dbm.shape)
     for i in range(mean_dbm.shape[0]):
         for t in range(mean_dbm.shape[1]):
             mean = mean_dbm[i, t]
@@ -128,6 +130,6 @@ def _integrals(  # type: ignore[no-untyped-def]
                 r = begin + half * (1.0 + points[q])
                 z = (r - mean) / sigma
                 own = 1.0 - _harm(r, hit[i], loud_dbm, gain_db[i], sigma)
-                weight = weights[q] * half / (sigma * 2.5066282746310002)
-                found[i, t] += weight * math.exp(read(table, low, step, r) - 0.5 * z * z) / own
-    return found
+                weight = weights[q] * half / (sigma * SQRT_2_PI)
+                utility[i, t] += weight * math.exp(read(table, low, step, r) - 0.5 * z * z) / own
+    return utility

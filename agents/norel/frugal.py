@@ -1,4 +1,4 @@
-"""NoReL that spends downlinks sparingly: the server learns, commands only changes, and lets rounds grow.
+"""NoReL with few downlinks: the server learns, commands only changes, and lets rounds grow.
 
 | NoReL | here |
 |---|---|
@@ -7,12 +7,12 @@
 | actions of all powers | at the highest power alone, unless `powers="all"` |
 | draws from the strategy | from strategy^`sharpness`, which keeps the likeliest action more often |
 
-The network server counts what a node sent by its frame counter, so it needs no help of the node to learn for it. A
-command that is lost or refused leaves the node with its action, and the next round is learned for that one.
+The network server counts what a node sent by its frame counter, so it can learn for the node. A command that is lost or
+refused leaves the node with its action, and the next round is learned for that action.
 
-Rounds that grow keep the sum of packets that exploration wastes small: what is drawn early is tried briefly, and late
-rounds are long enough for their utility to tell actions apart that differ by a few points (the standard deviation of
-ten packets' share at 95 % is 7 points).
+Growing rounds waste few packets on exploration: actions drawn early are tried briefly, and late rounds are long enough
+for their utility to tell actions apart that differ by a few points (the standard deviation of the share of ten packets
+at 95 % is 7 points).
 
 Source: ours; the rule is NoReL's (`agents.norel.norel`).
 """
@@ -35,13 +35,13 @@ POWERS = ("highest", "all")
 
 
 class FrugalNoReL(NoReL):
-    """See the module's page.
+    """NoReL with growing rounds and sharpened draws, commanded by the network server; the module's page has the rule.
 
     Args:
-        scenario, seeds, **parameters: See `NoReL`; the server decides.
+        scenario, seeds, **parameters: As of `NoReL`; the server decides.
         growth: Factor from one round's length to the next one's, at least 1.
-        longest: Packets of the longest round.
-        powers: See the page.
+        longest: Packets of the longest round, at least 1.
+        powers: Actions at the `highest` power alone, or at `all`.
         sharpness: Actions are drawn as likely as strategy^sharpness, above 0; NoReL's 1 keeps drawing poor ones.
 
     Raises:
@@ -78,34 +78,34 @@ class FrugalNoReL(NoReL):
         self._ended = np.zeros((self.replicas, self.nodes), np.int64)
 
     def decide(self, decisions: Decisions, points: NDArray[np.int16]) -> None:
-        """Adds packets to the nodes' rounds; new actions for those whose round is over.
+        """Adds packets to the nodes' rounds, and draws new actions for nodes whose round is over.
 
-        Packets sent before a command arrived are of no round: while the node's action is not the one drawn, the command
-        stands.
+        Packets sent before a command arrived belong to no round: while a node's action is not the one drawn, the
+        command stands.
         """
-        own = decisions.records
-        drawn = (own["point"] == points[own["replica"], own["node"]]).all(axis=1) | (own["sent"] == 0)
-        over = self._over(own[drawn])
-        super().decide(Decisions(over), points)
+        records = decisions.records
+        commanded = points[records["replica"], records["node"]]
+        obeyed = (records["point"] == commanded).all(axis=1) | (records["sent"] == 0)
+        super().decide(Decisions(self._ended_rounds(records[obeyed])), points)
 
     def played(self, replica: int, state: int) -> NDArray[np.float64]:
-        """As NoReL's, sharpened `[N, K]`."""
+        """Probabilities of the actions in a state, sharpened; all 0 for nodes that have not learned in it `[N, K]`."""
         weight = super().played(replica, state) ** self.sharpness
         return weight / np.maximum(weight.sum(axis=-1, keepdims=True), np.finfo(float).tiny)
 
     def state_arrays(self) -> dict[str, NDArray]:
-        """NoReL's; packets of the open rounds, sent and delivered `[B, N, 2]`, and rounds that ended `[B, N]`."""
+        """Those of NoReL, packets of the open rounds, sent and delivered `[B, N, 2]`, and ended rounds `[B, N]`."""
         return super().state_arrays() | {"round": self._round, "ended": self._ended}
 
-    def _over(self, records: NDArray[np.void]) -> NDArray[np.void]:
-        """Books packets; the rows of rounds that are over, with all their packets `[M]`."""
+    def _ended_rounds(self, records: NDArray[np.void]) -> NDArray[np.void]:
+        """Counts packets; the records of rounds that are over, with all their packets `[M]`."""
         b, n = records["replica"], records["node"]
         self._round[b, n, 0] += records["sent"]
         self._round[b, n, 1] += records["delivered"]
         length = np.minimum(self.round_packets * self.growth ** self._ended[b, n], self.longest)
-        over = records[(self._round[b, n, 1] >= length) | (records["sent"] == 0)].copy()
-        b, n = over["replica"], over["node"]
-        over["sent"], over["delivered"] = self._round[b, n].T
-        self._ended[b, n] += over["sent"] > 0
+        ended = records[(self._round[b, n, 1] >= length) | (records["sent"] == 0)].copy()
+        b, n = ended["replica"], ended["node"]
+        ended["sent"], ended["delivered"] = self._round[b, n].T
+        self._ended[b, n] += ended["sent"] > 0
         self._round[b, n] = 0
-        return over
+        return ended

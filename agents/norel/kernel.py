@@ -1,4 +1,4 @@
-"""NoReL's update over a batch of rounds, and its draw, compiled; formulas in `agents.norel.norel`."""
+"""NoReL's update over a batch of rounds and its draws of actions, compiled; formulas in `agents.norel.norel`."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ from lora_marl.core.random import uniform
 
 
 class Table(NamedTuple):
-    """What NoReL learns, by replica, node, random state and action."""
+    """What NoReL learns, by replica, node, channel state and action; the names are those of snapshots."""
 
     rounds: NDArray[np.int64]  # [B, N, states], rounds so far
     kappa: NDArray[np.float64]  # [B, N, states]
     utility: NDArray[np.float64]  # [B, N, states, K]
-    regret: NDArray[np.float64]
-    strategy: NDArray[np.float64]
+    regret: NDArray[np.float64]  # [B, N, states, K]
+    strategy: NDArray[np.float64]  # [B, N, states, K], probabilities
     beta: NDArray[np.float64]  # [B, N, K], of the last round
     moved: NDArray[np.float64]  # [B, N], mean change of the strategy in the last round
     restless_s: NDArray[np.float64]  # [B, N, states], time of the last round that moved it by more than `delta`
 
 
 def empty_table(shape: tuple[int, ...], states: int) -> Table:
-    """Nothing learned: of `shape = (B, N, K)`."""
+    """A table in which nothing is learned, for `shape` (B, N, K)."""
     replicas, nodes, actions = shape
-    whole = (replicas, nodes, states, actions)
+    by_action = (replicas, nodes, states, actions)
     return Table(
-        rounds=np.zeros(whole[:3], np.int64),
-        kappa=np.zeros(whole[:3]),
-        utility=np.zeros(whole),
-        regret=np.zeros(whole),
-        strategy=np.zeros(whole),
+        rounds=np.zeros(by_action[:3], np.int64),
+        kappa=np.zeros(by_action[:3]),
+        utility=np.zeros(by_action),
+        regret=np.zeros(by_action),
+        strategy=np.zeros(by_action),
         beta=np.zeros(shape),
         moved=np.zeros((replicas, nodes)),
-        restless_s=np.zeros(whole[:3]),
+        restless_s=np.zeros(by_action[:3]),
     )
 
 
 @njit(cache=True)
-def _learn(utility, regret, strategy, beta, allowed, action, seen, round_, kappa, exponents):  # type: ignore[no-untyped-def]
-    """One round of one node in one state; the mean change of its strategy."""
-    utility[action] += round_ ** -exponents[0] * (seen - utility[action])
+def _learn(utility, regret, strategy, beta, allowed, action, share, round_, kappa, exponents):  # type: ignore[no-untyped-def]
+    """Learn from one round of one node in one state, of which `share` was delivered; the strategy's mean change."""
+    utility[action] += round_ ** -exponents[0] * (share - utility[action])
     regret_step, strategy_step, largest = round_ ** -exponents[1], round_ ** -exponents[2], 0.0
     for k in range(len(utility)):
         if allowed[k]:
-            regret[k] += regret_step * (utility[k] - seen - regret[k])
+            regret[k] += regret_step * (utility[k] - share - regret[k])
             largest = max(largest, kappa * regret[k])
     total, actions, least = 0.0, 0, math.exp(-largest)
     for k in range(len(utility)):
@@ -67,10 +67,21 @@ def _learn(utility, regret, strategy, beta, allowed, action, seen, round_, kappa
 
 
 @njit(cache=True)
-def learn(records, powers, seen, states, allowed, exponents, delta, table):  # type: ignore[no-untyped-def]
-    """The rounds of decision rows `[M]` with observed utilities and random states `[M]`; nan: there was none."""
+def learn(records, powers, shares, states, allowed, exponents, delta, table):  # type: ignore[no-untyped-def]
+    """Learn from rounds.
+
+    Args:
+        records: A decision at the end of each round. `[M]`
+        powers: Number of transmit powers.
+        shares: Share of each round that was delivered, the utility u; nan: there was no round. `[M]`
+        states: Channel state of each round. `[M]`
+        allowed: Actions that a node may choose. `[B, N, K]`
+        exponents: Of the steps of utilities, regrets and strategies. `[3]`
+        delta: Mean change of a strategy that counts as none.
+        table: What is learned, changed in place.
+    """
     for m in range(len(records)):
-        if not seen[m] >= 0.0:
+        if not shares[m] >= 0.0:
             continue
         b, n, s = records[m].replica, records[m].node, states[m]
         action = records[m].point[0] * powers + records[m].point[3]
@@ -79,7 +90,7 @@ def learn(records, powers, seen, states, allowed, exponents, delta, table):  # t
         table.kappa[b, n, s] += float(round_) ** 2
         moved = _learn(
             table.utility[b, n, s], table.regret[b, n, s], table.strategy[b, n, s], table.beta[b, n],
-            allowed[b, n], action, seen[m], float(round_), table.kappa[b, n, s], exponents,
+            allowed[b, n], action, shares[m], float(round_), table.kappa[b, n, s], exponents,
         )  # fmt: skip
         table.moved[b, n] = moved
         if moved > delta:
@@ -88,7 +99,7 @@ def learn(records, powers, seen, states, allowed, exponents, delta, table):  # t
 
 @njit  # no disk cache: it would not notice an edited generator
 def draw(keys, records, states, drawn, strategy, sharpness, actions):  # type: ignore[no-untyped-def]
-    """Draw an action of each row `[M]`, as likely as strategy^sharpness; -1: the node has none in that state yet."""
+    """Draw an action for each decision `[M]`, as likely as strategy^sharpness; -1: no strategy in that state yet."""
     for m in range(len(records)):
         b, n = records[m].replica, records[m].node
         total = 0.0

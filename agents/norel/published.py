@@ -1,4 +1,4 @@
-"""NoReL, MinSF and ADR in the simulator of NoReL's authors, to replay their numbers (`lora_marl.core.published`).
+"""NoReL, MinSF and ADR in the simulator of NoReL's authors, to reproduce their numbers (`lora_marl.core.published`).
 
 The update is that of `agents.norel.norel`. Different from the learner on the package's air are rounds and utility
 (`lora_marl.core.published.norel_rounds`), the channel state (`lora_marl.core.published.norel_network`), parameters that
@@ -49,14 +49,14 @@ SF, _, _, TP = range(4)
 
 
 @dataclass(frozen=True)
-class Replay:
-    """What came of a run.
+class SimulationResult:
+    """The result of a run in the authors' simulator.
 
     Attributes:
-        points: In force at the end; for NoReL a draw from each node's strategy. `[N, 4]`
-        sent, delivered: Uplinks. `[N]`
-        downlinks: Sent by all gateways.
-        gateway_airtime: Of these over the duration and the number of gateways.
+        points: Operating points at the end; for NoReL a draw from each node's strategy. `[N, 4]`
+        sent, delivered: Numbers of uplinks. `[N]`
+        downlinks: Number of downlinks that all gateways sent.
+        gateway_airtime: Their airtime over the duration and the number of gateways. 0 to 1
         estimate: PL0 in dB, gamma, sigma in dB, lambda in 1/s at the end, and when. `[5]`
         table: What NoReL learned; None for others.
     """
@@ -72,11 +72,11 @@ class Replay:
     @property
     def delivery(self) -> float:
         """Share of uplinks delivered, mean over nodes that sent any."""
-        some = self.sent > 0
-        return float((self.delivered[some] / self.sent[some]).mean())
+        sending = self.sent > 0
+        return float((self.delivered[sending] / self.sent[sending]).mean())
 
 
-def replay(
+def simulate(
     scenario: Scenario,
     seed: int,
     duration_s: float,
@@ -86,18 +86,19 @@ def replay(
     answers: bool = False,
     margin_db: float | None = None,
     early_stop: bool = True,
-) -> Replay:
-    """Play a scenario in the authors' simulator.
+) -> SimulationResult:
+    """Run a scenario in the authors' simulator.
 
     Args:
-        scenario: See `lora_marl.core.published.norel_network.channel_of`.
+        scenario: A network that `lora_marl.core.published.norel_network.channel_of` accepts.
         seed: Of traffic, shadowing and strategies.
-        duration_s: Simulated. s
-        method: See the module's page.
+        duration_s: Simulated time. s
+        method: `fixed`, `norel` or `adr`: see the module's page.
         points: First points; None: MinSF. `[N, 4]`
-        answers: See there.
-        margin_db: Of ADR; None: sigma_hat + 8 dB. dB
-        early_stop: Which receiver; see `lora_marl.core.published.norel_receiver`.
+        answers: Whether `fixed` sends the downlinks of NoReL's rounds.
+        margin_db: Link margin of ADR; None: sigma_hat + 8 dB. dB
+        early_stop: Whether the receiver's scan for interferers stops early, as in the authors' code
+            (`lora_marl.core.published.norel_receiver`).
 
     Raises:
         ValueError: an unknown method, or physics that the simulator does not have.
@@ -107,7 +108,7 @@ def replay(
     counters, estimates = zero_counters(scenario.nodes), initial_estimates(scenario)
     table = None
     if method == "norel":
-        table = _play_norel(scenario, seed, channel, counters, estimates)
+        table = _run_norel(scenario, seed, channel, counters, estimates)
     elif method == "adr":
         run_adr(
             channel, counters, estimates, initial_adr_state(scenario.nodes), np.nan if margin_db is None else margin_db
@@ -117,7 +118,7 @@ def replay(
     else:
         raise ValueError(f"method = {method!r} is not one of fixed, norel, adr")
     downlinks = int(channel.counts[SENT])
-    return Replay(
+    return SimulationResult(
         points=_points_of(scenario, channel),
         sent=counters.packets[ALL_SENT],
         delivered=counters.packets[ALL_DELIVERED],
@@ -136,23 +137,25 @@ def min_sf_points(scenario: Scenario) -> NDArray[np.int16]:
 
 
 def _points_of(scenario: Scenario, channel: Channel) -> NDArray[np.int16]:
+    """The operating points in force `[N, 4]`."""
     points = np.zeros((scenario.nodes, 4), np.int16)
     points[:, SF] = channel.sf[: scenario.nodes]
     points[:, TP] = np.searchsorted(scenario.region.tp_dbm, channel.tp_dbm[: scenario.nodes])
     return points
 
 
-def _play_norel(scenario: Scenario, seed: int, channel: Channel, counters: Counters, estimates: Estimates) -> Table:
+def _run_norel(scenario: Scenario, seed: int, channel: Channel, counters: Counters, estimates: Estimates) -> Table:
+    """Run NoReL to the end; what it learned."""
     actions = feasible(scenario, 1).reshape(1, scenario.nodes, -1)
     table = empty_table(actions.shape, STATES)
     key, powers_dbm = stream_key(seed, "learner"), np.array(scenario.region.tp_dbm, np.float64)
-    _play_rounds(channel, counters, estimates, actions, powers_dbm, key, np.zeros(1, _RECORD), _EXPONENTS, table)
+    _run_rounds(channel, counters, estimates, actions, powers_dbm, key, np.zeros(1, _RECORD), _EXPONENTS, table)
     return table
 
 
 @njit
-def _drawn(strategy, share):  # type: ignore[no-untyped-def]
-    """The action at which the strategies summed up reach `share`; the last one played at all takes what is left."""
+def _draw(strategy, share):  # type: ignore[no-untyped-def]
+    """The action at which the summed probabilities reach `share`; the last possible one takes what rounding leaves."""
     action = 0
     for k in range(len(strategy)):
         if strategy[k] > 0.0:
@@ -164,9 +167,9 @@ def _drawn(strategy, share):  # type: ignore[no-untyped-def]
 
 
 @njit  # no disk cache: it would not notice an edited simulator
-def _play_rounds(channel, counters, estimates, actions, powers_dbm, key, records, exponents, table):  # type: ignore[no-untyped-def]
-    """Rounds until the last uplink; what was learned from one acts before the downlink that carries it."""
-    seen, states, powers = np.empty(1), np.empty(1, np.int64), len(powers_dbm)
+def _run_rounds(channel, counters, estimates, actions, powers_dbm, key, records, exponents, table):  # type: ignore[no-untyped-def]
+    """Run rounds until the last uplink; what was learned from one acts before the downlink that carries it."""
+    shares, states, powers = np.empty(1), np.empty(1, np.int64), len(powers_dbm)
     record = records[0]
     while True:
         packet = run_round(channel, counters, estimates)
@@ -177,10 +180,10 @@ def _play_rounds(channel, counters, estimates, actions, powers_dbm, key, records
         record.time_s = channel.start_s[packet]
         record.point[0] = channel.sf[n]
         record.point[3] = np.searchsorted(powers_dbm, channel.tp_dbm[n])
-        seen[0] = counters.packets[ROUND_DELIVERED, n] / ROUND_PACKETS
+        shares[0] = counters.packets[ROUND_DELIVERED, n] / ROUND_PACKETS
         states[0] = binned(estimates.now[SIGMA], estimates.now[RATE])
-        learn(records, powers, seen, states, actions, exponents, 0.01, table)
-        action = _drawn(table.strategy[0, n, states[0]], uniform(key, n, packet))
+        learn(records, powers, shares, states, actions, exponents, 0.01, table)
+        action = _draw(table.strategy[0, n, states[0]], uniform(key, n, packet))
         channel.sf[n] = action // powers
         channel.tp_dbm[n] = powers_dbm[action % powers]
         send_answer(channel, counters, packet)

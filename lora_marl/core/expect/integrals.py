@@ -1,14 +1,13 @@
-"""What all interferers together do to a packet, as a smooth function of its received power.
+"""Integrals over a packet's received power: the normal distribution, and interference as a smooth function of power.
 
-For all targets of one class (spreading factor, airtime, channel) the logarithm of what a packet of power r survives,
+For all targets of one class (spreading factor, airtime, channel) the logarithm of the share of packets of power r that
+survive all interferers,
 
     F(r) = sum over j of log(1 - E_j Phi((threshold_j + P_j - r) / spread)),
 
-differs only by the target's own term. It is computed at Chebyshev points, N each, and read everywhere else: O(N) per
-class in place of O(N) per target. The points grow with the range of powers over the spread, whose width the function's
-features have.
-
-The standard normal distribution function from a table: to 1e-15, at a third of the library's time.
+differs only by the target's own term. It is computed at N Chebyshev points and read by interpolation everywhere else:
+O(N) per class in place of O(N) per target. The number of points grows with the range of powers over the spread, which
+is the width of the function's features.
 """
 
 from __future__ import annotations
@@ -19,44 +18,49 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+SQRT_2_PI = math.sqrt(2.0 * math.pi)
+
 REACH = 9.0
-"""Beyond it the function is 0 or 1 to the last digit that matters here."""
+"""Beyond so many standard deviations the distribution function is 0 or 1 to the last digit that matters here."""
 _PER_UNIT = 64
+"""Points of the table of the distribution function per standard deviation."""
 _X = np.arange(-REACH * _PER_UNIT, REACH * _PER_UNIT + 2) / _PER_UNIT
 _CDF = np.array([0.5 * math.erfc(-x / math.sqrt(2.0)) for x in _X])
-_DENSITY = np.exp(-0.5 * _X**2) / math.sqrt(2.0 * math.pi)
+_DENSITY = np.exp(-0.5 * _X**2) / SQRT_2_PI
 
 
 @njit(cache=True, inline="always")
 def normal_cdf(x: float) -> float:
-    """Phi(x): the Taylor polynomial of degree 5 about the nearest of 64 points per unit."""
+    """Phi(x), to 1e-15 in a third of the library's time: the Taylor polynomial of degree 5 about the nearest point."""
     if x >= REACH:
         return 1.0
     if x <= -REACH:
         return 0.0
     place = int((x + REACH) * _PER_UNIT + 0.5)
-    at = _X[place]
-    d = x - at
-    square = at * at
-    third, fourth = (square - 1.0) / 6.0, (3.0 - square) * at / 24.0
+    center = _X[place]
+    d = x - center
+    square = center * center
+    third, fourth = (square - 1.0) / 6.0, (3.0 - square) * center / 24.0
     fifth = (square * (square - 6.0) + 3.0) / 120.0
-    return _CDF[place] + _DENSITY[place] * d * (1.0 + d * (-0.5 * at + d * (third + d * (fourth + d * fifth))))
+    return _CDF[place] + _DENSITY[place] * d * (1.0 + d * (-0.5 * center + d * (third + d * (fourth + d * fifth))))
 
 
 POINTS_PER_SPREAD, FEWEST_POINTS = 3.0, 24
+"""Chebyshev points per spread, and at least."""
 MOST_POINTS = 1024
-"""Beyond, as with spreads of a few tenths of a dB, interferers are better summed target by target."""
+"""Beyond so many points, as with spreads of a few tenths of a dB, interferers are better summed target by target."""
 _FINE = 24
-"""Points of the table per spread; between them a polynomial of degree 5."""
+"""Points of the even grid per spread; between them a polynomial of degree 5."""
 _FOLD = 64
+"""Factors that are multiplied before their logarithm is taken: few enough not to underflow."""
 
 Vector = NDArray[np.float64]
 
 
 @njit(nogil=True)  # no disk cache: it would not notice an edited table
 def survival_at(grid_dbm, overlap, loud_dbm, spread_db):  # type: ignore[no-untyped-def]
-    """F at some powers `[R]` of interferers with overlap probabilities and `threshold + power` `[J]`."""
-    found, product = np.zeros(len(grid_dbm)), np.ones(len(grid_dbm))
+    """F at powers `[R]`, for interferers with overlap probabilities and `threshold + power` `[J]`."""
+    log_survival, product = np.zeros(len(grid_dbm)), np.ones(len(grid_dbm))
     scale = 1.0 / spread_db
     for j in range(len(overlap)):
         e, loud = overlap[j], loud_dbm[j]
@@ -64,27 +68,27 @@ def survival_at(grid_dbm, overlap, loud_dbm, spread_db):  # type: ignore[no-unty
             product[r] *= 1.0 - e * normal_cdf((loud - grid_dbm[r]) * scale)
         if j % _FOLD == _FOLD - 1:
             for r in range(len(grid_dbm)):
-                found[r] += math.log(product[r])
+                log_survival[r] += math.log(product[r])
                 product[r] = 1.0
-    return found + np.log(product)
+    return log_survival + np.log(product)
 
 
 def chebyshev_points(low: float, high: float, spread_db: float) -> Vector:
-    """Where F is computed between two powers `[R]`."""
+    """Powers between two others at which F is computed `[R]`. dBm"""
     count = FEWEST_POINTS + math.ceil(POINTS_PER_SPREAD * (high - low) / spread_db)
     angle = np.pi * (np.arange(count) + 0.5) / count
     return 0.5 * (low + high) - 0.5 * (high - low) * np.cos(angle)
 
 
 def fine_table(low: float, high: float, values: Vector, spread_db: float) -> tuple[Vector, float]:
-    """F on an even grid from `low` to `high`, from its values at Chebyshev points; and the grid's step."""
+    """F on an even grid from `low` to `high`, from its values at Chebyshev points, and the grid's step in dB."""
     count = 7 + math.ceil((high - low) * _FINE / spread_db)
-    at, step = np.linspace(-1.0, 1.0, count), (high - low) / (count - 1)
+    grid, step = np.linspace(-1.0, 1.0, count), (high - low) / (count - 1)
     order = len(values)
     angle = np.pi * (np.arange(order) + 0.5) / order
     series = 2.0 / order * np.cos(np.outer(np.arange(order), np.pi - angle)) @ values
     series[0] /= 2.0
-    return np.polynomial.chebyshev.chebval(at, series), step
+    return np.polynomial.chebyshev.chebval(grid, series), step
 
 
 @njit(cache=True, inline="always")

@@ -1,8 +1,6 @@
-"""What the closed forms of several gateways need of a scenario: interference by pairs, and nothing that adds up.
+"""Traffic rates and checks that the closed forms share.
 
-How often a node sends as the overlap probabilities of a closed form count it: one parameter for all that have one.
-
-(`OneGateway` counts what nodes send: `renewal`.)
+A rate is how often a node sends, as the overlap probabilities of a closed form count it:
 
 | rate | packets per second of a node with mean gap 1 / lambda, airtime T and duty cycle d | |
 |---|---|---|
@@ -10,8 +8,8 @@ How often a node sends as the overlap probabilities of a closed form count it: o
 | `linear_clipped` | the same, at least 0 | such a node disturbs nobody |
 | `renewal` | 1 / (1 / lambda + T / d) | what it sends |
 
-A gap begins T / d after a packet's start. Packets that are born in the off time are dropped; those that are queued do
-not thin the traffic, and no rate here is theirs.
+A gap begins T / d after a packet's start. Packets that are generated in the off time are dropped; those that are queued
+do not thin the traffic, and no rate here describes them. (`OneGateway` has no such choice: it counts what nodes send.)
 
 Source: NoReL (linear); MMALoRa Eq. (5), whose 100 is 1 / d (linear, clipped by us).
 """
@@ -28,6 +26,7 @@ from lora_marl.core.scenario import Scenario
 from lora_marl.core.traffic import Traffic
 
 Rate = Literal["linear", "linear_clipped", "renewal"]
+"""How often nodes send: see the module's page."""
 
 Vector = NDArray[np.float64]
 
@@ -39,55 +38,55 @@ def check_rate(rate: str) -> None:
 
 
 def cycle_s(traffic: Traffic, airtime_s: Vector) -> Vector:
-    """From a packet's start to where the gap to the next one begins `[...]`. s"""
+    """Time from a packet's start to where the gap to the next one begins, for airtimes `[...]`: `[...]`. s"""
     if traffic.duty_cycle is not None:
         return airtime_s / traffic.duty_cycle
     return airtime_s * traffic.after_end
 
 
 def rates_per_s(rate: Rate, traffic: Traffic, interval_s: Vector, airtime_s: Vector) -> Vector:
-    """Packets of nodes that can overlap others'.
+    """Rate of packets of nodes that can overlap those of others.
 
     Args:
-        rate: See the module's page.
+        rate: A name of the module's table.
         traffic: Its duty cycle, and where gaps begin.
         interval_s: Mean gap 1 / lambda, infinite for nodes that are off. [...] s
-        airtime_s: [...] s
+        airtime_s: Airtime of a packet. [...] s
 
     Returns:
-        [...] 1/s
+        Rate. [...] 1/s
     """
-    begins_s = cycle_s(traffic, airtime_s)
+    gap_begins_s = cycle_s(traffic, airtime_s)
     if rate == "renewal":
-        return 1.0 / (interval_s + begins_s)
+        return 1.0 / (interval_s + gap_begins_s)
     per_s = 1.0 / interval_s
-    thinned = per_s * (1.0 - np.maximum(begins_s - airtime_s, 0.0) * per_s)
+    thinned = per_s * (1.0 - np.maximum(gap_begins_s - airtime_s, 0.0) * per_s)
     return np.maximum(thinned, 0.0) if rate == "linear_clipped" else thinned
 
 
-def check_pairwise(scenario: Scenario, form: str, more: Iterable[tuple[str, Any, tuple[Any, ...]]]) -> None:
+def check_pairwise(scenario: Scenario, form: str, further: Iterable[tuple[str, Any, tuple[Any, ...]]]) -> None:
     """Raise ValueError for physics that no pairwise closed form has, or that the one of this name lacks.
 
     Args:
         scenario: The network.
         form: Name of the closed form, for the error.
-        more: Fields, their values, and what the form takes.
+        further: Fields that this form restricts, each with its value and the values that the form takes.
     """
-    check_alone(scenario, form)
+    check_single_network(scenario, form)
     rule = scenario.reception
     for name, value, allowed in (
         ("reception.inter_sf", rule.inter_sf, ("sir_pairwise", "none")),
         ("reception.demodulators", rule.demodulators, (None,)),
         ("traffic.kind", scenario.traffic.kind, ("poisson",)),
         ("region.bandwidths_hz", len(scenario.region.bandwidths_hz), (1,)),
-        *more,
+        *further,
     ):
         if value not in allowed:
             raise ValueError(f"{name}: {value!r} has no {form} closed form; it takes {allowed[0]!r}")
 
 
-def check_alone(scenario: Scenario, form: str) -> None:
-    """Raise ValueError for what no closed form has: other networks, interference from outside, retries."""
+def check_single_network(scenario: Scenario, form: str) -> None:
+    """Raise ValueError for what no closed form has: other networks, interference from outside, retransmissions."""
     for name, value, allowed in (
         ("node_network", scenario.networks, 1),
         ("interference", scenario.interference, None),
@@ -108,7 +107,7 @@ def check_points(scenario: Scenario, points: NDArray[np.int16], axes: int = 2) -
 
 
 def thresholds_db(scenario: Scenario) -> NDArray[np.float64]:
-    """SIR needed, wanted by interfering spreading factor `[S, S]`; -inf where they do not harm each other."""
+    """SIR needed, wanted by interfering spreading factor; -inf where they do not harm each other `[S, S]`. dB"""
     rule, sf = scenario.reception, np.array(scenario.region.spreading_factors) - 7
     needed_db = np.full((len(sf), len(sf)), -np.inf)
     if rule.inter_sf == "sir_pairwise" and rule.sir_db is not None:

@@ -16,7 +16,7 @@ from typing import Literal
 
 import numpy as np
 
-from agents.norel.published import Replay, replay
+from agents.norel.published import SimulationResult, simulate
 from lora_marl.core.expect.lognormal import LogNormal
 from lora_marl.core.presets import norel_network
 from lora_marl.core.scenario import Scenario
@@ -99,13 +99,13 @@ _SIMULATED = ((BASE, NOREL, 91.96, 0.3), (BASE, FROZEN, 92.6, 0.4))
 
 
 @cache
-def simulated(network: Network, rule: Rule, seed: int) -> tuple[Scenario, Replay]:
+def simulated(network: Network, rule: Rule, seed: int) -> tuple[Scenario, SimulationResult]:
     """The run of a seed, and the network it was on."""
     scenario, duration_s = network.scenario(seed), network.days * DAY_S
     if not rule.frozen:
-        return scenario, replay(scenario, seed, duration_s, rule.method, margin_db=rule.margin_db)
+        return scenario, simulate(scenario, seed, duration_s, rule.method, margin_db=rule.margin_db)
     learned = simulated(network, NOREL, seed)[1].points
-    return scenario, replay(scenario, 1000 + seed, duration_s, points=learned, method="fixed", answers=True)
+    return scenario, simulate(scenario, 1000 + seed, duration_s, points=learned, method="fixed", answers=True)
 
 
 @cache

@@ -27,11 +27,11 @@ def test_values_weights_and_logits_are_those_of_the_plain_loop(learner_of, atten
     logits = training.actor(seen)
     for group in (0, 1):
         loop = ReferenceTraining(training, group)
-        plain, penalties, weights = loop.critic(loop.own(seen), loop.own(action))
-        torch.testing.assert_close(loop.own(values), plain, rtol=0, atol=1e-10)
+        plain, penalties, weights = loop.critic(loop.by_agent(seen), loop.by_agent(action))
+        torch.testing.assert_close(loop.by_agent(values), plain, rtol=0, atol=1e-10)
         torch.testing.assert_close(attended.penalty[group], sum(penalties), rtol=0, atol=1e-10)
-        own = [actor(o) for actor, o in zip(loop.actors, loop.own(seen))]
-        torch.testing.assert_close(loop.own(logits), own, rtol=0, atol=1e-10)
+        own = [actor(o) for actor, o in zip(loop.actors, loop.by_agent(seen))]
+        torch.testing.assert_close(loop.by_agent(logits), own, rtol=0, atol=1e-10)
         if attention == "learned":
             among = attended.weights[group][:, :, loop.seats][..., loop.seats]
             off_diagonal = ~torch.eye(4, dtype=torch.bool)

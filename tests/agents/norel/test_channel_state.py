@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from agents.norel.channel_state import KEPT, WINDOW, ChannelState, state_of
+from agents.norel.channel_state import WINDOW, WINDOWS_KEPT, ChannelState, state_of
 from lora_marl.core.kernel.state import HEARD
 from lora_marl.core.outcome import Heard
 from lora_marl.core.presets import norel_network
@@ -94,6 +94,6 @@ def test_cutting_what_is_heard_changes_nothing():
 def test_more_windows_than_are_kept_leave_the_last_ones():
     scenario = norel_network(NODES)
     state = ChannelState(scenario, 1)
-    state.hear(sampled(scenario, (KEPT + 9) * WINDOW))
-    assert state.counted.sum() == KEPT + 9
+    state.hear(sampled(scenario, (WINDOWS_KEPT + 9) * WINDOW))
+    assert state.counted.sum() == WINDOWS_KEPT + 9
     assert state.at(np.array([0]), np.array([np.inf])).tolist() == [0]

@@ -3,18 +3,19 @@
 | variant | shadowing of a pair | gateways |
 |---|---|---|
 | `joint` | the target's own is common to all its interferers: exact (`joint`) | one and two; more: `pairwise` |
-| `pairwise` | every pair by itself, sqrt(2) sigma (`pairs`) | up to five in a node's reach |
-| `compat` | as the authors' code: 2 sigma, cut off (`lognormal_plain`) | up to five in a node's reach |
+| `pairwise` | every pair by itself, sqrt(2) sigma (`pairwise`) | up to five in a node's reach |
+| `compat` | as the authors' code: 2 sigma, cut off (`reference`) | up to five in a node's reach |
 
-Rates: see `rates`; `linear` stays unclipped, as printed.
+Rates: `lora_marl.core.expect.physics`; `linear` stays unclipped, as printed.
 
-One gateway costs O(N) per class of targets (`smooth`); `compat` and several gateways O(N^2). Against the packet air (no
-downlinks), at lambda 0.001 and 0.005: `joint` within 0.3 and 0.5 points for one and two gateways. With three and more
-`pairwise` takes the gateways' shadowing and the pairs for independent, which costs up to 2 points at lambda 0.005.
+One gateway costs O(N) per class of targets (`lora_marl.core.expect.integrals`); `compat` and several gateways O(N^2).
+Against the packet air without downlinks, at lambda 0.001 and 0.005 per second, `joint` is within 0.3 and 0.5 points for
+one and two gateways. With three and more, `pairwise` takes the gateways' shadowing and the pairs for independent, which
+costs up to 2 points at lambda 0.005.
 
 Source: NoReL, section on the delivery ratio, from the INFOCOM'21 model; `joint` is ours.
-Approximations: packets of different nodes overlap independently, and each node's at most once; nothing adds up
-(`sir_pairwise`, or collisions within a spreading factor alone under `none`).
+Approximations: packets of different nodes overlap independently, and each node's at most once; interferers do not add
+up (`sir_pairwise`, or collisions within a spreading factor alone under `none`).
 """
 
 from __future__ import annotations
@@ -48,8 +49,8 @@ class LogNormal:
 
     Args:
         scenario: The network.
-        variant: See the module's page.
-        rate: See `rates`; None: `linear` for `compat`, else `renewal`.
+        variant: `joint`, `pairwise` or `compat`; the module's page tells them apart.
+        rate: How often nodes send; None: `linear` for `compat`, else `renewal`.
         replica: Which placement, where there are several.
 
     Raises:
@@ -79,7 +80,7 @@ class LogNormal:
         self._meets = np.ascontiguousarray(overlaps[:, 0, :, 0])
 
     def network(self, points: NDArray[np.int16], nodes: NDArray[np.intp] | None = None) -> Network:
-        """What the formulas need of an allocation `[N, 4]`, or of points `[M, 4]` that certain nodes `[M]` have."""
+        """The formulas' network of an allocation `[N, 4]`, or of points `[M, 4]` of certain nodes `[M]`."""
         sf, _, channel, tp = np.ascontiguousarray(points.T, np.int64)
         node, region = np.arange(len(points)) if nodes is None else nodes, self.scenario.region
         loss_db = 0.0 if self.scenario.channel_loss_db is None else np.asarray(self.scenario.channel_loss_db)[channel]
@@ -109,13 +110,13 @@ class LogNormal:
         return joint.one_gateway(net) if gateways == 1 else joint.two_gateways(net)
 
     def expect(self, points: NDArray[np.int16]) -> Expectation:
-        """What comes of an allocation `[N, 4]`."""
+        """The expectation of an allocation `[N, 4]`."""
         return self.expectation(points, np.arange(len(points)), self.delivery(points))
 
     def expectation(
         self, points: NDArray[np.int16], nodes: NDArray[np.intp], delivery: NDArray[np.float64]
     ) -> Expectation:
-        """What comes of points `[M, 4]` that certain nodes `[M]` have, if so much of each is delivered `[M]`."""
+        """The expectation of points `[M, 4]` of certain nodes `[M]` with given probabilities of delivery `[M]`."""
         airtime_s = self._airtime_s[nodes, points[:, 0]]
         scenario = self.scenario
         tp_mw = phy.tx_power_mw(np.array(scenario.region.tp_dbm, np.float64), scenario.energy, supply=scenario.supply)

@@ -1,8 +1,8 @@
 """The pairwise log-normal closed form, kept up to date while one node at a time changes its operating point.
 
-As `incremental`, for up to five gateways in a node's reach. What a packet survives is a product over interferers per
-set of gateways (the regions of `lognormal_plain`); their logarithms `[N, 2^G]` are kept. A change of one node takes one
-term out of each and adds another: O(N 2^G) in place of O(N^2 2^G). It is held to `LogNormal.delivery`.
+For up to five gateways in a node's reach. What a packet survives is a product over interferers per set of gateways (the
+sets k of `reference`); their logarithms `[N, 2^G]` are kept. A move takes one term out of each and adds another:
+O(N 2^G) in place of O(N^2 2^G). Tests hold it to `LogNormal.delivery`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from lora_marl.core.expect.expectation import BITS, DELIVERED, ENERGY, PACKETS
 from lora_marl.core.expect.lognormal.closed_form import LogNormal
-from lora_marl.core.expect.lognormal.pairwise import overlap, reach_of, spare, survives
+from lora_marl.core.expect.lognormal.pairwise import overlap, reach_of, survives, write_shares
 from lora_marl.core.expect.lognormal.reference import MOST_GATEWAYS
 
 _SMALLEST = 1e-300
+"""Shares are at least this, since their logarithms are kept."""
 _OF_NODES = ("mean_dbm", "sensitivity_dbm", "sf", "channel", "airtime_s", "spared_s", "rate_per_s")
 """Fields of a `Network` with a row for every node."""
 
@@ -26,11 +27,11 @@ Matrix = NDArray[np.float64]
 
 
 class LogNormalIncremental:
-    """An allocation and its expectation.
+    """An allocation and its totals, which follow the moves of single nodes.
 
     Args:
         closed_form: Of the scenario, `variant="pairwise"`; `bounds` hold for rates that are not negative (`renewal`).
-        points: The allocation to begin with. `[N, 4]`
+        points: The allocation to start from. `[N, 4]`
 
     Raises:
         ValueError: another variant, no shadowing, or a node with more than five gateways in reach; the last also when
@@ -47,8 +48,8 @@ class LogNormalIncremental:
         self._net = closed_form.network(points)
         self._scale = 1.0 / (self._net.sigma_db * math.sqrt(2.0))
         self._reach = reach_of(self._net)
-        self._books = closed_form.expectation(points, np.arange(len(points)), np.zeros(len(points)))
-        self._apart: tuple[int, Matrix] | None = None
+        self._traffic = closed_form.expectation(points, np.arange(len(points)), np.zeros(len(points)))
+        self._without_node: tuple[int, Matrix] | None = None
         self._logs = np.zeros((len(points), 1 << min(self._net.mean_dbm.shape[1], MOST_GATEWAYS)))
         for node in range(len(points)):
             _change_others(self._net, self._reach, self._logs, node, 1.0, self._scale)
@@ -67,114 +68,117 @@ class LogNormalIncremental:
         return self._totals(0, self._points[:1], self.delivery()[None])[0]
 
     def try_delivery(self, node: int, candidates: NDArray[np.int16]) -> Matrix:
-        """The deliveries if a node used each of some points `[K, 4]`, everybody else staying as is `[K, N]`."""
+        """The deliveries if a node used each of some points `[K, 4]`, all others staying as they are: `[K, N]`."""
         tried = self._closed_form.network(candidates, np.full(len(candidates), node))
         return _try(self._net, self._reach, self._without(node), tried, reach_of(tried), node, self._scale)
 
     def try_points(self, node: int, candidates: NDArray[np.int16]) -> Matrix:
-        """The totals if a node used each of some points `[K, 4]`, everybody else staying as is `[K, 4]`."""
+        """The totals if a node used each of some points `[K, 4]`, all others staying as they are: `[K, 4]`."""
         return self._totals(node, candidates, self.try_delivery(node, candidates))
 
     def bounds(self, node: int, candidates: NDArray[np.int16]) -> Matrix:
-        """Totals `[K, 4]` as if neither the node nor the others disturbed each other: `try_points` never has more."""
+        """Totals `[K, 4]` as if the node and the others did not disturb each other: `try_points` never has more."""
         delivery = np.tile(_delivery(self._reach, self._without(node)), (len(candidates), 1))
         delivery[:, node] = reach_of(self._closed_form.network(candidates, np.full(len(candidates), node))).heard
         return self._totals(node, candidates, delivery)
 
     def move(self, node: int, point: NDArray[np.int16]) -> None:
         """Give a node another point `[4]`."""
-        self._apart, one = None, np.array([node])
-        moved = self._closed_form.network(np.asarray(point)[None], one)
+        self._without_node, nodes = None, np.array([node])
+        moved = self._closed_form.network(np.asarray(point)[None], nodes)
         reach = reach_of(moved)
         _change_others(self._net, self._reach, self._logs, node, -1.0, self._scale)
         self._points[node] = point
         for field in _OF_NODES:
             getattr(self._net, field)[node] = getattr(moved, field)[0]
-        for mine, new in zip(self._reach, reach, strict=True):
-            mine[node] = new[0]
-        books = self._closed_form.expectation(self._points[one], one, np.zeros(1))
-        self._books.packets_per_s[node], self._books.energy_mj[node] = books.packets_per_s[0], books.energy_mj[0]
+        for rows, row in zip(self._reach, reach, strict=True):
+            rows[node] = row[0]
+        traffic = self._closed_form.expectation(self._points[nodes], nodes, np.zeros(1))
+        self._traffic.packets_per_s[node], self._traffic.energy_mj[node] = (
+            traffic.packets_per_s[0],
+            traffic.energy_mj[0],
+        )
         _change_others(self._net, self._reach, self._logs, node, 1.0, self._scale)
         _rebuild(self._net, self._reach, self._logs, node, self._scale)
 
     def _without(self, node: int) -> Matrix:
-        """What packets of others survive per set of gateways without a node's interference `[N, 2^G]`."""
-        if self._apart is None or self._apart[0] != node:
+        """What packets of others survive by set of gateways without a node's interference `[N, 2^G]`."""
+        if self._without_node is None or self._without_node[0] != node:
             logs = self._logs.copy()
             _change_others(self._net, self._reach, logs, node, -1.0, self._scale)
-            self._apart = node, np.exp(logs)
-        return self._apart[1]
+            self._without_node = node, np.exp(logs)
+        return self._without_node[1]
 
     def _totals(self, node: int, candidates: NDArray[np.int16], delivery: Matrix) -> Matrix:
         """Totals `[K, 4]` of deliveries `[K, N]` with each of the candidates of a node."""
-        own = self._closed_form.expectation(candidates, np.full(len(candidates), node), delivery[:, node])
-        rate_per_s = np.tile(self._books.packets_per_s, (len(candidates), 1))
-        energy_mj = np.tile(self._books.energy_mj, (len(candidates), 1))
-        rate_per_s[:, node], energy_mj[:, node] = own.packets_per_s, own.energy_mj
-        found, delivered = np.empty((len(candidates), 4)), rate_per_s * delivery
-        found[:, PACKETS], found[:, DELIVERED] = rate_per_s.sum(axis=1), delivered.sum(axis=1)
-        found[:, BITS], found[:, ENERGY] = delivered @ self._books.bits, (rate_per_s * energy_mj).sum(axis=1)
-        return found
+        tried = self._closed_form.expectation(candidates, np.full(len(candidates), node), delivery[:, node])
+        rate_per_s = np.tile(self._traffic.packets_per_s, (len(candidates), 1))
+        energy_mj = np.tile(self._traffic.energy_mj, (len(candidates), 1))
+        rate_per_s[:, node], energy_mj[:, node] = tried.packets_per_s, tried.energy_mj
+        totals, delivered = np.empty((len(candidates), 4)), rate_per_s * delivery
+        totals[:, PACKETS], totals[:, DELIVERED] = rate_per_s.sum(axis=1), delivered.sum(axis=1)
+        totals[:, BITS], totals[:, ENERGY] = delivered @ self._traffic.bits, (rate_per_s * energy_mj).sum(axis=1)
+        return totals
 
 
 @njit(nogil=True)  # no disk cache: it would not notice an edited table
 def _delivery(reach, survival):  # type: ignore[no-untyped-def]
-    """D `[N]` from what packets survive per set of gateways `[N, 2^G]`."""
-    found = np.empty(len(survival))
+    """D `[N]` from what packets survive by set of gateways `[N, 2^G]`."""
+    probability = np.empty(len(survival))
     for n in range(len(survival)):
-        found[n] = reach.heard[n] * survives(survival[n], reach.counts[n])
-    return found
+        probability[n] = reach.heard[n] * survives(survival[n], reach.counts[n])
+    return probability
 
 
 @njit(nogil=True)  # no disk cache: see above
-def _add(net, reach, n, k, sign, scale, logs, spared):  # type: ignore[no-untyped-def]
-    """Add (or, with a sign of -1, take out) what node `k` does to packets of node `n` `[2^G]`; `spared` is room."""
+def _add(net, reach, n, k, sign, scale, logs, shares):  # type: ignore[no-untyped-def]
+    """Add (or, with a sign of -1, take out) what node `k` does to packets of node `n` `[2^G]`; `shares` is scratch."""
     e = overlap(net, n, net, k) if n != k else 0.0
     if e != 0.0:
-        spare(e, net, reach, n, net, k, scale, spared)
-        for region in range(1, 1 << reach.counts[n]):
-            logs[region] += sign * math.log(max(spared[region], _SMALLEST))
+        write_shares(e, net, reach, n, net, k, scale, shares)
+        for subset in range(1, 1 << reach.counts[n]):
+            logs[subset] += sign * math.log(max(shares[subset], _SMALLEST))
 
 
 @njit(nogil=True)  # no disk cache: see above
 def _change_others(net, reach, logs, k, sign, scale):  # type: ignore[no-untyped-def]
     """Add or take out what node `k` does to all others."""
-    spared = np.empty(1 << MOST_GATEWAYS)
+    shares = np.empty(1 << MOST_GATEWAYS)
     for n in range(len(logs)):
-        _add(net, reach, n, k, sign, scale, logs[n], spared)
+        _add(net, reach, n, k, sign, scale, logs[n], shares)
 
 
 @njit(nogil=True)  # no disk cache: see above
 def _rebuild(net, reach, logs, k, scale):  # type: ignore[no-untyped-def]
-    """What all others do to node `k`."""
-    spared = np.empty(1 << MOST_GATEWAYS)
+    """Sum up again what all others do to node `k`."""
+    shares = np.empty(1 << MOST_GATEWAYS)
     logs[k] = 0.0
     for n in range(len(logs)):
-        _add(net, reach, k, n, 1.0, scale, logs[k], spared)
+        _add(net, reach, k, n, 1.0, scale, logs[k], shares)
 
 
 @njit(nogil=True)  # no disk cache: see above
 def _try(net, reach, survival, tried, tried_reach, k, scale):  # type: ignore[no-untyped-def]
-    """D `[K, N]` for every candidate, a row of the network `tried`; `survival` is without node `k`."""
+    """D `[K, N]` for every candidate of node `k`, a row of the network `tried`; `survival` is without the node."""
     count, nodes = len(tried.sf), len(net.sf)
-    found, mine = np.empty((count, nodes)), np.ones((count, survival.shape[1]))
-    spared = np.empty(1 << MOST_GATEWAYS)
-    on_me = on_them = 0.0
+    probability, own_survival = np.empty((count, nodes)), np.ones((count, survival.shape[1]))
+    shares = np.empty(1 << MOST_GATEWAYS)
+    on_k = on_n = 0.0
     for n in range(nodes):
-        alone = reach.heard[n] * survives(survival[n], reach.counts[n])
+        undisturbed = reach.heard[n] * survives(survival[n], reach.counts[n])
         for c in range(count if n != k else 0):
             if c == 0 or tried.sf[c] != tried.sf[c - 1] or tried.channel[c] != tried.channel[c - 1]:
-                on_me, on_them = overlap(tried, c, net, n), overlap(net, n, tried, c)
-            found[c, n] = alone
-            if on_me != 0.0:
-                spare(on_me, tried, tried_reach, c, net, n, scale, spared)
-                for region in range(1, 1 << tried_reach.counts[c]):
-                    mine[c, region] *= spared[region]
-            if on_them != 0.0:
-                spare(on_them, net, reach, n, tried, c, scale, spared)
-                for region in range(1, 1 << reach.counts[n]):
-                    spared[region] *= survival[n, region]
-                found[c, n] = reach.heard[n] * survives(spared, reach.counts[n])
+                on_k, on_n = overlap(tried, c, net, n), overlap(net, n, tried, c)
+            probability[c, n] = undisturbed
+            if on_k != 0.0:
+                write_shares(on_k, tried, tried_reach, c, net, n, scale, shares)
+                for subset in range(1, 1 << tried_reach.counts[c]):
+                    own_survival[c, subset] *= shares[subset]
+            if on_n != 0.0:
+                write_shares(on_n, net, reach, n, tried, c, scale, shares)
+                for subset in range(1, 1 << reach.counts[n]):
+                    shares[subset] *= survival[n, subset]
+                probability[c, n] = reach.heard[n] * survives(shares, reach.counts[n])
     for c in range(count):
-        found[c, k] = tried_reach.heard[c] * survives(mine[c], tried_reach.counts[c])
-    return found
+        probability[c, k] = tried_reach.heard[c] * survives(own_survival[c], tried_reach.counts[c])
+    return probability

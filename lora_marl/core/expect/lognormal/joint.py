@@ -8,7 +8,7 @@ and for two, whether an interferer is active is common to both: D_i = D_i1 + D_i
 
 and F_jg = Phi((threshold + P_jg - r_g) / sigma).
 
-Source: ours; the model of NoReL (`lognormal_plain`) takes the pairs of a target for independent.
+Source: ours; the model of NoReL (`reference`) takes the pairs of a target for independent.
 """
 
 from __future__ import annotations
@@ -19,54 +19,64 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from lora_marl.core.expect.integrals import MOST_POINTS, chebyshev_points, fine_table, normal_cdf, read, survival_at
+from lora_marl.core.expect.integrals import (
+    MOST_POINTS,
+    SQRT_2_PI,
+    chebyshev_points,
+    fine_table,
+    normal_cdf,
+    read,
+    survival_at,
+)
 from lora_marl.core.expect.lognormal.reference import Network
 
 ORDER, ORDER_OF_TWO = 32, 24
 """Points of the quadrature over one gateway's power, and over each of two."""
 _REACH = 7.0
+"""Standard deviations about the mean power within which is integrated."""
 
 Vector = NDArray[np.float64]
 
 
 def one_gateway(net: Network, g: int = 0) -> Vector:
-    """D of every node at one gateway `[N]`; sigma above 0."""
-    found = np.zeros(len(net.sf))
+    """D of every node at gateway `g` `[N]`; sigma above 0."""
+    probability = np.zeros(len(net.sf))
     loud_dbm = net.threshold_db[:, net.sf] + net.mean_dbm[:, g]
     for rows in target_classes(net):
         first = rows[0]
         overlap = class_overlap(net, first)
-        met = np.flatnonzero(overlap)
+        interferers = np.flatnonzero(overlap)
         own = overlap[rows], loud_dbm[net.sf[first], rows]
         low = float(net.sensitivity_dbm[first])
         high = max(float(net.mean_dbm[rows, g].max()) + _REACH * net.sigma_db, low + net.sigma_db)
         grid_dbm = chebyshev_points(low, high, net.sigma_db)
         if len(grid_dbm) > MOST_POINTS:
-            met_by = overlap[met], loud_dbm[net.sf[first], met]
-            found[rows] = _summed(net.mean_dbm[rows, g], low, net.sigma_db, *met_by, *own, *_RULE)
+            others = overlap[interferers], loud_dbm[net.sf[first], interferers]
+            probability[rows] = _summed(net.mean_dbm[rows, g], low, net.sigma_db, *others, *own, *_RULE)
             continue
-        values = survival_at(grid_dbm, overlap[met], loud_dbm[net.sf[first], met], net.sigma_db)
+        values = survival_at(grid_dbm, overlap[interferers], loud_dbm[net.sf[first], interferers], net.sigma_db)
         table, step = fine_table(low, high, values, net.sigma_db)
-        found[rows] = _integrals(net.mean_dbm[rows, g], low, net.sigma_db, table, step, *own, *_RULE)
-    return found
+        probability[rows] = _integrals(net.mean_dbm[rows, g], low, net.sigma_db, table, step, *own, *_RULE)
+    return probability
 
 
 def target_classes(net: Network) -> list[NDArray[np.intp]]:
-    """Nodes to whom all others do the same: of one spreading factor, critical window and channel."""
+    """Nodes by class `[...]`: others do the same to all that have one spreading factor, critical window and channel."""
     window_s = net.airtime_s - net.spared_s
     keys = np.stack([net.sf, net.channel, window_s, net.sensitivity_dbm], axis=1)
-    _, which = np.unique(keys, axis=0, return_inverse=True)
-    order = np.argsort(which, kind="stable")
-    return np.split(order, np.flatnonzero(np.diff(which[order])) + 1)
+    _, number = np.unique(keys, axis=0, return_inverse=True)
+    order = np.argsort(number, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(number[order])) + 1)
 
 
 def class_overlap(net: Network, i: int) -> Vector:
-    """E of all nodes with packets of node `i`'s kind, its own included `[N]`."""
+    """E of packets of all nodes, itself included, with one of node `i`'s class `[N]`."""
     window_s = net.airtime_s + net.airtime_s[i] - net.spared_s[i]
     return -np.expm1(-window_s * net.rate_per_s) * net.meets[net.channel[i], net.channel]
 
 
 def _rule(order: int) -> tuple[Vector, Vector]:
+    """Points and weights of the Gauss-Legendre quadrature."""
     points, weights = np.polynomial.legendre.leggauss(order)
     return points, weights
 
@@ -76,8 +86,8 @@ _RULE, _RULE_OF_TWO = _rule(ORDER), _rule(ORDER_OF_TWO)
 
 @njit(nogil=True)  # no disk cache: it would not notice an edited table
 def _integrals(mean_dbm, low, sigma, table, step, own_overlap, own_loud, points, weights):  # type: ignore[no-untyped-def]
-    """Delivery of the targets of one class, each without its own term."""
-    found = np.zeros(len(mean_dbm))
+    """D of the targets of one class, each without its own term, from a table of what all interferers do."""
+    probability = np.zeros(len(mean_dbm))
     for i in range(len(mean_dbm)):
         begin = max(low, mean_dbm[i] - _REACH * sigma)
         end = mean_dbm[i] + _REACH * sigma
@@ -90,14 +100,14 @@ def _integrals(mean_dbm, low, sigma, table, step, own_overlap, own_loud, points,
             z = (r - mean_dbm[i]) / sigma
             own = 1.0 - own_overlap[i] * normal_cdf((own_loud[i] - r) / sigma)
             total += weights[q] * math.exp(read(table, low, step, r) - 0.5 * z * z) / own
-        found[i] = total * half / (sigma * 2.5066282746310002)
-    return found
+        probability[i] = total * half / (sigma * SQRT_2_PI)
+    return probability
 
 
 @njit(nogil=True)  # no disk cache: it would not notice an edited table
 def _summed(mean_dbm, low, sigma, overlap, loud, own_overlap, own_loud, points, weights):  # type: ignore[no-untyped-def]
-    """As `_integrals`, the interferers summed at every power of every target."""
-    found = np.zeros(len(mean_dbm))
+    """As `_integrals`, but with the interferers summed at every power of every target."""
+    probability = np.zeros(len(mean_dbm))
     for i in range(len(mean_dbm)):
         begin, end = max(low, mean_dbm[i] - _REACH * sigma), mean_dbm[i] + _REACH * sigma
         if end <= begin:
@@ -108,9 +118,9 @@ def _summed(mean_dbm, low, sigma, overlap, loud, own_overlap, own_loud, points, 
         for q in range(len(points)):
             z = (r[q] - mean_dbm[i]) / sigma
             own = 1.0 - own_overlap[i] * normal_cdf((own_loud[i] - r[q]) / sigma)
-            found[i] += weights[q] * math.exp(survived[q] - 0.5 * z * z) / own
-        found[i] *= half / (sigma * 2.5066282746310002)
-    return found
+            probability[i] += weights[q] * math.exp(survived[q] - 0.5 * z * z) / own
+        probability[i] *= half / (sigma * SQRT_2_PI)
+    return probability
 
 
 def two_gateways(net: Network) -> Vector:
@@ -128,7 +138,7 @@ def _both(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     """Probability that both gateways receive a packet of each node `[N]`."""
     nodes, order = len(sf), len(points)
-    found = np.zeros(nodes)
+    probability = np.zeros(nodes)
     r, w = np.empty((2, order)), np.empty((2, order))
     survives = np.empty((2, order))
     product = np.empty((order, order))
@@ -141,7 +151,7 @@ def _both(  # type: ignore[no-untyped-def]
             for q in range(order):
                 r[g, q] = begin + half * (1.0 + points[q])
                 z = (r[g, q] - mean_dbm[i, g]) / sigma
-                w[g, q] = weights[q] * half * math.exp(-0.5 * z * z) / (sigma * 2.5066282746310002)
+                w[g, q] = weights[q] * half * math.exp(-0.5 * z * z) / (sigma * SQRT_2_PI)
         if not reachable:
             continue
         product[:] = 1.0
@@ -159,5 +169,5 @@ def _both(  # type: ignore[no-untyped-def]
                     product[p, q] *= 1.0 - e + e * survives[0, p] * survives[1, q]
         for p in range(order):
             for q in range(order):
-                found[i] += w[0, p] * w[1, q] * product[p, q]
-    return found
+                probability[i] += w[0, p] * w[1, q] * product[p, q]
+    return probability

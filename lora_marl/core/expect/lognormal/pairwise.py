@@ -1,4 +1,4 @@
-"""The pairwise log-normal model of `lognormal_plain`, compiled: one pass over all pairs of nodes for any gateways."""
+"""The pairwise log-normal model of `reference`, compiled: one pass over all pairs of nodes, whatever the gateways."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Vector = NDArray[np.float64]
 
 
 class Reach(NamedTuple):
-    """Which gateways packets of every node may reach by themselves."""
+    """The gateways that packets of every node may reach without interference."""
 
     members: NDArray[np.int64]  # [N, 5], gateways in reach, the first of `counts` in a row
     counts: NDArray[np.int64]  # [N]
@@ -25,10 +25,10 @@ class Reach(NamedTuple):
 
 
 def reach_of(net: Network) -> Reach:
-    """The gateways in reach.
+    """The gateways in reach of every node.
 
     Raises:
-        ValueError: a node in reach of more than five gateways: the covers of six would be 6,424 families.
+        ValueError: a node in reach of more than five gateways.
     """
     reach = net.mean_dbm >= net.sensitivity_dbm[:, None] - net.sigma_db
     count = reach.sum(axis=1)
@@ -41,7 +41,7 @@ def reach_of(net: Network) -> Reach:
 
 
 def delivery(net: Network) -> Vector:
-    """D `[N]`; sigma above 0.
+    """D of every node `[N]`; sigma above 0.
 
     Raises:
         ValueError: a node in reach of more than five gateways.
@@ -49,44 +49,47 @@ def delivery(net: Network) -> Vector:
     reach = reach_of(net)
     if net.mean_dbm.shape[1] == 1:
         return _one_gateway(net) * reach.heard
-    return _pairs(net, reach)
+    return _over_pairs(net, reach)
 
 
 def _one_gateway(net: Network) -> Vector:
-    """What every node's packets survive at the only gateway, read off the smooth function of their mean power `[N]`."""
-    found = np.zeros(len(net.sf))
+    """Share of every node's packets that survive at the only gateway, a smooth function of their mean power `[N]`."""
+    survival = np.zeros(len(net.sf))
     spread_db = net.sigma_db * math.sqrt(2.0)
     mean_dbm = net.mean_dbm[:, 0]
     loud_dbm = net.threshold_db[:, net.sf] + mean_dbm
     for rows in target_classes(net):
-        sf, overlap = net.sf[rows[0]], class_overlap(net, rows[0])
-        met = np.flatnonzero(overlap)
+        sf, overlaps = net.sf[rows[0]], class_overlap(net, rows[0])
+        interferers = np.flatnonzero(overlaps)
+        others = overlaps[interferers], loud_dbm[sf, interferers]
         low, high = float(mean_dbm[rows].min()), float(mean_dbm[rows].max()) + spread_db
         grid_dbm = chebyshev_points(low, high, spread_db)
         if len(grid_dbm) >= min(len(rows), MOST_POINTS):
-            found[rows] = survival_at(mean_dbm[rows], overlap[met], loud_dbm[sf, met], spread_db)
+            log_survival = survival_at(mean_dbm[rows], *others, spread_db)
         else:
-            values = survival_at(grid_dbm, overlap[met], loud_dbm[sf, met], spread_db)
-            found[rows] = _read_all(*fine_table(low, high, values, spread_db), low, mean_dbm[rows])
-        found[rows] = np.exp(found[rows]) / _own(overlap[rows], loud_dbm[sf, rows], mean_dbm[rows], spread_db)
-    return found
+            values = survival_at(grid_dbm, *others, spread_db)
+            log_survival = _read_all(*fine_table(low, high, values, spread_db), low, mean_dbm[rows])
+        own = _own(overlaps[rows], loud_dbm[sf, rows], mean_dbm[rows], spread_db)
+        survival[rows] = np.exp(log_survival) / own
+    return survival
 
 
 @njit(nogil=True)  # no disk cache: it would not notice an edited table
 def _read_all(table, step, low, mean_dbm):  # type: ignore[no-untyped-def]
-    found = np.empty(len(mean_dbm))
+    """F at the mean powers of the targets of a class."""
+    log_survival = np.empty(len(mean_dbm))
     for i in range(len(mean_dbm)):
-        found[i] = read(table, low, step, mean_dbm[i])
-    return found
+        log_survival[i] = read(table, low, step, mean_dbm[i])
+    return log_survival
 
 
 @njit(nogil=True)  # no disk cache: it would not notice an edited table
 def _own(overlap, loud_dbm, mean_dbm, spread_db):  # type: ignore[no-untyped-def]
-    """The term that each target is for itself, which does not belong there."""
-    found = np.empty(len(overlap))
+    """The factor of each target as its own interferer, to be divided out."""
+    factor = np.empty(len(overlap))
     for i in range(len(overlap)):
-        found[i] = 1.0 - overlap[i] * normal_cdf((loud_dbm[i] - mean_dbm[i]) / spread_db)
-    return found
+        factor[i] = 1.0 - overlap[i] * normal_cdf((loud_dbm[i] - mean_dbm[i]) / spread_db)
+    return factor
 
 
 def _cover_table() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -111,47 +114,48 @@ def overlap(net, i, by, j):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)  # no disk cache: see above
-def spare(e, net, reach, i, by, j, scale, spared):  # type: ignore[no-untyped-def]
-    """Write what node `j` of network `by`, overlapping with probability e, leaves of packets of node `i` of `net`.
+def write_shares(e, net, reach, i, by, j, scale, shares):  # type: ignore[no-untyped-def]
+    """Write the shares of packets of node `i` of `net` that survive node `j` of `by`, overlapping with probability e.
 
-    Per set of gateways in reach at which alone it hits, as bit masks from 1 on: 1 - q E. `spared` `[2^5]`.
+    One share 1 - q E for each set of gateways in reach at which alone `j` hits, as bit masks from 1 on `[2^5]`.
     """
     needed_db = net.threshold_db[net.sf[i], by.sf[j]]
-    spared[0] = e
+    shares[0] = e
     for m in range(reach.counts[i]):
         g = reach.members[i, m]
         hit = normal_cdf((needed_db + by.mean_dbm[j, g] - net.mean_dbm[i, g]) * scale)
         for k in range(1 << m):
-            spared[k | 1 << m] = spared[k] * hit
-            spared[k] *= 1.0 - hit
+            shares[k | 1 << m] = shares[k] * hit
+            shares[k] *= 1.0 - hit
     for k in range(1 << reach.counts[i]):
-        spared[k] = 1.0 - spared[k]
+        shares[k] = 1.0 - shares[k]
 
 
 @njit(nogil=True)  # no disk cache: see above
-def survives(spared, count):  # type: ignore[no-untyped-def]
-    """The share of packets that interferers leave at some gateway in reach, from what they leave per set of them."""
+def survives(shares, count):  # type: ignore[no-untyped-def]
+    """Share of packets that survive at some gateway in reach, from the shares by set of gateways."""
     share = 1.0
     for row in range(_BEGINS[max(count - 1, 0)], _BEGINS[count]):
         fails = 1.0
         for k in _COVERS[row]:
-            fails *= 1.0 - spared[k] if k else 1.0
+            fails *= 1.0 - shares[k] if k else 1.0
         share *= 1.0 - fails
     return share
 
 
 @njit(nogil=True)  # no disk cache: see above
-def _pairs(net, reach):  # type: ignore[no-untyped-def]
+def _over_pairs(net, reach):  # type: ignore[no-untyped-def]
+    """D of every node `[N]`, by a pass over all pairs."""
     nodes, scale = len(net.sf), 1.0 / (net.sigma_db * math.sqrt(2.0))
-    found = np.empty(nodes)
-    product, spared = np.empty(1 << MOST_GATEWAYS), np.empty(1 << MOST_GATEWAYS)
+    probability = np.empty(nodes)
+    product, shares = np.empty(1 << MOST_GATEWAYS), np.empty(1 << MOST_GATEWAYS)
     for i in range(nodes):
         product[:] = 1.0
         for j in range(nodes):
             e = overlap(net, i, net, j) if j != i else 0.0
             if e != 0.0:
-                spare(e, net, reach, i, net, j, scale, spared)
+                write_shares(e, net, reach, i, net, j, scale, shares)
                 for k in range(1, 1 << reach.counts[i]):
-                    product[k] *= spared[k]
-        found[i] = reach.heard[i] * survives(product, reach.counts[i])
-    return found
+                    product[k] *= shares[k]
+        probability[i] = reach.heard[i] * survives(product, reach.counts[i])
+    return probability

@@ -1,20 +1,20 @@
 """Delivery at one gateway in expectation: log-normal shadowing, capture, interference of other spreading factors.
 
-A packet of node n is received at power x = mu_n + sigma z, z standard normal. It is delivered when x reaches the floor
+A packet of node n is received at power x = mu_n + sigma z, z standard normal. It is delivered if x reaches the floor
 (sensitivity, and under `sinr` the noise times the SINR needed) and no other node's packet is fatal to it:
 
     P_n = P(x >= floor_n) E[ prod_k (1 - h_nk f_nk(x)) | x >= floor_n ]
 
     h_nk = b_k + (1 - b_k) (1 - exp(-V_n / g_k))       packet of k on the air at the start of V_n, or starting within it
-    f_nk = Phi((mu_k - limit_nk(x)) / sigma)           its power exceeds what n's packet stands
+    f_nk = Phi((mu_k - limit_nk(x)) / sigma)           its power exceeds what n's packet survives
 
-with g_k the mean silence of node k between packets, b_k the share of time that it sends, and V_n the airtime of n's
+Here g_k is the mean silence of node k between packets, b_k the share of time that it sends, and V_n the airtime of n's
 packet without its spared symbols. The limit is x minus the capture threshold within a spreading factor, x minus the
 SIR needed (`sir_pairwise`), or the power that lowers the SINR to what is needed (`sinr`), each interferer on its own.
 The expectation is taken at the middles of `LEVELS` equally likely parts of the distribution of x above the floor.
 
 Approximations: overlaps of different nodes are independent; a node overlaps a packet once; interferers do not add up;
-`spares="pair"` counts as `target`; a packet that is lost at its start interferes all the same. `db_ratio` (the
+`spares="pair"` counts as `target`; a packet that is lost at its start interferes nevertheless. `db_ratio` (the
 published code's quirk) becomes a limit on packets on the air: lost when more than 1 / (SINR needed) others are, their
 number Poisson, all powers equal. Demodulators, `at_start` and downlinks are left out.
 
@@ -31,12 +31,13 @@ from numpy.typing import NDArray
 
 from lora_marl.core import phy, units
 from lora_marl.core.expect.expectation import Expectation
-from lora_marl.core.expect.physics import check_alone
+from lora_marl.core.expect.physics import check_single_network
 from lora_marl.core.random import normal_quantile
 from lora_marl.core.reception import channel_overlaps
 from lora_marl.core.scenario import Scenario
 
 LEVELS = 16
+"""Powers at which a packet is evaluated, equally likely."""
 NONE, SINR, SIR, COUNT = 0, 1, 2, 3
 _MODES = {"none": NONE, "sinr": SINR, "sir_pairwise": SIR, "db_ratio": COUNT}
 LOADS = 512
@@ -44,7 +45,7 @@ LOADS = 512
 
 
 class Tables(NamedTuple):
-    """What the formulas look up: S spreading factors, W bandwidths, C channels, T powers, N nodes, Q levels."""
+    """Constants of a scenario: S spreading factors, W bandwidths, C channels, T powers, N nodes, Q levels."""
 
     gain_db: NDArray[np.float64]  # [N], received minus transmitted power
     airtime_s: NDArray[np.float64]  # [N, S, W]
@@ -78,6 +79,10 @@ class OneGateway:
         gain_db: Received minus transmitted power of each node in place of the scenario's mean, with what links keep of
             their shadowing. `[N]` dB
 
+    Attributes:
+        scenario: The network.
+        tables: Its constants.
+
     Raises:
         ValueError: several gateways, several replicas, fading, shadowing that links keep (unless `gain_db` has it), or
             a rule that has no closed form here, naming the field.
@@ -85,7 +90,7 @@ class OneGateway:
 
     def __init__(self, scenario: Scenario, gain_db: NDArray[np.float64] | None = None) -> None:
         air, reception = scenario.propagation, scenario.reception
-        check_alone(scenario, "one-gateway")
+        check_single_network(scenario, "one-gateway")
         if scenario.gateways != 1:
             raise ValueError(f"scenario has {scenario.gateways} gateways; this closed form is of one")
         if reception.inter_sf not in _MODES:
@@ -99,7 +104,7 @@ class OneGateway:
         self.tables = _tables(scenario, gain_db, air.shadowing_db if per_packet else 0.0)
 
     def expect(self, points: NDArray[np.int16]) -> Expectation:
-        """What comes of an allocation `[N, 4]`; the plain statement, all pairs at once."""
+        """The expectation of an allocation `[N, 4]`: the plain statement, all pairs at once."""
         t = self.tables
         sf, bw, channel, tp = points.T
         node = np.arange(len(points))
@@ -122,17 +127,18 @@ class OneGateway:
         )
 
     def _disturbs(self, points: NDArray[np.int16]) -> NDArray[np.bool_]:
-        """Whether packets of the second node can be fatal to those of the first `[N, N]`."""
+        """Whether packets of the column's node can be fatal to those of the row's `[N, N]`."""
         sf, bw, channel, _ = points.T
         overlap = self.tables.overlaps[channel[:, None], bw[:, None], channel, bw] & ~np.eye(len(points), dtype=bool)
         return overlap & (self._collides(sf, bw) | (self.tables.mode in (SINR, SIR)))
 
     def _collides(self, sf: NDArray, bw: NDArray) -> NDArray[np.bool_]:
+        """Whether two nodes have one spreading factor, and one bandwidth where that is needed `[N, N]`."""
         same_bw = (bw[:, None] == bw) | (not self.tables.equal_bw)
         return (sf[:, None] == sf) & same_bw
 
     def _limit_dbm(self, points: NDArray[np.int16], x_dbm: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The power of the second node that packets of the first just stand `[N, N, Q]`."""
+        """The power of the column's node that packets of the row's just survive `[N, N, Q]`."""
         t, (sf, bw, _, _) = self.tables, points.T
         if t.mode == SIR:
             other = x_dbm[:, None] - t.sir_db[sf[:, None], sf][..., None]
@@ -141,9 +147,10 @@ class OneGateway:
         return np.where(self._collides(sf, bw)[..., None], x_dbm[:, None] - t.capture_db, other)
 
     def _few_enough(self, points: NDArray[np.int16], busy: NDArray[np.float64]) -> NDArray[np.float64]:
-        load = busy.sum() - busy
-        grid = np.arange(LOADS + 1) * self.tables.load_step
-        return np.array([np.interp(own, grid, self.tables.few[sf]) for own, sf in zip(load, points[:, 0], strict=True)])
+        """Probability that few enough others are on the air `[N]`."""
+        loads, grid = busy.sum() - busy, np.arange(LOADS + 1) * self.tables.load_step
+        few = [np.interp(load, grid, self.tables.few[sf]) for load, sf in zip(loads, points[:, 0], strict=True)]
+        return np.array(few)
 
 
 def power_levels(
@@ -159,14 +166,14 @@ def power_levels(
 
 
 def busy_share(airtime_s: NDArray[np.float64], interval_s: NDArray[np.float64], airtimes: float) -> NDArray[np.float64]:
-    """Share of time that nodes send, whose gaps begin `airtimes` airtimes after a packet's start `[N]`."""
+    """Share of time that nodes send whose gaps begin `airtimes` airtimes after a packet's start `[N]`."""
     return np.minimum(airtime_s / (interval_s + airtimes * airtime_s), 1.0)
 
 
 def sinr_limit_dbm(
     x_dbm: NDArray[np.float64], sinr_ratio: NDArray[np.float64], noise_mw: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """The interference that lowers the SINR of a packet of power x to what it needs; -inf where noise alone does."""
+    """Interference that lowers the SINR of a packet of power x to what it needs; -inf where noise alone does. dBm"""
     left_mw = units.dbm_to_mw(x_dbm) / sinr_ratio - noise_mw
     return np.where(left_mw > 0, units.mw_to_dbm(np.maximum(left_mw, 1e-30)), -np.inf)
 

@@ -1,19 +1,18 @@
 """Delivery in expectation under Rayleigh fading, with any number of gateways: MMALoRa's model.
 
-The variants and their formulas: `plain`. `expect` is the default; `joint` is exact but for what all closed forms share.
-MAE against the packet air: see the study `mmalora-model`. `linear_clipped` is the paper's rate of a node under its duty
-cycle with what would be below 0 left out (`rates`); above lambda = 1 / (99 T), where such a node disturbs nobody, use
-`renewal`.
+`reference` has the variants and their formulas. `expect` is the default; `joint` is exact but for what all closed forms
+share. The study `mmalora-model` has their mean absolute errors against the packet air. `linear_clipped` is the paper's
+rate of a node under its duty cycle, set to 0 where it would be negative (`lora_marl.core.expect.physics`). Above
+lambda = 1 / (99 T), where such a node disturbs nobody, use `renewal`.
 
 Energies are of one attempt; a node's energy efficiency is bits D_i / energy (Eq. 13), the network's the sum over nodes
 (Eq. 14).
 
-Source: MMALoRa Eq. (2)-(14).
-Approximations: packets of different nodes overlap independently, and each node's at most once; nothing adds up.
-
-What the Rayleigh closed form looks up: made once per scenario, so that an evaluation has one exponential a link.
-
 Shape letters: `N` nodes, `G` gateways, `S` spreading factors, `C` channels, `T` transmit powers, `Z` payload sizes.
+
+Source: MMALoRa Eq. (2)-(14).
+Approximations: packets of different nodes overlap independently, and each node's at most once; interferers do not add
+up.
 """
 
 from __future__ import annotations
@@ -35,14 +34,18 @@ from lora_marl.core.expect.physics import (
     thresholds_db,
 )
 from lora_marl.core.expect.rayleigh import kernel
-from lora_marl.core.expect.rayleigh import kernel as counterfactual
 from lora_marl.core.expect.rayleigh.kernel import Counterfactuals
 from lora_marl.core.reception import channel_overlaps
 from lora_marl.core.scenario import Scenario
 
+Variant = Literal["expect", "meang", "joint"]
+_NUMBERS = {"expect": kernel.EXPECT, "meang": kernel.MEANG}
+MOST_GATEWAYS = 10
+"""Of the variant `joint`, whose cost doubles with each gateway."""
+
 
 class Tables(NamedTuple):
-    """Constants of a scenario by index."""
+    """Constants of a scenario, so that an evaluation has one exponential a link."""
 
     gain: NDArray[np.float64]  # [N, G], received over transmitted power
     tp_mw: NDArray[np.float64]  # [T], radiated
@@ -57,55 +60,18 @@ class Tables(NamedTuple):
     bits_per_mj: NDArray[np.float64]  # [N, S, T], if every attempt were delivered; 0 for nodes that are off
 
 
-def make(scenario: Scenario, rate: Rate) -> Tables:
-    """The tables of a scenario without a replica axis."""
-    region, traffic, nodes = scenario.region, scenario.traffic, scenario.nodes
-    sf, bw_hz = np.array(region.spreading_factors), np.array(region.bandwidths_hz)
-    tp_dbm = np.array(region.tp_dbm, np.float64)
-    sizes, size = np.unique(np.broadcast_to(traffic.payload_bytes, nodes), return_inverse=True)
-    airtime_s = scenario.airtime_s(sizes)[..., 0]
-    spared_s = scenario.reception.spared_preamble_symbols * phy.symbol_time_s(sf, bw_hz)
-    own_s, interval_s = airtime_s[size], scenario.interval_s()
-    per_s = rates_per_s(rate, traffic, interval_s[:, None], own_s)
-    window_s = own_s[None, None] + (airtime_s - spared_s)[:, :, None, None]
-    tp_mw = phy.tx_power_mw(tp_dbm, scenario.energy, supply=scenario.supply)
-    energy_mj = own_s[..., None] * tp_mw + scenario.receive_mj
-    bits = np.where(np.isfinite(interval_s), 8.0 * sizes[size], 0.0)
-    loss_db = np.zeros(len(region.channels_hz)) if scenario.channel_loss_db is None else scenario.channel_loss_db
-    made = Tables(
-        gain=units.db_to_ratio(scenario.mean_gain_db()),
-        tp_mw=units.dbm_to_mw(tp_dbm),
-        channel_gain=units.db_to_ratio(-np.asarray(loss_db, np.float64)),
-        sensitivity_mw=units.dbm_to_mw(scenario.reception.sensitivities_dbm(sf, bw_hz)[:, 0]),
-        inverse_sir=units.db_to_ratio(-thresholds_db(scenario)),
-        size=size.astype(np.int64),
-        overlap=-np.expm1(-window_s * per_s),
-        meets=channel_overlaps(np.array(region.channels_hz), bw_hz, scenario.reception.channel_overlap)[:, 0, :, 0],
-        airtime_s=own_s,
-        energy_mj=energy_mj,
-        bits_per_mj=np.asarray(metrics.ee_bits_per_mj(bits[:, None, None], energy_mj)),
-    )
-    return Tables(**{name: np.ascontiguousarray(array) for name, array in made._asdict().items()})
-
-
-Variant = Literal["expect", "meang", "joint"]
-_NUMBERS = {"expect": kernel.EXPECT, "meang": kernel.MEANG}
-MOST_GATEWAYS = 10
-"""Of `joint`, whose cost doubles with each."""
-
-
 class Rayleigh:
     """The closed form of a scenario; changes on schedule and downlinks are left out.
 
     Args:
         scenario: The network.
-        variant: See `plain`.
-        rate: See `rates`.
+        variant: `expect`, `meang` or `joint`; `reference` has their formulas.
+        rate: How often nodes send (`lora_marl.core.expect.physics`).
         replica: Which placement, where there are several.
 
     Attributes:
-        scenario: Of that replica.
-        tables: What the formulas look up.
+        scenario: The network of that replica.
+        tables: Its constants.
         variant, rate: As given.
 
     Raises:
@@ -124,7 +90,7 @@ class Rayleigh:
             raise ValueError(f"scenario has {scenario.gateways} gateways; the joint closed form takes up to 10")
         self.variant, self.rate = variant, rate
         self.scenario = scenario.replica(replica)
-        self.tables = make(self.scenario, rate)
+        self.tables = _tables(self.scenario, rate)
 
     def delivery(self, points: NDArray[np.int16]) -> NDArray[np.float64]:
         """Probability that a packet of each node is delivered, D_i `[N]`, under an allocation `[N, 4]`."""
@@ -143,7 +109,7 @@ class Rayleigh:
         return np.asarray(kernel.gateway_delivery(self.tables, points, self.product_number()))
 
     def undisturbed_delivery(self, channel: NDArray[np.integer]) -> NDArray[np.float64]:
-        """D_i of every spreading factor and power if nobody else sent, with nodes' channels `[N]`; `[N, S, T]`."""
+        """D_i of every spreading factor and power if nobody else sent, for the channels of nodes `[N]`: `[N, S, T]`."""
         t = self.tables
         gain = t.gain * t.channel_gain[channel][:, None]
         lost = -np.expm1(-(t.sensitivity_mw[:, None] / t.tp_mw)[..., None] / gain[:, None, None])
@@ -155,7 +121,7 @@ class Rayleigh:
         return np.asarray(self.tables.bits_per_mj[np.arange(len(points)), sf, tp] * delivery)
 
     def expect(self, points: NDArray[np.int16]) -> Expectation:
-        """What comes of an allocation `[N, 4]`."""
+        """The expectation of an allocation `[N, 4]`."""
         delivery, t, traffic = self.delivery(points), self.tables, self.scenario.traffic
         node, sf = np.arange(len(points)), points[:, 0]
         airtime_s = t.airtime_s[node, sf]
@@ -168,17 +134,21 @@ class Rayleigh:
         )
 
     def counterfactuals(self, points: NDArray[np.int16]) -> Counterfactuals:
-        """What comes of allocations `[B, N, 4]`, and what the others of each node's channel would have without it.
+        """What nodes reach under allocations `[B, N, 4]`, and what their channel would reach without each of them.
 
         Raises:
             ValueError: `joint`, whose delivery does not follow from one factor per interferer and gateway.
         """
         number = self.product_number()
         self.check_points(points, axes=3)
-        return Counterfactuals(*counterfactual.counterfactuals(self.tables, points, number))
+        return Counterfactuals(*kernel.counterfactuals(self.tables, points, number))
 
     def product_number(self) -> int:
-        """The kernel's number of a variant whose D_ik are products. ValueError: `joint`, whose are not."""
+        """The number in `kernel` of a variant whose D_ik are products over interferers.
+
+        Raises:
+            ValueError: `joint`, whose D_ik are not.
+        """
         if self.variant == "joint":
             raise ValueError("variant: 'joint' takes gateways together; this needs expect or meang")
         return _NUMBERS[self.variant]
@@ -191,9 +161,40 @@ class Rayleigh:
 def check_scenario(scenario: Scenario) -> None:
     """Raise ValueError for physics that the model does not have."""
     air = scenario.propagation
-    own = (
+    fields = (
         ("propagation.fading", air.fading, ("rayleigh",)),
         ("propagation.shadowing_db", air.shadowing_db, (0.0,)),
         ("reception.spares", scenario.reception.spares, ("target",)),
     )
-    check_pairwise(scenario, "Rayleigh", own)
+    check_pairwise(scenario, "Rayleigh", fields)
+
+
+def _tables(scenario: Scenario, rate: Rate) -> Tables:
+    """The tables of a scenario without a replica axis."""
+    region, traffic, nodes = scenario.region, scenario.traffic, scenario.nodes
+    sf, bw_hz = np.array(region.spreading_factors), np.array(region.bandwidths_hz)
+    tp_dbm = np.array(region.tp_dbm, np.float64)
+    sizes, size = np.unique(np.broadcast_to(traffic.payload_bytes, nodes), return_inverse=True)
+    airtime_s = scenario.airtime_s(sizes)[..., 0]
+    spared_s = scenario.reception.spared_preamble_symbols * phy.symbol_time_s(sf, bw_hz)
+    node_airtime_s, interval_s = airtime_s[size], scenario.interval_s()
+    per_s = rates_per_s(rate, traffic, interval_s[:, None], node_airtime_s)
+    window_s = node_airtime_s[None, None] + (airtime_s - spared_s)[:, :, None, None]
+    tp_mw = phy.tx_power_mw(tp_dbm, scenario.energy, supply=scenario.supply)
+    energy_mj = node_airtime_s[..., None] * tp_mw + scenario.receive_mj
+    bits = np.where(np.isfinite(interval_s), 8.0 * sizes[size], 0.0)
+    loss_db = np.zeros(len(region.channels_hz)) if scenario.channel_loss_db is None else scenario.channel_loss_db
+    tables = Tables(
+        gain=units.db_to_ratio(scenario.mean_gain_db()),
+        tp_mw=units.dbm_to_mw(tp_dbm),
+        channel_gain=units.db_to_ratio(-np.asarray(loss_db, np.float64)),
+        sensitivity_mw=units.dbm_to_mw(scenario.reception.sensitivities_dbm(sf, bw_hz)[:, 0]),
+        inverse_sir=units.db_to_ratio(-thresholds_db(scenario)),
+        size=size.astype(np.int64),
+        overlap=-np.expm1(-window_s * per_s),
+        meets=channel_overlaps(np.array(region.channels_hz), bw_hz, scenario.reception.channel_overlap)[:, 0, :, 0],
+        airtime_s=node_airtime_s,
+        energy_mj=energy_mj,
+        bits_per_mj=np.asarray(metrics.ee_bits_per_mj(bits[:, None, None], energy_mj)),
+    )
+    return Tables(**{name: np.ascontiguousarray(array) for name, array in tables._asdict().items()})

@@ -1,6 +1,7 @@
-"""The Rayleigh closed form of `plain`, compiled: nodes in order of their channel, one pass over those that can meet.
+"""The Rayleigh closed form of `reference`, compiled.
 
-What the nodes of a channel would have without each of them: for rewards, compiled over replicas.
+Nodes are taken in order of their channel, so that one pass meets only those that can interfere. Arguments of all
+functions: `t` the tables, `points` `[N, 4]`, `variant` `EXPECT` or `MEANG`.
 """
 
 from __future__ import annotations
@@ -20,8 +21,17 @@ SMALLEST = 1e-300
 
 @njit(cache=True, inline="always", error_model="numpy")
 def harm(variant, b):  # type: ignore[no-untyped-def]
-    """Probability that an interferer in the air, over whose power a packet's mean is 1 / c = b, is fatal to it."""
+    """Probability that an overlapping packet is fatal to one whose mean power is 1 / c = b of what it needs."""
     return 1.0 / (1.0 + b) if variant == EXPECT else 1.0 - math.exp(-1.0 / b)
+
+
+@njit(cache=True, inline="always")
+def any_gateway(received):  # type: ignore[no-untyped-def]
+    """1 - prod of (1 - D_ik) over the gateways of one node, exact for small D_ik."""
+    probability = 0.0
+    for g in range(len(received)):
+        probability += (1.0 - probability) * received[g]
+    return probability
 
 
 @njit(cache=True, nogil=True)
@@ -42,7 +52,7 @@ def by_channel(points, channels):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def links(t, points, order):  # type: ignore[no-untyped-def]
-    """Mean received powers of nodes in some order, and one over them `[N, G]`; mW."""
+    """Mean received powers of nodes in some order `[N, G]` in mW, and one over them."""
     power = np.empty(t.gain.shape)
     for place in range(len(order)):
         n = order[place]
@@ -59,11 +69,11 @@ def gateway_delivery(t, points, variant):  # type: ignore[no-untyped-def]
     channels = len(t.meets)
     order, begins = by_channel(points, channels)
     power, inverse = links(t, points, order)
-    found, left = np.empty((nodes, gateways)), np.empty(gateways)
+    received, left = np.empty((nodes, gateways)), np.empty(gateways)
     for place in range(nodes):
         i = order[place]
         sf, channel = points[i, 0], points[i, 2]
-        met, needs = t.overlap[t.size[i], sf], t.inverse_sir[sf]
+        overlap, inverse_sir = t.overlap[t.size[i], sf], t.inverse_sir[sf]
         left[:] = 1.0
         for c in range(channels):
             if not t.meets[channel, c]:
@@ -72,31 +82,22 @@ def gateway_delivery(t, points, variant):  # type: ignore[no-untyped-def]
                 if other == place:
                     continue
                 j = order[other]
-                h, ratio = met[j, points[j, 0]], needs[points[j, 0]]
+                h, ratio = overlap[j, points[j, 0]], inverse_sir[points[j, 0]]
                 for g in range(gateways):
                     left[g] *= 1.0 - h * harm(variant, ratio * power[place, g] * inverse[other, g])
         for g in range(gateways):
-            found[i, g] = left[g] * math.exp(-t.sensitivity_mw[sf] * inverse[place, g])
-    return found
-
-
-@njit(cache=True, inline="always")
-def any_gateway(received):  # type: ignore[no-untyped-def]
-    """1 - prod of (1 - D_ik) of one node, exact for small ones."""
-    found = 0.0
-    for g in range(len(received)):
-        found += (1.0 - found) * received[g]
-    return found
+            received[i, g] = left[g] * math.exp(-t.sensitivity_mw[sf] * inverse[place, g])
+    return received
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def delivery(t, points, variant):  # type: ignore[no-untyped-def]
     """D_i `[N]` of `expect` or `meang`."""
     received = gateway_delivery(t, points, variant)
-    found = np.empty(len(received))
+    probability = np.empty(len(received))
     for i in range(len(received)):
-        found[i] = any_gateway(received[i])
-    return found
+        probability[i] = any_gateway(received[i])
+    return probability
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -106,7 +107,7 @@ def joint_delivery(t, points):  # type: ignore[no-untyped-def]
     channels = len(t.meets)
     order, begins = by_channel(points, channels)
     power, inverse = links(t, points, order)
-    found = np.empty(nodes)
+    probability = np.empty(nodes)
     left, spared, s = np.empty(1 << gateways), np.empty(1 << gateways), np.empty(gateways)
     spared[0] = 1.0
     for place in range(nodes):
@@ -130,8 +131,8 @@ def joint_delivery(t, points):  # type: ignore[no-untyped-def]
                         spared[mask | 1 << g] = spared[mask] * q
                 for mask in range(1, 1 << gateways):
                     left[mask] *= 1.0 - h * (1.0 - spared[mask])
-        found[i] = _alternating_sum(left, s)
-    return found
+        probability[i] = _alternating_sum(left, s)
+    return probability
 
 
 @njit(cache=True, nogil=True)
@@ -148,7 +149,7 @@ def _alternating_sum(left, s):  # type: ignore[no-untyped-def]
 
 
 class Counterfactuals(NamedTuple):
-    """What comes of allocations `[B, N]`.
+    """What nodes reach, and what the others of each node's channel would reach without it, all `[B, N]`.
 
     Attributes:
         delivery: D_i.
@@ -167,30 +168,30 @@ class Counterfactuals(NamedTuple):
 
 @njit(nogil=True)
 def counterfactuals(t, points, variant):  # type: ignore[no-untyped-def]
-    """The fields of `Counterfactuals` for `expect` or `meang`; points `[B, N, 4]`."""
+    """The fields of `Counterfactuals` `[4, B, N]` for allocations `[B, N, 4]`, of `expect` or `meang`."""
     replicas, nodes = points.shape[:2]
-    found = np.zeros((4, replicas, nodes))
+    fields = np.zeros((4, replicas, nodes))
     for b in range(replicas):
         order, begins = by_channel(points[b], len(t.meets))
         power, inverse = links(t, points[b], order)
         for c in range(len(t.meets)):
             if begins[c] < begins[c + 1]:
-                _channel(t, points[b], variant, c, order, begins, power, inverse, found[:, b])
-    return found
+                _channel_fields(t, points[b], variant, c, order, begins, power, inverse, fields[:, b])
+    return fields
 
 
 @njit(nogil=True, error_model="numpy")
-def _channel(t, points, variant, channel, order, begins, power, inverse, found):  # type: ignore[no-untyped-def]
-    """Write the fields of the nodes of a channel `[4, N]`."""
+def _channel_fields(t, points, variant, channel, order, begins, power, inverse, fields):  # type: ignore[no-untyped-def]
+    """Write the fields of the nodes of a channel into `fields` `[4, N]`."""
     first, last = begins[channel], begins[channel + 1]
     gateways = power.shape[1]
     received = np.empty((last - first, gateways))
-    survived = np.ones((last - first, last - first, gateways))  # by row of column
+    survived = np.ones((last - first, last - first, gateways))  # share of the row's packets that survive the column's
     for place in range(first, last):
-        i, own = order[place], place - first
+        i, row = order[place], place - first
         sf = points[i, 0]
         for g in range(gateways):
-            received[own, g] = math.exp(-t.sensitivity_mw[sf] * inverse[place, g])
+            received[row, g] = math.exp(-t.sensitivity_mw[sf] * inverse[place, g])
         for c in range(len(t.meets)):
             if not t.meets[channel, c]:
                 continue
@@ -201,27 +202,28 @@ def _channel(t, points, variant, channel, order, begins, power, inverse, found):
                 h, ratio = t.overlap[t.size[i], sf, j, points[j, 0]], t.inverse_sir[sf, points[j, 0]]
                 for g in range(gateways):
                     factor = max(1.0 - h * harm(variant, ratio * power[place, g] * inverse[other, g]), SMALLEST)
-                    received[own, g] *= factor
+                    received[row, g] *= factor
                     if c == channel:
-                        survived[own, other - first, g] = factor
-    _book(t, points, order[first:last], received, survived, found)
+                        survived[row, other - first, g] = factor
+    _sum_fields(t, points, order[first:last], received, survived, fields)
 
 
 @njit(nogil=True)
-def _book(t, points, members, received, survived, found):  # type: ignore[no-untyped-def]
-    delivery, ee, without, total = found
+def _sum_fields(t, points, members, received, survived, fields):  # type: ignore[no-untyped-def]
+    """Write the fields from what gateways receive of the members of a channel, and what survives of each pair."""
+    delivery, ee, without, total = fields
     ee_sum = 0.0
-    for own in range(len(members)):
-        i = members[own]
+    for row in range(len(members)):
+        i = members[row]
         best = t.bits_per_mj[i, points[i, 0], points[i, 3]]
-        delivery[i] = any_gateway(received[own])
+        delivery[i] = any_gateway(received[row])
         ee[i] = best * delivery[i]
         ee_sum += ee[i]
-        for other in range(len(members)):
-            if other != own:
-                alone = 0.0
+        for column in range(len(members)):
+            if column != row:
+                probability = 0.0
                 for g in range(received.shape[1]):
-                    alone += (1.0 - alone) * received[own, g] / survived[own, other, g]
-                without[members[other]] += best * alone
-    for own in range(len(members)):
-        total[members[own]] = ee_sum
+                    probability += (1.0 - probability) * received[row, g] / survived[row, column, g]
+                without[members[column]] += best * probability
+    for row in range(len(members)):
+        total[members[row]] = ee_sum

@@ -1,4 +1,4 @@
-"""The Rayleigh closed form stated plainly in NumPy over all pairs of nodes: the oracle of the compiled one.
+"""The Rayleigh closed form, stated in NumPy over all pairs of nodes: what the compiled one is tested against.
 
 A packet of node i is received at gateway k with power P_ik g, g exponential with mean 1. With s = sensitivity / P_ik,
 c_j = (SIR needed) P_jk / P_ik and h_j the probability that a packet of j overlaps it (in its channel, after its spared
@@ -30,26 +30,28 @@ Matrix = NDArray[np.float64]
 
 
 def power_mw(t: Tables, points: NDArray[np.int16]) -> Matrix:
-    """Mean received powers `[N, G]`."""
+    """Mean received powers `[N, G]`. mW"""
     return t.gain * (t.tp_mw[points[:, 3]] * t.channel_gain[points[:, 2]])[:, None]
 
 
 def overlap(t: Tables, points: NDArray[np.int16]) -> Matrix:
-    """Probabilities h `[N, N]` that a packet of the column's node meets one of the row's; 0 with itself."""
+    """Probability h that a packet of the column's node overlaps one of the row's; 0 on the diagonal `[N, N]`."""
     sf, channel = points[:, 0], points[:, 2]
-    found = t.overlap[t.size[:, None], sf[:, None], np.arange(len(points)), sf] * t.meets[np.ix_(channel, channel)]
-    np.fill_diagonal(found, 0.0)
-    return found
+    probability = (
+        t.overlap[t.size[:, None], sf[:, None], np.arange(len(points)), sf] * t.meets[np.ix_(channel, channel)]
+    )
+    np.fill_diagonal(probability, 0.0)
+    return probability
 
 
 def advantage(t: Tables, points: NDArray[np.int16]) -> Matrix:
-    """1 / c `[N, N, G]`: what the row's mean power has over what it needs against the column's."""
+    """1 / c: the row's mean power over what it needs against the column's `[N, N, G]`."""
     power, sf = power_mw(t, points), points[:, 0]
     return t.inverse_sir[np.ix_(sf, sf)][..., None] * power[:, None] / power[None]
 
 
 def harm(b: Matrix, variant: str) -> Matrix:
-    """Probability that an interferer in the air is fatal at an advantage of 1 / c = b, in `expect` or `meang`."""
+    """Probability that an overlapping packet is fatal at an advantage of 1 / c = b, in `expect` or `meang`."""
     if variant == "expect":
         return 1.0 / (1.0 + b)
     with np.errstate(divide="ignore"):  # b is 0 where any overlap is fatal
@@ -57,21 +59,21 @@ def harm(b: Matrix, variant: str) -> Matrix:
 
 
 def gateway_delivery(t: Tables, points: NDArray[np.int16], variant: str) -> Matrix:
-    """D_ik `[N, G]`."""
+    """Probability D_ik that each gateway receives a packet of each node `[N, G]`."""
     s, b = t.sensitivity_mw[points[:, 0]][:, None] / power_mw(t, points), advantage(t, points)
     harmed = np.exp(-s[:, None] * b) / (1.0 + b) if variant == "joint" else harm(b, variant)
     return np.exp(-s) * np.prod(1.0 - overlap(t, points)[..., None] * harmed, axis=1)
 
 
 def delivery(t: Tables, points: NDArray[np.int16], variant: str) -> Matrix:
-    """D_i `[N]`."""
+    """Probability D_i that any gateway receives a packet of each node `[N]`."""
     if variant != "joint":
         return 1.0 - np.prod(1.0 - gateway_delivery(t, points, variant), axis=1)
     s, b = t.sensitivity_mw[points[:, 0]][:, None] / power_mw(t, points), advantage(t, points)
-    spared, met = 1.0 - np.exp(-s[:, None] * b) / (1.0 + b), overlap(t, points)
-    found = np.zeros(len(points))
+    spared, overlaps = 1.0 - np.exp(-s[:, None] * b) / (1.0 + b), overlap(t, points)
+    probability = np.zeros(len(points))
     for mask in range(1, 1 << s.shape[1]):
         members = [g for g in range(s.shape[1]) if mask >> g & 1]
-        left = np.prod(1.0 - met * (1.0 - np.prod(spared[..., members], axis=2)), axis=1)
-        found -= (-1) ** len(members) * np.exp(-s[:, members].sum(axis=1)) * left
-    return found
+        left = np.prod(1.0 - overlaps * (1.0 - np.prod(spared[..., members], axis=2)), axis=1)
+        probability -= (-1) ** len(members) * np.exp(-s[:, members].sum(axis=1)) * left
+    return probability
