@@ -1,4 +1,4 @@
-"""What learners with torch share: threads, the optimiser, clipped gradients and draws from policies.
+"""Shared parts of learners with torch: threads, the optimiser, clipped gradients and draws from policies.
 
 All functions work on many learners at once: their leading axes tell learners apart.
 """

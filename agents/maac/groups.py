@@ -21,7 +21,7 @@ NORMALISATIONS = ("batch_norm", "static")
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """What a user may change of MAAC: the one place of defaults and ranges. Symbols are those of the package's page.
+    """The hyperparameters of MAAC with their defaults and ranges; symbols are those of the package's page.
 
     Attributes:
         hidden: Width of all hidden layers, a multiple of `heads`.

@@ -18,7 +18,7 @@ from torch.nn.functional import leaky_relu
 from agents.maac.groups import Groups
 
 EPS, MOMENTUM = 1e-5, 0.1
-"""Of batch normalisation: torch's defaults."""
+"""Batch normalisation: torch's defaults."""
 
 
 class Layers(nn.Module):

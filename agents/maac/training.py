@@ -15,7 +15,7 @@ from agents.torch_utils import adam, clip_gradients, sample_actions, values_at
 PENALTY = 1e-3
 """Weight of squared attention logits and of squared policy logits."""
 WEIGHT_DECAY = 1e-3
-"""Of critics."""
+"""Weight decay of critics."""
 CRITIC_NORM, ACTOR_NORM = 10.0, 0.5
 """Largest norms of gradients: of a group's critic for each of its agents, and of an agent's actor."""
 

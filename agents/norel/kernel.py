@@ -13,7 +13,7 @@ from lora_marl.core.random import uniform
 
 
 class Table(NamedTuple):
-    """What NoReL learns, by replica, node, channel state and action; the names are those of snapshots."""
+    """The state of NoReL by replica, node, channel state and action; the names are those of snapshots."""
 
     rounds: NDArray[np.int64]  # [B, N, states], rounds so far
     kappa: NDArray[np.float64]  # [B, N, states]

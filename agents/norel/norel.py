@@ -158,7 +158,7 @@ class NoReL(Learner):
         return points
 
     def diagnostics(self, scenario: Scenario) -> dict[str, NDArray[np.float64]]:
-        """What learning curves show of NoReL, by name `[B]`.
+        """Columns of learning curves, by name `[B]`.
 
         - `estimated_sigma_db`, `estimated_rate_per_s`, `estimated_offset_db`, `estimated_slope` and `state`: the
           estimates of `agents.norel.channel_state` and the state that they give.
@@ -195,7 +195,7 @@ class NoReL(Learner):
         return self.table.strategy[replica, :, state]
 
     def _epsilons(self, scenario: Scenario, b: int, state: int) -> NDArray[np.float64]:
-        """What leaving its strategy would gain each active node; nan where some have no strategy or no closed form."""
+        """Gain of each active node by leaving its strategy; nan if one has no strategy or the network no closed form."""
         strategy = self.played(b, state)
         active = np.ones(self.nodes, np.bool_) if scenario.active is None else scenario.active
         if not strategy[active].any(axis=-1).all():

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lora_marl.core.scenario import Scenario
 
 SEED = 0
-"""Of the order in which nodes are visited."""
+"""Seed of the order in which nodes are visited."""
 _GAIN = 1e-9
 """Relative improvement below which a point is not changed, so that rounding cannot make the ascent go round."""
 

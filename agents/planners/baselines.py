@@ -28,13 +28,13 @@ ADR_MARGIN_DB, ADR_STEP_DB, ADR_UPLINKS = 10.0, 3.0, 20
 _ROUNDING_DB = 1e-9
 
 GREEDY_STEPS = 5
-"""Of `table_bandit`, after it has tried every arm."""
+"""Steps of `table_bandit` after it has tried every arm."""
 
 INTERFERENCE_SHARE = 0.015
 """Share of its delivery that a node of `independent` expects to lose to interference."""
 
 SHORTFALL_PRICE, VIOLATION_PRICE, MOST_SWEEPS = 1000.0, 300.0, 50
-"""Of `energy_ascent`; prices in bits/mJ."""
+"""Prices of `energy_ascent` in bits/mJ, and its most sweeps."""
 
 _GAIN = 1e-9
 """Relative improvement that `ef_lora` asks for, against rounding."""

@@ -1,4 +1,4 @@
-"""What an allocation is worth, and what no allocation exceeds.
+"""The worth of an allocation, and a bound that no allocation exceeds.
 
 Without interference a packet is delivered with probability D_i^0 = 1 - prod over gateways k of (1 - e^-s_ik), where
 s = sensitivity / mean power. No allocation gives a node more at the same spreading factor and power.
@@ -18,7 +18,7 @@ from lora_marl.core.expect import Rayleigh
 
 
 class Summary(NamedTuple):
-    """What every table of MMALoRa shows of an allocation; nodes that are off do not count.
+    """The figures of an allocation in MMALoRa's tables; nodes that are off do not count.
 
     Attributes:
         ee_sum: Sum of the nodes' energy efficiencies (Eq. 14). bits/mJ

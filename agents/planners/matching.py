@@ -191,13 +191,13 @@ def _raises(state, i, j, margin):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def _node_gain(state, i, j):  # type: ignore[no-untyped-def]
-    """What node i gains by a swap with node j."""
+    """Gain of node i by a swap with node j."""
     return _ee(state, i, state.channel[j], j, NOBODY) - state.ee[i]
 
 
 @njit(cache=True)
 def _channel_gain(state, i, j, joined):  # type: ignore[no-untyped-def]
-    """What the channel of node i gains when node j, which gains `joined` itself, takes its place."""
+    """Gain of the channel of node i when node j, which gains `joined` itself, takes its place."""
     channel = state.channel[i]
     gain = state.ee[j] + joined - state.ee[i]
     for place in range(state.quota[channel]):

@@ -1,4 +1,4 @@
-"""What every closed form answers with: the expected delivery, traffic and energy of an allocation."""
+"""The result of every closed form: expected delivery, traffic and energy of an allocation."""
 
 from __future__ import annotations
 

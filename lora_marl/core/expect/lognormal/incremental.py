@@ -102,7 +102,7 @@ class LogNormalIncremental:
         _rebuild(self._net, self._reach, self._logs, node, self._scale)
 
     def _without(self, node: int) -> Matrix:
-        """What packets of others survive by set of gateways without a node's interference `[N, 2^G]`."""
+        """Survival of packets of others by set of gateways, without a node's interference `[N, 2^G]`."""
         if self._without_node is None or self._without_node[0] != node:
             logs = self._logs.copy()
             _change_others(self._net, self._reach, logs, node, -1.0, self._scale)

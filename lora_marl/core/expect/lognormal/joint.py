@@ -106,7 +106,7 @@ def _integrals(mean_dbm, low, sigma, table, step, own_overlap, own_loud, points,
 
 @njit(nogil=True)  # no disk cache: it would not notice an edited table
 def _summed(mean_dbm, low, sigma, overlap, loud, own_overlap, own_loud, points, weights):  # type: ignore[no-untyped-def]
-    """As `_integrals`, but with the interferers summed at every power of every target."""
+    """D of the targets of one class, with the interferers summed at every power of every target."""
     probability = np.zeros(len(mean_dbm))
     for i in range(len(mean_dbm)):
         begin, end = max(low, mean_dbm[i] - _REACH * sigma), mean_dbm[i] + _REACH * sigma

@@ -41,7 +41,7 @@ class _Levels(NamedTuple):
 
 
 class _State(NamedTuple):
-    """What changes with the allocation."""
+    """Arrays that change with the allocation."""
 
     points: NDArray[np.int16]  # [N, 4]
     reached: Vector  # [N], probability to reach the floor
@@ -100,7 +100,7 @@ class OneGatewayIncremental:
         return _levels(self._tables, np.full(len(points), node), points)
 
     def _without(self, node: int) -> Vector:
-        """What packets of others survive without a node's interference `[N, Q]`."""
+        """Survival of packets of others without a node's interference `[N, Q]`."""
         if self._without_node is None or self._without_node[0] != node:
             self._without_node = node, _survival_without(self._tables, self._state, node)
         return self._without_node[1]
@@ -166,7 +166,7 @@ def _few(t: Tables, sf: int, load: float) -> float:
 
 @njit(cache=True, inline="always")
 def _harm(t: Tables, n: int, point: Point, k: int, other: Point) -> tuple[float, float, bool]:
-    """What packets of node `k` with point `other` can do to those of node `n` with `point`, but for their power.
+    """Harm of packets of node `k` with point `other` to those of node `n` with `point`, but for their power.
 
     The probability of overlapping (0: no harm), dB that count on top of the interferer's power, and whether the limit
     is of the SINR.
@@ -240,7 +240,7 @@ def _rebuild(t: Tables, state: _State, n: int) -> None:
 
 @njit(cache=True, nogil=True)
 def _survival_without(t: Tables, state: _State, k: int) -> Vector:
-    """What packets of others survive without node `k` `[N, Q]`."""
+    """Survival of packets of others without node `k` `[N, Q]`."""
     survival = np.exp(state.survival)
     shares = np.empty(survival.shape[1])
     for n in range(len(survival)):
@@ -274,7 +274,7 @@ def _totals(t: Tables, state: _State) -> Vector:
 
 @njit(cache=True, nogil=True)
 def _others(t: Tables, state: _State, survival: Vector, k: int) -> tuple[Vector, Vector, float]:
-    """What the others deliver without node `k` `[N]`, their totals `[4]`, and their load."""
+    """Delivery of the others without node `k` `[N]`, their totals `[4]`, and their load."""
     delivery, totals = np.zeros(len(survival)), np.zeros(4)
     load = _load(t, state) - _busy(t, k, state.points[k])
     for n in range(len(survival)):

@@ -134,7 +134,7 @@ class Rayleigh:
         )
 
     def counterfactuals(self, points: NDArray[np.int16]) -> Counterfactuals:
-        """What nodes reach under allocations `[B, N, 4]`, and what their channel would reach without each of them.
+        """Delivery and energy efficiency under allocations `[B, N, 4]`, and of each channel without each of its nodes.
 
         Raises:
             ValueError: `joint`, whose delivery does not follow from one factor per interferer and gateway.

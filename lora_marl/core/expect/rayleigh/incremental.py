@@ -45,7 +45,7 @@ class Totals(NamedTuple):
 
 
 class Trial(NamedTuple):
-    """What each of some points of a node would give `[K]`.
+    """The outcome of each of some points of a node `[K]`.
 
     Attributes:
         ee_sum: Energy efficiency of all nodes. bits/mJ
@@ -63,7 +63,7 @@ class Trial(NamedTuple):
 
 
 class Swap(NamedTuple):
-    """What a swap of two nodes' channels would give.
+    """The outcome of a swap of two nodes' channels.
 
     Attributes:
         totals: Sums over all nodes.
@@ -79,7 +79,7 @@ class Swap(NamedTuple):
 
 
 class _State(NamedTuple):
-    """What changes with the allocation."""
+    """Arrays that change with the allocation."""
 
     points: NDArray[np.int16]  # [N, 4]
     power: Vector  # [N, G], mean received power, mW
@@ -135,15 +135,15 @@ class RayleighIncremental:
         return _named(_sums(self._tables, self._state, self._least))
 
     def try_points(self, node: int, candidates: NDArray[np.int16]) -> Trial:
-        """What each of some points `[K, 4]` of a node would give, all others staying as they are."""
+        """The outcome of each of some points `[K, 4]` of a node, all others staying as they are."""
         return self._trial(node, candidates, disturbed=True)
 
     def bounds(self, node: int, candidates: NDArray[np.int16]) -> Trial:
-        """The same as if the node and the others did not disturb each other: `try_points` is never better."""
+        """The outcome as if the node and the others did not disturb each other: `try_points` is never better."""
         return self._trial(node, candidates, disturbed=False)
 
     def try_swap(self, first: int, second: int) -> Swap:
-        """What a swap of two nodes' channels would give."""
+        """The outcome of a swap of two nodes' channels."""
         sums, channel_ee, delivery = _try_swap(self._tables, self._number, self._state, first, second, self._least)
         ee = [self._bits_per_mj(node) * delivery[node] for node in (first, second)]
         return Swap(_named(sums), np.array(ee), channel_ee, delivery)
@@ -269,7 +269,7 @@ def _move(t, variant, state, k, point):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, error_model="numpy")
 def _without(t, variant, state, k):  # type: ignore[no-untyped-def]
-    """What each gateway receives of the others `[N, G]`, and their delivery `[N]`, with node k removed."""
+    """Delivery of the others at each gateway `[N, G]` and at any `[N]`, with node k removed."""
     received, delivery = state.left * state.reach, state.delivery.copy()
     old_sf, old_channel = state.points[k, 0], state.points[k, 2]
     for n in range(len(delivery)):

@@ -149,7 +149,7 @@ def _alternating_sum(left, s):  # type: ignore[no-untyped-def]
 
 
 class Counterfactuals(NamedTuple):
-    """What nodes reach, and what the others of each node's channel would reach without it, all `[B, N]`.
+    """Delivery and energy efficiency of nodes, and of each node's channel with and without it, all `[B, N]`.
 
     Attributes:
         delivery: D_i.
