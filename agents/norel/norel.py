@@ -195,7 +195,7 @@ class NoReL(Learner):
         return self.table.strategy[replica, :, state]
 
     def _epsilons(self, scenario: Scenario, b: int, state: int) -> NDArray[np.float64]:
-        """Gain of each active node by leaving its strategy; nan if one has no strategy or the network no closed form."""
+        """Gain of each active node by leaving its strategy; nan without strategies or a closed form."""
         strategy = self.played(b, state)
         active = np.ones(self.nodes, np.bool_) if scenario.active is None else scenario.active
         if not strategy[active].any(axis=-1).all():

@@ -20,23 +20,23 @@ def inputs(learner, batch=16, seed=0):
 
 @pytest.mark.parametrize(("attention", "normalisation"), KINDS)
 @pytest.mark.parametrize("heads", [1, 2])
-def test_values_weights_and_logits_are_those_of_the_plain_loop(learner_of, attention, normalisation, heads) -> None:
+def test_values_weights_and_logits_are_those_of_the_reference(learner_of, attention, normalisation, heads) -> None:
     training = learner_of(attention=attention, normalisation=normalisation, heads=heads).training
     seen, action = inputs(training)
     values, attended = training.critic(seen, action)
     logits = training.actor(seen)
     for group in (0, 1):
-        loop = ReferenceTraining(training, group)
-        plain, penalties, weights = loop.critic(loop.by_agent(seen), loop.by_agent(action))
-        torch.testing.assert_close(loop.by_agent(values), plain, rtol=0, atol=1e-10)
+        reference = ReferenceTraining(training, group)
+        plain, penalties, weights = reference.critic(reference.by_agent(seen), reference.by_agent(action))
+        torch.testing.assert_close(reference.by_agent(values), plain, rtol=0, atol=1e-10)
         torch.testing.assert_close(attended.penalty[group], sum(penalties), rtol=0, atol=1e-10)
-        own = [actor(o) for actor, o in zip(loop.actors, loop.by_agent(seen))]
-        torch.testing.assert_close(loop.by_agent(logits), own, rtol=0, atol=1e-10)
+        own = [actor(o) for actor, o in zip(reference.actors, reference.by_agent(seen))]
+        torch.testing.assert_close(reference.by_agent(logits), own, rtol=0, atol=1e-10)
         if attention == "learned":
-            among = attended.weights[group][:, :, loop.seats][..., loop.seats]
+            among = attended.weights[group][:, :, reference.seats][..., reference.seats]
             off_diagonal = ~torch.eye(4, dtype=torch.bool)
-            found = among[:, :, off_diagonal].view(16, heads, 4, 3).permute(2, 1, 0, 3)
-            torch.testing.assert_close(found, weights, rtol=0, atol=1e-10)
+            seen_weights = among[:, :, off_diagonal].view(16, heads, 4, 3).permute(2, 1, 0, 3)
+            torch.testing.assert_close(seen_weights, weights, rtol=0, atol=1e-10)
 
 
 def test_entropy_of_attention_is_that_of_the_weights_and_at_most_uniform(learner_of) -> None:

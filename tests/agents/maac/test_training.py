@@ -1,4 +1,4 @@
-"""Updates of all agents at once against the plain loop, and what they must leave alone."""
+"""Updates of all agents at once against the reference, and what they must leave alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from agents.maac.reference import ReferenceTraining, layer_parameters
 EXACT = {"rtol": 0, "atol": 1e-10}
 
 
-def assert_same_layers(loop, networks, layers, gradient) -> None:
+def assert_same_layers(reference, networks, layers, gradient) -> None:
     for name, index, module in layers:
         weight, bias = module.weight, module.bias
         torch.testing.assert_close(
@@ -21,32 +21,34 @@ def assert_same_layers(loop, networks, layers, gradient) -> None:
             **EXACT,
         )
         if bias is not None:
-            found = layer_parameters(networks, name, "bias", index, gradient)[0]
-            torch.testing.assert_close(found, bias.grad if gradient else bias.detach(), **EXACT)
+            parameter = layer_parameters(networks, name, "bias", index, gradient)[0]
+            torch.testing.assert_close(parameter, bias.grad if gradient else bias.detach(), **EXACT)
 
 
 @pytest.mark.parametrize("attention", ["learned", "uniform"])
 @pytest.mark.parametrize(("normalisation", "mu"), [("batch_norm", 0.9), ("static", 0.9), ("batch_norm", 0.0)])
-def test_losses_gradients_and_parameters_are_those_of_the_plain_loop(
+def test_losses_gradients_and_parameters_are_those_of_the_reference(
     learner_of, play, attention, normalisation, mu
 ) -> None:
     learner = learner_of(attention=attention, normalisation=normalisation, mu=mu, zeta=0.2, batch=24)
     play(learner, 2)
     training = learner.training
     assert training.updates == 0
-    loops = [ReferenceTraining(training, group) for group in (0, 1)]
+    references = [ReferenceTraining(training, group) for group in (0, 1)]
     for update in range(4):
         batch = learner.replay.sample(learner.groups.rows(update, 16, learner.replay.filled))
         draws = {stream: training.uniform(stream, update, 16) for stream in ("target", "policy")}
-        found = training.update(batch)
-        for group, loop in enumerate(loops):
-            expected = loop.update(batch, draws.__getitem__)
+        report = training.update(batch)
+        for group, reference in enumerate(references):
+            expected = reference.update(batch, draws.__getitem__)
             for name, value in expected.items():
-                torch.testing.assert_close(found[name][group].detach(), value, **EXACT)
+                torch.testing.assert_close(report[name][group].detach(), value, **EXACT)
             for gradient in (True, False):
-                assert_same_layers(loop, training.critic, loop.critic.layers(group, loop.seats), gradient)
-                for actor, seat in zip(loop.actors, loop.seats):
-                    assert_same_layers(loop, training.actor, actor.layers(group, seat), gradient)
+                assert_same_layers(
+                    reference, training.critic, reference.critic.layers(group, reference.seats), gradient
+                )
+                for actor, seat in zip(reference.actors, reference.seats):
+                    assert_same_layers(reference, training.actor, actor.layers(group, seat), gradient)
 
 
 @pytest.mark.parametrize("attention", ["learned", "uniform"])
@@ -54,11 +56,11 @@ def test_padding_does_not_matter(learner_of, play, attention) -> None:
     tight = np.ones((1, 5), bool)
     padded = np.array([[1, 0, 1, 1, 0, 1, 1, 0, 0]], bool)
     histories = [play(learner_of(mask, attention=attention, mu=0.5), 8) for mask in (tight, padded)]
-    for (actions, found), (padded_actions, padded_found) in zip(*histories):
+    for (actions, report), (padded_actions, padded_report) in zip(*histories):
         np.testing.assert_array_equal(padded_actions[:, padded], actions[:, tight])
-        assert found.keys() == padded_found.keys()
-        for name in found:
-            np.testing.assert_allclose(padded_found[name], found[name], rtol=0, atol=1e-10)
+        assert report.keys() == padded_report.keys()
+        for name in report:
+            np.testing.assert_allclose(padded_report[name], report[name], rtol=0, atol=1e-10)
 
 
 def test_parameters_of_padded_seats_stay_zero(learner_of, play) -> None:
@@ -75,10 +77,10 @@ def test_a_group_learns_as_if_it_were_alone(learner_of, play) -> None:
     mask = np.array([[1, 1, 1, 0], [1, 1, 1, 1]], bool)
     together = play(learner_of(mask, seeds=[7, (8, 1)], mu=0.5), 8, keys=(5, 6))
     alone = play(learner_of(mask[1:], seeds=[(8, 1)], mu=0.5), 8, keys=(6,))
-    for (actions, found), (own_actions, own) in zip(together, alone):
+    for (actions, report), (own_actions, own_report) in zip(together, alone):
         np.testing.assert_array_equal(own_actions[:, 0], actions[:, 1])
-        for name in own:
-            np.testing.assert_allclose(own[name][0], found[name][1], rtol=0, atol=1e-10)
+        for name in own_report:
+            np.testing.assert_allclose(own_report[name][0], report[name][1], rtol=0, atol=1e-10)
 
 
 def test_targets_follow_by_zeta(learner_of, play) -> None:

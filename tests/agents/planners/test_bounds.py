@@ -60,7 +60,11 @@ def test_no_allocation_that_serves_all_exceeds_the_bound(data, least, variant):
     closed_form = Rayleigh(LOSSY, variant=variant)
     alone = undisturbed_delivery(closed_form)
     sf, tp = np.divmod(
-        [data.draw(st.sampled_from(np.flatnonzero(each >= least).tolist())) for each in alone.reshape(5, -1)], 7
+        [
+            data.draw(st.sampled_from(np.flatnonzero(probabilities >= least).tolist()))
+            for probabilities in alone.reshape(5, -1)
+        ],
+        7,
     )
     channel = data.draw(st.lists(st.integers(0, 1), min_size=5, max_size=5))
     points = np.stack([sf, np.zeros(5), channel, tp], axis=1).astype(np.int16)

@@ -33,9 +33,9 @@ def test_on_the_air_it_keeps_what_the_closed_form_promised():
 
 def test_channels_may_come_from_matching():
     network = mmalora_network(24, 2, channels=3, packets_per_s=0.004, seed=1)
-    found = agents.make("adr-max", network, [7], channels="matching").initial_points()[0]
-    matched = plan("matching", Rayleigh(network), 7)
-    np.testing.assert_array_equal(found[:, 2], matched[:, 2])
+    points = agents.make("adr-max", network, [7], channels="matching").initial_points()[0]
+    matching = plan("matching", Rayleigh(network), 7)
+    np.testing.assert_array_equal(points[:, 2], matching[:, 2])
 
 
 def test_what_cannot_be_planned_is_named():

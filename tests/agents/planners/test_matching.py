@@ -26,24 +26,24 @@ def busy(changed=CHANGED["as it is"], variant="expect"):
     return Rayleigh(scenario, variant=variant), random_points(scenario, 2)
 
 
-def gains(kept, i, j):
+def gains(allocation, i, j):
     """What the two nodes and their channels gain by a swap."""
-    before = [*kept.ee_bits_per_mj[[i, j]], *kept.channel_ee[kept.points[[i, j], 2]]]
-    swap = kept.try_swap(i, j)
+    before = [*allocation.ee_bits_per_mj[[i, j]], *allocation.channel_ee[allocation.points[[i, j], 2]]]
+    swap = allocation.try_swap(i, j)
     return np.array([*swap.ee, *swap.channel_ee]) - before
 
 
 def stated(closed_form, points, accepts):
     """Algorithm 1 as it is printed."""
-    kept, swaps, before = RayleighIncremental(closed_form, points), 0, -1
+    allocation, swaps, before = RayleighIncremental(closed_form, points), 0, -1
     while swaps > before:
         before = swaps
         for i in range(len(points)):
             for j in range(len(points)):
-                if kept.points[i, 2] != kept.points[j, 2] and accepts(gains(kept, i, j)):
-                    kept.swap(i, j)
+                if allocation.points[i, 2] != allocation.points[j, 2] and accepts(gains(allocation, i, j)):
+                    allocation.swap(i, j)
                     swaps += 1
-    return kept.points, swaps
+    return allocation.points, swaps
 
 
 ACCEPTS = {
@@ -56,29 +56,29 @@ ACCEPTS = {
 @pytest.mark.parametrize(("rule", "variant"), [("literal", "expect"), ("literal", "meang"), ("utilitarian", "expect")])
 def test_it_is_algorithm_1(rule, variant, changed):
     closed_form, points = busy(changed, variant)
-    found = match_channels(closed_form, points, rule=rule)
+    matching = match_channels(closed_form, points, rule=rule)
     expected, swaps = stated(closed_form, points, ACCEPTS[rule])
-    assert swaps == found.swaps > 0 and found.stable
-    np.testing.assert_array_equal(found.points, expected)
+    assert swaps == matching.swaps > 0 and matching.stable
+    np.testing.assert_array_equal(matching.points, expected)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_in_the_end_no_pair_blocks(seed):
     closed_form, _ = busy()
     start = random_points(closed_form.scenario, seed)
-    found = match_channels(closed_form, start)
-    kept = RayleighIncremental(closed_form, found.points)
-    pairs = [(i, j) for i, j in combinations(range(20), 2) if found.points[i, 2] != found.points[j, 2]]
-    assert not any(ACCEPTS["literal"](gains(kept, i, j)) for i, j in pairs)
-    assert len(blocking_pairs(closed_form, found.points)) == 0
+    matching = match_channels(closed_form, start)
+    allocation = RayleighIncremental(closed_form, matching.points)
+    pairs = [(i, j) for i, j in combinations(range(20), 2) if matching.points[i, 2] != matching.points[j, 2]]
+    assert not any(ACCEPTS["literal"](gains(allocation, i, j)) for i, j in pairs)
+    assert len(blocking_pairs(closed_form, matching.points)) == 0
 
 
 @pytest.mark.parametrize("case", GOLDEN["swap_cases"], ids=lambda case: case["name"])
 def test_golden_blocking_pairs(case):
     scenario, points = golden(case)
-    found = {tuple(pair) for pair in blocking_pairs(Rayleigh(scenario), points).tolist()}
-    assert len(found) == case["n_blocking_pairs"]
-    assert all(((pair["i"], pair["i2"]) in found) == pair["blocking"] for pair in case["pairs"])
+    blocking = {tuple(pair) for pair in blocking_pairs(Rayleigh(scenario), points).tolist()}
+    assert len(blocking) == case["n_blocking_pairs"]
+    assert all(((pair["i"], pair["i2"]) in blocking) == pair["blocking"] for pair in case["pairs"])
 
 
 @pytest.mark.parametrize("rule", ["literal", "utilitarian"])
@@ -86,10 +86,10 @@ def test_the_network_never_loses_and_channels_keep_their_numbers(rule):
     closed_form, points = busy()
     totals = [closed_form.ee_bits_per_mj(points).sum()]
     for sweeps in range(1, 8):
-        found = match_channels(closed_form, points, rule=rule, most_sweeps=sweeps)
-        totals.append(closed_form.ee_bits_per_mj(found.points).sum())
-        np.testing.assert_array_equal(np.bincount(found.points[:, 2]), np.bincount(points[:, 2]))
-        np.testing.assert_array_equal(found.points[:, [0, 1, 3]], points[:, [0, 1, 3]])
+        matching = match_channels(closed_form, points, rule=rule, most_sweeps=sweeps)
+        totals.append(closed_form.ee_bits_per_mj(matching.points).sum())
+        np.testing.assert_array_equal(np.bincount(matching.points[:, 2]), np.bincount(points[:, 2]))
+        np.testing.assert_array_equal(matching.points[:, [0, 1, 3]], points[:, [0, 1, 3]])
     assert np.diff(totals).min() >= -1e-8 and totals[-1] > totals[0]
 
 
@@ -106,11 +106,11 @@ def test_the_common_good_gains_more_than_consent_does():
 def test_on_the_published_network_hardly_anybody_swaps(seed):
     closed_form = Rayleigh(mmalora_network(160, 3, seed=seed))
     start = plan("distance-sf", closed_form, seed)
-    found = match_channels(closed_form, start)
-    before, after = (closed_form.ee_bits_per_mj(points).sum() for points in (start, found.points))
-    assert found.swaps <= 2 and found.sweeps <= 2
+    matching = match_channels(closed_form, start)
+    before, after = (closed_form.ee_bits_per_mj(points).sum() for points in (start, matching.points))
+    assert matching.swaps <= 2 and matching.sweeps <= 2
     assert 1.0 <= after / before < 1.0005
-    np.testing.assert_array_equal(plan("matching", closed_form, seed), found.points)
+    np.testing.assert_array_equal(plan("matching", closed_form, seed), matching.points)
 
 
 def test_a_balanced_matching_keeps_to_the_quota():

@@ -28,8 +28,8 @@ def test_a_plan_follows_from_its_seed_and_lies_within_the_region(small, name):
     np.testing.assert_array_equal(points, plan(name, small, 3))
     small.check_points(points)
     channel = np.arange(12) // 6
-    given = plan(name, small, 3, channel=channel)
-    assert name in CHOOSE_CHANNELS or np.array_equal(given[:, 2], channel)
+    in_channels = plan(name, small, 3, channel=channel)
+    assert name in CHOOSE_CHANNELS or np.array_equal(in_channels[:, 2], channel)
 
 
 def test_only_draws_differ_between_seeds(small):
@@ -127,29 +127,31 @@ def test_marginal_rewards_are_what_the_others_channel_gains_from_a_node(small):
 @pytest.mark.parametrize("least", [0.5, 0.7])
 def test_a_table_per_node_comes_within_a_percent_of_the_ascent(least):
     closed_form = Rayleigh(mmalora_network(40, 3, channels=1))
-    learned, found = (
+    learned, ascended = (
         summarise(closed_form, plan(name, closed_form, 0, least_delivery=least), least)
         for name in ("table-bandit", "energy-ascent")
     )
-    assert learned.ee_sum >= 0.99 * found.ee_sum and learned.violations == found.violations == 0
+    assert learned.ee_sum >= 0.99 * ascended.ee_sum and learned.violations == ascended.violations == 0
 
 
 @pytest.mark.parametrize("case", GOLDEN["allocation_cases"], ids=lambda case: case["name"])
 def test_golden_ascents(case):
     closed_form = Rayleigh(golden(case)[0])
-    channel, least, known = np.array(case["channel"]), case["D_th"], case["local_search"]
-    found = summarise(closed_form, plan("energy-ascent", closed_form, 0, least_delivery=least, channel=channel), least)
-    assert found.ee_sum >= known["system_EE"] * (1 - 1e-4)
-    assert found.violations == known["violations"] == 0
-    assert 0.995 <= found.share_of_bound <= 1.0
+    channel, least, golden_search = np.array(case["channel"]), case["D_th"], case["local_search"]
+    summary = summarise(
+        closed_form, plan("energy-ascent", closed_form, 0, least_delivery=least, channel=channel), least
+    )
+    assert summary.ee_sum >= golden_search["system_EE"] * (1 - 1e-4)
+    assert summary.violations == golden_search["violations"] == 0
+    assert 0.995 <= summary.share_of_bound <= 1.0
 
 
 def test_nobody_can_improve_on_an_ascent_alone(small):
     points = plan("energy-ascent", small, 0)
-    kept, every = RayleighIncremental(small, points, least_delivery=0.7), operating_points(small.scenario)
-    now = penalised_ee(kept.totals())[0][1]
+    allocation, candidates = RayleighIncremental(small, points, least_delivery=0.7), operating_points(small.scenario)
+    now = penalised_ee(allocation.totals())[0][1]
     for node in range(12):
-        tried = kept.try_points(node, every[every[:, 2] == points[node, 2]])
+        tried = allocation.try_points(node, candidates[candidates[:, 2] == points[node, 2]])
         assert max(value for _, value in penalised_ee(tried)) <= now + 1e-6
 
 
@@ -159,17 +161,17 @@ def test_an_ascent_finds_the_best_of_all_allocations_of_three_nodes():
     closed_form = Rayleigh(network)
     values = []
     for points in product(operating_points(network), repeat=3):
-        kept = RayleighIncremental(closed_form, np.array(points), least_delivery=0.6)
-        values.append(penalised_ee(kept.totals())[0][1])
-    found = RayleighIncremental(
+        allocation = RayleighIncremental(closed_form, np.array(points), least_delivery=0.6)
+        values.append(penalised_ee(allocation.totals())[0][1])
+    ascended = RayleighIncremental(
         closed_form, plan("energy-ascent", closed_form, 0, least_delivery=0.6), least_delivery=0.6
     )
-    assert penalised_ee(found.totals())[0][1] == pytest.approx(max(values), rel=1e-9)
+    assert penalised_ee(ascended.totals())[0][1] == pytest.approx(max(values), rel=1e-9)
 
 
 def test_falling_short_costs_more_than_it_can_win():
-    kept, given_up = Totals(100.0, 0, 0.0), Totals(140.0, 1, 1e-6)
-    assert penalised_ee(kept)[0] > penalised_ee(given_up)[0]
+    sound, violating = Totals(100.0, 0, 0.0), Totals(140.0, 1, 1e-6)
+    assert penalised_ee(sound)[0] > penalised_ee(violating)[0]
 
 
 def test_moves_of_single_nodes_need_a_product():
@@ -180,13 +182,13 @@ def test_moves_of_single_nodes_need_a_product():
     assert plan("ef-lora", joint, 0).shape == (4, 4)
 
 
-def test_a_row_says_what_an_allocation_is_worth(small):
+def test_a_summary_says_what_an_allocation_is_worth(small):
     points = plan("distance-sf", small, 0)
-    found, delivery = summarise(small, points, 0.8), small.delivery(points)
-    assert found.ee_sum == pytest.approx(RayleighIncremental(small, points).totals().ee_sum, rel=1e-12)
-    assert found.mean_delivery == pytest.approx(delivery.mean(), rel=1e-12)
-    assert 0 < found.violations == (delivery < 0.8).sum() < 12
-    assert 0 < found.share_of_bound < 1
+    summary, delivery = summarise(small, points, 0.8), small.delivery(points)
+    assert summary.ee_sum == pytest.approx(RayleighIncremental(small, points).totals().ee_sum, rel=1e-12)
+    assert summary.mean_delivery == pytest.approx(delivery.mean(), rel=1e-12)
+    assert 0 < summary.violations == (delivery < 0.8).sum() < 12
+    assert 0 < summary.share_of_bound < 1
     half = Rayleigh(replace(small.scenario, active=np.arange(12) > 5))
     assert summarise(half, points, 0.8).mean_delivery == pytest.approx(half.delivery(points)[6:].mean(), rel=1e-12)
     assert summarise(half, points, 1.0).violations == 6
@@ -195,11 +197,16 @@ def test_a_row_says_what_an_allocation_is_worth(small):
 def test_the_published_order_of_the_baselines():
     closed_form = Rayleigh(mmalora_network(160, 3))
     names = ("rcst", "adr-mean", "distance-sf", "ef-lora", "adr-max", "energy-independent", "energy-ascent")
-    rows = {name: summarise(closed_form, plan(name, closed_form, 0), 0.7) for name in names}
-    worth = {name: found.share_of_bound for name, found in rows.items()}
+    summaries = {name: summarise(closed_form, plan(name, closed_form, 0), 0.7) for name in names}
+    worth = {name: summary.share_of_bound for name, summary in summaries.items()}
     assert (
         worth["rcst"] < worth["adr-mean"] < worth["adr-max"] < worth["energy-independent"] < worth["energy-ascent"] <= 1
     )
     assert worth["energy-ascent"] > 0.995 and worth["distance-sf"] < worth["ef-lora"] < worth["adr-max"]
-    assert rows["energy-ascent"].violations == rows["energy-independent"].violations == rows["adr-mean"].violations == 0
-    assert 0 < rows["adr-max"].violations < rows["ef-lora"].violations < rows["rcst"].violations
+    assert (
+        summaries["energy-ascent"].violations
+        == summaries["energy-independent"].violations
+        == summaries["adr-mean"].violations
+        == 0
+    )
+    assert 0 < summaries["adr-max"].violations < summaries["ef-lora"].violations < summaries["rcst"].violations

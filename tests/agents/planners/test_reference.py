@@ -30,15 +30,15 @@ def tiny():
 @pytest.mark.parametrize("least_pdr", [1.0, 0.3, 0.0])
 def test_the_best_end_is_the_best_of_all_assignments(tiny, least_pdr):
     closed_form = OneGateway(tiny)
-    each = list(product((0, 1), (0,), (0, 1), (0, 1)))
-    everything = (np.array(points, np.int16) for points in product(each, repeat=4))
+    choices = list(product((0, 1), (0,), (0, 1), (0, 1)))
+    everything = (np.array(points, np.int16) for points in product(choices, repeat=4))
     best = max(rank(OneGatewayIncremental(closed_form, points).totals()[None], least_pdr)[0] for points in everything)
     ends = [
         ascend_from(closed_form, start, least_pdr, 50, operating_points(tiny)) for start in starting_assignments(tiny)
     ]
-    found = max(rank(OneGatewayIncremental(closed_form, end).totals()[None], least_pdr)[0] for end in ends)
-    assert found[0] == best[0] == (least_pdr < 1)
-    assert found[1] == pytest.approx(best[1], rel=1e-9)
+    end_rank = max(rank(OneGatewayIncremental(closed_form, end).totals()[None], least_pdr)[0] for end in ends)
+    assert end_rank[0] == best[0] == (least_pdr < 1)
+    assert end_rank[1] == pytest.approx(best[1], rel=1e-9)
 
 
 def test_no_sweep_makes_it_worse(tiny):
@@ -118,16 +118,16 @@ def test_bad_parameters_and_networks_are_named(network):
 def test_for_several_gateways_the_best_end_is_the_best_of_all_assignments():
     network = norel_network(3, 4000.0, gateway_xy_m=[[0, 0], [3000, 0]], packets_per_s=0.05, feedback="free")
     network = replace(network, region=replace(network.region, spreading_factors=(7, 9, 12), tp_dbm=(2.0, 14.0)))
-    closed_form, each = closed_form_of(network), operating_points(network)
-    everything = [closed_form.expect(np.array(points)).pdr for points in product(each, repeat=3)]
+    closed_form, candidates = closed_form_of(network), operating_points(network)
+    everything = [closed_form.expect(np.array(points)).pdr for points in product(candidates, repeat=3)]
     ends = [
-        closed_form.expect(ascend_from(closed_form, start, 1.0, 50, each)).pdr
+        closed_form.expect(ascend_from(closed_form, start, 1.0, 50, candidates)).pdr
         for start in starting_assignments(network)
     ]
-    found = agents.make("reference-pdr", network, [0]).expected[0].pdr
-    assert found == pytest.approx(max(everything), rel=1e-9)
+    pdr = agents.make("reference-pdr", network, [0]).expected[0].pdr
+    assert pdr == pytest.approx(max(everything), rel=1e-9)
     assert max(ends) == pytest.approx(max(everything), rel=1e-9)
-    assert found > np.median(everything) + 0.01
+    assert pdr > np.median(everything) + 0.01
 
 
 def test_for_several_gateways_it_beats_the_rules_under_the_exact_model():
@@ -146,7 +146,7 @@ def test_points_that_are_not_tried_would_not_have_been_taken(network):
     for node in range(network.nodes):
         now, tried = rank(allocation.totals()[None], 1.0)[0], rank(allocation.try_points(node, points), 1.0)
         hopeful = [bound > now for bound in rank(allocation.bounds(node, points), 1.0)]
-        assert all(value <= now for value, kept in zip(tried, hopeful, strict=True) if not kept)
+        assert all(value <= now for value, is_hopeful in zip(tried, hopeful, strict=True) if not is_hopeful)
         left_out += hopeful.count(False)
         allocation.move(node, points[max(range(len(tried)), key=tried.__getitem__)])
     assert left_out > network.nodes
