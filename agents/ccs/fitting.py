@@ -1,6 +1,6 @@
-"""Fits the proxy's constants to packet runs, by maximum likelihood; letters in `agents.ccs.proxy`.
+"""Fits the constants of the proxy of the air to packet runs, by maximum likelihood; letters in `agents.ccs.proxy`.
 
-Of n attempts of a group in a stretch of time r are received: -log likelihood is
+Of n attempts of a group in a segment of time, r are received. -log likelihood is
 
     -r log p - (n - r) log(1 - p) + weight * (m - n log m),
 
@@ -24,10 +24,17 @@ from agents.ccs.dataset import Worlds
 from agents.ccs.proxy import Constants, Expected, Proxy
 
 STEPS, LEARNING_RATE = 80, 0.08
+"""Of Adam, which moves all constants on the whole line."""
+
 ATTEMPTS_WEIGHT = 0.3
-"""Of how many attempts there are, which vary more than Poisson's: they come in frames of up to four."""
+"""Of the number of attempts, which varies more than Poisson's: attempts come in frames of up to four."""
 
 LEAST_CHANCE = 1e-4
+"""Chances are kept so far from 0 and 1, where the likelihood is infinite."""
+
+LEAST_ATTEMPTS = 1e-3
+"""Expected attempts are at least as many, for the logarithm."""
+
 DECILES = 10
 
 Raw = dict[str, Tensor]
@@ -36,13 +43,13 @@ Raw = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Segments:
-    """What came of operating points while they were in force, M stretches of time in any worlds.
+    """What came of operating points while they were in force: M segments of time in any worlds.
 
     Attributes:
         worlds: M of them.
-        actions: Those of legacy networks meaningless. int64 `[M, S, Q]`
+        actions: Those of networks that do not learn have no meaning. int64 `[M, S, Q]`
         attempts, received: `[M, S, Q]`
-        length_s: Of a stretch. s
+        length_s: Of a segment. s
     """
 
     worlds: Worlds
@@ -53,39 +60,41 @@ class Segments:
 
     @classmethod
     def of(cls, parts: Sequence[tuple[Mapping[str, NDArray], NDArray, NDArray, NDArray]], length_s: float) -> Segments:
-        """Of parts: facts of worlds, actions, attempts and received."""
-        facts, *booked = zip(*parts, strict=True)
-        actions, attempts, received = (torch.from_numpy(np.concatenate(each)) for each in booked)
-        worlds = Worlds.joined([Worlds.of(each) for each in facts])
+        """Segments of parts, each facts of worlds, actions, attempts and received."""
+        facts, *counts = zip(*parts, strict=True)
+        actions, attempts, received = (torch.from_numpy(np.concatenate(count)) for count in counts)
+        worlds = Worlds.joined([Worlds.of(arrays) for arrays in facts])
         return cls(worlds, actions, attempts.float(), received.float(), length_s)
 
 
 def expected(proxy: Proxy, data: Segments) -> Expected:
-    """What the proxy says of stretches."""
+    """What the proxy expects in segments. `[M, S, ...]`"""
     offsets, powers = data.worlds.link.shape[3:]
     actions = data.worlds.occupancy.shape[-1] * offsets * powers
     return proxy(one_hot(data.actions, actions).float(), data.worlds)
 
 
 def loss(proxy: Proxy, parts: Sequence[Segments]) -> Tensor:
-    """-log likelihood per attempt."""
-    found = []
+    """-log likelihood of packet runs per attempt. nats `[]`"""
+    losses = []
     for data in parts:
-        said, sent = expected(proxy, data), data.attempts
-        chance = said.success.clamp(LEAST_CHANCE, 1.0 - LEAST_CHANCE)
-        mean = (said.attempts_hz * data.length_s).clamp(min=1e-3)
-        binomial = -data.received * chance.log() - (sent - data.received) * (1.0 - chance).log()
-        found.append((binomial + ATTEMPTS_WEIGHT * (mean - sent * mean.log())).sum())
-    return torch.stack(found).sum() / sum(float(data.attempts.sum()) for data in parts)
+        predicted, attempts = expected(proxy, data), data.attempts
+        chance = predicted.success.clamp(LEAST_CHANCE, 1.0 - LEAST_CHANCE)
+        mean = (predicted.attempts_hz * data.length_s).clamp(min=LEAST_ATTEMPTS)
+        binomial = -data.received * chance.log() - (attempts - data.received) * (1.0 - chance).log()
+        losses.append((binomial + ATTEMPTS_WEIGHT * (mean - attempts * mean.log())).sum())
+    return torch.stack(losses).sum() / sum(float(data.attempts.sum()) for data in parts)
 
 
-def fit(parts: Sequence[Segments], *, downlinks: bool, told: Callable[[int], object], steps: int = STEPS) -> Constants:
-    """The constants under which what was received is likeliest; Adam from near those by hand.
+def fit(
+    parts: Sequence[Segments], *, downlinks: bool, progress: Callable[[int], object], steps: int = STEPS
+) -> Constants:
+    """Finds the constants under which what was received is likeliest, by Adam from near those set by hand.
 
     Args:
         parts: Packet runs.
         downlinks: Whether acknowledgements are sent, so that they cost time.
-        told: Told the number of steps taken.
+        progress: Called with the number of steps taken.
         steps: Of Adam.
     """
     groups, powers = parts[0].actions.shape[-1], parts[0].worlds.link.shape[-1]
@@ -95,13 +104,13 @@ def fit(parts: Sequence[Segments], *, downlinks: bool, told: Callable[[int], obj
         adam.zero_grad()
         loss(Proxy(constants_of(raw)), parts).backward()
         adam.step()
-        told(step + 1)
+        progress(step + 1)
     fitted = constants_of(raw)
     return Constants(**{name: value.detach() for name, value in vars(fitted).items()})
 
 
 def start(groups: int, powers: int, *, downlinks: bool) -> Raw:
-    """Where a fit begins."""
+    """Where a fit begins: near the constants set by hand, all groups and powers alike."""
     hand = Constants()
     raw = {name: getattr(hand, name).logit() for name in ("same_sf", "other_sf", "burst")}
     raw |= {"weak": torch.zeros(groups), "loud": torch.zeros(groups), "weak_in_bursts": torch.full((groups - 1,), 2.0)}
@@ -114,25 +123,25 @@ def start(groups: int, powers: int, *, downlinks: bool) -> Raw:
 def constants_of(raw: Raw) -> Constants:
     """Constants of numbers on the whole line."""
     one = torch.ones(1)
-    found = {name: raw[name].sigmoid() for name in ("same_sf", "other_sf", "burst")}
-    found |= {name: (raw[name] - raw[name].mean()).exp() for name in ("weak", "loud")}
-    found["weak_in_bursts"] = torch.cat([raw["weak_in_bursts"].sigmoid(), one])
-    found |= {name: torch.cat([raw[name].exp(), one]) for name in ("weak_power", "loud_power")}
-    found |= {name: raw[name].exp() for name in ("gap_s", "answer_s", "deaf_s") if name in raw}
-    return Constants(**found)
+    numbers = {name: raw[name].sigmoid() for name in ("same_sf", "other_sf", "burst")}
+    numbers |= {name: (raw[name] - raw[name].mean()).exp() for name in ("weak", "loud")}
+    numbers["weak_in_bursts"] = torch.cat([raw["weak_in_bursts"].sigmoid(), one])
+    numbers |= {name: torch.cat([raw[name].exp(), one]) for name in ("weak_power", "loud_power")}
+    numbers |= {name: raw[name].exp() for name in ("gap_s", "answer_s", "deaf_s") if name in raw}
+    return Constants(**numbers)
 
 
 @dataclass(frozen=True)
 class Quality:
-    """How well the proxy foretells stretches, all groups alike.
+    """How well the proxy predicts segments, all groups alike.
 
     Attributes:
         error: Mean absolute error of a group's share of attempts received.
-        bias: Mean of predicted less played, over attempts.
-        chance: The error that chance alone makes of a perfect prediction: mean of sqrt(2 p (1 - p) / (pi n)).
-        attempts: Those expected over those made.
+        bias: Mean of predicted less played share, over attempts.
+        chance: The error that a perfect prediction would have, from chance alone: mean of sqrt(2 p (1 - p) / (pi n)).
+        attempts: Expected attempts over those made.
         deciles: Predicted and played share by tenth of the groups, in order of the prediction. `[10, 2]`
-        predicted, played: Of every group with attempts.
+        predicted, played: Shares of every group with attempts.
     """
 
     error: float
@@ -146,19 +155,23 @@ class Quality:
 
 @torch.no_grad()
 def quality(proxy: Proxy, parts: Sequence[Segments]) -> Quality:
-    """Of a proxy, on packet runs."""
-    said = [expected(proxy, data) for data in parts]
-    sent, received = (torch.cat([getattr(data, name).flatten() for data in parts]) for name in ("attempts", "received"))
-    chance = torch.cat([each.success.flatten() for each in said])
-    due = sum(float(each.attempts_hz.sum()) * data.length_s for each, data in zip(said, parts, strict=True))
-    some = sent > 0.0
-    sent, chance, share = sent[some], chance[some], received[some] / sent[some]
+    """Measures how well a proxy predicts packet runs."""
+    predictions = [expected(proxy, data) for data in parts]
+    attempts, received = (
+        torch.cat([getattr(data, name).flatten() for data in parts]) for name in ("attempts", "received")
+    )
+    chance = torch.cat([predicted.success.flatten() for predicted in predictions])
+    due = sum(
+        float(predicted.attempts_hz.sum()) * data.length_s for predicted, data in zip(predictions, parts, strict=True)
+    )
+    sent = attempts > 0.0
+    attempts, chance, share = attempts[sent], chance[sent], received[sent] / attempts[sent]
     deciles = tuple((float(chance[k].mean()), float(share[k].mean())) for k in chance.argsort().tensor_split(DECILES))
     return Quality(
         error=float((chance - share).abs().mean()),
-        bias=float(((chance - share) * sent).sum() / sent.sum()),
-        chance=float((2.0 / torch.pi * share * (1.0 - share) / sent).sqrt().mean()),
-        attempts=due / float(sent.sum()),
+        bias=float(((chance - share) * attempts).sum() / attempts.sum()),
+        chance=float((2.0 / torch.pi * share * (1.0 - share) / attempts).sqrt().mean()),
+        attempts=due / float(attempts.sum()),
         deciles=deciles,
         predicted=chance,
         played=share,

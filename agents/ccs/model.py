@@ -1,6 +1,7 @@
-"""The frozen part of the service: from views of all networks to a residual for each; letters in `agents.ccs.layout`.
+"""The trained part of the service: from the view of all networks to a message for each; letters in `agents.ccs.layout`.
 
-From a wanted shift of logits on the probes to a change of the last layer; letters in `agents.ccs.layout`.
+A message is the wanted shift of a network's logits on the probes, after the conflict gate. `agents.ccs.round` makes
+residuals of messages.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ from agents.lns.network import Schema
 from lora_marl.core.checks import check_ramp
 
 RIDGE = 0.2
-
+"""Of the pull-back, relative to the mean diagonal of what is inverted."""
 
 FORMAT = "ccs-4"
+"""Of the file of a coordinator."""
+
 MAPPINGS = ("behaviour", "raw")
 CODE_SCOPES = ("network", "group", "none")
 
@@ -32,21 +35,24 @@ CODE_SCOPES = ("network", "group", "none")
 class Design:
     """What is decided before training.
 
+    Its `repr` is stored in settings of trainings and in services, so that the names here are data.
+
     Attributes:
-        mapping: `behaviour` on probes, pulled back to the last layer; or `raw`: flattened weights to a residual of the
-            last layer, the plain hypernetwork of the paper's words, for networks of the default schema only.
-        encoder: `shared` over channels, or `flat` as in the study.
+        mapping: `behaviour`: behaviour on probes to shifts of logits, which are pulled back to the last layer; or
+            `raw`: flattened weights to a residual of the last layer, the plain hypernetwork of the paper's words, for
+            networks of the default schema only.
+        encoder: `shared` by channels, or `flat` as in the study.
         channel_embedding: Numbers of a learned embedding of channels; 4 in the study, 0: none.
         width: Of the hidden layers of the head that scores channels.
-        ring: Whether channels are known by where they stand on a ring beside the networks' places on it, and hear of
-            one another around it.
-        spread: How far the groups of a network stand apart there (`agents.ccs.ring.spread_out`), from 0, all at its
+        ring: Whether channels are known by their angle on a ring, on which networks have places, and exchange messages
+            around it.
+        spread: How far the groups of a network stand apart on it (`agents.ccs.ring.group_places`), from 0, all at its
             place, to 2, where the arcs of two networks fill the ring; read where codes are of networks.
         code_scope: Whether a code is of a `network` or of each `group` of it; `none`: all codes are 0.
-        gate: Overlap at which coordination begins, and how much more it takes to be whole; None: no gate.
+        gate: Overlap at which coordination begins, and how much more it takes until it is full; None: no gate.
         ridge: Of the pull-back, relative.
-        fade: Share of what it holds of residuals that a network lets go before every round, so that none outlives by
-            long what it was an answer to; 0: a residual stays.
+        fade: Share of the residuals in force that a network takes back before every round, so that none outlives by
+            long what it was an answer to; 0: residuals stay.
         layout: Of observations and actions.
 
     Raises:
@@ -82,23 +88,23 @@ class Design:
 
     @property
     def codes_per_network(self) -> int:
-        """How many codes a network takes."""
+        """How many codes a network has."""
         return self.layout.groups if self.code_scope == "group" else 1
 
 
 class Coordinator(nn.Module):
     """Hypernetwork, probes and gate.
 
-    A round is `message = coordinator(view)`, over all networks, then `coordinator.residual(message, ...)`, for each on
-    its own, in any split: networks of different architectures share the first and not the second.
-
     Args:
         probes: Public probe observations, group by group of each pattern. `[n, D]`
-        design: What is decided before training.
+        design: What is decided before training; None: the defaults.
         seed: Of the first weights.
 
     Attributes:
-        made: By what: settings of the training by name, where a file says so.
+        made: Settings of the training that made it, by name, where a file has them.
+
+    Raises:
+        ValueError: probes of another shape.
     """
 
     probes: Tensor
@@ -129,7 +135,14 @@ class Coordinator(nn.Module):
         )
 
     def forward(self, view: View) -> Tensor:
-        """Wanted shifts of logits `[M, S, n, A]`; of the raw mapping residuals relative to the layer `[M, S, H, A]`."""
+        """Messages of a round.
+
+        Returns:
+            Wanted shifts of logits `[M, S, n, A]`; of the raw mapping residuals relative to the norm of the layer
+            `[M, S, H, A]`.
+
+        Source: the CCS paper, Eq. (2).
+        """
         seen = behaviour(view, self.layout)
         if self.design.code_scope == "none":
             view = view._replace(codes=torch.zeros_like(view.codes))
@@ -142,7 +155,7 @@ class Coordinator(nn.Module):
         return ((overlap - begin) / width).clamp(0.0, 1.0)
 
     def save(self, path: Path) -> None:
-        """Writes weights, probes, design and what made them as safetensors."""
+        """Writes weights, probes, design and settings of the training as safetensors."""
         # One entry: the order of several is not the same in every file.
         config = json.dumps({"format": FORMAT, "design": asdict(self.design), "made": self.made})
         tensors = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}

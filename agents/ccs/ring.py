@@ -1,14 +1,10 @@
-"""The ring of channels: who stands where on it, and what channels hear around it; letters in `agents.ccs.layout`.
+"""Latent codes of networks, and the ring of channels on which their places lie; letters in `agents.ccs.layout`.
 
-Channel c stands at the angle 2 pi c / C, a network at the place of its code (`agents.ccs.ring`), and its groups around
-that place.
-
-Latent codes: a point on a sphere, as far from the others as can be, and a place on the ring of channels.
-
-Networks that start from one default differ in their codes alone. The sphere tells them apart; the ring tells them apart
-by channel: channels stand around it (`agents.ccs.ring`) and a network at the angle of its place, so that "nearer to me
-than to the others" is a preference that all can have at once. Channel numbers are known to everybody, and nothing else
-that two equal networks see differs between channels that are equally good.
+A code is a point on a sphere, as far from the others' as possible, and a place on the ring. Networks that start from
+one default differ in their codes alone. The sphere tells them apart; the ring tells them apart by channel: channel c
+stands at the angle 2 pi c / C, a network at its place and its groups around that, so that "nearer to me than to the
+others" is a preference that all can have at once. Channel numbers are known to everybody; nothing else that two equal
+networks see differs between channels that are equally good.
 """
 
 from __future__ import annotations
@@ -16,20 +12,32 @@ from __future__ import annotations
 from functools import cache
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from agents.ccs.layout import View, pooled
 
 SPHERE = 8
+"""Dimension of the space of the points."""
+
 DIMENSION = SPHERE + 2
-"""Of a code: the point, then cosine and sine of the place."""
+"""Numbers of a code: the point, then cosine and sine of the place."""
 
 CANDIDATES = 4096
+"""Random points among which further points are chosen."""
+
+SHORTEST_TABLE = 2 * SPHERE
+"""Points that every table has: the unit vectors and their negatives."""
+
+RING_FEATURES = 6
+"""Numbers that say where a channel stands; see `ring_features`."""
+
+CROWD = 4
+"""Networks from which on all groups of a network stand at its place."""
 
 
 @cache
 def _ordered(count: int) -> Tensor:
-    """The first `count` points, each the farthest from those before it among corners and random candidates."""
+    """The first `count` points: each is the farthest from those before it, among corners and random candidates."""
     corners = torch.eye(SPHERE).repeat_interleave(2, 0)
     corners[1::2] *= -1.0
     random = torch.randn(CANDIDATES, SPHERE, generator=torch.Generator().manual_seed(0))
@@ -42,20 +50,31 @@ def _ordered(count: int) -> Tensor:
 
 
 def points(count: int) -> Tensor:
-    """Points on the unit sphere of dimension 8 `[count, 8]`, the same for every count that reaches them.
+    """Points on the unit sphere of dimension 8, the same for every count that reaches them.
 
     The first 16 are the unit vectors and their negatives, so that any two of them are at right angles or opposite;
     each further one is the farthest from all before it among 4,096 candidates. Beyond 4,112 they repeat.
+
+    Returns:
+        `[count, 8]`
     """
-    distinct = min(count, CANDIDATES + 2 * SPHERE)
-    size = min(max(16, 1 << (distinct - 1).bit_length()), CANDIDATES + 2 * SPHERE)  # few sizes to keep
+    distinct = min(count, CANDIDATES + SHORTEST_TABLE)
+    size = min(max(SHORTEST_TABLE, 1 << (distinct - 1).bit_length()), CANDIDATES + SHORTEST_TABLE)  # few to keep
     return _ordered(size)[torch.arange(count) % distinct]
 
 
 def places(slots: Tensor) -> Tensor:
-    """Cosine and sine of places on the ring `[..., 2]`, by slot `[...]`: van der Corput's sequence, in turns.
+    """Places on the ring by slot, which follow van der Corput's sequence.
 
-    However many of the first slots are taken, whoever has them stands well apart; 2, 4, 8, ... evenly.
+    However many of the first slots are taken, their places are well apart; 2, 4, 8, ... are spaced evenly.
+
+    Args:
+        slots: int64 `[...]`
+
+    Returns:
+        Cosine and sine. `[..., 2]`
+
+    Source: J. G. van der Corput, "Verteilungsfunktionen", 1935.
     """
     rest, turns, width = slots.clone(), torch.zeros(slots.shape), 0.5
     while bool(rest.any()):
@@ -65,42 +84,37 @@ def places(slots: Tensor) -> Tensor:
 
 
 def codes(numbers: Tensor, slots: Tensor) -> Tensor:
-    """Codes `[..., 10]` of points with these numbers and of these slots, both int64 `[...]`."""
+    """Codes `[..., Z]` of the points with these numbers and the places of these slots, both int64 `[...]`."""
     return torch.cat([points(int(numbers.max()) + 1)[numbers], places(slots)], dim=-1)
 
 
 def random_codes(worlds: int, count: int, generator: torch.Generator) -> Tensor:
-    """Codes of `count` members of every world, of the first slots, no two the same `[worlds, count, 10]`."""
+    """Draws codes for `count` networks of every world, no two the same, of the first slots. `[worlds, count, Z]`"""
     numbers, slots = (
-        torch.rand(worlds, among, generator=generator).argsort(-1)[:, :count] for among in (max(16, count), count)
+        torch.rand(worlds, among, generator=generator).argsort(-1)[:, :count]
+        for among in (max(SHORTEST_TABLE, count), count)
     )
     return codes(numbers, slots)
 
 
-STANDING = 6
-"""Numbers that say where a channel stands."""
-
-TOLD = 16
-"""Numbers that channels tell one another."""
-
-CROWD = 4
-"""From so many networks on the groups of each stand at one place."""
-
-
 def angles(channels: int) -> Tensor:
-    """Where channels stand. rad `[C]`"""
+    """Angles of the channels on the ring. rad `[C]`"""
     return 2.0 * torch.pi * torch.arange(channels) / channels
 
 
-def spread_out(view: View, spread: float) -> tuple[Tensor, Tensor]:
-    """Cosine and sine of where groups stand: evenly on an arc around their network's place.
+def group_places(view: View, spread: float) -> tuple[Tensor, Tensor]:
+    """Where groups stand: evenly on an arc around their network's place.
 
     The arcs of K networks are `spread (1 / K - 1 / CROWD)` of the ring long, and no longer than the way to the nearest
     other network, so that none overlap up to a spread of 2. Groups of one default crowd on one channel as networks do;
-    but two networks do best with a few channels each, and four or more with one. Whoever has any weight counts.
+    but two networks do best with a few channels each, and four or more with one. Networks with any weight count.
+
+    Args:
+        view: Of all networks.
+        spread: See `agents.ccs.model.Design`.
 
     Returns:
-        `[M, S, Q]` each.
+        Cosine and sine. `[M, S, Q]` each
     """
     x, y = view.codes[..., -2], view.codes[..., -1]
     groups = x.shape[-1]
@@ -111,60 +125,37 @@ def spread_out(view: View, spread: float) -> tuple[Tensor, Tensor]:
     return x * turn.cos() - y * turn.sin(), x * turn.sin() + y * turn.cos()
 
 
-def _nearest(x: Tensor, y: Tensor, there: Tensor) -> Tensor:
-    """Angle from each network's place to that of the nearest other one that is there; the whole ring: none. `[M, S]`"""
+def _nearest(x: Tensor, y: Tensor, present: Tensor) -> Tensor:
+    """Angle from each network's place to that of the nearest other one that is present.
+
+    Args:
+        x, y: Cosine and sine of the places. `[M, S]`
+        present: Which networks count. bool `[M, S]`
+
+    Returns:
+        2 pi where there is no other. rad `[M, S]`
+    """
     apart = (x[:, :, None] * x[:, None] + y[:, :, None] * y[:, None]).clamp(-1.0, 1.0).acos()
-    counts = there[:, None] & ~torch.eye(x.shape[1], dtype=torch.bool)
+    counts = present[:, None] & ~torch.eye(x.shape[1], dtype=torch.bool)
     return torch.where(counts, apart, 2.0 * torch.pi).amin(-1)
 
 
-def standing(view: View, at: Tensor, spread: float) -> Tensor:
+def ring_features(view: View, channel_angles: Tensor, spread: float) -> Tensor:
     """Where channels stand, seen from each group's place, and how near they are to other networks.
 
     Args:
         view: Of all networks.
-        at: Angles of channels. rad `[C]`
-        spread: See `spread_out`.
+        channel_angles: rad `[C]`
+        spread: See `group_places`.
 
     Returns:
-        First two harmonics of the angle from the place to the channel, cosine and sine; both cosines of the others
-        as one (`agents.ccs.layout.pooled`), each the mean over its groups. `[M, S, Q, C, STANDING]`
+        Cosine and sine of the angle from the place to the channel, and of twice that angle; then both cosines of the
+        others as one (`agents.ccs.layout.pooled`), each the mean over its groups. `[M, S, Q, C, RING_FEATURES]`
     """
-    x, y = (each[..., None] for each in spread_out(view, spread))
-    cos, sin = x * at.cos() + y * at.sin(), x * at.sin() - y * at.cos()
+    x, y = (coordinate[..., None] for coordinate in group_places(view, spread))
+    cos = x * channel_angles.cos() + y * channel_angles.sin()
+    sin = x * channel_angles.sin() - y * channel_angles.cos()
     double = cos.square() - sin.square()
-    near = pooled(torch.stack([cos, double], dim=-1).mean(2), view)
-    seen = torch.stack([cos, sin, double, 2.0 * sin * cos], dim=-1)
-    return torch.cat([seen, near[:, :, None].expand(-1, -1, seen.shape[2], -1, -1)], dim=-1)
-
-
-class Around(nn.Module):
-    """What a channel hears of all channels of a probe, by how far around the ring each of them stands from it.
-
-    So it knows how good its neighbours are, and those nearer to a network's place. A sum over channels, weighed by a
-    Fourier series of the angle between them: on an even ring a circular convolution. It goes by angles, so that
-    renumbered channels hear the same.
-
-    Args:
-        channels: C.
-        width: Of what is known of a channel.
-    """
-
-    def __init__(self, channels: int, width: int) -> None:
-        super().__init__()
-        self.tells = nn.Linear(width, TOLD)
-        self.weight = nn.Parameter(torch.randn(channels, TOLD, TOLD) / (channels * TOLD) ** 0.5)
-
-    def forward(self, known: Tensor, at: Tensor) -> Tensor:
-        """What is heard `[..., n C, TOLD]` of what is known `[..., n C, width]` by channels at these angles `[C]`."""
-        mix = torch.einsum("kcd,kio->cido", self._series(at), self.weight).flatten(2).flatten(0, 1)
-        told = self.tells(known).unflatten(-2, (-1, len(at))).flatten(-2)
-        return (told @ mix).unflatten(-1, (len(at), TOLD)).flatten(-3, -2)
-
-    def _series(self, at: Tensor) -> Tensor:
-        """Harmonics, by number, of the angle from the one that tells to the one that hears `[C, C, C]`."""
-        apart = at - at[:, None]
-        found = [torch.ones_like(apart)]
-        for k in range(1, len(at) // 2 + 1):
-            found += [2**0.5 * (k * apart).cos(), 2**0.5 * (k * apart).sin()]
-        return torch.stack(found[: len(at)])
+    near_others = pooled(torch.stack([cos, double], dim=-1).mean(2), view)
+    from_place = torch.stack([cos, sin, double, 2.0 * sin * cos], dim=-1)
+    return torch.cat([from_place, near_others[:, :, None].expand(-1, -1, from_place.shape[2], -1, -1)], dim=-1)

@@ -1,34 +1,42 @@
-"""What keeps a round from doing harm, as functions of arrays; letters in `agents.ccs.layout`."""
+"""What keeps a round from doing harm: limits of reports, and scales of weights and residuals.
+
+Functions are of arrays; letters in `agents.ccs.layout`.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from agents.ccs.layout import POOLINGS
+from agents.ccs.layout import POOLINGS, Layout
+from agents.ccs.protocol import Report
 from agents.ccs.round import CLIP
 from lora_marl.core.checks import Checked, check_ramp
+
+LARGEST_OUTPUT = 1e17
+"""Of a policy on a probe: sums of squares of larger outputs overflow in single precision (3.4e38)."""
 
 
 @dataclass(frozen=True)
 class Safeguards(Checked):
-    """How careful the service is.
+    """What the service checks, and how much networks count in a round.
 
     Attributes:
         clip: Largest norm of a residual relative to the layer.
         congestion: a, b of the scale clip((a - PRR) / b, 0, 1), PRR the mean of a network's own and the median report;
             None: always 1.
         staleness_s: A residual is scaled, and a network counts for others, by exp(-age / staleness).
-        max_age_s: An older report is refused, a silent network forgotten.
+        max_age_s: An older report is refused, and a network that has been silent for longer is forgotten.
         clock_s: How far ahead of the service's clock a report may be.
         operator_cap: As how many networks all of one operator count for others. Operators are what reports say: whoever
-            serves rounds over a network has to authenticate them, or Sybils claim to be alone.
+            serves rounds over a network has to authenticate them, or Sybils state that they belong to nobody.
         jump: Change of behaviour between reports, in total variation, beyond its usual one, at which trust begins to
-            fall; None: no trust score. It guards against a sudden change alone: a first report is not judged, and who
-            goes on changing as much is as usual.
-        pooling: How others are seen as one: by their `mean`, which the service is trained with, or their `median`,
+            fall; None: no trust score. It guards against a sudden change alone: a first report is not judged, and a
+            network that keeps changing as much is as usual.
+        pooling: How the others are seen as one: by their `mean`, which the service is trained with, or their `median`,
             which a minority cannot move far, but which sees nobody on a channel that only a minority takes.
         max_parameters: Of a network.
 
@@ -54,21 +62,57 @@ class Safeguards(Checked):
             raise ValueError(f"pooling = {self.pooling!r}: expected one of {', '.join(POOLINGS)}")
         check_ramp("congestion", self.congestion)
 
+    def check_schema(self, report: Report, layout: Layout) -> None:
+        """Raise ValueError for a report of another layout, or of too many parameters."""
+        sizes = report.schema.sizes
+        if (sizes[0], sizes[-1]) != (layout.features, layout.actions):
+            expected = f"{layout.features} features and {layout.actions} actions"
+            raise ValueError(f"report of {report.network}: sizes {sizes} do not have {expected}")
+        if report.schema.size > self.max_parameters:
+            raise ValueError(
+                f"report of {report.network}: {report.schema.size} parameters; at most {self.max_parameters}"
+            )
 
-def congestion_scale(prr: Tensor, weights: Tensor, thresholds: tuple[float, float]) -> Tensor:
-    """How much of a residual a network is worth, by its own and the median PRR.
+    def check_age(self, report: Report, now_s: float) -> None:
+        """Raise ValueError for a report that is too old, or from the future."""
+        age_s = now_s - report.time_s
+        if not -self.clock_s <= age_s <= self.max_age_s:
+            limits = f"from {-self.clock_s:g} to {self.max_age_s:g} s"
+            raise ValueError(f"report of {report.network}: its age is {age_s:g} s; expected {limits}")
 
-    Who has less than half of the weight cannot move the median beyond what the rest report. Of two equal networks it is
-    the lower report, so that one of them can ask for coordination that the other does not need, but not deny it.
+
+def check_outputs(report: Report, largest_probe: float) -> None:
+    """Raise ValueError for a report whose outputs on the probes might overflow, and with them everybody's round.
 
     Args:
-        prr: Reported, within 0 and 1. `[M, S]`
-        weights: How much a report counts for the median; all 0: only the own one counts. `[M, S]`
-        thresholds: PRR below which a residual is given, and how far below it is whole.
+        report: Of finite parameters.
+        largest_probe: Largest feature of a probe, absolutely.
+    """
+    largest, bound = float(np.abs(report.parameters).max()), largest_probe
+    for inputs in report.schema.sizes[:-1]:
+        bound *= max(1.0, largest * (inputs + 1))
+    if bound > LARGEST_OUTPUT:
+        limit = f"outputs of up to {bound:.1e}; at most {LARGEST_OUTPUT:g}"
+        raise ValueError(f"report of {report.network}: parameters of up to {largest:g} allow {limit}")
+
+
+def congestion_scale(prr: Tensor, weights: Tensor, thresholds: tuple[float, float]) -> Tensor:
+    """How much of its residual a network gets, by its own and the median PRR.
+
+    Networks with less than half of the weight cannot move the median beyond what the rest report. Of two equal networks
+    it is the lower report: one of them can ask for coordination that the other does not need, but not deny it.
+
+    Args:
+        prr: Reported, from 0 to 1. `[M, S]`
+        weights: How much a report counts for the median; where all are 0, only the own one counts. `[M, S]`
+        thresholds: PRR from which on there is no residual, and how far below it the residual is full.
+
+    Returns:
+        From 0 to 1. `[M, S]`
     """
     ordered, order = prr.sort(-1)
     mass = weights.gather(-1, order).cumsum(-1)
-    half = mass[..., -1:] * (0.5 - 1e-6)
+    half = mass[..., -1:] * (0.5 - 1e-6)  # a hair below the middle: of two equal weights the lower PRR
     median = ordered.gather(-1, torch.searchsorted(mass, half.clamp(min=1e-12)).clamp(max=prr.shape[-1] - 1))
     median = torch.where(mass[..., -1:] > 0.0, median, prr)
     begin, width = thresholds
@@ -76,31 +120,36 @@ def congestion_scale(prr: Tensor, weights: Tensor, thresholds: tuple[float, floa
 
 
 def staleness_scale(age_s: Tensor, staleness_s: float) -> Tensor:
-    """exp(-age / staleness) `[...]`; of reports from the future 1."""
+    """How much a report counts for its age: exp(-age / staleness), and 1 for reports from the future. `[...]`"""
     return torch.exp(-age_s.clamp(min=0.0) / staleness_s)
 
 
 def operator_scale(operators: Tensor, cap: float) -> Tensor:
-    """What the weight of a network is multiplied by, so that an operator's many networks count as `cap` at most.
+    """What the weight of a network is multiplied by, so that all networks of an operator count as `cap` at most.
 
     Args:
         operators: Number of the operator of each network. int64 `[S]`
         cap: Above 0.
+
+    Returns:
+        Above 0, at most 1. `[S]`
     """
     counts = torch.bincount(operators)[operators]
     return (cap / counts).clamp(max=1.0)
 
 
 def jump(now: Tensor, before: Tensor) -> Tensor:
-    """Mean total variation between chances of channels on the probes, from 0 to 1.
+    """Change of behaviour: mean total variation between chances of channels on the probes.
 
     Args:
-        now: `[..., n, C]`
-        before: `[..., n, C]`
+        now, before: Chances of channels. `[..., n, C]`
+
+    Returns:
+        From 0 to 1. `[...]`
     """
     return 0.5 * (now - before).abs().sum(-1).mean(-1)
 
 
 def trust(jumps: Tensor, usual: Tensor, allowed: float) -> Tensor:
-    """1 up to a jump that is `allowed` above the usual one, then falling as one over the jump `[...]`."""
+    """Trust by change of behaviour: 1 up to `allowed` above the usual jump, then (usual + allowed) / jump. `[...]`"""
     return ((usual + allowed) / jumps.clamp(min=1e-9)).clamp(max=1.0)

@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from agents.ccs.hypernetwork import MESSAGE, Around
 from agents.ccs.layout import View
-from agents.ccs.ring import STANDING, TOLD, Around, angles, codes, spread_out, standing
+from agents.ccs.ring import RING_FEATURES, angles, codes, group_places, ring_features
 
 
 def view(networks: int, absent: int = 0) -> View:
@@ -25,7 +26,7 @@ def view(networks: int, absent: int = 0) -> View:
 def turns(networks: int, spread: float = 2.0, absent: int = 0) -> Tensor:
     """How far groups stand from their network's place. degrees `[S, 4]`"""
     seen = view(networks, absent)
-    x, y = spread_out(seen, spread)
+    x, y = group_places(seen, spread)
     place = torch.atan2(seen.codes[..., -1], seen.codes[..., -2])
     apart = torch.atan2(y, x) - place
     return torch.rad2deg((apart + pi) % (2 * pi) - pi)[0]
@@ -33,7 +34,7 @@ def turns(networks: int, spread: float = 2.0, absent: int = 0) -> Tensor:
 
 def between(seen: View) -> Tensor:
     """The smallest angle between two groups of a network. degrees `[S]`"""
-    x, y = (each[0] for each in spread_out(seen, 2.0))
+    x, y = (each[0] for each in group_places(seen, 2.0))
     cos = x[:, :, None] * x[:, None] + y[:, :, None] * y[:, None]
     cos.diagonal(dim1=1, dim2=2).fill_(-1.0)
     return torch.rad2deg(cos.amax((1, 2)).clamp(max=1.0).acos())
@@ -41,7 +42,7 @@ def between(seen: View) -> Tensor:
 
 def test_groups_of_two_networks_divide_the_ring_evenly() -> None:
     torch.testing.assert_close(turns(2), torch.tensor([-67.5, -22.5, 22.5, 67.5]).expand(2, 4), atol=1e-3, rtol=0.0)
-    x, y = spread_out(view(2), 2.0)
+    x, y = group_places(view(2), 2.0)
     places = torch.rad2deg(torch.atan2(y, x)).flatten().sort().values
     torch.testing.assert_close(places.diff(), torch.full((7,), 45.0), atol=1e-3, rtol=0.0)
 
@@ -62,7 +63,7 @@ def test_whoever_of_the_first_networks_is_left_has_an_arc_of_its_own(there: tupl
     weights = torch.zeros(1, 5)
     weights[:, there] = 1.0
     seen = view(5)._replace(weights=weights)
-    x, y = (each[0, there].flatten() for each in spread_out(seen, 2.0))
+    x, y = (each[0, there].flatten() for each in group_places(seen, 2.0))
     cos = (x[:, None] * x + y[:, None] * y).fill_diagonal_(-1.0)
     assert torch.rad2deg(cos.clamp(-1.0, 1.0).acos()).min() > 10.0
 
@@ -73,9 +74,9 @@ def test_who_counts_for_nobody_takes_no_share_of_the_ring() -> None:
 
 def test_what_is_said_of_a_channel_is_the_angle_from_places_to_it() -> None:
     seen = view(3)
-    found, at = standing(seen, angles(8), 2.0)[0], angles(8)
-    assert found.shape == (3, 4, 8, STANDING)
-    x, y = spread_out(seen, 2.0)
+    found, at = ring_features(seen, angles(8), 2.0)[0], angles(8)
+    assert found.shape == (3, 4, 8, RING_FEATURES)
+    x, y = group_places(seen, 2.0)
     places = torch.atan2(y, x)[0]
     for network, group in ((0, 0), (1, 3), (2, 2)):
         own = at - places[network, group]
@@ -92,7 +93,7 @@ def test_what_is_heard_turns_with_the_ring_and_comes_from_every_channel(channels
     known = torch.randn(2, 3, channels, 7)
 
     def heard(known: Tensor, at: Tensor) -> Tensor:
-        return around(known.flatten(1, 2), at).view(2, 3, channels, TOLD)
+        return around(known.flatten(1, 2), at).view(2, 3, channels, MESSAGE)
 
     turned = heard(known.roll(2, 2), at)
     torch.testing.assert_close(turned, heard(known, at).roll(2, 2), atol=1e-4, rtol=1e-4)
