@@ -248,10 +248,10 @@ def sb3(quick: bool, repeats: int) -> list[Line]:
     def rate(wrapper: str) -> float:
         return benchmark_libraries.steps_per_s(wrapper, steps=10 if quick else 100, repeats=repeats)
 
-    own, theirs = "Stable-Baselines3's rows", "SuperSuit for Stable-Baselines3"
+    ours, theirs = "Stable-Baselines3's rows", "SuperSuit for Stable-Baselines3"
     return [
-        Line("sb3_rows", f"{own}, 32 replicas x 100 nodes", "steps/s", 1e4, lambda: rate(own)),
-        *([Line("sb3_over_supersuit", "the same over SuperSuit's", "ratio", 10, lambda: rate(own) / rate(theirs))]
+        Line("sb3_rows", f"{ours}, 32 replicas x 100 nodes", "steps/s", 1e4, lambda: rate(ours)),
+        *([Line("sb3_over_supersuit", "the same over SuperSuit's", "ratio", 10, lambda: rate(ours) / rate(theirs))]
           if benchmark_libraries.WRAPPERS[theirs].installed else []),
     ]  # fmt: skip
 

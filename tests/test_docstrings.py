@@ -25,7 +25,7 @@ WITH_EXAMPLES = {
 
 
 def examples() -> Iterator[tuple[str, str]]:
-    """Where each is, and its code."""
+    """The path of the module of each example, and the code of a docstring's examples."""
     for path in sorted(path for folder in ("lora_marl", "agents", "scripts") for path in (ROOT / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             text = (ast.get_docstring(node) if isinstance(node, DOCUMENTED) else None) or ""
