@@ -22,7 +22,7 @@ made, sent, answered and taken in one call of the coordinated servers' method th
 | count | meaning |
 |---|---|
 | files | files with a function that is called in it, with that of its caller |
-| crossings | pairs of a calling and a called file, one in `scripts` and the other in `agents` |
+| crossings | pairs of a calling and a called file on the way to it or in it, one in `scripts` and one in `agents` |
 """
 
 from __future__ import annotations
@@ -187,16 +187,24 @@ class SnapshotTrace(Trace):
         if self._round is None and self.is_one_of(frame, ROUND):
             self._round, self._crossings = frame, set()
             self._files = {self.caller_of(frame)}
+            above: FrameType | None = frame.f_back
+            while above is not None:
+                self._cross(above)
+                above = above.f_back
         if self._round is not None:
-            file, caller = self.file_of(frame), self.caller_of(frame)
-            self._files.add(file)
-            if {file.partition("/")[0], caller.partition("/")[0]} == {"agents", "scripts"}:
-                self._crossings.add((caller, file))
+            self._files.add(self.file_of(frame))
+            self._cross(frame)
 
     def returned(self, frame: FrameType, value: Any) -> None:
         """Ends a round."""
         if frame is self._round:
             self._round = None
+
+    def _cross(self, frame: FrameType) -> None:
+        """Notes a call from `scripts` to `agents` or back."""
+        caller, file = self.caller_of(frame), self.file_of(frame)
+        if {caller.partition("/")[0], file.partition("/")[0]} == {"agents", "scripts"}:
+            self._crossings.add((caller, file))
 
     def places(self) -> Places:
         """What the module's second table counts."""
