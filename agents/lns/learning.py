@@ -1,4 +1,4 @@
-"""What servers that learn have in common: parameters to report, residuals, state; `L` = B S learners."""
+"""What all learning servers have in common: parameters to report, residuals, state; `L` = B S learners."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from agents.lns.network import Kind, Trained, forward
+from agents.lns.network import Kind, TrainedNetworks, forward
 from agents.lns.replay import Draws, Replay
 from agents.lns.servers import Servers, check_names
 from agents.lns.vendor import Vendor, same_schema
@@ -19,25 +19,30 @@ from agents.torch_utils import threads
 
 
 class LearningServers(Servers):
-    """Servers with a network each, that start from vendors' defaults.
+    """Servers with one network each, which start from vendors' defaults.
 
-    A server depends on its vendor, the seed of its replica and its number alone, not on how many others there are: bit
-    by bit where hidden widths are multiples of 16, else torch's products may differ in the last bit.
+    What a server learns depends on its vendor, the seed of its replica and its number only, not on how many others
+    there are: bit by bit where hidden widths are multiples of 16; otherwise torch's products may differ in the last
+    bit.
 
     Args:
-        vendors: One per server, or one for all; of one schema.
+        vendors: One per server, or one for all; all of the same schema.
         seeds: One per replica.
         servers: Numbers of the servers within their world.
         groups: Q.
 
     Attributes:
-        schema: Of the parameters.
-        steps: Control intervals that were learned from.
+        schema: Describes the parameters.
+        vendors: One per server.
+        steps: Control intervals learned from so far.
+
+    Raises:
+        ValueError: unlike schemas, another number of vendors than of servers, or a number that occurs twice.
     """
 
     kind: ClassVar[Kind]
     temperature: ClassVar[float]
-    """What outputs are divided by to become logits of a policy."""
+    """Divides outputs, which makes them the logits of a policy."""
 
     replay: Replay
 
@@ -60,28 +65,32 @@ class LearningServers(Servers):
 
     @property
     @abstractmethod
-    def networks(self) -> dict[str, Trained]:
-        """Everything that is trained, by name; `policy` is the part that is reported."""
+    def networks(self) -> dict[str, TrainedNetworks]:
+        """All trained networks, by name; `policy` is the one that is reported."""
 
     @abstractmethod
-    def chosen(self, outputs: Tensor) -> Tensor:
-        """Actions with chance in them `[L, Q]`, for outputs `[L, Q, A]`."""
+    def explore(self, outputs: Tensor) -> Tensor:
+        """Returns actions in whose choice chance has a part. `[L, Q]`
+
+        Args:
+            outputs: Of the networks. `[L, Q, A]`
+        """
 
     @abstractmethod
-    def learn(self, rows: dict[str, Tensor], following: Tensor) -> dict[str, Tensor]:
-        """Remembers an interval, and learns where it is time; diagnostics `[L]`.
+    def learn(self, rows: dict[str, Tensor], next_observations: Tensor) -> dict[str, Tensor]:
+        """Stores an interval, updates when it is time, and returns diagnostics by name. `[L]` each
 
         Args:
             rows: `observation` `[L, Q, D]`, `action`, `reward`, `weight` `[L, Q]`.
-            following: Next observations. `[L, Q, D]`
+            next_observations: `[L, Q, D]`
         """
 
     def select(self, observations: ArrayLike, explore: bool = True) -> NDArray[np.int64]:
-        """See `Servers`."""
-        seen = self._rows("observations", observations, self.features)
+        """Returns the actions of all groups; see `Servers.select`. `[B, S, Q]`"""
+        rows = self._rows("observations", observations, self.features)
         with threads(1), torch.no_grad():
-            outputs = forward(self.networks["policy"].layers(), seen)
-            actions = self.chosen(outputs) if explore else outputs.argmax(-1)
+            outputs = forward(self.networks["policy"].layers(), rows)
+            actions = self.explore(outputs) if explore else outputs.argmax(-1)
         return actions.numpy().reshape(self.shape)
 
     def update(
@@ -92,82 +101,87 @@ class LearningServers(Servers):
         weights: ArrayLike,
         next_observations: ArrayLike,
     ) -> dict[str, NDArray[np.floating]]:
-        """See `Servers`."""
+        """Learns from a control interval and returns diagnostics; see `Servers.update`. `[B, S]` each"""
         rows = {
             "observation": self._rows("observations", observations, self.features),
             "action": self._rows("actions", actions).long(),
             "reward": self._rows("rewards", rewards),
             "weight": self._rows("weights", weights),
         }
-        following = self._rows("next_observations", next_observations, self.features)
+        next_rows = self._rows("next_observations", next_observations, self.features)
         self._check_rows(rows)
         self.steps += 1
         with threads(1):
-            found = self.learn(rows, following)
-        return {name: value.detach().numpy().reshape(self.shape[:2]) for name, value in found.items()}
+            diagnostics = self.learn(rows, next_rows)
+        return {name: value.detach().numpy().reshape(self.shape[:2]) for name, value in diagnostics.items()}
 
     def parameters(self) -> NDArray[np.floating]:
-        """A copy of the parameters as they act `[B, S, P]`."""
+        """Returns a copy of the parameters in force, residuals included. `[B, S, P]`"""
         return self.networks["policy"].parameters().numpy().reshape(*self.shape[:2], -1)
 
     def add_to_last_layer(self, delta: ArrayLike) -> None:
-        """Adds a residual to the last layer, and to that of a target network.
+        """Adds a residual to the last layer of each network, and of its target network.
 
-        Its negative takes it back: what was learned since stays, and where nothing was, parameters are bit by bit what
+        Adding its negative removes it: what was learned since stays; if nothing was, the parameters are bit by bit what
         they were before.
 
         Args:
-            delta: Its last row is the bias. `[B, S, hidden + 1, A]`
+            delta: Residuals; the last row is added to the bias. `[B, S, hidden + 1, A]`
 
         Raises:
             ValueError: another shape, not finite, or larger than `agents.lns.network.LARGEST`.
         """
-        given, expected = np.asarray(delta), [*self.shape[:2], *self.schema.last_layer]
-        if list(given.shape) != expected:
-            raise ValueError(f"delta has shape {list(given.shape)}; expected {expected}")
-        self.networks["policy"].add(torch.from_numpy(np.array(given)).flatten(0, 1))
+        residuals, expected = np.array(delta), [*self.shape[:2], *self.schema.last_layer]
+        if list(residuals.shape) != expected:
+            raise ValueError(f"delta has shape {list(residuals.shape)}; expected {expected}")
+        self.networks["policy"].add(torch.from_numpy(residuals).flatten(0, 1))
 
     @torch.no_grad()
     def replace_parameters(self, parameters: ArrayLike) -> None:
-        """Puts others in the place of what was learned, residuals apart; optimiser and target network stay.
+        """Replaces what was learned; residuals, optimiser and target network stay as they are.
 
         Args:
-            parameters: As they shall act. `[B, S, P]`
+            parameters: Those to be in force, residuals included. `[B, S, P]`
 
         Raises:
             ValueError: another shape, or not finite.
         """
-        given, policy = np.asarray(parameters), self.networks["policy"]
+        vectors, policy = np.array(parameters), self.networks["policy"]
         expected = [*self.shape[:2], self.schema.size]
-        if list(given.shape) != expected or not np.isfinite(given).all():
-            raise ValueError(f"parameters have shape {list(given.shape)}; expected {expected}, finite")
-        change = torch.from_numpy(given.copy()).to(self.dtype).flatten(0, 1) - policy.parameters()
+        if list(vectors.shape) != expected or not np.isfinite(vectors).all():
+            raise ValueError(f"parameters have shape {list(vectors.shape)}; expected {expected}, finite")
+        change = torch.from_numpy(vectors).to(self.dtype).flatten(0, 1) - policy.parameters()
         policy.vectors[:, : self.schema.size] += change
 
     def vendor(self, replica: int, server: int) -> Vendor:
-        """What a server has learned, to start others from; `server`: its place, not its number."""
+        """Returns what a server has learned, for others to start from.
+
+        Args:
+            replica: Its replica.
+            server: Its place among the servers, not its number.
+        """
         learner = replica * self.shape[1] + server
-        found = {name: network.parameters()[learner].clone() for name, network in self.networks.items()}
-        return Vendor(self.schema, found["policy"], found.get("critic"))
+        parameters = {name: network.parameters()[learner].clone() for name, network in self.networks.items()}
+        return Vendor(self.schema, parameters["policy"], parameters.get("critic"))
 
     def state_dict(self) -> dict[str, NDArray]:
-        """See `Servers`; of the buffers only what is filled."""
+        """Returns a copy of everything that changes; of the buffers only what is filled."""
         tensors = self._tensors() | {f"replay.{name}": rows for name, rows in self.replay.state().items()}
         arrays = {name: tensor.detach().numpy().copy() for name, tensor in tensors.items()}
         return arrays | {"replay": np.array([self.replay.position, self.replay.filled])}
 
     def load_state_dict(self, state: Mapping[str, NDArray]) -> None:
-        """See `Servers`."""
-        own = self.state_dict()
-        check_names(state, own)
+        """Continues from a state; see `Servers.load_state_dict`."""
+        present = self.state_dict()
+        check_names(state, present)
         position, filled = (int(count) for count in state["replay"])
-        for name, expected in own.items():
-            given, shape = state[name], list(expected.shape)
+        for name, expected in present.items():
+            array, shape = state[name], list(expected.shape)
             if name.startswith("replay."):
                 shape[1] = min(filled, self.replay.capacity)
-            if list(given.shape) != shape or given.dtype != expected.dtype:
+            if list(array.shape) != shape or array.dtype != expected.dtype:
                 raise ValueError(
-                    f"state of servers: {name} is {given.dtype} {list(given.shape)}; expected {expected.dtype} {shape}"
+                    f"state of servers: {name} is {array.dtype} {list(array.shape)}; expected {expected.dtype} {shape}"
                 )
         with torch.no_grad():
             for name, tensor in self._tensors().items():
@@ -176,30 +190,38 @@ class LearningServers(Servers):
         self.replay.load(rows, position)
 
     def _tensors(self) -> dict[str, Tensor]:
-        """The tensors of constant shape that change, themselves."""
-        found = {"steps": self.steps, "acting": self.acting.drawn}
+        """The tensors that change and whose shape is constant, not copied, by name."""
+        tensors = {"steps": self.steps, "acting": self.acting.drawn}
         for name, network in self.networks.items():
-            found |= {f"{name}.{part}": tensor for part, tensor in network.tensors().items()}
-        return found
+            tensors |= {f"{name}.{part}": tensor for part, tensor in network.tensors().items()}
+        return tensors
 
     def _starts(self, vectors: Sequence[Tensor]) -> Tensor:
-        """Vectors by server, for every learner `[L, ...]`."""
+        """The vectors of all learners `[L, ...]`, of one vector per server."""
         return torch.stack([*vectors]).repeat(self.shape[0], 1)
 
     def _check_rows(self, rows: Mapping[str, Tensor]) -> None:
-        played, actions = rows["action"], self.schema.sizes[-1]
-        wrong = played[(played < 0) | (played >= actions)]
+        """Raises ValueError for an unknown action or a negative weight."""
+        actions, count = rows["action"], self.schema.sizes[-1]
+        wrong = actions[(actions < 0) | (actions >= count)]
         if len(wrong):
-            raise ValueError(f"actions: {int(wrong[0])} is not one of 0 to {actions - 1}")
+            raise ValueError(f"actions: {int(wrong[0])} is not one of 0 to {count - 1}")
         if bool((rows["weight"] < 0.0).any()):
             raise ValueError(f"weights: {float(rows['weight'].min()):g}: must be at least 0")
 
-    def _rows(self, name: str, given: ArrayLike, *last: int) -> Tensor:
-        """An array `[B, S, Q, *last]` as rows of learners `[L, Q, *last]`."""
-        return torch.tensor(self.checked(name, given, *last), dtype=self.dtype).flatten(0, 1)
+    def _rows(self, name: str, values: ArrayLike, *last: int) -> Tensor:
+        """Values `[B, S, Q, *last]` as rows of learners `[L, Q, *last]`."""
+        return torch.tensor(self.checked(name, values, *last), dtype=self.dtype).flatten(0, 1)
 
 
 def weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
-    """Of the rows of each learner `[L, M]` -> `[L]`; 0 where no row has weight."""
+    """Returns the weighted mean over the rows of each learner; 0 where no row has a weight.
+
+    Args:
+        values, weights: `[L, M]`
+
+    Returns:
+        `[L]`
+    """
     total = weights.sum(-1)
     return (values * weights).sum(-1) / torch.where(total > 0.0, total, 1.0)

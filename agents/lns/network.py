@@ -1,9 +1,8 @@
-"""The network of a server: a perceptron whose layers are tensors, so that many servers are one set of operations.
+"""The network of a server: a perceptron as plain tensors, so that many servers are one set of operations.
 
-Shape letters of the package: `B` replicas, `S` servers of a replica, `Q` groups of a server, `D` features of a group,
-`A` actions of a group, `M` rows, `P` parameters of a server. A leading `...` is any number of axes, or none.
-
-Networks that are trained: flat parameters of all learners and one optimiser; `L` = B S learners.
+Shape letters of the package: `B` replicas, `S` servers of a replica, `L` = B S learners, `Q` groups of a server, `D`
+features of a group, `A` actions of a group, `M` rows, `P` parameters of a server. A leading `...` is any number of
+axes, or none.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from torch.nn.functional import pad
 from agents.torch_utils import adam, clip_gradients
 
 Kind = Literal["dqn", "pg"]
-"""What the outputs are: values of the actions, or logits of a policy."""
+"""What the outputs are: action values, or logits of a policy."""
 
 Values = TypeVar("Values", Tensor, NDArray)
 
@@ -40,13 +39,13 @@ class Layers(NamedTuple):
     biases: tuple[Tensor, ...]
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Layers:
-        """The function of every tensor."""
+        """Returns layers whose tensors are the function's values of these."""
         return Layers(tuple(map(function, self.weights)), tuple(map(function, self.biases)))
 
 
 @dataclass(frozen=True)
 class Schema:
-    """How a flat vector of parameters is to be read.
+    """How a flat vector of parameters is read: layer by layer, weights `[in, out]` before biases.
 
     Attributes:
         sizes: Width of the observation, of the hidden layers and of the output.
@@ -67,41 +66,69 @@ class Schema:
 
     @property
     def size(self) -> int:
-        """P."""
+        """`P`, how many parameters a network has."""
         return sum((inputs + 1) * outputs for inputs, outputs in pairwise(self.sizes))
 
     @property
     def last_layer(self) -> tuple[int, int]:
-        """Shape of the last layer, whose last row is the bias; see `last_layer_of`."""
+        """Shape `(hidden + 1, A)` of the last layer, whose last row is the bias; see `last_layer_of`."""
         return self.sizes[-2] + 1, self.sizes[-1]
 
 
 def hidden(layers: Layers, x: Tensor) -> Tensor:
-    """The last hidden features `[..., M, hidden]` of observations `[..., M, D]`."""
+    """Returns the last hidden features.
+
+    Args:
+        layers: Of one network or many.
+        x: Observations. `[..., M, D]`
+
+    Returns:
+        `[..., M, hidden]`
+    """
     for weight, bias in zip(layers.weights[:-1], layers.biases[:-1]):
         x = torch.relu(_affine(x, weight, bias))
     return x
 
 
 def features(layers: Layers, x: Tensor) -> Tensor:
-    """What the last layer is multiplied by: the last hidden features and a constant 1 `[..., M, hidden + 1]`."""
+    """Returns what the last layer is multiplied by: the last hidden features and a constant 1.
+
+    Args:
+        layers: Of one network or many.
+        x: Observations. `[..., M, D]`
+
+    Returns:
+        `[..., M, hidden + 1]`
+    """
     last = hidden(layers, x)
     return torch.cat([last, last.new_ones(*last.shape[:-1], 1)], dim=-1)
 
 
 def forward(layers: Layers, x: Tensor) -> Tensor:
-    """The outputs `[..., M, A]` of observations `[..., M, D]`."""
+    """Returns the outputs, action values or logits.
+
+    Args:
+        layers: Of one network or many.
+        x: Observations. `[..., M, D]`
+
+    Returns:
+        `[..., M, A]`
+    """
     return _affine(hidden(layers, x), layers.weights[-1], layers.biases[-1])
 
 
 def flatten(layers: Layers) -> Tensor:
-    """The parameters as one vector `[..., P]`: layer by layer, weights `[in, out]` before biases."""
+    """Returns the parameters as one vector, in the order of `Schema`. `[..., P]`"""
     parts = [part for w, b in zip(layers.weights, layers.biases) for part in (w.flatten(-2), b)]
     return torch.cat(parts, dim=-1)
 
 
 def unflatten(vector: Tensor, schema: Schema) -> Layers:
-    """Views into a vector of parameters `[..., P]`.
+    """Returns layers that are views into a vector of parameters.
+
+    Args:
+        vector: `[..., P]`
+        schema: Describes it.
 
     Raises:
         ValueError: a vector of another size than the schema's.
@@ -115,7 +142,11 @@ def unflatten(vector: Tensor, schema: Schema) -> Layers:
 
 
 def last_layer_of(vector: Values, schema: Schema) -> Values:
-    """The last layer in a vector of parameters `[..., P]`, of which it is the end; a view where memory allows.
+    """Returns the last layer of networks, which is the end of their flat vectors; a view where memory allows.
+
+    Args:
+        vector: Parameters. `[..., P]`
+        schema: Describes them.
 
     Returns:
         Weights, and the bias as last row. `[..., hidden + 1, A]`
@@ -125,7 +156,7 @@ def last_layer_of(vector: Values, schema: Schema) -> Values:
 
 
 def initial(schema: Schema, generators: Sequence[np.random.Generator]) -> Tensor:
-    """The vectors of new networks, one per generator `[len(generators), P]`.
+    """Returns the vectors of new networks, one per generator. `[len(generators), P]`
 
     Source: K. He et al., "Delving deep into rectifiers", ICCV 2015; the last layer is ten times smaller.
     """
@@ -133,8 +164,8 @@ def initial(schema: Schema, generators: Sequence[np.random.Generator]) -> Tensor
     weights = unflatten(vectors, schema).weights
     for weight in weights:
         scale = math.sqrt(2.0 / weight.shape[-2]) * (0.1 if weight is weights[-1] else 1.0)
-        for own, generator in zip(weight, generators):
-            own.copy_(torch.from_numpy(generator.normal(0.0, scale, own.shape)))
+        for matrix, generator in zip(weight, generators):
+            matrix.copy_(torch.from_numpy(generator.normal(0.0, scale, matrix.shape)))
     return vectors
 
 
@@ -150,28 +181,29 @@ GRID = 2.0**-40
 """Residuals are whole multiples of this."""
 
 LARGEST = 2.0**10
-"""Of a residual, absolutely; so their sums are exact in float64."""
+"""Largest absolute residual; with `GRID` this makes sums of residuals exact in float64."""
 
 LANES = 16
-"""Vectors are padded to whole multiples: the rest of an array may be rounded differently, so others would matter."""
+"""Vectors are padded to whole multiples of a SIMD register. The remainder of an array may be rounded differently, so
+other learners in the array would change a learner's numbers."""
 
 
-class Trained:
-    """One network per learner; what is learned and what is added from outside are kept apart.
+class TrainedNetworks:
+    """The networks of all learners as flat vectors, with one optimiser; what is learned and what is added stay apart.
 
-    The last layer is what was learned plus a residual. Both change without the other: the optimiser moves what was
-    learned, `add` the residual, whose sums are exact (multiples of a power of two, in float64). So subtracting what was
-    added leaves the residual bit by bit as it was, and what was learned since stays.
+    The last layer is the sum of what was learned and of a residual. The optimiser changes only the first, `add` only
+    the second. Sums of residuals are exact (multiples of a power of two, in float64), so subtracting what was added
+    restores the residual bit by bit, and what was learned since stays.
 
     Args:
-        vectors: Parameters to start from `[L, P]`.
+        vectors: Parameters to start from. `[L, P]`
         schema: Their sizes.
-        learning_rate: Of Adam.
+        learning_rate: Learning rate of Adam.
         gradient_norm: Largest norm of a learner's gradient.
 
     Attributes:
-        vectors: What was learned `[L, P]`, padded.
-        residual: Added to the last layer, its last row to the bias `[L, hidden + 1, A]`.
+        vectors: Learned parameters, padded. `[L, P]`
+        residual: Added to the last layer; the last row to the bias. `[L, hidden + 1, A]`
     """
 
     def __init__(self, vectors: Tensor, schema: Schema, learning_rate: float, gradient_norm: float) -> None:
@@ -183,19 +215,26 @@ class Trained:
         self._adam = adam([self.vectors], learning_rate)
 
     def layers(self, learned: Tensor | None = None) -> Layers:
-        """The network as it acts, or with other learned parameters than its own."""
+        """Returns the networks in force, residuals included.
+
+        Args:
+            learned: Learned parameters in place of `vectors`. `[L, P]`, padded
+        """
         learned = self.vectors if learned is None else learned
-        found = unflatten(learned[:, : self.schema.size], self.schema)
+        layers = unflatten(learned[:, : self.schema.size], self.schema)
         residual = self.residual.to(self.vectors.dtype)
-        weight, bias = found.weights[-1] + residual[:, :-1], found.biases[-1] + residual[:, -1]
-        return Layers((*found.weights[:-1], weight), (*found.biases[:-1], bias))
+        weight, bias = layers.weights[-1] + residual[:, :-1], layers.biases[-1] + residual[:, -1]
+        return Layers((*layers.weights[:-1], weight), (*layers.biases[:-1], bias))
 
     def parameters(self) -> Tensor:
-        """The parameters as they act, copied `[L, P]`."""
+        """Returns a copy of the parameters in force, residuals included. `[L, P]`"""
         return flatten(self.layers()).detach()
 
     def add(self, delta: Tensor) -> None:
-        """Adds to the residual `[L, hidden + 1, A]`, rounded to multiples of 2^-40; the negative takes it back.
+        """Adds to the residuals; adding the negative removes it again.
+
+        Args:
+            delta: Rounded to multiples of `GRID`. `[L, hidden + 1, A]`
 
         Raises:
             ValueError: not finite, or a residual that becomes larger than `LARGEST`.
@@ -206,15 +245,15 @@ class Trained:
         self.residual.copy_(total)
 
     def descend(self, losses: Tensor) -> None:
-        """One step of Adam on the losses `[L]`, by gradients that are clipped for each learner."""
+        """Takes one step of Adam on the losses `[L]`, with gradients clipped for each learner."""
         (self.vectors.grad,) = torch.autograd.grad(losses.sum(), [self.vectors])
         clip_gradients([self.vectors], self._largest)
         self._adam.step()
 
-    def slow(self, share: float) -> None:
-        """Goes on learning at a share of the learning rate."""
+    def scale_learning_rate(self, share: float) -> None:
+        """Continues with a share of the learning rate given at first."""
         self._adam.param_groups[0]["lr"] = share * self._learning_rate
 
     def tensors(self) -> dict[str, Tensor]:
-        """Everything that changes, itself."""
+        """Returns all tensors that change, not copied, by name."""
         return {"learned": self.vectors, "residual": self.residual} | self._adam.state[self.vectors]

@@ -1,7 +1,7 @@
-"""Making vendors' defaults: each is one learner that lives in many worlds at once, of one network each.
+"""Pretraining of vendors' defaults: each vendor is one learner in many worlds at once, of one network each.
 
-The groups of all its worlds are rows of one learner, `[1, V, W Q, D]`, and many vendors (`V`) are learned side by side,
-each in `W` worlds of its own; what a vendor learns depends on its own seed and worlds alone.
+The groups of all worlds of a vendor are rows of one learner, `[1, V, W Q, D]`. Many vendors (`V`) learn side by side,
+each in `W` worlds of its own; what a vendor learns depends only on its seed and its worlds.
 """
 
 from __future__ import annotations
@@ -12,36 +12,39 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from agents.lns.dqn import DqnServers
-from agents.lns.hyperparameters import DqnHyperparameters, PolicyGradientHyperparameters
+from agents.lns.dqn import DqnHyperparameters, DqnServers
 from agents.lns.learning import LearningServers
 from agents.lns.network import Schema
-from agents.lns.policy_gradient import PolicyGradientServers
+from agents.lns.policy_gradient import PolicyGradientHyperparameters, PolicyGradientServers
 from agents.lns.vendor import fresh_vendor
 
 INTERVALS = 2_500
-"""Control intervals of one pretraining."""
+"""Control intervals of a pretraining."""
 
-FALLING = 0.6
-"""Share of them, the last ones, in which learning rates fall evenly to nothing, so that the last steps are no noise."""
+DECAY_SHARE = 0.6
+"""Share of the intervals, at the end, in which learning rates decay linearly to 0, so that the last steps are small."""
 
 
 class World(Protocol):
-    """Networks of one server each, in replicas that share nothing: here B = V W, S = 1."""
+    """Replicas of one network each, which share nothing: B = V W, S = 1."""
 
     def reset(self, seeds: Sequence[int]) -> ArrayLike:
-        """Begins replicas, one per seed; their observations `[B, S, Q, D]`."""
+        """Begins an episode in every replica, one per seed, and returns observations. `[B, S, Q, D]`"""
 
     def step(self, actions: NDArray[np.int64]) -> tuple[ArrayLike, ArrayLike, ArrayLike]:
-        """A control interval with actions `[B, S, Q]`: observations `[B, S, Q, D]`, rewards, weights `[B, S, Q]`."""
+        """Plays a control interval and returns observations `[B, S, Q, D]`, rewards and weights `[B, S, Q]`.
+
+        Args:
+            actions: `[B, S, Q]`
+        """
 
 
-def beginners(schema: Schema, seeds: Sequence[int], rows: int, intervals: int = INTERVALS) -> LearningServers:
-    """Servers that have learned nothing yet, with the hyperparameters of pretraining.
+def untrained_servers(schema: Schema, seeds: Sequence[int], rows: int, intervals: int = INTERVALS) -> LearningServers:
+    """Returns servers that have learned nothing yet, with the hyperparameters of pretraining.
 
     Args:
-        schema: Of each.
-        seeds: One per vendor, different ones. `[V]`
+        schema: The schema of each.
+        seeds: One per vendor, all different. `[V]`
         rows: Groups of all worlds of a vendor, W Q.
         intervals: How long they will learn.
     """
@@ -54,16 +57,16 @@ def beginners(schema: Schema, seeds: Sequence[int], rows: int, intervals: int = 
 def pretrain(
     servers: LearningServers, world: World, seeds: Sequence[int], intervals: int = INTERVALS
 ) -> Iterator[dict[str, NDArray[np.floating]]]:
-    """Lets `beginners` learn.
+    """Trains `untrained_servers`.
 
     Args:
-        servers: Of one replica, `[1, V, W Q]`.
-        world: What they live in; replica v W + w is world w of vendor v.
-        seeds: Of the world's replicas. `[V W]`
+        servers: Servers of one replica, `[1, V, W Q]`.
+        world: The worlds; replica v W + w is world w of vendor v.
+        seeds: Seeds of the worlds. `[V W]`
         intervals: How long.
 
     Yields:
-        After every interval, mean `reward` by weight and what `update` told, by vendor `[V]`.
+        After every interval, the weighted mean `reward` and the diagnostics of `update`, by vendor. `[V]` each
 
     Raises:
         ValueError: worlds that cannot be shared out evenly among vendors.
@@ -75,16 +78,17 @@ def pretrain(
     of_world = observations.shape[:3]
 
     def by_vendor(array: ArrayLike) -> NDArray:
-        given = np.asarray(array)
-        return given.reshape(1, vendors, rows, *given.shape[3:])
+        values = np.asarray(array)
+        return values.reshape(1, vendors, rows, *values.shape[3:])
 
     for interval in range(intervals):
         for network in servers.networks.values():
-            network.slow(min(1.0, (1.0 - interval / intervals) / FALLING))
+            network.scale_learning_rate(min(1.0, (1.0 - interval / intervals) / DECAY_SHARE))
         actions = servers.select(by_vendor(observations))
-        following, rewards, weights = (np.asarray(each) for each in world.step(actions.reshape(of_world)))
-        step = (by_vendor(observations), actions, by_vendor(rewards), by_vendor(weights), by_vendor(following))
-        told = servers.update(*step)
-        total = np.maximum(by_vendor(weights).sum(-1)[0], np.finfo(np.float64).tiny)
-        yield {name: value[0] for name, value in told.items()} | {"reward": (step[2] * step[3]).sum(-1)[0] / total}
-        observations = following
+        results = world.step(actions.reshape(of_world))
+        next_observations, rewards, weights = (by_vendor(values) for values in results)
+        diagnostics = servers.update(by_vendor(observations), actions, rewards, weights, next_observations)
+        total = np.maximum(weights.sum(-1)[0], np.finfo(np.float64).tiny)
+        mean_reward = (rewards * weights).sum(-1)[0] / total
+        yield {name: values[0] for name, values in diagnostics.items()} | {"reward": mean_reward}
+        observations = next_observations

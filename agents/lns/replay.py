@@ -1,7 +1,4 @@
-"""What servers remember: rows of groups and intervals, the oldest overwritten; `L` = B S learners.
-
-Random numbers of servers, each from a stream of its own.
-"""
+"""Replay buffers of servers, and their random numbers, each server's from a stream of its own; `L` = B S learners."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from lora_marl.core.random import stream_key, uniform
 
 
 class Draws:
-    """Uniform random numbers: pure functions of seed, stream, server and how many the server drew before.
+    """Uniform random numbers: pure functions of seed, stream, server and how many numbers were drawn before.
 
     Args:
         seeds: One per replica.
@@ -25,7 +22,7 @@ class Draws:
         stream: Name of what is drawn.
 
     Attributes:
-        drawn: Numbers that each server drew so far, which is all there is to store.
+        drawn: How many numbers each server has drawn so far; the only state.
     """
 
     def __init__(self, seeds: Sequence[int], servers: Sequence[int], stream: str) -> None:
@@ -34,7 +31,7 @@ class Draws:
         self.drawn = torch.zeros((), dtype=torch.int64)
 
     def uniform(self, *shape: int) -> Tensor:
-        """The next numbers of every server, in (0, 1) `[B S, *shape]`."""
+        """Returns the next numbers of every server, in (0, 1). `[L, *shape]`"""
         size = int(np.prod(shape))
         numbers = _uniform(self._keys, self._servers, int(self.drawn), size)
         self.drawn += size
@@ -52,15 +49,16 @@ def _uniform(keys: NDArray[np.uint64], servers: NDArray[np.int64], first: int, s
 
 
 class Replay:
-    """Buffers of all learners, which fill in step.
+    """Replay buffers of all learners, which fill in step; the oldest rows are overwritten.
 
     Args:
-        learners: L.
-        capacity: Rows of each.
-        rows: Shape and type of a row, by name.
+        learners: `L`
+        capacity: Rows of each buffer.
+        rows: Shape and type of the arrays of a row, by name.
 
     Attributes:
-        filled: Rows that hold something.
+        position: Where the next row is written.
+        filled: How many rows are filled.
     """
 
     def __init__(self, learners: int, capacity: int, rows: Mapping[str, tuple[tuple[int, ...], torch.dtype]]) -> None:
@@ -88,22 +86,26 @@ class Replay:
         self.filled = min(self.filled + count, self.capacity)
 
     def sample(self, uniform: Tensor) -> dict[str, Tensor]:
-        """The rows of each learner that random numbers in (0, 1) `[L, M]` fall on, by name `[L, M, ...]`."""
+        """Returns rows drawn with replacement, by name. `[L, M, ...]` each
+
+        Args:
+            uniform: Random numbers in (0, 1), each of which selects a row. `[L, M]`
+        """
         index = (uniform * self.filled).long()
         return {name: array[self._learner, index] for name, array in self._arrays.items()}
 
     def take(self) -> dict[str, Tensor]:
-        """A copy of all rows `[L, filled, ...]`, after which the buffer is empty."""
+        """Returns a copy of all rows `[L, filled, ...]` by name, and empties the buffers."""
         rows = {name: array.clone() for name, array in self.state().items()}
         self.position, self.filled = 0, 0
         return rows
 
     def state(self) -> dict[str, Tensor]:
-        """The rows that hold something, themselves `[L, filled, ...]`."""
+        """Returns the filled rows, not copied, by name. `[L, filled, ...]` each"""
         return {name: array[:, : self.filled] for name, array in self._arrays.items()}
 
     def load(self, rows: Mapping[str, Tensor], position: int) -> None:
-        """Takes over the rows of a buffer of the same shape, and where its next row goes."""
+        """Continues from the filled rows of buffers of the same shape, and where their next row is written."""
         self.position, self.filled = position, next(iter(rows.values())).shape[1]
         for name, array in self._arrays.items():
             array[:, : self.filled] = rows[name]

@@ -1,4 +1,4 @@
-"""What servers are: all those of one kind, in all replicas; they see arrays and answer with actions.
+"""The interface of servers: all those of one kind, in all replicas; they get arrays and answer with actions.
 
 Shape letters in `agents.lns.network`.
 """
@@ -31,11 +31,11 @@ class Servers(ABC):
 
     @abstractmethod
     def select(self, observations: ArrayLike, explore: bool = True) -> NDArray[np.int64]:
-        """The actions of all groups `[B, S, Q]`.
+        """Returns the actions of all groups. `[B, S, Q]`
 
         Args:
             observations: `[B, S, Q, D]`
-            explore: Whether chance has a part in it; without, nothing is drawn and nothing remembered.
+            explore: Whether chance has a part in the choice; if not, nothing is drawn and no state changes.
 
         Raises:
             ValueError: observations of another shape, or not finite.
@@ -49,13 +49,13 @@ class Servers(ABC):
         weights: ArrayLike,
         next_observations: ArrayLike,
     ) -> dict[str, NDArray[np.floating]]:
-        """Learns from a control interval; servers that do not learn let it pass.
+        """Learns from a control interval; servers that do not learn ignore it.
 
         Args:
             observations: `[B, S, Q, D]`
             actions: As `select` gave them. `[B, S, Q]`
             rewards: `[B, S, Q]`
-            weights: Of the rows in every loss, at least 0; 0 where a group sent nothing. `[B, S, Q]`
+            weights: Weight of each row in every loss, at least 0; 0 where a group sent nothing. `[B, S, Q]`
             next_observations: `[B, S, Q, D]`
 
         Returns:
@@ -67,20 +67,20 @@ class Servers(ABC):
         return {}
 
     def state_dict(self) -> dict[str, NDArray]:
-        """A copy of everything that changes; loading it resumes bit by bit."""
+        """Returns a copy of everything that changes, by name; loading it continues bit by bit."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, NDArray]) -> None:
-        """Takes over a state of servers made with the same arguments.
+        """Continues from a state of servers built with the same arguments.
 
         Raises:
             ValueError: an array is missing, unknown, or of another shape or type than these servers'.
         """
         check_names(state, self.state_dict())
 
-    def checked(self, name: str, given: ArrayLike, *last: int) -> NDArray:
-        """An array `[B, S, Q, *last]` that is finite."""
-        array, expected = np.asarray(given), [*self.shape, *last]
+    def checked(self, name: str, values: ArrayLike, *last: int) -> NDArray:
+        """Returns values as an array `[B, S, Q, *last]`. ValueError: another shape, or not finite."""
+        array, expected = np.asarray(values), [*self.shape, *last]
         if list(array.shape) != expected:
             raise ValueError(f"{name} has shape {list(array.shape)}; expected {expected} (replicas, servers, groups)")
         if not np.isfinite(array).all():
@@ -92,19 +92,19 @@ class Model(Protocol):
     """A policy of another library, such as a model of Stable-Baselines3."""
 
     def predict(self, observation: NDArray[np.float32], *, deterministic: bool) -> tuple[NDArray, object]:
-        """Actions `[M]` of observations `[M, D]`, and a state that is not used."""
+        """Returns actions `[M]` for observations `[M, D]`, and a state that is not used."""
 
 
 class ExternalServers(Servers):
-    """Servers whose policies were learned elsewhere and stay as they are.
+    """Servers whose policies were learned by another library and stay as they are.
 
-    They have no parameters to report, so that a coordination service treats them like legacy networks. Their random
-    numbers are the library's own.
+    They have no parameters to report, so a coordination service treats them like networks that do not learn. Their
+    random numbers are the library's own.
 
     Args:
         models: One per server, or one for all.
         replicas, servers, groups, features: See `Servers`.
-        actions: Of a group.
+        actions: How many actions a group has.
 
     Raises:
         ValueError: another number of models than of servers.
@@ -126,21 +126,24 @@ class ExternalServers(Servers):
         self._models = [*models] * (servers // len(models))
 
     def select(self, observations: ArrayLike, explore: bool = True) -> NDArray[np.int64]:
-        """See `Servers`. ValueError: a model that answers something else than an action, naming it."""
-        seen = self.checked("observations", observations, self.features).astype(np.float32)
+        """Returns the models' actions; see `Servers.select`. `[B, S, Q]`
+
+        Raises:
+            ValueError: a model that answers something else than an action, naming it.
+        """
+        rows = self.checked("observations", observations, self.features).astype(np.float32)
         actions = np.empty(self.shape, np.int64)
         for server, model in enumerate(self._models):
-            rows = seen[:, server].reshape(-1, self.features)
-            chosen, _ = model.predict(rows, deterministic=not explore)
-            found = np.reshape(chosen, actions[:, server].shape)
-            if not np.isin(found, np.arange(self._actions)).all():
-                given = f"{found.min()} to {found.max()}"
-                raise ValueError(f"models[{server}] answers {given}; allowed are 0 to {self._actions - 1}")
-            actions[:, server] = found
+            answer, _ = model.predict(rows[:, server].reshape(-1, self.features), deterministic=not explore)
+            numbers = np.reshape(answer, actions[:, server].shape)
+            if not np.isin(numbers, np.arange(self._actions)).all():
+                answered = f"{numbers.min()} to {numbers.max()}"
+                raise ValueError(f"models[{server}] answers {answered}; allowed are 0 to {self._actions - 1}")
+            actions[:, server] = numbers
         return actions
 
 
-def check_names(state: Mapping[str, NDArray], own: Mapping[str, NDArray]) -> None:
-    """Refuses a state with an array too many or too few."""
-    for name in sorted(set(state) ^ set(own)):
-        raise ValueError(f"state of servers: {name} is {'missing' if name in own else 'unknown'}")
+def check_names(state: Mapping[str, NDArray], expected: Mapping[str, NDArray]) -> None:
+    """Raises ValueError for a state with an array too many or too few, naming it."""
+    for name in sorted(set(state) ^ set(expected)):
+        raise ValueError(f"state of servers: {name} is {'missing' if name in expected else 'unknown'}")

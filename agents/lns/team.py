@@ -1,6 +1,6 @@
 """Servers of several kinds in one world: each kind has its places among the networks that learn.
 
-Shape letters in `agents.lns.network`; here `S` counts the learning networks of all kinds.
+Shape letters as in `agents.lns.network`; `L` counts the learning networks of all kinds.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from agents.lns.servers import Servers
 
 @dataclass(frozen=True)
 class TeamMember:
-    """Servers of one kind.
+    """The servers of one kind in a team.
 
     Attributes:
         servers: All of them, in all replicas.
-        places: Which of the learning networks are theirs.
+        places: Their places among the learning networks.
     """
 
     servers: Servers
@@ -29,13 +29,17 @@ class TeamMember:
 
 
 class Team:
-    """What all servers choose and learn, as one.
+    """The servers of all learning networks, of one kind or several, behind one interface.
 
     Args:
-        members: Whose places are 0 to S - 1, each once.
+        members: Whose places together are 0 to L - 1, each once.
+
+    Attributes:
+        members: As given.
+        networks: `L`, how many networks learn.
 
     Raises:
-        ValueError: places that are not.
+        ValueError: a place that is missing or occurs twice.
     """
 
     def __init__(self, members: Sequence[TeamMember]) -> None:
@@ -46,7 +50,7 @@ class Team:
         self.networks = len(places)
 
     def select(self, observations: NDArray[np.floating], explore: bool = True) -> NDArray[np.int64]:
-        """Actions `[B, S, Q]` for observations `[B, S, Q, D]`."""
+        """Returns actions `[B, L, Q]` for observations `[B, L, Q, D]`; see `Servers.select`."""
         actions = np.empty(observations.shape[:3], np.int64)
         for servers, places in self._all():
             actions[:, places] = servers.select(observations[:, places], explore)
@@ -60,24 +64,25 @@ class Team:
         weights: NDArray[np.floating],
         next_observations: NDArray[np.floating],
     ) -> None:
-        """Everybody learns from a control interval; see `Servers.update`."""
+        """Lets all servers learn from a control interval; see `Servers.update`."""
+        interval = (observations, actions, rewards, weights, next_observations)
         for servers, places in self._all():
-            servers.update(*(part[:, places] for part in (observations, actions, rewards, weights, next_observations)))
+            servers.update(*(array[:, places] for array in interval))
 
     def learners(self) -> Iterator[tuple[LearningServers, list[int]]]:
-        """Members with parameters to report, and their places."""
+        """Yields the servers that have parameters to report, kind by kind, and their places."""
         for servers, places in self._all():
             if isinstance(servers, LearningServers):
                 yield servers, places
 
     def add(self, delta: NDArray[np.floating]) -> None:
-        """Adds residuals `[B, L, hidden + 1, A]` to last layers; where all are 0 a network stays as it is."""
+        """Adds residuals `[B, L, hidden + 1, A]` to last layers; kinds whose residuals are all 0 stay as they are."""
         for servers, places in self.learners():
             if delta[:, places].any():
                 servers.add_to_last_layer(delta[:, places])
 
     def state_dict(self) -> dict[str, NDArray]:
-        """A copy of everything that changes, by member."""
+        """Returns a copy of everything that changes, as `<member>.<name>`."""
         return {
             f"{number}.{name}": array
             for number, member in enumerate(self.members)
@@ -85,11 +90,11 @@ class Team:
         }
 
     def load_state_dict(self, state: Mapping[str, NDArray]) -> None:
-        """Takes over a state. ValueError: it is of another team."""
+        """Continues from a state. ValueError: it is of another team."""
         for number, member in enumerate(self.members):
             prefix = f"{number}."
-            own = {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
-            member.servers.load_state_dict(own)
+            part = {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
+            member.servers.load_state_dict(part)
 
     def _all(self) -> Iterator[tuple[Servers, list[int]]]:
         return ((member.servers, list(member.places)) for member in self.members)

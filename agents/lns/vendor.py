@@ -1,4 +1,4 @@
-"""A vendor's default: what the servers of a product have learned when they are put into service, as one file."""
+"""A vendor's default: what all servers of a product have learned when they are put into service, as one file."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Vendor:
     """The parameters that a server starts from.
 
     Attributes:
-        schema: Of the policy or the action values.
-        parameters: Of these, the part that a server reports. `[P]`
-        critic: Parameters of a policy's critic, which learns on but is never reported; None with action values.
-            Without it a server in service would first reinforce whatever it does.
+        schema: Describes the parameters.
+        parameters: Parameters of the policy or of the action values, which a server reports. `[P]`
+        critic: Parameters of a policy's critic, which keeps learning but is never reported; None with action values.
+            Without it a server in service would at first reinforce whatever it does.
 
     Raises:
         ValueError: parameters that do not fit the schema or are not finite, or a policy without a critic.
@@ -47,19 +47,19 @@ class Vendor:
 
 
 def fresh_vendor(schema: Schema, seed: int) -> Vendor:
-    """A vendor that has learned nothing yet."""
-    policy, critic = (np.random.default_rng([seed, part]) for part in range(2))
-    of_critic = initial(critic_schema(schema), [critic])[0] if schema.kind == "pg" else None
-    return Vendor(schema, initial(schema, [policy])[0], of_critic)
+    """Returns a vendor that has learned nothing yet."""
+    of_policy, of_critic = (np.random.default_rng([seed, part]) for part in range(2))
+    critic = initial(critic_schema(schema), [of_critic])[0] if schema.kind == "pg" else None
+    return Vendor(schema, initial(schema, [of_policy])[0], critic)
 
 
 def critic_schema(schema: Schema) -> Schema:
-    """Sizes of the critic of a policy: one value in place of the actions."""
+    """Returns the schema of a policy's critic: the same hidden layers, and one value as output."""
     return Schema((*schema.sizes[:-1], 1), schema.kind)
 
 
 def save_vendor(path: Path, vendor: Vendor) -> None:
-    """Writes a vendor to a safetensors file that is either complete or absent."""
+    """Writes a vendor to a safetensors file, whole or not at all."""
     config = {"format": FORMAT, "sizes": vendor.schema.sizes, "kind": vendor.schema.kind}
     tensors = {"parameters": vendor.parameters, "critic": vendor.critic}
     copies = {name: tensor.clone() for name, tensor in tensors.items() if tensor is not None}
@@ -67,7 +67,7 @@ def save_vendor(path: Path, vendor: Vendor) -> None:
 
 
 def load_vendor(path: Path) -> Vendor:
-    """The vendor in a file.
+    """Returns the vendor in a file.
 
     Raises:
         ValueError: no such file, one that is truncated or damaged, or not of this kind, naming it.
@@ -85,13 +85,13 @@ def load_vendor(path: Path) -> Vendor:
 
 
 def same_schema(vendors: list[Vendor], kind: str) -> Schema:
-    """The schema that all vendors share.
+    """Returns the schema that all vendors share.
 
     Raises:
         ValueError: none, another kind, or different sizes.
     """
     schemas = {vendor.schema for vendor in vendors}
     if len(schemas) != 1 or vendors[0].schema.kind != kind:
-        given = ", ".join(sorted(map(str, schemas))) or "none"
-        raise ValueError(f"vendors: need one schema of kind {kind} for all; given {given}")
+        names = ", ".join(sorted(map(str, schemas))) or "none"
+        raise ValueError(f"vendors: need one schema of kind {kind} for all; given {names}")
     return vendors[0].schema

@@ -19,9 +19,10 @@ from agents.ccs.round import rollout_residuals
 from agents.coexistence.independent import IndependentServers
 from agents.coexistence.ledger import Ledgers
 from agents.coexistence.rollout import Rollout
-from agents.lns.hyperparameters import DqnHyperparameters, PolicyGradientHyperparameters
+from agents.lns.dqn import DqnHyperparameters
 from agents.lns.network import Kind, Schema
-from agents.lns.pretraining import INTERVALS, beginners, pretrain
+from agents.lns.policy_gradient import PolicyGradientHyperparameters
+from agents.lns.pretraining import INTERVALS, pretrain, untrained_servers
 from agents.lns.team import Team
 from agents.lns.vendor import save_vendor
 from agents.torch_utils import threads
@@ -90,7 +91,7 @@ def pretrain_vendors(
     ]
     with threads(1):
         world = IsolatedNetworks(len(seeds), intervals)
-        servers = beginners(Schema(kind=kind), vendors, VENDOR_WORLDS * 4, intervals)
+        servers = untrained_servers(Schema(kind=kind), vendors, VENDOR_WORLDS * 4, intervals)
         yield from pretrain(servers, world, seeds, intervals)
     folder.mkdir(parents=True, exist_ok=True)
     for place, vendor in enumerate(vendors):

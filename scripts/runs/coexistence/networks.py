@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from agents.lns.dqn import DqnServers
-from agents.lns.hyperparameters import DqnHyperparameters, PolicyGradientHyperparameters
+from agents.lns.dqn import DqnHyperparameters, DqnServers
 from agents.lns.learning import LearningServers
-from agents.lns.policy_gradient import PolicyGradientServers
+from agents.lns.policy_gradient import PolicyGradientHyperparameters, PolicyGradientServers
 from agents.lns.team import Team, TeamMember
 from agents.lns.vendor import Vendor, load_vendor
 from lora_marl.config import CoexistenceConfig, ConfigError

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from agents.lns.dqn import DqnServers
-from agents.lns.hyperparameters import DqnHyperparameters, PolicyGradientHyperparameters
+from agents.lns.dqn import DqnHyperparameters, DqnServers
 from agents.lns.learning import LearningServers
 from agents.lns.network import Schema
-from agents.lns.policy_gradient import PolicyGradientServers
+from agents.lns.policy_gradient import PolicyGradientHyperparameters, PolicyGradientServers
 from agents.lns.vendor import Vendor, fresh_vendor
 
 SIZES, GROUPS = (5, 16, 16, 6), 3

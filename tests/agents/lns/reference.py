@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from agents.lns.hyperparameters import DqnHyperparameters, PolicyGradientHyperparameters
+from agents.lns.dqn import DqnHyperparameters
 from agents.lns.network import Schema, unflatten
+from agents.lns.policy_gradient import PolicyGradientHyperparameters
 from agents.lns.vendor import Vendor, critic_schema
 from lora_marl.core.random import stream_key, uniform
 

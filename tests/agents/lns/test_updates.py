@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from agents.lns.dqn import DqnServers
-from agents.lns.hyperparameters import DqnHyperparameters, PolicyGradientHyperparameters
+from agents.lns.dqn import DqnHyperparameters, DqnServers
 from agents.lns.network import Schema
-from agents.lns.policy_gradient import PolicyGradientServers
-from agents.lns.pretraining import beginners, pretrain
+from agents.lns.policy_gradient import PolicyGradientHyperparameters, PolicyGradientServers
+from agents.lns.pretraining import pretrain, untrained_servers
 from tests.agents.lns import reference as plain
 from tests.agents.lns.conftest import GROUPS, SMALL
 
@@ -75,12 +74,12 @@ class Bandit:
 
 @pytest.mark.parametrize("kind", ["dqn", "pg"])
 def test_finds_the_best_action_of_a_contextual_bandit(kind) -> None:
-    learning = beginners(Schema((6, 32, 32, 8), kind), [0, 1], rows=24, intervals=400)
+    learning = untrained_servers(Schema((6, 32, 32, 8), kind), [0, 1], rows=24, intervals=400)
     told = list(pretrain(learning, Bandit(), range(12), intervals=400))
     assert told[-1]["reward"].shape == (2,)
     seen = Bandit().reset(range(12)).reshape(1, 2, 24, 6)
     right = learning.select(seen, explore=False) == 2 * seen[..., :4].argmax(-1)
-    before = beginners(Schema((6, 32, 32, 8), kind), [0, 1], rows=24).select(seen, explore=False)
+    before = untrained_servers(Schema((6, 32, 32, 8), kind), [0, 1], rows=24).select(seen, explore=False)
     assert right.mean() > 0.95
     assert (before == 2 * seen[..., :4].argmax(-1)).mean() < 0.5
 

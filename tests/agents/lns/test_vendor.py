@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from agents.lns.dqn import DqnServers
-from agents.lns.network import Schema, Trained
+from agents.lns.network import Schema, TrainedNetworks
 from agents.lns.policy_gradient import PolicyGradientServers
-from agents.lns.pretraining import beginners, pretrain
+from agents.lns.pretraining import pretrain, untrained_servers
 from agents.lns.vendor import Vendor, load_vendor, save_vendor
 
 SMALL = Schema((3, 8, 8, 4))
@@ -31,7 +31,7 @@ class Noise:
 
 
 def made(kind: str, seeds, worlds) -> list[Vendor]:
-    learning = beginners(Schema((3, 8, 8, 4), kind), seeds, rows=8, intervals=20)
+    learning = untrained_servers(Schema((3, 8, 8, 4), kind), seeds, rows=8, intervals=20)
     assert len(list(pretrain(learning, Noise(), worlds, intervals=20))) == 20
     return [learning.vendor(0, place) for place in range(len(seeds))]
 
@@ -47,7 +47,7 @@ def test_vendors_made_side_by_side_are_those_made_alone(kind) -> None:
 
 
 def test_worlds_are_shared_out_evenly() -> None:
-    learning = beginners(Schema((3, 8, 8, 4)), [0, 1], rows=8)
+    learning = untrained_servers(Schema((3, 8, 8, 4)), [0, 1], rows=8)
     with pytest.raises(ValueError, match="seeds has 3 entries; needs a multiple of the 2 vendors"):
         next(pretrain(learning, Noise(), [1, 2, 3]))
 
@@ -101,17 +101,19 @@ def test_vendors_that_cannot_be_are_refused() -> None:
 
 def test_learning_rates_fall_evenly_to_nothing(monkeypatch) -> None:
     shares: list[float] = []
-    slow = Trained.slow
-    monkeypatch.setattr(Trained, "slow", lambda network, share: (shares.append(share), slow(network, share))[1])
-    list(pretrain(beginners(SMALL, [1], rows=4), Noise(), [1], intervals=10))
+    slow = TrainedNetworks.scale_learning_rate
+    monkeypatch.setattr(
+        TrainedNetworks, "scale_learning_rate", lambda network, share: (shares.append(share), slow(network, share))[1]
+    )
+    list(pretrain(untrained_servers(SMALL, [1], rows=4), Noise(), [1], intervals=10))
     assert shares == pytest.approx([1.0, 1.0, 1.0, 1.0, 1.0, 5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6])
 
 
 def test_half_the_rate_is_half_the_step() -> None:
     vectors, steps = torch.randn(1, SMALL.size), []
     for share in (1.0, 0.5):
-        network = Trained(vectors, SMALL, 1e-3, 1.0)
-        network.slow(share)
+        network = TrainedNetworks(vectors, SMALL, 1e-3, 1.0)
+        network.scale_learning_rate(share)
         network.descend(network.vectors[:, : SMALL.size].square().sum(1))
         steps.append(network.parameters() - vectors)
     torch.testing.assert_close(steps[1], 0.5 * steps[0], rtol=1e-3, atol=1e-7)
