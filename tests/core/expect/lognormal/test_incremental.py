@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lora_marl.core.expect import LogNormal, OneGateway
-from lora_marl.core.expect.lognormal import LogNormalIncremental
+from lora_marl.core.expect import LogNormal, LogNormalIncremental, OneGateway
 from lora_marl.core.presets import norel_network
 
 GATEWAYS = [[0, 0], [2000, 0], [0, 2000], [2000, 2000], [1000, 1000]]
@@ -30,10 +29,10 @@ def drawn(model, seed, count):
 
 
 def plain_totals(model, points):
-    found = model.expect(points)
-    rate = found.packets_per_s
-    delivered = rate * found.delivery
-    return [rate.sum(), delivered.sum(), delivered @ found.bits, rate @ found.energy_mj]
+    expectation = model.expect(points)
+    rate = expectation.packets_per_s
+    delivered = rate * expectation.delivery
+    return [rate.sum(), delivered.sum(), delivered @ expectation.bits, rate @ expectation.energy_mj]
 
 
 @settings(max_examples=25, deadline=None)

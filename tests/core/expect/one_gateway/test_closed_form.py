@@ -13,15 +13,15 @@ from lora_marl.core.presets import journal_network
 from lora_marl.core.propagation import Propagation
 from lora_marl.core.traffic import Traffic
 
-LEGACY = {
+PUBLISHED = {
     "inter_sf": "db_ratio", "interferers": "at_start", "same_sf_needs_equal_bw": False, "channel_overlap": "lorasim",
     "lost_packets_interfere": False, "spared_preamble_symbols": 0.0,
 }  # fmt: skip
 
 
 def network(nodes=60, *, interval_s=20.0, **reception):
-    found = journal_network(nodes, traffic=Traffic(interval_s=interval_s, payload_bytes=50))
-    return replace(found, reception=replace(found.reception, **reception))
+    scenario = journal_network(nodes, traffic=Traffic(interval_s=interval_s, payload_bytes=50))
+    return replace(scenario, reception=replace(scenario.reception, **reception))
 
 
 def allocations(scenario):
@@ -56,31 +56,31 @@ def test_two_nodes_by_hand():
     busy = airtime_s / (20 + airtime_s)
     window_s = airtime_s - 3 * 2**9 / 125e3
     overlapped = busy + (1 - busy) * (1 - math.exp(-window_s / 20))
-    found = OneGateway(scenario).expect(point)
-    np.testing.assert_allclose(found.delivery, [1, 1 - overlapped], rtol=1e-12)
-    assert found.pdr == pytest.approx(1 - overlapped / 2)
+    expectation = OneGateway(scenario).expect(point)
+    np.testing.assert_allclose(expectation.delivery, [1, 1 - overlapped], rtol=1e-12)
+    assert expectation.pdr == pytest.approx(1 - overlapped / 2)
     energy_mj = 10**1.4 * airtime_s
-    assert found.ee_bits_per_mj == pytest.approx(400 * (1 - overlapped / 2) / energy_mj)
-    assert found.bits_per_airtime_s == pytest.approx(400 * (1 - overlapped / 2) / airtime_s)
+    assert expectation.ee_bits_per_mj == pytest.approx(400 * (1 - overlapped / 2) / energy_mj)
+    assert expectation.bits_per_airtime_s == pytest.approx(400 * (1 - overlapped / 2) / airtime_s)
     apart = scenario.region.points(sf=[9, 9], bw_hz=125e3, channel=[2, 3], tp_dbm=14)
     np.testing.assert_allclose(OneGateway(scenario).expect(apart).delivery, 1)
     equal = replace(scenario, path_loss_db=np.full((2, 1), 100.0))
     np.testing.assert_allclose(OneGateway(equal).expect(point).delivery, 1 - overlapped, rtol=1e-12)
 
 
-@pytest.mark.parametrize("rule", [{}, LEGACY, {"inter_sf": "none"}, {"inter_sf": "sir_pairwise"}])
+@pytest.mark.parametrize("rule", [{}, PUBLISHED, {"inter_sf": "none"}, {"inter_sf": "sir_pairwise"}])
 def test_it_is_within_a_point_of_the_packet_air(rule):
     rule = rule | ({"sir_db": tables.SIR_DB["goursaud"]} if rule.get("inter_sf") == "sir_pairwise" else {})
     scenario = network(**rule)
     closed_form = OneGateway(scenario)
     for points in allocations(scenario).values():
-        found = closed_form.expect(points)
+        expectation = closed_form.expect(points)
         outcome = Air(scenario, range(4)).advance(np.tile(points, (4, 1, 1)), 50 * 3600.0)
         delivery = outcome.delivered.sum(axis=0) / outcome.sent.sum(axis=0)
-        assert 100 * found.pdr == pytest.approx(100 * outcome.delivered.sum() / outcome.sent.sum(), abs=0.6)
-        assert 100 * np.abs(delivery - found.delivery).mean() < 1.0
+        assert 100 * expectation.pdr == pytest.approx(100 * outcome.delivered.sum() / outcome.sent.sum(), abs=0.6)
+        assert 100 * np.abs(delivery - expectation.delivery).mean() < 1.0
         ee = outcome.delivered_bits.sum() / outcome.energy_mj.sum()
-        assert found.ee_bits_per_mj == pytest.approx(ee, rel=0.02)
+        assert expectation.ee_bits_per_mj == pytest.approx(ee, rel=0.02)
 
 
 def test_delivery_falls_with_load_and_rises_with_own_power():

@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lora_marl.core import tables
-from lora_marl.core.expect import OneGateway
-from lora_marl.core.expect.one_gateway import OneGatewayIncremental
+from lora_marl.core.expect import OneGateway, OneGatewayIncremental
 from lora_marl.core.presets import conference_network
 from lora_marl.core.propagation import Propagation
 from lora_marl.core.traffic import Traffic
@@ -30,10 +29,10 @@ def closed_form(rule, shadowing_db=7.8, after_end=True):
 
 
 def plain_totals(air, points):
-    found = air.expect(points)
-    rate = found.packets_per_s
-    delivered = rate * found.delivery
-    return [rate.sum(), delivered.sum(), delivered @ found.bits, rate @ found.energy_mj]
+    expectation = air.expect(points)
+    rate = expectation.packets_per_s
+    delivered = rate * expectation.delivery
+    return [rate.sum(), delivered.sum(), delivered @ expectation.bits, rate @ expectation.energy_mj]
 
 
 def drawn(seed, count):

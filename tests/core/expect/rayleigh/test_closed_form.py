@@ -1,4 +1,4 @@
-"""The Rayleigh closed form: golden data, the plain statement, laws."""
+"""The Rayleigh closed form: golden data, the reference, laws."""
 
 from dataclasses import replace
 
@@ -16,27 +16,27 @@ from tests.core.expect.rayleigh.networks import BUSY, GOLDEN, golden, random_poi
 VARIANTS = ("expect", "meang", "joint")
 
 
-@pytest.mark.parametrize("known", GOLDEN["toa"], ids=lambda known: f"sf{known['sf']}-{known['bw']:.0f}-cr{known['cr']}")
-def test_airtimes(known):
+@pytest.mark.parametrize("case", GOLDEN["toa"], ids=lambda case: f"sf{case['sf']}-{case['bw']:.0f}-cr{case['cr']}")
+def test_airtimes(case):
     airtime_s = phy.airtime_s(
-        known["sf"], known["L"], bw_hz=known["bw"], coding_rate=known["cr"] - 4, low_data_rate="sf11_125khz"
+        case["sf"], case["L"], bw_hz=case["bw"], coding_rate=case["cr"] - 4, low_data_rate="sf11_125khz"
     )
-    assert 1e3 * airtime_s == pytest.approx(known["toa_ms"], rel=1e-14)
+    assert 1e3 * airtime_s == pytest.approx(case["toa_ms"], rel=1e-14)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("case", GOLDEN["cases"], ids=lambda case: case["name"])
 def test_golden_networks(case, variant):
     scenario, points = golden(case)
-    known, model = case[variant], Rayleigh(scenario, variant=variant)
-    found = model.expect(points)
+    golden_values, model = case[variant], Rayleigh(scenario, variant=variant)
+    expectation = model.expect(points)
     near = {"rtol": 1e-9, "atol": 1e-12}
-    np.testing.assert_allclose(found.airtime_s, case["toa_s"], rtol=1e-14)
-    np.testing.assert_allclose(found.delivery, known["D_i"], **near)
-    np.testing.assert_allclose(found.node_ee_bits_per_mj, known["EE_i_bits_per_mJ"], **near)
-    assert found.ee_sum_bits_per_mj == pytest.approx(known["system_EE"], rel=1e-9)
+    np.testing.assert_allclose(expectation.airtime_s, case["toa_s"], rtol=1e-14)
+    np.testing.assert_allclose(expectation.delivery, golden_values["D_i"], **near)
+    np.testing.assert_allclose(expectation.node_ee_bits_per_mj, golden_values["EE_i_bits_per_mJ"], **near)
+    assert expectation.ee_sum_bits_per_mj == pytest.approx(golden_values["system_EE"], rel=1e-9)
     by_gateway = reference.gateway_delivery(model.tables, points, variant)
-    np.testing.assert_allclose(by_gateway, known["D_ik"], **near)
+    np.testing.assert_allclose(by_gateway, golden_values["D_ik"], **near)
     if variant != "joint":
         np.testing.assert_allclose(model.gateway_delivery(points), by_gateway, **near)
 
@@ -67,7 +67,7 @@ CHANGED = {
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("changed", CHANGED.values(), ids=CHANGED)
 @pytest.mark.parametrize("gateways", [1, 2, 4])
-def test_compiled_is_the_plain_statement(gateways, changed, variant):
+def test_compiled_is_the_reference(gateways, changed, variant):
     scenario = changed(mmalora_network(50, gateways, seed=gateways, **BUSY))
     model, points = Rayleigh(scenario, variant=variant), random_points(scenario, gateways)
     expected = reference.delivery(model.tables, points, variant)
@@ -91,13 +91,13 @@ def test_alone_only_fading_counts(variant):
 def test_undisturbed_delivery_is_that_of_a_node_alone(variant):
     scenario = replace(mmalora_network(5, 3), channel_loss_db=np.array([0.0, 3.0, 6.0, 9.0]))
     channel = np.array([0, 1, 2, 3, 1])
-    found = Rayleigh(scenario, variant=variant).undisturbed_delivery(channel)
-    assert found.shape == (5, 6, 7)
+    undisturbed = Rayleigh(scenario, variant=variant).undisturbed_delivery(channel)
+    assert undisturbed.shape == (5, 6, 7)
     for node in range(5):
-        alone = Rayleigh(replace(scenario, node_xy_m=scenario.node_xy_m[node : node + 1]), variant=variant)
+        single = Rayleigh(replace(scenario, node_xy_m=scenario.node_xy_m[node : node + 1]), variant=variant)
         for sf, tp in ((0, 0), (2, 5), (5, 6)):
             point = np.array([[sf, 0, channel[node], tp]], np.int16)
-            assert found[node, sf, tp] == pytest.approx(alone.delivery(point)[0], rel=1e-9)
+            assert undisturbed[node, sf, tp] == pytest.approx(single.delivery(point)[0], rel=1e-9)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -106,7 +106,8 @@ def test_more_of_the_same_never_helps_and_gateways_never_harm(variant):
     points = random_points(scenario)
     slower = [replace(scenario.traffic, interval_s=interval_s) for interval_s in (4000.0, 1000.0, 250.0)]
     busy = [
-        Rayleigh(replace(scenario, traffic=each), variant=variant, rate="renewal").delivery(points) for each in slower
+        Rayleigh(replace(scenario, traffic=traffic), variant=variant, rate="renewal").delivery(points)
+        for traffic in slower
     ]
     assert np.all(busy[0] > busy[1]) and np.all(busy[1] > busy[2])
     fewer = replace(scenario, gateway_xy_m=scenario.gateway_xy_m[:2])
@@ -146,11 +147,11 @@ def test_gateways_far_apart_are_networks_of_their_own():
     for variant in VARIANTS:
         together = Rayleigh(scenario, variant=variant).delivery(points)
         for half, site in ((near, 0), (~near, 1)):
-            own = replace(
+            network = replace(
                 scenario, node_xy_m=scenario.node_xy_m[half], gateway_xy_m=scenario.gateway_xy_m[site : site + 1]
             )
             np.testing.assert_allclose(
-                Rayleigh(own, variant=variant).delivery(points[half]), together[half], rtol=1e-9, atol=1e-12
+                Rayleigh(network, variant=variant).delivery(points[half]), together[half], rtol=1e-9, atol=1e-12
             )
 
 

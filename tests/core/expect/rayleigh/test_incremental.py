@@ -1,10 +1,11 @@
-"""Changing one node, or swapping two channels, is the plain statement of the whole."""
+"""Changing one node, or swapping two channels, is the reference of the whole."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from lora_marl.core.expect import rayleigh
 from lora_marl.core.expect.rayleigh import Rayleigh, RayleighIncremental, reference
 from lora_marl.core.presets import mmalora_network
 from tests.core.expect.rayleigh.networks import BUSY, GOLDEN, golden, random_points
@@ -14,8 +15,8 @@ LEAST = 0.6
 NEAR = {"rtol": 1e-9, "atol": 1e-12}
 
 
-def known(model, points):
-    """Delivery and energy efficiency of each node, and the sums, by the plain statement."""
+def reference_outcome(model, points):
+    """Delivery and energy efficiency of each node, and the sums, by the reference."""
     delivery = reference.delivery(model.tables, points, model.variant)
     best = model.tables.bits_per_mj[np.arange(len(points)), points[:, 0], points[:, 3]]
     ee, missing = delivery * best, np.maximum(LEAST - delivery, 0.0)[best > 0]
@@ -32,22 +33,22 @@ def two_channels(changed, gateways=2):
 def test_after_hundreds_of_moves_it_is_what_a_fresh_one_is(variant, changed):
     scenario, points = two_channels(changed)
     model = Rayleigh(scenario, variant=variant)
-    kept, rng = RayleighIncremental(model, points, least_delivery=LEAST), np.random.default_rng(0)
+    allocation, rng = RayleighIncremental(model, points, least_delivery=LEAST), np.random.default_rng(0)
     for number in range(400):
         node, other = rng.choice(24, 2, replace=False)
         if number % 4:
             points[node] = random_points(scenario, 1 + number)[node]
-            kept.move(node, points[node])
+            allocation.move(node, points[node])
         else:
             points[[node, other], 2] = points[[other, node], 2]
-            kept.swap(node, other)
+            allocation.swap(node, other)
         if number % 40 == 39:
-            delivery, ee, sums = known(model, points)
-            np.testing.assert_array_equal(kept.points, points)
-            np.testing.assert_allclose(kept.delivery, delivery, **NEAR)
-            np.testing.assert_allclose(kept.ee_bits_per_mj, ee, **NEAR)
-            np.testing.assert_allclose(kept.totals(), sums, **NEAR)
-            assert kept.channel_ee.sum() == pytest.approx(sums[0], rel=1e-9)
+            delivery, ee, sums = reference_outcome(model, points)
+            np.testing.assert_array_equal(allocation.points, points)
+            np.testing.assert_allclose(allocation.delivery, delivery, **NEAR)
+            np.testing.assert_allclose(allocation.ee_bits_per_mj, ee, **NEAR)
+            np.testing.assert_allclose(allocation.totals(), sums, **NEAR)
+            assert allocation.channel_ee.sum() == pytest.approx(sums[0], rel=1e-9)
 
 
 @pytest.mark.parametrize("changed", CHANGED.values(), ids=CHANGED)
@@ -55,39 +56,39 @@ def test_after_hundreds_of_moves_it_is_what_a_fresh_one_is(variant, changed):
 def test_trying_points_tells_what_moving_would(variant, changed):
     scenario, points = two_channels(changed, gateways=3)
     model = Rayleigh(scenario, variant=variant)
-    kept = RayleighIncremental(model, points, least_delivery=LEAST)
+    allocation = RayleighIncremental(model, points, least_delivery=LEAST)
     candidates = np.stack([random_points(scenario, seed, loud=False)[0] for seed in range(12)])
     for node in (0, 5, 23):
-        trial = kept.try_points(node, candidates)
+        trial = allocation.try_points(node, candidates)
         for number, candidate in enumerate(candidates):
             moved = points.copy()
             moved[node] = candidate
-            delivery, ee, (ee_sum, short, shortfall) = known(model, moved)
+            delivery, ee, (ee_sum, short, shortfall) = reference_outcome(model, moved)
             np.testing.assert_allclose(trial.delivery[number], delivery[node], **NEAR)
             np.testing.assert_allclose(trial.ee[number], ee[node], **NEAR)
             assert trial.ee_sum[number] == pytest.approx(ee_sum, rel=1e-9)
             assert trial.short[number] == short
             assert trial.shortfall[number] == pytest.approx(shortfall, rel=1e-9)
-    np.testing.assert_array_equal(kept.points, points)
-    np.testing.assert_allclose(kept.totals(), known(model, points)[2], **NEAR)
+    np.testing.assert_array_equal(allocation.points, points)
+    np.testing.assert_allclose(allocation.totals(), reference_outcome(model, points)[2], **NEAR)
 
 
 @pytest.mark.parametrize("changed", CHANGED.values(), ids=CHANGED)
 def test_bounds_are_what_it_would_be_if_the_node_met_nobody(changed):
     scenario, points = two_channels(changed)
     model = Rayleigh(scenario)
-    kept = RayleighIncremental(model, points, least_delivery=LEAST)
+    allocation = RayleighIncremental(model, points, least_delivery=LEAST)
     candidates = np.stack([random_points(scenario, seed, loud=False)[0] for seed in range(12)])
     for node in (0, 5, 23):
-        bounds, trial = kept.bounds(node, candidates), kept.try_points(node, candidates)
+        bounds, trial = allocation.bounds(node, candidates), allocation.try_points(node, candidates)
         for number, candidate in enumerate(candidates):
-            alone = model.tables._replace(overlap=model.tables.overlap.copy())
+            others_only = model.tables._replace(overlap=model.tables.overlap.copy())
             moved = points.copy()
             moved[node] = candidate
-            alone.overlap[:, :, node] = 0.0
-            others = reference.delivery(alone, moved, "expect")
-            alone.overlap[...] = 0.0
-            others[node] = reference.delivery(alone, moved, "expect")[node]
+            others_only.overlap[:, :, node] = 0.0
+            others = reference.delivery(others_only, moved, "expect")
+            others_only.overlap[...] = 0.0
+            others[node] = reference.delivery(others_only, moved, "expect")[node]
             best = model.tables.bits_per_mj[np.arange(24), moved[:, 0], moved[:, 3]]
             missing = np.maximum(LEAST - others, 0.0)[best > 0]
             assert bounds.ee_sum[number] == pytest.approx(best @ others, rel=1e-9)
@@ -101,29 +102,29 @@ def test_bounds_are_what_it_would_be_if_the_node_met_nobody(changed):
 def test_trying_a_swap_tells_what_swapping_would(changed):
     scenario, points = two_channels(changed)
     model = Rayleigh(scenario)
-    kept = RayleighIncremental(model, points, least_delivery=LEAST)
+    allocation = RayleighIncremental(model, points, least_delivery=LEAST)
     for i, j in ((0, 1), (2, 9), (4, 17), (23, 3), (8, 20)):
         swapped = points.copy()
         swapped[[i, j], 2] = points[[j, i], 2]
-        delivery, ee, sums = known(model, swapped)
-        swap = kept.try_swap(i, j)
+        delivery, ee, sums = reference_outcome(model, swapped)
+        swap = allocation.try_swap(i, j)
         np.testing.assert_allclose(swap.delivery, delivery, **NEAR)
         np.testing.assert_allclose(swap.ee, ee[[i, j]], **NEAR)
         np.testing.assert_allclose(swap.totals, sums, **NEAR)
         channels = [ee[swapped[:, 2] == channel].sum() for channel in points[[i, j], 2]]
         np.testing.assert_allclose(swap.channel_ee, channels, **NEAR)
-    np.testing.assert_array_equal(kept.points, points)
+    np.testing.assert_array_equal(allocation.points, points)
 
 
 @pytest.mark.parametrize("case", GOLDEN["swap_cases"], ids=lambda case: case["name"])
 def test_golden_swaps(case):
     scenario, points = golden(case)
-    kept = RayleighIncremental(Rayleigh(scenario), points)
-    assert kept.totals().ee_sum == pytest.approx(case["initial_system_EE"], rel=1e-9)
+    allocation = RayleighIncremental(Rayleigh(scenario), points)
+    assert allocation.totals().ee_sum == pytest.approx(case["initial_system_EE"], rel=1e-9)
     for pair in case["pairs"]:
         i, j = pair["i"], pair["i2"]
-        before = [*kept.ee_bits_per_mj[[i, j]], *kept.channel_ee[points[[i, j], 2]]]
-        swap = kept.try_swap(i, j)
+        before = [*allocation.ee_bits_per_mj[[i, j]], *allocation.channel_ee[points[[i, j], 2]]]
+        swap = allocation.try_swap(i, j)
         gain = np.array([*swap.ee, *swap.channel_ee]) - before
         np.testing.assert_allclose(gain, pair["dU"], rtol=1e-9, atol=1e-12)
         assert bool(gain.min() >= -1e-9 and gain.max() > 1e-9) == pair["blocking"]
@@ -134,10 +135,10 @@ def test_golden_allocations(case):
     scenario, _ = golden(case)
     best = case["local_search"]
     points = scenario.region.points(sf=best["sf"], bw_hz=125e3, channel=case["channel"], tp_dbm=best["tp_dbm"])
-    kept = RayleighIncremental(Rayleigh(scenario), points, least_delivery=case["D_th"])
-    assert kept.totals().ee_sum == pytest.approx(best["system_EE"], rel=1e-9)
-    assert kept.totals().short == best["violations"]
-    assert kept.delivery.mean() == pytest.approx(best["mean_PDR"], rel=1e-9)
+    allocation = RayleighIncremental(Rayleigh(scenario), points, least_delivery=case["D_th"])
+    assert allocation.totals().ee_sum == pytest.approx(best["system_EE"], rel=1e-9)
+    assert allocation.totals().short == best["violations"]
+    assert allocation.delivery.mean() == pytest.approx(best["mean_PDR"], rel=1e-9)
 
 
 def test_joint_has_no_product_to_keep():
@@ -150,8 +151,13 @@ def test_without_interference_others_do_not_matter():
     scenario = replace(mmalora_network(6, 2, channels=3), active=np.array([True, True, True, False, False, False]))
     points = random_points(scenario)
     points[:, 2] = [0, 1, 2, 0, 1, 2]
-    kept = RayleighIncremental(Rayleigh(scenario), points)
-    alone = kept.delivery
-    kept.move(3, np.array([5, 0, 0, 6], np.int16))
-    np.testing.assert_array_equal(kept.delivery[:3], alone[:3])
-    assert np.all(kept.ee_bits_per_mj[3:] == 0.0)
+    allocation = RayleighIncremental(Rayleigh(scenario), points)
+    before = allocation.delivery
+    allocation.move(3, np.array([5, 0, 0, 6], np.int16))
+    np.testing.assert_array_equal(allocation.delivery[:3], before[:3])
+    assert np.all(allocation.ee_bits_per_mj[3:] == 0.0)
+
+
+def test_the_old_name_is_accepted():
+    with pytest.warns(DeprecationWarning, match="Incremental is now RayleighIncremental"):
+        assert rayleigh.Incremental is RayleighIncremental

@@ -23,41 +23,43 @@ def without(model, points, i):
 
 @pytest.mark.parametrize("variant", ["expect", "meang"])
 @pytest.mark.parametrize("changed", CHANGED.values(), ids=CHANGED)
-def test_brute_force(changed, variant):
+def test_they_are_those_of_removing_each_node(changed, variant):
     scenario = changed(mmalora_network(20, 3, seed=2, **BUSY))
     model = Rayleigh(scenario, variant=variant)
     points = np.stack([random_points(scenario, seed) for seed in range(3)])
-    found = model.counterfactuals(points)
-    for b, each in enumerate(points):
-        expected = model.expect(each)
+    outcome = model.counterfactuals(points)
+    for b, allocation in enumerate(points):
+        expected = model.expect(allocation)
         ee = np.nan_to_num(expected.node_ee_bits_per_mj)
-        np.testing.assert_allclose(found.delivery[b], expected.delivery, rtol=1e-12, atol=1e-15)
-        np.testing.assert_allclose(found.ee[b], ee, rtol=1e-12, atol=1e-15)
+        np.testing.assert_allclose(outcome.delivery[b], expected.delivery, rtol=1e-12, atol=1e-15)
+        np.testing.assert_allclose(outcome.ee[b], ee, rtol=1e-12, atol=1e-15)
         np.testing.assert_allclose(
-            found.ee_sum_without[b], [without(model, each, i) for i in range(20)], rtol=1e-9, atol=1e-12
+            outcome.ee_sum_without[b], [without(model, allocation, i) for i in range(20)], rtol=1e-9, atol=1e-12
         )
-        np.testing.assert_allclose(found.ee_sum[b], [ee[each[:, 2] == c].sum() for c in each[:, 2]], rtol=1e-12)
+        np.testing.assert_allclose(
+            outcome.ee_sum[b], [ee[allocation[:, 2] == c].sum() for c in allocation[:, 2]], rtol=1e-12
+        )
 
 
 @pytest.mark.parametrize("case", GOLDEN["cases"], ids=lambda case: case["name"])
 def test_golden_rewards(case):
     scenario, points = golden(case)
-    known = case["reward"]
-    found = Rayleigh(scenario).counterfactuals(points[None])
+    rewards = case["reward"]
+    outcome = Rayleigh(scenario).counterfactuals(points[None])
     near = {"rtol": 1e-9, "atol": 1e-12}
-    np.testing.assert_allclose(found.ee_sum[0], known["EE_c"], **near)
-    np.testing.assert_allclose(found.ee_sum_without[0], known["EE_c_minus_i"], **near)
-    np.testing.assert_allclose(found.ee_sum[0] - found.ee_sum_without[0], known["difference_reward"], **near)
-    feasible = found.delivery[0] >= known["D_th"]
-    for nodes, name in ((np.array(known["n_c"]), "r_paper_N_is_nc"), (len(points), "r_paper_N_total")):
-        reward = feasible * ((2 - 1 / nodes) * found.ee_sum[0] - found.ee_sum_without[0]) / nodes
-        np.testing.assert_allclose(reward, known[name], **near)
+    np.testing.assert_allclose(outcome.ee_sum[0], rewards["EE_c"], **near)
+    np.testing.assert_allclose(outcome.ee_sum_without[0], rewards["EE_c_minus_i"], **near)
+    np.testing.assert_allclose(outcome.ee_sum[0] - outcome.ee_sum_without[0], rewards["difference_reward"], **near)
+    feasible = outcome.delivery[0] >= rewards["D_th"]
+    for nodes, name in ((np.array(rewards["n_c"]), "r_paper_N_is_nc"), (len(points), "r_paper_N_total")):
+        reward = feasible * ((2 - 1 / nodes) * outcome.ee_sum[0] - outcome.ee_sum_without[0]) / nodes
+        np.testing.assert_allclose(reward, rewards[name], **near)
 
 
 def test_without_a_node_nobody_has_less():
     scenario = mmalora_network(30, 2, **BUSY)
-    found = Rayleigh(scenario).counterfactuals(random_points(scenario)[None])
-    assert np.all(found.ee_sum_without >= found.ee_sum - found.ee - 1e-12)
+    outcome = Rayleigh(scenario).counterfactuals(random_points(scenario)[None])
+    assert np.all(outcome.ee_sum_without >= outcome.ee_sum - outcome.ee - 1e-12)
 
 
 def test_replicas_do_not_mix():
@@ -66,8 +68,8 @@ def test_replicas_do_not_mix():
     model = Rayleigh(scenario)
     together = model.counterfactuals(points)
     for b in range(4):
-        for all_, one in zip(together, model.counterfactuals(points[b : b + 1]), strict=True):
-            np.testing.assert_array_equal(all_[b], one[0])
+        for batch, single in zip(together, model.counterfactuals(points[b : b + 1]), strict=True):
+            np.testing.assert_array_equal(batch[b], single[0])
 
 
 def test_points_of_another_shape_are_named():
