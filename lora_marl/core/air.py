@@ -38,17 +38,17 @@ class Air:
     Args:
         scenario: The network; its positions may differ per replica.
         seeds: One per replica. `[B]`
-        record: Keep every packet and what each gateway heard of it (`recording`); played by one thread.
+        record: Keep every packet and what each gateway heard of it (`recording`); one thread runs all replicas.
         count_arms: Count packets by the value of each factor (`Outcome.arm_sent`).
-        threads: Threads that share the replicas in `advance`; the results are the same for any number. Decisions are
-            played by one: between two of them lie a dozen packets, less than it takes to wake a thread.
+        threads: Threads that share the replicas in `advance`; the results are the same for any number. `next_decisions`
+            uses one: between two decisions lie a dozen packets, less work than waking a thread.
         feedback: Who decides, after how many packets; decisions after every packet by default.
         in_force: What nodes use until a command has arrived, where a server commands by downlinks; None: the points of
             each node's first packet. `[B, N, 4]` int16
 
     Attributes:
         scenario: The scenario as changed so far; once it has changed, without the schedule.
-        feedback: As given.
+        feedback: Who decides, after how many packets.
 
     Raises:
         ValueError: no seeds, a negative one, or fields of the scenario for another number of replicas.
@@ -132,7 +132,7 @@ class Air:
         return self._state.nodes["last_point"].copy()
 
     def advance(self, points: NDArray[np.int16], until_s: float, mixture: Mixture | None = None) -> Outcome:
-        """Play all replicas to a time; every packet is sent with its node's point at its start.
+        """Run all replicas to a time; every packet is sent with its node's point at its start.
 
         Args:
             points: Operating points, indices into the region's lists. `[B, N, 4]` int16
@@ -140,7 +140,7 @@ class Air:
             mixture: What every packet draws its point from; the point drawn is written into `points`.
 
         Returns:
-            What came of the time since outcomes were last taken.
+            The outcome of the time since outcomes were last taken.
 
         Raises:
             ValueError: an endless `until_s` or one before a clock, points of another type or shape, a packet's point
@@ -156,7 +156,7 @@ class Air:
         return self.take_outcome()
 
     def next_decisions(self, points: NDArray[np.int16], until_s: float) -> Decisions:
-        """Play each replica to the earliest packet of a node whose last fate has not been answered.
+        """Run each replica to the earliest packet of a node on which a decision is due.
 
         All decisions that are due in the replicas that stopped come back; the caller writes the new points of those
         nodes into `points` before the next call. Empty: all replicas have reached `until_s`. The rows are a view that
@@ -174,7 +174,7 @@ class Air:
         return Decisions(self._decisions[:0])
 
     def take_outcome(self) -> Outcome:
-        """What came of the time since outcomes were last taken."""
+        """The outcome of the time since outcomes were last taken."""
         if self.scenario.traffic.confirmed:
             loop.admit_all_frames(self._state, self._tables)
         return Outcome(**take_counters(self._state))
@@ -187,7 +187,7 @@ class Air:
         """Clear the air and set the clocks to 0: packets on the air vanish unjudged, and all gaps are drawn afresh.
 
         Random numbers go on, the schedule of changes and the record of packets begin anew, and a node that lost its
-        packet so decides again, with fate NONE. What was booked and not taken stays in the next outcome.
+        packet so decides again, with fate NONE. What was counted and not taken is part of the next outcome.
         """
         if self._changes_made:
             self.scenario, self._changes_made = self._first_scenario, 0
@@ -196,7 +196,7 @@ class Air:
         self._schedule_first(np.ones(self._state.events.shape, np.bool_), 0.0)
 
     def recording(self, replica: int = 0) -> tuple[Packets, Receptions]:
-        """The recorded packets of a replica and what the gateways heard of them.
+        """The recorded packets of a replica and what the gateways received of them.
 
         Raises:
             ValueError: the air was made without `record=True`.
@@ -255,7 +255,7 @@ class Air:
             raise ValueError(f"points: {points.dtype} {points.shape}; the air takes int16 {shape}")
 
     def _distributions(self, mixture: Mixture) -> PointDistributions:
-        """What nodes draw from, checked."""
+        """The mixture as the loop takes it, checked."""
         if mixture.cumulative.shape[:2] != (self.replicas, self.nodes):
             shape = (self.replicas, self.nodes)
             raise ValueError(f"mixture.cumulative: of {mixture.cumulative.shape[:2]} replicas and nodes; not {shape}")
@@ -271,7 +271,7 @@ class Air:
             raise ValueError(f"until_s: {until_s} lies before the clock at {now_s}")
 
     def _stops_s(self, until_s: float) -> Iterator[float]:
-        """Where to stop: at every change of the scenario, which is made once all replicas are there, and at the end."""
+        """Where to stop: at every change, which is applied once all replicas have reached it, and at the end."""
         changes = self._first_scenario.changes
         while self._changes_made < len(changes) and changes[self._changes_made].at_s < until_s:
             at_s = changes[self._changes_made].at_s
@@ -282,7 +282,7 @@ class Air:
         yield until_s
 
     def _make_change(self) -> None:
-        """Give the scenario its next values; waiting times stretch with the mean interval, silent channels wake."""
+        """Apply the next change; waiting times change in proportion to the mean interval, silent channels wake."""
         change = self._first_scenario.changes[self._changes_made]
         if self.scenario.traffic.confirmed:
             loop.admit_all_frames(self._state, self._tables)
@@ -321,12 +321,12 @@ class Air:
 
 
 def _changed(scenario: Scenario, change: Change) -> Scenario:
-    """The scenario from the change on. The schedule was checked when it was made: to carry it costs its checks anew."""
+    """The scenario from the change on, without the schedule: every copy of it would be checked again."""
     return replace(scenario, changes=()).with_values(change.values)
 
 
 def _sf_energies(scenario: Scenario) -> int:
-    """Interferers that a packet is held against by their summed energy: spreading factors, and bursts."""
+    """Kinds of interferers whose energy is summed by kind: spreading factors, and bursts."""
     if scenario.reception.inter_sf != "sir_energy":
         return 0
     return len(scenario.region.spreading_factors) + (scenario.interference is not None)

@@ -42,25 +42,25 @@ def check_choice(name: str, value: object, allowed: Iterable[str]) -> None:
 
 
 def check_count(name: str, value: object) -> None:
-    """ValueError unless the value is a whole number of at least 1."""
+    """Raise ValueError unless the value is a whole number of at least 1."""
     if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
         raise ValueError(f"{name}: {value!r} is not a whole number of at least 1")
 
 
 def check_above_0(name: str, value: object) -> None:
-    """ValueError unless the value is a finite number above 0."""
-    if not _number(value) or not 0.0 < value < np.inf:  # type: ignore[operator]
+    """Raise ValueError unless the value is a finite number above 0."""
+    if not _is_number(value) or not 0.0 < value < np.inf:  # type: ignore[operator]
         raise ValueError(f"{name}: {value!r} is not a number above 0")
 
 
 def check_range(name: str, value: object) -> None:
-    """ValueError unless the value is two finite numbers above 0 that ascend."""
+    """Raise ValueError unless the value is two finite numbers above 0 that ascend."""
     pair = value if isinstance(value, (tuple, list)) else ()
-    if len(pair) != 2 or not all(map(_number, pair)) or not 0.0 < pair[0] <= pair[1] < np.inf:
+    if len(pair) != 2 or not all(map(_is_number, pair)) or not 0.0 < pair[0] <= pair[1] < np.inf:
         raise ValueError(f"{name}: {value!r} is not two numbers above 0 that ascend")
 
 
-def _number(value: object) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, (Real, np.number)) and not isinstance(value, bool)
 
 
@@ -88,12 +88,12 @@ _RANGES = {
 }
 
 
-def check_ramp(name: str, given: Any) -> None:
-    """Raise ValueError unless it is None or where a scale begins and a width above 0, both finite."""
-    if given is not None and not (_finite_pair(given) and given[1] > 0.0):
-        raise ValueError(f"{name} = {given!r}: expected where it begins and its width above 0, or none")
+def check_ramp(name: str, ramp: Any) -> None:
+    """Raise ValueError unless the ramp is None, or its beginning and its width, finite and the width above 0."""
+    if ramp is not None and not (_is_finite_pair(ramp) and ramp[1] > 0.0):
+        raise ValueError(f"{name} = {ramp!r}: expected where it begins and its width above 0, or none")
 
 
-def _finite_pair(given: Any) -> bool:
-    pair = isinstance(given, tuple) and len(given) == 2
-    return pair and all(isinstance(value, Real) and math.isfinite(value) for value in given)
+def _is_finite_pair(pair: Any) -> bool:
+    is_pair = isinstance(pair, tuple) and len(pair) == 2
+    return is_pair and all(isinstance(value, Real) and math.isfinite(value) for value in pair)

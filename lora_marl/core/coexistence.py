@@ -29,10 +29,10 @@ class Deployment:
     Attributes:
         nodes: At least one for each group.
         load: Its nodes send this many times as often as the radio's traffic says.
-        rule: `learns`: a server chooses for it; a network that does not learn is `uniform` (every attempt on any channel)
-            or `adr` (any of the default channels, by adaptive data rate).
-        gateways: Of its own, side by side on its sector of the circle.
-        silent_s: Stretches of time, from and until, in which its nodes send nothing. s
+        rule: `learns`: a server chooses for it. Networks that do not learn: `uniform`, every attempt on any channel, or
+            `adr`, any of the default channels, by adaptive data rate.
+        gateways: Number of its gateways, side by side on its sector of the circle.
+        silent_s: Periods, from and until, in which its nodes send nothing. s
     """
 
     nodes: int = 100
@@ -47,16 +47,16 @@ class Deployment:
         check_above_0("deployment.load", self.load)
         if self.rule not in get_args(Rule):
             raise ValueError(f"deployment.rule: {self.rule!r} is not one of {', '.join(get_args(Rule))}")
-        for stretch in self.silent_s:
-            if len(stretch) != 2 or not 0.0 <= stretch[0] < stretch[1]:
+        for period in self.silent_s:
+            if len(period) != 2 or not 0.0 <= period[0] < period[1]:
                 raise ValueError(
-                    f"deployment.silent_s: {stretch} is no stretch from a time of at least 0 s until a later"
+                    f"deployment.silent_s: {period} is no period from a time of at least 0 s until a later one"
                 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Coexistence:
-    """Networks in one place, and what disturbs all of them.
+    """Networks that share a place and its channels, and what disturbs all of them.
 
     Attributes:
         name: For tables and run folders.
@@ -94,7 +94,7 @@ class Coexistence:
 
     def __post_init__(self) -> None:
         channels = len(self.radio.region.channels_hz)
-        if not self.deployments or not all(isinstance(each, Deployment) for each in self.deployments):
+        if not self.deployments or not all(isinstance(deployment, Deployment) for deployment in self.deployments):
             raise ValueError(f"coexistence.deployments: {self.deployments!r}; needs at least one Deployment")
         if self.occupancy is not None and len(self.occupancy) != channels:
             raise ValueError(f"coexistence.occupancy: {len(self.occupancy)} values; allowed is one for each channel, "
@@ -162,7 +162,9 @@ class Coexistence:
         moves = 0 if self.moves_s is None else int(np.ceil(until_s / self.moves_s)) - 1
         occupancy = [rng.permutation(self.occupancy or (0.0,)) for _ in range(moves + 1)]
         low, high = self.load_range
-        rates = np.exp(rng.uniform(np.log(low), np.log(high))) * np.array([each.load for each in self.deployments])
+        rates = np.exp(rng.uniform(np.log(low), np.log(high))) * np.array(
+            [deployment.load for deployment in self.deployments]
+        )
         steps = int(np.ceil(until_s / self.alarm_step_s))
         begins = rng.random((steps, len(rates))) < self.alarm_probability
         alarmed = np.zeros_like(begins)
@@ -178,7 +180,7 @@ class Coexistence:
 
     def _traffic(self, until_s: float, rates: NDArray[np.float64]) -> tuple[NDArray[np.float64], list[Change]]:
         """Mean intervals at first `[B, N]`, in s, and their changes; `rates [B, steps, S]`."""
-        times = {0.0} | {edge for each in self.deployments for stretch in each.silent_s for edge in stretch}
+        times = {0.0} | {time for deployment in self.deployments for period in deployment.silent_s for time in period}
         if self.alarm_probability > 0.0:
             times |= set((self.alarm_step_s * np.arange(rates.shape[1])).tolist())
         times_s = np.array(sorted(time_s for time_s in times if time_s < until_s))
@@ -197,7 +199,7 @@ class Coexistence:
 
 @dataclass(frozen=True, kw_only=True)
 class Episode:
-    """What a strategy of coexisting networks is told of an episode when it begins.
+    """What a strategy of coexisting networks knows of an episode when it begins.
 
     Attributes:
         seeds: Seed of the packet air of each replica. `[B]`
@@ -227,7 +229,7 @@ class Episode:
 
     @property
     def replicas(self) -> int:
-        """`B`, how many replicas are played together."""
+        """`B`, how many replicas run together."""
         return len(self.seeds)
 
     @property

@@ -1,4 +1,4 @@
-"""Downlinks: how a network answers, and what a learner asks of it. Parameters only; the air plays them.
+"""Downlinks: how a network answers, and what a learner asks of it. Parameters only; `lora_marl.core.air` runs them.
 
 A node that has sent an uplink opens two receive windows: RX1, 1 s after its end, on the uplink's channel, bandwidth and
 spreading factor, and RX2, 2 s after it, on a frequency and spreading factor of their own. Until they are over it sends
@@ -83,7 +83,7 @@ NEVER = 2**31 - 1
 
 @dataclass(frozen=True, kw_only=True)
 class Feedback:
-    """What a learner asks of the network.
+    """The feedback that a learner asks of the network.
 
     Where feedback is free, answers arrive at once and always. Where it needs downlinks, only an uplink that was
     received can be answered, and a lost or refused answer leaves everything as it was: the next one covers all packets

@@ -1,4 +1,4 @@
-"""Interference from outside: noise-like bursts on every channel. Parameters only; the air plays them.
+"""Interference from outside: noise-like bursts on every channel. Parameters only; `lora_marl.core.air` runs them.
 
 On each channel bursts of uniform length alternate with exponential gaps; a channel begins with a gap. A burst is
 received with a power of its own at each gateway (and at each node that listens to a downlink), without fading.

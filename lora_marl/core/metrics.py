@@ -68,7 +68,7 @@ def ee_sum_bits_per_mj(node_ee_bits_per_mj: ArrayLike, axis: int = -1) -> Any:
 
 
 def goodput_bps(delivered_bits: ArrayLike, duration_s: ArrayLike) -> Any:
-    """Payload bits delivered per second of wall time: [...] bits, [...] s -> [...] bit/s."""
+    """Payload bits delivered per second of simulated time: [...] bits, [...] s -> [...] bit/s."""
     return ratio(delivered_bits, duration_s)
 
 
@@ -80,7 +80,7 @@ def bits_per_airtime_s(delivered_bits: ArrayLike, airtime_s: ArrayLike) -> Any:
         airtime_s: Of all packets. [...] s
 
     Returns:
-        [...] bit/s of airtime; for bits per second of wall time see `goodput_bps`.
+        [...] bit/s of airtime; for bits per second of simulated time see `goodput_bps`.
 
     Source: the D-LoRa code and its result files.
     """
@@ -95,7 +95,7 @@ def energy_per_delivered_mj(energy_mj: ArrayLike, delivered: ArrayLike) -> Any:
 def attempts_per_delivered(attempts: ArrayLike, delivered: ArrayLike) -> Any:
     """Attempts per frame delivered (ATP): [...] attempts, [...] frames -> [...].
 
-    Where nearly all frames get through it is the inverse of the received share of attempts, so both tell the same fact.
+    Where nearly all frames get through it is the inverse of the received share of attempts, so both say the same.
 
     Source: the CCS paper, KPIs.
     """
@@ -128,7 +128,7 @@ def utility(
     weights: Sequence[float],
     scales: Sequence[float] = (1.0, 1.0, 1.0),
 ) -> Any:
-    """What the D-LoRa papers maximise: U = theta PDR + phi EE + psi TH.
+    """The utility that the D-LoRa papers maximise: U = theta PDR + phi EE + psi TH.
 
     | journal | conference | name |
     |---|---|---|
@@ -153,8 +153,8 @@ def utility(
     in the units of this module (PDR below 1, EE about 70, TH about 600) equal weights leave throughput alone to decide,
     so give scales (the largest values that are compared, say) wherever the number is to mean something.
     """
-    whole = math.isclose(sum(weights), 1.0, abs_tol=1e-9) and min(weights) >= 0.0
-    _check_three("weights", weights, whole, "three numbers of at least 0 with sum 1")
+    valid = math.isclose(sum(weights), 1.0, abs_tol=1e-9) and min(weights) >= 0.0
+    _check_three("weights", weights, valid, "three numbers of at least 0 with sum 1")
     _check_three("scales", scales, min(scales, default=0.0) > 0.0, "three numbers above 0")
     total: Any = 0.0
     for value, weight, scale in zip((pdr, ee_bits_per_mj, bits_per_airtime_s), weights, scales, strict=True):
@@ -179,20 +179,20 @@ def jain_fairness(x: ArrayLike, axis: int = -1) -> Any:
 def convergence_time_s(
     times_s: ArrayLike, values: ArrayLike, *, share: float = 0.9, first_s: float = HOUR_S, last_s: float = 100 * HOUR_S
 ) -> float:
-    """When a learning curve has gone a share of the way from where it began to where it ended.
+    """When a learning curve has made a share of its change from the beginning to the end.
 
-    It began at the mean of the samples of the first hour (at least one sample) and ended at that of the last 100 hours
-    (of the whole curve where it is shorter). The way may lead up or down. Samples that are nan are left out.
+    The beginning is the mean of the samples of the first hour (at least one sample), the end that of the last 100 hours
+    (of the whole curve where it is shorter). The curve may rise or fall. Samples that are nan are left out.
 
     Args:
         times_s: End of each sample's window, ascending from the start of the run at 0. [T] s
         values: [T]
-        share: Of the way, 0 to 1.
+        share: Of the change, 0 to 1.
         first_s: Length of the beginning. s
         last_s: Length of the end. s
 
     Returns:
-        The first time at or beyond the share of the way; nan where no sample gets there. s
+        The first time at or beyond the share of the change; nan where no sample gets there. s
 
     Raises:
         ValueError: arrays that are not of one length, times that do not ascend.
@@ -207,9 +207,9 @@ def convergence_time_s(
         return float("nan")
     began = curve[times <= max(first_s, times[0])].mean()
     ended = curve[times > times[-1] - last_s].mean()
-    way = ended - began
-    arrived = np.flatnonzero((curve - began) * np.sign(way) >= share * abs(way))
-    return float(times[arrived[0]]) if len(arrived) else float("nan")
+    change = ended - began
+    reached = np.flatnonzero((curve - began) * np.sign(change) >= share * abs(change))
+    return float(times[reached[0]]) if len(reached) else float("nan")
 
 
 def ratio(numerator: ArrayLike, denominator: ArrayLike, *, empty: float = math.nan) -> Any:
@@ -228,6 +228,6 @@ def ratio(numerator: ArrayLike, denominator: ArrayLike, *, empty: float = math.n
     return np.divide(top, bottom, out=out, where=bottom != 0.0)[()]
 
 
-def _check_three(name: str, values: Sequence[float], fine: bool, allowed: str) -> None:
-    if len(values) != 3 or not fine or not all(map(math.isfinite, values)):
+def _check_three(name: str, values: Sequence[float], valid: bool, allowed: str) -> None:
+    if len(values) != 3 or not valid or not all(map(math.isfinite, values)):
         raise ValueError(f"{name} = {list(values)}: must be {allowed}, for PDR, EE and TH")

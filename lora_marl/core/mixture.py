@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, kw_only=True)
 class Mixture:
-    """A distribution over `K` operating points per node; each packet draws its own, whatever is chosen by others.
+    """A distribution over `K` operating points per node, from which each packet draws its own.
 
     The draw of a packet is a function of the replica's seed, the node and the packet's number, so equal distributions
     give equal points.
@@ -31,8 +31,10 @@ class Mixture:
         if cumulative.ndim != 3 or cumulative.shape[2] == 0:
             raise ValueError(f"mixture.cumulative: shape {cumulative.shape}; allowed is [B, N, at least 1]")
         if np.asarray(self.points).dtype != np.int16 or np.shape(self.points) != (*cumulative.shape, 4):
-            given = np.asarray(self.points)
-            raise ValueError(f"mixture.points: {given.dtype} {given.shape}; allowed is int16 {(*cumulative.shape, 4)}")
+            points = np.asarray(self.points)
+            raise ValueError(
+                f"mixture.points: {points.dtype} {points.shape}; allowed is int16 {(*cumulative.shape, 4)}"
+            )
         steps = np.diff(cumulative, prepend=0.0, axis=2)
         bad = ~((steps >= 0.0).all(axis=2) & (np.abs(cumulative[..., -1] - 1.0) <= 1e-9))
         if bad.any():

@@ -1,4 +1,4 @@
-"""What the packet air reports: outcomes of a stretch of time, decisions that are due, and recorded packets."""
+"""What the packet air reports: outcomes of a period, decisions that are due, uplinks received, recorded packets."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from lora_marl.core.reception import Fate
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What came of a stretch of time, per node `[B, N]`; a packet counts where it ends, with what it was sent with.
+    """The outcome of a period, per node `[B, N]`.
+
+    A packet counts in the period in which it ends, with the parameters that it was sent with.
 
     Attributes:
-        duration_s: Length of the stretch. `[B]` s
+        duration_s: Length of the period. `[B]` s
         delivered, below_sensitivity, interfered, collided, no_demodulator, gateway_sending: Packets by fate.
-        dropped: Births that met a busy or silenced node or a full queue, and frames that waited when their node left.
+        dropped: Packets generated while the node was busy or off or its queue full, and frames that waited when their
+            node left.
         airtime_s: s
         energy_mj: mJ
         delivered_bits: PHY payload of delivered packets. bit
@@ -27,10 +30,10 @@ class Outcome:
         downlinks, downlinks_received, downlinks_refused: Downlinks sent to the node, those of them that it received,
             and those that no gateway could send.
         downlink_airtime_s: Of each gateway. `[B, G]` s
-        frames_delivered, frames_lost: Frames of confirmed traffic, by whether an attempt of theirs was received: booked
-            at the first that was, or when the last has failed; 0 where traffic is not confirmed.
-        delay_s: From birth to first reception, summed over frames delivered. s
-        queued: Frames that wait at the end of the stretch, the one being sent included.
+        frames_delivered, frames_lost: Frames of confirmed traffic, by whether an attempt of theirs was received:
+            counted at the first that was, or when the last has failed; 0 where traffic is not confirmed.
+        delay_s: From generation to first reception, summed over frames delivered. s
+        queued: Frames that wait at the end of the period, the one being sent included.
         foreign_busy_s: Airtime of other networks' packets that a gateway could hear (at or above its sensitivity), by
             their channel. `[B, G, C]` s
         external_busy_s: Time with a burst of interference on the channel. `[B, C]` s
@@ -67,7 +70,7 @@ class Outcome:
         return heard + self.below_sensitivity
 
     def __add__(self, other: Outcome) -> Outcome:
-        """The outcome of two stretches together, `other` the later one."""
+        """The outcome of two periods together, `other` the later one."""
         both = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self) if f.name != "queued"}
         return Outcome(**both, queued=other.queued)
 
@@ -229,13 +232,13 @@ class Packets:
 
 @dataclass(frozen=True, kw_only=True)
 class Receptions:
-    """What each gateway heard of the recorded packets.
+    """What each gateway received of the recorded packets.
 
     Attributes:
         rssi_dbm: Received power; of a downlink at its node, in the first column. `[P, G]` dBm
         overlap_mw: Summed power of all packets that overlap it beyond spared symbols, whatever their spreading factor.
             `[P, G]` mW
-        fate: What the gateway made of it; NONE while it is on the air, and at gateways of other networks. `[P, G]`
+        fate: The packet's fate at the gateway; NONE while it is on the air, and at gateways of other networks. `[P, G]`
     """
 
     rssi_dbm: NDArray[np.float64]

@@ -69,7 +69,7 @@ class Propagation:
 
 
 class DistanceLaw(NamedTuple):
-    """Mean path loss as L0 + s log10(max(d, nearest) / d0): what a kernel computes where distances are not listed.
+    """Mean path loss as L0 + s log10(max(d, nearest) / d0): for compiled code, where distances are not in a table.
 
     Attributes:
         reference_loss_db: L0. dB
@@ -85,7 +85,7 @@ class DistanceLaw(NamedTuple):
 
 
 def distance_law(propagation: Propagation, carrier_hz: float) -> DistanceLaw:
-    """The law that `path_loss_db` follows; see there."""
+    """The constants of the law that `path_loss_db` states."""
     nearest_m, slope_db = DISTANCE_FLOOR_M[propagation.model], 10.0 * propagation.exponent
     if propagation.model == "friis":
         _within("carrier_hz", carrier_hz, above=0.0)

@@ -1,7 +1,9 @@
-"""The reception rule once more, stated plainly over all pairs of recorded packets: the compiled kernel's oracle.
+"""The reception rule as a plain statement over all pairs of recorded packets, to test the compiled loop against.
 
-It takes `P x P` memory and knows nothing of events, lists or running sums. `P` packets in order of start, `G` gateways;
-row: the packet that is judged, column: the one that disturbs it.
+It takes `P x P` memory and uses no events, lists or running sums.
+
+Shape letters: `P` packets in order of start, `G` gateways. Of a pair, the row is the packet that is judged and the
+column the one that disturbs it.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ Pairs = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class _Facts:
-    """What the rule needs to know of packets and pairs; `hits[i, j]`: packet j may harm packet i."""
+    """Times and pairs that the rule needs; `hits[i, j]`: packet j may harm packet i."""
 
     sf: NDArray[np.int64]
     bw: NDArray[np.int64]
@@ -31,7 +33,7 @@ class _Facts:
     same_sf: Pairs
     equal_bw: Pairs
     critical_s: NDArray[np.float64]
-    burst_s: NDArray[np.float64]  # how long burst j is on packet i's channel while that may be harmed
+    burst_s: NDArray[np.float64]  # how long burst j is on packet i's channel while that packet may be harmed
     burst_first: Pairs  # whether it began before
 
 
@@ -73,6 +75,7 @@ def _near(carrier_hz: NDArray[np.float64], bw_hz: NDArray[np.float64], rule: str
 
 
 def _meets(advantage: NDArray[np.float64], threshold: NDArray[np.float64] | float, equality: bool) -> NDArray[np.bool_]:
+    """Whether an advantage meets its threshold; `equality`: one that equals it does."""
     return (advantage > threshold) | (equality & (advantage == threshold))
 
 
@@ -117,12 +120,12 @@ def _passes_energy(
         met = _meets(signal, ratio * summed, scenario.reception.equality_survives)
         passes &= met | (summed == 0.0)
     summed = (facts.burst_s * burst_mw).sum(1)
-    met = _meets(signal, _needed(scenario, facts) * summed, scenario.reception.equality_survives)
+    met = _meets(signal, _sinr_ratio(scenario, facts) * summed, scenario.reception.equality_survives)
     return passes & (met | (summed == 0.0))
 
 
-def _needed(scenario: Scenario, facts: _Facts) -> NDArray[np.float64]:
-    """The ratio to noise that each packet needs."""
+def _sinr_ratio(scenario: Scenario, facts: _Facts) -> NDArray[np.float64]:
+    """Signal to noise, as a ratio, that each packet needs. `[P]`"""
     sf = np.array(scenario.region.spreading_factors)[facts.sf]
     return units.db_to_ratio(scenario.reception.sinr_thresholds_db(sf))
 
@@ -145,12 +148,12 @@ def _disturbed(
     interfered = np.zeros(len(rssi_dbm), np.bool_)
     noise_like_mw = (_noise_like(scenario, facts) * power_mw[None, :]).sum(1)
     if rx.inter_sf != "sir_energy":
-        struck = facts.burst_s > 0.0
-        struck &= facts.burst_first | (rx.interferers != "at_start")
-        noise_like_mw += (struck * burst_mw).sum(1)
+        in_burst = facts.burst_s > 0.0
+        in_burst &= facts.burst_first | (rx.interferers != "at_start")
+        noise_like_mw += (in_burst * burst_mw).sum(1)
     bw_hz = np.array(scenario.region.bandwidths_hz)[facts.bw]
     noise_mw = units.dbm_to_mw(phy.noise_dbm(bw_hz, rx.noise_figure_db))
-    needed = _needed(scenario, facts)
+    needed = _sinr_ratio(scenario, facts)
     if rx.inter_sf == "sinr":
         interfered |= power_mw < needed * (noise_mw + noise_like_mw)
     else:
@@ -170,15 +173,15 @@ def _refused(packets: Packets, heard: NDArray[np.bool_], demodulators: int | Non
     """Heard packets that find every demodulator of one gateway taken, in order of start."""
     refused = np.zeros(len(heard), np.bool_)
     for i in np.flatnonzero(heard) if demodulators is not None else ():
-        held = heard[:i] & ~refused[:i] & (packets.end_s[:i] > packets.start_s[i])
-        refused[i] = held.sum() >= demodulators
+        locked = heard[:i] & ~refused[:i] & (packets.end_s[:i] > packets.start_s[i])
+        refused[i] = locked.sum() >= demodulators
     return refused
 
 
 def fates(
     scenario: Scenario, packets: Packets, receptions: Receptions, noise: NDArray[np.float64] | None = None
 ) -> NDArray[np.int8]:
-    """What each gateway made of each packet, had all of them been judged.
+    """Fate of each packet at each gateway, as if all of them had been judged.
 
     Args:
         scenario: Its region and reception rule are used.

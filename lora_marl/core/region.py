@@ -1,7 +1,4 @@
-"""Regions: the operating points that nodes may choose from, and the limits of the law.
-
-What a decision is about: the factors that are chosen, and the operating point of all that is not.
-"""
+"""Regions: the operating points that nodes may choose from, which factors of them are chosen, and the legal limits."""
 
 from __future__ import annotations
 
@@ -39,7 +36,7 @@ class Allocation:
 
 @dataclass(frozen=True, kw_only=True)
 class Region:
-    """What a node may choose from.
+    """The channels, data rates and powers that a node may choose from, with the limits of a region.
 
     Attributes:
         name: `EU868`, ...
@@ -86,18 +83,18 @@ class Region:
 
     @property
     def sub_bands(self) -> tuple[int, ...]:
-        """Number of each channel's sub-band among those that channels lie in, from 1 `[C]`."""
+        """Number of each channel's sub-band among those that have channels, from 1. `[C]`"""
         return tuple((np.unique(self._bands(self.channels_hz), return_inverse=True)[1] + 1).tolist())
 
     def sub_band_of(self, frequency_hz: float) -> int:
-        """The number in `sub_bands` of the sub-band that a frequency lies in; 0 where no channel does.
+        """The number in `sub_bands` of the sub-band that a frequency lies in; 0 where that has no channel.
 
-        Where the region knows no sub-bands, channels are one, and other frequencies another.
+        A region without sub-bands counts as two: the channels, and all other frequencies.
         """
         if not self.sub_band_edges_hz:
             return int(frequency_hz in self.channels_hz)
-        own = dict(zip(self._bands(self.channels_hz).tolist(), self.sub_bands, strict=True))
-        return own.get(int(self._bands(frequency_hz)), 0)
+        numbers = dict(zip(self._bands(self.channels_hz).tolist(), self.sub_bands, strict=True))
+        return numbers.get(int(self._bands(frequency_hz)), 0)
 
     def _bands(self, frequency_hz: ArrayLike) -> NDArray[np.intp]:
         return np.searchsorted(self.sub_band_edges_hz, frequency_hz, side="right")
@@ -157,12 +154,12 @@ class Region:
 
     def _indices(self, name: str, values: ArrayLike, ascending: Any) -> NDArray[np.int64]:
         wanted, table = np.asarray(values, dtype=np.float64), np.array(ascending, dtype=np.float64)
-        found = np.minimum(np.searchsorted(table, wanted), len(table) - 1)
-        missing = wanted[table[found] != wanted]
+        indices = np.minimum(np.searchsorted(table, wanted), len(table) - 1)
+        missing = wanted[table[indices] != wanted]
         if missing.size:
             has = f"0 to {len(table) - 1}" if name == "channel" else ", ".join(f"{value:.10g}" for value in table)
             raise ValueError(f"{name} is {missing.flat[0]:.10g}: region {self.name} has {has}")
-        return found
+        return indices
 
 
 def _check_list(name: str, values: tuple[float, ...], *, ascending: bool) -> None:
@@ -221,7 +218,7 @@ _AS923 = Region(
     max_payload_bytes=_max_payload({7: 250, 8: 250, 9: 123, 10: 123, 11: 59, 12: 59}, wide=(7, 250_000.0)),
 )
 
-REGIONS: dict[str, Region] = {each.name: each for each in (_EU868, _CN470, _US915, _AS923)}
+REGIONS: dict[str, Region] = {region.name: region for region in (_EU868, _CN470, _US915, _AS923)}
 """LoRaWAN's regions: uplink channels and limits. PHY payloads are M + 5 for the M of devices without a repeater.
 
 Every combination of a region's lists is legal, hence one bandwidth each: SF7 at 250 kHz in EU868 and AS923, SF7 at
@@ -252,7 +249,7 @@ def region(name: str) -> Region:
 
 
 def chosen_factors(region: Region, factors: Sequence[str] | None) -> tuple[str, ...]:
-    """The chosen factors in the order of `FACTORS`; None: those with more than one value in the region.
+    """The chosen factors in the order of `FACTORS`; None chooses those with more than one value in the region.
 
     Raises:
         ValueError: an unknown, repeated or missing factor, naming it.
@@ -281,14 +278,14 @@ def checked_points(region: Region, points: ArrayLike | None, cells: tuple[int, .
     Raises:
         ValueError: a shape that does not broadcast, or an index outside the region's list, naming it and the limits.
     """
-    given = np.asarray([0, 0, 0, len(region.tp_dbm) - 1] if points is None else points)
-    if given.ndim == 0 or given.shape[-1] != len(FACTORS):
-        raise ValueError(f"fixed_point: {given.tolist()}; needs {len(FACTORS)} indices, of {', '.join(FACTORS)}")
-    for name, indices, size in zip(FACTORS, np.moveaxis(given, -1, 0), region.factor_sizes, strict=True):
-        outside = indices[(indices < 0) | (indices >= size)]
+    indices = np.asarray([0, 0, 0, len(region.tp_dbm) - 1] if points is None else points)
+    if indices.ndim == 0 or indices.shape[-1] != len(FACTORS):
+        raise ValueError(f"fixed_point: {indices.tolist()}; needs {len(FACTORS)} indices, of {', '.join(FACTORS)}")
+    for name, column, size in zip(FACTORS, np.moveaxis(indices, -1, 0), region.factor_sizes, strict=True):
+        outside = column[(column < 0) | (column >= size)]
         if outside.size:
             raise ValueError(f"fixed_point: {name} = {outside.flat[0]} is outside 0 to {size - 1}")
     try:
-        return np.broadcast_to(given, (*cells, len(FACTORS))).astype(np.int16)
+        return np.broadcast_to(indices, (*cells, len(FACTORS))).astype(np.int16)
     except ValueError:
-        raise ValueError(f"fixed_point: shape {given.shape} is not one of a point for {cells}") from None
+        raise ValueError(f"fixed_point: shape {indices.shape} is not one of a point for {cells}") from None

@@ -52,7 +52,7 @@ class Scenario:
         node_xy_m: `[N, 2]` or `[B, N, 2]`. m
         gateway_xy_m: `[G, 2]`. m
         node_network, gateway_network: Which network each node `[N]` and each gateway `[G]` belongs to, numbered from 0;
-            None: all are of one. A packet is received by gateways of its own network alone, and disturbs all.
+            None: all belong to one. A packet is received by gateways of its own network only, and disturbs all.
         region: Channels, spreading factors, bandwidths, powers and their limits.
         propagation: Mean path loss, shadowing, fading.
         path_loss_db: A measured mean path loss `[N, G]` or `[B, N, G]` that replaces the model's. dB
@@ -68,7 +68,7 @@ class Scenario:
         energy: `radiated` power, or `supply` current times voltage.
         supply: Table of supply currents, `lorasim` or `norel`.
         receive_mj: Energy of the receive windows after each packet. mJ
-        feedback: `free`: what became of packets is known at once; `downlink`: answers and commands are sent, cost
+        feedback: `free`: the fate of packets is known at once; `downlink`: answers and commands are sent, cost
             airtime, and can be refused or lost.
         downlink: How gateways send them.
         changes: In order of time.
@@ -138,20 +138,20 @@ class Scenario:
 
     @property
     def placements(self) -> int:
-        """How many replicas its fields tell apart; 1: all are alike but for their random numbers."""
+        """Replicas that differ in their fields; 1: all are alike but for their random numbers."""
         return max(
             np.shape(value)[0] if np.ndim(value) == with_replicas else 1
             for value, with_replicas in self._per_replica().values()
         )
 
     def replica(self, number: int) -> Scenario:
-        """What one replica sees of it: fields without a replica axis. Changes keep theirs."""
-        own = {
+        """The scenario of one replica: fields without a replica axis; changes keep theirs."""
+        values = {
             name: np.asarray(value)[number % np.shape(value)[0]]
             for name, (value, with_replicas) in self._per_replica().items()
             if np.ndim(value) == with_replicas
         }
-        return self.with_values(own) if own else self
+        return self.with_values(values) if values else self
 
     def _per_replica(self) -> dict[str, tuple[Any, int]]:
         """Fields that may have a replica axis, and their number of axes with it."""
@@ -194,7 +194,7 @@ class Scenario:
         return self.propagation.antenna_gain_db - np.asarray(loss_db, np.float64)
 
     def interval_s(self) -> NDArray[np.float64]:
-        """Mean interval of each node's births; infinite for nodes that are off. `[N]` or `[B, N]` s"""
+        """Mean interval between a node's packets; infinite for nodes that are off. `[N]` or `[B, N]` s"""
         interval_s = np.asarray(self.traffic.interval_s, np.float64)
         active = np.ones(self.nodes, np.bool_) if self.active is None else self.active
         return np.where(active, interval_s, np.inf)
@@ -224,8 +224,8 @@ class Scenario:
 
     def warn_about_duty_cycle(self, stacklevel: int = 2) -> None:
         """Warn when the traffic at the slowest data rate breaks the region's duty cycle; `stacklevel` as for `warn`."""
-        limit, own = self.region.duty_cycle, self.traffic.duty_cycle
-        if limit is None or (own is not None and own <= limit):
+        limit, duty_cycle = self.region.duty_cycle, self.traffic.duty_cycle
+        if limit is None or (duty_cycle is not None and duty_cycle <= limit):
             return
         traffic, airtime_s = self.traffic, float(self.airtime_s().max())
         packets = traffic.burst_packets if traffic.kind == "burst" else 1
@@ -241,7 +241,7 @@ class Scenario:
             )
 
     def check_replicas(self, replicas: int) -> None:
-        """Raise ValueError when a field speaks of another number of replicas."""
+        """Raise ValueError when a field has another number of replicas."""
         for name, (value, with_replicas) in self._per_replica().items():
             if np.ndim(value) == with_replicas and np.shape(value)[0] not in (1, replicas):
                 raise ValueError(f"scenario.{name}: {np.shape(value)[0]} replicas; allowed are 1 or {replicas}")

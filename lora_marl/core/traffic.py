@@ -1,4 +1,4 @@
-"""Traffic: when nodes have something to send. Parameters only; the air draws the times."""
+"""Traffic: when nodes generate packets. Parameters only; `lora_marl.core.air` draws the times."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from numpy.typing import ArrayLike, NDArray
 
 @dataclass(frozen=True, kw_only=True)
 class Traffic:
-    """When packets are born and how large they are.
+    """When packets are generated and how large they are.
 
     Attributes:
         kind: `poisson`, `periodic` or `burst`.
         interval_s: `[N]` or `[B, N]` or a number: mean gap (poisson), period (periodic), mean gap between bursts. s
         after_end: Whether a Poisson or burst gap starts at the end of the last packet (a renewal process, as in the
-            D-LoRa code) or at its birth (a plain Poisson process).
+            D-LoRa code) or at its generation (a plain Poisson process).
         jitter_s: Periodic: each packet is delayed by a uniform draw from [0, jitter_s). s
         random_phase: Periodic: whether nodes start at a random point of the period, or all at 0.
         burst_packets: Packets of one burst.
-        burst_gap_s: From the end of one packet of a burst to the birth of the next. s
+        burst_gap_s: From the end of one packet of a burst to the generation of the next. s
         payload_bytes: `[N]` or `[B, N]` or a number: PHY payload. bytes
         duty_cycle: Share of time that a node may send: after a packet of airtime T it is off for T (1 / duty - 1);
             None: no limit.
-        queued: What becomes of packets born while the node is busy or off: sent when it is free, or dropped.
-        confirmed: Whether what is born is a frame that waits for an acknowledgement: it is sent, each attempt a packet
-            of its own, until one is acknowledged or `max_attempts` have failed. Frames are born whatever the node does
-            (`after_end=False`) and wait in a queue; one born while that is full is dropped. Where feedback is free an
-            attempt that was received is acknowledged at its end, else by a downlink that reaches the node.
+        queued: Whether packets generated while the node is busy or off are sent when it is free; else they are dropped.
+        confirmed: Whether nodes generate frames that wait for an acknowledgement: a frame is sent, each attempt a
+            packet, until one is acknowledged or `max_attempts` have failed. Frames are generated whatever the node does
+            (`after_end=False`) and wait in a queue; one generated while that is full is dropped. Where feedback is free
+            an attempt that was received is acknowledged at its end, else by a downlink that reaches the node.
         max_attempts: Of a frame.
         retry_s: From the end of a failed attempt to the next one, drawn uniformly. s
         next_s: From the end of a frame's last attempt to the earliest start of the next frame, drawn uniformly. s
@@ -59,9 +59,9 @@ class Traffic:
         if not np.all(interval_s > 0):
             raise ValueError(f"traffic.interval_s: {_first(self.interval_s, interval_s > 0)} is not above 0 s")
         payload = np.asarray(self.payload_bytes)
-        whole = (payload >= 1) & (payload <= 255) & (payload == np.floor(payload))
-        if not np.all(whole):
-            raise ValueError(f"traffic.payload_bytes: {_first(payload, whole)} is not a whole number from 1 to 255")
+        valid = (payload >= 1) & (payload <= 255) & (payload == np.floor(payload))
+        if not np.all(valid):
+            raise ValueError(f"traffic.payload_bytes: {_first(payload, valid)} is not a whole number from 1 to 255")
         if self.duty_cycle is not None and not 0 < self.duty_cycle <= 1:
             raise ValueError(f"traffic.duty_cycle: {self.duty_cycle} is not above 0 and at most 1")
         for name in ("jitter_s", "burst_gap_s"):
@@ -82,12 +82,12 @@ class Traffic:
                 raise ValueError(f"traffic.{name}: {span_s} is not a least and a largest time of at least 0 s")
         if self.confirmed and self.after_end and self.kind != "periodic":
             raise ValueError(
-                "traffic.after_end: True; frames of confirmed traffic are born on their own, allowed is False"
+                "traffic.after_end: True; frames of confirmed traffic do not wait for the last one, allowed is False"
             )
 
     @classmethod
     def one_per_window(cls, window_s: float, payload_bytes: ArrayLike = 50) -> Traffic:
-        """Each node sends exactly one packet per window, born at a uniformly random time in it."""
+        """Traffic of exactly one packet per node and window, generated at a uniformly random time in it."""
         return cls(
             kind="periodic", interval_s=window_s, jitter_s=window_s, random_phase=False, queued=True,
             payload_bytes=payload_bytes,

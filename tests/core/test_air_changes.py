@@ -1,4 +1,4 @@
-"""A load that changes: births, off times and packets on the air at the time of the change."""
+"""A load that changes: packets generated, off times and packets on the air at the time of the change."""
 
 from dataclasses import replace
 
@@ -25,8 +25,8 @@ def test_off_times_outlast_a_load_that_rises():
     rising = tuple(Change(at_s=at_s, values={"traffic.interval_s": 3000.0 / at_s}) for at_s in (100.0, 200.0, 300.0))
     _, packets = played(network(200, traffic=traffic, changes=rising), 600.0, sf=10)
     for n in range(200):
-        own = packets.source == n
-        starts_s, ends_s = packets.start_s[own], packets.end_s[own]
+        from_node = packets.source == n
+        starts_s, ends_s = packets.start_s[from_node], packets.end_s[from_node]
         assert (starts_s[1:] - ends_s[:-1] >= 19 * (ends_s - starts_s)[:-1] - 1e-9).all()
 
 
@@ -39,8 +39,8 @@ def test_a_plain_poisson_process_follows_the_load_either_way(factor):
     scenario = network(2000, traffic=traffic, changes=(change,))
     before, _ = played(scenario, 50.0)
     outcome, packets = played(scenario, 50.0 + after_s)
-    born = (packets.start_s >= 50.0).sum() + (outcome.dropped - before.dropped).sum()
-    assert born == pytest.approx(2000, abs=4 * np.sqrt(2000))
+    generated = (packets.start_s >= 50.0).sum() + (outcome.dropped - before.dropped).sum()
+    assert generated == pytest.approx(2000, abs=4 * np.sqrt(2000))
 
 
 def test_periods_after_a_change_are_the_new_ones():
@@ -88,8 +88,8 @@ def test_a_node_that_comes_back_keeps_its_off_time(traffic):
     outcome, packets = played(scenario, 1000.0, sf=12)
     assert (outcome.sent > 1).all()
     for n in range(20):
-        own = packets.source == n
-        starts_s, ends_s = packets.start_s[own], packets.end_s[own]
+        from_node = packets.source == n
+        starts_s, ends_s = packets.start_s[from_node], packets.end_s[from_node]
         assert (starts_s[1:] - ends_s[:-1] >= 99 * (ends_s - starts_s)[:-1] - 1e-9).all()
 
 

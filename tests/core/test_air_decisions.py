@@ -11,15 +11,15 @@ from tests.core.scenarios import network, random_points
 def walk(scenario, seed, until_s, answer):
     """Play with decisions; the answers per node in order, and the recording."""
     air, points = Air(scenario, [seed], record=True), random_points(scenario)
-    told = {n: [] for n in range(scenario.nodes)}
+    reports = {n: [] for n in range(scenario.nodes)}
     while len(decisions := air.next_decisions(points, until_s)):
         assert len(set(decisions.node.tolist())) == len(decisions)
         for n, fate, rssi_dbm, point in zip(
             decisions.node, decisions.fate, decisions.rssi_dbm, decisions.point, strict=True
         ):
-            points[0, n] = answer(n, len(told[n]))
-            told[n].append((fate, rssi_dbm, point.copy(), air.now_s[0]))
-    return told, *air.recording()
+            points[0, n] = answer(n, len(reports[n]))
+            reports[n].append((fate, rssi_dbm, point.copy(), air.now_s[0]))
+    return reports, *air.recording()
 
 
 def answer_by_count(n, round_):
@@ -28,14 +28,14 @@ def answer_by_count(n, round_):
 
 def test_every_packet_is_answered_once_before_the_next_and_sent_as_answered():
     scenario = network(12, gateways=2, traffic=Traffic(interval_s=2.0))
-    told, packets, receptions = walk(scenario, 3, 120.0, answer_by_count)
+    reports, packets, receptions = walk(scenario, 3, 120.0, answer_by_count)
     for n in range(12):
-        own = np.flatnonzero(packets.source == n)
-        assert own.size > 30
-        assert told[n][0][0] == Fate.NONE and np.isnan(told[n][0][1])
-        for round_, packet in enumerate(own):
+        from_node = np.flatnonzero(packets.source == n)
+        assert from_node.size > 30
+        assert reports[n][0][0] == Fate.NONE and np.isnan(reports[n][0][1])
+        for round_, packet in enumerate(from_node):
             assert packets.point[packet].tolist() == answer_by_count(n, round_)
-        for packet, (fate, rssi_dbm, point, now_s) in zip(own, told[n][1:], strict=False):
+        for packet, (fate, rssi_dbm, point, now_s) in zip(from_node, reports[n][1:], strict=False):
             assert fate == packets.fate[packet]
             assert point.tolist() == packets.point[packet].tolist()
             heard = receptions.rssi_dbm[packet]
@@ -44,7 +44,7 @@ def test_every_packet_is_answered_once_before_the_next_and_sent_as_answered():
             assert rssi_dbm == heard.max()
             assert packets.end_s[packet] <= now_s
         # Told of every packet but, at most, the last two: one on the air, one whose deadline lies beyond the end.
-        assert 0 <= len(own) - (len(told[n]) - 1) <= 2
+        assert 0 <= len(from_node) - (len(reports[n]) - 1) <= 2
 
 
 def test_rows_come_in_the_order_in_which_packets_ended_and_by_replica():

@@ -57,8 +57,8 @@ def test_positions_payloads_and_intervals_of_a_replica_are_its_own(threads):
     scenario = replace(SCENARIO, node_xy_m=xy_m, traffic=traffic, changes=())
     together = Air(scenario, [1, 2, 3, 4], threads=threads).advance(np.repeat(points, 4, axis=0), 100.0)
     for b in range(4):
-        own = Traffic(interval_s=interval_s[b], payload_bytes=payload_bytes[b])
-        alone = Air(replace(scenario, node_xy_m=xy_m[b], traffic=own), [b + 1]).advance(points, 100.0)
+        traffic = Traffic(interval_s=interval_s[b], payload_bytes=payload_bytes[b])
+        alone = Air(replace(scenario, node_xy_m=xy_m[b], traffic=traffic), [b + 1]).advance(points, 100.0)
         same(row(together, b), alone)
 
 
@@ -173,9 +173,9 @@ def test_identical_air_under_other_decisions():
         packets, receptions = air.recording()
         by_node = {}
         for n in range(15):
-            own = packets.source == n
-            gaps_s = packets.start_s[own][1:20] - packets.end_s[own][:19]
-            by_node[n] = (gaps_s, receptions.rssi_dbm[own][:20])
+            from_node = packets.source == n
+            gaps_s = packets.start_s[from_node][1:20] - packets.end_s[from_node][:19]
+            by_node[n] = (gaps_s, receptions.rssi_dbm[from_node][:20])
         recordings.append(by_node)
     for n in range(15):
         np.testing.assert_allclose(recordings[0][n][0], recordings[1][n][0], atol=1e-9)

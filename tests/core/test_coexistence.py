@@ -75,8 +75,8 @@ def test_every_step_has_its_own_rate_however_long_steps_are(step_s: float) -> No
     networks = replace(ccs_study(1, interference="none"), alarm_probability=0.5, alarm_steps=1, alarm_step_s=step_s)
     rates = np.arange(1.0, 41.0)[None, :, None]
     first, changes = networks._traffic(40 * step_s, rates)
-    found = np.concatenate([first[:, 0], [change.values["traffic.interval_s"][0, 0] for change in changes]])
-    np.testing.assert_allclose(found[0] / found, np.arange(1.0, 41.0))
+    intervals_s = np.concatenate([first[:, 0], [change.values["traffic.interval_s"][0, 0] for change in changes]])
+    np.testing.assert_allclose(intervals_s[0] / intervals_s, np.arange(1.0, 41.0))
 
 
 def test_alarms_triple_the_rate_for_three_intervals() -> None:
@@ -95,7 +95,7 @@ def test_alarms_triple_the_rate_for_three_intervals() -> None:
 
 def test_the_lawful_preset_offers_the_same_load() -> None:
     study, lawful = drawn(ccs_study(2)), drawn(ccs_eu868(2))
-    offered = [np.sum(1.0 / each.traffic.interval_s[0]) for each in (study, lawful)]
+    offered = [np.sum(1.0 / networks.traffic.interval_s[0]) for networks in (study, lawful)]
     assert offered[0] == pytest.approx(offered[1])
     assert lawful.traffic.duty_cycle == 0.01
     assert lawful.feedback == "downlink"
@@ -115,7 +115,7 @@ def test_the_lawful_preset_offers_the_same_load() -> None:
         (lambda: ccs_study(2, load_range=(2.0, 1.0)), r"coexistence\.load_range"),
         (lambda: Deployment(nodes="x"), r"deployment.nodes: 'x' is not a whole number of at least 1"),
         (lambda: Deployment(load="x"), r"deployment.load: 'x' is not a number above 0"),
-        (lambda: Deployment(silent_s=((60.0,),)), r"deployment.silent_s: \(60.0,\) is no stretch"),
+        (lambda: Deployment(silent_s=((60.0,),)), r"deployment.silent_s: \(60.0,\) is no period"),
         (lambda: ccs_study(2.0), r"deployments: 2.0 is not a whole number"),
         (lambda: ccs_study("2"), r"coexistence.deployments: \('2',\); needs at least one Deployment"),
         (lambda: ccs_study(1, load_range=(1.0,)), r"coexistence.load_range: \(1.0,\) is not two numbers above 0"),

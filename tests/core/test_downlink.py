@@ -156,15 +156,15 @@ def test_rules_that_need_no_answers_cost_no_downlinks():
 def test_free_feedback_costs_nothing_and_rows_cover_their_packets():
     scenario = network(10, traffic=Traffic(interval_s=5.0))
     air, points = Air(scenario, [0], feedback=Feedback(packets=4)), random_points(scenario)
-    told = np.zeros((10, 2), int)
+    decided = np.zeros((10, 2), int)
     while len(decisions := air.next_decisions(points, 2000.0)):
         later = decisions.fate >= 0
         assert np.all(decisions.sent[later] == 4) and np.all(decisions.sent[~later] == 0)
-        np.add.at(told, decisions.node, np.stack([decisions.sent, decisions.delivered], 1))
+        np.add.at(decided, decisions.node, np.stack([decisions.sent, decisions.delivered], 1))
     outcome = air.take_outcome()
     assert outcome.downlinks.sum() == 0
-    assert np.all(outcome.sent[0] - told[:, 0] < 8) and np.all(told[:, 1] <= outcome.delivered[0])
-    assert told[:, 1].sum() > 0
+    assert np.all(outcome.sent[0] - decided[:, 0] < 8) and np.all(decided[:, 1] <= outcome.delivered[0])
+    assert decided[:, 1].sum() > 0
 
 
 def test_a_decision_by_downlink_covers_every_packet_since_the_last_that_arrived():
@@ -175,16 +175,16 @@ def test_a_decision_by_downlink_covers_every_packet_since_the_last_that_arrived(
         traffic=Traffic(interval_s=8.0),
     )
     air, points = Air(scenario, [3], feedback=Feedback(packets=3, patience=NEVER)), random_points(scenario)
-    told, rounds = np.zeros(6, int), 0
+    decided, rounds = np.zeros(6, int), 0
     while len(decisions := air.next_decisions(points, 5000.0)):
         later = decisions.sent > 0
         assert np.all(decisions.fate[later] == Fate.DELIVERED) and np.all(decisions.sent[later] >= 3)
         assert np.all(decisions.delivered[later] >= 1) and np.all(decisions.time_s <= air.now_s[0])
-        told[decisions.node] += decisions.sent
+        decided[decisions.node] += decisions.sent
         rounds += int(later.sum())
     outcome = air.take_outcome()
     assert rounds == outcome.downlinks_received.sum() > 20
-    assert outcome.downlinks_refused.sum() > rounds and np.all(told <= outcome.sent[0])
+    assert outcome.downlinks_refused.sum() > rounds and np.all(decided <= outcome.sent[0])
 
 
 def test_a_command_is_in_force_once_it_has_arrived_and_is_repeated_until_then():
@@ -346,9 +346,9 @@ def test_the_network_hears_what_it_receives_and_counts_gaps():
     at = receptions.rssi_dbm[order, mine["gateway"]]
     assert mine["rssi_dbm"].tolist() == at.tolist()
     for n in range(9):
-        own, index = mine[mine["node"] == n], packets.index[order][packets.source[order] == n]
-        assert own["missed"][0] == -1 and own["missed"][1:].tolist() == (np.diff(index) - 1).tolist()
-        np.testing.assert_allclose(own["since_s"][1:], np.diff(own["time_s"]))
+        rows, index = mine[mine["node"] == n], packets.index[order][packets.source[order] == n]
+        assert rows["missed"][0] == -1 and rows["missed"][1:].tolist() == (np.diff(index) - 1).tolist()
+        np.testing.assert_allclose(rows["since_s"][1:], np.diff(rows["time_s"]))
     assert len(air.take_heard()) == 0
 
 
@@ -463,12 +463,13 @@ def test_gateways_and_nodes_keep_the_rules_of_class_a(fields):
     down, band = scenario.downlink, np.array([*scenario.region.sub_bands, 0])
     duty = {0: down.rx2_duty_cycle} | {b: down.rx1_duty_cycle for b in scenario.region.sub_bands}
     for i in answers:
-        own = up[(packets.source[up] == packets.source[i]) & (packets.index[up] == packets.index[i])][0]
+        uplink = up[(packets.source[up] == packets.source[i]) & (packets.index[up] == packets.index[i])][0]
         second = packets.point[i, 2] == 3
-        assert packets.fate[own] == Fate.DELIVERED
-        assert packets.start_s[i] == pytest.approx(packets.end_s[own] + (2.0 if second else 1.0))
+        assert packets.fate[uplink] == Fate.DELIVERED
+        assert packets.start_s[i] == pytest.approx(packets.end_s[uplink] + (2.0 if second else 1.0))
         if not second:
-            assert packets.gateway[i] == np.where(receptions.fate[own] == 0, receptions.rssi_dbm[own], -np.inf).argmax()
+            received_dbm = np.where(receptions.fate[uplink] == 0, receptions.rssi_dbm[uplink], -np.inf)
+            assert packets.gateway[i] == received_dbm.argmax()
         later = up[(packets.source[up] == packets.source[i]) & (packets.index[up] == packets.index[i] + 1)]
         assert np.all(packets.start_s[later] >= packets.end_s[i])
     for g in range(2):

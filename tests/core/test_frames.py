@@ -1,4 +1,4 @@
-"""Confirmed traffic: queue, attempts and retries, against a plain statement that knows births and fates alone."""
+"""Confirmed traffic: queue, attempts and retries, against a plain statement over times of generation and fates."""
 
 from dataclasses import fields, replace
 
@@ -21,27 +21,27 @@ BUSY = Traffic(interval_s=6.0, after_end=False, confirmed=True, payload_bytes=20
 FRAMES = ("frames_delivered", "frames_lost", "delay_s", "queued", "dropped")
 
 
-def plain_frames(traffic, births_s, attempts_made, until_s):
-    """One node's frames: its births, and of each attempt in turn airtime, whether received, whether acknowledged, how
+def plain_frames(traffic, generations_s, attempts_made, until_s):
+    """One node's frames: when they are generated, and of each attempt its airtime, whether received, acknowledged, how
     long after its end that is settled and the node free, and the draw of the wait.
 
     Returns the attempts' starts, and what `FRAMES` names.
     """
     queue, starts_s, attempts, free_s, was_received = [], [], 0, 0.0, False
     delivered = lost = dropped = 0
-    delay_s, births_s = 0.0, list(births_s)
+    delay_s, generations_s = 0.0, list(generations_s)
 
     def admit(now_s):
         nonlocal dropped
-        while births_s[0] < now_s:
-            born_s = births_s.pop(0)
+        while generations_s[0] < now_s:
+            generated_s = generations_s.pop(0)
             if len(queue) < traffic.queue_frames:
-                queue.append(born_s)
+                queue.append(generated_s)
             else:
                 dropped += 1
 
     for airtime_s, received, acknowledged, (settled_s, deaf_s), wait in attempts_made:
-        start_s = max(queue[0] if queue else births_s[0], free_s)
+        start_s = max(queue[0] if queue else generations_s[0], free_s)
         starts_s.append(start_s)
         end_s = start_s + airtime_s
         if end_s >= until_s:
@@ -111,8 +111,8 @@ def test_frames_are_what_a_plain_queue_makes_of_births_and_fates(seed, answers, 
     outcome = air.advance(random_points(scenario, seed=seed), 150.0)
     packets, _ = air.recording()
     for n in range(25):
-        births_s, attempts = poisson_births_s(seed, n, interval_s, 150.0), attempts_of(scenario, packets, seed, n)
-        starts_s, expected = plain_frames(traffic, births_s, attempts, 150.0)
+        generations_s, attempts = poisson_births_s(seed, n, interval_s, 150.0), attempts_of(scenario, packets, seed, n)
+        starts_s, expected = plain_frames(traffic, generations_s, attempts, 150.0)
         sent_s = packets.start_s[(packets.source == n) & (packets.kind == 0)]
         np.testing.assert_allclose(sent_s, starts_s, rtol=1e-12)
         np.testing.assert_allclose([getattr(outcome, name)[0, n] for name in FRAMES], expected, rtol=1e-9)
@@ -147,7 +147,7 @@ def test_a_frame_that_nobody_hears_is_sent_four_times_and_lost_while_others_wait
     cycle_s = 4 * AIRTIME_S + 14.0
     expected = [frame * cycle_s + attempt * (4.0 + AIRTIME_S) for frame in range(4) for attempt in range(4)]
     np.testing.assert_allclose(packets.start_s, [start_s for start_s in expected if start_s < 45.0])
-    # Frames end at 12.2, 26.5 and 40.7 s; the one born at 40 s meets those of 20 and 30 s, and is dropped.
+    # Frames end at 12.2, 26.5 and 40.7 s; the one generated at 40 s meets those of 20 and 30 s, and is dropped.
     assert outcome.frames_lost.tolist() == [[3]] and outcome.queued.tolist() == [[1]]
     assert outcome.dropped.tolist() == [[1]] and outcome.frames_delivered.tolist() == [[0]]
     assert hand_worked([180.0], 45.0, queue_frames=1)[0].dropped.tolist() == [[2]]  # of 10 and of 30 s
@@ -204,7 +204,7 @@ def test_every_attempt_uses_the_point_in_force_when_it_starts():
 
 @pytest.mark.parametrize("kind", ["poisson", "periodic", "burst"])
 def test_every_frame_that_is_born_is_delivered_lost_dropped_or_waits(kind):
-    """Conserved at any time, also for nodes that leave and come back; births keep their rate whatever nodes do."""
+    """Conserved at any time, also for nodes that leave and come back; their rate does not depend on what nodes do."""
     traffic = replace(BUSY, kind=kind, interval_s=5.0, jitter_s=2.0, burst_packets=3, burst_gap_s=0.5)
     off = np.arange(200) % 2 == 0
     there_and_back = (Change(at_s=120.3, values={"active": ~off}), Change(at_s=140.0, values={"active": off | ~off}))
@@ -212,13 +212,13 @@ def test_every_frame_that_is_born_is_delivered_lost_dropped_or_waits(kind):
     air, points = Air(scenario, [1]), random_points(scenario)
     whole = air.advance(points, 100.0)
     per_s = (3 if kind == "burst" else 1) / (6.0 if kind == "burst" else 5.0)
-    born = {}
+    generated = {}
     for until_s in (100.0, 119.0, 130.0, 200.0):
         whole = whole + air.advance(points, until_s)
-        born[until_s] = (whole.frames_delivered + whole.frames_lost + whole.dropped + whole.queued)[0]
-    assert born[100.0].mean() == pytest.approx(100.0 * per_s, rel=0.05)
-    assert born[130.0][~off].sum() > born[119.0][~off].sum()
-    assert (born[200.0][off] - born[130.0][off]).mean() == pytest.approx(60.0 * per_s, rel=0.1)
+        generated[until_s] = (whole.frames_delivered + whole.frames_lost + whole.dropped + whole.queued)[0]
+    assert generated[100.0].mean() == pytest.approx(100.0 * per_s, rel=0.05)
+    assert generated[130.0][~off].sum() > generated[119.0][~off].sum()
+    assert (generated[200.0][off] - generated[130.0][off]).mean() == pytest.approx(60.0 * per_s, rel=0.1)
     assert (whole.queued <= 4).all() and whole.dropped.sum() > 100
 
 
@@ -240,13 +240,15 @@ def test_births_follow_a_load_that_changes_and_retries_do_not(factor):
     air, points = Air(scenario, [3], record=True), random_points(scenario)
     before = air.advance(points, 50.0)
     after = air.advance(points, 90.0)
-    born = (after.frames_delivered + after.frames_lost + after.dropped + after.queued - before.queued).sum()
+    generated = (after.frames_delivered + after.frames_lost + after.dropped + after.queued - before.queued).sum()
     expected = 500 * 40.0 / (20.0 * factor)
-    assert born == pytest.approx(expected, abs=4 * expected**0.5)
+    assert generated == pytest.approx(expected, abs=4 * expected**0.5)
     packets, _ = air.recording()
     for n in range(500):
-        own = packets.source == n
-        waits_s = (packets.start_s[own][1:] - packets.end_s[own][:-1])[packets.fate[own][:-1] != Fate.DELIVERED]
+        from_node = packets.source == n
+        waits_s = (packets.start_s[from_node][1:] - packets.end_s[from_node][:-1])[
+            packets.fate[from_node][:-1] != Fate.DELIVERED
+        ]
         fourth = waits_s < 3.0
         assert (waits_s[~fourth] >= 3.0 - 1e-9).all() and (waits_s >= 2.0 - 1e-9).all()
         assert fourth.sum() <= after.frames_lost[0, n] + before.frames_lost[0, n]

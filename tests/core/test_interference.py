@@ -36,16 +36,16 @@ def test_bursts_have_their_lengths_gaps_and_powers():
     outcome, packets, receptions, burst = bursts_of(scenario, 20_000.0)
     np.testing.assert_allclose(outcome.external_busy_s[0] / 20_000.0, [0.1, 0.6, 0.0], rtol=0.05)
     for channel, occupancy in enumerate((0.1, 0.6)):
-        own = burst & (packets.point[:, 2] == channel)
-        starts_s, lengths_s = packets.start_s[own], (packets.end_s - packets.start_s)[own]
-        gaps_s = starts_s[1:] - packets.end_s[own][:-1]
+        on_channel = burst & (packets.point[:, 2] == channel)
+        starts_s, lengths_s = packets.start_s[on_channel], (packets.end_s - packets.start_s)[on_channel]
+        gaps_s = starts_s[1:] - packets.end_s[on_channel][:-1]
         assert lengths_s.min() >= 0.25 and lengths_s.max() <= 0.75
         assert lengths_s.mean() == pytest.approx(0.5, rel=0.01) and lengths_s.std() == pytest.approx(
             0.5 / 12**0.5, rel=0.03
         )
         assert gaps_s.mean() == pytest.approx(0.5 * (1 - occupancy) / occupancy, rel=0.05)
         assert gaps_s.std() == pytest.approx(gaps_s.mean(), rel=0.05)
-        power_dbm = receptions.rssi_dbm[own]
+        power_dbm = receptions.rssi_dbm[on_channel]
         assert power_dbm.min() >= -103.0 and power_dbm.max() <= -97.0
         np.testing.assert_allclose(power_dbm.mean(0), -100.0, atol=0.1)
         assert abs(np.corrcoef(power_dbm.T)[0, 1]) < 0.05
@@ -65,9 +65,9 @@ def test_bursts_agree_with_the_plain_rule(rule, seed, fading):
     ended = packets.fate >= 0
     assert (packets.kind == 2).sum() > 10
     np.testing.assert_array_equal(receptions.fate[ended], fates[ended])
-    own = (np.arange(50) % 2)[packets.source % 50][:, None] == np.array([0, 1, 0])
-    among_own = np.where(own, receptions.rssi_dbm, -np.inf)
-    np.testing.assert_array_equal(packets.fate[ended], overall(fates, among_own)[ended])
+    same_network = (np.arange(50) % 2)[packets.source % 50][:, None] == np.array([0, 1, 0])
+    among_same_network = np.where(same_network, receptions.rssi_dbm, -np.inf)
+    np.testing.assert_array_equal(packets.fate[ended], overall(fates, among_same_network)[ended])
 
 
 @pytest.mark.parametrize("rule", [Reception(spared_preamble_symbols=0.0), ENERGY], ids=["power", "energy"])
@@ -157,9 +157,11 @@ def test_a_new_occupancy_acts_from_the_next_burst_and_wakes_silent_channels():
     _, packets, _, burst = bursts_of(scenario, 10_000.0)
     before, after = packets.start_s < 5000.0, packets.start_s > 5050.0
     for channel, (old, new) in enumerate(((0.1, 0.6), (0.6, 0.0), (0.0, 0.1))):
-        own = burst & (packets.point[:, 2] == channel)
+        on_channel = burst & (packets.point[:, 2] == channel)
         for when, occupancy in ((before, old), (after, new)):
-            assert (packets.end_s - packets.start_s)[own & when].sum() / 5000.0 == pytest.approx(occupancy, rel=0.1)
+            assert (packets.end_s - packets.start_s)[on_channel & when].sum() / 5000.0 == pytest.approx(
+                occupancy, rel=0.1
+            )
     # Channel 0's gap at 5,000 s was drawn for the old occupancy: its next burst is where it would be without a change.
     _, unchanged, _, other = bursts_of(replace(scenario, changes=()), 10_000.0)
     nexts_s = [

@@ -45,8 +45,8 @@ def test_points_are_drawn_with_their_probabilities():
     shares = np.diff(mixed.cumulative[0], prepend=0.0, axis=-1)
     for n in range(12):
         sent = packets.point[packets.source == n]
-        found = np.array([(sent == point).all(axis=1).mean() for point in mixed.points[0, n]])
-        np.testing.assert_allclose(found, shares[n], atol=4 * 0.5 / len(sent) ** 0.5)
+        drawn_shares = np.array([(sent == point).all(axis=1).mean() for point in mixed.points[0, n]])
+        np.testing.assert_allclose(drawn_shares, shares[n], atol=4 * 0.5 / len(sent) ** 0.5)
 
 
 def test_a_certain_mixture_plays_as_its_points():

@@ -79,10 +79,10 @@ def test_networks_agree_with_the_plain_rule(rule, seed, fading):
     packets, receptions, fates = played(scenario, seed)
     ended = packets.fate >= 0
     np.testing.assert_array_equal(receptions.fate[ended], fates[ended])
-    own = TWO["node_network"][packets.source][:, None] == TWO["gateway_network"]
-    among_own = np.where(own, receptions.rssi_dbm, -np.inf)
-    np.testing.assert_array_equal(packets.fate[ended], overall(fates, among_own)[ended])
-    assert ((fates == Fate.NONE) == ~own).all()
+    same_network = TWO["node_network"][packets.source][:, None] == TWO["gateway_network"]
+    among_same_network = np.where(same_network, receptions.rssi_dbm, -np.inf)
+    np.testing.assert_array_equal(packets.fate[ended], overall(fates, among_same_network)[ended])
+    assert ((fates == Fate.NONE) == ~same_network).all()
 
 
 def test_one_network_by_name_is_the_network_without_names():

@@ -27,13 +27,13 @@ def test_poisson_gaps_after_the_end_are_exponential():
 
 
 def test_plain_poisson_keeps_its_rate_and_drops_or_queues_what_meets_a_busy_node():
-    births = 20 * 20_000 / 3.0
+    generated = 20 * 20_000 / 3.0
     times_s, dropping = recorded(Traffic(interval_s=3.0, after_end=False), 20_000.0)
     assert dropping.dropped.sum() > 1000
-    assert sum(len(starts_s) for starts_s, _ in times_s) + dropping.dropped.sum() == pytest.approx(births, rel=0.02)
+    assert sum(len(starts_s) for starts_s, _ in times_s) + dropping.dropped.sum() == pytest.approx(generated, rel=0.02)
     times_s, queueing = recorded(Traffic(interval_s=3.0, after_end=False, queued=True), 20_000.0)
     assert queueing.dropped.sum() == 0
-    assert sum(len(starts_s) for starts_s, _ in times_s) == pytest.approx(births, rel=0.02)
+    assert sum(len(starts_s) for starts_s, _ in times_s) == pytest.approx(generated, rel=0.02)
     assert all((starts_s[1:] >= ends_s[:-1]).all() for starts_s, ends_s in times_s)
 
 
@@ -70,9 +70,9 @@ def test_one_packet_per_node_and_window():
     assert outcome.dropped.sum() == 0
     for starts_s, _ in times_s:
         # A packet may wait for the last one's end, a few seconds into the next window.
-        births = np.floor(starts_s / 30.0)
+        generated = np.floor(starts_s / 30.0)
         assert len(starts_s) == 100
-        assert (np.abs(births - np.arange(100)) <= 1).all() and (births == np.arange(100)).mean() > 0.9
+        assert (np.abs(generated - np.arange(100)) <= 1).all() and (generated == np.arange(100)).mean() > 0.9
     within_s = np.concatenate([starts_s % 30.0 for starts_s, _ in times_s])
     assert within_s.mean() == pytest.approx(15.0, abs=1.0)
 

@@ -35,14 +35,15 @@ def mmalora_network(
 ) -> Scenario:
     """The network of MMALoRa: gateways 12 km apart in a square of 20 km, Rayleigh fading, powers up to 20 dBm.
 
-    Channels lie around 868 MHz, which is the carrier of all. Packets that are born while a node is off (duty cycle 1 %)
-    are dropped: births have no memory, so the next packet starts 100 airtimes plus an exponential time after one did.
+    Channels lie around 868 MHz, which is the carrier of all. Packets that are generated while a node is off (duty
+    cycle 1 %) are dropped. Poisson traffic has no memory, so the next packet starts 100 airtimes plus an exponential
+    time after one did.
 
     Args:
         nodes: N, spread evenly over the union of discs around the gateways.
         gateways: G.
         channels: C, 200 kHz apart.
-        packets_per_s: Rate lambda of a node's births. 1/s
+        packets_per_s: Rate lambda of a node's packets. 1/s
         power_levels: 2, 3, 4, 7, 10 or 19 powers from 2 to 20 dBm.
         radius_m: Of each disc. m
         seed: Of the placement.

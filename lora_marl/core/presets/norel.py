@@ -96,11 +96,13 @@ def norel_dynamic(kind: Literal["nodes", "traffic", "channel"], nodes: int = 500
         return replace(network, name="norel_nodes", active=first, changes=(joined,))
     if kind == "traffic":
         intervals_s = ((5 * DAY_S, 200.0), (10 * DAY_S, 1000.0))
-        changes = tuple(Change(at_s=at_s, values={"traffic.interval_s": each}) for at_s, each in intervals_s)
+        changes = tuple(
+            Change(at_s=at_s, values={"traffic.interval_s": interval_s}) for at_s, interval_s in intervals_s
+        )
         return replace(network, name="norel_traffic", changes=changes)
     states = ({"exponent": 2.32, "shadowing_db": 3.54}, {"exponent": 3.32, "shadowing_db": 7.08})
     changes = tuple(
-        Change(at_s=half * DAY_S / 2, values={f"propagation.{name}": each for name, each in states[half % 2].items()})
+        Change(at_s=half * DAY_S / 2, values={f"propagation.{name}": value for name, value in states[half % 2].items()})
         for half in range(1, 30)
     )
     return replace(network, name="norel_channel", changes=changes)

@@ -1,1 +1,1 @@
-"""Simulators of published code, restated to replay its numbers; the package's own air is `lora_marl.core.air`."""
+"""Code of one paper each, restated to replay published numbers; the package's own air is `lora_marl.core.air`."""

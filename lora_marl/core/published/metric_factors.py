@@ -23,7 +23,7 @@ SF_WEIGHTS = ("true", "xor")
 
 
 def sf_weights(spreading_factors: Sequence[int], kind: str = "true") -> NDArray[np.float64]:
-    """Weights that favour small spreading factors and sum to 1 `[len(spreading_factors)]`.
+    """Weights that favour small spreading factors and sum to 1. `[S]`
 
     Raises:
         ValueError: an unknown kind.
@@ -49,7 +49,7 @@ def shares(values: ArrayLike) -> NDArray[np.float64]:
 def metric_bonus(
     region: Region, *, xi: float, zeta: float, eta: float, sf_weight: str = "true"
 ) -> dict[str, NDArray[np.float64]]:
-    """The bonus of each value of the factors that have one: xi w_SF, zeta BW / sum BW, eta (1 - TP / sum TP).
+    """The bonus of each value, by factor: xi w_SF, zeta BW / sum BW, eta (1 - TP / sum TP). `[values]` each
 
     Raises:
         ValueError: a metric factor that is not finite, or an unknown `sf_weight`.

@@ -1,4 +1,4 @@
-"""A network small enough for its best operating point to be known: one node, nobody to disturb it.
+"""A network small enough for its best operating point to be known: one node that nothing disturbs.
 
 A packet of a node that is alone on the air is delivered when its received power reaches the sensitivity, so with
 normal shadowing of every packet
@@ -30,7 +30,7 @@ from lora_marl.core.scenario import Scenario
 from lora_marl.core.traffic import Traffic
 
 CHANNEL_LOSS_DB = (8.0, 0.0, 9.0, 10.0)
-"""Of the toy network's channels: the second is the best, so that a learner that prefers first values misses it."""
+"""Loss of the channels: the second is the best, so that a learner that prefers first values misses it. dB"""
 
 
 def single_node_network(path_loss_db: float = 138.0, *, shadowing_db: float = 4.0) -> Scenario:
@@ -38,8 +38,8 @@ def single_node_network(path_loss_db: float = 138.0, *, shadowing_db: float = 4.
 
     With the defaults SF12 on the second channel delivers 99.9 % at 14 dBm, 96 % at 9 dBm and 69 % at 4 dBm, SF7 there
     40 % at 14 dBm, and SF12 on the next best channel 84 %. Delivery alone is best at 14 dBm. D-LoRa's rewards (xi 1,
-    eta 1.8) are best at 9 dBm, and that is the one point where no factor would change on its own account (`equilibria`).
-    Other path losses are harder: at 140 dB D-LoRa's rewards sum to most at 14 dBm, but its power arm prefers 9 dBm.
+    eta 1.8) are best at 9 dBm, and that is the only equilibrium (`equilibria`). Other path losses are harder: at 140 dB
+    D-LoRa's rewards sum to most at 14 dBm, but its power arm prefers 9 dBm.
 
     Args:
         path_loss_db: Of the node to the gateway, without the channel's loss. dB
@@ -90,39 +90,39 @@ def delivery_probabilities(scenario: Scenario) -> NDArray[np.float64]:
 def expected_rewards(
     delivered: NDArray[np.float64], rewards: NDArray[np.float64], factors: Sequence[str]
 ) -> NDArray[np.float64]:
-    """Expected reward of every operating point to each learned factor; their sum is what a super arm is worth.
+    """Expected reward of every operating point to each learned factor; their sum is the value of a super arm.
 
     Args:
-        delivered: Probabilities `[S, W, C, T]`.
-        rewards: Of the factors' values, one factor after another, by fate `[5, K]` (`agents.dlora.rewards.reward_table`).
+        delivered: Probabilities of delivery. `[S, W, C, T]`
+        rewards: Reward of each value by fate, one factor after another (`agents.dlora.rewards.reward_table`). `[5, K]`
         factors: The learned factors in the order of `FACTORS`, F of them.
 
     Returns:
         `[F, S, W, C, T]`
 
     Raises:
-        ValueError: as many rewards as values was not given.
+        ValueError: the number of rewards is not that of the factors' values.
     """
     axes = [FACTORS.index(name) for name in factors]
     sizes = [delivered.shape[axis] for axis in axes]
     if rewards.shape[1] != sum(sizes):
         raise ValueError(f"rewards: {rewards.shape[1]} values; {', '.join(factors)} have {sum(sizes)}")
     parts = np.split(rewards, np.cumsum(sizes)[:-1], axis=1)
-    found = np.empty((len(axes), *delivered.shape))
-    for factor, axis, part in zip(found, axes, parts, strict=True):
+    expected = np.empty((len(axes), *delivered.shape))
+    for factor, axis, part in zip(expected, axes, parts, strict=True):
         shape = [-1 if other == axis else 1 for other in range(delivered.ndim)]
         won, lost = (part[fate].reshape(shape) for fate in (Fate.DELIVERED, Fate.BELOW_SENSITIVITY))
         factor[...] = delivered * won + (1.0 - delivered) * lost
-    return found
+    return expected
 
 
 def equilibria(rewards: NDArray[np.float64], factors: Sequence[str]) -> NDArray[np.bool_]:
-    """Operating points that no factor leaves on its own account: each is best for itself while the others stay.
+    """Nash equilibria of the factors: operating points at which each factor's value is its best while the others stay.
 
     A learner with one bandit per factor can only settle on such points. The point with the largest sum need not be one.
 
     Args:
-        rewards: Of `expected_rewards` `[F, S, W, C, T]`.
+        rewards: As of `expected_rewards`. `[F, S, W, C, T]`
         factors: The learned factors.
 
     Returns:

@@ -61,7 +61,7 @@ def test_micro_scenarios_come_out_as_published(mode: str) -> None:
         )  # fmt: skip
         ours = np.zeros(nodes, np.bool_)
         ours[channel.node] = received(channel)
-        assert ours.tolist() == [bool(each) for each in case[mode]], case["case"]
+        assert ours.tolist() == [bool(value) for value in case[mode]], case["case"]
         judged += nodes
     assert judged == 427
 
@@ -152,7 +152,7 @@ def by_all_pairs(channel: Channel) -> list[bool]:
     start_s = np.concatenate([channel.start_s, channel.down_s[:downs]])
     end_s = start_s + channel.airtime_s[channel.sf[sender]]
     power_dbm = channel.tp_dbm[sender, None] + channel.gain_db[sender]
-    found = []
+    survivors = []
     for i in range(len(channel.node)):
         sf = channel.sf[sender[i]]
         hits = (start_s >= start_s[i]) & (start_s < end_s[i])
@@ -160,8 +160,8 @@ def by_all_pairs(channel: Channel) -> list[bool]:
         hits[i] = False
         beaten = power_dbm[i] - power_dbm <= channel.sir_db[sf, channel.sf[sender]][:, None]
         fine = (power_dbm[i] >= channel.sensitivity_dbm[sf]) & ~(hits[:, None] & beaten).any(axis=0)
-        found.append(bool(fine.any()))
-    return found
+        survivors.append(bool(fine.any()))
+    return survivors
 
 
 @pytest.mark.parametrize("gateways", [1, 2])

@@ -50,14 +50,14 @@ def test_a_round_ends_with_the_first_success_at_or_after_the_tenth_packet() -> N
             expected.append((packet, sent[n], delivered[n]))
             sent[n] = delivered[n] = 0
     channel, counters, estimates = channel_of(LOSSY, POINTS, 1, DURATION_S), zero_counters(30), initial_estimates(LOSSY)
-    found = []
+    rounds = []
     while (packet := run_round(channel, counters, estimates)) >= 0:
-        own = counters.packets[:, channel.node[packet]]
-        found.append((packet, int(own[ROUND_SENT]), int(own[ROUND_DELIVERED])))
-        own[ROUND_SENT:] = 0
-    assert found == expected
-    assert any(sent > ROUND_PACKETS for _, sent, _ in found)
-    assert all(1 <= delivered <= ROUND_PACKETS for _, _, delivered in found)
+        counts = counters.packets[:, channel.node[packet]]
+        rounds.append((packet, int(counts[ROUND_SENT]), int(counts[ROUND_DELIVERED])))
+        counts[ROUND_SENT:] = 0
+    assert rounds == expected
+    assert any(sent > ROUND_PACKETS for _, sent, _ in rounds)
+    assert all(1 <= delivered <= ROUND_PACKETS for _, _, delivered in rounds)
 
 
 def test_the_utility_of_a_round_is_biased_upwards_by_a_tenth_of_what_is_lost() -> None:

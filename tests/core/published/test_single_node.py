@@ -74,9 +74,9 @@ def test_rewards_by_hand():
     delivered = np.full((2, 1, 1, 2), 0.75)
     delivered[1] = 0.0
     rewards = np.array([[1.0, 2.0, 4.0, 8.0], [-1.0, -2.0, 0.0, 0.0], *np.full((3, 4), np.nan)])
-    found = expected_rewards(delivered, rewards, ("sf", "tp"))
-    assert found[:, 0, 0, 0].tolist() == [[0.5, 0.5], [3.0, 6.0]]
-    assert found[:, 1, 0, 0].tolist() == [[-2.0, -2.0], [0.0, 0.0]]
+    expected = expected_rewards(delivered, rewards, ("sf", "tp"))
+    assert expected[:, 0, 0, 0].tolist() == [[0.5, 0.5], [3.0, 6.0]]
+    assert expected[:, 1, 0, 0].tolist() == [[-2.0, -2.0], [0.0, 0.0]]
     with pytest.raises(ValueError, match="4 values; sf have 2"):
         expected_rewards(delivered, rewards, ("sf",))
 
