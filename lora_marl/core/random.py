@@ -11,7 +11,7 @@ import zlib
 
 import numpy as np
 
-from lora_marl.core.kernel import compiled
+from lora_marl.core.kernel import entry_point
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -26,7 +26,7 @@ def stream_key(seed: int, name: str) -> np.uint64:
     return np.random.SeedSequence([seed, zlib.crc32(name.encode())]).generate_state(1, np.uint64)[0]
 
 
-@compiled()
+@entry_point()
 def mix64(z):
     """SplitMix64's finaliser: a bijection of 64 bits in which every input bit moves every output bit."""
     z = (z ^ (z >> _SHIFT_30)) * _MIX_1
@@ -34,32 +34,32 @@ def mix64(z):
     return z ^ (z >> _SHIFT_31)
 
 
-@compiled()
+@entry_point()
 def bits(key, node, counter):
     """64 random bits of a node's draw number `counter`."""
     stream = mix64(key + (np.uint64(node) + _ONE) * _GOLDEN)
     return mix64(stream + (np.uint64(counter) + _ONE) * _GOLDEN)
 
 
-@compiled()
+@entry_point()
 def uniform(key, node, counter):
     """A draw from the open interval (0, 1)."""
     return (np.float64(bits(key, node, counter) >> _SHIFT_12) + 0.5) * _ULP
 
 
-@compiled()
+@entry_point()
 def exponential(key, node, counter):
     """A draw from the exponential distribution of mean 1."""
     return -np.log(uniform(key, node, counter))
 
 
-@compiled()
+@entry_point()
 def draw_index(packet, gateway):
     """The counter of what is drawn per packet and gateway; gateway -1 is what all gateways share."""
     return (np.int64(packet) << np.int64(16)) | np.int64(gateway + 1)
 
 
-@compiled()
+@entry_point()
 def _tail_quantile(p, q):
     r = np.sqrt(-np.log(min(p, 1.0 - p)))
     if r <= 5.0:
@@ -86,7 +86,7 @@ def _tail_quantile(p, q):
     return np.copysign(top / low, q)
 
 
-@compiled()
+@entry_point()
 def normal_quantile(p):
     """The standard normal quantile, to about 1e-16. Source: Wichura 1988, algorithm AS 241 (PPND16)."""
     q = p - 0.5
@@ -104,7 +104,7 @@ def normal_quantile(p):
     return q * top / low
 
 
-@compiled()
+@entry_point()
 def normal(key, node, counter):
     """A draw from the standard normal distribution."""
     return normal_quantile(uniform(key, node, counter))

@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from lora_marl.core.kernel import compiled
+from lora_marl.core.kernel import compiled, entry_point
 from lora_marl.core.kernel.events import (
     PointDistributions,
     draw_point,
@@ -122,7 +122,7 @@ def _run_replica(state, tables, points, distributions, b, until_s, deciding):
 def _compile_run(source_hash: int) -> Callable:
     """The compiled loop; the hash, a closure variable, makes the compiler's disk cache notice an edited kernel file."""
 
-    @compiled(cache=True)
+    @entry_point(cache=True)
     def run(state, tables, points, distributions, until_s, deciding, decisions, first, count):
         """Run the replicas from `first` on and write the decisions that are due behind the `count` first rows.
 

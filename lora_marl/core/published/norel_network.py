@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lora_marl.core import phy
-from lora_marl.core.kernel import compiled
+from lora_marl.core.kernel import entry_point
 from lora_marl.core.propagation import path_loss_db
 from lora_marl.core.published.norel_receiver import Channel
 from lora_marl.core.random import stream_key
@@ -196,7 +196,7 @@ def initial_estimates(scenario: Scenario) -> Estimates:
     )
 
 
-@compiled()
+@entry_point()
 def add_uplink(estimates, n, loss_db, time_s):  # type: ignore[no-untyped-def]
     """Add an uplink of node `n` to the window, and renew the estimates when the window is full."""
     place = estimates.filled[0]
@@ -208,7 +208,7 @@ def add_uplink(estimates, n, loss_db, time_s):  # type: ignore[no-untyped-def]
         estimates.filled[0] = 0
 
 
-@compiled()
+@entry_point()
 def _renew(estimates, time_s):  # type: ignore[no-untyped-def]
     """Smooth the estimates with those of the window that ends now."""
     now, x, y = estimates.now, estimates.window[0], estimates.window[1]

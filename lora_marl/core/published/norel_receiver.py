@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lora_marl.core.kernel import compiled
+from lora_marl.core.kernel import entry_point
 from lora_marl.core.random import normal
 
 Floats = NDArray[np.float64]
@@ -58,7 +58,7 @@ class Channel(NamedTuple):
     lost: NDArray[np.bool_]  # [G], whether it was lost there
 
 
-@compiled()
+@entry_point()
 def _power_dbm(channel, n, g):  # type: ignore[no-untyped-def]
     power_dbm = channel.tp_dbm[n] + channel.gain_db[n, g]
     if channel.sigma_db > 0.0:
@@ -67,7 +67,7 @@ def _power_dbm(channel, n, g):  # type: ignore[no-untyped-def]
     return power_dbm
 
 
-@compiled()
+@entry_point()
 def _disturb(channel, sf, j):  # type: ignore[no-untyped-def]
     """Let sender `j` disturb the uplink that is judged, at every gateway."""
     for g in range(len(channel.lost)):
@@ -77,7 +77,7 @@ def _disturb(channel, sf, j):  # type: ignore[no-untyped-def]
             channel.lost[g] = channel.rssi_dbm[g] - power_dbm <= channel.sir_db[sf, channel.sf[j]]
 
 
-@compiled()
+@entry_point()
 def _earlier(channel, packet, start_s, sf):  # type: ignore[no-untyped-def]
     critical_s = start_s + channel.spared_s[sf]
     oldest_s = start_s - channel.airtime_s[-1]
@@ -97,7 +97,7 @@ def _earlier(channel, packet, start_s, sf):  # type: ignore[no-untyped-def]
             return
 
 
-@compiled()
+@entry_point()
 def _later(channel, packet, start_s, sf):  # type: ignore[no-untyped-def]
     end_s = start_s + channel.airtime_s[sf]
     up, down = packet + 1, channel.counts[PASSED]
@@ -109,7 +109,7 @@ def _later(channel, packet, start_s, sf):  # type: ignore[no-untyped-def]
         down += 1
 
 
-@compiled()
+@entry_point()
 def receive(channel, packet):  # type: ignore[no-untyped-def]
     """Judge an uplink: the gateway that received it best, or -1. Uplinks must be judged in order."""
     n, start_s = channel.node[packet], channel.start_s[packet]
@@ -129,7 +129,7 @@ def receive(channel, packet):  # type: ignore[no-untyped-def]
     return best
 
 
-@compiled()
+@entry_point()
 def send_downlink(channel, uplink_s, sf, gateway):  # type: ignore[no-untyped-def]
     """Answer an uplink of spreading factor `sf` in the second window; nothing delays the downlink or takes it away."""
     start_s = uplink_s + channel.airtime_s[sf] + WAIT_S

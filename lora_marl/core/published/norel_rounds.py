@@ -28,7 +28,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lora_marl.core.kernel import compiled
+from lora_marl.core.kernel import entry_point
 from lora_marl.core.published.norel_network import SIGMA, add_uplink
 from lora_marl.core.published.norel_receiver import receive, send_downlink
 
@@ -49,7 +49,7 @@ def zero_counters(nodes: int) -> Counters:
     return Counters(np.zeros((4, nodes), np.int64), np.zeros(1, np.int64))
 
 
-@compiled()
+@entry_point()
 def receive_next(channel, counters, estimates):  # type: ignore[no-untyped-def]
     """Judge and count the next uplink; returns the gateway that received it best, or -1."""
     packet = counters.judged[0]
@@ -65,7 +65,7 @@ def receive_next(channel, counters, estimates):  # type: ignore[no-untyped-def]
     return gateway
 
 
-@compiled()
+@entry_point()
 def run_round(channel, counters, estimates):  # type: ignore[no-untyped-def]
     """Run until some node's round ends; returns the round's last uplink, or -1 when no uplink is left."""
     while counters.judged[0] < len(channel.start_s):
@@ -76,7 +76,7 @@ def run_round(channel, counters, estimates):  # type: ignore[no-untyped-def]
     return -1
 
 
-@compiled()
+@entry_point()
 def send_answer(channel, counters, packet):  # type: ignore[no-untyped-def]
     """Send the downlink that ends a round, after the parameters that it carries have been put in force."""
     n = channel.node[packet]
@@ -85,7 +85,7 @@ def send_answer(channel, counters, packet):  # type: ignore[no-untyped-def]
     counters.packets[ROUND_DELIVERED, n] = 0
 
 
-@compiled()
+@entry_point()
 def run_fixed(channel, counters, estimates, answers):  # type: ignore[no-untyped-def]
     """Run all uplinks with the parameters in force; `answers`: with the downlinks of rounds that nobody learns from."""
     while True:
@@ -120,13 +120,13 @@ def initial_adr_state(nodes: int) -> AdrState:
     return AdrState(np.zeros((nodes, HISTORY)), np.zeros(nodes, np.int64), np.zeros(nodes, np.int64))
 
 
-@compiled()
+@entry_point()
 def sinr_db(rssi_dbm, overlap_mw):  # type: ignore[no-untyped-def]
     """Signal over interference and noise. dB"""
     return 10.0 * math.log10(10.0 ** (rssi_dbm / 10.0) / (overlap_mw + NOISE_MW))
 
 
-@compiled()
+@entry_point()
 def commanded_point(mean_db, sf, tp_dbm, margin_db):  # type: ignore[no-untyped-def]
     """What the server commands: index of the spreading factor, and power in dBm."""
     steps = math.floor((mean_db - (-7.5 - 2.5 * sf) - margin_db) / STEP_DB)
@@ -142,7 +142,7 @@ def commanded_point(mean_db, sf, tp_dbm, margin_db):  # type: ignore[no-untyped-
     return sf, tp_dbm
 
 
-@compiled()
+@entry_point()
 def _command(channel, adr, estimates, packet, margin_db, forced):  # type: ignore[no-untyped-def]
     """Decide on a node and send the command if it is new or forced; a nan margin stands for sigma_hat + 8 dB."""
     n = channel.node[packet]
@@ -156,7 +156,7 @@ def _command(channel, adr, estimates, packet, margin_db, forced):  # type: ignor
         send_downlink(channel, channel.start_s[packet], old_sf, channel.nearest[n])
 
 
-@compiled()
+@entry_point()
 def _back_off(channel, n, unanswered):  # type: ignore[no-untyped-def]
     """When it is time, give a node the highest power and the next spreading factor."""
     if unanswered >= ADR_ACK_LIMIT + ADR_ACK_DELAY and unanswered % ADR_ACK_DELAY == 0:
@@ -164,7 +164,7 @@ def _back_off(channel, n, unanswered):  # type: ignore[no-untyped-def]
         channel.sf[n] = min(channel.sf[n] + 1, len(channel.airtime_s) - 1)
 
 
-@compiled()
+@entry_point()
 def run_adr(channel, counters, estimates, adr, margin_db):  # type: ignore[no-untyped-def]
     """Run all uplinks under ADR; for the margin see `_command`."""
     while counters.judged[0] < len(channel.start_s):

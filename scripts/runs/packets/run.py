@@ -106,9 +106,7 @@ def show(folder: RunFolder, config: PacketRun, results: Sequence[Result]) -> Non
     title = f"{config.name}: {part}, {len(config.seeds)} seeds, {build_scenario(config.scenario).nodes} nodes"
     console.print(results_table(title, results, lambda label, metric: published(config, label, metric)))
     if any(
-        published(config, label, metric).endswith(RESIMULATED_MARK)
-        for label in config.learners
-        for metric in METRICS
+        published(config, label, metric).endswith(RESIMULATED_MARK) for label in config.learners for metric in METRICS
     ):
         console.print(f"{RESIMULATED_MARK} not printed in the paper; from an independent simulation of its rules")
     console.print(f"metrics, snapshots: {folder.path}/<seed>/<learner>/", markup=False)
