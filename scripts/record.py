@@ -19,7 +19,7 @@ import numpy as np
 import typer
 
 import lora_marl
-from lora_marl.adapters.offline import Recording, record
+from lora_marl.adapters.offline import Recording, policy_choice, record
 from lora_marl.adapters.policy import Policy
 from lora_marl.core.scenario import DutyCycleWarning
 from lora_marl.envs.codec import sizes_of
@@ -88,14 +88,7 @@ def record_episodes(environment: str, settings: dict[str, Any], policy: Policy |
         tuple(sizes_of(env.single_action_space).tolist()),
     ):
         raise UsageError(f"--policy: was trained on another network or actions of {environment} than these")
-    rng = np.random.default_rng(seeds[0])
-
-    def choose(observations: Any, masks: Any) -> Any:
-        rows, shape = observations.reshape(-1, observations.shape[-1]), observations.shape[:2]
-        allowed = masks.reshape(len(rows), -1) if spaces.masked else None
-        actions = policy.choose(rows, rng.random((len(rows), len(spaces.sizes))), allowed)
-        return actions.reshape(*shape, *env.single_action_space.shape)
-
+    choose = policy_choice(policy, env, np.random.default_rng(seeds[0]))
     return record(env, environment, seeds, choose, played_by=spaces.algorithm)
 
 

@@ -58,7 +58,7 @@ def quiet(outcome, scales):
     return -outcome.airtime_s
 
 
-def flat(*told):
+def flat(*arguments):
     return 0.0
 
 
@@ -70,9 +70,9 @@ def wrong(outcome, scales):
     return np.where(outcome.airtime_s > 0, np.nan, 0.0)
 
 
-def crowd(found, members):
+def crowd(expected, channel_nodes):
     """The more nodes the better, wherever that may lead."""
-    return np.ones_like(found.ee) * members
+    return np.ones_like(expected.ee) * channel_nodes
 
 
 def lost(interval):
@@ -195,7 +195,7 @@ def test_a_reward_term_is_a_part_of_infos(folder: Path, monkeypatch: pytest.Monk
     np.testing.assert_allclose(rewards, 2.0 * env.game.outcome.airtime_s)
     for reward, message in (
         ({"my_parts:wrong": 1.0}, "wrong returned .* values that are not finite"),
-        ({1: 1.0}, "1 is no name"),
+        ({1: 1.0}, "1 is not the name of a term"),
     ):
         with pytest.raises(ValueError, match=f"reward: {message}"):
             env = lora_marl.make("uplink_v0", scenario=network, reward=reward, replicas=1)
@@ -214,7 +214,7 @@ def test_a_reward_term_counts_for_nodes_that_are_delivered_often_enough(folder: 
     _, rewards, *_, infos = env.step_array(np.zeros_like(env.game.first_actions()))
     fine = infos["violation"] == 0
     assert 0 < fine.sum() < fine.size
-    assert np.array_equal(infos["reward_crowd"], np.where(fine, env.game.members, 0))
+    assert np.array_equal(infos["reward_crowd"], np.where(fine, env.game.channel_nodes, 0))
     np.testing.assert_allclose(rewards, 2.0 * infos["reward_own"] + 0.5 * infos["reward_crowd"])
 
 

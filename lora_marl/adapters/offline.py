@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lora_marl.adapters.policy import Spaces, spaces_of
+from lora_marl.adapters.policy import Policy, Spaces, spaces_of
 from lora_marl.envs.base import ArrayParallelEnv
 from lora_marl.envs.codec import pick_allowed, sizes_of
 from lora_marl.envs.game import seeds_of
@@ -130,17 +130,13 @@ def record(
     if env.settings.remove_dead:
         raise ValueError("remove_dead: True; recordings keep all agents")
     seeds = _checked_seeds(seeds, env.settings.replicas)
-    rng, sizes, space = np.random.default_rng(seeds[0]), sizes_of(env.single_action_space), env.single_action_space
-    agents = (len(seeds), len(env.possible_agents))
+    if choose is None:
+        choose = random_choice(env, np.random.default_rng(seeds[0]))
     observations, masks = [env.reset_array(seeds)], [env.mask_array()]
     actions: list[NDArray[np.int64]] = []
     rewards: list[NDArray[np.float64]] = []
     for _ in range(env.max_cycles):
-        if choose is None:
-            drawn = pick_allowed(rng.random((*agents, len(sizes))), masks[-1], sizes)
-            chosen = drawn.reshape(*agents, *(space.shape or ()))
-        else:
-            chosen = np.asarray(choose(observations[-1].copy(), masks[-1].copy()))
+        chosen = np.asarray(choose(observations[-1].copy(), masks[-1].copy()))
         following, reward, *_ = env.step_array(chosen)
         observations.append(following)
         masks.append(env.mask_array())
@@ -150,6 +146,30 @@ def record(
     parts: dict[str, Any] = {"observations": observations, "masks": masks, "actions": actions, "rewards": rewards}
     stacked = {key: np.stack(part, axis=1) for key, part in parts.items()}
     return Recording(spaces=spaces, seeds=np.asarray(seeds, np.int64), **stacked)
+
+
+def random_choice(env: ArrayParallelEnv, rng: np.random.Generator) -> Choose:
+    """A function that chooses random allowed actions for all agents of an environment."""
+    space, sizes = env.single_action_space, sizes_of(env.single_action_space)
+
+    def choose(observations: NDArray[np.float32], masks: NDArray[np.bool_]) -> NDArray[np.int64]:
+        agents = observations.shape[:2]
+        return pick_allowed(rng.random((*agents, len(sizes))), masks, sizes).reshape(*agents, *(space.shape or ()))
+
+    return choose
+
+
+def policy_choice(policy: Policy, env: ArrayParallelEnv, rng: np.random.Generator) -> Choose:
+    """A function that chooses by one exported policy for all agents of an environment."""
+    space, sizes = env.single_action_space, policy.spaces.sizes
+
+    def choose(observations: NDArray[np.float32], masks: NDArray[np.bool_]) -> NDArray[np.int64]:
+        agents, rows = observations.shape[:2], observations.reshape(-1, observations.shape[-1])
+        allowed = masks.reshape(len(rows), -1) if policy.spaces.masked else None
+        actions = policy.choose(rows, rng.random((len(rows), len(sizes))), allowed)
+        return actions.reshape(*agents, *(space.shape or ()))
+
+    return choose
 
 
 def _checked_seeds(seeds: Sequence[int], replicas: int) -> list[int]:

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 import lora_marl
+from lora_marl.adapters.offline import policy_choice, random_choice
 from lora_marl.adapters.policy import Policy
 from lora_marl.config import CoexistenceConfig, CoexistenceRun
 from lora_marl.config.load import set_value
-from lora_marl.envs.codec import pick_allowed, sizes_of
 from scripts.runs.cli import UsageError, read_config
 from scripts.runs.packets.experiment import build_scenario
 from scripts.runs.statistics import estimate
@@ -93,18 +93,11 @@ def mean_rewards(env: Any, seeds: Sequence[int], policy: Policy | None) -> NDArr
     Returns:
         `[B]`
     """
-    space = env.single_action_space
-    sizes, total, rng = sizes_of(space), np.zeros(len(seeds)), np.random.default_rng(0)
+    rng, total = np.random.default_rng(0), np.zeros(len(seeds))
+    choose = random_choice(env, rng) if policy is None else policy_choice(policy, env, rng)
     observations = env.reset_array(seeds)
     for _ in range(env.max_cycles):
-        shape = observations.shape[:2]
-        rows, masks = observations.reshape(-1, observations.shape[-1]), env.mask_array().reshape(-1, sum(sizes))
-        draws = rng.random((len(rows), len(sizes)))
-        if policy is None:
-            actions = pick_allowed(draws, masks, sizes)
-        else:
-            actions = policy.choose(rows, draws, masks if policy.spaces.masked else None)
-        observations, rewards, *_ = env.step_array(actions.reshape(*shape, *space.shape))
+        observations, rewards, *_ = env.step_array(choose(observations, env.mask_array()))
         total += rewards.mean(axis=1)
     return total / env.max_cycles
 

@@ -1,1 +1,1 @@
-"""lora_marl.envs.energy"""
+"""The game of `lora_marl.envs.energy_v0`: nodes choose spreading factor and power for energy efficiency."""

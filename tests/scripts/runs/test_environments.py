@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 import lora_marl
+from lora_marl.adapters.offline import policy_choice, record
 from lora_marl.adapters.policy import Policy, spaces_of
 from scripts.runs.cli import UsageError
 from scripts.runs.environments import environment_of, mean_rewards
+from tests.scripts.conftest import ROOT
 
 
 def test_random_actions_are_allowed_ones_and_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,6 +28,16 @@ def test_random_actions_are_allowed_ones_and_all_of_them(monkeypatch: pytest.Mon
     mean_rewards(env, [0, 1], None)
     masks = env.mask_array()
     assert not masks.all() and drawn[masks].mean() > 0.8
+
+
+def test_evaluations_and_recordings_choose_alike() -> None:
+    folder = ROOT / "configs" / "policies" / "energy_v0"
+    settings = {"only_channel": 0, "replicas": 2, "max_cycles": 4, "info_level": "none"}
+    env, policy = lora_marl.make("energy_v0", **settings), Policy.read(folder)
+    for choose, chosen_by in ((None, None), (policy_choice(policy, env, np.random.default_rng(0)), policy)):
+        recording = record(env, "energy_v0", [0, 1], choose)
+        rewards = mean_rewards(env, [0, 1], chosen_by)
+        np.testing.assert_allclose(rewards, recording.rewards.mean(axis=(1, 2)))
 
 
 def test_an_environment_that_files_cannot_say_is_not_made_up() -> None:
