@@ -18,7 +18,6 @@ from typing import Annotated, Any
 
 import typer
 
-from scripts.reproduce import cell_table, play_all
 from scripts.runs.cli import JsonPath, UsageError, console, new_app, one_line_errors, write_json
 from scripts.runs.jobs import Store
 from scripts.runs.progress import counting
@@ -29,6 +28,7 @@ from scripts.service_training.pipeline import PASSES, ServiceTraining, shortened
 from scripts.studies.ccs import ablations
 from scripts.studies.ccs.ablations import REGIMES, VARIANTS
 from scripts.studies.claim import Results
+from scripts.studies.results import cell_table, simulated
 
 app = new_app()
 
@@ -57,7 +57,7 @@ def main(
         chosen = {name: VARIANTS[name] for name in names or VARIANTS}
         services = {name: train(name, chosen[name], rollouts, out, quick=quick) for name in chosen}
         study = ablations.study(services)
-        numbers = play_all([study], Store(out / "cells"), quick=quick, jobs=jobs)
+        numbers = simulated([study], Store(out / "cells"), quick=quick, jobs=jobs)
         text = table(numbers, chosen)
         (out / "table.md").write_text(text, encoding="utf-8")
         (out / "cells.md").write_text(cell_table(study, numbers), encoding="utf-8")

@@ -22,13 +22,13 @@ from PIL import Image
 
 from lora_marl.core.checks import suggest
 from lora_marl.core.files import write_atomically
-from scripts.reproduce import play_all
 from scripts.runs.cli import ROOT, UsageError, console, new_app, one_line_errors
 from scripts.runs.jobs import Store
 from scripts.studies import studies
 from scripts.studies.ccs import eu868, figures, options, regimes, tables
 from scripts.studies.ccs.tables import Table
 from scripts.studies.claim import Results, Study
+from scripts.studies.results import simulated
 
 app = new_app()
 PAGES = (ROOT / "docs" / "coexistence.md", ROOT / "README.md")
@@ -92,7 +92,7 @@ def main(
         wanted = chosen(named(path.read_text(encoding="utf-8") for path in paths), only or ())
         known = studies()
         shown = [without_direct(known[study]) for study in wanted]
-        numbers = play_all(shown, Store(results / "reproduce" / "cells"), quick=False, jobs=jobs)
+        numbers = simulated(shown, Store(results / "reproduce" / "cells"), quick=False, jobs=jobs)
         # Pages are read once more: playing takes hours.
         texts = {path: written(path.read_text(encoding="utf-8"), wanted, numbers) for path in paths}
         for path, text in texts.items():

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scripts.runs.metrics import METRICS, Row, reported
+from scripts.runs.report import number
+from scripts.runs.statistics import Estimate, estimate
 
 RESIMULATED = "band from an independent simulation of the same rules"
 FROM_TEXT = "band from the paper's words"
@@ -126,6 +130,58 @@ class Study:
     columns: tuple[Column, ...] = ()
 
 
+HEADER = ("name", "ours", "spread (sd)", "95 % (±)", "paper", "difference", "low", "high", "inside", "note")
+"""Columns of the table of claims."""
+
+
+@dataclass(frozen=True)
+class ClaimResult:
+    """A claim and the number that was reproduced.
+
+    Attributes:
+        claim: What is claimed.
+        ours: The number over seeds.
+    """
+
+    claim: Claim
+    ours: Estimate
+
+    @property
+    def inside(self) -> bool | None:
+        """Whether the mean over seeds lies in the band; None: there is none."""
+        if math.isinf(self.claim.low) and math.isinf(self.claim.high):
+            return None
+        return self.claim.low <= self.ours.mean <= self.claim.high
+
+    @property
+    def difference(self) -> float | None:
+        """Our number less the paper's; None: the paper has no number."""
+        return None if self.claim.paper is None else self.ours.mean - self.claim.paper
+
+    def record(self) -> dict[str, Any]:
+        """A flat record for JSON."""
+        return {
+            "name": self.claim.name,
+            "ours": self.ours.mean,
+            "spread": self.ours.spread,
+            "ci_low": self.ours.ci_low,
+            "ci_high": self.ours.ci_high,
+            "paper": self.claim.paper,
+            "difference": self.difference,
+            "low": self.claim.low if math.isfinite(self.claim.low) else None,
+            "high": self.claim.high if math.isfinite(self.claim.high) else None,
+            "inside": self.inside,
+        }
+
+    def texts(self) -> list[str]:
+        """A row of the table, see `HEADER`."""
+        ours, claim = self.ours, self.claim
+        half = (ours.ci_high - ours.ci_low) / 2.0
+        numbers = (ours.mean, ours.spread, half, claim.paper, self.difference, claim.low, claim.high)
+        shown = ["-" if value is None else number(value) for value in numbers]
+        return [self.claim.name, *shown, {True: "yes", False: "no", None: "-"}[self.inside], self.claim.note]
+
+
 def metric_claim(
     cell: Cell,
     metric: str,
@@ -151,6 +207,13 @@ def metric_claim(
         return result.values(metric, until_h, last_h)
 
     return Claim(f"{cell.name}/{metric}{when}", (cell.name,), read, value - slack, value + slack, paper, note)
+
+
+def claim_results(study: Study, numbers: Results) -> list[ClaimResult]:
+    """The claims of a study, with the numbers read off the results of its cells."""
+    return [
+        ClaimResult(claim, estimate(claim.read(*(numbers[name] for name in claim.cells)))) for claim in study.claims
+    ]
 
 
 def _value(row: Row, metric: str) -> float:

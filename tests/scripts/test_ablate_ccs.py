@@ -158,7 +158,7 @@ def test_a_killed_ablation_goes_on_where_it_was(
         original(self, *given)
 
     monkeypatch.setattr(ablate_ccs, "PASSES", TINY)
-    monkeypatch.setattr(ablate_ccs, "play_all", played)
+    monkeypatch.setattr(ablate_ccs, "simulated", played)
     monkeypatch.setattr(pipeline.Training, "run", run)
     call = (
         "whole",

@@ -218,7 +218,7 @@ def page(tmp_path: Path, numbers: Results, monkeypatch: pytest.MonkeyPatch) -> P
         found.write_text(found.read_text().replace("Words.", "Other words."))  # somebody writes meanwhile
         return {cell.name: numbers[cell.name] for study in shown for cell in study.cells}
 
-    monkeypatch.setattr(ccs_page, "play_all", play)
+    monkeypatch.setattr(ccs_page, "simulated", play)
     found = tmp_path / "page.md"
     found.write_text(
         "Words.\n\n<!-- ccs-light: strategies -->\n| old |\n|---|\n\n| kept |\n\n![](figures/coexistence_load.png)\n"

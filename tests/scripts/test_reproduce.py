@@ -7,6 +7,7 @@ import pytest
 
 from agents.maac.groups import Hyperparameters
 from agents.planners import PLANNERS
+from lora_marl.config import EnergyRun
 from scripts import reproduce
 from scripts.runs.energy.experiment import MAAC
 from scripts.runs.published import TABLE_III
@@ -14,6 +15,7 @@ from scripts.studies import NOT_REPRODUCIBLE, studies
 from scripts.studies.claim import CellResult
 from scripts.studies.dlora.inversion import recovery_h
 from scripts.studies.norel import networks
+from scripts.studies.results import shortened
 
 CELLS = [cell for study in studies().values() for cell in study.cells]
 
@@ -72,10 +74,10 @@ def test_a_misspelt_name_is_told_the_nearest(invoke):
 
 @pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.name)
 def test_every_cell_has_a_learner_that_can_be_made(cell):
-    run = reproduce.shortened(cell)
+    run = shortened(cell)
     fewer = {"mmalora-literal": 3, "norel": 1 if cell.learner in networks.REFERENCES else 4}
     assert len(run.seeds) >= next((seeds for name, seeds in fewer.items() if cell.name.startswith(name)), 5)
-    if run.energy is not None:
+    if isinstance(run, EnergyRun):
         name, parameters = run.learners[cell.learner].name, run.learners[cell.learner].parameters
         assert name in PLANNERS or (name == MAAC and Hyperparameters(**parameters).capacity == 4000)
     assert (

@@ -14,12 +14,12 @@ import pytest
 from agents.ccs.model import Coordinator
 from lora_marl.config import TrainConfig, load
 from scripts import reproduce
-from scripts.reproduce import cell_table, claim_results
 from scripts.runs import checkpoints
 from scripts.runs.coexistence import strategies
 from scripts.studies.ccs import cells, eu868, figures, regimes
 from scripts.studies.ccs.readings import settled, settling
-from scripts.studies.claim import CellResult, Claim, Results, Study
+from scripts.studies.claim import CellResult, Claim, Results, Study, claim_results
+from scripts.studies.results import cell_table
 
 ROOT = Path(__file__).parents[3]
 
