@@ -32,7 +32,7 @@ from lora_marl.adapters.policy import SPACES, Policy
 from lora_marl.core.scenario import DutyCycleWarning
 from scripts.runs.cli import JsonPath, UsageError, console, new_app, one_line_errors, write_json
 from scripts.runs.environments import FIRST_SEED, compare_with_random, environment_of
-from scripts.runs.folder import RunFolder
+from scripts.runs.folder import read_run
 from scripts.runs.loop import RunType
 from scripts.runs.registry import run_type_of
 
@@ -56,7 +56,7 @@ def main(
         if any((path / SPACES).is_file() for path in runs):
             write_json(json, evaluate_policies(runs, held_out))
         else:
-            write_json(json, evaluate_runs([RunFolder.read(path) for path in runs], held_out, hours))
+            write_json(json, evaluate_runs(runs, held_out, hours))
 
 
 def evaluate_policies(folders: Sequence[Path], held_out: Sequence[int]) -> list[dict[str, Any]]:
@@ -75,12 +75,14 @@ def evaluate_policies(folders: Sequence[Path], held_out: Sequence[int]) -> list[
     return records
 
 
-def evaluate_runs(folders: Sequence[RunFolder], held_out: Sequence[int], hours: float | None) -> list[dict[str, Any]]:
+def evaluate_runs(paths: Sequence[Path], held_out: Sequence[int], hours: float | None) -> list[dict[str, Any]]:
     """Prints what runs have learned, kind by kind, and returns records."""
-    by_type: dict[type[RunType[Any, Any]], list[RunFolder]] = {}
-    for folder in folders:
-        by_type.setdefault(type(run_type_of(folder.config)), []).append(folder)
-    return [record for run, group in by_type.items() for record in run.evaluate(group, held_out, hours)]
+    by_type: dict[type[RunType[Any, Any]], list[Any]] = {}
+    for path in paths:
+        folder, config = read_run(path)
+        run = run_type_of(config)
+        by_type.setdefault(type(run), []).append((run, folder))
+    return [record for run_type, runs in by_type.items() for record in run_type.evaluate(runs, held_out, hours)]
 
 
 def _seeds(text: str | None) -> tuple[int, ...]:

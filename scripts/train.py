@@ -49,10 +49,10 @@ def main(
     with one_line_errors():
         if resume and overwrite:
             raise UsageError("--resume and --overwrite: one keeps the earlier run, the other removes it; give one")
-        settings = read_config(config, [*(set_ or ()), *(more or ())])
-        folder, run = RunFolder(runs / settings.name, settings), run_type_of(settings)
+        run = run_type_of(read_config(config, [*(set_ or ()), *(more or ())]))
         run.check()
-        folder.prepare(resume=resume, overwrite=overwrite)
+        folder = RunFolder(runs / run.config.name, run.config.seeds)
+        folder.prepare(run.config, resume=resume, overwrite=overwrite)
         with StopRequest() as stop:
             finished = train(run, folder, stop)
         if not finished:

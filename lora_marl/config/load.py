@@ -11,7 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from lora_marl.config.errors import ConfigError, problems
-from lora_marl.config.run import TrainConfig, run_class, upgraded, without_foreign_nulls
+from lora_marl.config.run import SECTIONS, TrainConfig, prepare
 
 _BOOL, _FLOAT = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:float"
 
@@ -54,7 +54,8 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> TrainConfig:
     Raises:
         ConfigError: one line for each problem.
     """
-    values = upgraded(_read(Path(path)))
+    values = _read(Path(path))
+    _kind_of_run(values, str(path))
     for override in overrides:
         set_value(values, override)
     return parse(values, source=str(path), folder=Path(path).parent)
@@ -66,13 +67,10 @@ def parse(values: Mapping[str, Any], *, source: str = "config", folder: str | Pa
     Raises:
         ConfigError: one line for each problem, led by `source`.
     """
+    values = dict(values)
+    run = _kind_of_run(values, source)
     try:
-        values = upgraded(values)
-        run = run_class(values)
-    except ValueError as error:
-        raise ConfigError([f"{source}: {error}"]) from None
-    try:
-        return run.model_validate(without_foreign_nulls(values, run), context={"folder": Path(folder)})
+        return run.model_validate(values, context={"folder": Path(folder)})
     except ValidationError as error:
         raise ConfigError(problems(error, run, source)) from None
 
@@ -80,6 +78,14 @@ def parse(values: Mapping[str, Any], *, source: str = "config", folder: str | Pa
 def dump(config: TrainConfig) -> str:
     """YAML of every value of a configuration, defaults and inherited ones included; `load` reads it back."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, default_flow_style=None, width=120)
+
+
+def _kind_of_run(values: dict[str, Any], source: str) -> type[TrainConfig]:
+    """The kind of run that values describe, which `prepare` brings into the newest version. ConfigError: none."""
+    try:
+        return prepare(values)
+    except ValueError as error:
+        raise ConfigError([f"{source}: {error}"]) from None
 
 
 def _read(path: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
@@ -100,15 +106,13 @@ def _read(path: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
 
 
 def _inherited(base: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
-    """What a file and its base state together."""
+    """What a file and its base state together; a base without a section does not pass on what the section excludes."""
     merged = _merged(base, values)
-    try:
-        run = run_class(merged)
-    except ValueError:  # said by `parse`, which knows the file
+    sections = [name for name in SECTIONS if merged.get(name) is not None]
+    if len(sections) != 1 or base.get(sections[0]) is not None:
         return merged
-    if run is run_class(base):
-        return merged
-    return {name: value for name, value in merged.items() if name in values or name not in run.refused}
+    refused = SECTIONS[sections[0]].refused
+    return {name: value for name, value in merged.items() if name in values or name not in refused}
 
 
 def _merged(base: Any, over: Any) -> Any:

@@ -71,16 +71,6 @@ class BaseRun(Section):
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**63)], ...] = (0, 1, 2, 3, 4)
     learners: dict[str, LearnerConfig]
 
-    @model_validator(mode="before")
-    @classmethod
-    def _not_from_a_newer_version(cls, values: Any) -> Any:
-        version = values.get("schema_version") if isinstance(values, dict) else None
-        if isinstance(version, int) and version > SCHEMA_VERSION:
-            raise ValueError(
-                f"schema_version: {version} is newer than {SCHEMA_VERSION}, the newest known; upgrade lora_marl"
-            )
-        return values
-
     @field_validator("seeds")
     @classmethod
     def _some_and_unique(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
@@ -97,18 +87,14 @@ class BaseRun(Section):
         """A label names its learner; a label without value takes an inherited learner away."""
         if not isinstance(learners, dict):
             return learners
-        return {
+        labelled = {
             label: {"name": label, **value} if isinstance(value, dict) else value
             for label, value in learners.items()
             if value is not None
         }
-
-    @field_validator("learners")
-    @classmethod
-    def _some(cls, learners: dict[str, LearnerConfig]) -> dict[str, LearnerConfig]:
-        if not learners:
+        if not labelled:
             raise ValueError("needs at least one")
-        return learners
+        return labelled
 
 
 def _default_scenario() -> ScenarioConfig:
@@ -166,11 +152,10 @@ class PacketRun(ScenarioRun):
 
     @model_validator(mode="after")
     def _episodes_have_a_length(self) -> Self:
-        for label, learner in self.learners.items():
-            if learner.episodes is not None and self.episode_s is None:
-                raise ValueError(
-                    f"learners.{label}.episodes: {learner.episodes} needs episode_s, the length of an episode"
-                )
+        for label in self.learners if self.episode_s is None else ():
+            episodes = self.learners[label].episodes
+            if episodes is not None:
+                raise ValueError(f"learners.{label}.episodes: {episodes} needs episode_s, the length of an episode")
         return self
 
 
@@ -223,37 +208,31 @@ class CoexistenceRun(BaseRun):
 TrainConfig: TypeAlias = PacketRun | EnergyRun | CoexistenceRun
 """The configuration of any run, as `lora_marl.config.load` returns it."""
 
-_CLASSES: Final[Mapping[str, type[TrainConfig]]] = {"energy": EnergyRun, "coexistence": CoexistenceRun}
-"""By the section that tells."""
+SECTIONS: Final[Mapping[str, type[TrainConfig]]] = {"energy": EnergyRun, "coexistence": CoexistenceRun}
+"""The kinds of runs that have a section, by its name."""
 
 
-def run_class(values: Mapping[str, Any]) -> type[TrainConfig]:
-    """The kind of run that the values of a file describe.
+def prepare(values: dict[str, Any]) -> type[TrainConfig]:
+    """The kind of run that the values of a file describe; they are brought into the newest version of the format.
+
+    A resolved file of version 1 states fields of all kinds of runs; those of other kinds had no effect and are removed.
+    So are, in any version, fields of other kinds without a value, which say nothing.
 
     Raises:
-        ValueError: they have the sections of two kinds.
+        ValueError: a version that is not known yet, or the sections of two kinds.
     """
-    sections = [name for name in _CLASSES if values.get(name) is not None]
+    version = values.get("schema_version")
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise ValueError(
+            f"schema_version: {version} is newer than {SCHEMA_VERSION}, the newest known; upgrade lora_marl"
+        )
+    sections = [section for section in SECTIONS if section in values and values[section] is not None]
     if len(sections) > 1:
         raise ValueError(f"{' and '.join(sections)}: a run has one of them")
-    return _CLASSES[sections[0]] if sections else PacketRun
-
-
-def without_foreign_nulls(values: Mapping[str, Any], run: type[TrainConfig]) -> dict[str, Any]:
-    """The values of a file without fields of other kinds of runs that are stated as null, which says nothing."""
-    return {
-        name: value
-        for name, value in values.items()
-        if value is not None or name in run.model_fields or name not in (*run.refused, *_CLASSES)
-    }
-
-
-def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values in the newest version of the format.
-
-    A resolved file of version 1 states fields of all kinds of runs; those of other kinds had no effect and go.
-    """
-    if values.get("schema_version") != 1:
-        return dict(values)
-    refused = {name for section, run in _CLASSES.items() if values.get(section) is not None for name in run.refused}
-    return {name: value for name, value in values.items() if name not in refused} | {"schema_version": SCHEMA_VERSION}
+    run = SECTIONS[sections[0]] if sections else PacketRun
+    for name in {*run.refused, *SECTIONS} - set(run.model_fields):
+        if name in values and (values[name] is None or version == 1):
+            del values[name]
+    if version == 1:
+        values["schema_version"] = SCHEMA_VERSION
+    return run

@@ -18,7 +18,7 @@ import json
 import platform
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -39,27 +39,14 @@ class RunFolder:
 
     Args:
         path: `runs/<name>`.
-        config: The run.
+        seeds: Of the run.
     """
 
-    def __init__(self, path: Path, config: TrainConfig) -> None:
-        self.path, self.config = path, config
+    def __init__(self, path: Path, seeds: Sequence[int]) -> None:
+        self.path, self.seeds = path, seeds
 
-    @classmethod
-    def read(cls, path: Path) -> RunFolder:
-        """The folder of an earlier run.
-
-        Raises:
-            UsageError: no run is there.
-            ConfigError: its configuration cannot be read.
-        """
-        configs = sorted(path.glob("*/config.yaml"))
-        if not configs:
-            raise UsageError(f"{path}: holds no run (<seed>/config.yaml), and no exported policy (policy.json)")
-        return cls(path, read_config(configs[0], notes=False))
-
-    def prepare(self, *, resume: bool, overwrite: bool) -> None:
-        """Makes the folders; an earlier run stays only to be resumed.
+    def prepare(self, config: TrainConfig, *, resume: bool, overwrite: bool) -> None:
+        """Makes the folders of a run; an earlier run stays only to be resumed.
 
         Raises:
             UsageError: an earlier run is there and neither flag was given, or it had another configuration.
@@ -70,12 +57,12 @@ class RunFolder:
         elif earlier and not resume:
             raise UsageError(f"{self.path}: holds a run already; go on with --resume, or replace it with --overwrite")
         elif earlier:
-            self._check_same(earlier[0])
-        for seed in self.config.seeds:
+            self._check_same(earlier[0], dump(config))
+        for seed in self.seeds:
             folder = self.path / str(seed)
             folder.mkdir(parents=True, exist_ok=True)
             write_atomically(folder / "versions.json", json.dumps(versions(), indent=1) + "\n")
-            write_atomically(folder / "config.yaml", dump(self.config))
+            write_atomically(folder / "config.yaml", dump(config))
 
     def folder(self, label: str, seed: int) -> Path:
         """The folder of a seed and learner, which is made where it is missing."""
@@ -86,9 +73,9 @@ class RunFolder:
     def save(self, label: str, state: checkpoints.State) -> None:
         """Writes a snapshot of every seed, and only then removes the older ones."""
         name = f"snapshot-{int(state['done']):06d}.npz"
-        for seed, part in zip(self.config.seeds, checkpoints.split(state, len(self.config.seeds)), strict=True):
+        for seed, part in zip(self.seeds, checkpoints.split(state, len(self.seeds)), strict=True):
             checkpoints.write(self.folder(label, seed) / name, part)
-        for seed in self.config.seeds:
+        for seed in self.seeds:
             for path in self.folder(label, seed).glob("snapshot-*.npz"):
                 if path.name < name:
                     path.unlink()
@@ -99,11 +86,11 @@ class RunFolder:
         Raises:
             UsageError: a snapshot is truncated or damaged, or of another run than the other seeds'.
         """
-        names = [{path.name for path in self.folder(label, seed).glob("snapshot-*.npz")} for seed in self.config.seeds]
+        names = [{path.name for path in self.folder(label, seed).glob("snapshot-*.npz")} for seed in self.seeds]
         common = set.intersection(*names)
         if not common:
             return None
-        parts = [checkpoints.read(self.folder(label, seed) / max(common)) for seed in self.config.seeds]
+        parts = [checkpoints.read(self.folder(label, seed) / max(common)) for seed in self.seeds]
         try:
             return checkpoints.join(parts)
         except (KeyError, ValueError) as error:
@@ -172,17 +159,31 @@ class RunFolder:
                 writer.writeheader()
             writer.writerow(row)
 
-    def _check_same(self, path: Path) -> None:
+    def _check_same(self, path: Path, resolved: str) -> None:
         try:
             earlier = read_config(path, notes=False)
         except ConfigError as error:
             raise UsageError(f"{error}; the run cannot be resumed; train again with --overwrite") from None
-        changed = differences(yaml.safe_load(dump(earlier)), yaml.safe_load(dump(self.config)))
+        changed = differences(yaml.safe_load(dump(earlier)), yaml.safe_load(resolved))
         if changed:
             raise UsageError(
                 f"{self.path}: was begun with another configuration ({', '.join(changed)}); "
                 "resume with the same one, give the run another name, or replace it with --overwrite"
             )
+
+
+def read_run(path: Path) -> tuple[RunFolder, TrainConfig]:
+    """The folder and the configuration of an earlier run.
+
+    Raises:
+        UsageError: no run is there.
+        ConfigError: its configuration cannot be read.
+    """
+    configs = sorted(path.glob("*/config.yaml"))
+    if not configs:
+        raise UsageError(f"{path}: holds no run (<seed>/config.yaml), and no exported policy (policy.json)")
+    config = read_config(configs[0], notes=False)
+    return RunFolder(path, config.seeds), config
 
 
 def differences(before: object, after: object, path: str = "") -> list[str]:

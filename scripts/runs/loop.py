@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 from numpy.typing import NDArray
 
@@ -120,18 +120,29 @@ class RunType(ABC, Generic[C, E]):
         """Prints the table of a finished run and draws its pictures; returns a record per label and number."""
 
     @classmethod
-    @abstractmethod
-    def evaluate(cls, folders: Sequence[RunFolder], seeds: Sequence[int], hours: float | None) -> list[dict[str, Any]]:
+    def evaluate(
+        cls, runs: Sequence[tuple[Self, RunFolder]], seeds: Sequence[int], hours: float | None
+    ) -> list[dict[str, Any]]:
         """Judges what runs of this kind have left: prints tables, and returns records.
 
         Args:
-            folders: Of the runs.
+            runs: With their folders.
             seeds: Held-out seeds; empty: none were asked for.
             hours: Simulated time; None: the run's own. h
 
         Raises:
             UsageError: seeds or hours that this kind of run cannot use, or a file that is damaged.
         """
+        records: list[dict[str, Any]] = []
+        for run, folder in runs:
+            if seeds or hours is not None:
+                raise UsageError(f"{folder.path}: is {cls.title}; --seeds and --hours are for runs of packets")
+            records += [{"run": run.config.name} | record for record in run.judge(folder)]
+        return records
+
+    def judge(self, folder: RunFolder) -> list[dict[str, Any]]:
+        """Judges what a run has left, without seeds or hours: prints a table, and returns records."""
+        raise NotImplementedError
 
     @abstractmethod
     def results(self, label: str) -> list[State]:
@@ -152,12 +163,15 @@ def train(run: RunType[Any, Any], folder: RunFolder, stop: StopRequest) -> bool:
     Raises:
         UsageError: a snapshot or a file of an earlier call that is damaged, or a user's reward term that fails.
     """
-    labels = list(folder.config.learners)
-    with Progress({label: run.length(label) for label in labels}, run.unit) as progress:
-        try:
-            return all(_train_label(run, folder, label, stop, progress) for label in labels)
-        except TermError as error:
-            raise UsageError(f"{run.section}.{error}") from error
+    labels = list(run.config.learners)
+    with Progress(dict(zip(labels, map(run.length, labels), strict=True)), run.unit) as progress:
+        for label in labels:
+            try:
+                if not _train_label(run, folder, label, stop, progress):
+                    return False
+            except TermError as error:
+                raise UsageError(f"{run.section}.{error}") from error
+    return True
 
 
 def _train_label(run: RunType[Any, Any], folder: RunFolder, label: str, stop: StopRequest, progress: Progress) -> bool:
@@ -165,28 +179,24 @@ def _train_label(run: RunType[Any, Any], folder: RunFolder, label: str, stop: St
     if run.is_complete(folder, label):
         progress.begin(label, run.length(label))
         return True
-    seeds, experiment = folder.config.seeds, run.experiment(label)
+    experiment, position = run.experiment(label), 0.0
     run.restore(folder, label, experiment)
     every = max(1, experiment.total // run.snapshots)
     with ExitStack() as files:
-        earlier = [folder.cut(label, seed, experiment.done) for seed in seeds]
-        events = [files.enter_context(EventFile(folder.folder(label, seed))) for seed in seeds]
-        for event_file, rows in zip(events, earlier, strict=True):
-            for row in rows:
-                event_file.add(*run.event(row))
-        progress.begin(label, earlier[0][-1][run.axis] if experiment.done else 0.0)
+        events: list[EventFile] = []
+        for seed in folder.seeds:
+            earlier = folder.cut(label, seed, experiment.done)
+            events.append(files.enter_context(EventFile(folder.folder(label, seed))))
+            for row in earlier:
+                events[-1].add(*run.event(row))
+                position = row[run.axis]
+        progress.begin(label, position)
         while not experiment.finished and not stop.requested:
             rows = experiment.play_next()
-            for seed, event_file, row in zip(seeds, events, rows, strict=True):
+            for seed, event_file, row in zip(folder.seeds, events, rows, strict=True):
                 folder.append(label, seed, row)
                 event_file.add(*run.event(row))
             progress.advance(rows[0][run.axis], sum(row.get("sent", 0) for row in rows))
             if experiment.done % every == 0 or experiment.finished or stop.requested:
                 run.save(folder, label, experiment)
     return bool(experiment.finished)
-
-
-def refuse_options(title: str, folder: RunFolder, seeds: Sequence[int], hours: float | None) -> None:
-    """Raises UsageError where seeds or hours were given to evaluate a run that has its own."""
-    if seeds or hours is not None:
-        raise UsageError(f"{folder.path}: is {title}; --seeds and --hours are for runs of packets")

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from lora_marl.config import load
 from scripts import train
 from scripts.runs import checkpoints, plots
-from scripts.runs.folder import RunFolder
+from scripts.runs.folder import read_run
 from scripts.runs.metrics import METRICS
 from scripts.runs.packets.experiment import PacketExperiment
 from scripts.runs.published import published
@@ -221,7 +221,7 @@ def test_episodes_and_evaluation(invoke, tmp_path):
     config = ROOT / "configs" / "conference_as_run.yaml"
     result = invoke(train.app, "--config", config, "--runs", tmp_path, "--set", *changes)
     assert result.exit_code == 0, result.output
-    curve = RunFolder.read(tmp_path / "conference_as_run").curve("D", 0)
+    curve = read_run(tmp_path / "conference_as_run")[0].curve("D", 0)
     assert [row["duration_s"] for row in curve] == [800, 800, 400, 1200]
     assert [row["evaluation"] for row in curve] == [0, 0, 0, 1]
 

@@ -29,7 +29,7 @@ from scripts.runs.cli import ROOT, UsageError, console, errors
 from scripts.runs.coexistence.plots import draw_channels, draw_curves
 from scripts.runs.coexistence.strategies import build_strategy, new_rollout
 from scripts.runs.folder import RunFolder
-from scripts.runs.loop import RunType, refuse_options
+from scripts.runs.loop import RunType
 from scripts.runs.metrics import Row, columns_of
 from scripts.runs.report import counted, number
 from scripts.runs.statistics import estimate
@@ -87,7 +87,7 @@ class CoexistenceRunType(RunType[CoexistenceRun, Rollout]):
             ) from None
 
     def report(self, folder: RunFolder) -> list[dict[str, Any]]:
-        config, records = self.config, evaluate(folder)
+        config, records = self.config, self.judge(folder)
         curves = {label: [folder.curve(label, seed) for seed in config.seeds] for label in config.learners}
         title = f"{config.name}: {counted(len(config.seeds), 'seed')}"
         draw_curves(folder.path / "curves.png", title, curves)
@@ -99,12 +99,18 @@ class CoexistenceRunType(RunType[CoexistenceRun, Rollout]):
         console.print(f"learning curves: tensorboard --logdir {folder.path}", markup=False)
         return records
 
-    @classmethod
-    def evaluate(cls, folders: Sequence[RunFolder], seeds: Sequence[int], hours: float | None) -> list[dict[str, Any]]:
-        records: list[dict[str, Any]] = []
-        for folder in folders:
-            refuse_options(cls.title, folder, seeds, hours)
-            records += [{"run": folder.config.name} | record for record in evaluate(folder)]
+    def judge(self, folder: RunFolder) -> list[dict[str, Any]]:
+        """Prints a table of all labels that have finished, and returns a record per label and number."""
+        ledgers: dict[str, list[Ledger]] = {}
+        for label in self.config.learners:
+            if self.is_complete(folder, label):
+                ledgers[label] = ledgers_of(folder, label)
+            else:
+                errors.print(f"note: {folder.path}: {label} has not finished and is left out", style="yellow")
+        title = f"{self.config.name}: {counted(len(self.config.seeds), 'seed')}"
+        table, records = results_table(title, ledgers)
+        console.print(table)
+        console.print(LEGEND.format(first=next(iter(ledgers), "the first one")), markup=False)
         return records
 
     def results(self, label: str) -> list[State]:
@@ -135,22 +141,7 @@ class CoexistenceRunType(RunType[CoexistenceRun, Rollout]):
         return vendors + [file for file in files if file.is_file()]
 
 
-def evaluate(folder: RunFolder) -> list[dict[str, object]]:
-    """Prints a table of all labels that have finished, and returns a record per label and number."""
-    run = folder.config
-    ledgers: dict[str, list[Ledger]] = {}
-    for label in run.learners:
-        if sums_path(folder, label).exists():
-            ledgers[label] = ledgers_of(folder, label)
-        else:
-            errors.print(f"note: {folder.path}: {label} has not finished and is left out", style="yellow")
-    table, records = results_table(f"{run.name}: {counted(len(run.seeds), 'seed')}", ledgers)
-    console.print(table)
-    console.print(LEGEND.format(first=next(iter(ledgers), "the first one")), markup=False)
-    return records
-
-
-def results_table(title: str, ledgers: Mapping[str, Sequence[Ledger]]) -> tuple[Table, list[dict[str, object]]]:
+def results_table(title: str, ledgers: Mapping[str, Sequence[Ledger]]) -> tuple[Table, list[dict[str, Any]]]:
     """Returns the table, and a record per label and number; gains are over the first label.
 
     Args:
@@ -161,7 +152,7 @@ def results_table(title: str, ledgers: Mapping[str, Sequence[Ledger]]) -> tuple[
     table.add_column("coordination", no_wrap=True)
     for column in COLUMNS:
         table.add_column(escape(column))
-    records: list[dict[str, object]] = []
+    records: list[dict[str, Any]] = []
     reference: np.ndarray | None = None
     for label, by_seed in ledgers.items():
         measures = [ledger.measures() for ledger in by_seed]

@@ -12,7 +12,6 @@ runs/<name>/<seed>/map.png                 nodes coloured by the spreading facto
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ from scripts.runs.cli import ROOT, UsageError, console, errors
 from scripts.runs.energy import allocations
 from scripts.runs.energy.experiment import EnergyExperiment, Network, build_networks, episodes
 from scripts.runs.folder import RunFolder
-from scripts.runs.loop import RunType, refuse_options
+from scripts.runs.loop import RunType
 from scripts.runs.metrics import Row, columns_of
 from scripts.runs.report import number
 from scripts.runs.statistics import estimate
@@ -124,15 +123,6 @@ class EnergyRunType(RunType[EnergyRun, EnergyExperiment]):
             }
             scenario, path = network.closed_form.scenario, folder.path / str(seed) / "map.png"
             plots.draw_map(path, f"{self.config.name}: seed {seed}", scenario, points, 0)
-
-    @classmethod
-    def evaluate(cls, folders: Sequence[RunFolder], seeds: Sequence[int], hours: float | None) -> list[dict[str, Any]]:
-        records: list[dict[str, Any]] = []
-        for folder in folders:
-            refuse_options(cls.title, folder, seeds, hours)
-            assert isinstance(folder.config, EnergyRun)
-            records += [{"run": folder.config.name} | record for record in cls(folder.config).judge(folder)]
-        return records
 
     def judge(self, folder: RunFolder) -> list[dict[str, Any]]:
         """Prints what the allocations of all labels are worth; returns a record per label, number and judge.

@@ -24,13 +24,13 @@ from scripts.runs.report import Result, records, results_table
 REFERENCES = ("random", "static-sf7", "distance-quantile")
 
 
-def evaluate(folders: Sequence[RunFolder], seeds: tuple[int, ...], hours: float | None) -> list[dict[str, Any]]:
+def evaluate(
+    runs: Sequence[tuple[PacketRun, RunFolder]], seeds: tuple[int, ...], hours: float | None
+) -> list[dict[str, Any]]:
     """Prints one table of all runs, and returns its records; see `RunType.evaluate`."""
     results = []
-    for folder in folders:
-        config = folder.config
-        assert isinstance(config, PacketRun)
-        prefix = f"{config.name}/" if len(folders) > 1 else ""
+    for config, folder in runs:
+        prefix = f"{config.name}/" if len(runs) > 1 else ""
         report = evaluate_run(folder, config, seeds, default_h(config) if hours is None else hours)
         results += [Result(prefix + result.learner, result.scenario, result.by_seed) for result in report]
     console.print(results_table("evaluation: from the snapshots on, learning included", results))

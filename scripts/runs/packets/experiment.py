@@ -65,7 +65,7 @@ class PacketExperiment:
     """
 
     def __init__(self, config: PacketRun, label: str, *, count_arms: bool = True) -> None:
-        self.scenario = build_scenario(_with_a_placement_per_seed(config))
+        self.scenario = build_scenario(config.scenario, len(config.seeds))
         self.schedule = schedule(config, label)
         self.done = 0
         self.learner = make_learner(config, label, self.scenario)
@@ -140,17 +140,20 @@ def arrays_under(prefix: str, state: Mapping[str, NDArray]) -> dict[str, NDArray
     return {name.removeprefix(f"{prefix}/"): a for name, a in state.items() if name.startswith(f"{prefix}/")}
 
 
-def build_scenario(config: ScenarioConfig) -> Scenario:
-    """The scenario of a configuration that has been read, and has warned, before."""
+def build_scenario(config: ScenarioConfig, seeds: int | None = None) -> Scenario:
+    """The scenario of a configuration that has been read, and has warned, before.
+
+    Args:
+        config: The scenario's section.
+        seeds: Where placements differ by seed: for how many seeds they are needed; None: for all.
+    """
+    if seeds is not None:
+        placements = min(config.topology.placements, seeds)
+        topology = config.topology.model_copy(update={"placements": placements})
+        config = config.model_copy(update={"topology": topology})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return config.build()
-
-
-def _with_a_placement_per_seed(config: PacketRun) -> ScenarioConfig:
-    topology = config.scenario.topology
-    fewer = topology.model_copy(update={"placements": min(topology.placements, len(config.seeds))})
-    return config.scenario.model_copy(update={"topology": fewer})
 
 
 def scenario_name(config: PacketRun) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from inspect import getsourcefile
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import agents
 from lora_marl.config import PacketRun
@@ -59,8 +59,10 @@ class PacketRunType(RunType[PacketRun, PacketExperiment]):
         return list(records(results))
 
     @classmethod
-    def evaluate(cls, folders: Sequence[RunFolder], seeds: Sequence[int], hours: float | None) -> list[dict[str, Any]]:
-        return evaluate(folders, tuple(seeds), hours)
+    def evaluate(
+        cls, runs: Sequence[tuple[Self, RunFolder]], seeds: Sequence[int], hours: float | None
+    ) -> list[dict[str, Any]]:
+        return evaluate([(run.config, folder) for run, folder in runs], tuple(seeds), hours)
 
     def results(self, label: str) -> list[State]:
         return play_to_the_end(self.config, label)

@@ -21,7 +21,7 @@ from scripts.runs.energy.allocations import PACKETS_PER_NODE, scores
 from scripts.runs.energy.experiment import EnergyExperiment, build_networks
 from scripts.runs.energy.run import EnergyRunType
 from scripts.runs.energy.training import GroupLayout
-from scripts.runs.folder import RunFolder
+from scripts.runs.folder import read_run
 from tests.scripts.conftest import ROOT
 
 CONFIG = ROOT / "configs" / "mmalora.yaml"
@@ -72,8 +72,8 @@ def test_a_run_leaves_curves_allocations_snapshot_and_pictures(finished):
 
 
 def test_what_the_table_says_is_what_the_allocation_is_worth(finished):
-    folder = RunFolder.read(finished[0] / "mmalora")
-    for network, seed in zip(build_networks(folder.config), (0, 1), strict=True):
+    folder, config = read_run(finished[0] / "mmalora")
+    for network, seed in zip(build_networks(config), (0, 1), strict=True):
         for label in LABELS:
             points = allocations.read(folder.folder(label, seed) / "allocation.csv", network)
             last = folder.curve(label, seed)[-1]
