@@ -1,4 +1,7 @@
-"""What the service is compared with: residuals of other origin; letters in `agents.ccs.layout`."""
+"""What the service is compared with: random residuals, and residuals optimised directly on the proxy of the air.
+
+Letters in `agents.ccs.layout`.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,9 @@ from agents.lns.network import Schema, features, last_layer_of, unflatten
 
 
 def random_residual(delta: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """Residuals in random directions, each of the same norm as the given one `[..., H, A]`."""
+    """Draws residuals in random directions, each of the same norm as that in `delta`. `[..., H, A]`"""
     drawn = rng.standard_normal(delta.shape, np.float32)
-    norms = (np.linalg.norm(each, axis=(-2, -1), keepdims=True) for each in (delta, drawn))
+    norms = (np.linalg.norm(residual, axis=(-2, -1), keepdims=True) for residual in (delta, drawn))
     return drawn * np.divide(*norms)
 
 
@@ -33,14 +36,14 @@ def direct(
     norm_weight: float = 0.01,
     clip: float = CLIP,
 ) -> Tensor:
-    """Residuals found for these very networks by gradient on the proxy, over stored snapshots of the same mixture.
+    """Optimises residuals for given networks by gradient on the proxy, over stored snapshots of the same mixture.
 
-    A reference for what a step of the last layer can do: mean utility over the stored worlds, less
-    norm_weight (||dW|| / ||W||)^2, by Adam from 0; only observations and worlds of the stored snapshots are used.
+    A reference for what a change of the last layer can do: mean utility over the stored worlds, less
+    norm_weight (||dW|| / ||W||)^2, by Adam from 0. Only observations and worlds of the stored snapshots are used.
 
     Args:
         parameters: Flat. `[M, S, P]`
-        kinds: Of every world those of `stored`, without legacy networks. `[M, S]`
+        kinds: In every world those of `stored`; all networks learn. `[M, S]`
         stored: R snapshots.
         proxy: Of the air.
         steps: Of Adam.
@@ -50,10 +53,10 @@ def direct(
         clip: Largest norm of a residual relative to the layer.
 
     Returns:
-        `[M, S, H, A]`
+        Clipped residuals. `[M, S, H, A]`
 
     Raises:
-        ValueError: another mixture, or legacy networks in it; parts that are not equal.
+        ValueError: another mixture, or one with networks that do not learn; parts that are not equal.
     """
     if len(stored) % parts:
         raise ValueError(f"parts: {parts}; {len(stored)} snapshots do not make equal ones")
@@ -61,20 +64,20 @@ def direct(
         raise ValueError(
             f"kinds = {kinds.unique(dim=0).tolist()}: expected {stored.kinds[0].tolist()}, all of learners"
         )
-    worlds, rows = len(kinds), len(stored)
-    layers = unflatten(parameters, Schema())
-    last, heat = last_layer_of(parameters, Schema()).clone(), temperatures(kinds)[:, None, :, None, None]
-    everyone = stored.observations.transpose(0, 1).flatten(1, 2)  # [S, R Q, D]
-    seen = features(layers, everyone).unflatten(2, (rows, -1)).transpose(1, 2)  # [M, R, S, Q, H]
+    worlds, rows, schema = len(kinds), len(stored), Schema()
+    last, temperature = last_layer_of(parameters, schema).clone(), temperatures(kinds)[:, None, :, None, None]
+    observations = stored.observations.transpose(0, 1).flatten(1, 2)  # [S, R Q, D]
+    inputs = features(unflatten(parameters, schema), observations)
+    inputs = inputs.unflatten(2, (rows, -1)).transpose(1, 2)  # [M, R, S, Q, H]
     size = last.square().sum((-1, -2))
     turns = [(part, stored.worlds.rows(part.repeat(worlds))) for part in torch.arange(rows).chunk(parts)]
     delta = torch.zeros_like(last).requires_grad_()
     adam = torch.optim.Adam([delta], lr=learning_rate)
     for step in range(steps):
-        part, there = turns[step % parts]
+        part, worlds_of_part = turns[step % parts]
         adam.zero_grad()
-        policy = (seen[:, part] @ (last + delta)[:, None] / heat).softmax(-1)
-        utility = proxy(policy.flatten(0, 1), there).utility.mean(-1).unflatten(0, (worlds, -1)).mean(-1)
+        policy = (inputs[:, part] @ (last + delta)[:, None] / temperature).softmax(-1)
+        utility = proxy(policy.flatten(0, 1), worlds_of_part).utility.mean(-1).unflatten(0, (worlds, -1)).mean(-1)
         penalty = norm_weight * (delta.square().sum((-1, -2)) / size).mean(-1)
         (penalty - utility).sum().backward()
         adam.step()
@@ -82,5 +85,5 @@ def direct(
 
 
 def direct_residuals(now: FleetSnapshot, stored: Snapshots, parts: int) -> NDArray[np.float32]:
-    """`direct` for the networks of worlds as they are now, all of which learn `[B, S, H, A]`."""
+    """`direct` for all networks of worlds as they are now, all of which learn. `[B, S, H, A]`"""
     return direct(torch.from_numpy(now.parameters), torch.from_numpy(now.kinds), stored, Proxy(), parts=parts).numpy()

@@ -1,4 +1,8 @@
-"""Snapshots of learning networks in rollouts: what the service is trained on; letters in `agents.ccs.layout`."""
+"""Snapshots of networks in their worlds, which the service is trained on; letters in `agents.ccs.layout`.
+
+A `FleetSnapshot` is what servers do and see at one time. Together with facts of the worlds then (`Worlds`, which the
+proxy of the air needs) it becomes rows of `Snapshots`.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ from agents.lns.network import Schema
 from agents.lns.team import Team
 
 LETTERS = {-1: "L"} | {index: kind[0].upper() for index, kind in enumerate(KINDS)}
-"""Of kinds in the name of a mixture: D, P and, of legacy networks, L."""
+"""Letters of kinds in the name of a mixture: D, P, and L for networks that do not learn."""
 
 TENSORS = ("parameters", "kinds", "observations", "kpis")
 """Fields of snapshots beside the worlds."""
@@ -29,10 +33,10 @@ class Worlds:
     """M independent worlds of S networks each; float32 unless said otherwise.
 
     A row is one world at one time: what changes over an episode (occupancy, rates) makes another row. A network that
-    is not there has rate 0 in all groups.
+    is absent has rate 0 in all groups. Names of fields are those in files.
 
     Attributes:
-        rate_hz: Frames born per second in all nodes of a group. `[M, S, Q]`
+        rate_hz: Frames that arise per second in all nodes of a group. `[M, S, Q]`
         nodes: Nodes of a group. `[M, S, Q]`
         sf_share: Share of a group's nodes that use SF7, ..., SF12 at an offset (min(12, minimum SF + offset)); sums
             to 1 over V where the group has nodes. `[M, S, Q, O, V]`
@@ -43,7 +47,7 @@ class Worlds:
         reference_mj: The same at the minimum SF and 14 dBm, which rewards are relative to. `[M, S, Q]`
         airtime_s: Of one attempt at SF7, ..., SF12. `[M, V]`
         occupancy: Share of time with external energy, from 0 up to but not including 1. `[M, C]`
-        legacy: Networks that do not learn: every attempt is uniform over the channels, at offset 0 and the highest
+        legacy: Which networks do not learn: every attempt is uniform over the channels, at offset 0 and the highest
             power (the last T). bool `[M, S]`
     """
 
@@ -71,18 +75,18 @@ class Worlds:
             "legacy": (m, s),
         }
         for name, shape in expected.items():
-            given = tuple(getattr(self, name).shape)
-            if given != shape:
-                raise ValueError(f"worlds: {name} has shape {list(given)}; expected {list(shape)}")
+            actual = tuple(getattr(self, name).shape)
+            if actual != shape:
+                raise ValueError(f"worlds: {name} has shape {list(actual)}; expected {list(shape)}")
 
     def __len__(self) -> int:
         return len(self.rate_hz)
 
     def rows(self, index: Tensor) -> Worlds:
-        """Some worlds, in some order, also repeatedly.
+        """Some worlds, in some order, possibly repeated.
 
         Args:
-            index: int64 `[any]`
+            index: int64 `[rows]`
         """
         return self._each(lambda tensor: tensor[index])
 
@@ -96,12 +100,12 @@ class Worlds:
         return Worlds(**(changed | {"occupancy": self.occupancy.gather(-1, order)}))
 
     def arrays(self) -> dict[str, NDArray]:
-        """Every field by name, for a file."""
+        """Every field by name, as for a file."""
         return {field.name: getattr(self, field.name).numpy() for field in fields(self)}
 
     @classmethod
     def of(cls, arrays: Mapping[str, NDArray]) -> Worlds:
-        """Of arrays by field name, whatever their real type.
+        """Worlds of arrays by field name, whatever their real type.
 
         Raises:
             ValueError: a field is missing, or of a wrong shape, naming it.
@@ -124,17 +128,17 @@ class Worlds:
 
 @dataclass(frozen=True)
 class Snapshots:
-    """M moments of worlds with the same mixture of kinds.
+    """M worlds, each at one time, with the same mixture of kinds.
 
     Attributes:
-        parameters: Flat; of legacy networks whatever. `[M, S, P]`
-        kinds: Index in `KINDS`, -1 legacy, the same in every row. int64 `[M, S]`
-        observations: What the groups see at that moment. `[M, S, Q, D]`
+        parameters: Flat; those of networks that do not learn have no meaning. `[M, S, P]`
+        kinds: Index in `KINDS`, -1: does not learn; the same in every row. int64 `[M, S]`
+        observations: What the groups see then. `[M, S, Q, D]`
         kpis: What the networks would report. `[M, S, 4]`
         worlds: M of them.
 
     Raises:
-        ValueError: shapes that do not fit together, unlike mixtures, or legacy flags that differ from the kinds.
+        ValueError: shapes that do not fit together, unlike mixtures, or worlds in which other networks learn.
     """
 
     parameters: Tensor
@@ -146,9 +150,9 @@ class Snapshots:
     def __post_init__(self) -> None:
         shape = self.kinds.shape
         for name in ("parameters", "observations", "kpis"):
-            given = getattr(self, name).shape
-            if given[:2] != shape:
-                raise ValueError(f"snapshots: {name} leads with {list(given[:2])}; kinds have {list(shape)}")
+            leading = getattr(self, name).shape[:2]
+            if leading != shape:
+                raise ValueError(f"snapshots: {name} leads with {list(leading)}; kinds have {list(shape)}")
         if self.worlds.legacy.shape != shape or bool((self.worlds.legacy != (self.kinds < 0)).any()):
             raise ValueError("snapshots: legacy networks of the worlds are not those of kind -1")
         if bool((self.kinds != self.kinds[:1]).any()):
@@ -159,15 +163,15 @@ class Snapshots:
 
     @property
     def mixture(self) -> str:
-        """Its name, as `DLP`."""
+        """Name of the mixture, a letter for each network, such as `DLP`."""
         return "".join(LETTERS[kind] for kind in self.kinds[0].tolist())
 
     def rows(self, index: Tensor) -> Snapshots:
-        """Some rows, in some order, also repeatedly."""
+        """Some rows, in some order, possibly repeated."""
         return Snapshots(**{name: getattr(self, name)[index] for name in TENSORS}, worlds=self.worlds.rows(index))
 
     def renumbered(self, times: int, layout: Layout, seed: int) -> Snapshots:
-        """What was observed and where, so many times, channels each time numbered anew; parameters stay as they are."""
+        """Observations and worlds repeated `times` times, with channels numbered anew each time; parameters stay."""
         rows = self.rows(torch.arange(len(self)).repeat(times))
         orders = random_orders(len(rows), layout.channels, torch.Generator().manual_seed(seed))
         seen = layout.permuted_observations(rows.observations, orders[:, None, None])
@@ -176,24 +180,24 @@ class Snapshots:
     def save(self, path: Path) -> None:
         """Writes a safetensors file."""
         worlds = {f"worlds.{name}": torch.from_numpy(array) for name, array in self.worlds.arrays().items()}
-        own = {name: getattr(self, name) for name in TENSORS}
-        save_file({name: tensor.contiguous() for name, tensor in (own | worlds).items()}, path)
+        tensors = {name: getattr(self, name) for name in TENSORS} | worlds
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
 
     @classmethod
     def load(cls, path: Path) -> Snapshots:
-        """What `save` wrote."""
+        """Reads what `save` wrote."""
         tensors = load_file(path)
         worlds = {name.removeprefix("worlds."): t.numpy() for name, t in tensors.items() if name.startswith("worlds.")}
-        own = {name: tensor for name, tensor in tensors.items() if not name.startswith("worlds.")}
-        return cls(**own, worlds=Worlds.of(worlds))
+        others = {name: tensor for name, tensor in tensors.items() if not name.startswith("worlds.")}
+        return cls(**others, worlds=Worlds.of(worlds))
 
 
 def by_mixture(parts: Iterable[Snapshots]) -> dict[str, Snapshots]:
-    """Snapshots joined where their mixtures are the same, by its name, names in order."""
-    found: dict[str, list[Snapshots]] = {}
+    """Joins snapshots of the same mixture, by its name, names in order."""
+    by_name: dict[str, list[Snapshots]] = {}
     for part in parts:
-        found.setdefault(part.mixture, []).append(part)
-    return {name: _joined(found[name]) for name in sorted(found)}
+        by_name.setdefault(part.mixture, []).append(part)
+    return {name: _joined(by_name[name]) for name in sorted(by_name)}
 
 
 def _joined(parts: list[Snapshots]) -> Snapshots:
@@ -203,13 +207,13 @@ def _joined(parts: list[Snapshots]) -> Snapshots:
 
 @dataclass(frozen=True)
 class FleetSnapshot:
-    """Networks at one time.
+    """All networks of B worlds at one time, as their servers know it.
 
     Attributes:
-        parameters: Of networks that learn, others zeros. float32 `[B, S, P]`
-        kinds: Index in `KINDS`, -1 legacy. `[B, S]`
-        observations: `[B, S, Q, D]`
-        kpis: Over the last intervals. `[B, S, 4]`
+        parameters: Of networks that learn; others zeros. float32 `[B, S, P]`
+        kinds: Index in `KINDS`, -1: does not learn. int64 `[B, S]`
+        observations: What groups see. float32 `[B, S, Q, D]`
+        kpis: Over the last intervals. float32 `[B, S, 4]`
     """
 
     parameters: NDArray[np.float32]
@@ -225,13 +229,13 @@ class FleetSnapshot:
         observations: NDArray[np.float32],
         sums: Mapping[str, NDArray[np.float64]],
     ) -> FleetSnapshot:
-        """The networks now.
+        """Takes a snapshot of the networks now.
 
         Args:
-            team: The servers of those that learn.
-            learning: Their numbers. `[L]`
+            team: The servers of the networks that learn.
+            learning: Numbers of these networks. `[L]`
             observations: What their groups see. `[B, L, Q, D]`
-            sums: Over the intervals that reports are about, of all networks, by the names of `kpis`. `[B, S]` each
+            sums: Of all networks, over the intervals that reports summarise, by the names of `kpis`. `[B, S]` each
         """
         shape = sums["attempts"].shape
         parameters = np.zeros((*shape, Schema().size), np.float32)
@@ -244,12 +248,12 @@ class FleetSnapshot:
         return cls(parameters, kinds, seen, reported)
 
     def snapshots(self, facts: Mapping[str, NDArray]) -> Snapshots:
-        """A row for each world; `facts` of the worlds now, by the names of `Worlds`."""
+        """Rows of snapshots, one for each world, with facts of the worlds now by the names of `Worlds`."""
         names = ("parameters", "kinds", "observations", "kpis")
         return Snapshots(**{name: torch.from_numpy(getattr(self, name)) for name in names}, worlds=Worlds.of(facts))
 
 
-def public_probes(parts: Sequence[Snapshots], patterns: int, seed: int) -> torch.Tensor:
-    """Probe observations drawn from what learning networks saw in snapshots; see `agents.ccs.layout.probes_of`."""
+def public_probes(parts: Sequence[Snapshots], patterns: int, seed: int) -> Tensor:
+    """Draws probes from what learning networks saw; see `agents.ccs.layout.probes_of`. `[patterns * Q, D]`"""
     views = torch.cat([part.observations[part.kinds >= 0] for part in parts])
     return probes_of(views, patterns, Layout(), torch.Generator().manual_seed(seed))

@@ -1,8 +1,8 @@
 """Snapshots with formal privacy: the Gaussian mechanism, composed over reports.
 
-What is protected is everything that a network's snapshots say beyond the public default of its product: any two
-histories of its learning are neighbours. This is stronger than hiding one packet, and costs accordingly. The summaries
-beside snapshots (`agents.ccs.protocol`) are sent as they are: epsilon says nothing of them.
+It protects everything that a network's snapshots say beyond the public default of its vendor: any two histories of its
+learning are neighbours. This is stronger than hiding one packet, and costs accordingly. Epsilon covers snapshots only:
+the summaries beside them (`agents.ccs.protocol`) are sent as they are.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class GaussianMechanism:
-    """Clips what was learnt since the default to a norm and adds noise.
+    """Clips what was learned since the default to a norm and adds noise.
 
     Two clipped snapshots differ by 2 C at most, so that noise of deviation sigma makes a report zero-concentrated
     private with rho = (2 C)^2 / (2 sigma^2), and T reports together with T rho. That is (epsilon, delta)-private with
@@ -24,7 +24,7 @@ class GaussianMechanism:
 
     Attributes:
         epsilon: Of all reports together, above 0.
-        delta: Likewise, within 0 and 1.
+        delta: Of all reports together, between 0 and 1.
         clip: C, the norm to which a snapshot less the default is clipped.
         reports: T, how many are ever sent.
 
@@ -50,30 +50,33 @@ class GaussianMechanism:
 
     @property
     def rho(self) -> float:
-        """Of all reports together."""
+        """Zero-concentrated privacy of all reports together."""
         log = math.log(1.0 / self.delta)
         return (math.sqrt(log + self.epsilon) - math.sqrt(log)) ** 2
 
     @property
     def deviation(self) -> float:
-        """Of the noise on every parameter."""
+        """Standard deviation of the noise on every parameter."""
         return 2.0 * self.clip * math.sqrt(self.reports / (2.0 * self.rho))
 
     def __call__(
         self, parameters: NDArray[np.float32], default: NDArray[np.float32], generator: np.random.Generator
     ) -> NDArray[np.float32]:
-        """What is reported instead of a snapshot.
+        """Returns what is reported instead of a snapshot.
 
-        The promise holds as long as `default` follows from what is public and from reports made before, and a report
-        comes whatever was learnt.
+        Privacy holds as long as `default` follows from what is public and from earlier reports, and a report is sent
+        whatever was learned.
 
         Args:
             parameters: `[..., P]`
-            default: Public: what the product begins with, plus residuals in force if they are told. `[..., P]`
+            default: What is public: the vendor's default, plus residuals in force if these are known. `[..., P]`
             generator: Draws the noise.
+
+        Returns:
+            float32 `[..., P]`
         """
-        learnt = parameters - default
-        norm = np.linalg.norm(learnt, axis=-1, keepdims=True)
-        kept = learnt * np.minimum(1.0, self.clip / np.maximum(norm, 1e-12))
+        learned = parameters - default
+        norm = np.linalg.norm(learned, axis=-1, keepdims=True)
+        clipped = learned * np.minimum(1.0, self.clip / np.maximum(norm, 1e-12))
         noise = generator.normal(0.0, self.deviation, parameters.shape)
-        return (default + kept + noise).astype(np.float32)
+        return (default + clipped + noise).astype(np.float32)

@@ -1,8 +1,7 @@
-"""What goes to the service and comes back: plain records, as bytes where they travel.
+"""What networks and service send each other: reports with a summary of how a network fares, and residuals.
 
-The performance summary of a report (the CCS paper, Eq. (1)), over the last reporting window.
-
-Smaller snapshots: half precision, eight bits, or the largest weights only.
+Both are plain records that become bytes (safetensors) where they travel. Parameters can be sent in half precision, in
+eight bits, or as the largest ones only.
 """
 
 from __future__ import annotations
@@ -23,58 +22,65 @@ from torch import Tensor
 from agents.lns.network import Schema
 
 RANGES = ((0.0, 1.0), (0.0, 4.0), (0.5, 2.0), (-0.5, 1.0))
-"""Of PRR, EPN / 50 mJ, ATP / 2, and return; what a report says beyond them is cut."""
+"""Ranges of PRR, scaled EPN, scaled ATP and return in a report; what lies beyond is cut (`within_ranges`)."""
 
-EPN_MJ, ATP, ENERGY_MJ = 50.0, 2.0, 25.0
-"""What energy per delivered frame, attempts per delivered frame and energy per attempt are divided by."""
+EPN_SCALE_MJ, ATP_SCALE, ENERGY_SCALE_MJ = 50.0, 2.0, 25.0
+"""Typical energy per delivered frame, attempts per delivered frame and energy per attempt in `ccs_study`: summaries are
+divided by them to be about 1. Our choice, the paper gives no scale."""
 
 MAX_ATP = 4.0
+"""Attempts per delivered frame are cut here: a frame is given up after four attempts."""
+
+ENERGY_WEIGHT = 0.1
+"""Weight of the energy in the return, that of the rewards of the environment and of the proxy."""
 
 
 def kpis(attempts: ArrayLike, received: ArrayLike, energy_mj: ArrayLike, frames_delivered: ArrayLike) -> Any:
-    """Summaries of networks; of one without attempts PRR 1, no energy, one attempt per frame.
+    """Summaries of networks; without attempts PRR is 1, energy 0 and one attempt is made per frame.
 
     Args:
-        attempts: Over the window. `[...]`
-        received: Of them. `[...]`
-        energy_mj: Of the attempts. `[...]`
+        attempts: In the window that is summarised. `[...]`
+        received: Attempts that were received. `[...]`
+        energy_mj: Energy of all attempts. mJ `[...]`
         frames_delivered: `[...]`
 
     Returns:
-        PRR, EPN / 50 mJ, ATP / 2 with ATP at most 4, PRR - 0.1 (energy per attempt / 25 mJ). float32 `[..., 4]`
+        PRR; EPN / 50 mJ; ATP / 2, ATP at most 4; return PRR - 0.1 (energy per attempt / 25 mJ). float32 `[..., 4]`
+
+    Source: the CCS paper, Eq. (1); the scales are ours.
     """
     attempts, received, energy_mj, delivered = (
-        np.asarray(given, dtype=np.float64) for given in (attempts, received, energy_mj, frames_delivered)
+        np.asarray(sums, dtype=np.float64) for sums in (attempts, received, energy_mj, frames_delivered)
     )
     idle = attempts <= 0.0
     tries = np.maximum(attempts, 1.0)
     prr = np.where(idle, 1.0, received / tries)
     atp = np.where(idle, 1.0, np.minimum(attempts / np.maximum(delivered, 1e-9), MAX_ATP))
     epn_mj = np.where(idle, 0.0, energy_mj / np.maximum(delivered, 1.0))
-    found = np.stack([prr, epn_mj / EPN_MJ, atp / ATP, prr - 0.1 * energy_mj / tries / ENERGY_MJ], axis=-1)
-    return found.astype(np.float32)
+    earned = prr - ENERGY_WEIGHT * energy_mj / tries / ENERGY_SCALE_MJ
+    return np.stack([prr, epn_mj / EPN_SCALE_MJ, atp / ATP_SCALE, earned], axis=-1).astype(np.float32)
 
 
 def within_ranges(reported: Tensor) -> Tensor:
-    """Reports, every number cut to its range `[..., 4]`."""
+    """Summaries `[..., 4]` with every number cut to its range."""
     low, high = torch.tensor(RANGES).T
     return reported.clamp(low, high)
 
 
 BLOCK = 256
-"""Weights that share a scale of eight-bit numbers."""
+"""Weights that share a scale in eight bits."""
 
 ENCODINGS = ("float32", "float16", "int8", "top")
 
 
 def packed(parameters: NDArray[np.float32], encoding: str = "float32", share: float = 0.5) -> dict[str, NDArray]:
-    """Arrays that `unpacked` makes parameters of.
+    """Compresses parameters to arrays that `unpacked` reads.
 
     Args:
         parameters: `[P]`
         encoding: `float32`: exact; `float16`; `int8`: by blocks of 256 weights with a scale each; `top`: the largest
             `share` of the weights in float16, the others 0.
-        share: From 0 up to 1; not read by other encodings.
+        share: Above 0, at most 1; read by `top` only.
 
     Raises:
         ValueError: an unknown encoding, or a share outside its range.
@@ -90,14 +96,14 @@ def packed(parameters: NDArray[np.float32], encoding: str = "float32", share: fl
     if encoding == "top":
         if not 0.0 < share <= 1.0:
             raise ValueError(f"share = {share}: expected above 0, at most 1")
-        kept = np.zeros(len(parameters), dtype=bool)
-        kept[np.argsort(-np.abs(parameters), kind="stable")[: max(1, round(share * len(parameters)))]] = True
-        return {"top": _half(parameters[kept]), "kept": np.packbits(kept)}
+        largest = np.zeros(len(parameters), dtype=bool)
+        largest[np.argsort(-np.abs(parameters), kind="stable")[: max(1, round(share * len(parameters)))]] = True
+        return {"top": _half(parameters[largest]), "kept": np.packbits(largest)}
     raise ValueError(f"encoding = {encoding!r}: expected one of {', '.join(ENCODINGS)}")
 
 
 def unpacked(arrays: Mapping[str, NDArray], size: int) -> NDArray[np.float32]:
-    """Parameters `[size]` of what `packed` gave.
+    """Restores parameters `[size]` of what `packed` returned.
 
     Raises:
         ValueError: arrays that no encoding gives, or of another number of parameters.
@@ -111,7 +117,7 @@ def unpacked(arrays: Mapping[str, NDArray], size: int) -> NDArray[np.float32]:
         expected = {"kept": (-(-size // 8),)}
     else:
         raise ValueError(f"parameters are packed as {sorted(names)}; expected one of {', '.join(ENCODINGS)}")
-    for name, shape in expected.items():  # before anything of that size is made
+    for name, shape in expected.items():  # before an array of that size is made
         if arrays[name].shape != shape:
             raise ValueError(
                 f"{name} of {size} parameters has shape {list(arrays[name].shape)}; expected {list(shape)}"
@@ -120,11 +126,11 @@ def unpacked(arrays: Mapping[str, NDArray], size: int) -> NDArray[np.float32]:
         return (arrays["int8"].astype(np.float32) * arrays["scale"]).ravel()[:size]
     if "kept" not in arrays:
         return next(iter(arrays.values())).astype(np.float32)
-    kept, found = np.unpackbits(arrays["kept"], count=size).astype(bool), np.zeros(size, dtype=np.float32)
-    if arrays["top"].shape != (kept.sum(),):
-        raise ValueError(f"top has shape {list(arrays['top'].shape)}; expected [{kept.sum()}], as many as are kept")
-    found[kept] = arrays["top"]
-    return found
+    largest, parameters = np.unpackbits(arrays["kept"], count=size).astype(bool), np.zeros(size, dtype=np.float32)
+    if arrays["top"].shape != (largest.sum(),):
+        raise ValueError(f"top has shape {list(arrays['top'].shape)}; expected [{largest.sum()}], as many as are kept")
+    parameters[largest] = arrays["top"]
+    return parameters
 
 
 def _half(values: NDArray[np.float32]) -> NDArray[np.float16]:
@@ -133,26 +139,30 @@ def _half(values: NDArray[np.float32]) -> NDArray[np.float16]:
 
 
 FORMAT = "ccs-record-1"
+"""Of reports and residuals as bytes."""
+
 LATEST_S = 1e15
-"""Some thirty million years: what a clock cannot say."""
+"""Times from here on, some thirty million years, are none that a clock gives."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """A snapshot of a network's policy with a summary of how it fares (the CCS paper, Eq. (1)).
+    """A snapshot of a network's policy with a summary of how it fares.
 
     Attributes:
-        network: Its name.
+        network: Name of the network.
         round: Number of the report, growing.
-        time_s: When the snapshot was taken.
+        time_s: When the snapshot was taken. s
         schema: Of the parameters.
         parameters: Flat. float32 `[P]`
-        kpis: Of `agents.ccs.protocol.kpis`. float32 `[4]`
-        operator: Who answers for the network; "": the network itself.
+        kpis: The summary; see `kpis`. float32 `[4]`
+        operator: Name of the operator of the network; "": the network is its own.
 
     Raises:
         ValueError: a field of a wrong type; parameters or summary of a wrong shape, or not finite; a negative round; no
             name.
+
+    Source: the CCS paper, Eq. (1).
     """
 
     network: str
@@ -184,14 +194,14 @@ class Report:
         _plain(self, round=int, time_s=float)
 
     def to_bytes(self, encoding: str = "float32", share: float = 0.5) -> bytes:
-        """The report as safetensors, its parameters packed as `agents.ccs.protocol.packed` says."""
+        """Returns the report as safetensors, with parameters compressed as by `packed`."""
         about = {"network": self.network, "round": self.round, "time_s": self.time_s, "operator": self.operator}
         about |= {"sizes": [*map(int, self.schema.sizes)], "kind": self.schema.kind}
         return _to_bytes("report", about, packed(self.parameters, encoding, share) | {"kpis": self.kpis})
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Report:
-        """What `to_bytes` gave.
+        """Reads what `to_bytes` returned.
 
         Raises:
             ValueError: anything else.
@@ -207,16 +217,18 @@ class Report:
 
 @dataclass(frozen=True)
 class Residual:
-    """What a network is to add to its last layer (the CCS paper, Eq. (2)); taking it back is adding its negative.
+    """What a network adds to its last layer; it takes a residual back by adding the negative.
 
     Attributes:
-        network: Whose.
+        network: Name of the network.
         round: Of the service.
         report_round: Number of the report that it answers.
         delta: The last row is the bias. float32 `[H, A]`
 
     Raises:
         ValueError: a field of a wrong type; a delta that is not finite, or no matrix.
+
+    Source: the CCS paper, Eq. (2).
     """
 
     network: str
@@ -238,13 +250,13 @@ class Residual:
         _plain(self, round=int, report_round=int)
 
     def to_bytes(self) -> bytes:
-        """The residual as safetensors."""
+        """Returns the residual as safetensors."""
         about = {"network": self.network, "round": self.round, "report_round": self.report_round}
         return _to_bytes("residual", about, {"delta": self.delta})
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Residual:
-        """What `to_bytes` gave.
+        """Reads what `to_bytes` returned.
 
         Raises:
             ValueError: anything else.
@@ -261,18 +273,19 @@ def _integer(value: Any) -> bool:
 
 
 def _plain(record: Report | Residual, **types: Callable[[Any], Any]) -> None:
-    """Numbers of NumPy become Python's, which JSON knows."""
+    """Converts numbers of NumPy to those of Python, which JSON can write."""
     for name, plain in types.items():
         object.__setattr__(record, name, plain(getattr(record, name)))
 
 
-def _check(name: str, given: Any, shape: tuple[int, ...]) -> None:
-    if not isinstance(given, np.ndarray):
-        raise ValueError(f"{name}: is a {type(given).__name__}; expected an array, float32 {list(shape)}")
-    if given.shape != shape or given.dtype != np.float32:
-        raise ValueError(f"{name}: is {given.dtype} {list(given.shape)}; expected float32 {list(shape)}")
-    if not np.isfinite(given).all():
-        raise ValueError(f"{name}: {int((~np.isfinite(given)).sum())} numbers are not finite")
+def _check(name: str, value: Any, shape: tuple[int, ...]) -> None:
+    """Raise ValueError unless the value is a finite array of that shape, naming it."""
+    if not isinstance(value, np.ndarray):
+        raise ValueError(f"{name}: is a {type(value).__name__}; expected an array, float32 {list(shape)}")
+    if value.shape != shape or value.dtype != np.float32:
+        raise ValueError(f"{name}: is {value.dtype} {list(value.shape)}; expected float32 {list(shape)}")
+    if not np.isfinite(value).all():
+        raise ValueError(f"{name}: {int((~np.isfinite(value)).sum())} numbers are not finite")
 
 
 def _to_bytes(kind: str, about: Mapping[str, Any], arrays: Mapping[str, NDArray]) -> bytes:

@@ -1,31 +1,25 @@
 """A differentiable proxy of the air that coexisting networks share.
 
-Letters: M worlds, S networks, Q groups of a network, C channels, O offsets above a node's minimum SF, T powers, V
-spreading factors (SF7 to SF12), A = C O T actions, numbered (channel * O + offset) * T + power.
+Letters: `M` worlds, `S` networks, `Q` groups of a network, `C` channels, `O` offsets above a node's minimum SF, `T`
+powers, `V` spreading factors (SF7 to SF12), `A` = C O T actions, numbered (channel * O + offset) * T + power.
 
 The chance that an attempt of group q at SF s, power t on channel c is received is
 
     (exp(-w_q load_s(c)) * exp(-o_c / burst_s * T_s f_qs) (1 - o_c f_qs)) ** w_t * link,
     load_s(c) = sum_v F_sv (T_s + T_v) a_v(c),  f_qs = f_s b_q,
 
-with a_v(c) attempts per second at SF v on the channel, each weighed by how loud its group and power are: those of every
-other group of every network weighed by its policy, and the group's own as if all were on this channel at this offset,
-since one operating point per group and interval is in force. A frame takes (1 - (1 - p)^n) / p attempts, which p
-depends on: a fixed point. Where frames come faster than nodes can serve them they are dropped as by a queue of
-exponential service (M/M/1/k).
+with a_v(c) attempts per second at SF v on the channel, each weighted by how loud its group and power are: those of
+every other group of every network weighted by its policy, and the group's own as if all were on this channel at this
+offset, since one operating point per group and interval is in force. A frame takes (1 - (1 - p)^n) / p attempts, which
+p depends on: a fixed point. Where frames come faster than nodes can serve them, they are dropped as in a queue of
+exponential service times (M/M/1/k).
 
 Where acknowledgements are downlinks, a gateway that is asked for r per second answers a share 1 / (1 + r answer_s), as
 one line without a queue does (M/M/1/1), and listens with chance exp(-deaf_s * those sent per second). What is received
 and not answered is sent again.
 
-The numbers are `agents.ccs.proxy.Constants`: by hand w = b = 1 and all are equally loud; `scripts/fit_proxy.py`
-fits them to packet runs.
-
-The numbers of the proxy of the air that depend on radios and their rules; letters in `agents.ccs.proxy`.
-
-Facts of coexisting networks that the proxy of the air needs; shape letters as in `agents.ccs.proxy`.
-
-What a local search that knows everything finds on the proxy; letters in `agents.ccs.proxy`.
+`Constants` are the numbers that depend on radios and their rules: by hand w = b = 1 and all are equally loud;
+`scripts/fit_proxy.py` fits them to packet runs (`agents.ccs.fitting`).
 """
 
 from __future__ import annotations
@@ -49,6 +43,7 @@ SHAPES = {
     **dict.fromkeys(("weak_power", "loud_power"), "T"),
     **dict.fromkeys(("gap_s", "answer_s", "deaf_s"), ""),
 }
+"""Letters of the axes of the constants, by name."""
 
 
 def _numbers(*values: float) -> Any:
@@ -61,23 +56,25 @@ def _number(value: float) -> Any:
 
 @dataclass(frozen=True)
 class Constants:
-    """What is fitted to packet runs; the defaults were set by hand, for `ccs-study`, where groups and powers are alike.
+    """Numbers of the proxy; the defaults were set by hand for `ccs-study`, where groups and powers are alike.
 
-    What is by group or power may also be one number for all of them.
+    Its `repr` is stored in settings of trainings and in services, so that the names here are data. Numbers by group or
+    power may also be one number for all of them.
 
     Attributes:
-        same_sf: F of two frames of one SF: the chance that an overlap costs the wanted one, by SF. `[V]`
-        other_sf: F of a frame of another SF, by the wanted one's. `[V]`
-        burst: f: the same of an overlap with an external burst, by SF. `[V]`
-        weak: How much more a group's frames suffer from others', from the best link to the worst. `[Q]`
-        weak_in_bursts: How much of f is true of a group. `[Q]`
+        same_sf: F of two frames of one SF, the chance that an overlap costs the wanted one, by SF. `[V]`
+        other_sf: F of a frame of another SF, by the SF of the wanted one. `[V]`
+        burst: f, the same for an overlap with an external burst, by SF. `[V]`
+        weak: w_q, how much more a group's frames suffer from others', from the best link to the worst. `[Q]`
+        weak_in_bursts: b_q, how much of f applies to a group. `[Q]`
         loud: How much more a group's frames disturb others'. `[Q]`
-        weak_power: How much more frames suffer at a power. `[T]`
+        weak_power: w_t, how much more frames suffer at a power. `[T]`
         loud_power: How much more frames disturb others at a power. `[T]`
         gap_s: From the start of an attempt to the earliest start of the next one of the same node, airtime aside; 0:
-            nodes serve any number of frames. `[]`
-        answer_s: Time that a gateway takes per acknowledgement, until it may send the next one; 0: they are free. `[]`
-        deaf_s: Time around each in which it receives nothing. `[]`
+            nodes serve any number of frames. s `[]`
+        answer_s: Time that a gateway takes per acknowledgement, until it may send the next one; 0: they are free. s
+            `[]`
+        deaf_s: Time around each acknowledgement in which the gateway receives nothing. s `[]`
 
     Raises:
         ValueError: a number that is not finite or below 0, naming its field.
@@ -97,31 +94,31 @@ class Constants:
 
     def __post_init__(self) -> None:
         for name, letters in SHAPES.items():
-            given = getattr(self, name)
-            if given.dim() != len(letters):
-                raise ValueError(f"constants: {name} has shape {list(given.shape)}; expected [{letters}]")
-            if not bool((given.isfinite() & (given >= 0.0)).all()):
-                raise ValueError(f"constants: {name} = {given.tolist()}: expected numbers of at least 0")
+            values = getattr(self, name)
+            if values.dim() != len(letters):
+                raise ValueError(f"constants: {name} has shape {list(values.shape)}; expected [{letters}]")
+            if not bool((values.isfinite() & (values >= 0.0)).all()):
+                raise ValueError(f"constants: {name} = {values.tolist()}: expected numbers of at least 0")
 
     @property
     def collision(self) -> Tensor:
-        """F, rows wanted, columns interferers. `[V, V]`"""
+        """F by SF, rows the wanted frame, columns the interferer. `[V, V]`"""
         diagonal = torch.eye(len(self.same_sf))
         return diagonal * self.same_sf[:, None] + (1.0 - diagonal) * self.other_sf[:, None]
 
     def save(self, path: Path, command: str) -> None:
-        """Writes JSON, with the command that made it."""
+        """Writes a JSON file, with the command that made it."""
         numbers = {name: getattr(self, name).tolist() for name in SHAPES}
         path.write_text(json.dumps({"command": command, "constants": _rounded(numbers)}, indent=1) + "\n", "utf-8")
 
     @classmethod
     def load(cls, path: Path) -> Constants:
-        """What `save` wrote; fields that are missing are those by hand.
+        """Reads what `save` wrote; fields that are missing are those set by hand.
 
         Raises:
             ValueError: no such file, or not of this kind, naming it.
         """
-        known = {each.name for each in fields(cls)}
+        known = {field.name for field in fields(cls)}
         try:
             numbers = json.loads(path.read_text("utf-8"))["constants"]
             for name in sorted(set(numbers) - known):
@@ -132,29 +129,35 @@ class Constants:
 
 
 def _rounded(numbers: dict[str, Any]) -> dict[str, Any]:
-    """To six digits, which is more than a fit tells."""
+    """Numbers rounded to six digits, more than a fit is exact to."""
     return json.loads(json.dumps(numbers), parse_float=lambda text: float(f"{float(text):.6g}"))  # type: ignore[no-any-return]
 
 
 ENERGY_WEIGHT = 0.1
-"""Of the energy relative to the reference in a utility."""
+"""Weight of the energy, relative to the reference, in a utility; the same as in the rewards of the environment."""
+
+LEAST_ENERGY_MJ, LEAST_RATE_HZ = 1e-6, 1e-9
+"""Smaller energies and rates count as these in ratios, for groups without nodes or traffic."""
+
+SUCCESS_RANGE = (0.02, 0.999)
+"""Chances of success count as within it in mean attempts, whose fixed point is steep near 0."""
 
 START_ATTEMPTS = 1.25
-"""Per frame: where the fixed point starts."""
+"""Attempts per frame where the fixed point starts."""
 
 
 class Expected(NamedTuple):
-    """What the proxy expects.
+    """What the proxy expects of policies.
 
     Attributes:
         success: Attempts received over attempts. `[M, S, Q]`
-        by_action: The same had the group chosen this action alone, all else equal. `[M, S, Q, A]`
-        attempts_hz: `[M, S, Q]`
-        frames_hz: Frames served, that is not dropped by the queue. `[M, S, Q]`
-        energy_mj: Of one attempt. `[M, S, Q]`
-        utility: Of a network: success - 0.1 energy / reference, weighed by attempts. `[M, S]`
+        by_action: The same if the group chose this action alone, all else equal. `[M, S, Q, A]`
+        attempts_hz: Attempts of a group per second. `[M, S, Q]`
+        frames_hz: Frames per second that the queues do not drop. `[M, S, Q]`
+        energy_mj: Energy of one attempt. mJ `[M, S, Q]`
+        utility: Of a network: success - 0.1 energy / reference, weighted by attempts. `[M, S]`
         prr: Of a network. `[M, S]`
-        epn_mj: Energy per delivered frame of a network. `[M, S]`
+        epn_mj: Energy of a network per delivered frame. mJ `[M, S]`
     """
 
     success: Tensor
@@ -169,15 +172,15 @@ class Expected(NamedTuple):
 
 @dataclass(frozen=True)
 class Proxy:
-    """The proxy with its parameters.
+    """The proxy of the air with its parameters.
 
     Attributes:
         constants: Fitted to packet runs, or by hand.
         burst_s: Mean length of an external burst.
-        queue_frames: That wait, the one in service included.
-        max_attempts: Of a frame.
+        queue_frames: Frames that fit the queue of a node, the one in service included.
+        max_attempts: Attempts after which a frame is given up.
         iterations: Of the fixed point.
-        per_packet: Whether every attempt draws its own action, so that own load is spread as the policy is.
+        per_packet: Whether every attempt draws its own action, so that a group's own load is spread like its policy.
 
     Source: M/M/1/k queue: L. Kleinrock, Queueing Systems, volume 1, Eq. (3.43); one line
         without a queue: Erlang's loss formula.
@@ -191,13 +194,13 @@ class Proxy:
     per_packet: bool = False
 
     def __call__(self, policy: Tensor, worlds: Worlds) -> Expected:
-        """What comes of policies.
+        """Returns what is expected of policies.
 
         Args:
-            policy: Chance of every action; that of legacy networks is ignored. `[M, S, Q, A]`
-            worlds: Where.
+            policy: Chance of every action; that of networks that do not learn is not read. `[M, S, Q, A]`
+            worlds: M worlds.
         """
-        mixture = with_legacy(policy, worlds)
+        mixture = with_non_learning(policy, worlds)
         energy = (mixture * worlds.energy_mj[:, :, :, None]).sum((-1, -2, -3))
         per_frame = torch.full_like(energy, START_ATTEMPTS)
         listens = torch.ones_like(energy[..., :1])
@@ -210,8 +213,8 @@ class Proxy:
         attempts_hz = frames_hz * per_frame
         success, by_action = self._success(mixture, worlds, attempts_hz)
         success, by_action = listens * success, listens[..., None, None, None] * by_action
-        utility = success - ENERGY_WEIGHT * energy / worlds.reference_mj.clamp(min=1e-6)
-        total = attempts_hz.sum(-1).clamp(min=1e-9)
+        utility = success - ENERGY_WEIGHT * energy / worlds.reference_mj.clamp(min=LEAST_ENERGY_MJ)
+        total = attempts_hz.sum(-1).clamp(min=LEAST_RATE_HZ)
         received = (attempts_hz * success).sum(-1)
         return Expected(
             success,
@@ -221,47 +224,58 @@ class Proxy:
             energy,
             utility=(attempts_hz * utility).sum(-1) / total,
             prr=received / total,
-            epn_mj=(attempts_hz * energy).sum(-1) / received.clamp(min=1e-9),
+            epn_mj=(attempts_hz * energy).sum(-1) / received.clamp(min=LEAST_RATE_HZ),
         )
 
     def attempts_per_frame(self, success: Tensor) -> Tensor:
-        """Mean attempts of a frame that is given up after `max_attempts`, where each is answered with this chance."""
-        success = success.clamp(0.02, 0.999)
+        """Mean attempts of a frame that is given up after `max_attempts`.
+
+        Args:
+            success: Chance that an attempt is answered. `[...]`
+
+        Returns:
+            (1 - (1 - p)^n) / p. `[...]`
+        """
+        success = success.clamp(*SUCCESS_RANGE)
         return (1.0 - (1.0 - success) ** self.max_attempts) / success
 
     def _answers(self, asked_hz: Tensor) -> tuple[Tensor, Tensor]:
-        """Chances that a gateway answers what it has received, and that it listens. `[M, S, 1]` each"""
+        """Chances that a gateway answers what it has received, and that it listens. `[M, S, 1]` each
+
+        Args:
+            asked_hz: Acknowledgements that it is asked for per second. `[M, S, 1]`
+        """
         answered = 1.0 / (1.0 + asked_hz * self.constants.answer_s)
         return answered, torch.exp(-self.constants.deaf_s * answered * asked_hz)
 
     def _served_hz(self, per_frame: Tensor, worlds: Worlds) -> Tensor:
-        """Frames that the queues of a group take `[M, S, Q]`."""
+        """Frames per second that the queues of a group take, of those that arise. `[M, S, Q]`"""
         demand = worlds.rate_hz / worlds.nodes.clamp(min=1.0) * per_frame * self.constants.gap_s
         powers = torch.stack([demand**k for k in range(self.queue_frames + 1)])
         return worlds.rate_hz * (powers[:-1].sum(0) / powers.sum(0))
 
     def _success(self, mixture: Tensor, worlds: Worlds, attempts_hz: Tensor) -> tuple[Tensor, Tensor]:
-        """Chance of a group's attempts `[M, S, Q]`, and by action `[M, S, Q, C, O, T]`."""
-        by, airtime = self.constants, worlds.airtime_s[:, None, None, None]
-        harm = (by.collision * (airtime.mT + airtime)).mT  # [M, 1, 1, V interferer, V wanted]
-        loud_hz = attempts_hz * by.loud
+        """Chances that a group's attempts are received `[M, S, Q]`, and the same by action `[M, S, Q, C, O, T]`."""
+        constants, airtime = self.constants, worlds.airtime_s[:, None, None, None]
+        harm = (constants.collision * (airtime.mT + airtime)).mT  # [M, 1, 1, V interferer, V wanted]
+        loud_hz = attempts_hz * constants.loud
         by_sf_hz = loud_hz[..., None, None] * worlds.sf_share  # [M, S, Q, O, V], had it this offset alone
-        mixed_hz = (mixture * by.loud_power).sum(-1) @ by_sf_hz  # [M, S, Q, C, V]
+        mixed_hz = (mixture * constants.loud_power).sum(-1) @ by_sf_hz  # [M, S, Q, C, V]
         alone = 1.0 - 1.0 / worlds.nodes.clamp(min=1.0)[..., None, None]  # a node does not meet itself
         spread = (worlds.legacy | self.per_packet)[:, :, None, None, None]
         others = mixed_hz.sum((1, 2), keepdim=True) - mixed_hz + torch.where(spread, alone * mixed_hz, 0.0)
         own = torch.where(spread, 0.0, alone * by_sf_hz)
-        occupancy, weak = worlds.occupancy[:, None, None, :, None], by.weak[:, None, None]
-        burst = by.burst * by.weak_in_bursts[:, None, None]
+        occupancy, weak = worlds.occupancy[:, None, None, :, None], constants.weak[:, None, None]
+        burst = constants.burst * constants.weak_in_bursts[:, None, None]
         external = torch.exp(-occupancy / self.burst_s * airtime * burst) * (1.0 - occupancy * burst)
         survives = external * torch.exp(-weak * (others @ harm))  # [M, S, Q, C, V]
         chance = survives @ (worlds.sf_share * torch.exp(-weak * (own @ harm))).mT  # [M, S, Q, C, O]
-        by_action = chance[..., None] ** by.weak_power * worlds.link[:, :, :, None]
+        by_action = chance[..., None] ** constants.weak_power * worlds.link[:, :, :, None]
         return (mixture * by_action).sum((-1, -2, -3)), by_action
 
 
-def with_legacy(policy: Tensor, worlds: Worlds) -> Tensor:
-    """Policies as `[M, S, Q, C, O, T]`, those of legacy networks replaced by what legacy networks do."""
+def with_non_learning(policy: Tensor, worlds: Worlds) -> Tensor:
+    """Policies `[M, S, Q, A]` with those of networks that do not learn filled in. `[M, S, Q, C, O, T]`"""
     shape = (worlds.occupancy.shape[-1], *worlds.link.shape[3:])
     fixed = policy.new_zeros(shape)
     fixed[:, 0, -1] = 1.0 / shape[0]
@@ -271,19 +285,19 @@ def with_legacy(policy: Tensor, worlds: Worlds) -> Tensor:
 def optimum(
     proxy: Proxy, worlds: Worlds, seeds: Sequence[int], *, steps: int = 200, learning_rate: float = 0.15
 ) -> Tensor:
-    """Actions that a local search with everything known finds, a reference rather than a bound.
+    """Actions that a local search finds which knows everything: a reference rather than a bound.
 
     Adam on the logits of every (network, group) from one random start, maximising the mean utility; then argmax.
 
     Args:
         proxy: What is maximised.
-        worlds: Where; every world is a problem of its own.
-        seeds: Of the start of each world, which is the same whatever worlds are beside it. `[M]`
+        worlds: M worlds; every one is a problem of its own.
+        seeds: Of the start of each world, whatever other worlds there are. `[M]`
         steps: Of Adam.
         learning_rate: Of Adam.
 
     Returns:
-        Actions, those of legacy networks meaningless. int64 `[M, S, Q]`
+        Actions; those of networks that do not learn have no meaning. int64 `[M, S, Q]`
     """
     channels, offsets, powers = worlds.occupancy.shape[-1], *worlds.link.shape[3:]
     shape = (*worlds.rate_hz.shape[1:], channels * offsets * powers)
@@ -298,5 +312,5 @@ def optimum(
 
 
 def best_actions(facts: Mapping[str, NDArray], seeds: Sequence[int], proxy: Proxy) -> NDArray[np.int64]:
-    """Actions of all networks that `agents.ccs.proxy` finds for each world, from a start of its own. `[B, S, Q]`"""
+    """Returns the `optimum` of worlds given by facts, by the names of `Worlds`. int64 `[B, S, Q]`"""
     return optimum(proxy, Worlds.of(facts), seeds).numpy()

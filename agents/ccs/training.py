@@ -1,8 +1,13 @@
 """Offline training of a coordinator on snapshots of simulated rollouts; letters in `agents.ccs.layout`.
 
-Hyperparameters of training a coordinator: the one place of their defaults.
+The loss of a batch, averaged over several rounds in a row, is
 
-What the service is trained to do (the CCS paper, Eq. (4) and (5)); letters in `agents.ccs.layout`.
+    L = alpha L_task + beta share L_div + gamma L_adv + penalty,
+
+with L_task from the utility that the proxy of the air expects, L_div for networks that choose different channels where
+the air is congested (`share`), L_adv for codes that tell networks apart, and a penalty of large changes.
+
+Source: the CCS paper, Eq. (4) and (5); weights, penalty and `share` are ours.
 """
 
 from __future__ import annotations
@@ -27,21 +32,23 @@ from lora_marl.core.checks import Checked
 
 @dataclass(frozen=True)
 class Hyperparameters(Checked):
-    """How a coordinator is trained.
+    """How a coordinator is trained: the one place of the defaults.
+
+    Its `repr` is stored in settings of trainings and in services, so that the names here are data.
 
     Attributes:
-        snapshots: Of one mixture in a batch.
-        orders: Random numberings of the channels that each of them is seen in.
-        rounds: That are unrolled.
+        snapshots: In a batch, all of one mixture.
+        orders: Random numberings of the channels in which each snapshot is seen.
+        rounds: Rounds in a row that are differentiated through.
         clip: Largest norm of a residual relative to the layer, per round.
         alpha: Weight of the task.
-        beta: Of diversity, where the air is congested.
-        gamma: Of the discriminator, in the last round.
-        pairs: Whose channels should differ: of `network`s, in the same states, or of all `group`s, in their own.
-        shift_weight: Of squared shifts of logits in the first round; grows by twice itself per round.
-        norm_weight: Of the squared relative norm of all changes.
-        kpi_noise: Deviation of noise on reports.
-        gradient_norm: Largest.
+        beta: Weight of diversity, where the air is congested.
+        gamma: Weight of the discriminator, in the last round.
+        pairs: Whose channels should differ: of each `network`, in the same states, or of each `group`, in its own.
+        shift_weight: Weight of squared shifts of logits in the first round; grows by twice itself per round.
+        norm_weight: Weight of the squared relative norm of all changes.
+        kpi_noise: Standard deviation of noise on reports.
+        gradient_norm: Largest norm of the gradient.
         discriminator_rate: Learning rate of the discriminator.
 
     Raises:
@@ -72,38 +79,44 @@ class Hyperparameters(Checked):
 
 
 MINIMUM_WEIGHT = 0.5
-"""Of the worst learner's utility beside the mean: the guard of fairness."""
+"""Weight of the worst learner's utility beside the mean, for fairness."""
 
 CALM_PRR, CONGESTED_RANGE, LEAST_DIVERSITY = 0.88, 0.3, 0.05
-"""Mean PRR at which diversity is worth least, how far below it is worth all, and the least share of its weight."""
+"""Mean PRR from which on diversity counts least, how far below it counts fully, and the least share of its weight."""
 
 LEAST_CHANCE = 1e-12
-"""In entropies, whose gradient at 0 is infinite: sharp policies of values reach it."""
+"""Chances count as at least this in entropies, whose gradient at 0 is infinite; sharp policies reach 0."""
 
 
 def task_loss(utility: Tensor, learners: Tensor) -> Tensor:
-    """L_task of every world `[M]`: less the mean utility of all, legacy too, and half the least of the learners.
+    """L_task of every world: minus the mean utility of all networks and half the least one of the learners.
 
     Args:
         utility: `[M, S]`
         learners: Which networks learn. int64 `[L]`
+
+    Returns:
+        Their weighted mean. `[M]`
     """
     least = utility[:, learners].amin(1)
     return -(utility.mean(1) + MINIMUM_WEIGHT * least) / (1.0 + MINIMUM_WEIGHT)
 
 
 def jensen_shannon(first: Tensor, second: Tensor) -> Tensor:
-    """Divergence of distributions `[..., C]`, from 0 to log 2. nats `[...]`"""
+    """Jensen-Shannon divergence of distributions `[..., C]`, from 0 to log 2. nats `[...]`"""
     first, second = (chances.clamp(min=LEAST_CHANCE) for chances in (first, second))
     entropies = (torch.special.entr(first) + torch.special.entr(second)).sum(-1)
     return torch.special.entr((first + second) / 2.0).sum(-1) - entropies / 2.0
 
 
 def diversity_loss(marginals: Tensor) -> Tensor:
-    """L_div of every world `[M]`: less the mean divergence of pairs, on the same states; 0 where there is no pair.
+    """L_div of every world: minus the mean divergence of pairs, over the same states; 0 where there is no pair.
 
     Args:
-        marginals: Of each member of pairs, chances of channels in each state. `[M, L, states, C]`
+        marginals: Chances of channels of each member of the pairs in each state. `[M, L, states, C]`
+
+    Returns:
+        From -log 2 to 0. `[M]`
 
     Source: the CCS paper, Eq. (5).
     """
@@ -114,12 +127,12 @@ def diversity_loss(marginals: Tensor) -> Tensor:
 
 
 def congestion(prr: Tensor) -> Tensor:
-    """What share of its weight diversity has in a world `[M]`, of its networks' PRR `[M, L]`."""
+    """Share of its weight that diversity has in a world, for its networks' PRR `[M, L]`. `[M]`"""
     return ((CALM_PRR - prr.mean(1)) / CONGESTED_RANGE).clamp(LEAST_DIVERSITY, 1.0)
 
 
 class Discriminator(nn.Module):
-    """Says which network chose so in a state: the one whose code its output points at.
+    """Guesses which network behaves so in a state: the one whose code its output points at.
 
     Args:
         layout: Of observations and actions.
@@ -131,22 +144,27 @@ class Discriminator(nn.Module):
         self.layers = nn.Sequential(nn.Linear(inputs, 64), nn.ReLU(), nn.Linear(64, SPHERE))
 
     def forward(self, states: Tensor, marginals: Tensor, codes: Tensor) -> Tensor:
-        """L_adv: cross entropy of the network, which both sides lower.
+        """L_adv: cross entropy of the right network, which coordinator and discriminator both lower.
 
         Args:
             states: Observations. `[M, states, D]`
-            marginals: Of each network in each state. `[M, L, states, C]`
-            codes: Of which the points count. `[M, L, Z]`
+            marginals: Chances of channels of each network in each state. `[M, L, states, C]`
+            codes: Of the networks; only the points are read. `[M, L, Z]`
+
+        Returns:
+            nats `[]`
         """
         count = marginals.shape[1]
-        seen = states[:, None].expand(-1, count, -1, -1)
-        logits = self.layers(torch.cat([seen, marginals], dim=-1)) @ codes[:, None, :, :SPHERE].mT  # [M, L, states, L]
+        observed = states[:, None].expand(-1, count, -1, -1)
+        logits = (
+            self.layers(torch.cat([observed, marginals], dim=-1)) @ codes[:, None, :, :SPHERE].mT
+        )  # [M, L, states, L]
         target = torch.arange(count)[:, None].expand(logits.shape[:-1])
         return cross_entropy(logits.flatten(0, -2), target.flatten())
 
 
 LEAST_RATE = 0.05
-"""Where the cosine ends, as a share of the learning rate."""
+"""Share of the learning rate at which its cosine ends."""
 
 
 class Training:
@@ -155,9 +173,9 @@ class Training:
     Args:
         coordinator: Trained in place.
         proxy: Of the air.
-        data: Snapshots; parts of the same mixture are joined.
+        data: Snapshots; those of the same mixture are joined.
         seed: Of batches, and of the discriminator's first weights.
-        hyper: How.
+        hyper: How it is trained; None: the defaults.
 
     Attributes:
         step: Steps taken in this phase.
@@ -178,11 +196,11 @@ class Training:
         self.begin(0, 0.0)
 
     def add(self, data: Iterable[Snapshots]) -> None:
-        """More snapshots, after those there are."""
+        """Appends snapshots."""
         self.data = by_mixture([*self.data.values(), *data])
 
     def begin(self, steps: int, learning_rate: float) -> None:
-        """A new phase: fresh optimisers, discriminator and schedule, the coordinator as it is."""
+        """Begins a phase: fresh optimisers, discriminator and schedule, the coordinator as it is."""
         self.step, self.steps, self.learning_rate = 0, steps, learning_rate
         self.discriminator = Discriminator(self.coordinator.layout)
         with torch.no_grad():
@@ -195,12 +213,12 @@ class Training:
     def run(
         self, steps: int, learning_rate: float, progress: Callable[[int, dict[str, float]], None] | None = None
     ) -> None:
-        """A phase from its beginning to its end, or, after `load_state_dict` of an unfinished one, the rest of it.
+        """Trains for a phase, or, after `load_state_dict` of an unfinished one, for the rest of it.
 
         Args:
             steps: Of the phase.
             learning_rate: At its beginning; falls to a twentieth by a cosine.
-            progress: Told the number of steps taken and the terms of the loss after each.
+            progress: Called after each step with the number of steps taken and the terms of the loss.
         """
         if self.step == self.steps or (self.steps, self.learning_rate) != (steps, learning_rate):
             self.begin(steps, learning_rate)
@@ -210,7 +228,7 @@ class Training:
                 progress(self.step, terms)
 
     def update(self) -> dict[str, float]:
-        """One step; the terms of the loss."""
+        """Takes one step and returns the terms of the loss."""
         cosine = 0.5 + 0.5 * math.cos(math.pi * self.step / max(self.steps, 1))
         self.adam.param_groups[0]["lr"] = self.learning_rate * (LEAST_RATE + (1.0 - LEAST_RATE) * cosine)
         terms = self.loss(self.batch())
@@ -226,7 +244,7 @@ class Training:
         return {name: float(term.detach()) for name, term in terms.items()}
 
     def batch(self) -> Batch:
-        """Snapshots of one mixture, drawn in proportion to how many it has, each in several numberings."""
+        """Draws snapshots of one mixture, in proportion to how many it has, each in several numberings of channels."""
         sizes = torch.tensor([len(snapshots) for snapshots in self.data.values()], dtype=torch.float64)
         snapshots = list(self.data.values())[int(torch.multinomial(sizes, 1, generator=self.generator))]
         drawn = torch.randint(len(snapshots), (self.hyper.snapshots,), generator=self.generator)
@@ -242,7 +260,7 @@ class Training:
         return batch._replace(kpis=batch.kpis + noise)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """The terms of Eq. (4), averaged over worlds and rounds, and their weighed sum `loss`."""
+        """Returns the terms of Eq. (4), averaged over worlds and rounds, and their weighted sum `loss`. `[]` each"""
         hyper, layout = self.hyper, self.coordinator.layout
         steps = unroll_rounds(self.coordinator, batch, hyper.rounds, hyper.clip)
         share = congestion(batch.kpis[..., 0])
@@ -255,48 +273,48 @@ class Training:
             growing = hyper.shift_weight * (1.0 + 2.0 * number)
             penalty.append((growing * step.shift + hyper.norm_weight * step.norm).mean())
         marginals = layout.marginals(steps[-1].policy)
-        terms = {name: torch.stack(found).mean() for name, found in (("task", task), ("diversity", diversity))}
-        terms["penalty"] = torch.stack(penalty).mean()
+        by_term = {"task": task, "diversity": diversity, "penalty": penalty}
+        terms = {name: torch.stack(rounds).mean() for name, rounds in by_term.items()}
         terms["adversarial"] = self.discriminator(batch.states, marginals, batch.codes.mean(2))
         total = hyper.alpha * terms["task"] + hyper.beta * terms["diversity"] + terms["penalty"]
         return terms | {"loss": total + hyper.gamma * terms["adversarial"]}
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Everything that changes but the data, by name, copied."""
+        """Returns a copy of everything that changes but the data, by name."""
         return {name: tensor.detach().clone() for name, tensor in self._tensors().items()} | {
             "generator": self.generator.get_state(),
             "phase": torch.tensor([self.step, self.steps, self.learning_rate], dtype=torch.float64),
         }
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Takes over what `state_dict` gave; with the same data training goes on to identical numbers.
+        """Continues from what `state_dict` returned; with the same data, training continues to identical numbers.
 
         Raises:
             ValueError: a tensor is missing, unknown, or of another shape, naming it.
         """
-        own = self._tensors()
-        for name in sorted({"generator", "phase"} ^ set(own) ^ set(state)):
+        tensors = self._tensors()
+        for name in sorted({"generator", "phase"} ^ set(tensors) ^ set(state)):
             raise ValueError(f"state of training: {name} is {'unknown' if name in state else 'missing'}")
-        for name, tensor in own.items():
+        for name, tensor in tensors.items():
             if tensor.shape != state[name].shape:
                 shapes = list(state[name].shape), list(tensor.shape)
                 raise ValueError(f"state of training: {name} has shape {shapes[0]}; expected {shapes[1]}")
         with torch.no_grad():
-            for name, tensor in own.items():
+            for name, tensor in tensors.items():
                 tensor.copy_(state[name])
         self.generator.set_state(state["generator"])
         step, steps, self.learning_rate = state["phase"].tolist()
         self.step, self.steps = int(step), int(steps)
 
     def _tensors(self) -> dict[str, Tensor]:
-        """The tensors that change with a step, themselves."""
-        found: dict[str, Tensor] = {}
+        """The tensors that a step changes, not copied."""
+        tensors: dict[str, Tensor] = {}
         networks: tuple[tuple[str, nn.Module, torch.optim.Adam], ...] = (
             ("coordinator", self.coordinator, self.adam),
             ("discriminator", self.discriminator, self.discriminator_adam),
         )
         for name, network, optimizer in networks:
-            found |= {f"{name}.{key}": tensor for key, tensor in network.state_dict().items()}
+            tensors |= {f"{name}.{key}": tensor for key, tensor in network.state_dict().items()}
             for key, parameter in network.named_parameters():
-                found |= {f"{name}_adam.{key}.{item}": t for item, t in optimizer.state[parameter].items()}
-        return found
+                tensors |= {f"{name}_adam.{key}.{item}": t for item, t in optimizer.state[parameter].items()}
+        return tensors

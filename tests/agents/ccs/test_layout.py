@@ -46,6 +46,12 @@ def test_actions_are_numbered_as_in_the_environment(env: coexistence_v0.Coexisti
     assert np.array_equal(marginals.argmax(-1), channel)
 
 
+def test_features_are_those_of_the_environment_by_name() -> None:
+    env = coexistence_v0.parallel_env(decider="group", max_cycles=1)
+    assert LAYOUT.feature_names == tuple(env.game.feature_names)
+    assert LAYOUT.actions == int(env.action_space(env.possible_agents[0]).n)
+
+
 def test_features_of_channels_move_and_others_stay() -> None:
     observation = torch.arange(40.0)
     order = torch.tensor([2, 0, 1, 3, 4, 5, 6, 7])
