@@ -36,8 +36,8 @@ def test_the_channel_is_estimated_from_what_arrives_alone(sigma_db, exponent):
     scenario = norel_network(NODES)
     state = ChannelState(scenario, 1)
     state.hear(sampled(scenario, 40 * WINDOW, sigma_db=sigma_db, exponent=exponent))
-    found_db, _, _, slope = state.estimates[0]
-    assert found_db == pytest.approx(sigma_db, rel=0.2)
+    estimated_db, _, _, slope = state.estimates[0]
+    assert estimated_db == pytest.approx(sigma_db, rel=0.2)
     assert -slope == pytest.approx(exponent - 2.32, abs=0.5)
     expected = state_of(np.array([sigma_db]), np.array([0.001]))[0]
     assert state.counted[0, expected] >= 0.95 * state.counted[0].sum()
@@ -76,18 +76,18 @@ def test_a_decision_sees_the_windows_that_had_ended_when_it_fell_due():
     state.hear(bad)
     first, last = good.time_s[WINDOW - 1], bad.time_s[-1]
     times_s = np.array([0.0, first, good.time_s[-1] + 1.0, last, last + 1e6])
-    found = state.at(np.zeros(5, int), times_s)
-    assert found[:3].tolist() == [0, 0, 0] and found[3:].tolist() == [2, 2]
+    states = state.at(np.zeros(5, int), times_s)
+    assert states[:3].tolist() == [0, 0, 0] and states[3:].tolist() == [2, 2]
 
 
 def test_cutting_what_is_heard_changes_nothing():
     scenario = norel_network(NODES)
     heard = sampled(scenario, 25 * WINDOW, sigma_db=7.08)
-    whole, cut = ChannelState(scenario, 1), ChannelState(scenario, 1)
-    whole.hear(heard)
+    uncut, cut = ChannelState(scenario, 1), ChannelState(scenario, 1)
+    uncut.hear(heard)
     for part in np.array_split(heard.records, 37):
         cut.hear(Heard(part))
-    for name, array in whole.state_arrays().items():
+    for name, array in uncut.state_arrays().items():
         np.testing.assert_array_equal(array, cut.state_arrays()[name], err_msg=name)
 
 

@@ -20,27 +20,27 @@ def test_pure_strategies_are_allocations():
     scenario = norel_network(30, packets_per_s=0.005, feedback="free")
     rng = np.random.default_rng(0)
     actions = rng.integers(0, 30, 30)
-    found = deviations(scenario, np.eye(30)[actions])
+    utility = deviations(scenario, np.eye(30)[actions])
     model = LogNormal(scenario)
-    np.testing.assert_allclose(found[np.arange(30), actions], model.delivery(points_of(actions)), atol=1e-6)
+    np.testing.assert_allclose(utility[np.arange(30), actions], model.delivery(points_of(actions)), atol=1e-6)
     for node in (0, 7):
         for k in (2, 14, 29):
             other = actions.copy()
             other[node] = k
-            assert found[node, k] == pytest.approx(model.delivery(points_of(other))[node], abs=1e-6)
+            assert utility[node, k] == pytest.approx(model.delivery(points_of(other))[node], abs=1e-6)
 
 
 def test_mixed_strategies_are_means_over_what_others_play():
     scenario = norel_network(8, packets_per_s=0.02, feedback="free")
     rng = np.random.default_rng(1)
     strategy = rng.dirichlet(np.full(30, 0.1), 8)
-    found, model = deviations(scenario, strategy), LogNormal(scenario)
+    utility, model = deviations(scenario, strategy), LogNormal(scenario)
     played = []
     for _ in range(3000):
         actions = np.array([rng.choice(30, p=p) for p in strategy])
         actions[0] = 4
         played.append(model.delivery(points_of(actions))[0])
-    assert found[0, 4] == pytest.approx(np.mean(played), abs=4 * np.std(played) / np.sqrt(3000))
+    assert utility[0, 4] == pytest.approx(np.mean(played), abs=4 * np.std(played) / np.sqrt(3000))
 
 
 def test_a_dominant_action_is_an_equilibrium_and_leaving_it_is_not():

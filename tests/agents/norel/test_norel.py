@@ -34,18 +34,22 @@ def row(point=(0, 0, 0, 0), sent=10, delivered=9, time_s=0.0, node=0):
 def test_rounds_are_those_of_the_authors_code(trace):
     actions = len(trace["actions"])
     table, allowed = empty_table((1, 1, actions), 8), np.ones((1, 1, actions), np.bool_)
-    for step, known in enumerate(trace["rows"]):
-        state = state_of(np.array([known["sigma_hat"]]), np.array([known["lambda_hat"]]))
-        assert state[0] == 2 * known["ct"] + known["tt"]
+    for step, theirs in enumerate(trace["rows"]):
+        state = state_of(np.array([theirs["sigma_hat"]]), np.array([theirs["lambda_hat"]]))
+        assert state[0] == 2 * theirs["ct"] + theirs["tt"]
         # One power, so that an action's number is its spreading factor's index.
-        learn(row((known["action"], 0, 0, 0)), 1, np.array([known["u"]]), state, allowed, EXPONENTS, 0.01, table)
-        here = (0, 0, state[0])
-        assert table.rounds[here] == known["t"], step
-        assert table.kappa[here] == known["kappa"]
-        for ours, name in ((table.utility[here], "util"), (table.regret[here], "regret"), (table.strategy[here], "pi")):
-            np.testing.assert_allclose(ours, known[name], rtol=0, atol=1e-9, err_msg=f"{name} at {step}")
-        np.testing.assert_allclose(table.beta[0, 0], known["beta"], rtol=0, atol=1e-9)
-        assert (table.moved[0, 0] <= 0.01) == known["converged"]
+        learn(row((theirs["action"], 0, 0, 0)), 1, np.array([theirs["u"]]), state, allowed, EXPONENTS, 0.01, table)
+        place = (0, 0, state[0])
+        assert table.rounds[place] == theirs["t"], step
+        assert table.kappa[place] == theirs["kappa"]
+        for ours, name in (
+            (table.utility[place], "util"),
+            (table.regret[place], "regret"),
+            (table.strategy[place], "pi"),
+        ):
+            np.testing.assert_allclose(ours, theirs[name], rtol=0, atol=1e-9, err_msg=f"{name} at {step}")
+        np.testing.assert_allclose(table.beta[0, 0], theirs["beta"], rtol=0, atol=1e-9)
+        assert (table.moved[0, 0] <= 0.01) == theirs["converged"]
 
 
 def test_a_round_by_hand():
@@ -66,9 +70,9 @@ def test_a_round_by_hand():
 def test_large_regrets_do_not_overflow():
     table = empty_table((1, 1, 2), 1)
     for _ in range(400):
-        for action, seen in ((0, 1.0), (1, 0.0)):
+        for action, share in ((0, 1.0), (1, 0.0)):
             learn(
-                row((action, 0, 0, 0)), 1, np.array([seen]), np.array([0]), np.ones((1, 1, 2), np.bool_), EXPONENTS,
+                row((action, 0, 0, 0)), 1, np.array([share]), np.array([0]), np.ones((1, 1, 2), np.bool_), EXPONENTS,
                 0.01, table,
             )  # fmt: skip
     assert np.all(np.isfinite(table.strategy)) and table.strategy[0, 0, 0, 0] > 0.9
@@ -130,19 +134,19 @@ def test_rounds_of_a_server_are_of_one_action(name):
     scenario = replace(norel_network(40, packets_per_s=0.005), downlink=Downlink(windows="rx1", rx1_duty_cycle=0.003))
     learner = agents.make(name, scenario, [0], **({"decides": "server"} if name == "norel" else {}))
     air, points = Air(scenario, [0], record=True, feedback=learner.feedback), learner.initial_points()
-    begun, checked = np.zeros(40), 0
+    rounds, checked = np.zeros(40), 0
     while len(decisions := air.next_decisions(points, 3e5)):
         learner.hear(air.take_heard())
         packets, _ = air.recording()
         for row in decisions.records[decisions.sent > 0]:
-            own = (packets.kind == 0) & (packets.source == row["node"]) & (packets.end_s <= row["time_s"] + 1e-9)
-            used = packets.point[np.flatnonzero(own)[-row["sent"] :]]
+            uplinks = (packets.kind == 0) & (packets.source == row["node"]) & (packets.end_s <= row["time_s"] + 1e-9)
+            used = packets.point[np.flatnonzero(uplinks)[-row["sent"] :]]
             assert (used == row["point"]).all()
             checked += 1
         before = learner.table.rounds.sum()
         learner.answer(decisions, points)
-        begun += learner.table.rounds.sum() - before
-    assert checked > 100 and begun.max() > 0
+        rounds += learner.table.rounds.sum() - before
+    assert checked > 100 and rounds.max() > 0
 
 
 def test_a_server_commands_only_what_changes():
@@ -200,12 +204,12 @@ def test_windows_are_held_against_the_truth():
     learner = agents.make("norel", scenario, [0, 1])
     air, points = Air(scenario, [0, 1], feedback=learner.feedback), learner.initial_points()
     outcome = run_until(air, learner, points, 86400.0)
-    found = learner.diagnostics(scenario)
-    assert np.array_equal(found["windows"], outcome.delivered.sum(axis=1) // 100)
-    assert np.all(found["windows_right"] >= 0.95 * found["windows"])
+    columns = learner.diagnostics(scenario)
+    assert np.array_equal(columns["windows"], outcome.delivered.sum(axis=1) // 100)
+    assert np.all(columns["windows_right"] >= 0.95 * columns["windows"])
     bad = replace(scenario, propagation=replace(scenario.propagation, shadowing_db=7.08))
     run_until(air, learner, points, 2 * 86400.0)
-    assert np.all(learner.diagnostics(bad)["windows_right"] <= 0.05 * found["windows"])
+    assert np.all(learner.diagnostics(bad)["windows_right"] <= 0.05 * columns["windows"])
 
 
 def test_strategies_rest_at_a_time_of_their_own_in_every_state():
