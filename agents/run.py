@@ -1,4 +1,4 @@
-"""Runs of a learner on an air: the learner decides, the air delivers packets or loses them, the learner is told.
+"""Runs of a learner on an air: the learner chooses operating points, the air simulates packets, the learner sees fates.
 
 Shape letters: `B` replicas, `N` nodes.
 """

@@ -75,13 +75,13 @@ def chosen(names: Sequence[str], *, everything: bool, quick: bool) -> list[Study
     Raises:
         UsageError: an unknown name, or none at all.
     """
-    known = studies(quick=quick)
+    by_name = studies(quick=quick)
     for name in names:
-        if name not in known:
-            raise UsageError(f"{name!r} is no study{suggest(name, known)} (all: --list)")
+        if name not in by_name:
+            raise UsageError(f"{name!r} is no study{suggest(name, by_name)} (all: --list)")
     if not (names or everything):
-        raise UsageError(f"name a study ({', '.join(known)}), or give --all or --list")
-    return [known[name] for name in (known if everything else dict.fromkeys(names))]
+        raise UsageError(f"name a study ({', '.join(by_name)}), or give --all or --list")
+    return [by_name[name] for name in (by_name if everything else dict.fromkeys(names))]
 
 
 def show_list() -> None:

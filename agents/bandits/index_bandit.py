@@ -93,9 +93,9 @@ class IndexBandit(Learner):
 
     def update(self, decisions: Decisions) -> None:
         """Learn from the fates of the last packets; rows with `Fate.NONE` are skipped."""
-        known = np.flatnonzero(decisions.fate >= 0)
-        b, n = decisions.replica[known], decisions.node[known]
-        self._learn(b, n, decisions.fate[known], decisions.point[known])
+        with_fate = np.flatnonzero(decisions.fate >= 0)
+        b, n = decisions.replica[with_fate], decisions.node[with_fate]
+        self._learn(b, n, decisions.fate[with_fate], decisions.point[with_fate])
 
     def select(self, decisions: Decisions) -> NDArray[np.int16]:
         """The operating points of highest index. `[M, 4]`"""

@@ -119,9 +119,9 @@ class ADR(Learner):
     def update(self, decisions: Decisions) -> None:
         """Note the received powers of the last packets, if the rule looks at more than the last one."""
         if self._statistic != "last":
-            known = np.flatnonzero(decisions.fate >= 0)
-            b, n = decisions.replica[known], decisions.node[known]
-            self._past_dbm[b, n, self._noted[b, n] % self.history] = decisions.rssi_dbm[known]
+            with_fate = np.flatnonzero(decisions.fate >= 0)
+            b, n = decisions.replica[with_fate], decisions.node[with_fate]
+            self._past_dbm[b, n, self._noted[b, n] % self.history] = decisions.rssi_dbm[with_fate]
             self._noted[b, n] += 1
 
     def select(self, decisions: Decisions) -> NDArray[np.int16]:

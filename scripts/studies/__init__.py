@@ -1,9 +1,9 @@
-"""What `reproduce.py` checks: cells to play, numbers read off them, and the bands in which those should lie.
+"""The studies that `reproduce.py` checks: cells to simulate, numbers read off them, and bands for these numbers.
 
-A band is what the reproduction was asked to reach, stated before anything was run; nothing is tuned to it. For Table
-III: PDR within 1.5 points of the print, EE and TH within 20 % (D at 1,500 m: 30 %), since the print is one run of one
-seed with several learning equilibria. For the journal: values and tolerances of an independent simulation of the
-authors' rules as means over the last 100 h on the seed-42 placement, and what the paper states in words.
+A band says where a number should lie. It was stated before anything was simulated, and nothing is tuned to it. For Table
+III: PDR within 1.5 points of the printed number, EE and TH within 20 % (D at 1,500 m: 30 %), because the printed numbers
+are one run of one seed, and learning has several equilibria. For the journal paper: means over the last 100 h of an
+independent simulation of the authors' rules on the placement of seed 42, and what the paper states in words.
 """
 
 from __future__ import annotations

@@ -53,10 +53,10 @@ def test_a_study_leaves_table_records_and_picture_and_is_not_played_twice(invoke
     folder = tmp_path / "reproduce-quick"
     assert "not comparable" in (folder / "table.md").read_text()
     assert {path.name for path in folder.glob("*.png")} == {"fig3b.png", "fig5.png"}
-    kept = {path: path.stat().st_mtime_ns for path in (folder / "cells").iterdir()}
-    assert len(kept) == 3 * 5
+    modified = {path: path.stat().st_mtime_ns for path in (folder / "cells").iterdir()}
+    assert len(modified) == 3 * 5
     assert invoke(reproduce.app, *arguments).exit_code == 0
-    assert {path: path.stat().st_mtime_ns for path in (folder / "cells").iterdir()} == kept
+    assert {path: path.stat().st_mtime_ns for path in (folder / "cells").iterdir()} == modified
     assert json.loads(path.read_text()) == records
 
 
@@ -111,21 +111,21 @@ def rows(pdr_by_hour, **more):
 
 
 def test_values_are_read_at_their_time_and_usage_as_a_share():
-    played = CellResult(
+    result = CellResult(
         [rows([0.5, 0.7, 0.9], sent_sf7=[1, 2, 3], sent_sf8=[3, 2, 1], sent_tp2dbm=[4, 4, 4])], last_h=1
     )
-    assert played.values("pdr_percent") == [pytest.approx(90)]
-    assert played.values("pdr_percent", 2) == [pytest.approx(70)]
-    assert played.values("pdr_percent", 2, 2) == [pytest.approx(60)]
-    assert played.values("sent_sf7") == [pytest.approx(75)]
-    assert played.values("sent_tp2dbm", 1) == [pytest.approx(100)]
+    assert result.values("pdr_percent") == [pytest.approx(90)]
+    assert result.values("pdr_percent", 2) == [pytest.approx(70)]
+    assert result.values("pdr_percent", 2, 2) == [pytest.approx(60)]
+    assert result.values("sent_sf7") == [pytest.approx(75)]
+    assert result.values("sent_tp2dbm", 1) == [pytest.approx(100)]
 
 
 def test_recovery_is_read_off_every_seed():
     slow = [0.9] * 1000 + [0.7] * 20 + [0.9] * 40
     never = [0.9] * 1000 + [0.7] * 60
-    found = recovery_h(CellResult([rows(slow), rows(never)], last_h=100))
-    assert found[0] == 20 and math.isnan(found[1])
+    hours = recovery_h(CellResult([rows(slow), rows(never)], last_h=100))
+    assert hours[0] == 20 and math.isnan(hours[1])
 
 
 def test_table_iii_is_the_golden_one(dlora_vectors):
@@ -141,9 +141,11 @@ def test_table_iii_is_the_golden_one(dlora_vectors):
 
 @pytest.mark.parametrize("baseline", ["random"])
 def test_baselines_are_the_authors_result_files(dlora_vectors, baseline):
-    files = {each["name"]: each for each in dlora_vectors["authors_result_files_50_nodes"]}
+    files = {record["name"]: record for record in dlora_vectors["authors_result_files_50_nodes"]}
     for radius_m, cell in TABLE_III[baseline].items():
-        found = next(
-            each for name, each in files.items() if name.lower().startswith(baseline) and name.endswith(f"-{radius_m}")
+        record = next(
+            record
+            for name, record in files.items()
+            if name.lower().startswith(baseline) and name.endswith(f"-{radius_m}")
         )
-        assert 100 * found["received"] / found["sent"] == pytest.approx(cell[0], abs=0.006)
+        assert 100 * record["received"] / record["sent"] == pytest.approx(cell[0], abs=0.006)

@@ -84,13 +84,13 @@ def test_an_arm_played_too_often_starts_everything_but_the_weights_afresh(journa
 def test_every_arm_is_tried_in_turn_before_any_is_drawn(journal, decisions_of):
     learner = MixMAB(journal, [0], factors=["tp"])
     points = learner.initial_points()
-    each = exploration_packets(7)
+    tries = exploration_packets(7)
     chosen = []
-    for _ in range(7 * each):
+    for _ in range(7 * tries):
         fate = Fate.NONE if not chosen else Fate.COLLIDED
         learner.decide(decisions_of([0], [0], [fate], points[0, [0]]), points)
         chosen.append(points[0, 0, 3])
-    np.testing.assert_array_equal(chosen, np.tile(range(7), each))
+    np.testing.assert_array_equal(chosen, np.tile(range(7), tries))
 
 
 @pytest.mark.parametrize("seed", range(3))

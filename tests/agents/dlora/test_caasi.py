@@ -45,30 +45,30 @@ def far_network():
 
 
 def test_a_survey_sends_what_the_paper_says_and_counts_it(far_network):
-    found = survey(far_network, [0, 1], tests=5)
+    surveyed = survey(far_network, [0, 1], tests=5)
     packets = 8 + 6 * 5
-    assert (found.outcome.sent == packets).all() and found.outcome.sent.shape == (2, 70)
+    assert (surveyed.outcome.sent == packets).all() and surveyed.outcome.sent.shape == (2, 70)
     airtime_s = far_network.airtime_s()[:, 0]
     expected_s = 8 * airtime_s[-1] + 5 * airtime_s.sum()
-    np.testing.assert_allclose(found.outcome.airtime_s, expected_s)
-    np.testing.assert_allclose(found.outcome.energy_mj, 10**1.4 * expected_s)
-    np.testing.assert_allclose(found.outcome.duration_s, 70 * packets * 1.01 * airtime_s[-1])
-    assert not found.outcome.collided.any() and not found.outcome.dropped.any()
-    assert sorted(np.bincount(found.channel[0])) == [8, 8, 9, 9, 9, 9, 9, 9]
+    np.testing.assert_allclose(surveyed.outcome.airtime_s, expected_s)
+    np.testing.assert_allclose(surveyed.outcome.energy_mj, 10**1.4 * expected_s)
+    np.testing.assert_allclose(surveyed.outcome.duration_s, 70 * packets * 1.01 * airtime_s[-1])
+    assert not surveyed.outcome.collided.any() and not surveyed.outcome.dropped.any()
+    assert sorted(np.bincount(surveyed.channel[0])) == [8, 8, 9, 9, 9, 9, 9, 9]
 
 
 def test_received_powers_are_the_networks(far_network):
     still = replace(far_network, propagation=Propagation(shadowing_db=0.0))
-    found = survey(still, [0], tests=1)
+    surveyed = survey(still, [0], tests=1)
     expected_dbm = 14 + still.mean_gain_db()[:, 0]
     heard = expected_dbm >= -136
     assert 0 < heard.sum() < 70
-    np.testing.assert_allclose(found.rssi_dbm[0, heard], np.tile(expected_dbm[heard, None], 8))
-    assert np.isnan(found.rssi_dbm[0, ~heard]).all()
+    np.testing.assert_allclose(surveyed.rssi_dbm[0, heard], np.tile(expected_dbm[heard, None], 8))
+    assert np.isnan(surveyed.rssi_dbm[0, ~heard]).all()
     minimum_dbm = np.array([-123, -126, -129, -132, -133, -136])
     reaches = expected_dbm[:, None] >= minimum_dbm
     reaches[~heard, -1] = True
-    np.testing.assert_array_equal(found.allowed_sf[0], reaches)
+    np.testing.assert_array_equal(surveyed.allowed_sf[0], reaches)
 
 
 def test_surveys_of_replicas_are_those_of_each_alone_and_do_not_see_the_runs_draws(far_network):
@@ -82,10 +82,10 @@ def test_shadowing_that_a_link_keeps_is_the_runs(far_network):
     air = Air(linked, [5])
     points = np.tile(np.array([5, 0, 0, 6], np.int16), (1, 70, 1))
     air.advance(points, 600.0)
-    run_dbm, found = air.last_rssi_dbm[0], survey(linked, [5], tests=1)
-    both = np.isfinite(found.rssi_dbm[0, :, 0]) & np.isfinite(run_dbm)
+    run_dbm, surveyed = air.last_rssi_dbm[0], survey(linked, [5], tests=1)
+    both = np.isfinite(surveyed.rssi_dbm[0, :, 0]) & np.isfinite(run_dbm)
     assert both.sum() > 10
-    np.testing.assert_allclose(found.rssi_dbm[0, both, 0], run_dbm[both])
+    np.testing.assert_allclose(surveyed.rssi_dbm[0, both, 0], run_dbm[both])
 
 
 def test_a_share_of_exactly_the_least_pdr_is_enough():
@@ -99,12 +99,12 @@ def test_a_share_of_exactly_the_least_pdr_is_enough():
 def test_places_that_differ_by_replica_are_each_replicas_own(far_network):
     still = replace(far_network, propagation=Propagation(shadowing_db=0.0))
     places_m = np.stack([still.node_xy_m, 0.5 * still.node_xy_m[::-1]])
-    found = survey(replace(still, node_xy_m=places_m), [0, 1], tests=1)
+    surveyed = survey(replace(still, node_xy_m=places_m), [0, 1], tests=1)
     for replica in range(2):
         alone = survey(replace(still, node_xy_m=places_m[replica]), [replica], tests=1)
-        np.testing.assert_array_equal(found.rssi_dbm[replica], alone.rssi_dbm[0])
-        np.testing.assert_array_equal(found.allowed_sf[replica], alone.allowed_sf[0])
-    assert np.isfinite(found.rssi_dbm[1]).sum() > np.isfinite(found.rssi_dbm[0]).sum()
+        np.testing.assert_array_equal(surveyed.rssi_dbm[replica], alone.rssi_dbm[0])
+        np.testing.assert_array_equal(surveyed.allowed_sf[replica], alone.allowed_sf[0])
+    assert np.isfinite(surveyed.rssi_dbm[1]).sum() > np.isfinite(surveyed.rssi_dbm[0]).sum()
 
 
 def test_places_for_another_number_of_replicas_are_named(far_network):

@@ -68,11 +68,11 @@ def test_channels_are_drawn_evenly_or_kept_from_a_survey(conference):
     learner = agents.make("adr", conference, [0])
     drawn = [learner.select(heard(2, -120.0, LAST))[0, 2] for _ in range(800)]
     assert (np.bincount(drawn, minlength=8) > 60).all()
-    kept = agents.make("adr", conference, [0], channels="caasi")
-    assert kept.overhead.sent.sum() == 12 * (8 + 6 * 20)
+    surveyed = agents.make("adr", conference, [0], channels="caasi")
+    assert surveyed.overhead.sent.sum() == 12 * (8 + 6 * 20)
     for node in (0, 5):
-        channels = {int(kept.select(heard(node, -120.0, LAST))[0, 2]) for _ in range(20)}
-        assert channels == {int(kept.initial_points()[0, node, 2])}
+        channels = {int(surveyed.select(heard(node, -120.0, LAST))[0, 2]) for _ in range(20)}
+        assert channels == {int(surveyed.initial_points()[0, node, 2])}
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,12 @@ RULES = ("min-sf", "tolio", "load-br", "load-sorted")
 
 
 def delivery(name, nodes, seeds, variant="compat"):
-    found = []
+    percents = []
     for seed in seeds:
         scenario = norel_network(nodes, feedback="free", seed=seed)
         points = agents.make(name, scenario, [seed]).initial_points()[0]
-        found.append(100 * LogNormal(scenario, variant=variant).delivery(points).mean())
-    return np.mean(found)
+        percents.append(100 * LogNormal(scenario, variant=variant).delivery(points).mean())
+    return np.mean(percents)
 
 
 # Bands: the spread over placements of an independent simulation of the same rules, 10 placements and more.

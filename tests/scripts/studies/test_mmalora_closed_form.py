@@ -46,19 +46,19 @@ def test_births_in_the_off_time_are_dropped():
     points = scenario.region.points(sf=[12], bw_hz=125e3, channel=0, tp_dbm=20.0)
     until_s, rng = 2e6, np.random.default_rng(1)
     births_s = np.cumsum(rng.exponential(50.0, 60_000))
-    kept, free_s = 0, 0.0
+    packets, free_s = 0, 0.0
     for birth_s in births_s[births_s < until_s]:
         if birth_s >= free_s:
-            kept, free_s = kept + 1, birth_s + 131.8912
+            packets, free_s = packets + 1, birth_s + 131.8912
     sent = Air(scenario, [0]).advance(points[None], until_s).sent[0, 0]
-    assert sent == pytest.approx(kept, rel=0.02)
+    assert sent == pytest.approx(packets, rel=0.02)
     assert sent / until_s == pytest.approx(1 / (50.0 + 131.8912), rel=0.02)
 
 
 def test_points_of_the_figure_are_the_papers():
-    assert [each.nodes for each in PANELS["nodes"]] == [60, 80, 100, 120, 140, 160]
-    assert [each.gateways for each in PANELS["gateways"]] == [1, 2, 3, 4]
-    airtimes_ms = [1e3 * each.scenario(0).airtime_s()[each.sf - 7, 0] for each in PANELS["parameters"]]
+    assert [setting.nodes for setting in PANELS["nodes"]] == [60, 80, 100, 120, 140, 160]
+    assert [setting.gateways for setting in PANELS["gateways"]] == [1, 2, 3, 4]
+    airtimes_ms = [1e3 * setting.scenario(0).airtime_s()[setting.sf - 7, 0] for setting in PANELS["parameters"]]
     np.testing.assert_allclose(airtimes_ms, [14.144, 1712.128, 1318.912], rtol=1e-12)
 
 

@@ -32,16 +32,19 @@ def curve(hours, **columns):
     return rows
 
 
-def played(*curves, **extra):
+def result_of(*curves, **extra):
     extra = {"delivery": [90.0] * len(curves), "joint": [91.0] * len(curves), "model": [92.0] * len(curves)} | extra
     points = [np.zeros((1000, 4), np.int16)] * len(curves)
     return CellResult(list(curves), 2.0, extra, points)
 
 
 def test_every_learner_is_shown_with_energy_and_downlinks_beside_its_delivery():
-    numbers = {"x/200/norel": played(curve([1, 2])), "x/200/reference-pdr": played(curve([1, 2]), delivery=[96.0])}
-    found = {column.name: column.read("x/200/norel", numbers) for column in readings.columns()}
-    assert found == {
+    numbers = {
+        "x/200/norel": result_of(curve([1, 2])),
+        "x/200/reference-pdr": result_of(curve([1, 2]), delivery=[96.0]),
+    }
+    by_column = {column.name: column.read("x/200/norel", numbers) for column in readings.columns()}
+    assert by_column == {
         "simulated [%]": [90.0],
         "share of the reference [%]": [pytest.approx(93.75)],
         "closed form [%]": [91.0],
@@ -50,17 +53,17 @@ def test_every_learner_is_shown_with_energy_and_downlinks_beside_its_delivery():
         "downlinks per 100 packets": [pytest.approx(5.0)],
         "gateway airtime [%]": [pytest.approx(1.0)],
     }
-    assert math.isnan(readings.columns()[1].read("y/norel", numbers | {"y/norel": played(curve([1]))})[0])
+    assert math.isnan(readings.columns()[1].read("y/norel", numbers | {"y/norel": result_of(curve([1]))})[0])
 
 
 def test_states_are_counted_by_window():
-    right = readings.right_states(played(curve([1, 2, 3], windows=[10, 10, 20], windows_right=[10, 0, 20])))
+    right = readings.right_states(result_of(curve([1, 2, 3], windows=[10, 10, 20], windows_right=[10, 0, 20])))
     assert right == [75.0]
-    assert math.isnan(readings.right_states(played(curve([1], windows=0, windows_right=0)))[0])
+    assert math.isnan(readings.right_states(result_of(curve([1], windows=0, windows_right=0)))[0])
 
 
 def test_strategies_settle_after_packets_of_the_network():
-    numbers = {"s": played(curve(range(1, 11), restless_h=[0, 1, 2.5, 2.5, 2.5, 7, 7, 7, 7, 7]))}
+    numbers = {"s": result_of(curve(range(1, 11), restless_h=[0, 1, 2.5, 2.5, 2.5, 7, 7, 7, 7, 7]))}
     assert readings.settled("restless_h", 5.0)("s", numbers) == [pytest.approx(0.25)]
     assert readings.settled("restless_h", 10.0)("s", numbers) == [pytest.approx(0.7)]
     assert readings.settled("restless_h", 10.0, since_h=5.0)("s", numbers) == [pytest.approx(0.2)]
@@ -85,18 +88,18 @@ def test_estimates_are_held_against_it():
         estimated_offset_db=lambda hour: 128.95 - 1.02 * true("path_loss", hour),
     )  # fmt: skip
     for what, percent in (("sigma", 10.0), ("gamma", 0.0), ("path_loss", 2.0)):
-        found = readings.tracking_errors(what, TRACKING)(played(rows))
-        assert found == [pytest.approx(percent, abs=1e-9)]
+        errors = readings.tracking_errors(what, TRACKING)(result_of(rows))
+        assert errors == [pytest.approx(percent, abs=1e-9)]
 
 
 def test_the_lower_end_is_of_paired_differences():
-    ours, theirs = (played(*[curve([1])] * 3, delivery=delivery) for delivery in ([91, 92, 93], [90, 91, 92]))
+    ours, theirs = (result_of(*[curve([1])] * 3, delivery=delivery) for delivery in ([91, 92, 93], [90, 91, 92]))
     assert readings.lower_end(ours, theirs) == [pytest.approx(1.0)] and readings.lower_end(theirs, ours)[0] < -0.9
 
 
 def test_pictures(tmp_path):
     rows = curve(np.arange(0.5, 24.5, 0.5).tolist(), estimated_sigma_db=4, estimated_slope=0, estimated_offset_db=0)
-    two = played(rows, rows)
+    two = result_of(rows, rows)
     draws = {
         "assignments": (partial(draw_assignments, title="x"), {"s/norel": two, "s/min-sf": two}),
         "nodes": (
@@ -112,8 +115,8 @@ def test_pictures(tmp_path):
 
 
 def test_all_rules_are_in_every_study_of_networks():
-    known = studies()
+    by_name = studies()
     for name in ("norel-density", "norel-gateways"):
-        labels = {cell.name.rpartition("/")[2] for cell in known[name].cells}
+        labels = {cell.name.rpartition("/")[2] for cell in by_name[name].cells}
         assert labels >= {"min-sf", "tolio", "load-br", "load-sorted", "adr-server", "adr-sigma8", "dylora", "norel"}
-    assert {"reference-pdr", "reference-tp14"} <= {c.name.rpartition("/")[2] for c in known["norel-density"].cells}
+    assert {"reference-pdr", "reference-tp14"} <= {c.name.rpartition("/")[2] for c in by_name["norel-density"].cells}
