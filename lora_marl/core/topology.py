@@ -31,9 +31,16 @@ def uniform_disc(rng: np.random.Generator, nodes: int, radius_m: float) -> Posit
 
 
 def uniform_discs(rng: np.random.Generator, nodes: int, radius_m: float, gateway_xy_m: ArrayLike) -> Positions:
-    """Nodes spread evenly over discs around the gateways `[G, 2]`, as many in each as in the next, or one more.
+    """Nodes spread evenly over discs around the gateways, equally many in each, or one more.
 
-    Args: as of `uniform_disc`; the nodes of the first gateway come first. [N, 2] m
+    Args:
+        rng: Two draws per node are taken from it.
+        nodes: N, at least 1.
+        radius_m: Of each disc. m
+        gateway_xy_m: Centres of the discs. [G, 2] m
+
+    Returns:
+        Positions, the nodes of the first gateway first. [N, 2] m
 
     Source: NoReL, deployments with several gateways.
     """
@@ -43,9 +50,18 @@ def uniform_discs(rng: np.random.Generator, nodes: int, radius_m: float, gateway
 
 
 def uniform_union(rng: np.random.Generator, nodes: int, radius_m: float, gateway_xy_m: ArrayLike) -> Positions:
-    """Nodes spread evenly over the union of discs around the gateways `[G, 2]`, where discs overlap no denser.
+    """Nodes spread evenly over the union of discs around the gateways, no denser where discs overlap.
 
-    Args: as of `uniform_disc`; draws of points that lie in several discs are rejected as often. [N, 2] m
+    A point in k discs is drawn k times as often, and is therefore kept with probability 1 / k.
+
+    Args:
+        rng: Source of positions; the number of draws depends on how many points are rejected.
+        nodes: N, at least 1.
+        radius_m: Of each disc. m
+        gateway_xy_m: Centres of the discs. [G, 2] m
+
+    Returns:
+        Positions. [N, 2] m
 
     Source: MMALoRa, deployment.
     """
