@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -78,3 +79,11 @@ def test_without_a_limit_a_change_stays_whatever_the_layer() -> None:
     delta = drawn(2, 129, 48)
     assert torch.equal(clip_residual(delta, torch.zeros(2, 129, 48, dtype=torch.float64), math.inf), delta)
     assert not clip_residual(delta, torch.zeros(2, 129, 48, dtype=torch.float64), 1.0).any()
+
+
+def test_arrays_are_clipped_like_tensors() -> None:
+    delta, last = 3.0 * drawn(4, 129, 48).float(), drawn(4, 129, 48, seed=1).float()
+    for limit in (0.5, 4.0, math.inf):
+        clipped = clip_residual(delta.numpy(), last.numpy(), limit)
+        assert clipped.dtype == np.float32
+        torch.testing.assert_close(torch.from_numpy(clipped), clip_residual(delta, last, limit))

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.lns.network import Schema, flatten, forward, hidden, initial, unflatten
+from agents.lns.network import Schema, flatten, forward, hidden, initial, last_layer_of, unflatten
 
 
 def networks(schema: Schema, count: int = 1) -> torch.Tensor:
@@ -33,9 +33,12 @@ def test_the_last_layer_is_the_end_of_the_vector() -> None:
     vector = torch.arange(float(schema.size))
     rows, columns = schema.last_layer
     end = vector[-rows * columns :].reshape(rows, columns)
-    layers = unflatten(vector, schema)
-    assert torch.equal(end[:-1], layers.weights[-1])
-    assert torch.equal(end[-1], layers.biases[-1])
+    layers, last = unflatten(vector, schema), last_layer_of(vector, schema)
+    assert torch.equal(last, end)
+    assert torch.equal(last[:-1], layers.weights[-1])
+    assert torch.equal(last[-1], layers.biases[-1])
+    last_layer_of(vector.numpy(), schema)[...] += 1.0  # a view of arrays and tensors
+    assert torch.equal(last, end) and last[0, 0] == 10.0
 
 
 def test_layers_are_views() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
+import agents.ccs
 from agents.ccs.layout import temperatures
 from agents.ccs.model import Coordinator, Design
 from agents.ccs.protocol import within_ranges
@@ -42,3 +44,10 @@ def test_the_raw_mapping_moves_the_last_layer_too(probes, snapshots_of, view_of)
     found = round_residuals(coordinator, snapshots.parameters, snapshots.kinds, snapshots.kpis, codes)
     assert found.shape == (2, 2, 129, 48)
     assert found.any()
+
+
+def test_the_old_name_of_a_round_is_accepted_with_a_warning() -> None:
+    with pytest.warns(DeprecationWarning, match="coordinated is called round_residuals"):
+        assert agents.ccs.coordinated is round_residuals
+    with pytest.raises(AttributeError, match="no attribute 'coordinate'"):
+        _ = agents.ccs.coordinate
