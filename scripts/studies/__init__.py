@@ -1,8 +1,8 @@
 """The studies that `reproduce.py` checks: cells to simulate, numbers read off them, and bands for these numbers.
 
-A band says where a number should lie. It was stated before anything was simulated, and nothing is tuned to it. For Table
-III: PDR within 1.5 points of the printed number, EE and TH within 20 % (D at 1,500 m: 30 %), because the printed numbers
-are one run of one seed, and learning has several equilibria. For the journal paper: means over the last 100 h of an
+A band says where a number should lie. It was stated before anything was simulated, and nothing is tuned to it. Table
+III: PDR within 1.5 points of the printed number, EE and TH within 20 % (D at 1,500 m: 30 %), because the printed ones
+are of one run of one seed, and learning has several equilibria. The journal paper: means over the last 100 h of an
 independent simulation of the authors' rules on the placement of seed 42, and what the paper states in words.
 """
 

@@ -16,7 +16,7 @@ import agents
 from lora_marl.config import load
 from scripts import compare
 from scripts.comparison import report
-from scripts.comparison.lineup import label_list
+from scripts.comparison.lineup import label_list, lineups
 from scripts.comparison.report import Column, as_markdown, cell, for_terminal
 from scripts.comparison.result import MEASURES, Comparison, differences
 from scripts.runs.jobs import Job, Store, chunks, digest, plan, run_job, with_seeds
@@ -371,6 +371,13 @@ def test_bad_input_is_one_line(tiny, tmp_path, arguments, text):
     (line,) = [line for line in result.output.splitlines() if line.startswith("error:")]
     assert text in line
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_papers_name_asks_for_the_learner_of_the_file_under_the_label_that_was_typed():
+    (lineup,) = lineups([ROOT / "configs" / "journal_fit.yaml"], [], ["D-LoRa", "MIX-MAB"], references=False)
+    learners = lineup.config.learners
+    assert learners["D-LoRa"] == learners["cucb"]
+    assert agents.learner_name(learners["MIX-MAB"].name) == "mix-mab"
 
 
 def test_labels():

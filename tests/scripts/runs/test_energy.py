@@ -120,6 +120,18 @@ def test_evaluation_has_three_judges(finished, tmp_path, invoke):
     assert invoke(evaluate.app, finished[0] / "mmalora", "--hours", 5).exit_code == 2
 
 
+def test_the_old_name_of_independent_choice_is_accepted_with_a_warning():
+    config = load(CONFIG, [*TINY, "learners.old={name: independent}", "learners.misspelt={name: rcts}", "seeds=[0]"])
+    networks = build_networks(config)
+    with pytest.warns(DeprecationWarning, match="learner 'independent' is now named 'energy-independent'"):
+        experiments = [EnergyExperiment(config, label, networks) for label in ("independent", "old")]
+    for experiment in experiments:
+        experiment.play_next()
+    assert np.array_equal(experiments[0].points[0], experiments[1].points[0])
+    with pytest.raises(ValueError, match="'rcts' is neither maac nor a planner.*did you mean 'rcst'"):
+        EnergyExperiment(config, "misspelt", networks)
+
+
 def test_judges_agree_where_nobody_disturbs_anybody():
     config = load(CONFIG, [*TINY, "scenario.traffic.interval_s=1000000", "seeds=[0]"])
     (network,) = build_networks(config)
