@@ -90,6 +90,7 @@ class Learner(ABC):
         self.fixed_points = checked_points(self.region, fixed_point, (self.replicas, self.nodes))
         self.overhead: Outcome | None = None
         self.feedback = Feedback()
+        self._downlinks = scenario.feedback == "downlink"
 
     @property
     def operations(self) -> int:
@@ -117,10 +118,16 @@ class Learner(ABC):
             decisions: Those that are due. `[M]`
             points: Operating points in force, written in place. `[B, N, 4]`
         """
-        if not self.whole_rounds:
+        if not self.whole_rounds and self._answers_share_packets:
             for earlier in decisions.earlier():
                 self.decide(earlier, points)
         self.decide(decisions, points)
+
+    @property
+    def _answers_share_packets(self) -> bool:
+        """Whether one answer may cover several packets: a round, or the packets lost before one that was received."""
+        feedback = self.feedback
+        return feedback.packets > 1 or feedback.decides == "server" or (self._downlinks and feedback.answers)
 
     def decide(self, decisions: Decisions, points: NDArray[np.int16]) -> None:
         """Update, select, and write the choices.

@@ -113,3 +113,23 @@ def test_the_packets_before_the_last_of_a_round():
     assert [batch.node.tolist() for batch in batches] == [[1]] * 3
     assert [batch.fate.tolist() for batch in batches] == [[Fate.INTERFERED], [Fate.INTERFERED], [Fate.DELIVERED]]
     assert np.isnan(batches[0].rssi_dbm[0]) and batches[2].rssi_dbm[0] == -100.0
+
+
+def test_no_earlier_packets_are_looked_for_where_every_packet_is_answered(journal, monkeypatch):
+    looked = []
+    earlier = Decisions.earlier
+    monkeypatch.setattr(Decisions, "earlier", lambda decisions: looked.append(len(decisions)) or earlier(decisions))
+    air, learner = air_and_learner(journal, "cucb", [0, 1])
+    points = learner.initial_points()
+    while len(decisions := air.next_decisions(points, HOUR_S)):
+        assert decisions.sent.max() <= 1
+        assert not list(earlier(decisions))
+        learner.answer(decisions, points)
+    assert not looked
+
+
+def test_earlier_packets_are_looked_for_where_downlinks_answer(monkeypatch):
+    looked = []
+    monkeypatch.setattr(Decisions, "earlier", lambda decisions: looked.append(len(decisions)) or iter(()))
+    run_until(*(pair := air_and_learner(norel_network(20), "cucb", [0])), pair[1].initial_points(), HOUR_S)
+    assert looked
