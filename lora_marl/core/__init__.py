@@ -1,1 +1,1 @@
-"""The radio network itself: formulas, scenarios, the packet air, closed forms and metrics; nothing decides or learns."""
+"""The radio network: formulas, scenarios, the packet air, closed forms and metrics; nothing decides or learns."""
