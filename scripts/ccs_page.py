@@ -3,9 +3,9 @@
 - `python scripts/ccs_page.py` (`docs/coexistence.md` and `README.md`)
 - `python scripts/ccs_page.py docs/coexistence.md --only ccs-dynamic --only ccs-static`
 
-A table stands right under a comment that names it, `<!-- ccs-dynamic: gains -->`, and is written anew, as are pictures
-that a page links to; the text around them stays as it is. Cells are those of `reproduce.py`; what is missing is played,
-but for `direct`, which no such table shows: a round of it takes seconds, and it knows no service.
+Each table directly under a comment that names it, such as `<!-- ccs-dynamic: gains -->`, is rewritten, and so are the
+pictures that a page links to; the text around them stays as it is. Cells are those of `reproduce.py`. Missing ones are
+played, except those of `direct`, which no table shows and whose rounds take seconds.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ app = new_app()
 PAGES = (ROOT / "docs" / "coexistence.md", ROOT / "README.md")
 FIGURES = ROOT / "docs" / "figures"
 COMMENT = re.compile(r"<!--[^>]*\bccs[^>]*-->.*\n?")
-"""Anything that looks as if it named a table."""
+"""A comment that seems to name a table."""
 
 PLACE = re.compile(r"(?P<comment><!-- (?P<study>ccs-[\w-]+): (?P<what>[\w ]+) -->\n)(?P<table>(?:\|.*(?:\n|\Z))+)")
-"""A comment with a table right under it."""
+"""A comment with a table directly under it."""
 
 SETTINGS = {
     "ccs-dynamic": ("settled, moving independent", "settled, moving ccs"),
@@ -47,7 +47,7 @@ SETTINGS = {
     "ccs-heavy": (),
     "ccs-static-heavy": (),
 }
-"""Studies of Table 1's regimes, and what their first table has more: see `scripts.studies.ccs.tables.gains`."""
+"""Studies of Table 1's regimes, and further columns of their first table; see `scripts.studies.ccs.tables.gains`."""
 
 TABLES: Mapping[tuple[str, str], Table] = {
     **{(s, "gains"): tables.gains(s, columns, paper=s == "ccs-dynamic") for s, columns in SETTINGS.items()},
@@ -86,15 +86,15 @@ def main(
     figures: Annotated[Path, typer.Option(metavar="DIR", help="For pictures.")] = FIGURES,
     jobs: Annotated[int, typer.Option(min=1, help="Cells played at the same time.")] = 2,
 ) -> None:
-    """Plays what is missing, and writes."""
+    """Plays missing cells, and writes tables and pictures."""
     with one_line_errors():
         paths = pages or list(PAGES)
-        wanted = chosen(named(path.read_text(encoding="utf-8") for path in paths), only or ())
-        known = studies()
-        shown = [without_direct(known[study]) for study in wanted]
+        wanted = selected(studies_of(path.read_text(encoding="utf-8") for path in paths), only or ())
+        by_name = studies()
+        shown = [without_direct(by_name[study]) for study in wanted]
         numbers = simulated(shown, Store(results / "reproduce" / "cells"), quick=False, jobs=jobs)
-        # Pages are read once more: playing takes hours.
-        texts = {path: written(path.read_text(encoding="utf-8"), wanted, numbers) for path in paths}
+        # Pages are read again, because somebody may have edited them while cells were played, for hours.
+        texts = {path: with_tables(path.read_text(encoding="utf-8"), wanted, numbers) for path in paths}
         for path, text in texts.items():
             write_atomically(path, text)
             console.print(f"tables: {path}", markup=False)
@@ -102,22 +102,22 @@ def main(
             console.print(f"picture: {path}", markup=False)
 
 
-def named(texts: Iterable[str]) -> list[str]:
-    """Studies whose tables or pictures pages show, each once. UsageError: a comment that no table can follow."""
-    found: dict[str, None] = {}
+def studies_of(texts: Iterable[str]) -> list[str]:
+    """Returns the studies whose tables or pictures pages show, each once. UsageError: a comment without a table."""
+    names: dict[str, None] = {}
     for text in texts:
         places = {match["comment"]: (match["study"], match["what"]) for match in PLACE.finditer(text)}
         for comment in COMMENT.findall(text):
             if places.get(comment) not in TABLES:
-                known = ", ".join(": ".join(each) for each in TABLES)
+                known = ", ".join(": ".join(key) for key in TABLES)
                 raise UsageError(f"{comment.strip()}: no table, or none right under it; known: {known}")
-        found |= dict.fromkeys(study for study, _ in places.values())
-        found |= dict.fromkeys(study for study, picture in PICTURES.items() if picture in text)
-    return list(found)
+        names |= dict.fromkeys(study for study, _ in places.values())
+        names |= dict.fromkeys(study for study, picture in PICTURES.items() if picture in text)
+    return list(names)
 
 
-def chosen(shown: Sequence[str], only: Sequence[str]) -> list[str]:
-    """Those of some studies that are wanted. UsageError: one that no page shows."""
+def selected(shown: Sequence[str], only: Sequence[str]) -> list[str]:
+    """Returns the studies that `only` names, or all if it is empty. UsageError: one that no page shows."""
     for study in only:
         if study not in shown:
             hint = suggest(study, shown)
@@ -126,35 +126,35 @@ def chosen(shown: Sequence[str], only: Sequence[str]) -> list[str]:
 
 
 def without_direct(study: Study) -> Study:
-    """A study without the cells that no page shows."""
+    """Returns a study without its cells of `direct`, which no page shows."""
     return replace(study, cells=tuple(cell for cell in study.cells if cell.learner != "direct"))
 
 
-def written(text: str, wanted: Sequence[str], numbers: Results) -> str:
-    """A page whose tables of some studies are those of these numbers."""
+def with_tables(text: str, wanted: Sequence[str], numbers: Results) -> str:
+    """Returns a page in which the tables of some studies show these numbers."""
 
-    def anew(match: re.Match[str]) -> str:
+    def rewritten(match: re.Match[str]) -> str:
         key = match["study"], match["what"]
         return match["comment"] + TABLES[key](numbers) if match["study"] in wanted else match[0]
 
-    return PLACE.sub(anew, text)
+    return PLACE.sub(rewritten, text)
 
 
 def draw(shown: Sequence[Study], numbers: Results, figures: Path) -> list[Path]:
-    """The pictures of some studies, where there is one; where they are."""
+    """Draws the pictures of the studies that have one, and returns their paths."""
     figures.mkdir(parents=True, exist_ok=True)
-    found = []
+    paths = []
     for study in shown:
         if study.name in PICTURES and study.draw is not None:
             path = figures / PICTURES[study.name]
             study.draw(path, {cell.name: numbers[cell.name] for cell in study.cells})
             write_atomically(path, partial(_quantised, picture=path))
-            found.append(path)
-    return found
+            paths.append(path)
+    return paths
 
 
 def _quantised(path: Path, picture: Path) -> None:
-    """A picture once more, with a palette: a quarter of the bytes, and no colour far off."""
+    """Writes a picture with a palette of 256 colours, which takes a quarter of the bytes."""
     with Image.open(picture) as image:
         image.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE).save(path, format="png", optimize=True)
 

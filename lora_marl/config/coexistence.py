@@ -1,7 +1,8 @@
-"""Networks that share the air: who deploys what, and what learns there."""
+"""The section of a run of coexisting networks: who deploys what, and what learns there."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
@@ -12,7 +13,10 @@ from lora_marl.core.coexistence import Coexistence, Deployment, Rule
 from lora_marl.core.presets import ccs
 
 NON_LEARNING: Final[tuple[Literal["uniform"], Literal["adr"]]] = ("uniform", "adr")
-"""Rules of networks that do not learn, which stand in the place of a learner."""
+"""Rules of networks that do not learn; a network states one in place of a learner."""
+
+FORMER_STRATEGIES: Mapping[str, str] = {"independent": "coexistence-independent", "random": "coexistence-random"}
+"""Names of strategies until 0.1, and today's; the former ones are accepted until 0.2.0."""
 
 
 class NetworkConfig(Section):
@@ -20,11 +24,11 @@ class NetworkConfig(Section):
 
     Attributes:
         learner: Its server learns by `dqn` or `pg`; or it does not learn and follows a rule, `uniform` or `adr`.
-        vendor: Whose trained policy the server begins with; None: the run's.
-        nodes: None: as many as the preset has.
-        load: On top of the run's.
-        gateways: Of its own.
-        silent_s: Stretches in which its nodes send nothing. s
+        vendor: Number of the vendor whose policy the server starts from; None: the run's.
+        nodes: How many; None: as many as in the preset.
+        load: Factor on the run's load.
+        gateways: How many gateways it has.
+        silent_s: Periods, from and until, in which its nodes send nothing. s
         reward: Weights by term, if it learns; None: the run's.
     """
 
@@ -45,7 +49,7 @@ class NetworkConfig(Section):
         return self
 
     def build(self, nodes: int) -> Deployment:
-        """The deployment; `nodes` where it states none."""
+        """Returns the deployment, of `nodes` nodes where the section does not state how many."""
         rule: Rule = self.learner if self.learner in NON_LEARNING else "learns"
         return Deployment(nodes=self.nodes or nodes, load=self.load, rule=rule, gateways=self.gateways,
                           silent_s=self.silent_s)  # fmt: skip
@@ -56,18 +60,18 @@ class CoexistenceConfig(Section):
 
     Attributes:
         preset: `ccs_eu868`, or `ccs_study`: a tenth of the nodes, which send ten times as often, beyond what is lawful.
-        networks: In the order of their numbers.
-        load: Of all.
+        networks: The networks, in the order of their numbers.
+        load: Factor on the load of all networks.
         interference: `dynamic`, `static` or `none`.
         traffic: Frames come at random (`poisson`) or in a fixed rhythm (`periodic`).
         acknowledgements: `free`, or `downlink` (`ccs_eu868` alone); None: as the preset has them.
-        intervals: Of an episode, a minute each.
+        intervals: Control intervals of the episode, of a minute each.
         indicator: What servers measure of others: `external`, `all` or `none`.
-        alarm_probability: That an alarm begins in a network in an interval.
-        reward: Weights by term, which may be of your own; None: those of `lora_marl.envs.coexistence_v0`.
-        vendors: Folder of trained policies, from the project's root.
-        vendor: Whose policies servers begin with.
-        online: Whether servers go on learning.
+        alarm_probability: Chance that an alarm begins in a network in an interval.
+        reward: Weights by term, which may be your own; None: those of `lora_marl.envs.coexistence_v0`.
+        vendors: Folder of trained policies; a relative one counts from the project's root.
+        vendor: Number of the vendor whose policies servers start from.
+        online: Whether servers keep learning.
     """
 
     preset: Literal["ccs_study", "ccs_eu868"] = "ccs_eu868"
@@ -87,18 +91,18 @@ class CoexistenceConfig(Section):
     @model_validator(mode="after")
     def _somebody_learns(self) -> Self:
         if all(network.learner in NON_LEARNING for network in self.networks):
-            given = ", ".join(network.learner for network in self.networks)
-            raise ValueError(f"networks: of learners {given} none learns; needs one with dqn or pg")
+            learners = ", ".join(network.learner for network in self.networks)
+            raise ValueError(f"networks: of learners {learners} none learns; needs one with dqn or pg")
         return self
 
     @property
     def rewards(self) -> list[dict[str, float] | None]:
-        """Of each network that learns; None: the environment's own."""
+        """Weights by term of each network that learns; None: the environment's own."""
         learning = (network for network in self.networks if network.learner not in NON_LEARNING)
         return [self.reward if network.reward is None else network.reward for network in learning]
 
     def build(self) -> Coexistence:
-        """The networks."""
+        """Returns the networks. ValueError: what cannot be built, naming it."""
         shared: dict[str, Any] = {
             "interference": self.interference,
             "traffic": self.traffic,

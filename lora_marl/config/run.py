@@ -16,7 +16,7 @@ from typing import Annotated, Any, Final, Self, TypeAlias
 from pydantic import ConfigDict, Field, PositiveFloat, field_validator, model_validator
 
 from lora_marl import ENVS
-from lora_marl.config.coexistence import CoexistenceConfig
+from lora_marl.config.coexistence import FORMER_STRATEGIES, CoexistenceConfig
 from lora_marl.config.energy import EnergyConfig
 from lora_marl.config.scenario import ScenarioConfig
 from lora_marl.config.section import Section
@@ -196,6 +196,16 @@ class CoexistenceRun(BaseRun):
     )
 
     coexistence: CoexistenceConfig
+
+    @model_validator(mode="after")
+    def _former_names(self) -> Self:
+        for label, learner in self.learners.items():
+            name = FORMER_STRATEGIES.get(learner.name)
+            if name is not None:
+                message = f"learners.{label}: {learner.name!r} is now {name!r} in runs of coexisting networks"
+                warnings.warn(f"{message}; the old name goes in 0.2.0", DeprecationWarning, stacklevel=2)
+                self.learners[label] = learner.model_copy(update={"name": name})
+        return self
 
     @model_validator(mode="after")
     def _no_episodes(self) -> Self:

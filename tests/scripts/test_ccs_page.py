@@ -207,7 +207,7 @@ def test_every_table_is_on_a_page_and_every_picture_is_drawn_anew() -> None:
     texts = [page.read_text(encoding="utf-8") for page in ccs_page.PAGES]
     shown = {(match["study"], match["what"]) for text in texts for match in ccs_page.PLACE.finditer(text)}
     assert set(ccs_page.TABLES) == shown
-    assert set(ccs_page.PICTURES) <= set(ccs_page.named(texts))
+    assert set(ccs_page.PICTURES) <= set(ccs_page.studies_of(texts))
 
 
 @pytest.fixture

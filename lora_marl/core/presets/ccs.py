@@ -1,4 +1,4 @@
-"""Networks of the coordination service: those of the study, and lawful ones."""
+"""Coexisting networks for the coordination service: those of our study, and lawful ones."""
 
 from __future__ import annotations
 
@@ -22,13 +22,22 @@ from lora_marl.core.traffic import Traffic
 TrafficKind = Literal["poisson", "periodic"]
 
 OCCUPANCY = (0.01, 0.05, 0.10, 0.15, 0.55, 0.60, 0.65, 0.70)
+"""Share of time that external interference keeps the channels busy, in any order."""
+
 INTERVAL_S = 60.0
+"""Length of a control interval. s"""
+
 MOVES_S = 30 * INTERVAL_S
+"""Time between two moves of interference. s"""
+
 RECEIVE_MJ = 3.0
-"""Of the receive windows of an attempt. mJ"""
+"""Energy of the receive windows of an attempt. mJ"""
 
 _PERIOD_S = 20.0
+"""Mean time between two frames of a node of `ccs_study`, at load 1. s"""
+
 _LAWFUL = 10
+"""How many times longer that time is in `ccs_eu868`, which has as many times more nodes."""
 
 
 def ccs_study(
@@ -39,11 +48,11 @@ def ccs_study(
     traffic: TrafficKind = "poisson",
     **others: Any,
 ) -> Coexistence:
-    """Networks of 100 nodes that learn, with free acknowledgements and a duty cycle of 10 %.
+    """Returns networks of 100 nodes that learn, with free acknowledgements and a duty cycle of 10 %.
 
     Args:
         deployments: The networks, or how many.
-        load: Times that of one frame every 20 s and node, on top of each network's own.
+        load: Factor on the traffic of one frame every 20 s and node, in addition to each network's own.
         interference: `dynamic` moves every 30 minutes, `static` never.
         traffic: Frames of a node come at random (`poisson`), or in a fixed rhythm (`periodic`).
         others: Further fields of `Coexistence`.
@@ -65,12 +74,12 @@ def ccs_eu868(
     acknowledgements: Literal["free", "downlink"] = "downlink",
     **others: Any,
 ) -> Coexistence:
-    """Networks of 1,000 nodes under EU868's duty cycles: the same offered load as `ccs_study`, ten times the period.
+    """Returns networks of 1,000 nodes under EU868's duty cycles, with the offered load of `ccs_study`.
 
     Acknowledgements of 13 bytes are downlinks that gateways may send 1 % of the time in RX1 and 10 % in RX2 (SF9), so
-    at a load of 1 most are refused, and nodes repeat frames that were received. A gateway that is to send stops
-    receiving, as concentrators do, and loses what it was receiving. Downlinks have the other I/Q orientation: they do
-    not disturb uplinks, nor uplinks them.
+    at a load of 1 most are refused, and nodes repeat frames that were received. A gateway that has to send stops
+    receiving, as concentrators do, and loses the packets that it was receiving. Downlinks have the opposite I/Q
+    orientation: they do not disturb uplinks, nor uplinks them.
 
     Args: as of `ccs_study`, and
         acknowledgements: `free` ones arrive at once and always.
@@ -85,7 +94,7 @@ def ccs_eu868(
 
 
 COEXISTENCES: Mapping[str, Callable[[], Coexistence]] = {"ccs_study": ccs_study, "ccs_eu868": ccs_eu868}
-"""Both, with two networks that learn."""
+"""The presets by name, with two networks that learn."""
 
 
 def _listed(deployments: int | Sequence[Deployment], nodes: int = 100) -> tuple[Deployment, ...]:

@@ -30,10 +30,10 @@ class ExportedServers(Servers):
     """Servers that all follow one policy, which stays as it is; each draws from a stream of its own.
 
     Args:
-        policy: Of groups.
-        seeds: One per replica.
-        servers: L
-        groups: Q
+        policy: Decides for groups.
+        seeds: One per replica. `[B]`
+        servers: `L`
+        groups: `Q`
     """
 
     def __init__(self, policy: Policy, seeds: Sequence[int], servers: int, groups: int) -> None:
@@ -41,21 +41,21 @@ class ExportedServers(Servers):
         self.policy, self._draws = policy, Draws(seeds, range(servers), "exported")
 
     def select(self, observations: ArrayLike, explore: bool = True) -> NDArray[np.int64]:
-        """See `Servers`; without `explore` the likeliest action."""
-        seen = self.checked("observations", observations, self.features).astype(np.float32)
-        rows, sizes = seen.reshape(-1, self.features), self.policy.spaces.sizes
+        """Returns the policy's actions, the most likely ones without `explore`; see `Servers.select`. `[B, L, Q]`"""
+        checked = self.checked("observations", observations, self.features).astype(np.float32)
+        rows, sizes = checked.reshape(-1, self.features), self.policy.spaces.sizes
         draws = np.empty((len(rows), len(sizes)))
         if explore:
             draws = self._draws.uniform(self.shape[2], len(sizes)).numpy().reshape(draws.shape)
-        chosen = self.policy.choose(rows, draws, greedy=None if explore else True)
-        return np.ravel_multi_index(tuple(chosen.T), sizes).reshape(self.shape)
+        factors = self.policy.choose(rows, draws, greedy=None if explore else True)
+        return np.ravel_multi_index(tuple(factors.T), sizes).reshape(self.shape)
 
     def state_dict(self) -> dict[str, NDArray]:
-        """See `Servers`."""
+        """Returns how many numbers were drawn so far."""
         return {"drawn": self._draws.drawn.numpy().copy()}
 
     def load_state_dict(self, state: Mapping[str, NDArray]) -> None:
-        """See `Servers`."""
+        """Continues the streams of random numbers; see `Servers.load_state_dict`."""
         super().load_state_dict(state)
         self._draws.drawn.fill_(int(state["drawn"]))
 
@@ -72,15 +72,15 @@ def exported_servers(coexistence: CoexistenceConfig, seeds: Sequence[int], *, pa
         ValueError: no policy that can be read, or one that observes or chooses something else than these servers.
     """
     policy, env = Policy.read(ROOT / path), build_environment(coexistence, 1)
-    check(policy, env, path)
+    check_policy(policy, env, path)
     servers = len(env.game.learning)
     member = TeamMember(ExportedServers(policy, seeds, servers, env.game.settings.groups), tuple(range(servers)))
     indicator = policy.spaces.settings["interference_indicator"]
     return IndependentServers(Team([member]), online=False, indicator=indicator)
 
 
-def check(policy: Policy, env: Coexisting, path: str) -> None:
-    """Raises ValueError where the policy is none for groups of this environment."""
+def check_policy(policy: Policy, env: Coexisting, path: str) -> None:
+    """Raises ValueError for a policy that was not trained for groups of this environment."""
     spaces = policy.spaces
     if spaces.environment != "coexistence_v0":
         raise ValueError(f"path: {path} was trained on {spaces.environment}; servers are those of coexistence_v0")
@@ -92,6 +92,6 @@ def check(policy: Policy, env: Coexisting, path: str) -> None:
             f"allowed are a group's {ours[0]} and {ours[1]}; train it with decider=group"
         )
     for name in SETTINGS:
-        trained, played = (np.array(of.get(name)).tolist() for of in (spaces.settings, vars(env.settings)))
-        if trained != played:
-            raise ValueError(f"path: {path} was trained with {name} {trained}; servers here have {played}")
+        trained, here = (np.array(settings.get(name)).tolist() for settings in (spaces.settings, vars(env.settings)))
+        if trained != here:
+            raise ValueError(f"path: {path} was trained with {name} {trained}; servers here have {here}")

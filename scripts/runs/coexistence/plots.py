@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +14,15 @@ from numpy.typing import NDArray
 from scripts.runs.metrics import Row
 
 _AXES = {"prr": "PRR", "epn_mj": "energy per delivered frame [mJ]", "overlap": "overlap of channel use"}
-_WAYS = 4
-"""Of a row of a picture."""
+_PANELS = 4
+"""Labels in a row of a picture."""
 
 _SMOOTH = 10
-"""Intervals that a point of a curve is the mean of."""
+"""Intervals over which each point of a curve is the mean."""
 
 
 def draw_curves(path: Path, title: str, curves: Mapping[str, Sequence[Sequence[Row]]]) -> None:
-    """Numbers over intervals, means over ten: mean and band over seeds."""
+    """Draws KPIs over intervals, means over ten intervals: mean and band over seeds."""
     figure = Figure(figsize=(15, 4.5), layout="constrained")
     figure.suptitle(f"{title} (means over {_SMOOTH} intervals; band: smallest to largest seed)")
     for axes, (column, name) in zip(figure.subplots(1, len(_AXES)), _AXES.items(), strict=True):
@@ -37,7 +36,14 @@ def draw_curves(path: Path, title: str, curves: Mapping[str, Sequence[Sequence[R
 
 
 def band(axes: Axes, values: NDArray[np.float64], size: int, *, color: str, label: str) -> None:
-    """Means of `size` intervals over time: mean over seeds, band from the smallest to the largest. `[seeds, T]`"""
+    """Draws a curve over intervals: mean over seeds, and a band from the smallest to the largest seed.
+
+    Args:
+        axes: To draw on.
+        values: By seed and interval. `[B, T]`
+        size: Intervals over which each point is the mean.
+        color, label: The curve's.
+    """
     size = min(size, values.shape[1])
     points = values.shape[1] // size
     means = values[:, : points * size].reshape(len(values), points, size).mean(axis=-1)
@@ -47,14 +53,15 @@ def band(axes: Axes, values: NDArray[np.float64], size: int, *, color: str, labe
 
 
 def draw_channels(path: Path, title: str, airtimes_s: Mapping[str, NDArray[np.float64]], rules: Sequence[str]) -> None:
-    """Channel by time of every network and way, some ways to a row; see `channel_panels`."""
-    left = iter(airtimes_s.items())
-    rows = list(iter(lambda: dict(islice(left, _WAYS)), {}))
-    size = 4.6 * min(len(airtimes_s), _WAYS) + 1, (1.7 * len(rules) + 0.6) * len(rows) + 0.6
+    """Draws channel by time of every network and label, a few labels to a row; see `channel_panels`."""
+    labels = list(airtimes_s)
+    starts = range(0, len(labels), _PANELS)
+    rows = [{label: airtimes_s[label] for label in labels[start : start + _PANELS]} for start in starts]
+    size = 4.6 * min(len(airtimes_s), _PANELS) + 1, (1.7 * len(rules) + 0.6) * len(rows) + 0.6
     figure = Figure(figsize=size, layout="constrained")
     highest = max(float(airtime_s.max()) for airtime_s in airtimes_s.values())
-    for part, ways in zip(figure.subfigures(len(rows), squeeze=False).ravel(), rows, strict=True):
-        channel_panels(part, ways, rules, highest)
+    for part, by_label in zip(figure.subfigures(len(rows), squeeze=False).ravel(), rows, strict=True):
+        channel_panels(part, by_label, rules, highest)
     figure.suptitle(title)
     figure.savefig(path, dpi=110)
 
@@ -65,13 +72,13 @@ def channel_panels(
     rules: Sequence[str],
     highest: float | None = None,
 ) -> None:
-    """Airtime by channel and interval: a row of panels for each network, a column for each way.
+    """Draws airtime by channel and interval: a row of panels for each network, a column for each label.
 
     Args:
         figure: To draw on.
-        airtimes_s: By way. `[T, S, C]` s
+        airtimes_s: By label. `[T, S, C]` s
         rules: What decides in each network. `[S]`
-        highest: Of the scale; None: that of these ways. s
+        highest: Top of the color scale; None: the largest airtime. s
     """
     panels = figure.subplots(len(rules), len(airtimes_s), sharex=True, sharey=True, squeeze=False)
     if highest is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import cache
@@ -54,11 +53,8 @@ RULES: Mapping[str, Callable[[], Strategy]] = {
 }
 """Strategies without parameters, by name."""
 
-RENAMED: Mapping[str, str] = {"independent": "coexistence-independent", "random": "coexistence-random"}
-"""Names until 0.1, which runs of other kinds use for other learners; accepted until 0.2.0."""
-
-GIVEN = ("team", "seeds", "coexistence", "coordinator", "worlds", "parts", "reporting", "safeguards")
-"""Arguments of strategies that a label cannot state as they are."""
+SUPPLIED = ("team", "seeds", "coexistence", "coordinator", "worlds", "parts", "reporting", "safeguards")
+"""Arguments of strategies that are built from the run, not stated by a label."""
 
 SERVICE_OPTIONS = tuple(field.name for record in (Reporting, Safeguards) for field in fields(record))
 """What a label may state of the service, beside `service`, the file of its weights."""
@@ -92,7 +88,9 @@ def build_strategy(config: CoexistenceRun, label: str) -> Strategy:
         ConfigError: an unknown name or parameter, or a file that is missing.
     """
     spec, coexistence = config.learners[label], config.coexistence
-    name = _current_name(label, spec.name)
+    name, known = spec.name, (*LEARNING, "optimum", "policy", *RULES)
+    if name not in known:
+        raise ConfigError([f"learners.{label}: {name!r} is no strategy of coexisting networks{suggest(name, known)}"])
     if name in RULES:
         if spec.parameters:
             raise ConfigError([f"learners.{label}.parameters: rules take none"])
@@ -108,23 +106,6 @@ def build_strategy(config: CoexistenceRun, label: str) -> Strategy:
         raise
     except (TypeError, ValueError) as error:
         raise ConfigError([f"learners.{label}: {error}"]) from None
-
-
-def _current_name(label: str, name: str) -> str:
-    """The name of a strategy as it is today. ConfigError: an unknown one."""
-    if name in RENAMED:
-        warnings.warn(
-            f"learners.{label}: {name!r} is called {RENAMED[name]!r} in runs of coexisting networks; the old name goes "
-            "in 0.2.0",
-            DeprecationWarning,
-            stacklevel=3,
-        )
-        return RENAMED[name]
-    known = (*LEARNING, "optimum", "policy", *RULES)
-    if name not in known:
-        hint = suggest(name, known)
-        raise ConfigError([f"learners.{label}: {name!r} is no strategy of coexisting networks{hint}"])
-    return name
 
 
 def _optimum(config: CoexistenceRun, proxy: str | None = None) -> Optimum:
@@ -158,7 +139,7 @@ def _learning(config: CoexistenceRun, strategy: type[IndependentServers], parame
 
 
 def _mixture(coexistence: CoexistenceConfig) -> str:
-    """Letters of the learners, network by network. ConfigError: a network that does not learn."""
+    """Letters of the learners, network by network. ValueError: a network that does not learn."""
     learners = [network.learner for network in coexistence.networks]
     for number, learner in enumerate(learners):
         if learner not in LETTERS:
@@ -183,7 +164,7 @@ def _check_parameters(label: str, name: str, parameters: Mapping[str, Any]) -> N
     builders: Mapping[str, Callable[..., Strategy]] = {**LEARNING, "optimum": _optimum, "policy": exported_servers}
     build = builders[name]
     arguments = [
-        argument for argument in signature(build).parameters.values() if argument.name not in (*GIVEN, "config")
+        argument for argument in signature(build).parameters.values() if argument.name not in (*SUPPLIED, "config")
     ]
     known = [argument.name for argument in arguments if argument.kind is not Parameter.VAR_KEYWORD]
     if isinstance(build, type) and issubclass(build, CoordinatedServers):

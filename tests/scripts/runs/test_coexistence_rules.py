@@ -198,3 +198,16 @@ def test_without_a_clip_an_empty_layer_takes_what_it_is_given() -> None:
     delta = np.full_like(held.total, 0.25)
     assert np.array_equal(held.take(delta, math.inf), delta)
     assert np.array_equal(held.total, delta)
+
+
+def test_former_names_of_strategies_work_with_a_warning() -> None:
+    section = {"preset": "ccs_study", "networks": [NETWORK], "intervals": 12}
+    for former, strategy in (("independent", "IndependentServers"), ("random", "RandomActions")):
+        with pytest.warns(DeprecationWarning, match=f"learners.mine: '{former}' is now 'coexistence-{former}'"):
+            config = CoexistenceRun.model_validate(
+                {"seeds": [3], "learners": {"mine": {"name": former}}, "coexistence": section}
+            )
+        assert config.learners["mine"].name == f"coexistence-{former}"
+        assert type(new_rollout(config, "mine").strategy).__name__ == strategy
+    with pytest.raises(ConfigError, match="'hoping' is no strategy of coexisting networks; did you mean 'hopping'"):
+        play_of("hoping", [NETWORK])
