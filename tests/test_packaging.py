@@ -79,11 +79,12 @@ def test_the_second_set_of_versions_is_newer() -> None:
 def test_every_config_loads_builds_and_names_what_exists(path: Path) -> None:
     run = config.load(path)
     assert run.name == path.stem
-    assert run.scenario.build().nodes > 0
+    networks = run.coexistence if isinstance(run, config.CoexistenceRun) else run.scenario
+    assert networks.build().nodes > 0
     for label, learner in run.learners.items():
-        if run.coexistence is not None:
+        if isinstance(run, config.CoexistenceRun):
             build_strategy(run, label)
-        elif run.energy is not None and learner.name == MAAC:
+        elif isinstance(run, config.EnergyRun) and learner.name == MAAC:
             Hyperparameters(**learner.parameters)
         else:
             assert set(learner.parameters) <= set(parameters_of(learner_class(learner.name)))
