@@ -1,1 +1,1 @@
-"""Runs of coexisting networks: servers that learn, and ways of coordinating them."""
+"""Runs of coexisting networks: the strategies that configurations name, their environment, results and pictures."""

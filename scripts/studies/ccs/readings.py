@@ -158,9 +158,12 @@ def reported(name: str, cells: tuple[str, ...], read: Callable[..., ArrayLike], 
 
 
 def gains(study: str, regime: str) -> list[Claim]:
-    """What the service gains: the CCS paper, Table 1; beside legacy also the learners alone, and what spills over."""
-    names = pair(study, regime)
-    paper = PAPER[len(regime)]
+    """Returns claims of what the service gains, beside Table 1 of the CCS paper.
+
+    Where some networks do not learn, the gains of learners and of the others are claims of their own; elsewhere those of
+    `direct` are.
+    """
+    names, paper = pair(study, regime), PAPER[len(regime)]
     claims = [
         Claim(f"{study}/{regime}/ccs/gain_{name}", names, gain(name, sign), -math.inf, math.inf, float(printed),
               "the paper's air is not published")

@@ -149,7 +149,7 @@ def test_a_distribution_is_drawn_from_for_every_packet() -> None:
             env.step_array(np.full((1, 8, 48), wrong))
 
 
-def test_legacy_networks_play_along_without_agents() -> None:
+def test_networks_that_do_not_learn_play_along_without_agents() -> None:
     env = make(ccs_study([non_learning(nodes=30), Deployment(nodes=8)], load=4.0), decider="server", max_cycles=30)
     assert env.possible_agents == ["server_1"]
     env.reset_array([0])

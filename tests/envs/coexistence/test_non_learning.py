@@ -1,4 +1,4 @@
-"""The server of a legacy network under adaptive data rate, by hand."""
+"""The server of a non-learning network under adaptive data rate, by hand."""
 
 from __future__ import annotations
 

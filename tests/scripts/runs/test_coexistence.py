@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agents.coexistence.ledger import SUMS, Ledger, overlap, switches
+from agents.coexistence.ledger import Ledger
 from agents.coexistence.rollout import Rollout
 from agents.lns.network import last_layer_of
 from lora_marl.config import CoexistenceConfig, CoexistenceRun, ConfigError, load
@@ -224,31 +224,6 @@ def test_a_cell_depends_on_what_is_played() -> None:
     one, other = small(), small(load=2.0)
     assert digest(Job(one, "ccs"), 3) == digest(Job(small(), "ccs"), 3)
     assert digest(Job(one, "ccs"), 3) != digest(Job(other, "ccs"), 3)
-
-
-def test_measures_are_ratios_of_sums() -> None:
-    sums = np.zeros((2, 2, len(SUMS)))
-    sums[:, :, SUMS.index("attempts")] = [[10, 20], [30, 0]]
-    sums[:, :, SUMS.index("received")] = [[5, 20], [15, 0]]
-    sums[:, :, SUMS.index("frames_delivered")] = [[5, 10], [15, 0]]
-    sums[:, :, SUMS.index("energy_mj")] = 15.0
-    airtime_s = np.zeros((2, 2, 3))
-    airtime_s[0, :, 0], airtime_s[1, 0, 1], airtime_s[1, 1, 2] = 1.0, 1.0, 1.0
-    found = Ledger(sums, airtime_s).measures()
-    assert found["prr"] == pytest.approx(40 / 60)
-    assert found["atp"] == pytest.approx(60 / 30)
-    assert found["epn_mj"] == pytest.approx(60 / 30)
-    assert found["overlap"] == pytest.approx(0.5)
-    assert found["switches"] == 1.0
-    assert found["jain"] == pytest.approx((0.5 + 1.0) ** 2 / (2 * (0.25 + 1.0)))
-    assert Ledger(sums, airtime_s).measures([0])["prr"] == 0.5
-    each = Ledger(sums, airtime_s).by_network()
-    assert each["prr"].tolist() == [0.5, 1.0]
-    sums[:, 1, SUMS.index("attempts")] = sums[:, 1, SUMS.index("received")] = 0.0
-    assert Ledger(sums, airtime_s).measures()["jain"] == 1.0  # who is silent is not treated unfairly
-    assert each["atp"].tolist() == [2.0, 2.0]
-    assert np.isnan(overlap(airtime_s[:, :1]))
-    assert switches(airtime_s[:, :1]) == 1.0
 
 
 def test_rows_are_the_measures_of_one_interval() -> None:
