@@ -160,7 +160,7 @@ def reported(name: str, cells: tuple[str, ...], read: Callable[..., ArrayLike], 
 def gains(study: str, regime: str) -> list[Claim]:
     """Returns claims of what the service gains, beside Table 1 of the CCS paper.
 
-    Where some networks do not learn, the gains of learners and of the others are claims of their own; elsewhere those of
+    Where some networks do not learn, the gains of learners and of the others are further claims; elsewhere those of
     `direct` are.
     """
     names, paper = pair(study, regime), PAPER[len(regime)]
