@@ -130,7 +130,7 @@ def _check_baseline(baseline: str | None, scenarios: Sequence[Lineup]) -> None:
 def _command(
     paths: Sequence[Path], changes: Sequence[str], options: Mapping[str, object], *, no_reference: bool
 ) -> str:
-    """What makes the same numbers again, from the root of the repository."""
+    """The command that makes the same numbers again, from the root of the repository."""
     words = [str(path.resolve().relative_to(ROOT) if path.resolve().is_relative_to(ROOT) else path) for path in paths]
     words += [word for option, value in options.items() if value is not None for word in (option, str(value))]
     words += [word for change in changes for word in ("--set", change)]

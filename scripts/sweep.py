@@ -185,7 +185,7 @@ def report(title: str, front: ParetoFront, folder: Path) -> None:
 def _overrides(
     config: Path, changes: Sequence[str], hours: float | None, last_h: float | None, seeds: str | None
 ) -> Iterator[str]:
-    """What the options change; rows of metrics are cut so that the reported part begins with one."""
+    """The overrides of the options; rows of metrics are cut so that the reported part begins with one."""
     if seeds is not None:
         yield f"seeds=[{seeds}]"
     if hours is None and last_h is None:

@@ -14,15 +14,15 @@ class EnergyConfig(Section):
     """A run whose learners meet the scenario as `energy_v0`, one network for every seed.
 
     Attributes:
-        least_delivery: D_th, what every node should reach. 0 to 1
-        reward: By name, or weights by term, which may be of your own; see `lora_marl.envs.energy_v0`.
+        least_delivery: D_th, the delivery that every node should reach. 0 to 1
+        reward: A name, or weights by term (a term may be your own); see `lora_marl.envs.energy_v0`.
         masks: Whether nodes leave out actions that cannot reach `least_delivery`.
-        rate: What the closed form takes for the rate of a node under a duty cycle.
+        rate: How the closed form counts the packets of a node under a duty cycle.
         matching: How nodes get their channels: `literal` or `utilitarian` swaps (`agents.planners.matching`), or `none`:
             balanced at random.
-        episodes: Of training.
-        steps: Of an episode.
-        replicas: Of each network, which share what they experience.
+        episodes: Number of training episodes.
+        steps: Length of an episode.
+        replicas: Copies of each network, whose experience is pooled.
     """
 
     least_delivery: float = Field(default=0.7, ge=0.0, le=1.0)

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, in one line a problem: where, what, and what is allowed."""
+"""Errors of configurations, one line for each problem: the place, the value, and what is allowed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ConfigError(ValueError):
 
 
 def problems(error: ValidationError, model: type[Section], source: str) -> list[str]:
-    """One line for each problem that pydantic found in what was read from `source`."""
+    """One line for each problem that pydantic reports of values that were read from `source`."""
     details = error.errors(include_url=False)
     return [_line(item, model, source) for item in details if not _follows_from_others(item, details)]
 

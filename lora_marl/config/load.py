@@ -106,7 +106,7 @@ def _read(path: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
 
 
 def _inherited(base: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
-    """What a file and its base state together; a base without a section does not pass on what the section excludes."""
+    """The values of a file over those of its base; fields that the file's kind of run refuses are not inherited."""
     merged = _merged(base, values)
     sections = [name for name in SECTIONS if merged.get(name) is not None]
     if len(sections) != 1 or base.get(sections[0]) is not None:

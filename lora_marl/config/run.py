@@ -56,7 +56,7 @@ class EnvironmentConfig(Section):
 
 
 class BaseRun(Section):
-    """What all kinds of runs have.
+    """The common base of all kinds of runs.
 
     Attributes:
         schema_version: Of this format; a file from a newer version is refused.
@@ -105,7 +105,7 @@ def _default_scenario() -> ScenarioConfig:
 
 
 class ScenarioRun(BaseRun):
-    """What runs have whose learners meet a scenario.
+    """The base of runs on a scenario.
 
     Attributes:
         scenario: The network.

@@ -115,7 +115,7 @@ class ChangeConfig(Section):
         at_s: When the change begins. s
         values: Dotted fields to new values; `active: n` switches the first n nodes on and the others off.
         until_s: When a change that goes little by little has arrived; None: at once. s
-        steps: Equal steps in which it goes there, in equal times.
+        steps: Number of equal steps, at equal distances in time.
     """
 
     at_s: float
@@ -124,7 +124,7 @@ class ChangeConfig(Section):
     steps: int = Field(default=100, ge=1)
 
     def build(self, before: Scenario) -> list[Change]:
-        """The changes of a scenario that is as the changes before have left it.
+        """The changes of a scenario to which all earlier changes have been applied.
 
         Raises:
             ValueError: `until_s` is not after `at_s`, or a value that cannot go little by little.
@@ -146,7 +146,7 @@ class ChangeConfig(Section):
 
 
 def _value(scenario: Scenario, path: str) -> Any:
-    """The value of a dotted field; None where there is no such field, which the scenario itself says better."""
+    """The value of a dotted field; None where there is no such field, for which the scenario has an error."""
     value: Any = scenario
     for name in path.split("."):
         value = getattr(value, name, None)
@@ -154,7 +154,7 @@ def _value(scenario: Scenario, path: str) -> Any:
 
 
 def _number(path: str, before: Any, after: Any) -> NDArray[np.float64]:
-    """What a field that moves begins with: numbers, or zeros where a list of losses is not there yet."""
+    """The numbers from which a field moves; zeros where the scenario has no list of losses yet."""
     begins = np.zeros(np.shape(after)) if before is None else np.asarray(before)
     for value in (begins, np.asarray(after)):
         if value.dtype.kind not in "iuf":
@@ -163,7 +163,7 @@ def _number(path: str, before: Any, after: Any) -> NDArray[np.float64]:
 
 
 def _active(value: Any, nodes: int) -> NDArray[np.bool_]:
-    """Nodes that are on: a list, or how many of the first."""
+    """Which nodes are on `[N]`, from a list or from the number of first nodes that are."""
     if isinstance(value, int) and not isinstance(value, bool):
         if not 0 <= value <= nodes:
             raise ValueError(f"active: {value} of {nodes} nodes; allowed is 0 to {nodes}")
@@ -205,11 +205,11 @@ class ScenarioConfig(RecordSection):
         return scenario
 
     def _scheduled(self, scenario: Scenario) -> tuple[Change, ...]:
-        """All changes in the order given; each begins with what those before it leave."""
+        """All changes in order; each begins with the values that those before it leave."""
         made: list[Change] = []
         for change in self.changes:
             made += change.build(scenario)
-            # Whatever is wrong with a value is said by the scenario, about the whole schedule.
+            # The scenario checks the values of the whole schedule.
             scenario = dataclasses.replace(scenario, changes=tuple(made)).with_values(made[-1].values)
             scenario = dataclasses.replace(scenario, changes=())
         return tuple(made)

@@ -16,7 +16,7 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     refused: ClassVar[Mapping[str, str]] = {}
-    """Fields that one may expect here, and why they are not: in place of the nearest name."""
+    """Fields that other sections of the kind have, and the error text that tells why this one does not."""
 
     def fields(self) -> dict[str, Any]:
         """The values by field name; sections stay sections."""
@@ -69,7 +69,7 @@ def _checked_numbers(value: Any) -> Any:
 
 
 Numbers = Annotated[Any, PlainValidator(_checked_numbers)]
-"""What a file has for an array: a number, or lists of them."""
+"""The type of an array in a file: a number, or nested lists of numbers."""
 
 
 def _readable(hint: Any) -> Any:

@@ -1,1 +1,1 @@
-"""What `compare.py` is made of: who meets on which scenario, playing it, what came out, and how it is shown."""
+"""The parts of `compare.py`: learners of each scenario, running them, their measures, and the report."""

@@ -1,8 +1,6 @@
-"""A comparison as one HTML file that opens offline: tables, pictures within it, and nothing loaded from elsewhere.
+"""The files of a comparison: Markdown, JSON, pictures, and one HTML page that opens offline.
 
-The table of a comparison, once for all its readers: Markdown, the terminal, and the page.
-
-The files of a comparison: Markdown, JSON, pictures and the page.
+Markdown, the terminal and the page show the same table (`columns`, `cell`).
 """
 
 from __future__ import annotations
@@ -41,12 +39,12 @@ class Column:
 
     @property
     def name(self) -> str:
-        """Without unit."""
+        """The name of the column, without unit."""
         return f"Δ {self.measure.name}" if self.against else self.measure.name
 
     @property
     def unit(self) -> str:
-        """Of the numbers."""
+        """The unit of the numbers."""
         return self.measure.difference if self.against else self.measure.unit
 
 
@@ -81,7 +79,7 @@ def cell(comparison: Comparison, label: str, column: Column) -> Cell:
 
 
 def as_markdown(comparison: Comparison) -> str:
-    """All columns."""
+    """The table of a scenario with all columns, as Markdown."""
     shown = columns(comparison)
     header = ["learner", *(f"{column.name} [{column.unit}]" for column in shown)]
     return markdown(
@@ -163,7 +161,7 @@ def draw(folder: Path, comparison: Comparison) -> None:
 
 
 def about(config: PacketRun) -> str:
-    """A scenario in a line."""
+    """A scenario in one line: its size, seeds, times and changes."""
     scenario = build_scenario(config.scenario)
     parts = [
         f"{scenario.nodes} nodes, {scenario.gateways} gateway{'s' * (scenario.gateways > 1)}",
@@ -206,7 +204,7 @@ PROTOCOL = (
     "Intervals are Student's t intervals of the mean over seeds, 95 %. Where only some seeds have a value (a curve "
     "that goes nowhere, a network that does not recover), the mean is over those, and their number is given.",
 )
-"""What every reader of a comparison must know."""
+"""How learners were compared, for readers of the table."""
 
 
 def write_page(
@@ -246,7 +244,7 @@ def write_page(
 
 
 def _part(comparison: Comparison, folder: Path, about: str, references: Collection[str]) -> dict[str, Any]:
-    """What the page says of one scenario."""
+    """The part of the page on one scenario."""
     shown, name = columns(comparison), comparison.config.name
     return {
         "name": name,

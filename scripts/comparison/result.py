@@ -1,7 +1,4 @@
-"""What learners achieved on one scenario: measures by seed, estimates, and differences paired by seed.
-
-What is measured of a learner on a scenario, with the words that explain it.
-"""
+"""The results of learners on one scenario: measures by seed, estimates, and differences paired by seed."""
 
 from __future__ import annotations
 
@@ -119,10 +116,10 @@ class Comparison:
 
     Attributes:
         config: The run, all learners included.
-        played: States of the seeds by learner, in the order of tables.
+        played: Results of the seeds by learner, in the order of tables.
         values: By learner and measure, one per seed; nan where there is none.
         baseline: The learner that differences refer to; None: there are none.
-        notes: What the reader must know.
+        notes: Remarks for readers, such as learners that were left out.
     """
 
     config: PacketRun
@@ -135,7 +132,7 @@ class Comparison:
     def of(
         cls, config: PacketRun, played: Mapping[str, Sequence[State]], baseline: str | None, notes: Iterable[str] = ()
     ) -> Comparison:
-        """Measures what was played."""
+        """The comparison of the results of all learners."""
         by_seed = {label: [measured(state, config) for state in states] for label, states in played.items()}
         values = {label: {name: [row[name] for row in rows] for name in rows[0]} for label, rows in by_seed.items()}
         for share, metric, reference in (
@@ -202,7 +199,7 @@ def differences(ours: Sequence[float], theirs: Sequence[float], measure: Measure
 
 
 def measured(state: State, config: PacketRun) -> dict[str, float]:
-    """All measures of one played seed but shares of references."""
+    """All measures of one seed but the shares of references."""
     curve = curve_of(state)
     last = reported(curve, config.report_last_h)
     sent = state["sent"] > 0

@@ -16,7 +16,7 @@ from scripts.runs.jobs import Job, Store, by_replica, plan, run_job, with_seeds
 from scripts.runs.parallel import Workers, in_parallel
 
 Results = dict[str, dict[int, State]]
-"""Of one scenario, by learner and seed."""
+"""The results of one scenario, by learner and seed."""
 
 
 def run_all(scenarios: Sequence[Lineup], store: Store, workers: Workers) -> tuple[list[Results], list[list[str]]]:

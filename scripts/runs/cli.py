@@ -1,4 +1,4 @@
-"""What all scripts share at the terminal: one console, errors as single lines with exit status 2, reading configs."""
+"""The command line of all scripts: one console, errors as single lines with exit status 2, reading configurations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run leaves on disk.
+"""The folder of a run, with everything that it leaves on disk.
 
 ```
 runs/<name>/curves.png, usage.png          learners compared: over time, by what they use; bands over seeds
@@ -202,7 +202,7 @@ def differences(before: object, after: object, path: str = "") -> list[str]:
 
 
 def versions() -> dict[str, str]:
-    """What produced a result: versions of Python and packages, and the commit where there is one."""
+    """Versions of Python and packages that produce a result, and the commit where there is one."""
     packages = {name: version(name) for name in _PACKAGES}
     return {"lora_marl": __version__, "python": platform.python_version(), "commit": _commit(), **packages}
 

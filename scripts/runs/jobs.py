@@ -63,18 +63,18 @@ class Store:
 
     Args:
         folder: Made when it is needed.
-        fresh: Take nothing over.
+        fresh: Read nothing that an earlier call has stored.
     """
 
     def __init__(self, folder: Path, *, fresh: bool = False) -> None:
         self.folder, self._fresh = folder, fresh
 
     def path(self, job: Job[Any], seed: int) -> Path:
-        """Of a seed's file."""
+        """Where the results of a seed are."""
         return self.folder / f"{digest(job, seed)}.npz"
 
     def write(self, job: Job[Any], states: Sequence[State]) -> None:
-        """Keeps what a job has played."""
+        """Stores the results of a job."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for seed, state in zip(job.seeds, states, strict=True):
             checkpoints.write(self.path(job, seed), state)
@@ -106,7 +106,7 @@ def plan(jobs: Iterable[Job[C]], workers: int) -> list[Job[C]]:
 
 
 def with_seeds(job: Job[C], seeds: Sequence[int]) -> Job[C]:
-    """The same for other seeds."""
+    """The job for other seeds."""
     config: C = job.config.model_copy(update={"seeds": tuple(seeds)})  # type: ignore[assignment]
     return replace(job, config=config)
 
@@ -127,7 +127,7 @@ def by_replica(config: TrainConfig) -> bool:
 
 
 def digest(job: Job[Any], seed: int) -> str:
-    """What a seed's result depends on, as 32 hexadecimal digits."""
+    """A digest of everything that a seed's result depends on, as 32 hexadecimal digits."""
     config, run = job.config, run_type_of(job.config)
     settings = config.model_dump(mode="json", exclude={"schema_version", "name", "seeds", "learners", "environment"})
     learner = config.learners[job.label].model_dump(mode="json")
@@ -146,7 +146,7 @@ def _digest_of_code(paths: tuple[Path, ...]) -> str:
 
 
 def extra_of(state: State) -> dict[str, float]:
-    """What is no row of a seed, in percent but for scores on the closed form: see `claims.claim.Played`."""
+    """The results of a seed beside its rows; delivery in percent, scores on the closed form as they are."""
     scores = {name.removeprefix("extra/"): float(value) for name, value in state.items() if name.startswith("extra/")}
     if scores:
         return scores

@@ -66,13 +66,13 @@ class RunType(ABC, Generic[C, E]):
     """
 
     title: ClassVar[str]
-    """What such a run is, for error messages."""
+    """The kind of run in words, for error messages."""
     section: ClassVar[str] = ""
     """The section of the configuration that has its rewards, if they may be a user's own."""
     axis: ClassVar[str]
     """The column of `metrics.csv` that counts time."""
     unit: ClassVar[str]
-    """Of that column."""
+    """The unit of that column."""
     snapshots: ClassVar[int]
     """About how many snapshots are taken of a label."""
 

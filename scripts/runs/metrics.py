@@ -1,4 +1,4 @@
-"""Numbers from outcomes: one row per seed and stretch, and mean, spread and confidence over seeds."""
+"""Metrics of packets: one row per seed and segment, and the numbers that are reported of a curve of rows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lora_marl.core.reception import FATES
 from lora_marl.core.region import Region
 
 Row = dict[str, float]
-"""What happened to one replica in one stretch, by column."""
+"""The numbers of one replica in one segment, by column."""
 
 COUNTS = (
     "sent", *(fate.name.lower() for fate in FATES), "dropped", "downlinks", "downlinks_received", "downlinks_refused",
@@ -47,7 +47,7 @@ def columns_of(curve: Sequence[Row]) -> dict[str, NDArray]:
 
 
 def curve_of(state: Mapping[str, NDArray]) -> list[Row]:
-    """The rows in what is kept of a seed; the reverse of `columns_of`."""
+    """The rows of a stored seed; the reverse of `columns_of`."""
     columns = {name.removeprefix(_ROW): array.tolist() for name, array in state.items() if name.startswith(_ROW)}
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
@@ -186,7 +186,7 @@ def recovery_time_h(
 
 
 def finite(values: Sequence[float]) -> list[float]:
-    """Those that are numbers."""
+    """The values that are finite."""
     return [value for value in values if math.isfinite(value)]
 
 

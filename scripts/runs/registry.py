@@ -1,4 +1,4 @@
-"""The kinds of runs: what trains, reports and judges each of them."""
+"""The kinds of runs, and the class that trains, reports and judges each of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RUN_TYPES: dict[type[Any], str] = {
 
 
 def run_type_of(config: TrainConfig) -> RunType[Any, Any]:
-    """What trains, reports and judges a run.
+    """The object that trains, reports and judges a run.
 
     Raises:
         UsageError: a library that it needs is missing.

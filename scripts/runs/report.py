@@ -16,7 +16,7 @@ from scripts.runs.statistics import Estimate, estimate
 
 @dataclass(frozen=True)
 class Result:
-    """What a learner achieved, one row of metrics per seed."""
+    """The results of a learner, one row of metrics per seed."""
 
     learner: str
     scenario: str

@@ -1,4 +1,4 @@
-"""Mean, spread and confidence of numbers in which chance has a part."""
+"""Mean, spread and confidence interval of random numbers."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def estimate(values: ArrayLike) -> Estimate:
     """Mean, standard deviation (n - 1) and Student's t interval of the mean.
 
     Args:
-        values: Of seeds `[n]`; or of two things that are chance, such as vendors and seeds that all of them met
-            `[V, S]`: the deviation is then that over the first one, the interval over both.
+        values: Of seeds `[n]`; or of two crossed random effects, such as vendors and seeds `[V, S]`: the deviation is
+            then over the first effect, the interval over both.
 
     Source: any statistics text; beyond 30 degrees of freedom the quantile's expansion in 1 / df (Cornish and Fisher).
     """
@@ -51,7 +51,7 @@ def estimate(values: ArrayLike) -> Estimate:
 
 
 def _crossed(values: NDArray[np.float64]) -> Estimate:
-    """Of a two-way layout of random effects, one value each.
+    """The estimate of a two-way layout of random effects with one value per cell.
 
     The variance of the mean is (MS_rows + MS_columns - MS_rest) / (V S), with Satterthwaite's degrees of freedom, but
     not fewer than the shorter side allows, nor a variance below that of the rest.

@@ -60,7 +60,7 @@ def read(path: Path, network: Network) -> NDArray[np.int16]:
 
 
 def scores(network: Network, points: NDArray[np.int16], least_delivery: float) -> Row:
-    """What an allocation is worth to each judge, and the `bound` that none without violations exceeds.
+    """The worth of an allocation to each judge, and the `bound` that none without violations exceeds.
 
     Args:
         network: The network.

@@ -26,7 +26,7 @@ HOUR_S = 3600.0
 
 @dataclass(frozen=True)
 class Segment:
-    """What one row of metrics covers.
+    """The part of a run that one row of metrics covers.
 
     Attributes:
         end_h: Simulated time at its end, over all episodes. h

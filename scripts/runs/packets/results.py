@@ -1,4 +1,4 @@
-"""What comparisons and studies keep of a seed that was played in memory."""
+"""The results of a seed that comparisons and studies store."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MOST_PAIRS = 4000
 
 
 def play_to_the_end(config: PacketRun, label: str) -> list[State]:
-    """Plays a learner from beginning to end; what is kept of every seed.
+    """Plays a learner from beginning to end, and returns the results of every seed.
 
     `row/<column>` `[T]`, `sent` and `delivered` `[N]` of the part that is reported, `points` `[N, 4]` at the end and
     what the closed forms expect of them, and the learner's `operations`, `state_bytes` and `overhead`.

@@ -77,7 +77,7 @@ class PacketRunType(RunType[PacketRun, PacketExperiment]):
 
 
 def results_of(folder: RunFolder, config: PacketRun) -> list[Result]:
-    """What the learners of a finished run achieved, from its metrics.csv files."""
+    """The reported metrics of the learners of a finished run, from its metrics.csv files."""
     name = scenario_name(config)
     return [
         Result(label, name, [reported(folder.curve(label, seed), config.report_last_h) for seed in config.seeds])
