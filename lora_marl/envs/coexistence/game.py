@@ -214,7 +214,7 @@ class CoexistenceGame:
         self._compute_terms()
 
     def _changing(self) -> dict[str, dict[str, NDArray]]:
-        """The arrays beside the air's that change within an episode, themselves, by the part that they are of."""
+        """The arrays, without the air's, that change within an episode (not copies), by part and name."""
         parts = {"features": self._features, "adr": self._commands.adr, "totals": self.totals}
         arrays = {
             prefix: {
