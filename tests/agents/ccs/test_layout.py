@@ -28,14 +28,11 @@ def test_sizes_are_those_of_the_environment(env: coexistence_v0.Coexisting) -> N
 
 def test_observations_are_laid_out_as_the_environment_names_them(env: coexistence_v0.Coexisting) -> None:
     """A feature that is renamed, moved or added in `coexistence_v0` moves what the service reads by position."""
+    assert LAYOUT.feature_names == env.feature_names
     names, numbers = np.array(env.feature_names), torch.arange(len(env.feature_names))
     by_channel = names[LAYOUT.by_channel(numbers)]
     assert by_channel.tolist() == [[f"{kind}_channel_{c}" for kind in ("received", "share", "busy")] for c in range(8)]
-    others = names[3 * LAYOUT.channels : -LAYOUT.groups - 2].tolist()
-    offsets = [f"{kind}_offset_{o}" for kind in ("received", "share") for o in range(LAYOUT.offsets)]
-    assert others == [*offsets, "prr", "trend", "queue", "repeats"]
     assert names[LAYOUT.one_hot(numbers)].tolist() == [f"is_{q}" for q in range(LAYOUT.groups)]
-    assert names[-2:].tolist() == ["received", "energy"]
 
 
 def test_actions_are_numbered_as_in_the_environment(env: coexistence_v0.Coexisting) -> None:
@@ -44,12 +41,6 @@ def test_actions_are_numbered_as_in_the_environment(env: coexistence_v0.Coexisti
     assert np.array_equal((channel * LAYOUT.offsets + offset) * LAYOUT.powers + power, np.arange(LAYOUT.actions))
     marginals = LAYOUT.marginals(torch.eye(LAYOUT.actions))
     assert np.array_equal(marginals.argmax(-1), channel)
-
-
-def test_features_are_those_of_the_environment_by_name() -> None:
-    env = coexistence_v0.parallel_env(decider="group", max_cycles=1)
-    assert LAYOUT.feature_names == tuple(env.game.feature_names)
-    assert LAYOUT.actions == int(env.action_space(env.possible_agents[0]).n)
 
 
 def test_features_of_channels_move_and_others_stay() -> None:
