@@ -154,7 +154,7 @@ class Snapshots:
             if leading != shape:
                 raise ValueError(f"snapshots: {name} leads with {list(leading)}; kinds have {list(shape)}")
         if self.worlds.legacy.shape != shape or bool((self.worlds.legacy != (self.kinds < 0)).any()):
-            raise ValueError("snapshots: legacy networks of the worlds are not those of kind -1")
+            raise ValueError("snapshots: non-learning networks of the worlds are not those of kind -1")
         if bool((self.kinds != self.kinds[:1]).any()):
             raise ValueError("snapshots: kinds differ between rows; keep every mixture by itself")
 

@@ -38,15 +38,15 @@ def training_in(folder: Path, **others: Any) -> ServiceTraining:
 
 def test_values_are_changed_by_name(tmp_path: Path) -> None:
     changes = ("design.code_scope=none", "design.gate=null", "hyper.beta=0.3", "hyper.pairs=group")
-    found = with_overrides(training_in(tmp_path), (*changes, "proxy=configs/ccs/proxy-ccs_study.json"))
-    assert (found.design.code_scope, found.design.gate) == ("none", None)
-    assert (found.hyper.beta, found.hyper.pairs) == (0.3, "group")
-    assert found.constants.weak.shape == (4,) and training_in(tmp_path).constants.weak.shape == (1,)
+    actual = with_overrides(training_in(tmp_path), (*changes, "proxy=configs/ccs/proxy-ccs_study.json"))
+    assert (actual.design.code_scope, actual.design.gate) == ("none", None)
+    assert (actual.hyper.beta, actual.hyper.pairs) == (0.3, "group")
+    assert actual.constants.weak.shape == (4,) and training_in(tmp_path).constants.weak.shape == (1,)
     assert with_overrides(training_in(tmp_path), ["design.gate=[0.2, 0.1]"]).design.gate == (0.2, 0.1)
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ("hyper.betta=1", "hyper.betta: unknown; did you mean 'beta'?"),
         ("hyper.beta=much", "hyper.beta = 'much': Input should be a valid number"),
@@ -58,20 +58,20 @@ def test_values_are_changed_by_name(tmp_path: Path) -> None:
         ("beta", "reads key.path=value"),
     ],
 )
-def test_a_change_that_cannot_be_made_is_named(change: str, said: str, invoke: Any, tmp_path: Path) -> None:
+def test_a_change_that_cannot_be_made_is_named(change: str, message: str, invoke: Any, tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         with_overrides(training_in(tmp_path), [change])
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     result = invoke(train_ccs.app, "--out", tmp_path, "--set", change)
-    assert result.exit_code == 2 and said in result.output.replace("\n", "")
+    assert result.exit_code == 2 and message in result.output.replace("\n", "")
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> ServiceTraining:
     """A finished training."""
-    found = training_in(tmp_path_factory.mktemp("whole"))
-    found.run(counting)
-    return found
+    actual = training_in(tmp_path_factory.mktemp("whole"))
+    actual.run(counting)
+    return actual
 
 
 def test_rollouts_of_another_training_give_the_same_service(whole: ServiceTraining, tmp_path: Path) -> None:
@@ -81,13 +81,13 @@ def test_rollouts_of_another_training_give_the_same_service(whole: ServiceTraini
 
 
 def test_rollouts_of_something_else_are_refused(whole: ServiceTraining, tmp_path: Path) -> None:
-    for others, said in (
+    for others, message in (
         ({"seed": 1}, "its rollouts are of seed = 0, not 1"),
         ({"seen": 4}, "its rollouts are of seen = 5, not 4"),
         ({"passes": (Pass(2, 11, (2, 5), 6, 2e-3),)}, "its rollouts are of passes"),
     ):
-        with pytest.raises(ValueError, match=said):
-            training_in(tmp_path / said, rollouts_from=whole.work, **others).run(counting)
+        with pytest.raises(ValueError, match=message):
+            training_in(tmp_path / message, rollouts_from=whole.work, **others).run(counting)
     training_in(
         tmp_path / "steps", rollouts_from=whole.work, passes=(Pass(*list(vars(TINY[0]).values())[:3], 2, 1e-3),)
     ).run(counting)
@@ -177,11 +177,11 @@ def test_a_killed_ablation_goes_on_where_it_was(
     assert trained == ["network", "none"]
     for file in ("table.md", "cells.md", "ablations.png", "without-codes/service.safetensors"):
         assert (tmp_path / "out" / file).exists()
-    found = json.loads((tmp_path / "a.json").read_text())
-    assert {(each["variant"], each["regime"]) for each in found} == {
+    actual = json.loads((tmp_path / "a.json").read_text())
+    assert {(each["variant"], each["regime"]) for each in actual} == {
         (variant, regime) for variant in ("whole", "without codes") for regime in ("PP", "PPPP", "DDDD", "DP")
     }
-    assert found[0]["gain_percent"] == pytest.approx(15.0)
+    assert actual[0]["gain_percent"] == pytest.approx(15.0)
 
 
 def test_an_unknown_variant_is_named(invoke: Any) -> None:

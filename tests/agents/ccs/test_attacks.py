@@ -22,16 +22,16 @@ def honest(snapshots_of) -> ReportArrays:
 @pytest.mark.parametrize("name", sorted(ATTACKS))
 def test_only_the_attacker_lies_and_residuals_of_the_honest_stay_bounded(name, honest, coordinator) -> None:
     attack = ATTACKS[name]
-    told = attack(honest, 0, torch.Generator().manual_seed(0))
+    reported = attack(honest, 0, torch.Generator().manual_seed(0))
     count = 3 + attack.sybils
-    assert told.parameters.shape == (2, count, Schema().size) and told.kpis.shape == (2, count, 4)
-    for given, truth in zip(told, honest):
+    assert reported.parameters.shape == (2, count, Schema().size) and reported.kpis.shape == (2, count, 4)
+    for given, truth in zip(reported, honest):
         assert torch.equal(given[:, 1:3], truth[:, 1:])
-    kinds = told.kinds
+    kinds = reported.kinds
     codes = random_codes(2, count, torch.Generator().manual_seed(0))[:, :, None].expand(-1, -1, 4, -1)
-    delta = round_residuals(coordinator, told.parameters, kinds, told.kpis, codes, clip=0.5)
+    delta = round_residuals(coordinator, reported.parameters, kinds, reported.kpis, codes, clip=0.5)
     assert torch.isfinite(delta).all()
-    last = torch.linalg.vector_norm(told.parameters[..., -129 * 48 :], dim=-1)
+    last = torch.linalg.vector_norm(reported.parameters[..., -129 * 48 :], dim=-1)
     assert (torch.linalg.matrix_norm(delta) <= 0.5001 * last + 1e-9).all()
 
 
@@ -66,8 +66,8 @@ def test_an_optimised_attack_harms_in_the_proxy(coordinator, snapshots_of) -> No
     coordinator.requires_grad_(False)
     codes = random_codes(1, 2, torch.Generator().manual_seed(0))[:, :, None].expand(-1, -1, 4, -1)
 
-    def of_victim(told: torch.Tensor) -> float:
-        delta = round_residuals(coordinator, told, world.kinds, world.kpis, codes, clip=1.0)
+    def of_victim(reported: torch.Tensor) -> float:
+        delta = round_residuals(coordinator, reported, world.kinds, world.kpis, codes, clip=1.0)
         layers = unflatten(world.parameters, Schema())
         moved = torch.cat([layers.weights[-1], layers.biases[-1][..., None, :]], -2)
         moved[:, 1] += delta[:, 1]
@@ -75,8 +75,8 @@ def test_an_optimised_attack_harms_in_the_proxy(coordinator, snapshots_of) -> No
         return Proxy()(forward(layers, world.observations).softmax(-1), world.worlds).utility[0, 1].item()
 
     lie = optimised_shift(coordinator, Proxy(), world, codes, steps=15, rate=0.05)
-    told = world.parameters + torch.stack([lie, torch.zeros_like(lie)], 1)
-    assert of_victim(told) < of_victim(world.parameters) - 1e-4
+    reported = world.parameters + torch.stack([lie, torch.zeros_like(lie)], 1)
+    assert of_victim(reported) < of_victim(world.parameters) - 1e-4
 
 
 def test_an_optimised_attack_is_of_the_first_learner_and_of_its_own_world(coordinator, snapshots_of) -> None:

@@ -14,8 +14,8 @@ from agents.ccs.proxy import SHAPES, Constants
 def test_saved_constants_are_loaded_with_the_command_beside_them(tmp_path: Path) -> None:
     constants = Constants(weak=torch.tensor([0.5, 1.0, 1.5, 2.0]), answer_s=torch.tensor(3.0))
     constants.save(tmp_path / "proxy.json", "made so")
-    found = Constants.load(tmp_path / "proxy.json")
-    assert all(torch.allclose(getattr(found, name), getattr(constants, name)) for name in SHAPES)
+    actual = Constants.load(tmp_path / "proxy.json")
+    assert all(torch.allclose(getattr(actual, name), getattr(constants, name)) for name in SHAPES)
     assert json.loads((tmp_path / "proxy.json").read_text())["command"] == "made so"
 
 
@@ -26,7 +26,7 @@ def test_the_collision_matrix_has_wanted_spreading_factors_in_rows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("{", "no constants"),
         ('{"constants": {"wek": [1.0]}}', "'wek' is unknown; expected some of"),
@@ -35,9 +35,9 @@ def test_the_collision_matrix_has_wanted_spreading_factors_in_rows() -> None:
         ("{}", "no constants"),
     ],
 )
-def test_a_damaged_file_is_named(text: str, said: str, tmp_path: Path) -> None:
+def test_a_damaged_file_is_named(text: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "proxy.json").write_text(text)
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         Constants.load(tmp_path / "proxy.json")
     with pytest.raises(ValueError, match="absent.json"):
         Constants.load(tmp_path / "absent.json")

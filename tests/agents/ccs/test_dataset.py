@@ -24,7 +24,7 @@ def test_saved_and_loaded_is_the_same(tmp_path: Path, snapshots_of) -> None:
 def test_mixtures_are_joined_by_name(snapshots_of) -> None:
     parts = [snapshots_of((1, 1), 2), snapshots_of((0, -1, 1), 3), snapshots_of((1, 1), 4, seed=1)]
     joined = by_mixture(parts)
-    assert {name: len(found) for name, found in joined.items()} == {"DLP": 3, "PP": 6}
+    assert {name: len(actual) for name, actual in joined.items()} == {"DLP": 3, "PP": 6}
     assert torch.equal(joined["PP"].parameters[2:], parts[2].parameters)
     assert torch.equal(joined["PP"].worlds.occupancy[2:], parts[2].worlds.occupancy)
 
@@ -33,7 +33,7 @@ def test_what_does_not_fit_is_refused(snapshots_of) -> None:
     snapshots = snapshots_of((0, 1), count=2)
     with pytest.raises(ValueError, match=r"kpis leads with \[2, 1\]; kinds have \[2, 2\]"):
         replace(snapshots, kpis=snapshots.kpis[:, :1])
-    with pytest.raises(ValueError, match="legacy networks"):
+    with pytest.raises(ValueError, match="non-learning networks"):
         replace(snapshots, kinds=torch.full((2, 2), -1))
     with pytest.raises(ValueError, match="kinds differ between rows"):
         replace(snapshots, kinds=torch.tensor([[0, 1], [1, 1]]))

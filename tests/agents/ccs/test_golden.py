@@ -30,12 +30,12 @@ def proxy_numbers() -> dict[str, dict[str, list]]:
     env.reset_array([3])
     world = Worlds.of(env.game.facts())
     drawn = np.random.default_rng(7).dirichlet(np.full(48, 0.1), (1, 3, 4))
-    policy, found = torch.from_numpy(drawn.astype(np.float32)), {}
+    policy, actual = torch.from_numpy(drawn.astype(np.float32)), {}
     for name in ("by hand", "ccs_study", "ccs_eu868"):
         path = ROOT / "configs" / "ccs" / f"proxy-{name}.json"
         expected = Proxy(Constants() if name == "by hand" else Constants.load(path))(policy, world)
-        found[name] = {kpi: getattr(expected, kpi)[0].tolist() for kpi in ("prr", "epn_mj", "utility", "success")}
-    return found
+        actual[name] = {kpi: getattr(expected, kpi)[0].tolist() for kpi in ("prr", "epn_mj", "utility", "success")}
+    return actual
 
 
 def residual_numbers() -> dict[str, list]:

@@ -38,8 +38,8 @@ def test_diversity_is_the_mean_over_pairs_and_states() -> None:
 
 def test_task_weighs_the_worst_learner_and_not_the_worst_legacy() -> None:
     utility = torch.tensor([[0.2, 0.6, 0.8]])
-    found = training.task_loss(utility, torch.tensor([1, 2]))
-    assert found.item() == pytest.approx(-(1.6 / 3 + 0.5 * 0.6) / 1.5)
+    actual = training.task_loss(utility, torch.tensor([1, 2]))
+    assert actual.item() == pytest.approx(-(1.6 / 3 + 0.5 * 0.6) / 1.5)
 
 
 def test_diversity_counts_where_the_air_is_congested() -> None:

@@ -96,8 +96,8 @@ def test_networks_of_weight_zero_count_for_nobody(ungated, snapshots_of, view_of
     view = view_of(snapshots_of((0, 1, 1), count=2), ungated)
     two = type(view)(*(item[:, :2] if isinstance(item, torch.Tensor) else item for item in view))
     weights = torch.tensor([[1.0, 1.0, 0.0]]).expand(2, 3)
-    found = ungated(view._replace(weights=weights))[:, :2]
-    torch.testing.assert_close(found, ungated(two), **CLOSE)
+    actual = ungated(view._replace(weights=weights))[:, :2]
+    torch.testing.assert_close(actual, ungated(two), **CLOSE)
 
 
 def test_no_overlap_no_residual(probes, snapshots_of, view_of) -> None:
@@ -194,7 +194,7 @@ def test_a_round_by_hand(coordinator, snapshots_of, view_of) -> None:
     """The whole forward pass of one network restated in NumPy, loop by loop."""
     coordinator = loud(coordinator)
     view = view_of(snapshots_of((1, 1), count=1), coordinator)
-    found = coordinator(view)[0, 0].detach().numpy()
+    actual = coordinator(view)[0, 0].detach().numpy()
     w = {name: tensor.numpy().astype(float) for name, tensor in coordinator.hypernetwork.state_dict().items()}
 
     def linear(name: str, x: np.ndarray) -> np.ndarray:
@@ -244,7 +244,7 @@ def test_a_round_by_hand(coordinator, snapshots_of, view_of) -> None:
                 heard += sum(wave * said @ part for wave, part in zip(waves[:8], w["head.around.weight"], strict=True))
             shifts[c] = linear("head.rest.2", relu(linear("head.rest.0", np.concatenate([hidden[c], heard]))))
         expected = gate * (shifts.ravel() - (policy[0, i] / policy[0, i].sum() * shifts.ravel()).sum())
-        np.testing.assert_allclose(found[i], expected, rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(actual[i], expected, rtol=1e-3, atol=1e-4)
 
 
 def test_the_shipped_service_knows_channels_by_their_place_on_the_ring(snapshots_of, view_of) -> None:

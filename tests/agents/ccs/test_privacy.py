@@ -34,8 +34,8 @@ def test_what_was_learnt_is_clipped_and_blurred() -> None:
     default, learnt = np.ones(20_000, np.float32), np.zeros(20_000, np.float32)
     learnt[0] = 5.0
     mechanism = GaussianMechanism(1e9, 0.5, 1.0, 1)
-    found = mechanism(default + learnt, default, np.random.default_rng(0)) - default
-    assert found[0] == pytest.approx(1.0, abs=5 * mechanism.deviation)
+    actual = mechanism(default + learnt, default, np.random.default_rng(0)) - default
+    assert actual[0] == pytest.approx(1.0, abs=5 * mechanism.deviation)
     strong = GaussianMechanism(1.0, 1e-5, 1.0, 1)
     noise = strong(default, default, np.random.default_rng(0)) - default
     assert noise.std() == pytest.approx(strong.deviation, rel=0.02)

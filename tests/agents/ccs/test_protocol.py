@@ -99,10 +99,10 @@ def test_what_travels_is_checked_like_what_is_made(report) -> None:
 
 
 def test_summaries_by_hand() -> None:
-    found = kpis([100, 0, 100], [50, 0, 0], [2500.0, 0.0, 2500.0], [40, 0, 0])
-    np.testing.assert_allclose(found[0], [0.5, 62.5 / 50, 2.5 / 2, 0.5 - 0.1])
-    np.testing.assert_allclose(found[1], [1.0, 0.0, 0.5, 1.0])
-    np.testing.assert_allclose(found[2], [0.0, 50.0, 2.0, -0.1], rtol=1e-6)
+    actual = kpis([100, 0, 100], [50, 0, 0], [2500.0, 0.0, 2500.0], [40, 0, 0])
+    np.testing.assert_allclose(actual[0], [0.5, 62.5 / 50, 2.5 / 2, 0.5 - 0.1])
+    np.testing.assert_allclose(actual[1], [1.0, 0.0, 0.5, 1.0])
+    np.testing.assert_allclose(actual[2], [0.0, 50.0, 2.0, -0.1], rtol=1e-6)
 
 
 def test_numbers_of_numpy_become_plain_ones_and_travel(report) -> None:

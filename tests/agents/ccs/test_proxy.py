@@ -18,7 +18,7 @@ def by_the_letter(proxy: Proxy, policy, worlds: Worlds, m: int, attempts_hz) -> 
     by = proxy.constants
     weak, in_bursts, loud = (each.expand(q_count).tolist() for each in (by.weak, by.weak_in_bursts, by.loud))
     weak_power, loud_power = (each.expand(2).tolist() for each in (by.weak_power, by.loud_power))
-    t, found = worlds.airtime_s[m].tolist(), torch.zeros(s_count, q_count)
+    t, actual = worlds.airtime_s[m].tolist(), torch.zeros(s_count, q_count)
     harm = [[float(by.collision[s, v]) * (t[s] + t[v]) for v in range(6)] for s in range(6)]
     share = worlds.sf_share[m]
     spread = worlds.legacy[m]
@@ -51,8 +51,8 @@ def by_the_letter(proxy: Proxy, policy, worlds: Worlds, m: int, attempts_hz) -> 
                         total += float(share[k, q, o, s]) * math.exp(-load) * external
                     for p in range(2):
                         chance = total ** weak_power[p] * float(worlds.link[m, k, q, o, p])
-                        found[k, q] += float(mix[k, q, c, o, p]) * chance
-    return found
+                        actual[k, q] += float(mix[k, q, c, o, p]) * chance
+    return actual
 
 
 UNLIKE = Constants(
@@ -69,9 +69,9 @@ UNLIKE = Constants(
 def test_agrees_with_the_formula_written_out(constants, worlds_of, policies_of) -> None:
     legacy = torch.tensor([[False, True, False], [False, False, False]])
     worlds, policy, proxy = worlds_of(legacy=legacy), policies_of(), Proxy(constants)
-    found = proxy(policy, worlds)
-    expected = by_the_letter(proxy, policy, worlds, 0, found.attempts_hz)
-    torch.testing.assert_close(found.success[0], expected, rtol=2e-5, atol=1e-6)
+    actual = proxy(policy, worlds)
+    expected = by_the_letter(proxy, policy, worlds, 0, actual.attempts_hz)
+    torch.testing.assert_close(actual.success[0], expected, rtol=2e-5, atol=1e-6)
 
 
 def test_one_group_alone_by_hand(worlds_of) -> None:
@@ -80,22 +80,22 @@ def test_one_group_alone_by_hand(worlds_of) -> None:
     worlds = replace(worlds, rate_hz=rate, link=torch.ones(1, 1, 4, 3, 2), nodes=torch.full((1, 1, 4), 1e9))
     policy = torch.zeros(1, 1, 4, 48)
     policy[..., (3 * 3 + 0) * 2 + 1] = 1.0  # channel 3, minimum SF, 14 dBm
-    found = Proxy(Constants(gap_s=torch.tensor(0.0)))(policy, worlds)
+    actual = Proxy(Constants(gap_s=torch.tensor(0.0)))(policy, worlds)
     o, t = float(worlds.occupancy[0, 3]), 0.057
     attempts = 1.25
     for _ in range(3):
         success = math.exp(-0.345 * 2 * t * 2.0 * attempts) * math.exp(-o / 0.5 * t * 0.82) * (1 - o * 0.82)
         last, attempts = attempts, (1 - (1 - success) ** 4) / success
-    assert found.success[0, 0, 0].item() == pytest.approx(success, rel=1e-5)
-    assert found.attempts_hz[0, 0, 0].item() == pytest.approx(2.0 * last, rel=1e-5)
-    assert found.utility.item() == pytest.approx(success - 0.1, rel=1e-4)
-    assert found.epn_mj.item() == pytest.approx((0.057 * 3.3 * 44 + 3.0) / success, rel=1e-4)
+    assert actual.success[0, 0, 0].item() == pytest.approx(success, rel=1e-5)
+    assert actual.attempts_hz[0, 0, 0].item() == pytest.approx(2.0 * last, rel=1e-5)
+    assert actual.utility.item() == pytest.approx(success - 0.1, rel=1e-4)
+    assert actual.epn_mj.item() == pytest.approx((0.057 * 3.3 * 44 + 3.0) / success, rel=1e-4)
 
 
 def test_chance_by_action_is_that_of_choosing_it(worlds_of, policies_of) -> None:
     worlds, policy, proxy = worlds_of(), policies_of(), Proxy()
-    found = proxy(policy, worlds)
-    torch.testing.assert_close(found.success, (policy * found.by_action).sum(-1))
+    actual = proxy(policy, worlds)
+    torch.testing.assert_close(actual.success, (policy * actual.by_action).sum(-1))
 
 
 def test_permuted_networks_and_channels(worlds_of, policies_of) -> None:
@@ -123,9 +123,9 @@ def test_a_silent_network_disturbs_nobody(worlds_of, policies_of) -> None:
     silent[:, 2] = 0.0
     two = {name: torch.from_numpy(a if name in ("airtime_s", "occupancy") else a[:, :2])
            for name, a in worlds.arrays().items()}  # fmt: skip
-    found = Proxy()(policy, replace(worlds, rate_hz=silent))
-    torch.testing.assert_close(found.success[:, :2], Proxy()(policy[:, :2], Worlds(**two)).success)
-    assert found.prr[:, 2].tolist() == [0.0, 0.0]
+    actual = Proxy()(policy, replace(worlds, rate_hz=silent))
+    torch.testing.assert_close(actual.success[:, :2], Proxy()(policy[:, :2], Worlds(**two)).success)
+    assert actual.prr[:, 2].tolist() == [0.0, 0.0]
 
 
 def test_spread_attempts_meet_less_of_their_own(worlds_of, policies_of) -> None:
@@ -135,8 +135,8 @@ def test_spread_attempts_meet_less_of_their_own(worlds_of, policies_of) -> None:
 
 def test_queues_bound_what_is_served(worlds_of, policies_of) -> None:
     worlds, policy = worlds_of(), policies_of()
-    found = Proxy()(policy, replace(worlds, rate_hz=100.0 * worlds.rate_hz))
-    assert (found.attempts_hz / worlds.nodes <= 1.001 / 4.0).all()
+    actual = Proxy()(policy, replace(worlds, rate_hz=100.0 * worlds.rate_hz))
+    assert (actual.attempts_hz / worlds.nodes <= 1.001 / 4.0).all()
     light = Proxy()(policy, replace(worlds, rate_hz=0.01 * worlds.rate_hz))
     torch.testing.assert_close(light.frames_hz, 0.01 * worlds.rate_hz)
 

@@ -74,8 +74,8 @@ def test_who_counts_for_nobody_takes_no_share_of_the_ring() -> None:
 
 def test_what_is_said_of_a_channel_is_the_angle_from_places_to_it() -> None:
     seen = view(3)
-    found, at = ring_features(seen, angles(8), 2.0)[0], angles(8)
-    assert found.shape == (3, 4, 8, RING_FEATURES)
+    actual, at = ring_features(seen, angles(8), 2.0)[0], angles(8)
+    assert actual.shape == (3, 4, 8, RING_FEATURES)
     x, y = group_places(seen, 2.0)
     places = torch.atan2(y, x)[0]
     for network, group in ((0, 0), (1, 3), (2, 2)):
@@ -83,7 +83,7 @@ def test_what_is_said_of_a_channel_is_the_angle_from_places_to_it() -> None:
         others = [at - places[s, :, None] for s in range(3) if s != network]
         near = [torch.stack([(n * each).cos().mean(0) for each in others]).mean(0) for n in (1, 2)]
         expected = [own.cos(), own.sin(), (2 * own).cos(), (2 * own).sin(), *near]
-        torch.testing.assert_close(found[network, group], torch.stack(expected, -1), atol=1e-5, rtol=0.0)
+        torch.testing.assert_close(actual[network, group], torch.stack(expected, -1), atol=1e-5, rtol=0.0)
 
 
 @pytest.mark.parametrize("channels", [8, 5])
@@ -102,6 +102,6 @@ def test_what_is_heard_turns_with_the_ring_and_comes_from_every_channel(channels
     torch.testing.assert_close(moved, heard(known, at)[:, :, order], atol=1e-4, rtol=1e-4)
     other = known.clone()
     other[:, :, 0] += 1.0
-    told = (heard(other, at) - heard(known, at))[0, 0].norm(dim=-1)
-    assert told.min() > 1e-3
-    assert told.sort().values.diff().min() > 1e-4
+    reported = (heard(other, at) - heard(known, at))[0, 0].norm(dim=-1)
+    assert reported.min() > 1e-3
+    assert reported.sort().values.diff().min() > 1e-4

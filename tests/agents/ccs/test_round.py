@@ -17,14 +17,14 @@ def test_is_message_pull_back_and_clip(coordinator, snapshots_of, view_of) -> No
     snapshots = snapshots_of((0, 1, 1), count=20)  # more networks than are computed at once
     view = view_of(snapshots, coordinator)
     view = view._replace(kpis=within_ranges(view.kpis))
-    found = round_residuals(coordinator, snapshots.parameters, snapshots.kinds, snapshots.kpis, view.codes, clip=0.01)
+    actual = round_residuals(coordinator, snapshots.parameters, snapshots.kinds, snapshots.kpis, view.codes, clip=0.01)
     layers = unflatten(snapshots.parameters, Schema())
     back = pull_back(features(layers, coordinator.probes), temperatures(snapshots.kinds), coordinator.design.ridge)
     last = last_layer_of(snapshots.parameters, Schema())
     expected = clip_residual(back @ coordinator(view), last, 0.01)
-    assert found.any()
-    torch.testing.assert_close(found, expected.detach(), rtol=1e-3, atol=1e-5)
-    assert (torch.linalg.matrix_norm(found) <= 0.01001 * torch.linalg.matrix_norm(last)).all()
+    assert actual.any()
+    torch.testing.assert_close(actual, expected.detach(), rtol=1e-3, atol=1e-5)
+    assert (torch.linalg.matrix_norm(actual) <= 0.01001 * torch.linalg.matrix_norm(last)).all()
 
 
 def test_a_scale_of_zero_leaves_a_network_alone(coordinator, snapshots_of, view_of) -> None:
@@ -41,9 +41,9 @@ def test_a_scale_of_zero_leaves_a_network_alone(coordinator, snapshots_of, view_
 def test_the_raw_mapping_moves_the_last_layer_too(probes, snapshots_of, view_of) -> None:
     coordinator, snapshots = Coordinator(probes, Design(mapping="raw")), snapshots_of((1, 1), count=2)
     codes = view_of(snapshots, coordinator).codes
-    found = round_residuals(coordinator, snapshots.parameters, snapshots.kinds, snapshots.kpis, codes)
-    assert found.shape == (2, 2, 129, 48)
-    assert found.any()
+    actual = round_residuals(coordinator, snapshots.parameters, snapshots.kinds, snapshots.kpis, codes)
+    assert actual.shape == (2, 2, 129, 48)
+    assert actual.any()
 
 
 def test_the_old_name_of_a_round_is_accepted_with_a_warning() -> None:

@@ -38,9 +38,9 @@ def by_name(service: Service, reports: list[Report], now_s: float) -> dict[str, 
 
 def test_answers_are_those_of_a_round_of_arrays(coordinator) -> None:
     service, reports = Service(coordinator, 0, PLAIN), [report(name, seed) for seed, name in enumerate("abc")]
-    found = service.round(reports, 0.0)
-    assert [residual.network for residual in found.residuals] == ["a", "b", "c"]
-    assert not found.refused
+    actual = service.round(reports, 0.0)
+    assert [residual.network for residual in actual.residuals] == ["a", "b", "c"]
+    assert not actual.refused
     codes = service.members.codes
     assert len(codes.flatten(0, 1).unique(dim=0)) == 3
     expected = round_residuals(
@@ -50,7 +50,7 @@ def test_answers_are_those_of_a_round_of_arrays(coordinator) -> None:
         torch.from_numpy(BAD).expand(1, 3, 4),
         codes.expand(-1, 4, -1)[None],
     )
-    for residual, delta in zip(found.residuals, expected[0]):
+    for residual, delta in zip(actual.residuals, expected[0]):
         np.testing.assert_allclose(residual.delta, delta.numpy(), rtol=1e-4, atol=1e-6)
 
 
@@ -62,15 +62,15 @@ def test_same_seed_same_answers(coordinator) -> None:
 
 def test_networks_of_other_architectures_take_part(coordinator) -> None:
     small = Schema((40, 32, 48), "dqn")
-    found = by_name(Service(coordinator, 0, PLAIN), [report("a", 0), report("b", 1, schema=small)], 0.0)
-    assert found["a"].shape == (129, 48) and found["b"].shape == (33, 48)
-    assert found["a"].any() and found["b"].any()
+    actual = by_name(Service(coordinator, 0, PLAIN), [report("a", 0), report("b", 1, schema=small)], 0.0)
+    assert actual["a"].shape == (129, 48) and actual["b"].shape == (33, 48)
+    assert actual["a"].any() and actual["b"].any()
 
 
 def test_stale_and_foreign_reports_are_refused_and_the_others_answered(coordinator) -> None:
     service = Service(coordinator, 0)
     service.round([report("a", 0, 5, time_s=0.0)], 0.0)
-    found = service.round(
+    actual = service.round(
         [
             report("a", 1, 5, time_s=300.0),
             report("old", 2, time_s=-1600.0),
@@ -80,11 +80,11 @@ def test_stale_and_foreign_reports_are_refused_and_the_others_answered(coordinat
         ],
         300.0,
     )
-    assert [residual.network for residual in found.residuals] == ["good"]
-    assert found.refused["a"] == "report of a: round 5 is not after 5, the last one"
-    assert "its age is 1900 s; expected from -60 to 1800 s" in found.refused["old"]
-    assert "its age is -600 s" in found.refused["future"]
-    assert "sizes (41, 8, 48) do not have 40 features and 48 actions" in found.refused["wide"]
+    assert [residual.network for residual in actual.residuals] == ["good"]
+    assert actual.refused["a"] == "report of a: round 5 is not after 5, the last one"
+    assert "its age is 1900 s; expected from -60 to 1800 s" in actual.refused["old"]
+    assert "its age is -600 s" in actual.refused["future"]
+    assert "sizes (41, 8, 48) do not have 40 features and 48 actions" in actual.refused["wide"]
     with pytest.raises(ValueError, match="760 parameters; at most 100"):
         small = report("b", 0, schema=Schema((40, 8, 48)))
         Service(coordinator, 0, Safeguards(max_parameters=100)).receive(small, 0.0)
@@ -136,28 +136,28 @@ def test_a_snapshot_that_overflows_is_refused_and_the_others_are_answered(coordi
     for scale in (1e10, 1e30):
         huge = report("evil", 2)
         huge = replace(huge, parameters=huge.parameters * np.float32(scale))
-        found = service.round([*(replace(each, round=each.round) for each in honest), huge], 0.0)
-        assert re.search("parameters of up to .* allow outputs of up to .*; at most 1e.17", found.refused["evil"])
+        actual = service.round([*(replace(each, round=each.round) for each in honest), huge], 0.0)
+        assert re.search("parameters of up to .* allow outputs of up to .*; at most 1e.17", actual.refused["evil"])
         assert "evil" not in service.members
         if scale == 1e10:
-            for residual in found.residuals:
+            for residual in actual.residuals:
                 assert (residual.delta == expected[residual.network]).all()
 
 
 def test_a_network_that_reports_twice_is_answered_once_for_its_newest(coordinator) -> None:
     for numbers in ((0, 1), (1, 0)):
-        found = Service(coordinator, 0, PLAIN).round(
+        actual = Service(coordinator, 0, PLAIN).round(
             [*(report("a", 0, n, time_s=0.0) for n in numbers), report("b", 1)], 0.0
         )
-        assert [(each.network, each.report_round) for each in found.residuals] == [("a", 1), ("b", 0)]
-        assert not found.refused
+        assert [(each.network, each.report_round) for each in actual.residuals] == [("a", 1), ("b", 0)]
+        assert not actual.refused
 
 
 def test_raw_weights_are_of_one_architecture(coordinator) -> None:
     raw = Service(Coordinator(coordinator.probes, Design(mapping="raw"), 0), 0, PLAIN)
-    found = raw.round([report("a", 0), report("b", 1, schema=Schema((40, 32, 48), "dqn"))], 0.0)
-    assert [each.network for each in found.residuals] == ["a"]
-    assert "raw weights are of (40, 128, 128, 48) alone" in found.refused["b"]
+    actual = raw.round([report("a", 0), report("b", 1, schema=Schema((40, 32, 48), "dqn"))], 0.0)
+    assert [each.network for each in actual.residuals] == ["a"]
+    assert "raw weights are of (40, 128, 128, 48) alone" in actual.refused["b"]
 
 
 @pytest.mark.parametrize(
@@ -187,9 +187,9 @@ def test_reports_between_rounds_are_answered_by_the_next_and_judged(coordinator)
     together = by_name(Service(coordinator, 0, PLAIN), reports, 0.0)
     for each in reports:
         service.receive(each, 0.0)
-    found = service.round([], 0.0)
-    assert {each.network: each.report_round for each in found.residuals} == {"a": 0, "b": 0}
-    for each in found.residuals:
+    actual = service.round([], 0.0)
+    assert {each.network: each.report_round for each in actual.residuals} == {"a": 0, "b": 0}
+    for each in actual.residuals:
         np.testing.assert_allclose(each.delta, together[each.network], rtol=1e-5, atol=1e-7)
     assert not service.round([], 60.0).residuals
     loud = 30.0 * report("b", 9).parameters
@@ -204,10 +204,10 @@ def test_reports_between_rounds_are_answered_by_the_next_and_judged(coordinator)
 def test_residuals_are_clipped_as_the_safeguards_say(coordinator) -> None:
     for clip in (0.01, 0.002):
         reports = [report("a", 0), report("b", 1)]
-        found = by_name(Service(coordinator, 0, replace(PLAIN, clip=clip)), reports, 0.0)
+        actual = by_name(Service(coordinator, 0, replace(PLAIN, clip=clip)), reports, 0.0)
         for each in reports:
             last = each.parameters[-129 * 48 :]
-            assert np.linalg.norm(found[each.network]) == pytest.approx(clip * np.linalg.norm(last), rel=1e-3)
+            assert np.linalg.norm(actual[each.network]) == pytest.approx(clip * np.linalg.norm(last), rel=1e-3)
 
 
 def test_replayed_old_and_boundless_reports_weigh_as_they_should(coordinator) -> None:
@@ -308,9 +308,9 @@ def test_a_liar_moves_the_median_of_others_less_than_their_mean(coordinator) -> 
         for seed in (3, 9):
             service = Service(coordinator, 0, replace(PLAIN, pooling=pooling, clip=1e9))
             liar = report("liar", seed)
-            told = replace(liar, parameters=20.0 * liar.parameters)
+            reported = replace(liar, parameters=20.0 * liar.parameters)
             same = [report(name, 1) for name in "abc"]
-            answers.append(by_name(service, [*same, told], 0.0)["a"])
+            answers.append(by_name(service, [*same, reported], 0.0)["a"])
         return float(np.linalg.norm(answers[0] - answers[1]))
 
     assert moved("median") < 0.5 * moved("mean")
@@ -339,5 +339,5 @@ def test_a_zero_policy_stops_no_round_whatever_the_clip(coordinator) -> None:
     service = Service(coordinator, 0, Safeguards(congestion=None, clip=math.inf))
     empty = report("z", 0)
     empty = replace(empty, parameters=np.zeros_like(empty.parameters))
-    found = service.round([empty, report("a", 0), report("b", 1)], 0.0)
-    assert [residual.network for residual in found.residuals] == ["z", "a", "b"] and not found.refused
+    actual = service.round([empty, report("a", 0), report("b", 1)], 0.0)
+    assert [residual.network for residual in actual.residuals] == ["z", "a", "b"] and not actual.refused

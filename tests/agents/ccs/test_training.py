@@ -41,9 +41,9 @@ def test_training_lowers_the_loss(training_of) -> None:
 
 @pytest.mark.parametrize("design", [None, Design(mapping="raw"), Design(encoder="flat", channel_embedding=4)])
 def test_a_killed_training_goes_on_to_identical_numbers(training_of, design) -> None:
-    whole, told = training_of(design), []
-    whole.run(6, 2e-3, lambda step, terms: told.append((step, terms["loss"])))
-    assert [step for step, _ in told] == [1, 2, 3, 4, 5, 6]
+    whole, reported = training_of(design), []
+    whole.run(6, 2e-3, lambda step, terms: reported.append((step, terms["loss"])))
+    assert [step for step, _ in reported] == [1, 2, 3, 4, 5, 6]
 
     killed = training_of(design)
 
@@ -56,7 +56,7 @@ def test_a_killed_training_goes_on_to_identical_numbers(training_of, design) -> 
     state, resumed, rest = killed.state_dict(), training_of(design), []
     resumed.load_state_dict(state)
     resumed.run(6, 2e-3, lambda step, terms: rest.append((step, terms["loss"])))
-    assert rest == told[3:]
+    assert rest == reported[3:]
     for name, tensor in whole.state_dict().items():
         assert torch.equal(tensor, resumed.state_dict()[name]), name
 
@@ -66,7 +66,7 @@ def test_a_new_phase_with_more_data_is_fresh_but_for_the_coordinator(training_of
     training.run(2, 2e-3)
     learnt = training.coordinator.state_dict()["hypernetwork.context.0.weight"].clone()
     training.add([snapshots_of((1, 1), 3, seed=9), snapshots_of((0, 0), 2)])
-    assert {name: len(found) for name, found in training.data.items()} == {"DD": 2, "DLP": 4, "PP": 7}
+    assert {name: len(actual) for name, actual in training.data.items()} == {"DD": 2, "DLP": 4, "PP": 7}
     training.begin(5, 1e-3)
     assert torch.equal(training.coordinator.state_dict()["hypernetwork.context.0.weight"], learnt)
     moments = [tensor for name, tensor in training.state_dict().items() if name.endswith("exp_avg")]
@@ -126,18 +126,18 @@ def test_the_loss_is_the_sum_of_its_weighed_terms(training_of) -> None:
     training = training_of(beta=0.3, gamma=0.2, alpha=0.7, norm_weight=0.5, shift_weight=0.01)
     training.run(3, 5e-3)
     batch = training.batch()
-    found = training.loss(batch)
+    actual = training.loss(batch)
     first, second = unroll_rounds(training.coordinator, batch, 2, training.hyper.clip)
     share = ((0.88 - batch.kpis[..., 0].mean(1)) / 0.3).clamp(0.05, 1.0)
     marginals = [training.coordinator.layout.marginals(step.policy) for step in (first, second)]
     diversity = -torch.stack([share * jensen_shannon(each[:, 0], each[:, 1]).mean(-1) for each in marginals]).mean()
     penalty = 0.01 * (first.shift + 3.0 * second.shift).mean() / 2.0 + 0.5 * (first.norm + second.norm).mean() / 2.0
     assert first.norm.mean() > 0.0 and share.unique().numel() > 1
-    torch.testing.assert_close(found["diversity"], diversity)
-    torch.testing.assert_close(found["penalty"], penalty)
-    total = 0.7 * found["task"] + 0.3 * diversity + penalty + 0.2 * found["adversarial"]
-    torch.testing.assert_close(found["loss"], total)
-    assert diversity < 0.0 < found["adversarial"]
+    torch.testing.assert_close(actual["diversity"], diversity)
+    torch.testing.assert_close(actual["penalty"], penalty)
+    total = 0.7 * actual["task"] + 0.3 * diversity + penalty + 0.2 * actual["adversarial"]
+    torch.testing.assert_close(actual["loss"], total)
+    assert diversity < 0.0 < actual["adversarial"]
 
 
 def test_reports_of_a_batch_are_blurred(training_of) -> None:
@@ -158,31 +158,31 @@ def test_task_and_discriminator_are_of_all_rounds_and_of_the_last_one(training_o
     training = training_of(mixtures=((0, -1, 1),), alpha=1.0, gamma=0.5, snapshots=4)
     training.run(3, 5e-3)
     batch = training.batch()
-    found, steps = training.loss(batch), unroll_rounds(training.coordinator, batch, 2, training.hyper.clip)
+    actual, steps = training.loss(batch), unroll_rounds(training.coordinator, batch, 2, training.hyper.clip)
     tasks = []
     for step in steps:
         utility = training.proxy(own_policies(step.policy, batch.learners, 3), batch.worlds).utility
         tasks.append(-(utility.mean(1) + 0.5 * torch.minimum(utility[:, 0], utility[:, 2])).mean() / 1.5)
-    torch.testing.assert_close(found["task"], (tasks[0] + tasks[1]) / 2.0)
+    torch.testing.assert_close(actual["task"], (tasks[0] + tasks[1]) / 2.0)
     assert tasks[0] != tasks[1]
     marginals = [training.coordinator.layout.marginals(step.policy) for step in steps]
-    said = [training.discriminator(batch.states, each, batch.codes.mean(2)) for each in marginals]
-    torch.testing.assert_close(found["adversarial"], said[1])
-    assert said[0] != said[1]
+    message = [training.discriminator(batch.states, each, batch.codes.mean(2)) for each in marginals]
+    torch.testing.assert_close(actual["adversarial"], message[1])
+    assert message[0] != message[1]
 
 
 def test_diversity_of_groups_is_of_all_pairs_of_groups(training_of) -> None:
     training = training_of(mixtures=((1, 1),), pairs="group")
     training.run(2, 5e-3)
     batch = training.batch()
-    found, expected = training.loss(batch)["diversity"], []
+    actual, expected = training.loss(batch)["diversity"], []
     share = ((0.88 - batch.kpis[..., 0].mean(1)) / 0.3).clamp(0.05, 1.0)
     for step in unroll_rounds(training.coordinator, batch, 2, training.hyper.clip):
         policy = own_policies(step.policy, batch.learners, 2)
         members = training.coordinator.layout.marginals(policy[:, batch.learners].flatten(1, 2))
         pairs = [jensen_shannon(members[:, i], members[:, j]) for i in range(8) for j in range(i + 1, 8)]
         expected.append(-(share * torch.stack(pairs).mean(0)).mean())
-    torch.testing.assert_close(found, torch.stack(expected).mean())
+    torch.testing.assert_close(actual, torch.stack(expected).mean())
 
 
 def test_the_rate_falls_by_a_cosine_to_a_twentieth(training_of) -> None:
