@@ -67,7 +67,7 @@ def kpis(sums: NDArray[np.float64], axes: tuple[int, ...] = ()) -> dict[str, NDA
 
 @dataclass(frozen=True)
 class Ledger:
-    """What came of an episode of one replica.
+    """One replica's episode: sums and airtimes by interval and network.
 
     Attributes:
         sums: By interval and network, in the order of `SUMS`. `[T, S, M]`

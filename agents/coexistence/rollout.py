@@ -17,7 +17,7 @@ from lora_marl.core.coexistence import Episode
 
 
 class Game(Protocol):
-    """What lies behind an environment.
+    """The game behind an environment.
 
     Attributes:
         totals: What came of the last interval.

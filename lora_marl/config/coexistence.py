@@ -20,7 +20,7 @@ FORMER_STRATEGIES: Mapping[str, str] = {"independent": "coexistence-independent"
 
 
 class NetworkConfig(Section):
-    """One network.
+    """One of the networks that share the air.
 
     Attributes:
         learner: Its server learns by `dqn` or `pg`; or it does not learn and follows a rule, `uniform` or `adr`.
