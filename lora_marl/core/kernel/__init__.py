@@ -18,6 +18,6 @@ The caller holds the arrays, so counting references inside would protect nothing
 compiled = partial(entry_point, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 """The decorator of functions that only compiled functions call, `@compiled()`.
 
-They have no wrappers that convert Python's arguments, which take 60 % of the time of compilation (measured). Calling one
-from Python crashes the process.
+They have no wrappers that convert Python's arguments, which take 60 % of the time of compilation (measured). Calling
+one from Python crashes the process.
 """

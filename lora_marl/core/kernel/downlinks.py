@@ -181,7 +181,10 @@ def _rx2_gateway(state, tables, b, n, now_s):
 
 @compiled()
 def open_window(state, tables, b, n, now_s):
-    """The earliest event is that a receive window of node `n` opens. False: it was the last, and nobody could send."""
+    """Let a gateway send in the receive window of node `n` that opens, or wait for the next one.
+
+    Returns False where it was the last window and no gateway could send.
+    """
     rule, node = tables.rule[0], state.nodes[b, n]
     if node.phase == RX1:
         if _can_send(state, tables, b, node.gateway, node.last_point[2], now_s):

@@ -1,6 +1,7 @@
 """The events of a node: a packet's start and its end, its receive windows, a downlink's end.
 
-All but the start return from when on the node may send again; infinite: it is not through with its packet yet.
+Each handles the earliest event of the queue and puts the node's next one in its place. All but the start return from when
+on the node may send again, or infinity while it is not through with its packet.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def draw_point(state, distributions, points, b, n):
 
 @compiled()
 def start_packet(state, tables, points, b, n, now_s):
-    """The earliest event is that node `n` starts a packet with the parameters in force."""
+    """Start node `n`'s packet with the parameters in force."""
     node, rule = state.nodes[b, n], tables.rule[0]
     commanded = rule.server and rule.downlinks
     for f in range(4):
@@ -97,7 +98,7 @@ def schedule_next(state, tables, b, n, now_s, free_s):
 
 @compiled()
 def end_packet(state, tables, points, b, n, deciding):
-    """The earliest event is that node `n`'s packet ends: its fate is known; an answer follows, or its next packet."""
+    """End node `n`'s packet: its fate is known; an answer follows, or its next packet."""
     node, rule = state.nodes[b, n], tables.rule[0]
     end_reception(state, tables, b, n)
     leave_channel(state, b, n)
@@ -123,7 +124,7 @@ def end_packet(state, tables, points, b, n, deciding):
 
 @compiled()
 def open_receive_window(state, tables, points, b, n, now_s, deciding):
-    """The earliest event is that a receive window of node `n` opens."""
+    """Open a receive window of node `n`."""
     node, rule = state.nodes[b, n], tables.rule[0]
     for f in range(4):
         node.command[f] = points[b, n, f]
@@ -135,7 +136,7 @@ def open_receive_window(state, tables, points, b, n, now_s, deciding):
 
 @compiled()
 def end_downlink(state, tables, points, b, n, now_s, deciding):
-    """The earliest event is that the downlink for node `n` ends."""
+    """End the downlink for node `n`."""
     if receive_downlink(state, tables, b, n):
         state.nodes[b, n].acknowledged = True
         receive_answer(state, tables, b, n, now_s, deciding)

@@ -56,7 +56,7 @@ def add_burst_to_downlink(state, tables, b, g):
 
 @compiled()
 def begin_burst(state, tables, b, c, now_s):
-    """The earliest event is that a burst begins on channel `c`."""
+    """Begin a burst on channel `c`, the earliest event."""
     rule, burst, key = tables.rule[0], state.bursts[b, c], state.replicas[b].burst_key
     length_s = rule.least_burst_s + (rule.most_burst_s - rule.least_burst_s) * uniform(
         key, c, draw_index(burst.index, -1)
@@ -79,7 +79,7 @@ def begin_burst(state, tables, b, c, now_s):
 
 @compiled()
 def end_burst(state, tables, b, c, now_s):
-    """The earliest event is that the burst on channel `c` ends."""
+    """End the burst on channel `c`, the earliest event."""
     burst = state.bursts[b, c]
     burst.busy_s += now_s - max(burst.start_s, state.replicas[b].taken_s)
     burst.on = False
