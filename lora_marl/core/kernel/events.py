@@ -1,7 +1,7 @@
 """The events of a node: a packet's start and its end, its receive windows, a downlink's end.
 
-Each handles the earliest event of the queue and puts the node's next one in its place. All but the start return from when
-on the node may send again, or infinity while it is not through with its packet.
+Each handles the earliest event of the queue and puts the node's next one in its place. All but the start return from
+when on the node may send again, or infinity while it is not through with its packet.
 """
 
 from __future__ import annotations
