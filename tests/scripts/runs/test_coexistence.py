@@ -193,13 +193,13 @@ def _last_layers(strategy: Any) -> np.ndarray:
 
 def test_a_network_that_loses_is_freed(monkeypatch: pytest.MonkeyPatch) -> None:
     play, _ = rounds_of(monkeypatch, 2, floor=True)
-    fair = play.strategy._floor  # type: ignore[attr-defined]
-    fair.intervals, fair.loss = 3, -1.0  # whoever does not double its record has lost
-    fair._alone, fair._together = fair._alone[:3], fair._together[:3]
+    floor = play.strategy._floor  # type: ignore[attr-defined]
+    floor.intervals, floor.loss = 3, -1.0  # whoever does not double its record has lost
+    floor._independent, floor._coordinated = floor._independent[:3], floor._coordinated[:3]
     while play.done < 8:
         play.play_next()
     assert not play.strategy.residuals.total.any()  # type: ignore[attr-defined]
-    assert not fair.allowed.any()
+    assert not floor.allowed.any()
 
 
 def test_what_is_wrong_is_said_before_anything_is_played(call: Any) -> None:
