@@ -18,8 +18,8 @@ class EnergyConfig(Section):
         reward: A name, or weights by term (a term may be your own); see `lora_marl.envs.energy_v0`.
         masks: Whether nodes leave out actions that cannot reach `least_delivery`.
         rate: How the closed form counts the packets of a node under a duty cycle.
-        matching: How nodes get their channels: `literal` or `utilitarian` swaps (`agents.planners.matching`), or `none`:
-            balanced at random.
+        matching: Swaps by which nodes get their channels, `literal` or `utilitarian` (`agents.planners.matching`);
+            `none`: channels are balanced at random.
         episodes: Number of training episodes.
         steps: Length of an episode.
         replicas: Copies of each network, whose experience is pooled.
