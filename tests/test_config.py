@@ -528,3 +528,10 @@ def test_networks_that_cannot_be_are_said_to_be_so_once(networks: list[dict[str,
         config.parse({"coexistence": {"networks": networks}, "learners": {"independent": {}}})
     (problem,) = caught.value.problems
     assert says in problem
+
+
+def test_the_former_path_of_an_exported_policy_is_accepted_with_a_warning():
+    learners = {"mine": {"name": "scripts.policy:ExportedPolicy", "parameters": {"path": "somewhere"}}}
+    with pytest.warns(DeprecationWarning, match=r"scripts\.policy:ExportedPolicy is now scripts\.runs\.policy"):
+        run = config.parse({"learners": learners})
+    assert run.learners["mine"].name == "scripts.runs.policy:ExportedPolicy"

@@ -27,6 +27,10 @@ SCHEMA_VERSION: Final = 2
 """Version 1 had one kind of run, so that a resolved file stated the fields of all kinds."""
 
 
+FORMER_PATHS: Final[Mapping[str, str]] = {"scripts.policy:ExportedPolicy": "scripts.runs.policy:ExportedPolicy"}
+"""Import paths of learners that documents named before, and today's."""
+
+
 class LearnerConfig(Section):
     """A learner of one run.
 
@@ -39,6 +43,14 @@ class LearnerConfig(Section):
     name: str = Field(min_length=1)
     parameters: dict[str, Any] = {}
     episodes: int | None = Field(default=None, ge=1)
+
+    @field_validator("name")
+    @classmethod
+    def _former_path(cls, name: str) -> str:
+        if name in FORMER_PATHS:
+            message = f"{name} is now {FORMER_PATHS[name]}; the old path goes in 0.2.0"
+            warnings.warn(message, DeprecationWarning, stacklevel=2)
+        return FORMER_PATHS.get(name, name)
 
 
 class EnvironmentConfig(Section):
