@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import warnings
 from collections.abc import Iterable
 from numbers import Real
 from typing import Any
@@ -62,6 +63,18 @@ def check_range(name: str, value: object) -> None:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, (Real, np.number)) and not isinstance(value, bool)
+
+
+def warn_renamed(old: str, new: str, *, stacklevel: int = 3) -> None:
+    """Emit the DeprecationWarning of a former name, which is accepted until 0.2.0.
+
+    Args:
+        old: The former name, as the message shows it.
+        new: The name that replaces it.
+        stacklevel: As of `warnings.warn`: 2 is the caller of this function, 3 the caller of that one.
+    """
+    message = f"{old} is now {new}; the old name is removed in 0.2.0"
+    warnings.warn(message, DeprecationWarning, stacklevel=stacklevel)
 
 
 class Checked:

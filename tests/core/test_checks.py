@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 import agents
-from lora_marl.core.checks import check_choice, suggest
+from lora_marl.core.checks import check_choice, suggest, warn_renamed
 from lora_marl.core.region import REGIONS
 
 KNOWN = ("cucb", "cd-lora", "ucb1", "mix-mab", "rs-lora")
@@ -51,3 +51,13 @@ def test_a_choice_is_one_of_those_allowed() -> None:
     check_choice("start", "slowest", ("min_sf", "slowest"))
     with pytest.raises(ValueError, match=r"^start = 'fastest' is not one of min_sf, slowest$"):
         check_choice("start", "fastest", ("min_sf", "slowest"))
+
+
+def test_a_former_name_is_answered_where_it_is_used() -> None:
+    def former() -> None:
+        warn_renamed("old", "new")
+
+    with pytest.warns(DeprecationWarning, match=r"^old is now new; the old name is removed in 0\.2\.0$") as caught:
+        former()
+    assert caught[0].filename == __file__
+    assert caught[0].lineno == former.__code__.co_firstlineno + 4

@@ -132,5 +132,5 @@ def test_what_is_wrong_is_named(wrong: object, message: str) -> None:
 
 
 def test_the_former_name_of_networks_that_do_not_learn_still_works() -> None:
-    with pytest.warns(DeprecationWarning, match="legacy is called non_learning"):
+    with pytest.warns(DeprecationWarning, match="legacy is now presets.ccs.non_learning"):
         assert legacy("adr", nodes=7) == non_learning("adr", nodes=7)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, get_args
@@ -10,7 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from lora_marl.core import tables
-from lora_marl.core.checks import check_above_0, check_count
+from lora_marl.core.checks import check_above_0, check_count, warn_renamed
 from lora_marl.core.coexistence import Coexistence, Deployment, Rule
 from lora_marl.core.downlink import Downlink
 from lora_marl.core.propagation import Propagation
@@ -116,7 +115,7 @@ def non_learning(rule: Rule = "uniform", nodes: int = 100) -> Deployment:
 
 def legacy(rule: Rule = "uniform", nodes: int = 100) -> Deployment:
     """The former name of `non_learning`, until 0.2.0."""
-    warnings.warn("presets.ccs.legacy is called non_learning; the old name goes in 0.2.0", DeprecationWarning, 2)
+    warn_renamed("presets.ccs.legacy", "presets.ccs.non_learning")
     return non_learning(rule, nodes)
 
 

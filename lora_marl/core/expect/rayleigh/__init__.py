@@ -5,9 +5,9 @@
 states the model in NumPy, `kernel` has it compiled.
 """
 
-import warnings
 from typing import Any
 
+from lora_marl.core.checks import warn_renamed
 from lora_marl.core.expect.rayleigh.closed_form import Rayleigh, Variant
 from lora_marl.core.expect.rayleigh.incremental import RayleighIncremental, Swap, Totals, Trial
 from lora_marl.core.expect.rayleigh.kernel import Counterfactuals
@@ -18,6 +18,6 @@ __all__ = ["Counterfactuals", "Rayleigh", "RayleighIncremental", "Swap", "Totals
 def __getattr__(name: str) -> Any:
     """The old name of `RayleighIncremental`, until 0.2.0."""
     if name == "Incremental":
-        warnings.warn(f"{__name__}.Incremental is now RayleighIncremental", DeprecationWarning, stacklevel=2)
+        warn_renamed(f"{__name__}.Incremental", "RayleighIncremental")
         return RayleighIncremental
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
