@@ -18,7 +18,7 @@ LAYERS = {
     "lora_marl/config/": {"numpy", "pydantic", "yaml", "lora_marl.core", "lora_marl.config"},
     "lora_marl/envs/": {
         *("numpy", "numba", "gymnasium", "pettingzoo"),
-        *("lora_marl.core", "lora_marl.config", "lora_marl.envs"),
+        *("lora_marl.core", "lora_marl.envs"),
         *("lora_marl.render", "lora_marl.render.channels", "lora_marl.render.map"),
     },
     "lora_marl/render": {"numpy", "matplotlib", "mpl_toolkits", "lora_marl.core", "lora_marl.render"},
