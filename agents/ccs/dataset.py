@@ -27,13 +27,16 @@ LETTERS = {-1: "L"} | {index: kind[0].upper() for index, kind in enumerate(KINDS
 TENSORS = ("parameters", "kinds", "observations", "kpis")
 """Fields of snapshots beside the worlds."""
 
+_STORED_NAMES = {"non_learning": "legacy"}
+"""Fields of worlds whose name in files is another one, and that name."""
+
 
 @dataclass(frozen=True)
 class Worlds:
     """M independent worlds of S networks each; float32 unless said otherwise.
 
     A row is one world at one time: what changes over an episode (occupancy, rates) makes another row. A network that
-    is absent has rate 0 in all groups. Names of fields are those in files.
+    is absent has rate 0 in all groups. Fields have the same names in files, but for `_STORED_NAMES`.
 
     Attributes:
         rate_hz: Frames that arise per second in all nodes of a group. `[M, S, Q]`
@@ -47,8 +50,8 @@ class Worlds:
         reference_mj: The same at the minimum SF and 14 dBm, which rewards are relative to. `[M, S, Q]`
         airtime_s: Of one attempt at SF7, ..., SF12. `[M, V]`
         occupancy: Share of time with external energy, from 0 up to but not including 1. `[M, C]`
-        legacy: Which networks do not learn: every attempt is uniform over the channels, at offset 0 and the highest
-            power (the last T). bool `[M, S]`
+        non_learning: Which networks do not learn: every attempt is uniform over the channels, at offset 0 and the
+            highest power (the last T). bool `[M, S]`
     """
 
     rate_hz: Tensor
@@ -59,7 +62,7 @@ class Worlds:
     reference_mj: Tensor
     airtime_s: Tensor
     occupancy: Tensor
-    legacy: Tensor
+    non_learning: Tensor
 
     def __post_init__(self) -> None:
         m, s, q = self.rate_hz.shape
@@ -72,7 +75,7 @@ class Worlds:
             "sf_share": (*group, o, v),
             "airtime_s": (m, v),
             "occupancy": (m, c),
-            "legacy": (m, s),
+            "non_learning": (m, s),
         }
         for name, shape in expected.items():
             actual = tuple(getattr(self, name).shape)
@@ -100,7 +103,7 @@ class Worlds:
         return Worlds(**(changed | {"occupancy": self.occupancy.gather(-1, order)}))
 
     def arrays(self) -> dict[str, NDArray]:
-        """Every field by name, as for a file."""
+        """Every field by name."""
         return {field.name: getattr(self, field.name).numpy() for field in fields(self)}
 
     @classmethod
@@ -113,7 +116,7 @@ class Worlds:
         for part in fields(cls):
             if part.name not in arrays:
                 raise ValueError(f"worlds: {part.name} is missing")
-        types = {field.name: np.dtype(bool if field.name == "legacy" else np.float32) for field in fields(cls)}
+        types = {field.name: np.dtype(bool if field.name == "non_learning" else np.float32) for field in fields(cls)}
         return cls(**{name: torch.from_numpy(np.array(arrays[name], dtype=kind)) for name, kind in types.items()})
 
     @classmethod
@@ -153,7 +156,7 @@ class Snapshots:
             leading = getattr(self, name).shape[:2]
             if leading != shape:
                 raise ValueError(f"snapshots: {name} leads with {list(leading)}; kinds have {list(shape)}")
-        if self.worlds.legacy.shape != shape or bool((self.worlds.legacy != (self.kinds < 0)).any()):
+        if self.worlds.non_learning.shape != shape or bool((self.worlds.non_learning != (self.kinds < 0)).any()):
             raise ValueError("snapshots: non-learning networks of the worlds are not those of kind -1")
         if bool((self.kinds != self.kinds[:1]).any()):
             raise ValueError("snapshots: kinds differ between rows; keep every mixture by itself")
@@ -179,7 +182,8 @@ class Snapshots:
 
     def save(self, path: Path) -> None:
         """Writes a safetensors file."""
-        worlds = {f"worlds.{name}": torch.from_numpy(array) for name, array in self.worlds.arrays().items()}
+        arrays = self.worlds.arrays().items()
+        worlds = {f"worlds.{_STORED_NAMES.get(name, name)}": torch.from_numpy(array) for name, array in arrays}
         tensors = {name: getattr(self, name) for name in TENSORS} | worlds
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
 
@@ -187,7 +191,9 @@ class Snapshots:
     def load(cls, path: Path) -> Snapshots:
         """Reads what `save` wrote."""
         tensors = load_file(path)
-        worlds = {name.removeprefix("worlds."): t.numpy() for name, t in tensors.items() if name.startswith("worlds.")}
+        fields_of_worlds = (field.name for field in fields(Worlds))
+        stored = {name: f"worlds.{_STORED_NAMES.get(name, name)}" for name in fields_of_worlds}
+        worlds = {name: tensors[key].numpy() for name, key in stored.items() if key in tensors}
         others = {name: tensor for name, tensor in tensors.items() if not name.startswith("worlds.")}
         return cls(**others, worlds=Worlds.of(worlds))
 

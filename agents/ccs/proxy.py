@@ -262,7 +262,7 @@ class Proxy:
         by_sf_hz = loud_hz[..., None, None] * worlds.sf_share  # [M, S, Q, O, V], had it this offset alone
         mixed_hz = (mixture * constants.loud_power).sum(-1) @ by_sf_hz  # [M, S, Q, C, V]
         alone = 1.0 - 1.0 / worlds.nodes.clamp(min=1.0)[..., None, None]  # a node does not meet itself
-        spread = (worlds.legacy | self.per_packet)[:, :, None, None, None]
+        spread = (worlds.non_learning | self.per_packet)[:, :, None, None, None]
         others = mixed_hz.sum((1, 2), keepdim=True) - mixed_hz + torch.where(spread, alone * mixed_hz, 0.0)
         own = torch.where(spread, 0.0, alone * by_sf_hz)
         occupancy, weak = worlds.occupancy[:, None, None, :, None], constants.weak[:, None, None]
@@ -279,7 +279,7 @@ def with_non_learning(policy: Tensor, worlds: Worlds) -> Tensor:
     shape = (worlds.occupancy.shape[-1], *worlds.link.shape[3:])
     fixed = policy.new_zeros(shape)
     fixed[:, 0, -1] = 1.0 / shape[0]
-    return torch.where(worlds.legacy[:, :, None, None, None, None], fixed, policy.unflatten(-1, shape))
+    return torch.where(worlds.non_learning[:, :, None, None, None, None], fixed, policy.unflatten(-1, shape))
 
 
 def optimum(

@@ -266,7 +266,7 @@ class Training:
         share = congestion(batch.kpis[..., 0])
         task, diversity, penalty = [], [], []
         for number, step in enumerate(steps):
-            policy = own_policies(step.policy, batch.learners, batch.worlds.legacy.shape[1])
+            policy = own_policies(step.policy, batch.learners, batch.worlds.non_learning.shape[1])
             task.append(task_loss(self.proxy(policy, batch.worlds).utility, batch.learners).mean())
             in_pairs = step.policy if hyper.pairs == "network" else policy[:, batch.learners].flatten(1, 2)[:, :, None]
             diversity.append((share * diversity_loss(layout.marginals(in_pairs))).mean())

@@ -60,7 +60,7 @@ def test_every_constant_has_a_finite_gradient(exact) -> None:
 def test_packet_runs_are_booked_group_by_group() -> None:
     segments = play_segments("ccs_study", "RU", [3, 4], 2)
     assert segments.actions.shape == segments.attempts.shape == segments.received.shape == (4, 2, 4)
-    assert segments.worlds.legacy.tolist() == [[False, True]] * 4
+    assert segments.worlds.non_learning.tolist() == [[False, True]] * 4
     assert bool((segments.received <= segments.attempts).all()) and bool((segments.attempts > 0).all())
     alone = play_segments("ccs_study", "RU", [4], 2)
     assert torch.equal(alone.attempts, segments.attempts[1::2]) and torch.equal(alone.actions, segments.actions[1::2])

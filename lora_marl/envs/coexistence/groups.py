@@ -131,7 +131,7 @@ def facts(coexistence: Coexistence, scenario: Scenario, groups: Groups, powers: 
         reference_mj: The same at least spreading factor and 14 dBm. `[B, S, Q]` mJ
         airtime_s: Airtime of an attempt by spreading factor. `[B, V]` s
         occupancy: Share of time that external interference keeps each channel busy. `[B, C]`
-        legacy: Whether the network does not learn. `[B, S]`
+        non_learning: Whether the network does not learn. `[B, S]`
     """
     replicas, region = len(groups.group), scenario.region
     airtime_s, tp_dbm = scenario.airtime_s()[:, 0], np.array(region.tp_dbm)[list(powers)]
@@ -154,5 +154,5 @@ def facts(coexistence: Coexistence, scenario: Scenario, groups: Groups, powers: 
         "reference_mj": groups.reference_mj(scenario),
         "airtime_s": np.tile(airtime_s, (replicas, 1)),
         "occupancy": np.broadcast_to(occupancy, (replicas, occupancy.shape[-1])).copy(),
-        "legacy": np.tile(~np.array(learns), (replicas, 1)),
+        "non_learning": np.tile(~np.array(learns), (replicas, 1)),
     }

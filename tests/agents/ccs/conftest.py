@@ -39,7 +39,7 @@ def make_worlds(count: int = 2, networks: int = 3, seed: int = 0, **given: Any) 
         "reference_mj": energy[..., 0, -1].clone(),
         "airtime_s": AIRTIME_S.expand(count, 6).clone(),
         "occupancy": torch.stack([occupancy[torch.randperm(8, generator=g)] for _ in range(count)]),
-        "legacy": torch.zeros(count, networks, dtype=torch.bool),
+        "non_learning": torch.zeros(count, networks, dtype=torch.bool),
     }
     return Worlds(**(fields | given))
 
@@ -68,13 +68,13 @@ def make_snapshots(kinds: tuple[int, ...] = (1, 1), count: int = 6, seed: int = 
     scale = torch.tensor([0.3 if kind == 0 else 5.0 for kind in kinds])[:, None]
     parameters = defaults * noise
     last_layer_of(parameters, Schema())[...] *= scale[:, None]
-    legacy = torch.tensor(kinds) < 0
+    non_learning = torch.tensor(kinds) < 0
     return Snapshots(
         parameters,
         torch.tensor(kinds).expand(shape).clone(),
         make_observations(count * len(kinds), g).unflatten(0, shape),
         torch.rand(*shape, 4, generator=g),
-        make_worlds(count, len(kinds), seed, legacy=legacy.expand(shape).clone()),
+        make_worlds(count, len(kinds), seed, non_learning=non_learning.expand(shape).clone()),
     )
 
 
@@ -109,7 +109,7 @@ def coordinator(probes: torch.Tensor) -> Coordinator:
 
 
 def make_view(snapshots: Snapshots, coordinator: Coordinator, seed: int = 0) -> View:
-    """What the service sees of snapshots without legacy networks, codes drawn per world."""
+    """What the service sees of snapshots without non-learning networks, codes drawn per world."""
     layers = unflatten(snapshots.parameters, Schema())
     heat = temperatures(snapshots.kinds)
     logits = (

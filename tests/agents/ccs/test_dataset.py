@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from agents.ccs.dataset import Snapshots, by_mixture
 
@@ -17,6 +18,9 @@ def test_saved_and_loaded_is_the_same(tmp_path: Path, snapshots_of) -> None:
     loaded = Snapshots.load(tmp_path / "part.safetensors")
     for name in ("parameters", "kinds", "observations", "kpis"):
         assert torch.equal(getattr(loaded, name), getattr(snapshots, name))
+    stored = load_file(tmp_path / "part.safetensors")
+    assert torch.equal(stored["worlds.legacy"], snapshots.worlds.non_learning), "its name in files is the former one"
+    assert "worlds.non_learning" not in stored
     for name, array in snapshots.worlds.arrays().items():
         assert (loaded.worlds.arrays()[name] == array).all()
 

@@ -36,7 +36,7 @@ def test_diversity_is_the_mean_over_pairs_and_states() -> None:
     assert training.diversity_loss(marginals[:, :1]).tolist() == [0.0, 0.0]
 
 
-def test_task_weighs_the_worst_learner_and_not_the_worst_legacy() -> None:
+def test_task_weighs_the_worst_learner_and_not_the_worst_non_learning_network() -> None:
     utility = torch.tensor([[0.2, 0.6, 0.8]])
     actual = training.task_loss(utility, torch.tensor([1, 2]))
     assert actual.item() == pytest.approx(-(1.6 / 3 + 0.5 * 0.6) / 1.5)

@@ -21,7 +21,7 @@ def by_the_letter(proxy: Proxy, policy, worlds: Worlds, m: int, attempts_hz) -> 
     t, actual = worlds.airtime_s[m].tolist(), torch.zeros(s_count, q_count)
     harm = [[float(by.collision[s, v]) * (t[s] + t[v]) for v in range(6)] for s in range(6)]
     share = worlds.sf_share[m]
-    spread = worlds.legacy[m]
+    spread = worlds.non_learning[m]
     mix = policy[m].unflatten(-1, (8, 3, 2)).clone()
     for k in range(s_count):
         if spread[k]:
@@ -67,8 +67,8 @@ UNLIKE = Constants(
 
 @pytest.mark.parametrize("constants", [Constants(), UNLIKE])
 def test_agrees_with_the_formula_written_out(constants, worlds_of, policies_of) -> None:
-    legacy = torch.tensor([[False, True, False], [False, False, False]])
-    worlds, policy, proxy = worlds_of(legacy=legacy), policies_of(), Proxy(constants)
+    non_learning = torch.tensor([[False, True, False], [False, False, False]])
+    worlds, policy, proxy = worlds_of(non_learning=non_learning), policies_of(), Proxy(constants)
     actual = proxy(policy, worlds)
     expected = by_the_letter(proxy, policy, worlds, 0, actual.attempts_hz)
     torch.testing.assert_close(actual.success[0], expected, rtol=2e-5, atol=1e-6)
@@ -105,7 +105,7 @@ def test_permuted_networks_and_channels(worlds_of, policies_of) -> None:
     moved = policy.unflatten(-1, (8, 6)).gather(-2, order[:, None, None, :, None].expand(2, 3, 4, 8, 6)).flatten(-2)
     torch.testing.assert_close(proxy(moved, worlds.permuted(order)).success, before.success)
     swapped = {name: torch.from_numpy(array) for name, array in worlds.arrays().items()}
-    for name in ("rate_hz", "nodes", "sf_share", "link", "energy_mj", "reference_mj", "legacy"):
+    for name in ("rate_hz", "nodes", "sf_share", "link", "energy_mj", "reference_mj", "non_learning"):
         swapped[name] = swapped[name].flip(1)
     torch.testing.assert_close(proxy(policy.flip(1), Worlds(**swapped)).utility.flip(1), before.utility)
 

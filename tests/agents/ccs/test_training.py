@@ -206,8 +206,8 @@ def test_mixtures_are_drawn_in_proportion_and_channels_renumbered(probes, snapsh
     data = [snapshots_of((1, 1), 9), snapshots_of((0, -1, 1), 1)]
     training = Training(Coordinator(probes), Proxy(), data, 3, Hyperparameters(**SMALL))
     batches = [training.batch() for _ in range(200)]
-    pairs = sum(batch.worlds.legacy.shape[1] == 2 for batch in batches)
+    pairs = sum(batch.worlds.non_learning.shape[1] == 2 for batch in batches)
     assert 165 <= pairs <= 195
-    drawn = torch.cat([batch.worlds.occupancy for batch in batches if batch.worlds.legacy.shape[1] == 3])
+    drawn = torch.cat([batch.worlds.occupancy for batch in batches if batch.worlds.non_learning.shape[1] == 3])
     assert len(drawn.unique(dim=0)) > len(drawn) / 2, "one world in many numberings"
     assert torch.equal(drawn.sort(-1).values, drawn.sort(-1).values[:1].expand_as(drawn))

@@ -237,7 +237,7 @@ def test_facts_add_up() -> None:
     assert facts["nodes"].sum(-1).tolist() == [[9.0, 8.0]]
     np.testing.assert_allclose(facts["rate_hz"].sum(-1), [[0.9, 0.8]])
     np.testing.assert_allclose(facts["sf_share"].sum(-1), 1.0)
-    assert facts["legacy"].tolist() == [[False, True]]
+    assert facts["non_learning"].tolist() == [[False, True]]
     assert np.all(np.diff(facts["link"], axis=-1) >= 0) and np.all(np.diff(facts["link"], axis=-2) >= 0)
     before = facts["occupancy"].copy()
     for _ in range(30):
