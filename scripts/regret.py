@@ -4,7 +4,7 @@
 - `python scripts/regret.py --learners cucb,thompson,epsilon-greedy --set cucb.c=1 --packets 20000`
 - `python scripts/regret.py --path-loss-db 140`
 
-Every replica is one node on an air of its own (`lora_marl.core.published.single_node`), so the average worth of every
+Every replica is one node on an air of its own (`lora_marl.core.presets.single_node`), so the average worth of every
 choice is known exactly. The regret of a choice is the difference between its worth and the best one's. It is in
 two currencies for all learners: `reward` is D-LoRa's rewards summed over its factors, with the parameters of `cucb`;
 `packets` is the chance of delivery, and its regret counts the packets that a better choice would have delivered. D-LoRa
@@ -29,7 +29,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from rich.table import Table
 
-from lora_marl.core.published.single_node import (
+from lora_marl.core.presets.single_node import (
     delivery_probabilities,
     equilibria,
     expected_rewards,

@@ -39,7 +39,7 @@ from agents.bandits.index_bandit import IndexBandit, factor_groups, product_grou
 from agents.bandits.kernel import END
 from agents.dlora.rewards import indicator as indicator_rewards
 from agents.dlora.rewards import reward_table
-from lora_marl.core.published.metric_factors import metric_bonus
+from lora_marl.core.metric_factors import metric_bonus
 from lora_marl.core.region import chosen_factors
 
 if TYPE_CHECKING:

@@ -37,7 +37,7 @@ from agents.bandits.index_bandit import IndexBandit, factor_groups
 from agents.bandits.kernel import FIRST, SUBTRACTED
 from agents.dlora.rewards import reward_table
 from lora_marl.core.checks import check_choice
-from lora_marl.core.published.metric_factors import sf_weights, shares
+from lora_marl.core.metric_factors import sf_weights, shares
 from lora_marl.core.reception import FATES, Fate
 from lora_marl.core.region import FACTORS, Region
 

@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 
 from agents.draws import learner_keys, uniform_index
 from agents.learner import Learner
-from lora_marl.core.published.metric_factors import sf_weights
+from lora_marl.core.metric_factors import sf_weights
 from lora_marl.core.random import normal, uniform
 
 if TYPE_CHECKING:

@@ -35,11 +35,11 @@ def suggest(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {words[nearest[0]]!r}?" if nearest else f"; known: {', '.join(words.values()) or 'none'}"
 
 
-def check_choice(name: str, value: object, allowed: Iterable[str]) -> None:
-    """Raise ValueError unless the value of a parameter is one of those allowed."""
-    words = list(allowed)
-    if value not in words:
-        raise ValueError(f"{name} = {value!r} is not one of {', '.join(words)}")
+def check_choice(name: str, value: object, allowed: Iterable[object]) -> None:
+    """Raise ValueError unless the value is one of those allowed."""
+    choices = tuple(allowed)
+    if value not in choices:
+        raise ValueError(f"{name}: {value!r} is not one of {', '.join(map(str, choices))}")
 
 
 def check_count(name: str, value: object) -> None:

@@ -13,7 +13,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from lora_marl.core.checks import check_above_0, check_count, check_range
+from lora_marl.core.checks import check_above_0, check_choice, check_count, check_range
 from lora_marl.core.interference import Interference
 from lora_marl.core.propagation import path_loss_db
 from lora_marl.core.scenario import Change, Scenario
@@ -45,8 +45,7 @@ class Deployment:
         for name in ("nodes", "gateways"):
             check_count(f"deployment.{name}", getattr(self, name))
         check_above_0("deployment.load", self.load)
-        if self.rule not in get_args(Rule):
-            raise ValueError(f"deployment.rule: {self.rule!r} is not one of {', '.join(get_args(Rule))}")
+        check_choice("deployment.rule", self.rule, get_args(Rule))
         for period in self.silent_s:
             if len(period) != 2 or not 0.0 <= period[0] < period[1]:
                 raise ValueError(

@@ -17,6 +17,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args, get_type_hints
 
+from lora_marl.core.checks import check_choice
+
 
 @dataclass(frozen=True, kw_only=True)
 class Downlink:
@@ -55,9 +57,7 @@ class Downlink:
 
     def __post_init__(self) -> None:
         for name in ("windows", "priority"):
-            allowed = get_args(get_type_hints(Downlink)[name])
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"downlink.{name}: {getattr(self, name)!r} is not one of {', '.join(allowed)}")
+            check_choice(f"downlink.{name}", getattr(self, name), get_args(get_type_hints(Downlink)[name]))
         if not 0 < self.rx1_delay_s < self.rx2_delay_s < float("inf"):
             raise ValueError(
                 f"downlink.rx1_delay_s, rx2_delay_s: {self.rx1_delay_s}, {self.rx2_delay_s}; "
@@ -116,8 +116,7 @@ class Feedback:
     listens: bool = False
 
     def __post_init__(self) -> None:
-        if self.decides not in ("node", "server"):
-            raise ValueError(f"feedback.decides: {self.decides!r} is not one of node, server")
+        check_choice("feedback.decides", self.decides, ("node", "server"))
         for name in ("packets", "patience"):
             count = getattr(self, name)
             if not (count >= 1 and count == int(count)):

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lora_marl.core import tables
+from lora_marl.core.checks import check_choice
 
 
 class Fate(IntEnum):
@@ -76,9 +77,7 @@ class Reception:
 
     def __post_init__(self) -> None:
         for name in ("spares", "inter_sf", "interferers", "channel_overlap"):
-            allowed = get_args(get_type_hints(type(self))[name])
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"reception.{name}: {getattr(self, name)!r} is not one of {', '.join(allowed)}")
+            check_choice(f"reception.{name}", getattr(self, name), get_args(get_type_hints(type(self))[name]))
         if not self.spared_preamble_symbols >= 0:
             raise ValueError(f"reception.spared_preamble_symbols: {self.spared_preamble_symbols} is not at least 0")
         if np.isnan(self.capture_db):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lora_marl.core.checks import suggest
+from lora_marl.core.checks import check_choice, suggest
 from lora_marl.core.phy import LARGEST_PAYLOAD_BYTES, check_bandwidth_hz, check_spreading_factor
 
 FACTORS = ("sf", "bw", "channel", "tp")
@@ -257,8 +257,7 @@ def chosen_factors(region: Region, factors: Sequence[str] | None) -> tuple[str, 
     if factors is None:
         return tuple(name for name, size in zip(FACTORS, region.factor_sizes, strict=True) if size > 1)
     for name in factors:
-        if name not in FACTORS:
-            raise ValueError(f"factors: {name!r} is not one of {', '.join(FACTORS)}")
+        check_choice("factors", name, FACTORS)
     if len(factors) == 0 or len(set(factors)) < len(factors):
         raise ValueError(f"factors: {list(factors)}; allowed is at least one, each once, of {', '.join(FACTORS)}")
     return tuple(name for name in FACTORS if name in factors)

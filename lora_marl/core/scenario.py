@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lora_marl.core import phy
-from lora_marl.core.checks import suggest
+from lora_marl.core.checks import check_choice, suggest
 from lora_marl.core.downlink import Downlink
 from lora_marl.core.interference import Interference
 from lora_marl.core.propagation import Propagation, path_loss_db
@@ -252,10 +252,7 @@ class Scenario:
             "energy": get_args(phy.EnergyMode),
             "coding_rate": (1, 2, 3, 4),
         }.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(
-                    f"scenario.{name}: {getattr(self, name)!r} is not one of {', '.join(map(str, allowed))}"
-                )
+            check_choice(f"scenario.{name}", getattr(self, name), allowed)
         if not self.preamble_symbols >= 0:
             raise ValueError(f"scenario.preamble_symbols: {self.preamble_symbols} is not at least 0")
 
@@ -301,8 +298,7 @@ class Scenario:
         rule, sf = self.reception, self.downlink.rx2_sf
         if not 0.0 <= self.receive_mj < np.inf:
             raise ValueError(f"scenario.receive_mj: {self.receive_mj} is not at least 0 mJ")
-        if self.feedback not in ("free", "downlink"):
-            raise ValueError(f"scenario.feedback: {self.feedback!r} is not one of free, downlink")
+        check_choice("scenario.feedback", self.feedback, ("free", "downlink"))
         if self.feedback == "free":
             return
         if sf not in self.region.spreading_factors:

@@ -8,6 +8,8 @@ from typing import Literal, get_args, get_type_hints
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lora_marl.core.checks import check_choice
+
 
 @dataclass(frozen=True, kw_only=True)
 class Traffic:
@@ -53,8 +55,7 @@ class Traffic:
     queue_frames: int = 4
 
     def __post_init__(self) -> None:
-        if self.kind not in get_args(get_type_hints(Traffic)["kind"]):
-            raise ValueError(f"traffic.kind: {self.kind!r} is not one of poisson, periodic, burst")
+        check_choice("traffic.kind", self.kind, get_args(get_type_hints(Traffic)["kind"]))
         interval_s = np.asarray(self.interval_s, np.float64)
         if not np.all(interval_s > 0):
             raise ValueError(f"traffic.interval_s: {_first(self.interval_s, interval_s > 0)} is not above 0 s")

@@ -13,7 +13,7 @@ import numpy as np
 from gymnasium.spaces import Box, Discrete, MultiDiscrete
 from numpy.typing import ArrayLike, NDArray
 
-from lora_marl.core.checks import check_count, suggest
+from lora_marl.core.checks import check_choice, check_count, suggest
 from lora_marl.core.scenario import Scenario
 from lora_marl.envs.features import Feature
 from lora_marl.render import Frame
@@ -77,12 +77,6 @@ class EnvSettings:
             check_choice(name, getattr(self, name), get_args(get_type_hints(EnvSettings)[name]))
         if self.render_mode is not None:
             check_choice("render_mode", self.render_mode, RENDER_MODES)
-
-
-def check_choice(name: str, value: object, allowed: Sequence[str]) -> None:
-    """Raise ValueError unless a setting has one of the allowed values."""
-    if value not in allowed:
-        raise ValueError(f"{name}: {value!r} is not one of {', '.join(allowed)}")
 
 
 def check_scenario_type(scenario: object) -> None:

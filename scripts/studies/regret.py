@@ -1,7 +1,7 @@
 """Regret of learners on the single-node network: how much there is, how fast it grows, and what theorems allow.
 
 The regret of a choice is the difference between its worth and the best one's; its worth is known exactly
-(`lora_marl.core.published.single_node`). It is measured in two currencies, `REWARD` and `PACKETS`.
+(`lora_marl.core.presets.single_node`). It is measured in two currencies, `REWARD` and `PACKETS`.
 
 | paper | name |
 |---|---|
@@ -33,7 +33,7 @@ from agents.dlora.rewards import INDICATORS
 from agents.learner import Learner
 from agents.run import single_node_choices
 from lora_marl.core.air import Air
-from lora_marl.core.published.single_node import delivery_probabilities, expected_rewards
+from lora_marl.core.presets.single_node import delivery_probabilities, expected_rewards
 from lora_marl.core.region import FACTORS
 from lora_marl.core.scenario import Scenario
 from scripts.runs.cli import UsageError

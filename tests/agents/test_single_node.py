@@ -1,4 +1,4 @@
-"""Every learner finds the best arm of an air on which it is known (`lora_marl.core.published.single_node`)."""
+"""Every learner finds the best arm of an air on which it is known (`lora_marl.core.presets.single_node`)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from agents.bandits.cucb import CUCB
 from agents.planners import PLANNERS
 from agents.run import single_node_choices
 from lora_marl.core.air import Air
-from lora_marl.core.published.single_node import delivery_probabilities, expected_rewards, single_node_network
+from lora_marl.core.presets.single_node import delivery_probabilities, expected_rewards, single_node_network
 
 SEEDS = range(8)
 

@@ -49,7 +49,7 @@ def test_without_a_similar_word_all_are_listed() -> None:
 
 def test_a_choice_is_one_of_those_allowed() -> None:
     check_choice("start", "slowest", ("min_sf", "slowest"))
-    with pytest.raises(ValueError, match=r"^start = 'fastest' is not one of min_sf, slowest$"):
+    with pytest.raises(ValueError, match=r"^start: 'fastest' is not one of min_sf, slowest$"):
         check_choice("start", "fastest", ("min_sf", "slowest"))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from agents.bandits.cucb import CUCB
-from lora_marl.core.published.single_node import delivery_probabilities, expected_rewards, single_node_network
+from lora_marl.core.presets.single_node import delivery_probabilities, expected_rewards, single_node_network
 from scripts import regret
 from scripts.studies.regret import (
     PACKETS,

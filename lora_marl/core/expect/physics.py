@@ -22,6 +22,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from lora_marl.core.checks import check_choice
 from lora_marl.core.scenario import Scenario
 from lora_marl.core.traffic import Traffic
 
@@ -33,8 +34,7 @@ Vector = NDArray[np.float64]
 
 def check_rate(rate: str) -> None:
     """Raise ValueError for an unknown rate."""
-    if rate not in get_args(Rate):
-        raise ValueError(f"rate: {rate!r} is not one of {', '.join(get_args(Rate))}")
+    check_choice("rate", rate, get_args(Rate))
 
 
 def cycle_s(traffic: Traffic, airtime_s: Vector) -> Vector:

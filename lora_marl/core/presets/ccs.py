@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from lora_marl.core import tables
-from lora_marl.core.checks import check_above_0, check_count, warn_renamed
+from lora_marl.core.checks import check_above_0, check_choice, check_count, warn_renamed
 from lora_marl.core.coexistence import Coexistence, Deployment, Rule
 from lora_marl.core.downlink import Downlink
 from lora_marl.core.propagation import Propagation
@@ -21,7 +21,7 @@ from lora_marl.core.traffic import Traffic
 TrafficKind = Literal["poisson", "periodic"]
 
 OCCUPANCY = (0.01, 0.05, 0.10, 0.15, 0.55, 0.60, 0.65, 0.70)
-"""Share of time that external interference keeps the channels busy, in any order."""
+"""Share of time that external interference keeps the channels busy, in an order drawn for every replica."""
 
 INTERVAL_S = 60.0
 """Length of a control interval. s"""
@@ -35,8 +35,8 @@ RECEIVE_MJ = 3.0
 _PERIOD_S = 20.0
 """Mean time between two frames of a node of `ccs_study`, at load 1. s"""
 
-_LAWFUL = 10
-"""How many times longer that time is in `ccs_eu868`, which has as many times more nodes."""
+_EU868_FACTOR = 10
+"""Factor of nodes and of the mean time between frames, `ccs_eu868` over `ccs_study`."""
 
 
 def ccs_study(
@@ -84,7 +84,7 @@ def ccs_eu868(
         acknowledgements: `free` ones arrive at once and always.
     """
     radio = replace(
-        _radio(traffic, _LAWFUL * _PERIOD_S),
+        _radio(traffic, _EU868_FACTOR * _PERIOD_S),
         feedback=acknowledgements,
         downlink=Downlink(payload_bytes=13, rx2_sf=9, interference=False, priority="downlink"),
     )
@@ -121,8 +121,7 @@ def legacy(rule: Rule = "uniform", nodes: int = 100) -> Deployment:
 
 def _radio(traffic: TrafficKind, interval_s: float = _PERIOD_S) -> Scenario:
     """What all networks have in common."""
-    if traffic not in get_args(TrafficKind):
-        raise ValueError(f"traffic: {traffic!r} is not one of {', '.join(get_args(TrafficKind))}")
+    check_choice("traffic", traffic, get_args(TrafficKind))
     return Scenario(
         name="ccs",
         node_xy_m=np.zeros((1, 2)),
@@ -158,8 +157,7 @@ def _coexistence(
     others: dict[str, Any],
 ) -> Coexistence:
     check_above_0("load", load)
-    if interference not in ("dynamic", "static", "none"):
-        raise ValueError(f"interference: {interference!r} is not one of dynamic, static, none")
+    check_choice("interference", interference, ("dynamic", "static", "none"))
     fields: dict[str, Any] = {
         "name": name,
         "deployments": deployments,

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lora_marl.core import tables
+from lora_marl.core.checks import check_choice
 from lora_marl.core.propagation import Propagation
 from lora_marl.core.reception import Reception
 from lora_marl.core.region import REGIONS
@@ -57,8 +58,7 @@ def mmalora_network(
     (LoRaSim's supply currents, whose range the powers are), the flag for low data rates (LoRaSim's).
     `configs/mmalora_network.yaml` says the same.
     """
-    if power_levels not in POWER_LEVELS:
-        raise ValueError(f"power_levels: {power_levels!r} is not one of {', '.join(map(str, POWER_LEVELS))}")
+    check_choice("power_levels", power_levels, POWER_LEVELS)
     drawn = spread_gateways(seed, gateways, SIDE_M, APART_M) if gateway_xy_m is None else gateway_xy_m
     rng, sites = np.random.default_rng(seed), np.asarray(drawn, np.float64)
     offsets_hz = CHANNEL_STEP_HZ * (np.arange(channels) - (channels - 1) / 2)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lora_marl.core import tables
+from lora_marl.core.checks import check_choice
 from lora_marl.core.propagation import Propagation
 from lora_marl.core.reception import Reception
 from lora_marl.core.region import REGIONS
@@ -86,8 +87,7 @@ def norel_dynamic(kind: Literal["nodes", "traffic", "channel"], nodes: int = 500
 
     Source: NoReL, dynamic scenarios; `configs/norel_nodes.yaml`, `norel_traffic.yaml` and `norel_channel.yaml`.
     """
-    if kind not in ("nodes", "traffic", "channel"):
-        raise ValueError(f"kind: {kind!r} is not one of nodes, traffic, channel")
+    check_choice("kind", kind, ("nodes", "traffic", "channel"))
     more = nodes // 5 if kind == "nodes" else 0
     network = norel_network(nodes + more, 4000.0, seed=seed)
     if kind == "nodes":

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from lora_marl.core.checks import check_above_0, check_count
+from lora_marl.core.checks import check_above_0, check_choice, check_count
 from lora_marl.core.coexistence import Coexistence
 from lora_marl.core.presets.ccs import COEXISTENCES, ccs_eu868
 from lora_marl.envs.codec import ActionFormat
 from lora_marl.envs.coexistence.reward import DEFAULT
-from lora_marl.envs.game import EnvSettings, check_choice
+from lora_marl.envs.game import EnvSettings
 
 Decider = Literal["server", "group"]
 Indicator = Literal["external", "all", "none"]

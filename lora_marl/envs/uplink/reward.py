@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lora_marl.core import phy
+from lora_marl.core.metric_factors import metric_bonus
 from lora_marl.core.metrics import ratio
 from lora_marl.core.outcome import Outcome
-from lora_marl.core.published.metric_factors import metric_bonus
 from lora_marl.core.region import FACTORS
 from lora_marl.core.scenario import Scenario
 from lora_marl.envs.rewards import Term, TermFunction
@@ -49,7 +49,7 @@ class Scales:
         Args:
             scenario: The network.
             factors: The chosen factors.
-            xi, zeta, eta: Metric factors of D-LoRa's bonuses (`lora_marl.core.published.metric_factors`).
+            xi, zeta, eta: Metric factors of D-LoRa's bonuses (`lora_marl.core.metric_factors`).
         """
         region = scenario.region
         payload_bytes, which = np.unique(np.asarray(scenario.traffic.payload_bytes), return_inverse=True)

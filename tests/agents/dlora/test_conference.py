@@ -52,7 +52,7 @@ def test_no_other_learner_has_the_published_update(conference):
 
 
 def test_bad_parameters_are_named(conference):
-    with pytest.raises(ValueError, match="variant = 'X' is not one of D, EE, PDR, TH"):
+    with pytest.raises(ValueError, match="variant: 'X' is not one of D, EE, PDR, TH"):
         ConferenceCUCB(conference, [0], variant="X")
     few = conference.with_values({"region.spreading_factors": (7, 8)})
     with pytest.raises(ValueError, match="spreading_factors"):

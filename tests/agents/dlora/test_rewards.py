@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from agents.dlora.rewards import indicator, reward_table
-from lora_marl.core.published.metric_factors import metric_bonus, sf_weights, shares
+from lora_marl.core.metric_factors import metric_bonus, sf_weights, shares
 from lora_marl.core.reception import Fate
 
 FACTORS = ("sf", "channel", "tp")
@@ -41,9 +41,9 @@ def test_the_bonus_is_added_to_failures_too(journal):
 
 
 def test_bad_values_are_named(journal):
-    with pytest.raises(ValueError, match="indicator = 'plus' is not one of pm1, indicator01"):
+    with pytest.raises(ValueError, match="indicator: 'plus' is not one of pm1, indicator01"):
         indicator("plus")
-    with pytest.raises(ValueError, match="sf_weight = 'x' is not one of true, xor"):
+    with pytest.raises(ValueError, match="sf_weight: 'x' is not one of true, xor"):
         sf_weights([7], "x")
     with pytest.raises(ValueError, match="eta = nan"):
         metric_bonus(journal.region, xi=0, zeta=0, eta=float("nan"))

@@ -152,8 +152,8 @@ def test_a_history_of_one_and_no_margin(journal):
 @pytest.mark.parametrize(
     ("name", "parameters", "message"),
     [
-        ("adr", {"channels": "fixed"}, "channels = 'fixed' is not one of random, caasi"),
-        ("adr", {"statistic": "median"}, "statistic = 'median' is not one of last, max, mean"),
+        ("adr", {"channels": "fixed"}, "channels: 'fixed' is not one of random, caasi"),
+        ("adr", {"statistic": "median"}, "statistic: 'median' is not one of last, max, mean"),
         ("adr", {"history": 2.5}, "history = 2.5: must be"),
         ("adr", {"margin_db": np.nan}, "margin_db = nan"),
         ("adr-ideal", {"history": 0}, "history = 0: must be"),

@@ -40,5 +40,5 @@ def test_without_shadowing_power_follows_the_link(conference, run_of):
 
 
 def test_an_unknown_weight_is_named(journal):
-    with pytest.raises(ValueError, match="sf_weight = 'pow' is not one of true, xor"):
+    with pytest.raises(ValueError, match="sf_weight: 'pow' is not one of true, xor"):
         agents.make("rs-lora", journal, [0], sf_weight="pow")

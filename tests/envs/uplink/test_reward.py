@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from lora_marl.core.air import Air
+from lora_marl.core.metric_factors import metric_bonus
 from lora_marl.core.presets import conference_network, journal_network
-from lora_marl.core.published.metric_factors import metric_bonus
 from lora_marl.core.scenario import Scenario
 from lora_marl.envs.rewards import Reward, TermError
 from lora_marl.envs.uplink.reward import TERMS, Scales

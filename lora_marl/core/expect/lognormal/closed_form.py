@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lora_marl.core import phy
+from lora_marl.core.checks import check_choice
 from lora_marl.core.expect.expectation import Expectation
 from lora_marl.core.expect.lognormal import joint, pairwise, reference
 from lora_marl.core.expect.lognormal.reference import Network
@@ -60,8 +61,7 @@ class LogNormal:
     def __init__(
         self, scenario: Scenario, *, variant: Variant = "joint", rate: Rate | None = None, replica: int = 0
     ) -> None:
-        if variant not in get_args(Variant):
-            raise ValueError(f"variant: {variant!r} is not one of {', '.join(get_args(Variant))}")
+        check_choice("variant", variant, get_args(Variant))
         self.rate: Rate = rate or ("linear" if variant == "compat" else "renewal")
         check_rate(self.rate)
         check_scenario(scenario)

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lora_marl.core import metrics, phy, units
+from lora_marl.core.checks import check_choice
 from lora_marl.core.expect.expectation import Expectation
 from lora_marl.core.expect.physics import (
     Rate,
@@ -82,12 +83,13 @@ class Rayleigh:
     def __init__(
         self, scenario: Scenario, *, variant: Variant = "expect", rate: Rate = "linear_clipped", replica: int = 0
     ) -> None:
-        if variant not in get_args(Variant):
-            raise ValueError(f"variant: {variant!r} is not one of {', '.join(get_args(Variant))}")
+        check_choice("variant", variant, get_args(Variant))
         check_rate(rate)
         check_scenario(scenario)
         if variant == "joint" and scenario.gateways > MOST_GATEWAYS:
-            raise ValueError(f"scenario has {scenario.gateways} gateways; the joint closed form takes up to 10")
+            raise ValueError(
+                f"scenario has {scenario.gateways} gateways; the joint closed form takes up to {MOST_GATEWAYS}"
+            )
         self.variant, self.rate = variant, rate
         self.scenario = scenario.replica(replica)
         self.tables = _tables(self.scenario, rate)

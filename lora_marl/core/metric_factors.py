@@ -17,6 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lora_marl.core.checks import check_choice
 from lora_marl.core.region import Region
 
 SF_WEIGHTS = ("true", "xor")
@@ -28,8 +29,7 @@ def sf_weights(spreading_factors: Sequence[int], kind: str = "true") -> NDArray[
     Raises:
         ValueError: an unknown kind.
     """
-    if kind not in SF_WEIGHTS:
-        raise ValueError(f"sf_weight = {kind!r} is not one of {', '.join(SF_WEIGHTS)}")
+    check_choice("sf_weight", kind, SF_WEIGHTS)
     sf = np.asarray(spreading_factors, np.int64)
     return shares(sf / (2**sf if kind == "true" else np.bitwise_xor(2, sf)))
 

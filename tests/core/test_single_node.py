@@ -6,14 +6,14 @@ import pytest
 
 from agents.bandits.cucb import CUCB
 from lora_marl.core.air import Air
-from lora_marl.core.propagation import Propagation
-from lora_marl.core.published.single_node import (
+from lora_marl.core.presets.single_node import (
     CHANNEL_LOSS_DB,
     delivery_probabilities,
     equilibria,
     expected_rewards,
     single_node_network,
 )
+from lora_marl.core.propagation import Propagation
 from lora_marl.core.reception import Reception
 from lora_marl.core.region import Region
 from lora_marl.core.units import ratio_to_db
