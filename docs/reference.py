@@ -25,7 +25,7 @@ MODULES = {
     "agents/planners": ("*",),
     "agents/coexistence": ("*",),
     "agents/lns": ("*",),
-    "agents/ccs": ("__init__", "service", "participant", "model", "training"),
+    "agents/ccs": ("__init__", "service", "residuals", "model", "training"),
 }
 """Patterns of module names by folder."""
 

@@ -8,12 +8,12 @@ layer, a residual, that moves networks which want the same channels apart. The s
     e_k, C_k (3)                  embedding of the behaviour, context of the others        `hypernetwork`
     z_k                           latent code: a point on a sphere, a place on a ring      `ring`
     dL_k = g(overlap_k) G(...)    wanted shift of the logits, times the conflict gate      `hypernetwork`, `model`
-    dW_k = back(dL_k) (2)         pulled back to the last layer, clipped                   `round`
+    dW_k = back(dL_k) (2)         pulled back to the last layer, clipped                   `round`, `residuals`
 
 The service is trained offline (`training`, on snapshots of a `dataset`) to raise what a differentiable `proxy` of the
 air expects, with the objective (4), (5), over several rounds in a row. Online it is frozen (`service`, with `protocol`
 and `safeguards`). What servers send is made by `reporting`, with `privacy` and `attacks`; what they do with residuals
-is in `participant`. `round_residuals` is a round for arrays `[M, S, ...]` of worlds.
+is in `residuals`. `round_residuals` is a round for arrays `[M, S, ...]` of worlds.
 
 | paper | name |
 |---|---|

@@ -4,7 +4,7 @@
     L_k = F_k W_k / tau             logits on the probes                                   `ProbedNetworks.logits`
     dL = coordinator(view)          wanted shifts of logits of all networks                `agents.ccs.model`
     dW_k = back_k dL_k              change of the last layer that comes closest to it      `pull_back`
-    min(1, c |W_k| / |dW_k|) dW_k   its norm limited relative to the layer                 `clip_residual`
+    min(1, c |W_k| / |dW_k|) dW_k   its norm limited relative to the layer                 `residuals.clip_residual`
 
 `ProbedNetworks` is the one implementation of it. The service runs it for each architecture by itself
 (`probe_in_chunks`), rollouts for all networks at once (`round_residuals`), and offline training differentiates through
@@ -13,9 +13,8 @@ several rounds in a row (`unroll_rounds`). Letters in `agents.ccs.layout`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -26,19 +25,12 @@ from agents.ccs.dataset import FleetSnapshot, Snapshots, Worlds
 from agents.ccs.layout import View, temperatures
 from agents.ccs.model import RIDGE, Coordinator
 from agents.ccs.protocol import within_ranges
+from agents.ccs.residuals import CLIP, clip_residual
 from agents.ccs.ring import random_codes
 from agents.lns.network import Schema, features, flatten, last_layer_of, unflatten
 
-CLIP = 1.0
-"""Largest norm of a residual relative to the layer."""
-
-LEAST_NORM = 1e-12
-"""Norms below it count as this much, so that no residual at all can be clipped and differentiated."""
-
 CHUNK = 32
 """Networks whose features lie in memory at once, so that they fit a processor's cache."""
-
-Values = TypeVar("Values", Tensor, NDArray)
 
 
 def pull_back(features: Tensor, temperature: Tensor, ridge: float = RIDGE) -> Tensor:
@@ -64,30 +56,6 @@ def pull_back(features: Tensor, temperature: Tensor, ridge: float = RIDGE) -> Te
     added = ridge * diagonal.sum(-1, keepdim=True) / features.shape[-1]
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram + torch.diag_embed(added.expand_as(diagonal))))
     return temperature[..., None, None] * (features.mT @ inverse)
-
-
-def clip_residual(delta: Values, last: Values, limit: float) -> Values:
-    """Scales a residual down so that its norm is at most `limit` times that of the layer.
-
-    The service clips by the layer that was reported, a server once more by the layer that it has. Tensors and arrays
-    are added up by their own library: another order of the sum changes the last bit, and with it stored runs.
-
-    Args:
-        delta: The residual. `[..., H, A]`
-        last: The layer. `[..., H, A]`
-        limit: At least 0; infinite: no limit.
-
-    Returns:
-        The clipped residual. `[..., H, A]`
-    """
-    if math.isinf(limit):
-        return delta
-    if isinstance(delta, np.ndarray):
-        norm, layer = (np.linalg.norm(values, axis=(-2, -1), keepdims=True) for values in (delta, last))
-        return (delta * np.minimum(1.0, limit * layer / np.maximum(norm, LEAST_NORM))).astype(delta.dtype)
-    # The root of the sum, not a norm: at 0, behind a closed gate, a norm has no gradient.
-    norm = delta.square().sum((-2, -1), keepdim=True).clamp(min=LEAST_NORM**2).sqrt()
-    return delta * (limit * torch.linalg.matrix_norm(last, keepdim=True) / norm).clamp(max=1.0)
 
 
 class ProbedNetworks(NamedTuple):

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from agents.ccs.layout import POOLINGS, Layout
 from agents.ccs.protocol import Report
-from agents.ccs.round import CLIP
+from agents.ccs.residuals import CLIP
 from lora_marl.core.checks import Checked, check_ramp
 
 LARGEST_OUTPUT = 1e17

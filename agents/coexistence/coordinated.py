@@ -16,9 +16,9 @@ from agents.ccs.attacks import attackers
 from agents.ccs.baselines import random_residual
 from agents.ccs.dataset import FleetSnapshot, Snapshots
 from agents.ccs.model import Coordinator
-from agents.ccs.participant import Acceptance, FairnessFloor, ResidualState, participants
 from agents.ccs.protocol import kpis
 from agents.ccs.reporting import Reporter, Reporting
+from agents.ccs.residuals import Acceptance, FairnessFloor, ResidualState, participants
 from agents.ccs.safeguards import Safeguards
 from agents.ccs.service import Service
 from agents.coexistence.independent import IndependentServers
@@ -46,8 +46,8 @@ class CoordinatedServers(IndependentServers):
         seeds: One per replica, for the latent codes and for everything that is drawn here. `[B]`
         every: Intervals between two rounds, and those that a report summarises.
         online: Whether servers keep learning.
-        accept: Whether servers take residuals on trial (`agents.ccs.participant.Acceptance`).
-        floor: Whether networks that lose under the service leave it for a time (`participant.FairnessFloor`).
+        accept: Whether servers take residuals on trial (`agents.ccs.residuals.Acceptance`).
+        floor: Whether networks that lose under the service leave it for a time (`residuals.FairnessFloor`).
             None: yes, unless snapshots are private: a network that leaves falls silent, which reveals how it fares.
         participation: Share of the networks of a replica that report in a round.
         reporting: How reports differ from the truth; None: they do not.

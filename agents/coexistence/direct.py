@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from agents.ccs.baselines import direct_residuals
 from agents.ccs.dataset import FleetSnapshot, Snapshots
 from agents.ccs.model import Design
-from agents.ccs.participant import ResidualState
+from agents.ccs.residuals import ResidualState
 from agents.coexistence.independent import IndependentServers
 from agents.coexistence.ledger import Ledgers
 from agents.coexistence.strategy import part_of

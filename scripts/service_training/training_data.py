@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from agents.ccs.dataset import FleetSnapshot, Snapshots, by_mixture
 from agents.ccs.model import Coordinator
-from agents.ccs.participant import ResidualState
+from agents.ccs.residuals import ResidualState
 from agents.ccs.round import rollout_residuals
 from agents.coexistence.independent import IndependentServers
 from agents.coexistence.ledger import Ledgers

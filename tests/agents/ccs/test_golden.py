@@ -24,7 +24,7 @@ KEPT = ROOT / "tests" / "golden" / "coexistence"
 
 
 def proxy_numbers() -> dict[str, dict[str, list]]:
-    """What any policies come to beside a non-learning network in a world as it is drawn, by hand and by fitted constants."""
+    """What policies come to beside a non-learning network in a drawn world, by hand-set and by fitted constants."""
     networks = ccs_study([Deployment(nodes=20), Deployment(nodes=12, load=2.0), non_learning(nodes=8)], load=2.0)
     env = coexistence_v0.parallel_env(coexistence=networks, max_cycles=1)
     env.reset_array([3])

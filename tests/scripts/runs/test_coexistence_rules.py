@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agents.ccs.participant import FairnessFloor
+from agents.ccs.residuals import FairnessFloor
 from agents.ccs.service import Service
 from agents.coexistence import rules
 from agents.coexistence.ledger import SUMS, Ledger

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from agents.ccs.participant import Acceptance, FairnessFloor, participants
+from agents.ccs.residuals import Acceptance, FairnessFloor, participants
 
 FULL = np.full((1, 2), 100.0)
 

@@ -1,4 +1,4 @@
-"""What a server does with residuals: hold them, take them on trial, and leave coordination that does not pay.
+"""What a server does with residuals: clip them, hold them, take them on trial, and give back those that do not pay.
 
 Everything is for all servers of all replicas at once. Shape letters: `B` replicas, `L` learning networks; the rest in
 `agents.ccs.layout`.
@@ -6,20 +6,53 @@ Everything is for all servers of all replicas at once. Shape letters: `B` replic
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Mapping
+from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from agents.ccs.round import CLIP, clip_residual
 from agents.lns.network import LARGEST, Schema, last_layer_of
 from agents.lns.team import Team
 
-MOST_HELD = LARGEST / 2
+CLIP = 1.0
+"""Largest norm of a residual relative to the layer."""
+
+LEAST_NORM = 1e-12
+"""Norms below it count as this much, so that no residual at all can be clipped and differentiated."""
+
+LARGEST_TOTAL = LARGEST / 2
 """Largest entry of the residuals in force: from `LARGEST` on, sums of residuals would no longer be exact."""
+
+Values = TypeVar("Values", Tensor, NDArray)
+
+
+def clip_residual(delta: Values, last: Values, limit: float) -> Values:
+    """Scales a residual down so that its norm is at most `limit` times that of the layer.
+
+    The service clips by the layer that was reported, a server once more by the layer that it has. Tensors and arrays
+    are added up by their own library: another order of the sum changes the last bit, and with it stored runs.
+
+    Args:
+        delta: The residual. `[..., H, A]`
+        last: The layer. `[..., H, A]`
+        limit: At least 0; infinite: no limit.
+
+    Returns:
+        The clipped residual. `[..., H, A]`
+    """
+    if math.isinf(limit):
+        return delta
+    if isinstance(delta, np.ndarray):
+        norm, layer = (np.linalg.norm(values, axis=(-2, -1), keepdims=True) for values in (delta, last))
+        return (delta * np.minimum(1.0, limit * layer / np.maximum(norm, LEAST_NORM))).astype(delta.dtype)
+    # The root of the sum, not a norm: at 0, behind a closed gate, a norm has no gradient.
+    norm = delta.square().sum((-2, -1), keepdim=True).clamp(min=LEAST_NORM**2).sqrt()
+    return delta * (limit * torch.linalg.matrix_norm(last, keepdim=True) / norm).clamp(max=1.0)
 
 
 class ResidualState:
@@ -46,7 +79,7 @@ class ResidualState:
         """Adds the residuals of a round.
 
         A server clips once more by the norm of its own layer: the service knows only the layer that was reported. A
-        residual that would bring an entry of the sum to `MOST_HELD` is refused.
+        residual that would bring an entry of the sum to `LARGEST_TOTAL` is refused.
 
         Args:
             delta: The residuals. `[B, L, H, A]`
@@ -57,7 +90,7 @@ class ResidualState:
         """
         clipped = clip_residual(delta, self._last_layers(), clip)
         largest = np.abs(self.total + clipped).max(axis=(-2, -1), keepdims=True)
-        added = np.where(largest < MOST_HELD, clipped, np.float32(0.0))
+        added = np.where(largest < LARGEST_TOTAL, clipped, np.float32(0.0))
         self.add(added)
         return added
 
