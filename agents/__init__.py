@@ -117,7 +117,11 @@ def learner_class(learner: str) -> type[Learner]:
             f"learner {learner!r} learns on the closed form: it needs a run with a section energy (mmalora.yaml)"
         )
     if name not in LEARNERS and ":" not in name:
-        hint = "; an import path is 'module:Class'" if "." in name else suggest(name, [*LEARNERS, *PAPER_NAMES])
+        hint = (
+            "; an import path is 'module:Class'"
+            if "." in name
+            else suggest(name, [*LEARNERS, *PAPER_NAMES], same_start=True)
+        )
         raise ValueError(f"unknown learner {learner!r}{hint}")
     module, _, attribute = LEARNERS.get(name, name).partition(":")
     try:

@@ -11,28 +11,35 @@ from typing import Any
 
 import numpy as np
 
-_SIMILAR = 0.7
-"""Least similarity (`difflib`) of a word and its suggestion: in four letters, one is wrong or two are swapped."""
+_SIMILAR, _SIMILAR_NAME = 0.5, 0.7
+"""Least similarity (`difflib`) of a word and its suggestion, in general and between names with the same start."""
+
+_FEW = 10
+"""Most known words that a message lists besides the suggestion."""
 
 
-def suggest(word: str, known: Iterable[str]) -> str:
-    """The end of an error message about an unknown word: the known word that was probably meant.
-
-    A suggestion begins with the same letter, in either case. Typing errors seldom change the first letter, but names of
-    different algorithms often differ in a prefix: `d-lora` is not answered with `cd-lora`.
+def suggest(word: str, known: Iterable[str], *, same_start: bool = False) -> str:
+    """Returns the end of an error message about an unknown word: the known word that was probably meant.
 
     Args:
         word: The unknown word.
         known: All words that would have been right.
+        same_start: Whether a suggestion must be very similar and begin with the same letter, in either case, as for
+            names of learners: those of different algorithms often differ in a prefix only, so `d-lora` is not answered
+            with `cd-lora`.
 
     Returns:
-        `; did you mean 'x'?`, or `; known: x, y` where no known word is similar.
+        `; did you mean 'x'?`, followed by ` Known: x, y` where there are few; or `; known: x, y` where no known word is
+        similar.
     """
     words = {name.casefold(): name for name in sorted(known)}
     typed = str(word).casefold()
-    candidates = [name for name in words if name[:1] == typed[:1]]
-    nearest = difflib.get_close_matches(typed, candidates, n=1, cutoff=_SIMILAR)
-    return f"; did you mean {words[nearest[0]]!r}?" if nearest else f"; known: {', '.join(words.values()) or 'none'}"
+    candidates = [name for name in words if not same_start or name[:1] == typed[:1]]
+    nearest = difflib.get_close_matches(typed, candidates, n=1, cutoff=_SIMILAR_NAME if same_start else _SIMILAR)
+    listed = ", ".join(words.values()) or "none"
+    if not nearest:
+        return f"; known: {listed}"
+    return f"; did you mean {words[nearest[0]]!r}?" + (f" Known: {listed}" if len(words) <= _FEW else "")
 
 
 def check_choice(name: str, value: object, allowed: Iterable[object]) -> None:

@@ -241,7 +241,7 @@ def region(name: str) -> Region:
     """The region of that name.
 
     Raises:
-        ValueError: an unknown name, with the most similar known one.
+        ValueError: an unknown name, with the most similar one and all known.
     """
     if name in REGIONS:
         return REGIONS[name]

@@ -135,6 +135,5 @@ def _learner_of(label: str, run: PacketRun, elsewhere: Mapping[str, LearnerConfi
         return label, elsewhere[label]
     if Path(label).is_dir() or Path(label).name != label:
         return Path(label).name, policy_at(Path(label))
-    raise UsageError(
-        f"--learners: {label!r} is no learner{suggest(label, {*agents.LEARNERS, *agents.PAPER_NAMES, *elsewhere})}"
-    )
+    hint = suggest(label, {*agents.LEARNERS, *agents.PAPER_NAMES, *elsewhere}, same_start=True)
+    raise UsageError(f"--learners: {label!r} is no learner{hint}")

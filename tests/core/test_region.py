@@ -67,13 +67,13 @@ def test_limits_of_the_law():
 @pytest.mark.parametrize(
     ("wrong", "hint"),
     [
-        ("EU886", r"did you mean 'EU868'\?"),
-        ("us915", r"did you mean 'US915'\?"),
-        ("cn-470", r"did you mean 'CN470'\?"),
-        ("KR920", "known: AS923, CN470, EU868, US915"),
+        ("EU886", r"did you mean 'EU868'\? Known: AS923, CN470, EU868, US915$"),
+        ("us915", r"did you mean 'US915'\? Known: AS923, CN470, EU868, US915$"),
+        ("cn-470", r"did you mean 'CN470'\? Known: AS923, CN470, EU868, US915$"),
+        ("KR920", "known: AS923, CN470, EU868, US915$"),
     ],
 )
-def test_an_unknown_region_is_answered_with_the_most_similar_one(wrong, hint):
+def test_an_unknown_region_is_answered_with_the_most_similar_one_and_all(wrong, hint):
     with pytest.raises(ValueError, match=f"region '{wrong}' is unknown; {hint}"):
         region(wrong)
 

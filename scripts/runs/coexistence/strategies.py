@@ -90,7 +90,8 @@ def build_strategy(config: CoexistenceRun, label: str) -> Strategy:
     spec, coexistence = config.learners[label], config.coexistence
     name, known = spec.name, (*LEARNING, "optimum", "policy", *RULES)
     if name not in known:
-        raise ConfigError([f"learners.{label}: {name!r} is no strategy of coexisting networks{suggest(name, known)}"])
+        hint = suggest(name, known, same_start=True)
+        raise ConfigError([f"learners.{label}: {name!r} is no strategy of coexisting networks{hint}"])
     if name in RULES:
         if spec.parameters:
             raise ConfigError([f"learners.{label}.parameters: rules take none"])

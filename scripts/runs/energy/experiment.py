@@ -99,7 +99,7 @@ class EnergyExperiment:
         spec = config.learners[label]
         name, known = agents.learner_name(spec.name), (MAAC, *PLANNERS)
         if name not in known:
-            hint = suggest(name, known)
+            hint = suggest(name, known, same_start=True)
             raise ConfigError(
                 [f"learners.{label}: {name!r} is neither maac nor a planner, as runs with energy take{hint}"]
             )
