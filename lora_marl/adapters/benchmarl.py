@@ -52,11 +52,11 @@ class ReplicaTask(TaskClass):
         return make
 
     def supports_continuous_actions(self) -> bool:
-        """False."""
+        """Return False: actions are indices."""
         return False
 
     def supports_discrete_actions(self) -> bool:
-        """True."""
+        """Return True: all actions are discrete."""
         return True
 
     def max_steps(self, env: Any) -> int:
@@ -64,7 +64,7 @@ class ReplicaTask(TaskClass):
         return int(env.env.max_cycles)
 
     def has_render(self, env: Any) -> bool:
-        """False: BenchMARL gets no pictures."""
+        """Return False: BenchMARL gets no pictures."""
         return False
 
     def group_map(self, env: Any) -> dict[str, list[str]]:
@@ -88,7 +88,7 @@ class ReplicaTask(TaskClass):
         return env.full_action_spec_unbatched
 
     def info_spec(self, env: Any) -> None:
-        """None: steps carry no infos."""
+        """Return None: steps carry no infos."""
 
     @staticmethod
     def env_name() -> str:

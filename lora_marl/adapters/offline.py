@@ -32,7 +32,7 @@ from lora_marl.envs.game import seeds_of
 FORMAT = "lora_marl-recording-1"
 
 Choose = Callable[[NDArray[np.float32], NDArray[np.bool_]], ArrayLike]
-"""Returns actions of all agents `[E, N, F]` (flat: `[E, N]`) from observations `[E, N, D]` and masks `[E, N, K]`."""
+"""A policy of all agents: actions `[E, N, F]` (flat: `[E, N]`) from observations `[E, N, D]` and masks `[E, N, K]`."""
 
 
 @dataclass(frozen=True, kw_only=True)

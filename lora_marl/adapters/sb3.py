@@ -85,7 +85,7 @@ class ControllerVecEnv(VecEnv):
         return observations, rewards.astype(np.float32), np.full(self.num_envs, ended), infos
 
     def action_masks(self) -> NDArray[np.bool_]:
-        """Which actions each row may take. `[R, K]`"""
+        """Mask of the actions that each row may take. `[R, K]`"""
         return self.controller.masks()
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The section of a run of coexisting networks: who deploys what, and what learns there."""
+"""The section of a run of coexisting networks: their deployments, and the learner of each."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class NetworkConfig(Section):
         return self
 
     def build(self, nodes: int) -> Deployment:
-        """Returns the deployment, of `nodes` nodes where the section does not state how many."""
+        """Return the deployment, of `nodes` nodes where the section does not state how many."""
         rule: Rule = self.learner if self.learner in NON_LEARNING else "learns"
         return Deployment(nodes=self.nodes or nodes, load=self.load, rule=rule, gateways=self.gateways,
                           silent_s=self.silent_s)  # fmt: skip
@@ -102,7 +102,7 @@ class CoexistenceConfig(Section):
         return [self.reward if network.reward is None else network.reward for network in learning]
 
     def build(self) -> Coexistence:
-        """Returns the networks. ValueError: what cannot be built, naming it."""
+        """Return the networks. ValueError: what cannot be built, naming it."""
         shared: dict[str, Any] = {
             "interference": self.interference,
             "traffic": self.traffic,

@@ -1,4 +1,4 @@
-"""Learning on the closed form of MMALoRa: how `energy_v0` is set up, and for how long."""
+"""The section of a run on the closed form of MMALoRa: settings of `energy_v0` and the length of training."""
 
 from __future__ import annotations
 

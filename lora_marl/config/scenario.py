@@ -60,7 +60,7 @@ class ReceptionConfig(RecordSection):
 
 @fields_of(Traffic)
 class TrafficConfig(RecordSection):
-    """When nodes send and how much; fields and defaults of `lora_marl.core.traffic.Traffic`."""
+    """Times and sizes of the nodes' frames; fields and defaults of `lora_marl.core.traffic.Traffic`."""
 
     def build(self) -> Traffic:
         return Traffic(**self.fields())
@@ -76,7 +76,7 @@ class InterferenceConfig(RecordSection):
 
 @fields_of(Downlink)
 class DownlinkConfig(RecordSection):
-    """How gateways send; fields and defaults of `lora_marl.core.downlink.Downlink`."""
+    """The rule by which gateways send; fields and defaults of `lora_marl.core.downlink.Downlink`."""
 
     def build(self) -> Downlink:
         return Downlink(**self.fields())
@@ -163,7 +163,7 @@ def _number(path: str, before: Any, after: Any) -> NDArray[np.float64]:
 
 
 def _active(value: Any, nodes: int) -> NDArray[np.bool_]:
-    """Which nodes are on `[N]`, from a list or from the number of first nodes that are."""
+    """The state of each node, on or off `[N]`, from a list or from the number of first nodes that are on."""
     if isinstance(value, int) and not isinstance(value, bool):
         if not 0 <= value <= nodes:
             raise ValueError(f"active: {value} of {nodes} nodes; allowed is 0 to {nodes}")

@@ -1,4 +1,4 @@
-"""Where nodes and gateways are: drawn, listed, or read from CSV files."""
+"""Positions of nodes and gateways: drawn, listed, or read from CSV files."""
 
 from __future__ import annotations
 

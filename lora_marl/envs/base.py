@@ -25,7 +25,7 @@ from lora_marl.envs.game import EnvSettings, Game, Seeds, seeds_of
 
 
 class PettingZooBase:
-    """What the parallel and the turn-based environment of a game have in common.
+    """The common base of the parallel and the turn-based environment of a game.
 
     Attributes:
         max_cycles: Steps of an episode; may be set.
@@ -76,7 +76,7 @@ class PettingZooBase:
         return self.action_spaces[agent]
 
     def action_masks(self) -> NDArray[np.bool_]:
-        """Which actions each agent may take, in the order of `possible_agents`. `[N, K]`"""
+        """Mask of the actions that each agent may take, in the order of `possible_agents`. `[N, K]`"""
         return self.game.masks()[0]
 
     def state(self) -> NDArray[np.float32]:
@@ -201,7 +201,7 @@ class ArrayParallelEnv(PettingZooBase, ParallelEnv):
         return self.game.observations(), self.game.rewards(), terminations, truncations, infos
 
     def mask_array(self) -> NDArray[np.bool_]:
-        """Which actions each agent may take. `[B, N, K]`"""
+        """Mask of the actions that each agent may take. `[B, N, K]`"""
         return self.game.masks()
 
     def state_array(self) -> NDArray[np.float32]:

@@ -20,7 +20,7 @@ ActionFormat = Literal["multidiscrete", "discrete"]
 
 
 def pick_allowed(draws: NDArray[np.float64], masks: NDArray[np.bool_], sizes: ArrayLike) -> NDArray[np.int64]:
-    """Picks one of the allowed values of each factor, all as likely, in every row.
+    """Pick one of the allowed values of each factor, all as likely, in every row.
 
     Args:
         draws: Uniform random numbers, from 0 up to but not including 1. `[..., F]`
@@ -37,7 +37,7 @@ def pick_allowed(draws: NDArray[np.float64], masks: NDArray[np.bool_], sizes: Ar
 
 
 class ActionCodec:
-    """Translates between actions and operating points.
+    """A translation between actions and operating points.
 
     Args:
         region: The values of each factor.
@@ -116,7 +116,7 @@ class ActionCodec:
             points[..., column] = choices[..., i]
 
     def masks(self, scenario: Scenario, min_margin_db: float | None) -> NDArray[np.bool_]:
-        """Which actions leave the mean received power at the best gateway a margin above the sensitivity.
+        """Mask of the actions that leave the mean received power at the best gateway a margin above the sensitivity.
 
         The best action is always allowed. Under `multidiscrete` a value is allowed if it leaves the margin together
         with the best values of the other chosen factors.

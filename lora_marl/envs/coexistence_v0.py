@@ -177,14 +177,14 @@ class Coexisting(ArrayParallelEnv):
         super().__init__(game, game.settings)
 
     def state_dict(self) -> dict[str, NDArray]:
-        """Returns everything that changes within an episode, as plain arrays by name."""
+        """Return everything that changes within an episode, as plain arrays by name."""
         return self.game.state_dict()
 
     def load_state_dict(self, state: Mapping[str, NDArray]) -> None:
-        """Continues an episode, bit for bit; one with the same seeds must have begun by `reset_array`.
+        """Continue an episode, bit for bit; one with the same seeds must have begun by `reset_array`.
 
         Raises:
-            ValueError: an array is missing, or the state is of other seeds or networks.
+            ValueError: an array is missing or has another shape or type, or the state is of other seeds or networks.
         """
         self.game.load_state_dict(state)
         self._cycle = self.game.cycle

@@ -1,4 +1,4 @@
-"""What every environment is made of: common settings, seeds of its replicas, and the interface of the game behind it.
+"""The parts of every environment: common settings, seeds of its replicas, and the interface of the game behind it.
 
 Shape letters: `B` replicas, `N` agents, `D` features, `K` entries of a mask.
 """
@@ -21,7 +21,7 @@ from lora_marl.render import Frame
 RENDER_MODES = ("human", "ansi", "rgb_array")
 
 Redraw = Callable[[np.random.Generator], NDArray[np.float64]]
-"""Draws the positions of all nodes. `[N, 2]` m"""
+"""A function that draws the positions of all nodes. `[N, 2]` m"""
 
 Seeds = int | Sequence[int] | NDArray[np.integer]
 """One seed for all replicas, or one for each `[B]`."""
@@ -142,7 +142,7 @@ class Game(Protocol):
         """
 
     def observations(self) -> NDArray[np.float32]:
-        """What each agent observes now. `[B, N, D]`"""
+        """Observation of each agent now. `[B, N, D]`"""
 
     def rewards(self) -> NDArray[np.float64]:
         """Reward of each agent in the last step. `[B, N]`"""
@@ -151,10 +151,10 @@ class Game(Protocol):
         """Integers and floats of the last step by name; after `begin`, of the starting state. `[B, N]` each"""
 
     def masks(self) -> NDArray[np.bool_]:
-        """Which actions each agent may take. `[B, N, K]`"""
+        """Mask of the actions that each agent may take. `[B, N, K]`"""
 
     def active(self) -> NDArray[np.bool_]:
-        """Which agents are part of the network now. `[B, N]`"""
+        """Mask of the agents that are part of the network now. `[B, N]`"""
 
     def first_actions(self) -> NDArray[np.int64]:
         """The actions that are in force before the first step. `[B, N, ...]`"""

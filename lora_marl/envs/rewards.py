@@ -85,7 +85,7 @@ class Reward:
 
 
 def _checked_term(name: str, result: Any, shape: tuple[int, ...]) -> Term:
-    """What a function returned, as an array of its shape. TermError: it is none, or has values that are not finite."""
+    """The result of a function as an array of its shape. TermError: it is none, or has values that are not finite."""
     try:
         term = np.asarray(result, np.float64)
     except (TypeError, ValueError) as error:

@@ -78,7 +78,7 @@ def central_vector(
 
 
 def shared_env(name: str, **settings: Any) -> ControllerEnv:
-    """Raises ValueError, which says to use `make_vec`: a single environment cannot have all agents as rows."""
+    """Raise ValueError, which says to use `make_vec`: a single environment cannot have all agents as rows."""
     raise ValueError(f"every agent of {name} is a row of its own: gymnasium.make_vec(..., num_envs=rows), not make")
 
 

@@ -85,7 +85,7 @@ class Controller(ABC):
         return self._row_observations(observations), self._row_rewards(rewards), ended
 
     def masks(self) -> NDArray[np.bool_]:
-        """Which actions each row may take. `[R, K]`"""
+        """Mask of the actions that each row may take. `[R, K]`"""
         return self.env.mask_array().reshape(self.rows, -1)
 
     def infos(self) -> dict[str, NDArray]:
@@ -99,7 +99,7 @@ class Controller(ABC):
     def _after(  # noqa: B027 (optional)
         self, observations: NDArray[np.float32], rewards: NDArray[np.float64] | None, ended: bool
     ) -> None:
-        """What a subclass does after a reset (rewards are None) or step, with the arrays of all agents."""
+        """Take the arrays of all agents after a reset (rewards are None) or a step; a subclass may override it."""
 
     def _joint_actions(self, actions: NDArray) -> NDArray:
         """From actions of rows `[R, ...]` to those of all agents `[B, N, ...]`."""

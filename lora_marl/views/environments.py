@@ -59,7 +59,7 @@ class ControllerEnv(gymnasium.Env[NDArray[np.float32], Any]):
         return observations[0], float(rewards[0]), False, truncated, self._info()
 
     def action_masks(self) -> NDArray[np.bool_]:
-        """Which actions may be taken. `[K]`"""
+        """Mask of the actions that may be taken. `[K]`"""
         return self.controller.masks()[0]
 
     def render(self) -> Any:
@@ -137,7 +137,7 @@ class ControllerVectorEnv(VectorEnv[NDArray[np.float32], Any, NDArray]):
         return observations, rewards, none, truncations, infos
 
     def action_masks(self) -> NDArray[np.bool_]:
-        """Which actions each row may take. `[R, K]`"""
+        """Mask of the actions that each row may take. `[R, K]`"""
         return self.controller.masks()
 
     def render(self) -> tuple[Any, ...] | None:

@@ -33,6 +33,9 @@ from lora_marl.render.channels import ChannelFrame
 _AIR_SEEDS = 2**63
 """Seeds of the air and of noise are drawn below this."""
 
+_DUE_EARLY = 1e-9
+"""A change counts as due this share of an interval before its time, since times are rounded."""
+
 _COUNTS = ("attempts", "received", "frames_delivered", "frames_lost")
 _SUMS = ("energy_mj", "delay_s")
 
@@ -44,7 +47,7 @@ class CoexistenceGame:
         coexistence: The networks.
         learning: Indices of the networks that learn. `[L]`
         groups: The groups of this episode's nodes.
-        totals: What came of the last interval.
+        totals: The totals of the last interval.
     """
 
     def __init__(self, settings: CoexistenceSettings) -> None:
@@ -175,7 +178,7 @@ class CoexistenceGame:
         return MultiDiscrete(sizes)
 
     def facts(self) -> dict[str, NDArray]:
-        """What is true of the networks now, by name: see `lora_marl.envs.coexistence.groups.facts`."""
+        """The true state of the networks now, by name: see `lora_marl.envs.coexistence.groups.facts`."""
         return facts(self.coexistence, self._scenario_now(), self.groups, self.actions.powers)
 
     @property
@@ -184,52 +187,57 @@ class CoexistenceGame:
         return self._cycle
 
     def state_dict(self) -> dict[str, NDArray]:
-        """Returns everything that changes within an episode, as plain arrays by name.
+        """Return everything that changes within an episode, as plain arrays by name.
 
         What is drawn when an episode begins is not part of it: `begin` draws it again.
         """
         state = {"cycle": np.array(self._cycle), "noise": pack_generators(self._noise), "usage": np.array(self._usage)}
-        for prefix, arrays in (("air", self.air.state_dict()), *self._changing().items()):
-            state |= {f"{prefix}.{name}": array.copy() for name, array in arrays.items()}
-        return state
+        air = {f"air.{name}": array for name, array in self.air.state_dict().items()}
+        return state | {name: array.copy() for name, array in (air | self._changing_arrays()).items()}
 
     def load_state_dict(self, state: Mapping[str, NDArray]) -> None:
-        """Continues from what `state_dict` returned, bit for bit; an episode with the same seeds must have begun.
+        """Continue from what `state_dict` returned, bit for bit; an episode with the same seeds must have begun.
 
         Raises:
-            ValueError: an array is missing, or the state is of other seeds or networks.
+            ValueError: an array is missing or has another shape or type, or the state is of other seeds or networks.
         """
-        changing = self._changing()
-        names = [f"{prefix}.{name}" for prefix, arrays in changing.items() for name in arrays]
-        for name in ("cycle", "noise", "usage", *names):
+        arrays = self._changing_arrays()
+        for name in ("cycle", "noise", "usage", *arrays):
             if name not in state:
                 raise ValueError(f"state of coexisting networks: {name} is missing")
+        cycle = int(state["cycle"])
+        usage = np.zeros((cycle, self._networks, self._channels)) if cycle else np.zeros(0)
+        for name, expected in (arrays | {"usage": usage}).items():
+            stored = state[name]
+            if stored.shape != expected.shape or stored.dtype != expected.dtype:
+                raise ValueError(
+                    f"state of coexisting networks: {name} is {stored.dtype} {stored.shape}; "
+                    f"expected is {expected.dtype} {expected.shape}"
+                )
         air = {name.removeprefix("air."): array for name, array in state.items() if name.startswith("air.")}
         self.air.load_state_dict(air)
-        for prefix, arrays in changing.items():
-            for name, array in arrays.items():
-                array[...] = state[f"{prefix}.{name}"]
+        for name, array in arrays.items():
+            array[...] = state[name]
         restore_generators(self._noise, state["noise"])
-        self._cycle, self._usage = int(state["cycle"]), list(np.array(state["usage"]))
+        self._cycle, self._usage = cycle, list(np.array(state["usage"]))
         self._compute_terms()
 
-    def _changing(self) -> dict[str, dict[str, NDArray]]:
-        """The arrays, without the air's, that change within an episode (not copies), by part and name."""
+    def _changing_arrays(self) -> dict[str, NDArray]:
+        """The arrays, without the air's, that change within an episode (not copies), by `part.name`."""
         parts = {"features": self._features, "adr": self._commands.adr, "totals": self.totals}
         arrays = {
-            prefix: {
-                name.removeprefix("_"): value for name, value in vars(part).items() if isinstance(value, np.ndarray)
-            }
+            f"{prefix}.{name}": array
             for prefix, part in parts.items()
             if part is not None
+            for name, array in part.state_arrays().items()
         }
-        return arrays | {"commands": {"points": self._commands.points}}
+        return arrays | {"commands.points": self._commands.points}
 
     def _scenario_now(self) -> Scenario:
         """The air's scenario, with the changes that are due now: the air makes them when it goes on."""
         now_s, scenario = self._cycle * self.settings.interval_s, self.air.scenario
         for change in self._changes:
-            if change.at_s <= now_s + 1e-9 * self.settings.interval_s:
+            if change.at_s <= now_s + _DUE_EARLY * self.settings.interval_s:
                 scenario = scenario.with_values(change.values)
         return scenario
 
@@ -279,7 +287,7 @@ class CoexistenceGame:
         self._compute_terms()
 
     def _compute_terms(self) -> None:
-        """Computes the reward terms of the last interval from its totals."""
+        """Compute the reward terms of the last interval from its totals."""
         successes = self.totals.acknowledged if self.settings.success == "acknowledged" else self.totals.received
         interval = Interval(self.totals, successes, self.reference_mj, self.settings.interval_s)
         self._terms = self._reward.terms(interval, self.learning)

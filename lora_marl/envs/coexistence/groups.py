@@ -1,4 +1,4 @@
-"""The groups of nodes that servers choose for, and what is true of them that no server knows.
+"""The groups of nodes that servers choose for, and facts about them that no server knows.
 
 Shape letters: `B` replicas, `N` nodes, `G` gateways, `S` networks, `Q` groups of a network, `C` channels, `O` offsets,
 `T` powers that may be chosen, `V` spreading factors.
@@ -111,7 +111,7 @@ class Groups:
 
 
 def facts(coexistence: Coexistence, scenario: Scenario, groups: Groups, powers: Sequence[int]) -> dict[str, NDArray]:
-    """What is true of the networks now, which no server knows: for models of their air and for references.
+    """The true state of the networks now, which no server knows: for models of their air and for references.
 
     Args:
         coexistence: The networks.

@@ -53,6 +53,16 @@ class AdaptiveDataRate:
         self._margins_db = np.full((*shape, HISTORY), -np.inf)
         self._heard = np.zeros(shape, np.int64)
 
+    def state_arrays(self) -> dict[str, NDArray]:
+        """The arrays behind the decisions by the names that files have for them (not copies)."""
+        return {
+            "floor_dbm": self._floor_dbm,
+            "sf": self.sf,
+            "tp": self.tp,
+            "margins_db": self._margins_db,
+            "heard": self._heard,
+        }
+
     def update(self, air: Air, heard: NDArray[np.bool_]) -> None:
         """Evaluate the nodes of which packets were received in an interval, `heard [B, N]`."""
         new = heard & (air.last_fate == Fate.DELIVERED)

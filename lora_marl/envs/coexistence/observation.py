@@ -1,4 +1,4 @@
-"""What a network server observes: statistics of its own network, and how busy others keep the channels.
+"""The observation of a network server: statistics of its own network, and how busy others keep the channels.
 
 All averages are exponential over intervals; the newest has a weight of 0.5.
 
@@ -89,7 +89,7 @@ class ServerFeatures:
         """Add an interval to the averages.
 
         Args:
-            totals: What came of it.
+            totals: The totals of the interval.
             busy: Share of time that others kept each channel busy `[B, S, C]`; None: there is no indicator.
         """
         used = totals.channel_attempts > 0
@@ -112,6 +112,23 @@ class ServerFeatures:
             noise = np.stack([rng.normal(0.0, BUSY_NOISE, busy.shape[1:]) for rng in self._rngs])
             level = np.digitize(busy + noise, BUSY_LEVELS) / LEVEL_SCALE
             self._level += NEWEST * (level - self._level)
+
+    def state_arrays(self) -> dict[str, NDArray[np.float64]]:
+        """The averages and their reference by the names that files have for them (not copies)."""
+        return {
+            "reference_mj": self.reference_mj,
+            "channel": self._channel,
+            "channel_share": self._channel_share,
+            "level": self._level,
+            "offset": self._offset,
+            "offset_share": self._offset_share,
+            "prr": self._prr,
+            "slow": self._slow,
+            "queued": self._queued,
+            "repeats": self._repeats,
+            "group": self._group,
+            "energy": self._energy,
+        }
 
     def network_array(self) -> NDArray[np.float32]:
         """Values of `network_table`. `[B, S, D]`"""

@@ -31,7 +31,7 @@ class Interval:
     """A control interval, as reward terms take it.
 
     Attributes:
-        totals: What came of it.
+        totals: The totals of the interval.
         successes: Attempts that count as successes. `[B, S, Q]`
         reference_mj: Energy of an attempt at least SF and 14 dBm. `[B, S, Q]` mJ
         interval_s: Its length. s

@@ -6,7 +6,7 @@ all factors.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,6 +80,10 @@ class IntervalTotals:
             offset_attempts=groups.network_sums(_by_offset(outcome.arm_sent, groups.least_sf, groups.highest_sf)),
             offset_received=groups.network_sums(_by_offset(outcome.arm_delivered, groups.least_sf, groups.highest_sf)),
         )
+
+    def state_arrays(self) -> dict[str, NDArray]:
+        """All totals by name, which files have, too (not copies)."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 def _by_offset(arms: NDArray[np.int64], least_sf: NDArray[np.int64], highest: int) -> NDArray[np.int64]:

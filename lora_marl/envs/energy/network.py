@@ -106,7 +106,7 @@ def check_separate(model: Rayleigh) -> None:
 
 
 def allowed_actions(model: Rayleigh, channel: NDArray[np.int16], least_delivery: float) -> NDArray[np.bool_]:
-    """Which actions would be delivered often enough if nobody else sent.
+    """Mask of the actions that would be delivered often enough if nobody else sent.
 
     A node that has none keeps the action with the highest delivery.
 

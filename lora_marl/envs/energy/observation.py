@@ -1,4 +1,4 @@
-"""What a node observes under `energy_v0`: its delivery, its energy efficiency and its distance to each gateway.
+"""The observation of a node under `energy_v0`: its delivery, its energy efficiency and its distance to each gateway.
 
 Shape letters: `B` replicas, `N` nodes, `G` gateways, `D` features.
 

@@ -35,7 +35,7 @@ def system(expected: Counterfactuals, channel_nodes: NDArray[np.int64]) -> Term:
 
 
 def gain(expected: Counterfactuals, channel_nodes: NDArray[np.int64]) -> Term:
-    """How much the node raises its channel's mean, times 1 - 1 / N_c; 0 for a node alone. `[B, N]` bits/mJ"""
+    """Rise of the channel's mean by the node, times 1 - 1 / N_c; 0 for a node alone. `[B, N]` bits/mJ"""
     return ((1.0 - 1.0 / channel_nodes) * expected.ee_sum - expected.ee_sum_without) / channel_nodes
 
 
@@ -45,7 +45,7 @@ def own(expected: Counterfactuals, channel_nodes: NDArray[np.int64]) -> Term:
 
 
 def harm(expected: Counterfactuals, channel_nodes: NDArray[np.int64]) -> Term:
-    """What the others on the channel lose by the node: at most 0, except for rounding. `[B, N]` bits/mJ"""
+    """Change of the others' sum on the channel by the node: at most 0, except for rounding. `[B, N]` bits/mJ"""
     return expected.ee_sum - expected.ee - expected.ee_sum_without
 
 

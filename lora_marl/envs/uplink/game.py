@@ -201,7 +201,7 @@ class UplinkGame:
 
 
 def _activity(scenario: Scenario) -> list[tuple[float, NDArray[np.bool_]]]:
-    """When the set of active nodes changes, in s, and which nodes are active from then on, `[N]` or `[B, N]`."""
+    """Times in s from which a new set of nodes is active, and the mask of that set, `[N]` or `[B, N]`."""
     activity = [(0.0, np.isfinite(scenario.interval_s()))]
     for change in scenario.changes:
         scenario = scenario.with_values(change.values)

@@ -1,4 +1,4 @@
-"""What a node observes under `uplink_v0`: its own parameters, packets and deliveries, as named and bounded features.
+"""The observation of a node under `uplink_v0`: its parameters, packets and deliveries, as named and bounded features.
 
 Shape letters: `B` replicas, `N` nodes, `D` features, `K` values of all factors.
 """
@@ -22,7 +22,7 @@ SNR_SCALE_DB = 40.0
 
 
 class NodeFeatures:
-    """What a node can know of itself: its last choice, its last packet, and its deliveries by parameter.
+    """A node's knowledge of itself: its last choice, its last packet, and its deliveries by parameter.
 
     Args:
         scenario: The network.

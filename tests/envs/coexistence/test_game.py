@@ -456,3 +456,44 @@ def test_a_resumed_episode_goes_on_bit_by_bit(preset: Any, points: str) -> None:
         whole.load_state_dict(state)
     with pytest.raises(ValueError, match="noise is missing"):
         resumed.load_state_dict({name: array for name, array in state.items() if name != "noise"})
+
+
+STORED = (
+    "adr.floor_dbm adr.heard adr.margins_db adr.sf adr.tp commands.points cycle features.channel "
+    "features.channel_share features.energy features.group features.level features.offset features.offset_share "
+    "features.prr features.queued features.reference_mj features.repeats features.slow noise totals.acknowledged "
+    "totals.attempts totals.channel_airtime_s totals.channel_attempts totals.channel_received totals.delay_s "
+    "totals.downlink_airtime_s totals.energy_mj totals.frames_delivered totals.frames_lost totals.offset_attempts "
+    "totals.offset_received totals.queued totals.received usage"
+)
+
+
+def test_names_in_files_stay() -> None:
+    """They do not follow names of attributes: a rename would leave the snapshots of older runs unreadable."""
+    env = make(ccs_study([Deployment(nodes=8), non_learning("adr", nodes=8)]))
+    env.reset_array([0])
+    assert sorted(name for name in env.state_dict() if not name.startswith("air.")) == STORED.split()
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("features.prr", lambda array: array[:, :1]),
+        ("features.queued", lambda array: array.astype(np.float32)),
+        ("commands.points", lambda array: array.astype(np.int64)),
+        ("totals.attempts", lambda array: array[..., None]),
+        ("usage", lambda array: array[:1]),
+    ],
+)
+def test_a_state_of_another_shape_or_type_is_refused_and_leaves_the_episode(name: str, change: Any) -> None:
+    env = make(two())
+    env.reset_array([0])
+    for _ in range(2):
+        env.step_array(np.full((1, 8), action(0)))
+    state = env.state_dict()
+    env.step_array(np.full((1, 8), action(1)))
+    before = env.state_dict()
+    with pytest.raises(ValueError, match=rf"{name} is .*; expected is "):
+        env.load_state_dict(state | {name: change(state[name])})
+    after = env.state_dict()
+    assert all(np.array_equal(before[key], after[key]) for key in before if not key.startswith("air."))
