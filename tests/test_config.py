@@ -129,7 +129,10 @@ def test_unknown_keys_name_the_nearest() -> None:
     assert problem({"scenario": {"trafic": {}}}) == "x.yaml: scenario.trafic: unknown key; did you mean 'traffic'?"
     assert problem({"sedes": [1]}) == "x.yaml: sedes: unknown key; did you mean 'seeds'?"
     message = problem({"learners": {"mine": {"name": "cucb", "parameter": {}}}})
-    assert message == "x.yaml: learners.mine.parameter: unknown key; did you mean 'parameters'? Known: episodes, name, parameters"
+    assert (
+        message
+        == "x.yaml: learners.mine.parameter: unknown key; did you mean 'parameters'? Known: episodes, name, parameters"
+    )
     message = scenario_problem(reception={"capture": 6})
     assert message == "x.yaml: scenario.reception.capture: unknown key; did you mean 'capture_db'?"
 
@@ -528,6 +531,40 @@ def test_networks_that_cannot_be_are_said_to_be_so_once(networks: list[dict[str,
         config.parse({"coexistence": {"networks": networks}, "learners": {"independent": {}}})
     (problem,) = caught.value.problems
     assert says in problem
+
+
+@pytest.mark.parametrize(
+    ("field", "default", "value"),
+    [
+        ("duration_h", 500, 9),
+        ("episode_s", None, 400),
+        ("scenario", {"traffic": {}}, {"topology": {"nodes": 5}}),
+        ("environment", None, {"name": "uplink_v0"}),
+    ],
+)
+def test_version_1_refused_what_had_no_effect_beside_coexistence(field: str, default: object, value: object) -> None:
+    """Its resolved files state the defaults of these fields; another value is a mistake of whoever wrote it."""
+    stated = {"schema_version": 1, "coexistence": SECTIONS["coexistence"], "learners": {"ccs": {}}}
+    assert isinstance(config.parse({**stated, field: default}), config.CoexistenceRun)
+    with pytest.raises(config.ConfigError, match=f"{field}: has no effect in a run with a section coexistence"):
+        config.parse({**stated, field: value})
+
+
+def test_version_1_ignored_the_hours_of_a_run_on_the_closed_form() -> None:
+    run = config.parse({"schema_version": 1, "energy": SECTIONS["energy"], "learners": LEARNERS, "duration_h": 9})
+    assert isinstance(run, config.EnergyRun)
+
+
+def test_former_names_warn_in_the_name_of_the_caller(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        "learners: {independent: {}, mine: {name: 'scripts.policy:ExportedPolicy'}}\n"
+        "coexistence: {networks: [{learner: pg}]}\n",
+    )
+    for read in (lambda: config.load(path), lambda: config.parse(yaml.safe_load(path.read_text()))):
+        with pytest.warns(DeprecationWarning, match="the old name is removed in 0.2.0") as caught:
+            read()
+        assert [warning.filename for warning in caught] == [__file__] * 2
 
 
 def test_the_former_path_of_an_exported_policy_is_accepted_with_a_warning():

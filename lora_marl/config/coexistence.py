@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
@@ -14,9 +13,6 @@ from lora_marl.core.presets import ccs
 
 NON_LEARNING: Final[tuple[Literal["uniform"], Literal["adr"]]] = ("uniform", "adr")
 """Rules of networks that do not learn; a network states one in place of a learner."""
-
-FORMER_STRATEGIES: Mapping[str, str] = {"independent": "coexistence-independent", "random": "coexistence-random"}
-"""Names of strategies until 0.1, and today's; the former ones are accepted until 0.2.0."""
 
 
 class NetworkConfig(Section):

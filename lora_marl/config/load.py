@@ -11,7 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from lora_marl.config.errors import ConfigError, problems
-from lora_marl.config.run import SECTIONS, TrainConfig, prepare
+from lora_marl.config.run import SECTIONS, TrainConfig, upgrade
 
 _BOOL, _FLOAT = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:float"
 
@@ -81,9 +81,9 @@ def dump(config: TrainConfig) -> str:
 
 
 def _kind_of_run(values: dict[str, Any], source: str) -> type[TrainConfig]:
-    """The kind of run that values describe, which `prepare` brings into the newest version. ConfigError: none."""
+    """The kind of run that values describe, which `upgrade` brings into the newest version. ConfigError: none."""
     try:
-        return prepare(values)
+        return upgrade(values)
     except ValueError as error:
         raise ConfigError([f"{source}: {error}"]) from None
 

@@ -4,23 +4,24 @@ The section that a configuration states tells which kind of run it is:
 
 - `PacketRun` (no such section): learners decide for the nodes of a scenario, packet by packet;
 - `EnergyRun` (`energy`): learners meet the closed form of a scenario;
-- `CoexistenceRun` (`coexistence`): networks share the air, and learners coordinate their servers.
+- `CoexistenceRun` (`coexistence`): networks share the air, and strategies decide for their servers.
 """
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Self, TypeAlias
 
-from pydantic import ConfigDict, Field, PositiveFloat, field_validator, model_validator
+from pydantic import ConfigDict, Field, PositiveFloat, ValidationError, field_validator, model_validator
 
 from lora_marl import ENVS
-from lora_marl.config.coexistence import FORMER_STRATEGIES, CoexistenceConfig
+from lora_marl.config.coexistence import CoexistenceConfig
 from lora_marl.config.energy import EnergyConfig
 from lora_marl.config.scenario import ScenarioConfig
 from lora_marl.config.section import Section
-from lora_marl.core.checks import suggest
+from lora_marl.core.checks import suggest, warn_renamed
 from lora_marl.core.scenario import DutyCycleWarning
 
 SCHEMA_VERSION: Final = 2
@@ -28,7 +29,21 @@ SCHEMA_VERSION: Final = 2
 
 
 FORMER_PATHS: Final[Mapping[str, str]] = {"scripts.policy:ExportedPolicy": "scripts.runs.policy:ExportedPolicy"}
-"""Import paths of learners that documents named before, and today's."""
+"""Import paths of learners that documents named before, and today's; accepted until 0.2.0."""
+
+FORMER_STRATEGIES: Final[Mapping[str, str]] = {
+    "independent": "coexistence-independent",
+    "random": "coexistence-random",
+}
+"""Names of strategies until 0.1, and today's; accepted until 0.2.0."""
+
+
+def _warn_former(former: str, name: str) -> None:
+    """Warn in the name of the code that gave the configuration, outside of this package and of pydantic."""
+    frame, level = sys._getframe(), 2  # the level of this function, as `warn_renamed` counts
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith(("lora_marl.config.", "pydantic.")):
+        frame, level = frame.f_back, level + 1
+    warn_renamed(former, name, stacklevel=level)
 
 
 class LearnerConfig(Section):
@@ -48,8 +63,7 @@ class LearnerConfig(Section):
     @classmethod
     def _former_path(cls, name: str) -> str:
         if name in FORMER_PATHS:
-            message = f"{name} is now {FORMER_PATHS[name]}; the old path goes in 0.2.0"
-            warnings.warn(message, DeprecationWarning, stacklevel=2)
+            _warn_former(name, FORMER_PATHS[name])
         return FORMER_PATHS.get(name, name)
 
 
@@ -109,11 +123,16 @@ class BaseRun(Section):
         return labelled
 
 
-def _default_scenario() -> ScenarioConfig:
-    """The scenario of a run that states none; nobody is warned of its traffic."""
+def _scenario_without_warning(values: Any) -> ScenarioConfig:
+    """The scenario of a section; nobody is warned of its traffic."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DutyCycleWarning)
-        return ScenarioConfig()
+        return ScenarioConfig.model_validate(values)
+
+
+def _default_scenario() -> ScenarioConfig:
+    """The scenario of a run that states none."""
+    return _scenario_without_warning({})
 
 
 class ScenarioRun(BaseRun):
@@ -174,9 +193,12 @@ class PacketRun(ScenarioRun):
 _LENGTHS: Final = ("duration_h", "interval_h", "report_last_h", "episode_s", "evaluation_s")
 
 
-def _no_effect(section: str, instead: Mapping[str, str]) -> dict[str, str]:
-    """Why a run with a section does not have fields of `PacketRun`, by name; `instead`: what does their job."""
-    return {name: f"has no effect in a run with a section {section}; {what}" for name, what in instead.items()}
+def _no_effect(section: str, instead: str) -> str:
+    """Why a run with a section does not have a field of another kind of run; `instead`: what does the field's job."""
+    return f"has no effect in a run with a section {section}; {instead}"
+
+
+_INTERVALS_INSTEAD: Final = _no_effect("coexistence", "its length is coexistence.intervals")
 
 
 class EnergyRun(ScenarioRun):
@@ -186,26 +208,23 @@ class EnergyRun(ScenarioRun):
         energy: How `energy_v0` is set up, and for how long.
     """
 
-    refused = _no_effect("energy", dict.fromkeys(_LENGTHS, "its length is energy.episodes"))
+    refused = dict.fromkeys(_LENGTHS, _no_effect("energy", "its length is energy.episodes"))
 
     energy: EnergyConfig
 
 
 class CoexistenceRun(BaseRun):
-    """A run of networks that share the air; its learners are strategies that coordinate them.
+    """A run of networks that share the air; its learners are strategies that decide for their servers.
 
     Attributes:
         coexistence: The networks, and for how long.
     """
 
-    refused = _no_effect(
-        "coexistence",
-        {
-            **dict.fromkeys(_LENGTHS, "its length is coexistence.intervals"),
-            "scenario": "its networks are coexistence.networks",
-            "environment": "its rewards are coexistence.reward",
-        },
-    )
+    refused = {
+        **dict.fromkeys(_LENGTHS, _INTERVALS_INSTEAD),
+        "scenario": _no_effect("coexistence", "its networks are coexistence.networks"),
+        "environment": _no_effect("coexistence", "its rewards are coexistence.reward"),
+    }
 
     coexistence: CoexistenceConfig
 
@@ -214,8 +233,7 @@ class CoexistenceRun(BaseRun):
         for label, learner in self.learners.items():
             name = FORMER_STRATEGIES.get(learner.name)
             if name is not None:
-                message = f"learners.{label}: {learner.name!r} is now {name!r} in runs of coexisting networks"
-                warnings.warn(f"{message}; the old name goes in 0.2.0", DeprecationWarning, stacklevel=2)
+                _warn_former(f"learners.{label}: {learner.name!r}", f"{name!r} in runs of coexisting networks")
                 self.learners[label] = learner.model_copy(update={"name": name})
         return self
 
@@ -223,7 +241,7 @@ class CoexistenceRun(BaseRun):
     def _no_episodes(self) -> Self:
         for label, learner in self.learners.items():
             if learner.episodes is not None:
-                raise ValueError(f"learners.{label}.episodes: {self.refused['duration_h']}")
+                raise ValueError(f"learners.{label}.episodes: {_INTERVALS_INSTEAD}")
         return self
 
 
@@ -234,11 +252,15 @@ SECTIONS: Final[Mapping[str, type[TrainConfig]]] = {"energy": EnergyRun, "coexis
 """The kinds of runs that have a section, by its name."""
 
 
-def prepare(values: dict[str, Any]) -> type[TrainConfig]:
-    """The kind of run that the values of a file describe; they are brought into the newest version of the format.
+def upgrade(values: dict[str, Any]) -> type[TrainConfig]:
+    """Bring the values of a file, in place, into the newest version of the format.
 
     A resolved file of version 1 states fields of all kinds of runs; those of other kinds had no effect and are removed.
-    So are, in any version, fields of other kinds without a value, which say nothing.
+    Beside `coexistence` version 1 accepted only their defaults, and other values are still refused. In any version,
+    fields of other kinds without a value say nothing and are removed.
+
+    Returns:
+        The kind of run that the values describe.
 
     Raises:
         ValueError: a version that is not known yet, or the sections of two kinds.
@@ -253,8 +275,21 @@ def prepare(values: dict[str, Any]) -> type[TrainConfig]:
         raise ValueError(f"{' and '.join(sections)}: a run has one of them")
     run = SECTIONS[sections[0]] if sections else PacketRun
     for name in {*run.refused, *SECTIONS} - set(run.model_fields):
-        if name in values and (values[name] is None or version == 1):
+        if name in values and (values[name] is None or (version == 1 and _had_no_effect(run, name, values[name]))):
             del values[name]
     if version == 1:
         values["schema_version"] = SCHEMA_VERSION
     return run
+
+
+def _had_no_effect(run: type[TrainConfig], name: str, value: Any) -> bool:
+    """Whether version 1 accepted this value of a field of `PacketRun` in another kind of run, without effect."""
+    if run is not CoexistenceRun:
+        return True
+    if name != "scenario":
+        return bool(value == PacketRun.model_fields[name].default)
+    try:
+        scenario = _scenario_without_warning(value)
+    except ValidationError:
+        return False
+    return scenario.model_dump(mode="json") == _default_scenario().model_dump(mode="json")

@@ -23,11 +23,11 @@ from lora_marl.core.scenario import Change, Scenario
 from lora_marl.core.traffic import Traffic
 
 
-def _table(field: str, value: Any, known: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64] | None:
+def _table(field: str, value: Any, tables_by_name: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64] | None:
     if isinstance(value, str):
-        if value not in known:
-            raise ValueError(f"{field}: {value!r} is no table{suggest(value, known)}")
-        return known[value]
+        if value not in tables_by_name:
+            raise ValueError(f"{field}: {value!r} is no table{suggest(value, tables_by_name)}")
+        return tables_by_name[value]
     return None if value is None else np.asarray(value, np.float64)
 
 
@@ -53,8 +53,9 @@ class ReceptionConfig(RecordSection):
 
     def build(self) -> Reception:
         values = self.fields()
-        for name, known in (("sensitivity_dbm", tables.SENSITIVITY_DBM), ("sir_db", tables.SIR_DB), ("sinr_db", {})):
-            values[name] = _table(name, values[name], known)
+        tables_by_field = {"sensitivity_dbm": tables.SENSITIVITY_DBM, "sir_db": tables.SIR_DB, "sinr_db": {}}
+        for name, tables_by_name in tables_by_field.items():
+            values[name] = _table(name, values[name], tables_by_name)
         return Reception(**values)
 
 
@@ -82,10 +83,10 @@ class DownlinkConfig(RecordSection):
         return Downlink(**self.fields())
 
 
-def _known(values: Sequence[float]) -> AfterValidator:
+def _one_of(values: Sequence[float]) -> AfterValidator:
     def check(value: float) -> float:
         if value not in values:
-            raise ValueError(f"{value:g} is not one of {', '.join(f'{known:g}' for known in values)}")
+            raise ValueError(f"{value:g} is not one of {', '.join(f'{allowed:g}' for allowed in values)}")
         return value
 
     return AfterValidator(check)
@@ -96,8 +97,8 @@ class RegionConfig(RecordSection):
 
     name: str = "EU868"
     channels_hz: tuple[float, ...] | None = None
-    bandwidths_hz: tuple[Annotated[float, _known(tables.BANDWIDTHS_HZ)], ...] | None = None
-    spreading_factors: tuple[Annotated[int, _known(tables.SPREADING_FACTORS)], ...] | None = None
+    bandwidths_hz: tuple[Annotated[float, _one_of(tables.BANDWIDTHS_HZ)], ...] | None = None
+    spreading_factors: tuple[Annotated[int, _one_of(tables.SPREADING_FACTORS)], ...] | None = None
     tp_dbm: tuple[float, ...] | None = None
     sub_band_edges_hz: tuple[float, ...] | None = None
 
