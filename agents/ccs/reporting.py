@@ -6,15 +6,15 @@ Shape letters: `B` replicas, `L` learning networks, `P` parameters of a network,
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from numbers import Real
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.ccs.attacks import Attacker
+from agents.ccs.attacks import ATTACKS, Attacker
 from agents.ccs.privacy import GaussianMechanism
 from agents.ccs.protocol import ENCODINGS, Report
 from agents.lns.network import Schema, last_layer_of
@@ -22,13 +22,32 @@ from agents.lns.team import Team
 from lora_marl.core.checks import suggest
 from lora_marl.core.generators import pack_generators, restore_generators
 
-AttackName = Literal[
-    "random", "random_10", "random_100", "copy", "mean", "zeros", "kpi_worst", "kpi_best", "kpi_absurd", "sybils",
-    "sybils_hidden", "sybils_lying", "sybil_copies", "free_rider", "drift", "optimised",
-]  # fmt: skip
-"""The keys of `agents.ccs.attacks.ATTACKS`, and `optimised`."""
+ABOVE_0, AT_LEAST_0 = "greater than 0", "greater than or equal to 0"
+BELOW_1, AT_MOST_1 = "less than 1", "less than or equal to 1"
+WHOLE = "a whole number"
+
+RANGES = {
+    ABOVE_0: lambda value: value > 0.0,
+    AT_LEAST_0: lambda value: value >= 0.0,
+    BELOW_1: lambda value: value < 1.0,
+    AT_MOST_1: lambda value: value <= 1.0,
+    WHOLE: float.is_integer,
+}
+"""Whether a number is within a range, by what the range is called in errors."""
 
 Record = TypeVar("Record", "Privacy", "Reporting")
+
+
+class OptionsError(ValueError):
+    """Options that are wrong, all of them in one message.
+
+    Args:
+        problems: One text for each: its name, its value and what is allowed.
+    """
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(self.problems))
 
 
 @dataclass(frozen=True)
@@ -42,7 +61,7 @@ class Privacy:
             little for which channels a network takes: a small clip costs little and needs little noise.
 
     Raises:
-        ValueError: a value outside its range, naming it.
+        OptionsError: values outside their ranges, naming all of them.
     """
 
     epsilon: float
@@ -50,9 +69,7 @@ class Privacy:
     clip: float = 0.001
 
     def __post_init__(self) -> None:
-        for name in ("epsilon", "delta", "clip"):
-            _check(name, getattr(self, name), _above_0, "greater than 0")
-        _check("delta", self.delta, lambda delta: delta < 1.0, "less than 1")
+        _check_ranges(self, epsilon=(ABOVE_0,), delta=(ABOVE_0, BELOW_1), clip=(ABOVE_0,))
 
 
 @dataclass(frozen=True)
@@ -62,72 +79,79 @@ class Reporting:
     Attributes:
         privacy: None: no privacy is promised.
         noise: Standard deviation of noise on every parameter, relative to their root mean square; no formal privacy.
-        attack: What the first network does, one of `AttackName`; None: all networks are honest.
+        attack: What the first network does, a key of `agents.ccs.attacks.ATTACKS` or `optimised`; None: all
+            networks are honest.
         encoding: How parameters are compressed; see `agents.ccs.protocol.packed`.
         share: Share of the parameters that the encoding `top` keeps.
-        delay_rounds: Rounds until a report arrives.
+        delay_rounds: Rounds until a report arrives, a whole number.
 
     Raises:
-        ValueError: a value outside its range, naming it.
+        OptionsError: values outside their ranges, naming all of them.
     """
 
     privacy: Privacy | None = None
     noise: float = 0.0
-    attack: AttackName | None = None
+    attack: str | None = None
     encoding: str = "float32"
     share: float = 0.5
     delay_rounds: int = 0
 
     def __post_init__(self) -> None:
-        _check("noise", self.noise, lambda noise: noise >= 0.0, "greater than or equal to 0")
-        _check("share", self.share, _above_0, "greater than 0")
-        _check("share", self.share, lambda share: share <= 1.0, "less than or equal to 1")
-        _check("delay_rounds", self.delay_rounds, lambda rounds: rounds >= 0, "greater than or equal to 0")
-        if not isinstance(self.delay_rounds, int):
-            raise ValueError(f"delay_rounds: {self.delay_rounds!r} is not a whole number")
-        for name, allowed in (("attack", (*get_args(AttackName), None)), ("encoding", ENCODINGS)):
-            if getattr(self, name) not in allowed:
-                *first, last = map(repr, allowed)
-                raise ValueError(f"{name}: {getattr(self, name)!r} is not {', '.join(first)} or {last}")
+        allowed = {"attack": (*ATTACKS, "optimised", None), "encoding": ENCODINGS}
+        _check_ranges(self, allowed, noise=(AT_LEAST_0,), share=(ABOVE_0, AT_MOST_1), delay_rounds=(AT_LEAST_0, WHOLE))
+        object.__setattr__(self, "delay_rounds", int(self.delay_rounds))
 
 
-def _check(name: str, value: Any, holds: Callable[[Any], bool], allowed: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise ValueError(f"{name}: {value!r} is not a number")
-    if not holds(value):
-        raise ValueError(f"{name}: {value!r} is not {allowed}")
-
-
-def _above_0(value: float) -> bool:
-    return value > 0.0
+def _check_ranges(
+    record: Privacy | Reporting, allowed: Mapping[str, Sequence[str | None]] | None = None, /, **ranges: Sequence[str]
+) -> None:
+    """Raise OptionsError unless numbers are within their ranges, and other fields among the values `allowed`."""
+    problems = []
+    for name, keys in ranges.items():
+        value = getattr(record, name)
+        if isinstance(value, bool) or not isinstance(value, Real):
+            problems.append(f"{name}: {value!r} is not a number")
+            continue
+        problems += [f"{name}: {value!r} is not {key}" for key in keys if not RANGES[key](float(value))][:1]
+    for name, values in (allowed or {}).items():
+        if getattr(record, name) not in values:
+            *first, last = map(repr, values)
+            problems.append(f"{name}: {getattr(record, name)!r} is not {', '.join(first)} or {last}")
+    if problems:
+        raise OptionsError(problems)
 
 
 def reporting(options: Mapping[str, Any]) -> Reporting:
     """Returns the reporting that options by name describe, `privacy` as a mapping.
 
     Raises:
-        ValueError: an unknown name, or a value outside its range, naming it.
+        OptionsError: unknown names, or values outside their ranges, naming all of them.
     """
-    values = dict(options)
-    if values.get("privacy") is not None:
-        if not isinstance(values["privacy"], Mapping):
-            raise ValueError(f"privacy: {values['privacy']!r} is not a mapping of epsilon, delta and clip")
-        values["privacy"] = _record(Privacy, values["privacy"], "privacy.")
-    return _record(Reporting, values)
+    values, problems = dict(options), list[str]()
+    privacy = values.pop("privacy", None)
+    if isinstance(privacy, Mapping):
+        privacy, wrong = _record(Privacy, privacy)
+        problems += [f"privacy.{problem}" for problem in wrong]
+    elif privacy is not None:
+        problems.append(f"privacy: {privacy!r} is not a mapping of epsilon, delta and clip")
+    record, wrong = _record(Reporting, values)
+    problems += wrong
+    if record is None or problems:
+        raise OptionsError(problems)
+    return replace(record, privacy=privacy)
 
 
-def _record(record: type[Record], values: Mapping[str, Any], prefix: str = "") -> Record:
-    """Returns a record of values by name; the errors name a field with the prefix."""
-    known = [field.name for field in fields(record)]
-    for name in values:
-        if name not in known:
-            raise ValueError(f"{prefix}{name}: unknown key{suggest(name, known)}")
+def _record(record: type[Record], values: Mapping[str, Any]) -> tuple[Record | None, Sequence[str]]:
+    """Returns a record of values by name, and what is wrong with them; None if anything is."""
+    required = {field.name: field.default is MISSING for field in fields(record)}
+    problems = [f"{name}: unknown key{suggest(name, required)}" for name in values if name not in required]
+    problems += [f"{name}: is missing" for name, needed in required.items() if needed and name not in values]
+    if problems:
+        return None, problems
     try:
-        return record(**values)
-    except TypeError as error:  # a field without a default is missing
-        raise ValueError(f"{prefix.removesuffix('.')}: {error}") from None
-    except ValueError as error:
-        raise ValueError(f"{prefix}{error}") from None
+        return record(**values), ()
+    except OptionsError as error:
+        return None, error.problems
 
 
 class Reporter:

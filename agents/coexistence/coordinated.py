@@ -48,7 +48,8 @@ class CoordinatedServers(IndependentServers):
         online: Whether servers keep learning.
         accept: Whether servers take residuals on trial (`agents.ccs.residuals.Acceptance`).
         floor: Whether networks that lose under the service leave it for a time (`residuals.FairnessFloor`).
-            None: yes, unless snapshots are private: a network that leaves falls silent, which reveals how it fares.
+            None: yes, unless snapshots are private: a network that leaves stops reporting, and that reveals how it
+            fares.
         participation: Share of the networks of a replica that report in a round.
         reporting: How reports differ from the truth; None: they do not.
         safeguards: What the service checks; None: the defaults.
@@ -80,7 +81,7 @@ class CoordinatedServers(IndependentServers):
         self._reporting, safeguards = reporting or Reporting(), safeguards or Safeguards()
         private = self._reporting.privacy is not None
         if private and (floor or accept):
-            raise ValueError("privacy: needs floor and accept to be false, by which servers tell how they fare")
+            raise ValueError("privacy: needs floor: false and accept: false, since both reveal how a server fares")
         self._check(every, safeguards)
         # A private server must not clip by the norm of its own layer: what it adds would reveal that norm.
         self._clip = math.inf if private else safeguards.clip
@@ -99,7 +100,8 @@ class CoordinatedServers(IndependentServers):
         attack = self._reporting.attack
         by_replica = None if attack is None else attackers(attack, self._seeds, self._services, self._snapshots)
         free_rider = by_replica is not None and not by_replica[0].attack.applies
-        self._takers = {str(place): place for place in range(int(free_rider), shape[1])}
+        # Places of the networks that add residuals, by name.
+        self._place_of = {str(place): place for place in range(int(free_rider), shape[1])}
         reports = max(1, episode.intervals // self._every)
         self._reporter = Reporter(self._reporting, self.team, self._seeds, reports, by_replica)
 
@@ -169,11 +171,11 @@ class CoordinatedServers(IndependentServers):
         delta = np.zeros_like(self.residuals.total)
         reports = self._reporter(summary, self.residuals.total, len(ledgers) // self._every, now_s)
         for replica, service in enumerate(self._services):
-            silent = {str(place) for place in np.flatnonzero(~self._participating(replica))}
-            answer = service.round([report for report in reports[replica] if report.network not in silent], now_s)
+            absent = {str(place) for place in np.flatnonzero(~self._participating(replica))}
+            answer = service.round([report for report in reports[replica] if report.network not in absent], now_s)
             for residual in answer.residuals:
-                if residual.network in self._takers:
-                    delta[replica, self._takers[residual.network]] = self.applied(replica, residual.delta)
+                if residual.network in self._place_of:
+                    delta[replica, self._place_of[residual.network]] = self.applied(replica, residual.delta)
         added = self.residuals.take(delta, self._clip)
         if self._acceptance is not None:
             self._acceptance.apply(added)
