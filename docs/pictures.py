@@ -80,7 +80,7 @@ def learning(figure: Any) -> None:
     axes = figure.add_subplot()
     for label in learners:
         experiment = PacketExperiment(config, label)
-        rows = [experiment.play_next()[0] for _ in experiment.schedule]
+        rows = [experiment.step()[0] for _ in experiment.schedule]
         axes.plot([row["time_h"] for row in rows], [100 * row["pdr"] for row in rows], label=label)
     axes.set(xlabel="simulated hours", ylabel="PDR (%)", title="Learning on the journal network")
     axes.legend()

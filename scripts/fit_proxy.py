@@ -23,7 +23,7 @@ from agents.ccs.proxy import Constants, Proxy
 from agents.torch_utils import threads
 from scripts.runs.cli import JsonPath, UsageError, console, new_app, one_line_errors, write_json
 from scripts.runs.progress import counting
-from scripts.service_training.calibration import PRESETS, REGIMES, draw_quality, play_segments
+from scripts.service_training.calibration import PRESETS, REGIMES, draw_quality, run_segments
 
 app = new_app()
 
@@ -76,11 +76,11 @@ def main(
 
 
 def runs(preset: str, seeds: range, segments: int) -> list[Segments]:
-    """Plays packet runs of all regimes."""
+    """Runs packets of all regimes."""
     parts = []
     with counting(f"{preset}, worlds from {seeds[0]}", len(REGIMES), "regimes") as progress:
         for regime in REGIMES:
-            parts.append(play_segments(preset, regime, seeds, segments))
+            parts.append(run_segments(preset, regime, seeds, segments))
             progress(len(parts))
     return parts
 

@@ -1,4 +1,4 @@
-"""Plays a strategy on an environment of coexisting networks, interval by interval.
+"""Runs a strategy on an environment of coexisting networks, interval by interval.
 
 Shape letters: `B` replicas, `L` learning networks, `Q` groups of a network, `A` actions of a group, `D` features.
 """
@@ -40,7 +40,7 @@ class Environment(Protocol):
         """Begins an episode and returns observations. `[B, L * Q, D]`"""
 
     def step_array(self, actions: ArrayLike) -> tuple[Any, ...]:
-        """Plays an interval; returns observations, rewards `[B, L * Q]`, two arrays of flags, and infos by name."""
+        """Runs an interval and returns observations, rewards `[B, L * Q]`, two arrays of flags, and infos by name."""
 
     def state_dict(self) -> dict[str, NDArray]:
         """Returns everything that changes during an episode."""
@@ -72,7 +72,7 @@ class Rollout:
 
     @property
     def done(self) -> int:
-        """Intervals played so far."""
+        """Intervals run so far."""
         return len(self.ledgers)
 
     @property
@@ -82,11 +82,11 @@ class Rollout:
 
     @property
     def finished(self) -> bool:
-        """Whether all intervals have been played."""
+        """Whether all intervals have been run."""
         return self.done == self.total
 
-    def play_next(self) -> list[dict[str, float]]:
-        """Plays the next interval and returns its KPIs, a row for every replica; see `Ledgers.rows`."""
+    def step(self) -> list[dict[str, float]]:
+        """Runs the next interval and returns its KPIs, a row for every replica; see `Ledgers.rows`."""
         chosen = self.strategy.choose(self._observations)
         by_agent = chosen.reshape(len(chosen), -1, *chosen.shape[3:])
         observations, rewards, _, _, infos = self.env.step_array(by_agent)
@@ -98,10 +98,10 @@ class Rollout:
         self._observations = next_observations
         return self.ledgers.rows()
 
-    def play(self) -> list[Ledger]:
-        """Plays all intervals that are left and returns a ledger for every replica."""
+    def run(self) -> list[Ledger]:
+        """Runs all intervals that are left and returns a ledger for every replica."""
         while not self.finished:
-            self.play_next()
+            self.step()
         return self.ledgers.by_replica()
 
     def state_dict(self) -> dict[str, NDArray]:

@@ -1,4 +1,4 @@
-"""The training loop of all runs, and what it asks of them: an experiment per label, played segment by segment.
+"""The training loop of all runs, and what it asks of them: an experiment per label, run segment by segment.
 
 A segment is what one row of `metrics.csv` covers: an interval of packets, an episode on the closed form, an interval of
 coexisting networks. A run may be stopped between two segments; a later call continues to the same numbers, byte for
@@ -30,7 +30,7 @@ class Experiment(Protocol):
 
     @property
     def done(self) -> int:
-        """Segments played so far."""
+        """Segments run so far."""
 
     @property
     def total(self) -> int:
@@ -38,10 +38,10 @@ class Experiment(Protocol):
 
     @property
     def finished(self) -> bool:
-        """Whether all segments have been played."""
+        """Whether all segments have been run."""
 
-    def play_next(self) -> list[Row]:
-        """Plays the next segment and returns its row of `metrics.csv` for every seed, in the order of the seeds."""
+    def step(self) -> list[Row]:
+        """Runs the next segment and returns its row of `metrics.csv` for every seed, in the order of the seeds."""
 
     def state_dict(self) -> State:
         """Everything that later segments depend on, as plain arrays by name; random generators included."""
@@ -146,7 +146,7 @@ class RunType(ABC, Generic[C, E]):
 
     @abstractmethod
     def results(self, label: str) -> list[State]:
-        """Plays a label in memory for a comparison or a study; what is kept of every seed."""
+        """Runs a label in memory for a comparison or a study and returns what is kept of every seed."""
 
     @abstractmethod
     def code(self, label: str) -> list[Path]:
@@ -192,7 +192,7 @@ def _train_label(run: RunType[Any, Any], folder: RunFolder, label: str, stop: St
                 position = row[run.axis]
         progress.begin(label, position)
         while not experiment.finished and not stop.requested:
-            rows = experiment.play_next()
+            rows = experiment.step()
             for seed, event_file, row in zip(folder.seeds, events, rows, strict=True):
                 folder.append(label, seed, row)
                 event_file.add(*run.event(row))

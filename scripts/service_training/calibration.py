@@ -44,8 +44,8 @@ MOST_POINTS = 4_000
 """Groups that a panel of the picture shows."""
 
 
-def play_segments(preset: str, regime: str, seeds: Sequence[int], count: int) -> Segments:
-    """Plays every seed's world under random operating points, which change from segment to segment.
+def run_segments(preset: str, regime: str, seeds: Sequence[int], count: int) -> Segments:
+    """Runs every seed's world under random operating points, which change from segment to segment.
 
     Args:
         preset: One of `PRESETS`.

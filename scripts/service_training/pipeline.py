@@ -233,7 +233,7 @@ class ServiceTraining:
             for i in range(of_pass.rollouts):
                 path = folder / f"{i}.safetensors"
                 if not path.exists():
-                    write_atomically(path, rollouts.play(i).save)
+                    write_atomically(path, rollouts.run(i).save)
                 snapshots.append(loaded(path, Snapshots.load))
                 advance(i + 1)
         return snapshots

@@ -61,7 +61,7 @@ class IsolatedNetworks:
         return self.env.reset_array(seeds)[:, None]
 
     def step(self, actions: NDArray[np.int64]) -> tuple[ArrayLike, ArrayLike, ArrayLike]:
-        """Plays a control interval.
+        """Runs a control interval.
 
         Returns:
             Observations `[B, 1, Q, D]`; rewards, and attempts as their weights `[B, 1, Q]`.
@@ -184,8 +184,8 @@ class Rollouts:
     coordinator: Coordinator | None = None
     mixtures: Sequence[str] = MIXTURES
 
-    def play(self, number: int) -> Snapshots:
-        """Plays a rollout and returns its snapshots, over its worlds and times."""
+    def run(self, number: int) -> Snapshots:
+        """Runs a rollout and returns its snapshots, over its worlds and times."""
         rng = np.random.default_rng([self.seed, number])
         vendors = {kind: int(rng.choice(self.numbers)) for kind in ("pg", "dqn")}
         moves, online = int(rng.choice(MOVES)), rng.random() < ONLINE_SHARE
@@ -209,6 +209,6 @@ class Rollouts:
         team = build_team(config, seeds, None if online else FAST)
         strategy = RecordedServers(team, self.at, seeds, self.coordinator)
         with threads(1):
-            Rollout(env, strategy, seeds).play()
+            Rollout(env, strategy, seeds).run()
         (joined,) = by_mixture(strategy.snapshots).values()
         return joined

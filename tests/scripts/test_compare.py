@@ -211,16 +211,16 @@ class TestResume:
         assert len(played) == 4
 
     def test_an_interrupted_call_keeps_what_was_finished(self, tiny, tmp_path, played, monkeypatch):
-        play_next, stretches = PacketExperiment.play_next, []
+        step, stretches = PacketExperiment.step, []
 
         def interrupted(self):
             stretches.append(self)
             if len(stretches) == 4:  # two hours each: in the second job
                 raise KeyboardInterrupt
-            return play_next(self)
+            return step(self)
 
         with monkeypatch.context() as patch:
-            patch.setattr(PacketExperiment, "play_next", interrupted)
+            patch.setattr(PacketExperiment, "step", interrupted)
             result = tiny()
         assert result.exit_code == 130
         assert len([line for line in result.output.splitlines() if "1 of 4 jobs are kept" in line]) == 1

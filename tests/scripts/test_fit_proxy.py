@@ -12,7 +12,7 @@ import torch
 from agents.ccs.fitting import Segments, constants_of, expected, fit, loss, quality, start
 from agents.ccs.proxy import SHAPES, Constants, Proxy
 from scripts import fit_proxy
-from scripts.service_training.calibration import HOLD, PRESETS, REGIMES, play_segments
+from scripts.service_training.calibration import HOLD, PRESETS, REGIMES, run_segments
 
 TRUE = Constants(
     weak=torch.tensor([0.4, 0.8, 1.25, 2.5]),
@@ -28,7 +28,7 @@ TRUE = Constants(
 @pytest.fixture(scope="module")
 def exact() -> Segments:
     """What the true constants make of random operating points, without chance."""
-    data = play_segments("ccs_study", "RRR", range(8), 5)
+    data = run_segments("ccs_study", "RRR", range(8), 5)
     predicted = expected(Proxy(TRUE), data)
     attempts = predicted.attempts_hz * data.length_s
     return replace(data, attempts=attempts, received=attempts * predicted.success)
@@ -58,11 +58,11 @@ def test_every_constant_has_a_finite_gradient(exact) -> None:
 
 
 def test_packet_runs_are_booked_group_by_group() -> None:
-    segments = play_segments("ccs_study", "RU", [3, 4], 2)
+    segments = run_segments("ccs_study", "RU", [3, 4], 2)
     assert segments.actions.shape == segments.attempts.shape == segments.received.shape == (4, 2, 4)
     assert segments.worlds.non_learning.tolist() == [[False, True]] * 4
     assert bool((segments.received <= segments.attempts).all()) and bool((segments.attempts > 0).all())
-    alone = play_segments("ccs_study", "RU", [4], 2)
+    alone = run_segments("ccs_study", "RU", [4], 2)
     assert torch.equal(alone.attempts, segments.attempts[1::2]) and torch.equal(alone.actions, segments.actions[1::2])
     assert not torch.equal(
         segments.worlds.occupancy[:2], segments.worlds.occupancy[2:]
@@ -72,13 +72,13 @@ def test_packet_runs_are_booked_group_by_group() -> None:
 
 def test_worlds_held_out_are_others(invoke, tmp_path: Path, monkeypatch) -> None:
     seeds = list[tuple[int, ...]]()
-    original = fit_proxy.play_segments
+    original = fit_proxy.run_segments
 
     def noted(preset: str, regime: str, given, count: int) -> Segments:
         seeds.append(tuple(given))
         return original(preset, "R", given, count)
 
-    monkeypatch.setattr(fit_proxy, "play_segments", noted)
+    monkeypatch.setattr(fit_proxy, "run_segments", noted)
     arguments = ("ccs_study", "--worlds", "2", "--segments", "1", "--steps", "2")
     invoke(fit_proxy.app, *arguments, "--out", str(tmp_path), "--json", str(tmp_path / "quality.json"))
     assert set(seeds[: len(REGIMES)]) == {(0, 1)} and not {0, 1} & set(seeds[-1])

@@ -85,7 +85,7 @@ def test_a_point_is_what_its_configuration_gives_alone(invoke, tmp_path):
     experiment = PacketExperiment(sweep.read_packet_config(CONFIGS / "journal_fit.yaml", changes), "cucb")
     curve = []
     while not experiment.finished:
-        curve += experiment.play_next()
+        curve += experiment.step()
     assert len(curve) == 2
     last = reported(curve, 0.1)
     for metric in ("pdr", "ee_bits_per_mj", "bits_per_airtime_s"):

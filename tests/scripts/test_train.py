@@ -126,15 +126,15 @@ class TestReport:
 
 def interrupt_at(monkeypatch: pytest.MonkeyPatch, interval: int) -> None:
     """Ctrl-C while the second learner plays that interval."""
-    play, played = PacketExperiment.play_next, []
+    play, played = PacketExperiment.step, []
 
-    def play_next(self):
+    def step(self):
         played.append(self.done)
         if len(played) == INTERVALS + interval:
             os.kill(os.getpid(), signal.SIGINT)
         return play(self)
 
-    monkeypatch.setattr(PacketExperiment, "play_next", play_next)
+    monkeypatch.setattr(PacketExperiment, "step", step)
 
 
 def crash_between_seeds(monkeypatch: pytest.MonkeyPatch, save: int) -> None:
@@ -170,7 +170,7 @@ class TestResume:
 
     def test_finished_run_only_reports(self, finished, train_tiny, monkeypatch):
         before = tables(finished[0] / "dlora")
-        monkeypatch.setattr(PacketExperiment, "play_next", None)
+        monkeypatch.setattr(PacketExperiment, "step", None)
         result = train_tiny(finished[0], "--resume")
         assert result.exit_code == 0 and "cucb" in result.output
         assert tables(finished[0] / "dlora") == before

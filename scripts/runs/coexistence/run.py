@@ -118,7 +118,7 @@ class CoexistenceRunType(RunType[CoexistenceRun, Rollout]):
         rollout = self.experiment(label)
         curves: list[list[Row]] = [[] for _ in self.config.seeds]
         while not rollout.finished:
-            for curve, row in zip(curves, rollout.play_next(), strict=True):
+            for curve, row in zip(curves, rollout.step(), strict=True):
                 curve.append(row)
         return [
             {

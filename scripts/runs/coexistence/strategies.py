@@ -156,7 +156,7 @@ def stored_worlds(mixture: str, vendors: Path) -> Snapshots:
     They are of independent rollouts of `ccs_study` at all loads, of vendors that the service has seen.
     """
     rollouts = Rollouts(vendors, SEEN_VENDORS, SEED, INTERVALS, SNAPSHOTS_AT, mixtures=(mixture,))
-    (joined,) = by_mixture(rollouts.play(number) for number in range(ROLLOUTS)).values()
+    (joined,) = by_mixture(rollouts.run(number) for number in range(ROLLOUTS)).values()
     return joined.renumbered(NUMBERINGS, Layout(), SEED)
 
 

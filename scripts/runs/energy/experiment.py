@@ -87,7 +87,7 @@ class EnergyExperiment:
     Attributes:
         networks: One per seed.
         total: Episodes of the label; a planner has one.
-        done: Episodes played so far.
+        done: Episodes run so far.
         points: The last allocation of each network. `[N, 4]` each
         training: The attention critics; None: the label is a planner.
 
@@ -112,16 +112,16 @@ class EnergyExperiment:
 
     @property
     def finished(self) -> bool:
-        """Whether all episodes have been played."""
+        """Whether all episodes have been run."""
         return self.done == self.total
 
-    def play_next(self) -> list[Row]:
-        """Plays an episode; a row for each network: what its allocation is worth now, and how learning went."""
+    def step(self) -> list[Row]:
+        """Runs an episode; returns a row for each network: the worth of its allocation now, and how learning went."""
         if self.training is None:
             diagnostics: list[Row] = [{} for _ in self.networks]
             self.points = [self._plan(network) for network in self.networks]
         else:
-            diagnostics = self.training.play_episode()
+            diagnostics = self.training.run_episode()
             self.points = self.training.greedy_points()
         self.done += 1
         return [

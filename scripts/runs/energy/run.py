@@ -168,7 +168,7 @@ class EnergyRunType(RunType[EnergyRun, EnergyExperiment]):
         experiment = self.experiment(label)
         curves: list[list[Row]] = [[] for _ in self.networks]
         while not experiment.finished:
-            for curve, row in zip(curves, experiment.play_next(), strict=True):
+            for curve, row in zip(curves, experiment.step(), strict=True):
                 curve.append(row)
         least, cpu_s = self.config.energy.least_delivery, (time.process_time() - begin_s) / len(curves)
         return [

@@ -85,15 +85,15 @@ class Training:
             action_mask=action_mask, seeds=seeds, **parameters,
         )  # fmt: skip
 
-    def play_episode(self) -> list[Row]:
-        """Plays and learns from an episode of every network; a row of each: what was earned and learned.
+    def run_episode(self) -> list[Row]:
+        """Runs and learns from an episode of every network; a row of each: what was earned and learned.
 
         On one thread of torch: more gain little at these sizes, and numbers would depend on how many there are.
         """
         with threads(1):
-            return self._play_episode()
+            return self._run_episode()
 
-    def _play_episode(self) -> list[Row]:
+    def _run_episode(self) -> list[Row]:
         observations = self._reset(self._envs, self._energy.replicas)
         returns: Any = 0.0
         report: dict[str, NDArray[np.floating]] = {}

@@ -83,13 +83,13 @@ class PacketExperiment:
 
     @property
     def finished(self) -> bool:
-        """Whether all segments have been played."""
+        """Whether all segments have been run."""
         return self.done == self.total
 
-    def play_next(self) -> list[Row]:
-        """Plays the next segment; the row of every replica, with the learner's own diagnostics."""
+    def step(self) -> list[Row]:
+        """Runs the next segment and returns the row of every replica, with the learner's own diagnostics."""
         segment = self.schedule[self.done]
-        self.outcome = self._play(segment)
+        self.outcome = self._run(segment)
         self.done += 1
         diagnostics = self.learner.diagnostics(self.air.scenario)
         return [
@@ -99,7 +99,7 @@ class PacketExperiment:
             for replica, row in enumerate(rows(self.outcome, self.scenario.region))
         ]
 
-    def _play(self, segment: Segment) -> Outcome:
+    def _run(self, segment: Segment) -> Outcome:
         if not segment.episodes:
             return run_until(self.air, self.learner, self.points, segment.until_s)
         outcomes: list[Outcome] = []

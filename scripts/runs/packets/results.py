@@ -21,8 +21,8 @@ _MOST_PAIRS = 4000
 """Nodes beyond which all pairs at once would take too much memory."""
 
 
-def play_to_the_end(config: PacketRun, label: str) -> list[State]:
-    """Plays a learner from beginning to end, and returns the results of every seed.
+def run_to_the_end(config: PacketRun, label: str) -> list[State]:
+    """Runs a learner from beginning to end and returns the results of every seed.
 
     `row/<column>` `[T]`, `sent` and `delivered` `[N]` of the part that is reported, `points` `[N, 4]` at the end and
     what the closed forms expect of them, and the learner's `operations`, `state_bytes` and `overhead`.
@@ -39,9 +39,9 @@ def play_to_the_end(config: PacketRun, label: str) -> list[State]:
     first = first_reported(experiment.schedule, config.report_last_h)
     while not experiment.finished:
         number = experiment.done
-        for curve, row in zip(curves, experiment.play_next(), strict=True):
+        for curve, row in zip(curves, experiment.step(), strict=True):
             curve.append(row | {"evaluation": float(row["evaluation"])})
-        assert experiment.outcome is not None  # a segment was played
+        assert experiment.outcome is not None  # a segment was run
         total = experiment.outcome if total is None or number <= first else total + experiment.outcome
     assert total is not None  # a schedule has at least one segment
     return [_kept(experiment, curve, total, replica) for replica, curve in enumerate(curves)]

@@ -18,7 +18,7 @@ from scripts.runs.loop import RunType
 from scripts.runs.metrics import METRICS, Row, reported
 from scripts.runs.packets.evaluate import evaluate
 from scripts.runs.packets.experiment import PacketExperiment, build_scenario, scenario_name, schedule
-from scripts.runs.packets.results import play_to_the_end
+from scripts.runs.packets.results import run_to_the_end
 from scripts.runs.published import RESIMULATED_MARK, published
 from scripts.runs.report import Result, counted, records, results_table
 
@@ -65,7 +65,7 @@ class PacketRunType(RunType[PacketRun, PacketExperiment]):
         return evaluate([(run.config, folder) for run, folder in runs], tuple(seeds), hours)
 
     def results(self, label: str) -> list[State]:
-        return play_to_the_end(self.config, label)
+        return run_to_the_end(self.config, label)
 
     def code(self, label: str) -> list[Path]:
         learner = getsourcefile(agents.learner_class(self.config.learners[label].name)) or ""

@@ -48,7 +48,7 @@ def small(**others: Any) -> CoexistenceRun:
 
 
 def played(config: CoexistenceRun, label: str) -> list[Ledger]:
-    return new_rollout(config, label).play()
+    return new_rollout(config, label).run()
 
 
 def test_a_run_leaves_everything_and_is_judged_again(call: Any, invoke: Any, tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_strategies_meet_the_same_air() -> None:
     plays = [new_rollout(small(), label) for label in ("independent", "hopping")]
     for _ in range(3):
         for play in plays:
-            play.play_next()
+            play.step()
     one, other = (play.env.game.air for play in plays)
     assert one.seeds == other.seeds
     for name in ("node_xy_m", "path_loss_db", "traffic.interval_s", "interference.occupancy"):
@@ -123,7 +123,7 @@ def test_some_of_the_networks_take_part_in_a_round(monkeypatch: pytest.MonkeyPat
     play.strategy._fade = 0.0  # type: ignore[attr-defined]
     before = play.strategy.residuals.total.copy()  # type: ignore[attr-defined]
     while not play.finished:
-        play.play_next()
+        play.step()
         now = play.strategy.residuals.total  # type: ignore[attr-defined]
         changed = (now != before).any(axis=(-1, -2)).sum(axis=-1)
         assert changed.tolist() == ([2, 2] if play.done % 5 == 0 and play.done > 5 else [0, 0]) or play.done == 5
@@ -134,7 +134,7 @@ def test_a_residual_that_does_harm_is_taken_back(monkeypatch: pytest.MonkeyPatch
     play, given = rounds_of(monkeypatch, 2, accept=True)
     play.strategy._acceptance.margin = -1.0  # type: ignore[attr-defined]  # nothing is good enough
     while play.done < 10:
-        play.play_next()
+        play.step()
     assert play.strategy._acceptance.rejected == play.strategy._acceptance.tried > 0  # type: ignore[attr-defined]
     assert [done for done, _ in given] == [5, 5, 10, 10, 10, 10]
 
@@ -142,7 +142,7 @@ def test_a_residual_that_does_harm_is_taken_back(monkeypatch: pytest.MonkeyPatch
 def test_trials_are_judged_however_short_the_rounds_are(monkeypatch: pytest.MonkeyPatch) -> None:
     play, _ = rounds_of(monkeypatch, 2, accept=True, every=2)
     while not play.finished:
-        play.play_next()
+        play.step()
     assert play.strategy._acceptance.tried > 4  # type: ignore[attr-defined]
 
 
@@ -156,7 +156,7 @@ def test_what_servers_hold_fades_round_by_round_and_what_they_learn_does_not(mon
     play, given = rounds_of(monkeypatch, 2)
     strategy: Any = play.strategy
     while play.done < 5:
-        play.play_next()
+        play.step()
     held, learnt = strategy.residuals.total.copy(), _last_layers(strategy) - strategy.residuals.total
     assert held.any()
     monkeypatch.setattr(strategy, "_participating", lambda replica: np.zeros(2, np.bool_))  # nobody reports any more
@@ -197,7 +197,7 @@ def test_a_network_that_loses_is_freed(monkeypatch: pytest.MonkeyPatch) -> None:
     floor.intervals, floor.loss = 3, -1.0  # whoever does not double its record has lost
     floor._independent, floor._coordinated = floor._independent[:3], floor._coordinated[:3]
     while play.done < 8:
-        play.play_next()
+        play.step()
     assert not play.strategy.residuals.total.any()  # type: ignore[attr-defined]
     assert not floor.allowed.any()
 
@@ -229,7 +229,7 @@ def test_a_cell_depends_on_what_is_played() -> None:
 def test_rows_are_the_measures_of_one_interval() -> None:
     config = small(networks=[{"learner": "pg", "nodes": 8}, {"learner": "uniform", "nodes": 5}])
     play = new_rollout(config, "independent")
-    rows = play.play_next()
+    rows = play.step()
     for row, ledger in zip(rows, play.ledgers.by_replica(), strict=True):
         for name in ("prr", "epn_mj", "atp", "pdr", "delay_s", "return", "acknowledged", "overlap", "jain"):
             assert row[name] == pytest.approx(ledger.measures()[name])

@@ -62,7 +62,7 @@ class Listener:
 
         strategy._round = noted
         while play.done < 5 * rounds:
-            play.play_next()
+            play.step()
 
 
 def told_and_true(monkeypatch: pytest.MonkeyPatch, rounds: int = 2, **given: Any) -> Listener:
@@ -197,7 +197,7 @@ def test_direct_optimisation_is_of_the_networks_at_hand(monkeypatch: pytest.Monk
         play = play_of("direct", "PD", seeds=seeds)
         before = [play.strategy.team.members[at].servers.parameters() for at in (0, 1)]  # type: ignore[attr-defined]
         while play.done < 7:
-            play.play_next()
+            play.step()
         ledgers[seeds] = play.ledgers.by_replica()[-1].sums
         for was, member in zip(before, play.strategy.team.members, strict=True):  # type: ignore[attr-defined]
             moved = (member.servers.parameters() - was)[..., -129 * 48 :]
@@ -222,7 +222,7 @@ def test_the_optimum_is_searched_on_the_model_that_is_named() -> None:
         config = config_of("optimum", "PP", seeds=(3,), **given)
         section = config.coexistence.model_validate(busy)  # type: ignore[union-attr]
         play = new_rollout(config.model_copy(update={"coexistence": section}), "optimum")
-        play.play_next()
+        play.step()
         chosen[len(given)] = play.strategy._chosen  # type: ignore[attr-defined]
     assert [actions.shape for actions in chosen.values()] == [(1, 2, 4)] * 2
     assert not np.array_equal(*chosen.values())

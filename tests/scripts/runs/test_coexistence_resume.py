@@ -48,12 +48,12 @@ def rollout_of(name: str, parameters: dict[str, Any], intervals: int = 11) -> Ro
 def test_a_resumed_rollout_gives_the_same_rows_and_sums(label: str, tmp_path: Path) -> None:
     first, resumed = (rollout_of(*LABELS[label]) for _ in range(2))
     for _ in range(7):
-        first.play_next()
+        first.step()
     checkpoints.write(tmp_path / "state.npz", first.state_dict())
     resumed.load_state_dict(checkpoints.read(tmp_path / "state.npz"))
     assert resumed.done == 7
     while not first.finished:
-        assert repr(first.play_next()) == repr(resumed.play_next())
+        assert repr(first.step()) == repr(resumed.step())
     assert resumed.finished
     for one, other in zip(first.ledgers.by_replica(), resumed.ledgers.by_replica(), strict=True):
         assert one.sums.tobytes() == other.sums.tobytes() and one.airtime_s.tobytes() == other.airtime_s.tobytes()
@@ -62,18 +62,18 @@ def test_a_resumed_rollout_gives_the_same_rows_and_sums(label: str, tmp_path: Pa
 def test_a_state_is_a_copy() -> None:
     rollout = rollout_of("ccs", SERVICE)
     for _ in range(2):
-        rollout.play_next()
+        rollout.step()
     state = rollout.state_dict()
     before = {name: array.copy() for name, array in state.items()}
     for _ in range(4):
-        rollout.play_next()
+        rollout.step()
     assert all(np.array_equal(state[name], array, equal_nan=array.dtype.kind == "f") for name, array in before.items())
 
 
 @pytest.mark.parametrize("missing", ["observations", "strategy.random", "environment.cycle", "strategy.team.0.steps"])
 def test_a_state_that_is_not_whole_is_refused_by_name(missing: str) -> None:
     rollout = rollout_of("ccs", SERVICE)
-    rollout.play_next()
+    rollout.step()
     state = {name: array for name, array in rollout.state_dict().items() if name != missing}
     with pytest.raises(ValueError, match=rf"{missing.rpartition('.')[2]} is missing"):
         rollout_of("ccs", SERVICE).load_state_dict(state)
@@ -92,21 +92,21 @@ def test_a_killed_run_goes_on_within_a_label(invoke: Callable[..., Any], tmp_pat
     def trained(folder: Path, *more: str) -> Any:
         return invoke(train.app, "--config", str(config), "--runs", str(folder), *small, labels, *more)
 
-    play_next = Rollout.play_next
+    step = Rollout.step
 
     def killed_after_nine(rollout: Rollout) -> list[dict[str, float]]:
         if rollout.done == 9:
             raise Crash
-        return play_next(rollout)
+        return step(rollout)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Rollout, "play_next", killed_after_nine)
+        patch.setattr(Rollout, "step", killed_after_nine)
         assert isinstance(trained(tmp_path / "cut").exception, Crash)
     cut = tmp_path / "cut" / "small"
     assert [path.name for path in cut.glob("*.npz")] == ["ccs-000008.npz"]
     played: list[int] = []
     with monkeypatch.context() as patch:
-        patch.setattr(Rollout, "play_next", lambda rollout: (played.append(rollout.done), play_next(rollout))[1])
+        patch.setattr(Rollout, "step", lambda rollout: (played.append(rollout.done), step(rollout))[1])
         result = trained(tmp_path / "cut", "--resume")
     assert result.exit_code == 0, result.output
     assert played[:5] == [8, 9, 10, 11, 12]

@@ -31,12 +31,12 @@ def test_averaging_is_over_the_networks_of_a_world_and_not_over_worlds() -> None
     play = play_of("averaging", 3 * [NETWORK])
     ((servers, _),) = play.strategy.team.learners()  # type: ignore[attr-defined]
     while play.done < 4:
-        play.play_next()
+        play.step()
     before = servers.parameters()
     assert np.abs(before[:, 0] - before[:, 1]).max() > 1e-4
     learn, learnt = play.strategy.team.update, []  # type: ignore[attr-defined]
     play.strategy.team.update = lambda *told: (learn(*told), learnt.append(servers.parameters()))  # type: ignore[attr-defined]
-    play.play_next()
+    play.step()
     now, mean = servers.parameters(), learnt[-1].mean(axis=1, keepdims=True)
     np.testing.assert_allclose(now, np.broadcast_to(mean, now.shape), rtol=1e-5, atol=1e-7)
     assert np.abs(now[0] - now[1]).max() > 1e-4
@@ -52,7 +52,7 @@ def test_the_optimum_is_searched_anew_when_a_network_falls_silent(monkeypatch: p
 
     monkeypatch.setattr(rules, "best_actions", noted)
     while not play.finished:
-        play.play_next()
+        play.step()
     assert [done for done, _ in searched] == [0, 2, 4]
     assert searched[1][1][1] == 0.0 and searched[0][1] == searched[2][1]
 
@@ -61,7 +61,7 @@ def test_a_trial_is_of_what_a_server_has_taken(monkeypatch: pytest.MonkeyPatch) 
     play = play_of("ccs", 2 * [NETWORK], accept=True, congestion=None, floor=False)
     strategy, tried = play.strategy, []
     while play.done < 4:
-        play.play_next()
+        play.step()
     take, apply = strategy.residuals.take, strategy._acceptance.apply  # type: ignore[attr-defined]
     taken: list[np.ndarray] = []
 
@@ -71,7 +71,7 @@ def test_a_trial_is_of_what_a_server_has_taken(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(strategy.residuals, "take", half)  # type: ignore[attr-defined]
     monkeypatch.setattr(strategy._acceptance, "apply", lambda delta: (tried.append(delta), apply(delta)))  # type: ignore[attr-defined]
-    play.play_next()
+    play.step()
     assert taken[0].any() and np.array_equal(tried[0], taken[0])
 
 
@@ -91,7 +91,7 @@ def test_ranked_partitions_follow_interference_and_static_ones_stay() -> None:
         chosen = []
         while not play.finished:
             occupancy = play.env.game.facts()["occupancy"]
-            play.play_next()
+            play.step()
             channel = play.strategy._chosen // 6  # type: ignore[attr-defined]
             chosen.append((occupancy, channel))
         used = [np.take_along_axis(busy, channel.reshape(2, -1), -1).max() for busy, channel in chosen]
@@ -111,7 +111,7 @@ def test_random_residuals_have_the_norms_of_the_service_and_other_directions(mon
 
     monkeypatch.setattr(play.strategy, "applied", noted)
     while play.done < 5:
-        play.play_next()
+        play.step()
     assert len(given) == 4
     for asked, taken in given:
         assert np.linalg.norm(taken) == pytest.approx(np.linalg.norm(asked), rel=1e-5) and asked.any()
@@ -121,8 +121,8 @@ def test_random_residuals_have_the_norms_of_the_service_and_other_directions(mon
 def test_servers_learn_from_rows_weighed_by_their_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
     play, told = play_of("coexistence-independent", [NETWORK, NETWORK | {"silent_s": [[60, 600]]}]), []
     monkeypatch.setattr(play.strategy, "learn", lambda *given: told.append(given))
-    play.play_next()
-    play.play_next()
+    play.step()
+    play.step()
     attempts = play.env.game.totals.attempts
     observations, actions, rewards, weights, following = told[1]
     assert np.array_equal(weights, attempts) and attempts[:, 0].all() and attempts.max() > 1
@@ -152,7 +152,7 @@ def test_who_attacks_goes_on_reporting_when_its_own_floor_would_silence_it(monke
     for attack, silent in (("kpi_worst", False), (None, True)):
         play = play_of("ccs", 2 * [NETWORK], attack=attack, congestion=None)
         while play.done < 4:
-            play.play_next()
+            play.step()
         strategy = play.strategy
         monkeypatch.setattr(FairnessFloor, "allowed", np.zeros((2, 2), np.bool_))
         assert [bool(strategy._participating(0)[place]) for place in (0, 1)] == [not silent, False]  # type: ignore[attr-defined]
@@ -176,7 +176,7 @@ def test_private_servers_take_what_the_service_answers_and_no_floor_frees_them(m
 
     monkeypatch.setattr(Service, "round", noted)
     while not play.finished:
-        play.play_next()
+        play.step()
     assert rounds == 4 and np.abs(answered).max() > 0.01
     np.testing.assert_allclose(strategy.residuals.total, answered, rtol=1e-4, atol=1e-5)  # type: ignore[attr-defined]
 

@@ -84,17 +84,17 @@ def test_what_the_table_says_is_what_the_allocation_is_worth(finished):
 
 def test_a_run_that_was_interrupted_goes_on_to_the_same_numbers(finished, tmp_path, monkeypatch):
     calls = []
-    play_next = EnergyExperiment.play_next
+    step = EnergyExperiment.step
 
     def stop_after_three(experiment):
         calls.append(experiment)
         if len(calls) == 4:
             raise KeyboardInterrupt
-        return play_next(experiment)
+        return step(experiment)
 
-    monkeypatch.setattr(EnergyExperiment, "play_next", stop_after_three)
+    monkeypatch.setattr(EnergyExperiment, "step", stop_after_three)
     assert trained(tmp_path).exit_code == 130
-    monkeypatch.setattr(EnergyExperiment, "play_next", play_next)
+    monkeypatch.setattr(EnergyExperiment, "step", step)
     assert trained(tmp_path, "--resume").exit_code == 0
     assert tables(tmp_path / "mmalora") == tables(finished[0] / "mmalora")
     ours, theirs = (MAAC.read(runs / "mmalora" / "maac-000006.safetensors") for runs in (tmp_path, finished[0]))
@@ -126,7 +126,7 @@ def test_the_old_name_of_independent_choice_is_accepted_with_a_warning():
     with pytest.warns(DeprecationWarning, match="learner 'independent' is now named 'energy-independent'"):
         experiments = [EnergyExperiment(config, label, networks) for label in ("independent", "old")]
     for experiment in experiments:
-        experiment.play_next()
+        experiment.step()
     assert np.array_equal(experiments[0].points[0], experiments[1].points[0])
     with pytest.raises(ValueError, match="'rcts' is neither maac nor a planner.*did you mean 'rcst'"):
         EnergyExperiment(config, "misspelt", networks)
@@ -136,7 +136,7 @@ def test_judges_agree_where_nobody_disturbs_anybody():
     config = load(CONFIG, [*TINY, "scenario.traffic.interval_s=1000000", "seeds=[0]"])
     (network,) = build_networks(config)
     points = EnergyExperiment(config, "independent", [network])
-    points.play_next()
+    points.step()
     found = scores(network, points.points[0], 0.7)
     assert found["ee_expect"] == pytest.approx(found["ee_joint"], rel=1e-3)
     assert found["pdr_packets"] == pytest.approx(found["pdr_expect"], abs=4 / np.sqrt(14 * PACKETS_PER_NODE))
@@ -221,6 +221,6 @@ def test_attention_critics_reach_the_best_allocation_found():
     config = load(CONFIG, changes)
     maac, best = (EnergyExperiment(config, label, build_networks(config)) for label in ("maac", "energy-ascent"))
     while not maac.finished:
-        (learned,) = maac.play_next()
-    (reference,) = best.play_next()
+        (learned,) = maac.step()
+    (reference,) = best.step()
     assert learned["violations"] == 0 and learned["ee_bits_per_mj"] > 0.97 * reference["ee_bits_per_mj"]

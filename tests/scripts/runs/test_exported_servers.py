@@ -46,7 +46,7 @@ def run(path: Path, *, seeds: tuple[int, ...] = (3, 4), nodes: int = 8, **others
 
 
 def played(config: CoexistenceRun, label: str) -> list[Ledger]:
-    return new_rollout(config, label).play()
+    return new_rollout(config, label).run()
 
 
 def seen(replicas: int, servers: int) -> np.ndarray:
