@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 LEARNERS: dict[str, str] = {
     "random": "agents.rules.fixed:Random",
-    "reference-pdr": "agents.planners.reference:ReferencePdr",
-    "reference-ee": "agents.planners.reference:ReferenceEe",
+    "reference-pdr": "agents.planners.best_assignment:ReferencePdr",
+    "reference-ee": "agents.planners.best_assignment:ReferenceEe",
     "static-sf7": "agents.rules.fixed:StaticSF7",
     "round-robin": "agents.rules.fixed:RoundRobin",
     "min-sf": "agents.rules.load_balance:MinSF",

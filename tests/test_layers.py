@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,18 @@ def importers(paths: list[Path], *packages: str) -> dict[str, list[str]]:
 def test_agents_see_neither_environments_nor_the_compiled_air() -> None:
     """Learners only see arrays; random numbers are public (`lora_marl.core.random`)."""
     assert importers(AGENTS, "lora_marl.envs", "lora_marl.core.kernel") == {}
+
+
+def test_families_of_learners_import_one_another_without_a_cycle() -> None:
+    """The packages and modules of `agents`; registering a learner by its name imports nothing."""
+    root = ROOT / "agents"
+    parts = {path.stem if path.is_file() else path.name for path in root.iterdir()} - {"__init__"}
+    imports: dict[str, set[str]] = {part: set() for part in parts}
+    for path in AGENTS:
+        part = path.relative_to(root).parts[0].removesuffix(".py")
+        names = {name.split(".")[1] for name in imported(path) if name.startswith("agents.")}
+        imports.setdefault(part, set()).update(names & parts - {part})
+    list(TopologicalSorter(imports).static_order())  # raises CycleError, which names the cycle
 
 
 def test_tests_of_the_library_import_no_scripts() -> None:

@@ -19,7 +19,7 @@ Source: D-LoRa journal Eq. (16)-(18) and Algorithm 1 (NaiveMAB), Eq. (19)-(24) a
 Eq. (17)-(23) with bandwidth as a fourth factor. Chen, Wang and Yuan 2013 for CUCB, Auer et al. 2002 for UCB1.
 
 Differences:
-    1. The indicator is in {-1, +1}, see `agents.dlora.rewards`.
+    1. The indicator is in {-1, +1}, see `agents.bandits.rewards`.
     2. `prior` is 1, as in the published code: values start at 0 as if every arm had been tried once. `prior=0`
        is the paper: an untried arm has an infinite index, so every arm is tried once first, in order.
     3. Ties go to the lowest index.
@@ -37,8 +37,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from agents.bandits.index_bandit import IndexBandit, factor_groups, product_group
 from agents.bandits.kernel import END
-from agents.dlora.rewards import indicator as indicator_rewards
-from agents.dlora.rewards import reward_table
+from agents.bandits.rewards import indicator as indicator_rewards
+from agents.bandits.rewards import reward_table
 from lora_marl.core.metric_factors import metric_bonus
 from lora_marl.core.region import chosen_factors
 

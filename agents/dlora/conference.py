@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 
 from agents.bandits.index_bandit import IndexBandit, factor_groups
 from agents.bandits.kernel import FIRST, SUBTRACTED
-from agents.dlora.rewards import reward_table
+from agents.bandits.rewards import reward_table
 from lora_marl.core.checks import check_choice
 from lora_marl.core.metric_factors import sf_weights, shares
 from lora_marl.core.reception import FATES, Fate

@@ -1,7 +1,7 @@
 """NoReL: every node learns a mixed strategy by regret, one for each channel state of the network.
 
 A round is `round_packets` packets sent with one action a = (SF, power), answered by the share u of them that was
-delivered and the channel state of the network (`agents.norel.channel_state`). In that state, t its rounds so far:
+delivered and the channel state of the network (`agents.channel_state`). In that state, t its rounds so far:
 
     kappa <- kappa + t^2
     U_a <- U_a + t^-0.8 (u - U_a)
@@ -11,7 +11,7 @@ delivered and the channel state of the network (`agents.norel.channel_state`). I
 
 | paper | name |
 |---|---|
-| A_n, K_n | `agents.rules.link_margin.feasible` with `margin_db`; their number |
+| A_n, K_n | `agents.link_margin.feasible` with `margin_db`; their number |
 | u-hat, r-hat, pi | `utility`, `regret`, `strategy` `[B, N, states, K]` |
 | nu_t, gamma_t, mu_t = t^-p | `exponents`: 0.8, 0.9, 1.0 |
 | psi(t) = t^2 | sum kappa |
@@ -37,11 +37,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.channel_state import STATES, ChannelState, state_of, true_state
 from agents.learner import Learner
-from agents.norel.channel_state import STATES, ChannelState, state_of, true_state
+from agents.link_margin import feasible, least_sf
 from agents.norel.equilibrium import epsilons
 from agents.norel.kernel import draw, empty_table, learn
-from agents.rules.link_margin import feasible, least_sf
 from lora_marl.core.downlink import NEVER, Feedback
 from lora_marl.core.random import stream_key
 
@@ -161,7 +161,7 @@ class NoReL(Learner):
         """Columns of learning curves, by name `[B]`.
 
         - `estimated_sigma_db`, `estimated_rate_per_s`, `estimated_offset_db`, `estimated_slope` and `state`: the
-          estimates of `agents.norel.channel_state` and the state that they give.
+          estimates of `agents.channel_state` and the state that they give.
         - `windows` and `windows_right`: windows since the last call, and those of them in the true state.
         - `restless_h` and `restless95_h`: time of the last round in which any node's strategy for the state in force,
           and those of 95 % of the nodes, moved by more than `delta` (Definition 2).

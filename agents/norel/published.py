@@ -22,9 +22,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from agents.norel.channel_state import STATES, binned
+from agents.channel_state import STATES, binned
+from agents.link_margin import feasible, least_sf
 from agents.norel.kernel import Table, empty_table, learn
-from agents.rules.link_margin import feasible, least_sf
 from lora_marl.core.published.norel_network import RATE, SIGMA, Estimates, channel_of, initial_estimates
 from lora_marl.core.published.norel_receiver import SENT, Channel
 from lora_marl.core.published.norel_rounds import (

@@ -1,7 +1,7 @@
 """Coordinate ascent over a closed form: nodes take the best point in turn while all others stay.
 
 `ascend` knows neither the closed form nor the goal: an `Allocation` says what would come of a move, a `Rank` how good
-that is. `agents.planners.reference` and `energy_ascent` of `agents.planners.baselines` are what it is used for.
+that is. `agents.planners.best_assignment` and `energy_ascent` of `agents.planners.baselines` are what it is used for.
 """
 
 from __future__ import annotations

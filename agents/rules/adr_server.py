@@ -37,10 +37,10 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from agents.channel_state import ChannelState
 from agents.learner import Learner, most_robust_point
-from agents.norel.channel_state import ChannelState
+from agents.link_margin import least_sf
 from agents.rules.adr import BW, SF, after_margin, check_history
-from agents.rules.link_margin import least_sf
 from lora_marl.core import phy
 from lora_marl.core.checks import check_choice
 from lora_marl.core.downlink import Feedback
@@ -83,7 +83,7 @@ class AdrServer(Learner):
 
     Args:
         scenario, seeds: As in `Learner`.
-        margin_db: Reserve for fading and interference; None: sigma_hat (`agents.norel.channel_state`) + 8 dB. dB
+        margin_db: Reserve for fading and interference; None: sigma_hat (`agents.channel_state`) + 8 dB. dB
         history: Packets that are looked at, and that are received between two decisions, at least 1.
         statistic: Of their SNR: `mean` (in dB) or `max`.
         start: First spreading factor, at the highest power: `min_sf`, the smallest that reaches a gateway with a margin

@@ -1,8 +1,8 @@
 """MinSF, and rules that balance load over spreading factors; all at the highest power and without learning.
 
 MinSF gives each node the smallest spreading factor that reaches the nearest gateway with a margin
-(`agents.rules.link_margin`). It leaves slow, sensitive spreading factors
-empty. The others start from its choice and move nodes up:
+(`agents.link_margin`). It leaves slow, sensitive spreading factors empty. The others start from its choice and move
+nodes up:
 
 | name | a node moves one spreading factor up | order |
 |---|---|---|
@@ -32,8 +32,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.link_margin import least_sf
 from agents.rules.fixed import FixedRule, nearest_gateway_m
-from agents.rules.link_margin import least_sf
 from lora_marl.core.random import stream_key
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ from numpy.typing import ArrayLike, NDArray
 
 import agents
 from agents.bandits.cucb import CUCB, UCB1
-from agents.dlora.rewards import INDICATORS
+from agents.bandits.rewards import INDICATORS
 from agents.learner import Learner
 from agents.run import single_node_choices
 from lora_marl.core.air import Air

@@ -76,7 +76,7 @@ def test_attention_critics_are_no_learner_of_packets(journal, typed):
         ("agents.nowhere:X", "cannot be imported"),
         ("agents.bandits.cucb:X", "cannot be imported"),
         ("agents.bandits.cucb.CUCB", "unknown learner 'agents.bandits.cucb.CUCB'; an import path is 'module:Class'"),
-        ("agents.dlora.rewards:Rewards", "cannot be imported"),
+        ("agents.bandits.rewards:Rewards", "cannot be imported"),
         ("agents.run:run_until", "'agents.run:run_until' is no subclass of agents.learner.Learner"),
     ],
 )

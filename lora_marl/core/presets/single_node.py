@@ -94,7 +94,7 @@ def expected_rewards(
 
     Args:
         delivered: Probabilities of delivery. `[S, W, C, T]`
-        rewards: Reward of each value by fate, one factor after another (`agents.dlora.rewards.reward_table`). `[5, K]`
+        rewards: Reward of each value by fate, one factor after another (`agents.bandits.rewards`). `[5, K]`
         factors: The learned factors in the order of `FACTORS`, F of them.
 
     Returns:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from agents.maac import training as losses
 from agents.maac.reference import ReferenceTraining, layer_parameters
+from agents.maac.training import advantage, log_policy
+from agents.torch_utils import sample_actions
 
 EXACT = {"rtol": 0, "atol": 1e-10}
 
@@ -109,6 +110,15 @@ def test_the_expected_advantage_under_the_policy_is_zero() -> None:
     draw = torch.Generator().manual_seed(0)
     values = torch.randn(2, 3, 5, 4, generator=draw, dtype=torch.float64)
     policy = torch.softmax(torch.randn(2, 3, 5, 4, generator=draw, dtype=torch.float64), -1)
-    advantage = losses.advantage(values, policy)
-    torch.testing.assert_close((policy * advantage).sum(-1), torch.zeros(2, 3, 5, dtype=torch.float64), **EXACT)
-    assert advantage.abs().max() > 0.1
+    gain = advantage(values, policy)
+    torch.testing.assert_close((policy * gain).sum(-1), torch.zeros(2, 3, 5, dtype=torch.float64), **EXACT)
+    assert gain.abs().max() > 0.1
+
+
+def test_the_largest_random_number_draws_no_arm_that_is_not_allowed() -> None:
+    logits = torch.randn(100_000, 6, generator=torch.Generator().manual_seed(0))
+    allowed = torch.tensor([False, True, True, True, False, False])
+    chances = log_policy(logits, allowed).exp()
+    assert (chances[:, ~allowed] == 0).all()
+    for uniform in (0.0, 1.0 - 2.0**-24):
+        assert allowed[sample_actions(chances, torch.full((100_000,), uniform))].all()

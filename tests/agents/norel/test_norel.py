@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import agents
-from agents.norel.channel_state import state_of
+from agents.channel_state import state_of
+from agents.link_margin import feasible, least_sf
 from agents.norel.kernel import empty_table, learn
 from agents.norel.norel import NoReL
-from agents.rules.link_margin import feasible, least_sf
 from agents.run import run_until
 from lora_marl.core.air import Air
 from lora_marl.core.downlink import Downlink

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from agents.link_margin import feasible
 from agents.norel.published import min_sf_points, simulate
-from agents.rules.link_margin import feasible
 from lora_marl.core.presets import norel_network
 
 SCENARIO = norel_network(60, seed=4)

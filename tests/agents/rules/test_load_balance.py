@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import agents
-from agents.rules.link_margin import least_sf
+from agents.link_margin import least_sf
 from agents.rules.load_balance import balance_airtime
 from lora_marl.core.expect import LogNormal
 from lora_marl.core.presets import journal_network, norel_network

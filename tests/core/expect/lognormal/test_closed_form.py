@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agents.rules.link_margin import feasible, least_sf
+from agents.link_margin import feasible, least_sf
 from lora_marl.core.air import Air
 from lora_marl.core.expect import integrals
 from lora_marl.core.expect.integrals import chebyshev_points, fine_table, normal_cdf, read, survival_at

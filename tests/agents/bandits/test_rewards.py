@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from agents.dlora.rewards import indicator, reward_table
+from agents.bandits.rewards import indicator, reward_table
 from lora_marl.core.metric_factors import metric_bonus, sf_weights, shares
 from lora_marl.core.reception import Fate
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from agents.norel.channel_state import WINDOW, WINDOWS_KEPT, ChannelState, state_of
+from agents.channel_state import WINDOW, WINDOWS_KEPT, ChannelState, state_of
 from lora_marl.core.kernel.state import HEARD
 from lora_marl.core.outcome import Heard
 from lora_marl.core.presets import norel_network

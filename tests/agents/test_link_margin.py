@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from agents.rules.link_margin import feasible, least_sf
+from agents.link_margin import feasible, least_sf
 from lora_marl.core.presets import norel_network
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import agents
 from agents.planners.ascent import operating_points
-from agents.planners.reference import approach_goal, ascend_from, closed_form_of, rank, starting_assignments
+from agents.planners.best_assignment import approach_goal, ascend_from, closed_form_of, rank, starting_assignments
 from lora_marl.core.air import Air
 from lora_marl.core.expect import LogNormal, OneGateway
 from lora_marl.core.expect.one_gateway import OneGatewayIncremental
