@@ -23,8 +23,7 @@ import typer
 from rich.table import Table
 
 from lora_marl.core.expect.lognormal import Variant
-from scripts import benchmark_libraries
-from scripts.bench import cases, kernels
+from scripts.bench import cases, kernels, libraries
 from scripts.runs.cli import JsonPath, console, errors, new_app, one_line_errors, write_json
 
 app = new_app()
@@ -246,13 +245,13 @@ def sb3(quick: bool, repeats: int) -> list[Line]:
     """Stable-Baselines3's rows, and against SuperSuit where it is installed."""
 
     def rate(wrapper: str) -> float:
-        return benchmark_libraries.steps_per_s(wrapper, steps=10 if quick else 100, repeats=repeats)
+        return libraries.steps_per_s(wrapper, steps=10 if quick else 100, repeats=repeats)
 
     ours, theirs = "Stable-Baselines3's rows", "SuperSuit for Stable-Baselines3"
     return [
         Line("sb3_rows", f"{ours}, 32 replicas x 100 nodes", "steps/s", 1e4, lambda: rate(ours)),
         *([Line("sb3_over_supersuit", "the same over SuperSuit's", "ratio", 10, lambda: rate(ours) / rate(theirs))]
-          if benchmark_libraries.WRAPPERS[theirs].installed else []),
+          if libraries.WRAPPERS[theirs].installed else []),
     ]  # fmt: skip
 
 

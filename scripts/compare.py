@@ -22,11 +22,11 @@ from typing import Annotated
 
 import typer
 
-from scripts.comparison.lineup import Lineup, checked_name, label_list, lineups
+from scripts.comparison.lineup import Lineup, label_list, lineups
 from scripts.comparison.report import for_terminal, write_files
 from scripts.comparison.result import Comparison
 from scripts.comparison.tournament import Results, run_all
-from scripts.runs.cli import ROOT, JsonPath, UsageError, console, new_app, one_line_errors, write_json
+from scripts.runs.cli import ROOT, JsonPath, UsageError, checked_name, console, new_app, one_line_errors, write_json
 from scripts.runs.jobs import Store
 from scripts.runs.parallel import Backend, BackendOption, RayAddress, Workers, checked_workers
 

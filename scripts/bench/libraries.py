@@ -1,4 +1,4 @@
-"""Other libraries' wrappers of an environment, ready to be stepped with given actions.
+"""Wrappers of an environment, ready to be stepped with given actions, and how fast they step.
 
 `scripts/benchmark_libraries.py` times them. Most libraries are installed in a virtual environment of their own
 (`make recipe-<library>`). Wrappers of one replica step agent by agent.
@@ -8,6 +8,7 @@ Shape letters: `B` replicas, `N` agents, `F` factors of an action.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -19,7 +20,7 @@ import lora_marl
 from lora_marl.core.coexistence import Deployment
 from lora_marl.core.presets.ccs import ccs_study
 from lora_marl.envs.codec import sizes_of
-from scripts.bench.cases import uplink
+from scripts.bench.cases import best_rate, uplink
 from scripts.runs.cli import UsageError
 
 NODES, REPLICAS = 100, 32
@@ -204,3 +205,99 @@ LIBRARIES: Mapping[str, Wrapper] = {
     "Tianshou's wrapper, by turns": Wrapper("tianshou", 1, _tianshou),
     "AgileRL's vector of one": Wrapper("agilerl", 1, _agilerl),
 }
+
+
+def _arrays(timed: TimedEnv, replicas: int) -> Step:
+    env = timed.make(replicas)
+    env.reset_array(range(replicas))
+
+    def step(actions: Any) -> None:
+        if env.step_array(actions)[3].all():
+            env.reset_array()
+
+    return step
+
+
+def _dicts(timed: TimedEnv, _: int) -> Step:
+    env = timed.make()
+    env.reset(seed=0)
+
+    def step(actions: Any) -> None:
+        env.step(dict(zip(env.possible_agents, actions[0], strict=True)))
+        if not env.agents:
+            env.reset()
+
+    return step
+
+
+def _vector(kind: str) -> Callable[[TimedEnv, int], Step]:
+    def begin(timed: TimedEnv, replicas: int) -> Step:
+        from lora_marl import views
+
+        controller = {"shared": views.Shared, "central": views.Central}[kind](timed.make(replicas))
+        envs = views.ControllerVectorEnv(controller, "SameStep")
+        envs.reset(seed=0)
+        shape = (controller.rows, *(controller.action_space.shape or ()))
+        return lambda actions: envs.step(actions.reshape(shape))
+
+    return begin
+
+
+def _single(kind: str) -> Callable[[TimedEnv, int], Step]:
+    def begin(timed: TimedEnv, _: int) -> Step:
+        from lora_marl import views
+
+        env = views.ControllerEnv({"agent": views.OneAgent, "central": views.Central}[kind](timed.make()))
+        env.reset(seed=0)
+        shape = env.action_space.shape or ()
+        size = int(np.prod(shape))
+
+        def step(actions: Any) -> None:
+            if env.step(actions[0].ravel()[:size].reshape(shape))[3]:
+                env.reset()
+
+        return step
+
+    return begin
+
+
+WRAPPERS: Mapping[str, Wrapper] = {
+    "arrays": Wrapper(None, REPLICAS, _arrays),
+    "PettingZoo's dicts": Wrapper("pettingzoo", 1, _dicts),
+    "Gymnasium's vector, shared policy": Wrapper("gymnasium", REPLICAS, _vector("shared")),
+    "Gymnasium's vector, central": Wrapper("gymnasium", REPLICAS, _vector("central")),
+    "Gymnasium's environment, one agent": Wrapper("gymnasium", 1, _single("agent")),
+    "Gymnasium's environment, central": Wrapper("gymnasium", 1, _single("central")),
+    **LIBRARIES,
+}
+"""All wrappers that are timed, by name."""
+
+
+def rates(name: str, environment: str = "uplink_v0", *, steps: int = 100, repeats: int = 3) -> tuple[float, float]:
+    """Environment steps per CPU second of a wrapper and of the arrays, in turns; the best of some repeats each."""
+    episodes = [_episode(wrapper, environment, steps) for wrapper in (name, "arrays")]
+    wrapped, arrays = zip(*([best_rate(*episode, 1) for episode in episodes] for _ in range(repeats)), strict=True)
+    return max(wrapped), max(arrays)
+
+
+def steps_per_s(name: str, environment: str = "uplink_v0", *, steps: int = 100, repeats: int = 3) -> float:
+    """Environment steps per CPU second of a wrapper, the best of some repeats."""
+    return best_rate(*_episode(name, environment, steps), repeats)
+
+
+def _episode(name: str, environment: str, steps: int) -> tuple[Callable[[], None], int]:
+    """A function that steps a wrapper through an episode, and the environment steps that this takes."""
+    wrapper, timed = WRAPPERS[name], timed_env(environment, steps)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        step = wrapper.begin(timed, wrapper.replicas)
+    rng, env = np.random.default_rng(0), timed.make()
+    space, sizes = env.single_action_space, sizes_of(env.single_action_space)
+    shape = wrapper.replicas, len(env.possible_agents), *space.shape
+    actions = [rng.integers(0, sizes if space.shape else sizes[0], shape) for _ in range(16)]
+
+    def episode() -> None:
+        for number in range(steps):
+            step(actions[number % len(actions)])
+
+    return episode, wrapper.replicas * steps

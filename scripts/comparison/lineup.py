@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,17 +86,6 @@ def label_list(text: str | None, option: str) -> list[str]:
     if "" in labels:
         raise UsageError(f"{option}: {text!r} has an empty name")
     return list(dict.fromkeys(labels))
-
-
-def checked_name(name: str) -> str:
-    """The name of a comparison, which becomes a folder.
-
-    Raises:
-        UsageError: it is no name.
-    """
-    if not re.fullmatch(r"\w[\w.-]*", name):
-        raise UsageError(f"--name: {name!r} is not a name of letters, digits, '_', '-' and '.'")
-    return name
 
 
 def _lineup(run: PacketRun, asked: Iterable[tuple[str, LearnerConfig]], references: bool) -> Lineup:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -92,6 +93,17 @@ def read_packet_config(path: Path, overrides: Iterable[str] = (), *, notes: bool
     if not isinstance(config, PacketRun):
         raise UsageError(f"{path}: {', '.join(overrides)}: make it a run of another kind")
     return config
+
+
+def checked_name(name: str) -> str:
+    """Returns a name that can be that of a folder.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise UsageError(f"--name: {name!r} is not a name of letters, digits, '_', '-' and '.'")
+    return name
 
 
 def write_json(path: Path | None, records: Sequence[dict[str, Any]]) -> None:

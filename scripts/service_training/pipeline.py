@@ -33,8 +33,9 @@ from agents.ccs.training import Hyperparameters, Training
 from agents.torch_utils import threads
 from lora_marl.core.files import write_atomically
 from scripts.runs.coexistence.networks import SERVERS, vendor_path
+from scripts.runs.coexistence.rollouts import Rollouts
 from scripts.runs.files import loaded, read_json, write_json
-from scripts.service_training.training_data import Rollouts, pretrain_vendors
+from scripts.service_training.training_data import pretrain_vendors
 
 SETTINGS, CPU_S = "settings.json", "cpu_s.json"
 """Names of files in the work folder."""

@@ -11,29 +11,27 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 @pytest.mark.parametrize("environment", ["uplink_v0", "coexistence_v0"])
-@pytest.mark.parametrize("name", benchmark_libraries.WRAPPERS)
+@pytest.mark.parametrize("name", libraries.WRAPPERS)
 def test_every_wrapper_plays_on_over_the_end_of_episodes(name, environment, monkeypatch):
-    if not benchmark_libraries.WRAPPERS[name].installed:
-        pytest.skip(f"needs {benchmark_libraries.WRAPPERS[name].library}")
+    if not libraries.WRAPPERS[name].installed:
+        pytest.skip(f"needs {libraries.WRAPPERS[name].library}")
     monkeypatch.setattr(libraries, "NODES", 4)
-    assert benchmark_libraries.steps_per_s(name, environment, steps=3, repeats=2) > 0
+    assert libraries.steps_per_s(name, environment, steps=3, repeats=2) > 0
 
 
 def test_wrappers_and_arrays_are_played_in_turns(monkeypatch):
     monkeypatch.setattr(libraries, "NODES", 4)
-    wrapped, arrays = benchmark_libraries.rates("PettingZoo's dicts", steps=3, repeats=2)
+    wrapped, arrays = libraries.rates("PettingZoo's dicts", steps=3, repeats=2)
     assert wrapped > 0 and arrays > 0
 
 
 def test_what_is_installed_is_reported(invoke, monkeypatch, tmp_path):
-    monkeypatch.setattr(benchmark_libraries, "rates", lambda name, environment: (50.0, 100.0))
+    monkeypatch.setattr(libraries, "rates", lambda name, environment: (50.0, 100.0))
     result = invoke(benchmark_libraries.app, "--json", tmp_path / "out.json")
     assert result.exit_code == 0, result.output
     assert "0.50" in result.output
     wrappers = {record["wrapper"] for record in json.loads((tmp_path / "out.json").read_text())}
-    assert (
-        {"arrays", "PettingZoo's dicts", "Gymnasium's vector, central"} <= wrappers <= set(benchmark_libraries.WRAPPERS)
-    )
+    assert {"arrays", "PettingZoo's dicts", "Gymnasium's vector, central"} <= wrappers <= set(libraries.WRAPPERS)
     result = invoke(benchmark_libraries.app, "--library", "pettingzoo", "--json", tmp_path / "out.json")
     assert [record["wrapper"] for record in json.loads((tmp_path / "out.json").read_text())] == ["PettingZoo's dicts"]
 

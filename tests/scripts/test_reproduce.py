@@ -10,7 +10,7 @@ from agents.planners import PLANNERS
 from lora_marl.config import EnergyRun
 from scripts import reproduce
 from scripts.runs.energy.experiment import MAAC
-from scripts.runs.published import TABLE_III
+from scripts.runs.packets.published_numbers import TABLE_III
 from scripts.studies import NOT_REPRODUCIBLE, studies
 from scripts.studies.claim import CellResult
 from scripts.studies.dlora.inversion import recovery_h

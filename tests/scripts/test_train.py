@@ -19,7 +19,7 @@ from scripts.runs import checkpoints, plots
 from scripts.runs.folder import read_run
 from scripts.runs.metrics import METRICS
 from scripts.runs.packets.experiment import PacketExperiment
-from scripts.runs.published import published
+from scripts.runs.packets.published_numbers import published
 from tests.scripts.conftest import CONFIG, ROOT, TINY
 
 INTERVALS = 8

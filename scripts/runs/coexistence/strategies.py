@@ -33,7 +33,7 @@ from lora_marl.core.checks import suggest
 from scripts.runs.cli import ROOT
 from scripts.runs.coexistence.exported import exported_servers
 from scripts.runs.coexistence.networks import build_environment, build_team
-from scripts.service_training.training_data import Rollouts
+from scripts.runs.coexistence.rollouts import Rollouts
 
 LEARNING: Mapping[str, type[IndependentServers]] = {
     "coexistence-independent": IndependentServers,

@@ -18,8 +18,8 @@ from scripts.runs.loop import RunType
 from scripts.runs.metrics import METRICS, Row, reported
 from scripts.runs.packets.evaluate import evaluate
 from scripts.runs.packets.experiment import PacketExperiment, build_scenario, scenario_name, schedule
+from scripts.runs.packets.published_numbers import RESIMULATED_MARK, published
 from scripts.runs.packets.results import run_to_the_end
-from scripts.runs.published import RESIMULATED_MARK, published
 from scripts.runs.report import Result, counted, records, results_table
 
 

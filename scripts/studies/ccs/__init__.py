@@ -1,1 +1,1 @@
-"""scripts.studies.ccs"""
+"""Studies of coexisting networks and the coordination service."""

@@ -1,1 +1,1 @@
-"""scripts.studies.dlora"""
+"""Studies of the D-LoRa papers."""

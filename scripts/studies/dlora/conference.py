@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.runs.published import ERRATUM, RADII_M, TABLE_III
+from scripts.runs.packets.published_numbers import ERRATUM, RADII_M, TABLE_III
 from scripts.studies.claim import Cell, Claim, Results, Study, metric_claim
 from scripts.studies.dlora.plots import draw_sweep
 

@@ -1,1 +1,1 @@
-"""scripts.studies.mmalora"""
+"""Studies of MMALoRa."""

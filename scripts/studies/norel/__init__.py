@@ -1,1 +1,1 @@
-"""scripts.studies.norel"""
+"""Studies of NoReL."""

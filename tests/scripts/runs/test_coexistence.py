@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ from agents.coexistence.rollout import Rollout
 from agents.lns.network import last_layer_of
 from lora_marl.config import CoexistenceConfig, CoexistenceRun, ConfigError, load
 from scripts import evaluate, train, train_ccs
+from scripts.runs.coexistence.rollouts import Rollouts
+from scripts.runs.coexistence.run import CoexistenceRunType
 from scripts.runs.coexistence.strategies import new_rollout
 from scripts.runs.jobs import Job, digest
 from scripts.runs.progress import counting
@@ -49,6 +52,11 @@ def small(**others: Any) -> CoexistenceRun:
 
 def played(config: CoexistenceRun, label: str) -> list[Ledger]:
     return new_rollout(config, label).run()
+
+
+def test_results_of_direct_depend_on_the_code_of_its_stored_worlds() -> None:
+    source = Path(inspect.getfile(Rollouts)).resolve()
+    assert any(source.is_relative_to(folder) for folder in CoexistenceRunType(small()).code("direct"))
 
 
 def test_a_run_leaves_everything_and_is_judged_again(call: Any, invoke: Any, tmp_path: Path) -> None:
