@@ -21,6 +21,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from lora_marl import __version__
+from lora_marl.core.checks import check_choice
 from lora_marl.core.files import write_atomically
 from lora_marl.envs.base import ArrayParallelEnv
 from lora_marl.envs.codec import sizes_of
@@ -89,8 +90,7 @@ class Policy:
     layers: tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...]
 
     def __post_init__(self) -> None:
-        if self.spaces.activation not in ACTIVATIONS:
-            raise ValueError(f"activation: {self.spaces.activation!r} is not one of {', '.join(ACTIVATIONS)}")
+        check_choice("activation", self.spaces.activation, ACTIVATIONS)
         width = len(self.spaces.low)
         for number, (weight, bias) in enumerate(self.layers):
             if weight.ndim != 2 or weight.shape[1] != width or bias.shape != weight.shape[:1]:

@@ -18,6 +18,7 @@ import lora_marl
 from lora_marl.adapters.perceptron import layers_of
 from lora_marl.adapters.policy import Policy, spaces_of
 from lora_marl.adapters.sb3 import ControllerVecEnv
+from lora_marl.core.checks import check_choice
 from lora_marl.views import Shared
 
 ALGORITHMS: Mapping[str, type[BaseAlgorithm]] = {"ppo": PPO, "maskable-ppo": MaskablePPO, "dqn": DQN}
@@ -50,8 +51,7 @@ def train(
     Raises:
         ValueError: an unknown algorithm, or hyperparameters that it does not accept.
     """
-    if algorithm not in ALGORITHMS:
-        raise ValueError(f"algorithm: {algorithm!r} is not one of {', '.join(ALGORITHMS)}")
+    check_choice("algorithm", algorithm, ALGORITHMS)
     torch.set_num_threads(1)
     chosen = {**defaults(algorithm, rows), **(hyperparameters or {})}
     try:

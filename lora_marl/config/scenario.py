@@ -207,10 +207,10 @@ class ScenarioConfig(RecordSection):
 
     def _scheduled(self, scenario: Scenario) -> tuple[Change, ...]:
         """All changes in order; each begins with the values that those before it leave."""
-        made: list[Change] = []
+        schedule: list[Change] = []
         for change in self.changes:
-            made += change.build(scenario)
+            schedule += change.build(scenario)
             # The scenario checks the values of the whole schedule.
-            scenario = dataclasses.replace(scenario, changes=tuple(made)).with_values(made[-1].values)
+            scenario = dataclasses.replace(scenario, changes=tuple(schedule)).with_values(schedule[-1].values)
             scenario = dataclasses.replace(scenario, changes=())
-        return tuple(made)
+        return tuple(schedule)

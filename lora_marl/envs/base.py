@@ -291,9 +291,9 @@ class ArrayParallelEnv(PettingZooBase, ParallelEnv):
         self._cycle += 1
         self._running = self._cycle < self.max_cycles
         active = self.game.active()
-        left = self._was_active & ~active if self._removes else np.zeros_like(active)
+        terminations = self._was_active & ~active if self._removes else np.zeros_like(active)
         self._was_active = active
-        return left, np.full(active.shape, not self._running)
+        return terminations, np.full(active.shape, not self._running)
 
     def _add_joined(self) -> None:
         """Add the agents that have become part of the network, unless they left it before."""

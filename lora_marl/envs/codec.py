@@ -13,6 +13,7 @@ import numpy as np
 from gymnasium.spaces import Discrete, MultiDiscrete
 from numpy.typing import ArrayLike, NDArray
 
+from lora_marl.core.checks import check_choice
 from lora_marl.core.region import FACTORS, Region, checked_points, chosen_factors
 from lora_marl.core.scenario import Scenario
 
@@ -63,8 +64,7 @@ class ActionCodec:
         action_format: ActionFormat = "multidiscrete",
         fixed_point: Sequence[int] | None = None,
     ) -> None:
-        if action_format not in get_args(ActionFormat):
-            raise ValueError(f"action_format: {action_format!r} is not one of {', '.join(get_args(ActionFormat))}")
+        check_choice("action_format", action_format, get_args(ActionFormat))
         self.factors = chosen_factors(region, factors)
         self.flat = action_format == "discrete"
         self._columns = [FACTORS.index(name) for name in self.factors]

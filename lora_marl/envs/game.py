@@ -64,10 +64,10 @@ class EnvSettings:
         Raises:
             ValueError: an unknown name, with the most similar known one, or a value outside its range.
         """
-        known = [field.name for field in fields(cls)]
+        settings = [field.name for field in fields(cls)]
         for name in values:
-            if name not in known:
-                raise ValueError(f"{name}: is no setting of this environment{suggest(name, known)}")
+            if name not in settings:
+                raise ValueError(f"{name}: is no setting of this environment{suggest(name, settings)}")
         return cls(**values)
 
     def __post_init__(self) -> None:

@@ -6,7 +6,6 @@ What a term takes, and the shape it returns, depend on the environment: see `lor
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from numbers import Real
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lora_marl.core.checks import suggest
+from lora_marl.core.checks import suggest, warn_renamed
 
 Term = NDArray[np.float64]
 TermFunction = Callable[..., Term]
@@ -31,9 +30,9 @@ class Reward:
     """A weighted sum of named terms.
 
     Args:
-        weights: Weight by name in `known`, or by the import path `"package.module:function"` of a function of yours,
-            whose name is then the term's.
-        known: The environment's terms by name.
+        weights: Weight by name in `terms_by_name`, or by the import path `"package.module:function"` of a function of
+            yours, whose name is then the term's.
+        terms_by_name: The environment's terms.
 
     Attributes:
         weights: Weight by name of term.
@@ -42,9 +41,9 @@ class Reward:
         ValueError: no terms, an unknown one, two of one name, or a weight that is not finite.
     """
 
-    def __init__(self, weights: Mapping[str, float], known: Mapping[str, TermFunction]) -> None:
+    def __init__(self, weights: Mapping[str, float], terms_by_name: Mapping[str, TermFunction]) -> None:
         if not isinstance(weights, Mapping) or not weights:
-            example = f"{{{next(iter(known))!r}: 1.0}}"
+            example = f"{{{next(iter(terms_by_name))!r}: 1.0}}"
             raise ValueError(f"reward: {weights!r} is not a mapping from reward term to weight, such as {example}")
         self.weights: dict[str, float] = {}
         self._functions: dict[str, TermFunction] = {}
@@ -56,7 +55,7 @@ class Reward:
                 raise ValueError(f"reward: the weight of {path} is {weight!r}; it must be a finite number")
             if name in self.weights:
                 raise ValueError(f"reward: {path!r} is a second term called {name!r}")
-            self.weights[name], self._functions[name] = weight, _function(path, known)
+            self.weights[name], self._functions[name] = weight, _function(path, terms_by_name)
 
     def terms(self, shape: tuple[int, ...], *arguments: Any) -> dict[str, Term]:
         """The terms by name, without their weights.
@@ -97,12 +96,12 @@ def _checked_term(name: str, result: Any, shape: tuple[int, ...]) -> Term:
     return term
 
 
-def _function(path: str, known: Mapping[str, TermFunction]) -> TermFunction:
+def _function(path: str, terms_by_name: Mapping[str, TermFunction]) -> TermFunction:
     """The function of a term by its name or import path."""
     if ":" not in path:
-        if path not in known:
-            raise ValueError(f"reward: {path!r} is not a term{suggest(path, known)}")
-        return known[path]
+        if path not in terms_by_name:
+            raise ValueError(f"reward: {path!r} is not a term{suggest(path, terms_by_name)}")
+        return terms_by_name[path]
     module, _, name = path.partition(":")
     try:
         function: TermFunction = getattr(import_module(module), name)
@@ -114,11 +113,9 @@ def _function(path: str, known: Mapping[str, TermFunction]) -> TermFunction:
 
 
 def __getattr__(name: str) -> Any:
-    """The terms of `uplink_v0`, which this module had before they moved to `lora_marl.envs.uplink.reward`."""
+    """The terms of `uplink_v0` by their former place, until 0.2.0; they are in `lora_marl.envs.uplink.reward` now."""
     if name not in _OF_UPLINK:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     place = "lora_marl.envs.uplink.reward"
-    warnings.warn(
-        f"{__name__}.{name} is now {place}.{name}; the old name goes with 0.2.0", DeprecationWarning, stacklevel=2
-    )
+    warn_renamed(f"{__name__}.{name}", f"{place}.{name}")
     return getattr(import_module(place), name)

@@ -13,6 +13,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
+from lora_marl.core.checks import check_choice
 from lora_marl.envs.base import warn_of_options
 from lora_marl.envs.game import RENDER_MODES, Seeds, seeds_of
 from lora_marl.views.controllers import Controller
@@ -85,9 +86,8 @@ class ControllerVectorEnv(VectorEnv[NDArray[np.float32], Any, NDArray]):
 
     def __init__(self, controller: Controller, autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP) -> None:
         self.controller = controller
-        modes = [mode.value for mode in AutoresetMode]
-        if not isinstance(autoreset_mode, AutoresetMode) and autoreset_mode not in modes:
-            raise ValueError(f"autoreset_mode: {autoreset_mode!r} is not one of {', '.join(modes)}")
+        if not isinstance(autoreset_mode, AutoresetMode):
+            check_choice("autoreset_mode", autoreset_mode, [mode.value for mode in AutoresetMode])
         self._autoreset = AutoresetMode(autoreset_mode)
         self.metadata = {"render_modes": list(RENDER_MODES), "render_fps": 4, "autoreset_mode": self._autoreset}
         self.render_mode, self.num_envs = controller.env.render_mode, controller.rows

@@ -14,7 +14,6 @@ Shape letters: `B` replicas, `S` networks, `L` those that learn, `Q` groups of a
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -22,6 +21,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from lora_marl.core.checks import warn_renamed
 from lora_marl.envs.coexistence.totals import IntervalTotals
 from lora_marl.envs.rewards import Reward, Term, TermFunction
 
@@ -44,8 +44,8 @@ class Interval:
 
     @property
     def books(self) -> IntervalTotals:
-        """Former name of `totals`, kept until 0.2.0."""
-        warnings.warn("Interval.books is now Interval.totals; it goes with 0.2.0", DeprecationWarning, stacklevel=2)
+        """Former name of `totals`, until 0.2.0."""
+        warn_renamed("Interval.books", "Interval.totals")
         return self.totals
 
 

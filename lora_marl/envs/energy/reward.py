@@ -25,6 +25,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from lora_marl.core.checks import check_choice
 from lora_marl.core.expect.rayleigh import Counterfactuals
 from lora_marl.envs.rewards import Reward, Term, TermFunction
 
@@ -66,6 +67,5 @@ def reward_of(reward: str | Mapping[str, float]) -> Reward:
     """
     if not isinstance(reward, str):
         return Reward(reward, TERMS)
-    if reward not in REWARDS:
-        raise ValueError(f"reward: {reward!r} is not one of {', '.join(REWARDS)}")
+    check_choice("reward", reward, REWARDS)
     return Reward({term.__name__: 1.0 for term in REWARDS[reward]}, TERMS)
