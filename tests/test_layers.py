@@ -119,6 +119,10 @@ def test_tests_of_the_library_import_no_scripts() -> None:
     assert importers(LIBRARY_TESTS, "scripts") == {}
 
 
+def test_tests_of_the_core_import_no_agents() -> None:
+    assert importers([path for path in LIBRARY_TESTS if path.is_relative_to(ROOT / "tests" / "core")], "agents") == {}
+
+
 @pytest.mark.parametrize("package", ["studies", "bench"])
 def test_studies_and_benchmarks_are_imported_by_commands_only(package: str) -> None:
     scripts = ROOT / "scripts"

@@ -2,6 +2,7 @@ import pytest
 
 import agents
 from agents.learner import Learner
+from lora_marl.core.checks import suggest
 
 
 @pytest.mark.parametrize("name", sorted(agents.LEARNERS))
@@ -42,6 +43,14 @@ def test_the_papers_names_work(network_of, typed, name):
 def test_a_misspelt_paper_name_is_never_sent_to_another_algorithm(journal, typed):
     with pytest.raises(ValueError, match="did you mean 'd-lora'"):
         agents.make(typed, journal, [0])
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["ppo", "mappo", "ippo", "a2c", "sac", "td3", "qmix", "vdn", "iql", "exp3", "dqn", "lora", "naive-ucb", "ql"],
+)
+def test_well_known_algorithms_that_are_missing_are_not_answered_with_one_of_ours(word):
+    assert "did you mean" not in suggest(word, agents.LEARNERS, same_start=True)
 
 
 def test_no_spelling_means_two_learners():

@@ -13,7 +13,13 @@ from agents.bandits.cucb import CUCB
 from agents.planners import PLANNERS
 from agents.run import single_node_choices
 from lora_marl.core.air import Air
-from lora_marl.core.presets.single_node import delivery_probabilities, expected_rewards, single_node_network
+from lora_marl.core.presets.single_node import (
+    CHANNEL_LOSS_DB,
+    delivery_probabilities,
+    equilibria,
+    expected_rewards,
+    single_node_network,
+)
 
 SEEDS = range(8)
 
@@ -53,6 +59,27 @@ def seeds_on_the_best_arm(learner: str, parameters: dict[str, Any], packets: int
     return sum(int(count.argmax() == worth(sought).argmax()) for count in counts)
 
 
+def test_the_best_points_are_what_the_page_says():
+    scenario = single_node_network()
+    delivered = delivery_probabilities(scenario)
+    learner = CUCB(scenario, [0])
+    rewards = expected_rewards(delivered, learner.rewards, learner.factors)
+    total = np.sort(rewards.sum(axis=0).ravel())
+    assert np.unravel_index(delivered.argmax(), delivered.shape) == (1, 0, 1, 2)
+    assert np.unravel_index(rewards.sum(axis=0).argmax(), delivered.shape) == (1, 0, 1, 1)
+    assert np.argwhere(equilibria(rewards, learner.factors)).tolist() == [[1, 0, 1, 1]]
+    assert total[-1] - total[-2] > 0.1 and np.diff(np.sort(delivered.ravel())[-2:])[0] > 0.03
+    assert np.argmin(CHANNEL_LOSS_DB) == 1
+
+
+def test_at_140_db_the_best_point_is_one_that_a_factor_leaves():
+    scenario = single_node_network(140.0)
+    learner = CUCB(scenario, [0])
+    rewards = expected_rewards(delivery_probabilities(scenario), learner.rewards, learner.factors)
+    best = np.unravel_index(rewards.sum(axis=0).argmax(), rewards.shape[1:])
+    assert best == (1, 0, 1, 2) and not equilibria(rewards, learner.factors)[best]
+
+
 @pytest.mark.parametrize("learner", LEARNERS)
 def test_it_finds_the_best_arm(learner):
     parameters, packets, sought = LEARNERS[learner]
@@ -78,5 +105,5 @@ def test_no_learner_is_forgotten(learner):
     fixed |= {"min-sf", "load-br", "load-sorted", "tolio", "adr-server", "dylora"}
     fixed |= set(PLANNERS)
     fixed.add("reference-ee")  # seeks what no learner seeks
-    fixed |= {"norel", "norel-frugal"}  # end at mixed strategies: tests/agents/test_noregret.py
+    fixed |= {"norel", "norel-frugal"}  # end at mixed strategies: tests/agents/norel/test_norel.py
     assert (learner in LEARNERS) != (learner in fixed)

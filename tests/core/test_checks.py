@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-import agents
 from lora_marl.core.checks import check_choice, suggest, warn_renamed
 from lora_marl.core.region import REGIONS
 
@@ -43,14 +42,6 @@ def test_another_algorithm_of_a_similar_name_is_not_suggested(word: str) -> None
     """`d-lora` and `cd-lora` differ in one letter of seven, and are two algorithms."""
     names = ("cucb", "cd-lora", "mix-mab", "rs-lora")
     assert suggest(word, names, same_start=True) == "; known: cd-lora, cucb, mix-mab, rs-lora"
-
-
-@pytest.mark.parametrize(
-    "word",
-    ["ppo", "mappo", "ippo", "a2c", "sac", "td3", "qmix", "vdn", "iql", "exp3", "dqn", "lora", "naive-ucb", "ql"],
-)
-def test_well_known_algorithms_that_are_missing_are_not_answered_with_one_of_ours(word: str) -> None:
-    assert "did you mean" not in suggest(word, agents.LEARNERS, same_start=True)
 
 
 def test_without_a_similar_word_all_are_listed() -> None:

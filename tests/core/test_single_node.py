@@ -4,7 +4,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from agents.bandits.cucb import CUCB
 from lora_marl.core.air import Air
 from lora_marl.core.presets.single_node import (
     CHANNEL_LOSS_DB,
@@ -92,27 +91,6 @@ def test_settled_points_are_those_of_a_search():
             for k in range(rewards.shape[1 + axis])
         ]
         assert equilibria(rewards, ("sf", "channel", "tp"))[point] == all(others)
-
-
-def test_the_best_points_are_what_the_page_says():
-    scenario = single_node_network()
-    delivered = delivery_probabilities(scenario)
-    learner = CUCB(scenario, [0])
-    rewards = expected_rewards(delivered, learner.rewards, learner.factors)
-    total = np.sort(rewards.sum(axis=0).ravel())
-    assert np.unravel_index(delivered.argmax(), delivered.shape) == (1, 0, 1, 2)
-    assert np.unravel_index(rewards.sum(axis=0).argmax(), delivered.shape) == (1, 0, 1, 1)
-    assert np.argwhere(equilibria(rewards, learner.factors)).tolist() == [[1, 0, 1, 1]]
-    assert total[-1] - total[-2] > 0.1 and np.diff(np.sort(delivered.ravel())[-2:])[0] > 0.03
-    assert np.argmin(CHANNEL_LOSS_DB) == 1
-
-
-def test_at_140_db_the_best_point_is_one_that_a_factor_leaves():
-    scenario = single_node_network(140.0)
-    learner = CUCB(scenario, [0])
-    rewards = expected_rewards(delivery_probabilities(scenario), learner.rewards, learner.factors)
-    best = np.unravel_index(rewards.sum(axis=0).argmax(), rewards.shape[1:])
-    assert best == (1, 0, 1, 2) and not equilibria(rewards, learner.factors)[best]
 
 
 def test_delivery_grows_with_power_and_falls_with_loss():

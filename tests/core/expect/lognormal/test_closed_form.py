@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agents.link_margin import feasible, least_sf
 from lora_marl.core.air import Air
 from lora_marl.core.expect import integrals
 from lora_marl.core.expect.integrals import chebyshev_points, fine_table, normal_cdf, read, survival_at
@@ -26,11 +25,11 @@ NETWORKS = json.loads(
 CASES = [(net, number) for net in NETWORKS for number in range(len(net["results"]))]
 
 
-def golden(net, known):
+def golden(net, published):
     """The scenario and points of a golden network."""
     xy_m, gateways = np.stack([net["x"], net["y"]], axis=1), np.array(net["gateways"], float)
-    scenario = norel_network(len(xy_m), gateway_xy_m=gateways, packets_per_s=known["lambda_per_s"], feedback="free")
-    air = replace(scenario.propagation, exponent=known["gamma"], shadowing_db=known["sigma_db"])
+    scenario = norel_network(len(xy_m), gateway_xy_m=gateways, packets_per_s=published["lambda_per_s"], feedback="free")
+    air = replace(scenario.propagation, exponent=published["gamma"], shadowing_db=published["sigma_db"])
     scenario = replace(scenario, node_xy_m=xy_m, propagation=air)
     sf, tp = np.array(net["sf"]), np.array(net["tp"], float)
     return scenario, scenario.region.points(sf=sf, bw_hz=125e3, channel=0, tp_dbm=tp)
@@ -40,28 +39,41 @@ def golden(net, known):
     ("net", "number"), CASES, ids=lambda value: value["name"] if isinstance(value, dict) else value
 )
 def test_compat_is_the_authors_model(net, number):
-    known = net["results"][number]
-    scenario, points = golden(net, known)
+    published = net["results"][number]
+    scenario, points = golden(net, published)
     model = LogNormal(scenario, variant="compat")
-    found = 100 * model.delivery(points)
-    np.testing.assert_allclose(found, known["delivery_ratio_pct"], rtol=0, atol=1e-8)
-    if "prob_outage" in known:
+    delivery_pct = 100 * model.delivery(points)
+    np.testing.assert_allclose(delivery_pct, published["delivery_ratio_pct"], rtol=0, atol=1e-8)
+    if "prob_outage" in published:
         network = model.network(points)
-        np.testing.assert_allclose(reference.outage(network), known["prob_outage"], rtol=0, atol=1e-9)
+        np.testing.assert_allclose(reference.outage(network), published["prob_outage"], rtol=0, atol=1e-9)
         for g in range(scenario.gateways):
             ours = reference.fatal(network, g, compat=True)
             for i in range(len(points)):
                 theirs = np.zeros(len(points))
-                for j, value in known["collision_prob"][i][g].items():
+                for j, value in published["collision_prob"][i][g].items():
                     theirs[int(j)] = value
                 theirs[i] = ours[i, i]
                 np.testing.assert_allclose(ours[i], theirs, rtol=0, atol=1e-9)
 
 
+def reachable(scenario):
+    """Spreading factors and powers that reach the nearest gateway, less one standard deviation of the shadowing.
+
+    Where none does, the largest spreading factor at the highest power. `[N, S, T]`
+    """
+    region = scenario.region
+    sf, bw_hz = np.array(region.spreading_factors), np.array(region.bandwidths_hz)
+    margin_db = scenario.mean_gain_db().max(axis=-1)[:, None] - scenario.reception.sensitivities_dbm(sf, bw_hz)[:, 0]
+    reaches = margin_db[..., None] + np.array(region.tp_dbm) - scenario.propagation.shadowing_db >= 0.0
+    reaches[..., -1, -1] |= ~reaches.any(axis=(-2, -1))
+    return reaches
+
+
 def mixed(scenario, seed=0):
-    """Points drawn uniformly from each node's action set."""
+    """Points drawn uniformly from those that reach a gateway."""
     rng = np.random.default_rng(seed)
-    sets = feasible(scenario, 1)[0].reshape(scenario.nodes, -1)
+    sets = reachable(scenario).reshape(scenario.nodes, -1)
     actions = np.array([rng.choice(np.flatnonzero(allowed)) for allowed in sets])
     points = np.zeros((scenario.nodes, 4), np.int16)
     points[:, 0], points[:, 3] = np.divmod(actions, len(scenario.region.tp_dbm))
@@ -71,7 +83,7 @@ def mixed(scenario, seed=0):
 
 def min_sf(scenario):
     points = np.zeros((scenario.nodes, 4), np.int16)
-    points[:, 0], points[:, 3] = least_sf(scenario, 1)[0], len(scenario.region.tp_dbm) - 1
+    points[:, 0], points[:, 3] = reachable(scenario)[..., -1].argmax(axis=-1), len(scenario.region.tp_dbm) - 1
     return points
 
 
@@ -80,7 +92,7 @@ GATEWAYS = [[0, 0], [2000, 0], [0, 2000], [2000, 2000], [1000, 1000]]
 
 @pytest.mark.parametrize("gateways", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize("packets_per_s", [0.001, 0.005])
-def test_compiled_pairs_are_the_plain_statement(gateways, packets_per_s):
+def test_compiled_pairs_are_the_reference(gateways, packets_per_s):
     scenario = norel_network(
         120, gateway_xy_m=GATEWAYS[:gateways], packets_per_s=packets_per_s, feedback="free", seed=gateways
     )
@@ -135,12 +147,10 @@ def test_joint_is_what_the_packet_air_delivers(nodes, radius_m, gateways, packet
     places = [[0, 0], [3000, 0]][:gateways]
     scenario = norel_network(nodes, radius_m, gateway_xy_m=places, packets_per_s=packets_per_s, feedback="free", seed=1)
     points = choice(scenario)
-    expected, found = (
-        LogNormal(scenario).delivery(points),
-        played(scenario, points, 12 if packets_per_s > 0.002 else 40),
-    )
-    assert abs(expected.mean() - found.mean()) < within
-    assert np.sqrt(np.mean((expected - found) ** 2)) < 0.03
+    expected = LogNormal(scenario).delivery(points)
+    simulated = played(scenario, points, 12 if packets_per_s > 0.002 else 40)
+    assert abs(expected.mean() - simulated.mean()) < within
+    assert np.sqrt(np.mean((expected - simulated) ** 2)) < 0.03
 
 
 def test_two_gateways_far_apart_are_two_networks():
@@ -148,8 +158,8 @@ def test_two_gateways_far_apart_are_two_networks():
     points = mixed(scenario)
     alone = []
     for half, x in ((slice(0, 30), 0.0), (slice(30, 60), 500_000.0)):
-        own = replace(scenario, node_xy_m=scenario.node_xy_m[half] - [x, 0], gateway_xy_m=np.zeros((1, 2)))
-        alone += LogNormal(own).delivery(points[half]).tolist()
+        half_network = replace(scenario, node_xy_m=scenario.node_xy_m[half] - [x, 0], gateway_xy_m=np.zeros((1, 2)))
+        alone += LogNormal(half_network).delivery(points[half]).tolist()
     np.testing.assert_allclose(LogNormal(scenario).delivery(points), alone, rtol=0, atol=1e-5)
 
 
@@ -158,8 +168,8 @@ def test_two_gateways_far_apart_are_two_networks():
 def test_more_of_the_same_never_helps(variant, gateways):
     scenario = norel_network(50, gateway_xy_m=GATEWAYS[:gateways], feedback="free")
     points = mixed(scenario)
-    slower = [replace(scenario.traffic, interval_s=interval_s) for interval_s in (4000.0, 1000.0, 250.0)]
-    busy = [LogNormal(replace(scenario, traffic=each), variant=variant).delivery(points) for each in slower]
+    traffics = [replace(scenario.traffic, interval_s=interval_s) for interval_s in (4000.0, 1000.0, 250.0)]
+    busy = [LogNormal(replace(scenario, traffic=traffic), variant=variant).delivery(points) for traffic in traffics]
     assert np.all(busy[0] >= busy[1]) and np.all(busy[1] >= busy[2])
     silent = replace(scenario, active=np.arange(50) < 25)
     assert np.all(LogNormal(silent, variant=variant).delivery(points)[:25] >= busy[1][:25])
@@ -187,8 +197,8 @@ def test_without_shadowing_capture_decides():
         norel_network(30, packets_per_s=0.005, feedback="free"), propagation=Propagation(shadowing_db=0.0)
     )
     points = min_sf(scenario)
-    found = played(scenario, points, 12)
-    assert abs(LogNormal(scenario).delivery(points).mean() - found.mean()) < 0.01
+    simulated = played(scenario, points, 12)
+    assert abs(LogNormal(scenario).delivery(points).mean() - simulated.mean()) < 0.01
 
 
 @pytest.mark.parametrize("nodes", [60, 600])
@@ -196,11 +206,11 @@ def test_one_gateways_integral_has_converged(nodes, monkeypatch):
     """To 1e-9: four times the points of the quadrature, and of the smooth function, change no more."""
     scenario = norel_network(nodes, packets_per_s=0.002, feedback="free")
     points = mixed(scenario)
-    found = LogNormal(scenario).delivery(points)
+    delivery = LogNormal(scenario).delivery(points)
     monkeypatch.setattr(joint, "_RULE", joint._rule(4 * joint.ORDER))
     monkeypatch.setattr(integrals, "POINTS_PER_SPREAD", 4 * integrals.POINTS_PER_SPREAD)
-    np.testing.assert_allclose(LogNormal(scenario).delivery(points), found, rtol=0, atol=1e-9)
-    assert found.min() < 0.9
+    np.testing.assert_allclose(LogNormal(scenario).delivery(points), delivery, rtol=0, atol=1e-9)
+    assert delivery.min() < 0.9
 
 
 @pytest.mark.parametrize("sigma_db", [0.1, 0.3])
@@ -211,18 +221,18 @@ def test_little_shadowing_is_summed_target_by_target(sigma_db):
     )
     points = mixed(scenario)
     for variant in ("joint", "pairwise"):
-        found = LogNormal(scenario, variant=variant).delivery(points)
+        delivery = LogNormal(scenario, variant=variant).delivery(points)
         with pytest.MonkeyPatch.context() as patch:
             for module in (joint, pairwise):
                 patch.setattr(module, "MOST_POINTS", 10**9 if sigma_db == 0.1 else 1)
-            np.testing.assert_allclose(LogNormal(scenario, variant=variant).delivery(points), found, atol=1e-9)
+            np.testing.assert_allclose(LogNormal(scenario, variant=variant).delivery(points), delivery, atol=1e-9)
 
 
 def test_two_gateways_are_the_double_integral():
     scenario = norel_network(6, 1500.0, gateway_xy_m=((0, 0), (1500, 0)), packets_per_s=0.5, feedback="free")
     points = mixed(scenario)
     model = LogNormal(scenario)
-    net, found = model.network(points), model.delivery(points)
+    net, delivery = model.network(points), model.delivery(points)
     overlap = -np.expm1(-(net.airtime_s[None] + (net.airtime_s - net.spared_s)[:, None]) * net.rate_per_s[None])
     for i in range(6):
         r = [np.linspace(max(s := net.sensitivity_dbm[i], m - 28.0), max(s, m) + 28.0, 2401) for m in net.mean_dbm[i]]
@@ -236,8 +246,8 @@ def test_two_gateways_are_the_double_integral():
             both *= 1 - overlap[i, j] * (1 - np.outer(*clear))
         one = [np.trapezoid(alone[g] * density[g], r[g]) for g in range(2)]
         two = np.trapezoid(np.trapezoid(both * np.outer(*density), r[1], axis=1), r[0])
-        assert found[i] == pytest.approx(one[0] + one[1] - two, abs=2e-5)
-    assert found.min() < 0.96
+        assert delivery[i] == pytest.approx(one[0] + one[1] - two, abs=2e-5)
+    assert delivery.min() < 0.96
 
 
 def phi(x):
