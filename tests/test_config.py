@@ -246,11 +246,11 @@ def test_changes_that_go_little_by_little() -> None:
     ]
     region = {"channels_hz": [868.1e6, 868.3e6, 868.5e6]}
     values = {"learners": {"cucb": {}}, "scenario": {"region": region, "changes": changes}}
-    made = config.parse(values).scenario.build().changes
-    assert [change.at_s for change in made] == [125, 150, 175, 200, 350, 400]
-    losses = [list(change.values["channel_loss_db"]) for change in made]
+    built = config.parse(values).scenario.build().changes
+    assert [change.at_s for change in built] == [125, 150, 175, 200, 350, 400]
+    losses = [list(change.values["channel_loss_db"]) for change in built]
     assert losses == [[1, 0, 2], [2, 0, 4], [3, 0, 6], [4, 0, 8], [2, 0, 4], [0, 0, 0]]
-    assert [change.values["traffic.interval_s"] for change in made[:4]] == [30, 40, 50, 60]
+    assert [change.values["traffic.interval_s"] for change in built[:4]] == [30, 40, 50, 60]
 
 
 def test_networks_confirmed_traffic_and_interference() -> None:
@@ -425,7 +425,7 @@ def test_placements_are_enough_for_all_seeds():
 
 
 @pytest.mark.parametrize(
-    ("base", "change", "said"),
+    ("base", "change", "message"),
     [
         (
             "ccs_two.yaml",
@@ -444,8 +444,8 @@ def test_placements_are_enough_for_all_seeds():
         ),
     ],
 )
-def test_what_would_have_no_effect_is_refused(base: str, change: str, said: str) -> None:
-    with pytest.raises(config.ConfigError, match=said):
+def test_what_would_have_no_effect_is_refused(base: str, change: str, message: str) -> None:
+    with pytest.raises(config.ConfigError, match=message):
         config.load(Path(__file__).parents[1] / "configs" / base, [change])
 
 

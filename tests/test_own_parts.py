@@ -160,8 +160,8 @@ def test_a_learner_is_trained_on_a_scenario_of_files(folder: Path) -> None:
 
 def test_a_learner_is_compared(call: Callable[..., Any]) -> None:
     arguments = ("mine.yaml", "--learners", "my_parts:Lazy", "--no-reference", "--jobs", "1", "--hours", "0.2")
-    found = {record["learner"] for record in call(compare, *arguments)}
-    assert {"mine", "my_parts:Lazy", "random"} <= found
+    compared = {record["learner"] for record in call(compare, *arguments)}
+    assert {"mine", "my_parts:Lazy", "random"} <= compared
 
 
 @pytest.mark.skipif(not find_spec("sb3_contrib"), reason="needs the extra sb3")
@@ -201,10 +201,10 @@ def test_a_reward_term_is_a_part_of_infos(folder: Path, monkeypatch: pytest.Monk
             env = lora_marl.make("uplink_v0", scenario=network, reward=reward, replicas=1)
             env.reset_array([0])
             env.step_array(env.game.first_actions())
-    own: dict[str, Any] = {"my_parts:flat": 1.0}
+    flat_reward: dict[str, Any] = {"my_parts:flat": 1.0}
     for name, settings in SMALL.items():
         with pytest.raises(ValueError, match=r"reward: flat returned shape \(\); expected is \(1, "):
-            lora_marl.make(name, **settings, reward=own).reset()
+            lora_marl.make(name, **settings, reward=flat_reward).reset()
 
 
 def test_a_reward_term_counts_for_nodes_that_are_delivered_often_enough(folder: Path, monkeypatch: Any) -> None:
@@ -279,6 +279,6 @@ def test_the_page_on_own_parts_works_as_it_stands(tmp_path: Path, monkeypatch: p
     networks.reset(seed=0)
     sys.modules.pop("my_parts", None)
     (by_hand,) = (block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "Service(" in block)
-    made: dict[str, Any] = {}
-    exec(by_hand, made)
-    assert made["answer"].refused == {} and len(made["answer"].residuals) == 2 and made["given"].any()
+    namespace: dict[str, Any] = {}
+    exec(by_hand, namespace)
+    assert namespace["answer"].refused == {} and len(namespace["answer"].residuals) == 2 and namespace["given"].any()

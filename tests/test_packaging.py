@@ -100,9 +100,9 @@ def test_ci_runs_the_test_command() -> None:
 
 def test_conformance_has_an_environment_of_its_own_with_stable_baselines3() -> None:
     command = ["make", "--dry-run", "conformance", "VENV=some"]
-    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert "some-conformance/bin/python -m pytest tests/envs tests/views tests/adapters/test_sb3.py" in said
-    assert "some/bin" not in said
+    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "some-conformance/bin/python -m pytest tests/envs tests/views tests/adapters/test_sb3.py" in printed
+    assert "some/bin" not in printed
 
 
 def test_environments_by_name() -> None:

@@ -69,8 +69,8 @@ def test_who_plays_sees_observations_and_masks(env: Any, name: str) -> None:
         return env.game.first_actions()
 
     played = record(env, name, [0, 1, 2], choose, played_by="nobody")
-    assert np.array_equal(np.stack([each[0] for each in seen], axis=1), played.observations[:, :-1])
-    assert np.array_equal(np.stack([each[1] for each in seen], axis=1), played.masks[:, :-1])
+    assert np.array_equal(np.stack([observations for observations, _ in seen], axis=1), played.observations[:, :-1])
+    assert np.array_equal(np.stack([masks for _, masks in seen], axis=1), played.masks[:, :-1])
     assert played.spaces.algorithm == "nobody"
 
 

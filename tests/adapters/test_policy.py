@@ -35,24 +35,28 @@ def observations(count: int, features: int) -> np.ndarray:
 
 
 def test_the_files_hold_all_of_it(tmp_path: Path) -> None:
-    made = policy()
-    made.write(tmp_path)
+    exported = policy()
+    exported.write(tmp_path)
     read = Policy.read(tmp_path)
-    assert read.spaces.feature_names == made.spaces.feature_names
-    assert json.loads(json.dumps(read.spaces.settings)) == json.loads(json.dumps(made.spaces.settings))
+    assert read.spaces.feature_names == exported.spaces.feature_names
+    assert json.loads(json.dumps(read.spaces.settings)) == json.loads(json.dumps(exported.spaces.settings))
     assert "scenario" not in read.spaces.settings
-    seen = observations(5, len(made.spaces.feature_names))
-    assert np.array_equal(read.scores(seen), made.scores(seen))
+    seen = observations(5, len(exported.spaces.feature_names))
+    assert np.array_equal(read.scores(seen), exported.scores(seen))
     before = digest(tmp_path)
-    made.write(tmp_path)
+    exported.write(tmp_path)
     assert digest(tmp_path) == before
     policy(1).write(tmp_path)
     assert digest(tmp_path) != before
 
 
 def test_settings_are_those_that_the_environment_plays_by(tmp_path: Path) -> None:
-    own = {"xi": np.float32(0.5), "max_cycles": np.int64(4), "reward": MappingProxyType({"delivery": np.float64(2.0)})}
-    env = lora_marl.make("uplink_v0", **SETTINGS["uplink_v0"] | own, factors=("sf", "tp"))
+    settings = {
+        "xi": np.float32(0.5),
+        "max_cycles": np.int64(4),
+        "reward": MappingProxyType({"delivery": np.float64(2.0)}),
+    }
+    env = lora_marl.make("uplink_v0", **SETTINGS["uplink_v0"] | settings, factors=("sf", "tp"))
     env.max_cycles = np.int64(9)
     replace(policy(), spaces=spaces_of(env, "uplink_v0", **MORE)).write(tmp_path)
     read = Policy.read(tmp_path).spaces
@@ -62,9 +66,9 @@ def test_settings_are_those_that_the_environment_plays_by(tmp_path: Path) -> Non
 def test_settings_without_words_are_named(tmp_path: Path) -> None:
     env = lora_marl.make("energy_v0", **SETTINGS["energy_v0"], redraw=partial(np.zeros, (5, 2)))
     assert "redraw" in spaces_of(env, "energy_v0", **MORE).unsaid
-    made = policy()
-    assert made.spaces.unsaid == ("scenario",)
-    made.write(tmp_path)
+    exported = policy()
+    assert exported.spaces.unsaid == ("scenario",)
+    exported.write(tmp_path)
     assert Policy.read(tmp_path).spaces.unsaid == ("scenario",)
     values = json.loads((tmp_path / SPACES).read_text())
     del values["unsaid"]
@@ -73,42 +77,42 @@ def test_settings_without_words_are_named(tmp_path: Path) -> None:
 
 
 def test_one_layer_by_hand() -> None:
-    made = policy(activation="relu")
-    hidden, last = made.layers
-    seen = observations(1, len(made.spaces.feature_names))
+    exported = policy(activation="relu")
+    hidden, last = exported.layers
+    seen = observations(1, len(exported.spaces.feature_names))
     by_hand = last[0] @ np.maximum(hidden[0] @ seen[0] + hidden[1], 0.0) + last[1]
-    np.testing.assert_allclose(made.scores(seen)[0], by_hand, rtol=1e-5)
+    np.testing.assert_allclose(exported.scores(seen)[0], by_hand, rtol=1e-5)
 
 
 def test_draws_follow_the_softmax_and_respect_masks() -> None:
-    made, count = policy(), 40_000
-    seen = np.repeat(observations(1, len(made.spaces.feature_names)), count, axis=0)
+    exported, count = policy(), 40_000
+    seen = np.repeat(observations(1, len(exported.spaces.feature_names)), count, axis=0)
     draws = np.random.default_rng(2).random((count, 2))
-    chosen, scores, at = made.choose(seen, draws), made.scores(seen[:1])[0], 0
-    for factor, size in enumerate(made.spaces.sizes):
+    chosen, scores, at = exported.choose(seen, draws), exported.scores(seen[:1])[0], 0
+    for factor, size in enumerate(exported.spaces.sizes):
         shares = np.exp(scores[at : at + size]) / np.exp(scores[at : at + size]).sum()
         counted = np.bincount(chosen[:, factor], minlength=size) / count
         np.testing.assert_allclose(counted, shares, atol=5 * np.sqrt(0.25 / count))
         at += size
     masks = np.ones((count, at), np.bool_)
-    masks[:, [0, made.spaces.sizes[0] + 1]] = False
-    masked = made.choose(seen, draws, masks)
+    masks[:, [0, exported.spaces.sizes[0] + 1]] = False
+    masked = exported.choose(seen, draws, masks)
     assert not (masked[:, 0] == 0).any() and not (masked[:, 1] == 1).any()
-    assert len(set(masked[:, 1])) == made.spaces.sizes[1] - 1
+    assert len(set(masked[:, 1])) == exported.spaces.sizes[1] - 1
     extreme = np.array([[0.0, 0.0], [1.0 - 1e-16, 1.0 - 1e-16]])
-    assert (made.choose(seen[:2], extreme, masks[:2]) < made.spaces.sizes).all()
-    assert made.choose(seen[:2], extreme, masks[:2])[0].tolist() == [1, 0]
+    assert (exported.choose(seen[:2], extreme, masks[:2]) < exported.spaces.sizes).all()
+    assert exported.choose(seen[:2], extreme, masks[:2])[0].tolist() == [1, 0]
 
 
 def test_greedy_takes_the_best_that_is_allowed() -> None:
-    made = policy(greedy=True)
-    seen = observations(6, len(made.spaces.feature_names))
-    scores = made.scores(seen)
-    first = made.spaces.sizes[0]
-    assert np.array_equal(made.choose(seen, np.empty((6, 2)))[:, 0], scores[:, :first].argmax(axis=1))
+    exported = policy(greedy=True)
+    seen = observations(6, len(exported.spaces.feature_names))
+    scores = exported.scores(seen)
+    first = exported.spaces.sizes[0]
+    assert np.array_equal(exported.choose(seen, np.empty((6, 2)))[:, 0], scores[:, :first].argmax(axis=1))
     masks = np.ones_like(scores, np.bool_)
     masks[np.arange(6), scores[:, :first].argmax(axis=1)] = False
-    assert np.array_equal(made.choose(seen, np.empty((6, 2)), masks)[:, 0], np.argsort(scores[:, :first])[:, -2])
+    assert np.array_equal(exported.choose(seen, np.empty((6, 2)), masks)[:, 0], np.argsort(scores[:, :first])[:, -2])
 
 
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:

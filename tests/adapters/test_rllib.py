@@ -47,11 +47,11 @@ def test_it_is_the_parallel_environment(name: str, masked: bool) -> None:
 
 def test_what_is_registered_can_be_made(name: str) -> None:
     creator = _global_registry.get(ENV_CREATOR, register(name))
-    made = creator({**SETTINGS[name], "max_cycles": 9, "masked": True})
-    assert made.env.max_cycles == 9
-    first, second = made.possible_agents[:2]
-    assert set(made.get_observation_space(first).keys()) == {"observations", "action_mask"}
-    assert made.get_action_space(first) is not made.get_action_space(second)
+    env = creator({**SETTINGS[name], "max_cycles": 9, "masked": True})
+    assert env.env.max_cycles == 9
+    first, second = env.possible_agents[:2]
+    assert set(env.get_observation_space(first).keys()) == {"observations", "action_mask"}
+    assert env.get_action_space(first) is not env.get_action_space(second)
 
 
 def test_one_policy_for_all() -> None:

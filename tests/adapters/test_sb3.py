@@ -149,8 +149,8 @@ def test_the_value_of_the_last_observation_counts(name: str) -> None:
     rows = make(name)
     model = PPO("MlpPolicy", rows, n_steps=LENGTH, batch_size=rows.num_envs * LENGTH, n_epochs=1, gamma=0.5, seed=0)
     model.policy.predict_values = lambda observations: torch.ones(len(observations), 1)
-    kept = rows.step_wait
-    rows.step_wait = lambda: (lambda o, r, d, i: (o, np.zeros_like(r), d, i))(*kept())
+    step_wait = rows.step_wait
+    rows.step_wait = lambda: (lambda o, r, d, i: (o, np.zeros_like(r), d, i))(*step_wait())
     model._setup_learn(LENGTH * rows.num_envs)
     model.collect_rollouts(model.env, _Silent(), model.rollout_buffer, LENGTH)
     assert model.rollout_buffer.rewards[-1] == pytest.approx(0.5)
@@ -192,8 +192,8 @@ def test_maskable_ppo_never_plays_a_masked_action(action_format: str) -> None:
     assert not rows.action_masks().all()
     model = MaskablePPO("MlpPolicy", rows, n_steps=LENGTH, batch_size=10, n_epochs=1, seed=0)
     played = []
-    kept = rows.step_async
-    rows.step_async = lambda actions: (played.append((actions, rows.action_masks())), kept(actions))[1]
+    step_async = rows.step_async
+    rows.step_async = lambda actions: (played.append((actions, rows.action_masks())), step_async(actions))[1]
     model.learn(4 * LENGTH * rows.num_envs)
     ends = np.cumsum((0, *SIZES)) if action_format == "multidiscrete" else None
     assert len(played) >= 4 * LENGTH

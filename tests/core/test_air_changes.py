@@ -32,7 +32,10 @@ def test_off_times_outlast_a_load_that_rises():
 
 @pytest.mark.parametrize("factor", [0.1, 0.5, 2.0, 100.0])
 def test_a_plain_poisson_process_follows_the_load_either_way(factor):
-    """Births go on from the stretched one: 2,000 nodes, one mean interval after the change; 4 standard errors."""
+    """Generation goes on after the scaled waiting time.
+
+    2,000 nodes, one mean interval after the change; 4 standard errors.
+    """
     after_s = 10.0 * factor
     traffic = Traffic(interval_s=10.0, after_end=False, payload_bytes=1)
     change = Change(at_s=50.0, values={"traffic.interval_s": after_s})

@@ -1,4 +1,4 @@
-"""Decisions after every packet, against a plain re-statement."""
+"""Decisions after every packet, against a reference."""
 
 import numpy as np
 
@@ -76,7 +76,7 @@ def test_constant_answers_play_as_a_fixed_allocation():
     np.testing.assert_array_equal(air.take_outcome().delivered, Air(scenario, [4]).advance(points, 200.0).delivered)
 
 
-def test_decisions_after_a_stretch_without_them():
+def test_decisions_after_a_period_without_them():
     """Nodes that played undecided are asked once each, with their latest fate."""
     scenario = network(10, traffic=Traffic(interval_s=0.3))
     air, points = Air(scenario, [0]), random_points(scenario)

@@ -1,4 +1,4 @@
-"""Downlinks: hand-worked exchanges, and a plain re-statement of who hears what on busy networks."""
+"""Downlinks: hand-worked exchanges, and a reference of who hears what on busy networks."""
 
 from dataclasses import replace
 
@@ -287,14 +287,14 @@ def test_a_gateway_that_did_not_receive_an_uplink_does_not_answer_it():
 
 def test_rx2_in_a_sub_band_of_the_uplinks_shares_its_duty_cycle():
     edges = {"sub_band_edges_hz": (865e6, 868e6, 868.6e6, 869.4e6)}
-    own, shared = (
+    separate, shared = (
         timed(
             [0.0, 3.0], [100.0, 100.0], feedback="downlink", region=replace(region(channels=1), **edges),
             downlink=Downlink(rx2_hz=rx2_hz, rx2_duty_cycle=0.01, rx1_duty_cycle=0.01),
         )
         for rx2_hz in (869.525e6, 868.3e6)
     )  # fmt: skip
-    assert exchange(own, 7)[1].downlinks[0].tolist() == [1, 1]
+    assert exchange(separate, 7)[1].downlinks[0].tolist() == [1, 1]
     assert exchange(shared, 7)[1].downlinks[0].tolist() == [1, 0]
 
 
@@ -306,16 +306,16 @@ def test_an_episode_begins_without_silence_or_gaps_of_the_last_one():
         air.begin_episode()
         air.advance(points, 600.0)
         heard = air.take_heard()
-        known = heard.records[heard.missed >= 0]
-        assert len(known) > 50 and np.all((known["since_s"] > 0) & (known["since_s"] < 600))
+        records = heard.records[heard.missed >= 0]
+        assert len(records) > 50 and np.all((records["since_s"] > 0) & (records["since_s"] < 600))
 
 
 def test_what_is_in_force_at_first_can_be_given():
     scenario = network(4, spread_m=50.0, propagation=STILL, feedback="downlink", traffic=Traffic(interval_s=30.0))
     first, wanted = (np.full((1, 4, 4), index, np.int16) * [1, 0, 0, 0] for index in (1, 4))
     first, wanted = first.astype(np.int16), wanted.astype(np.int16)
-    for given, expected in ((first, 1), (None, 4)):
-        air = Air(scenario, [0], record=True, feedback=Feedback(decides="server"), in_force=given)
+    for in_force, expected in ((first, 1), (None, 4)):
+        air = Air(scenario, [0], record=True, feedback=Feedback(decides="server"), in_force=in_force)
         air.advance(wanted, 200.0)
         packets, _ = air.recording()
         assert packets.point[packets.kind == 0][0, 0] == expected
@@ -370,8 +370,8 @@ class Oracle:
     def fate(self, i, xy_m, gateway):
         p, rx = self.p, self.rx
         sf = np.array(self.region.spreading_factors)
-        own_dbm, own = self.power_dbm(i, xy_m), sf[p.point[i, 0]]
-        if own_dbm < rx.sensitivities_dbm(np.array([own]), np.array([125e3]))[0, 0]:
+        signal_dbm, signal_sf = self.power_dbm(i, xy_m), sf[p.point[i, 0]]
+        if signal_dbm < rx.sensitivities_dbm(np.array([signal_sf]), np.array([125e3]))[0, 0]:
             return Fate.BELOW_SENSITIVITY
         meets = (p.start_s < p.end_s[i]) & (p.end_s > p.critical_s[i]) & (p.start_s + 0 < p.end_s)
         meets &= np.abs(self.carriers_hz[p.point[:, 2]] - self.carriers_hz[p.point[i, 2]]) < 125e3
@@ -385,25 +385,25 @@ class Oracle:
         for j in np.flatnonzero(meets):
             if p.kind[i] != p.kind[j] and not self.s.downlink.interference:
                 continue
-            rival_dbm, other = self.power_dbm(j, xy_m), sf[p.point[j, 0]]
+            rival_dbm, rival_sf = self.power_dbm(j, xy_m), sf[p.point[j, 0]]
             if by_energy and p.kind[i] == 0:
                 together_s = min(p.end_s[i], p.end_s[j]) - max(p.critical_s[i], p.start_s[j])
-                energy_mw_s[other] += units.dbm_to_mw(rival_dbm) * together_s
+                energy_mw_s[rival_sf] += units.dbm_to_mw(rival_dbm) * together_s
             elif by_energy:
-                interfered |= own_dbm - rival_dbm < rx.sir_db[own - 7, other - 7]
-            elif other == own:
-                collided |= own_dbm - rival_dbm < rx.capture_db
+                interfered |= signal_dbm - rival_dbm < rx.sir_db[signal_sf - 7, rival_sf - 7]
+            elif rival_sf == signal_sf:
+                collided |= signal_dbm - rival_dbm < rx.capture_db
             elif rx.inter_sf == "sir_pairwise":
-                interfered |= own_dbm - rival_dbm < rx.sir_db[own - 7, other - 7]
+                interfered |= signal_dbm - rival_dbm < rx.sir_db[signal_sf - 7, rival_sf - 7]
             elif rx.inter_sf == "sinr":
                 noise_mw += units.dbm_to_mw(rival_dbm)
         if rx.inter_sf == "sinr":
             floor_mw = units.dbm_to_mw(phy.noise_dbm(125e3, rx.noise_figure_db))
-            needed = units.db_to_ratio(rx.sinr_thresholds_db(np.array([own]))[0])
-            interfered |= units.dbm_to_mw(own_dbm) < needed * (floor_mw + noise_mw)
+            needed = units.db_to_ratio(rx.sinr_thresholds_db(np.array([signal_sf]))[0])
+            interfered |= units.dbm_to_mw(signal_dbm) < needed * (floor_mw + noise_mw)
         if by_energy:
-            signal_mw_s = units.dbm_to_mw(own_dbm) * (p.end_s[i] - p.start_s[i])
-            interfered |= bool((signal_mw_s < energy_mw_s[7:] * units.db_to_ratio(rx.sir_db[own - 7])).any())
+            signal_mw_s = units.dbm_to_mw(signal_dbm) * (p.end_s[i] - p.start_s[i])
+            interfered |= bool((signal_mw_s < energy_mw_s[7:] * units.db_to_ratio(rx.sir_db[signal_sf - 7])).any())
         return Fate.INTERFERED if interfered else Fate.COLLIDED if collided else Fate.DELIVERED
 
     def overall(self, i):
@@ -427,7 +427,7 @@ BUSY = [
     ("fields", "inter_sf"),
     [(fields, rule) for fields in BUSY for rule in ("none", "sinr", "sir_pairwise")] + [(BUSY[3], "sir_energy")],
 )
-def test_every_reception_is_what_the_plain_rule_says(fields, inter_sf):
+def test_every_reception_is_what_the_reference_says(fields, inter_sf):
     rule = Reception(inter_sf=inter_sf, sir_db=tables.SIR_DB["norel"], spared_preamble_symbols=7.25, capture_db=1.0)
     scenario = network(
         30, gateways=3, spread_m=2500.0, propagation=STILL, reception=rule, region=region(channels=2),

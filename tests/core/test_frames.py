@@ -1,4 +1,4 @@
-"""Confirmed traffic: queue, attempts and retries, against a plain statement over times of generation and fates."""
+"""Confirmed traffic: queue, attempts and retries, against a reference over times of generation and fates."""
 
 from dataclasses import fields, replace
 
@@ -21,7 +21,7 @@ BUSY = Traffic(interval_s=6.0, after_end=False, confirmed=True, payload_bytes=20
 FRAMES = ("frames_delivered", "frames_lost", "delay_s", "queued", "dropped")
 
 
-def plain_frames(traffic, generations_s, attempts_made, until_s):
+def reference_frames(traffic, generations_s, attempts_made, until_s):
     """One node's frames: when they are generated, and of each attempt its airtime, whether received, acknowledged, how
     long after its end that is settled and the node free, and the draw of the wait.
 
@@ -64,7 +64,7 @@ def plain_frames(traffic, generations_s, attempts_made, until_s):
     return starts_s, (delivered, lost, delay_s, len(queue), dropped)
 
 
-def poisson_births_s(seed, n, interval_s, until_s):
+def poisson_generations_s(seed, n, interval_s, until_s):
     key, times_s = stream_key(seed, "traffic"), [0.0]
     while times_s[-1] <= 2 * until_s:
         times_s.append(times_s[-1] + interval_s * exponential(key, n, len(times_s)))
@@ -72,7 +72,7 @@ def poisson_births_s(seed, n, interval_s, until_s):
 
 
 def attempts_of(scenario, packets, seed, n):
-    """A node's recorded attempts as `plain_frames` takes them."""
+    """A node's recorded attempts as `reference_frames` takes them."""
     mine, key = packets.source == n, stream_key(seed, "retry")
     for i in np.flatnonzero(mine & (packets.kind == 0)):
         received = acknowledged = packets.fate[i] == Fate.DELIVERED
@@ -101,7 +101,9 @@ def attempts_of(scenario, packets, seed, n):
     duty_cycle=st.sampled_from([None, 0.02]),
     next_s=st.sampled_from([(2.0, 3.0), (0.0, 0.0)]),
 )
-def test_frames_are_what_a_plain_queue_makes_of_births_and_fates(seed, answers, interval_s, limits, duty_cycle, next_s):
+def test_frames_are_what_the_reference_makes_of_generations_and_fates(
+    seed, answers, interval_s, limits, duty_cycle, next_s
+):
     attempts, frames = limits
     traffic = replace(
         BUSY, interval_s=interval_s, max_attempts=attempts, queue_frames=frames, duty_cycle=duty_cycle, next_s=next_s
@@ -111,8 +113,9 @@ def test_frames_are_what_a_plain_queue_makes_of_births_and_fates(seed, answers, 
     outcome = air.advance(random_points(scenario, seed=seed), 150.0)
     packets, _ = air.recording()
     for n in range(25):
-        generations_s, attempts = poisson_births_s(seed, n, interval_s, 150.0), attempts_of(scenario, packets, seed, n)
-        starts_s, expected = plain_frames(traffic, generations_s, attempts, 150.0)
+        generations_s = poisson_generations_s(seed, n, interval_s, 150.0)
+        attempts = attempts_of(scenario, packets, seed, n)
+        starts_s, expected = reference_frames(traffic, generations_s, attempts, 150.0)
         sent_s = packets.start_s[(packets.source == n) & (packets.kind == 0)]
         np.testing.assert_allclose(sent_s, starts_s, rtol=1e-12)
         np.testing.assert_allclose([getattr(outcome, name)[0, n] for name in FRAMES], expected, rtol=1e-9)
@@ -233,7 +236,7 @@ def test_nodes_that_are_off_keep_no_frames():
 
 
 @pytest.mark.parametrize("factor", [0.2, 3.0])
-def test_births_follow_a_load_that_changes_and_retries_do_not(factor):
+def test_generations_follow_a_load_that_changes_and_retries_do_not(factor):
     """Births: 4 standard errors. Waits between attempts keep their bounds over the change."""
     scenario = network(500, traffic=replace(BUSY, interval_s=20.0), reception=Reception(capture_db=np.inf))
     scenario = replace(scenario, changes=(Change(at_s=50.0, values={"traffic.interval_s": 20.0 * factor}),))

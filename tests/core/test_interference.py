@@ -54,7 +54,7 @@ def test_bursts_have_their_lengths_gaps_and_powers():
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rule=RULES, seed=st.integers(0, 10_000), fading=st.sampled_from(["none", "rayleigh"]))
-def test_bursts_agree_with_the_plain_rule(rule, seed, fading):
+def test_bursts_agree_with_the_reference(rule, seed, fading):
     scenario = network(
         50, gateways=3, seed=seed, reception=rule, region=region(bandwidths_hz=(125e3, 250e3, 500e3)),
         traffic=Traffic(interval_s=5.0), propagation=Propagation(fading=fading),

@@ -71,7 +71,7 @@ def test_foreign_airtime_is_that_of_packets_that_a_gateway_can_hear():
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rule=RULES, seed=st.integers(0, 10_000), fading=st.sampled_from(["none", "rayleigh"]))
-def test_networks_agree_with_the_plain_rule(rule, seed, fading):
+def test_networks_agree_with_the_reference(rule, seed, fading):
     scenario = network(
         60, gateways=3, seed=seed, reception=rule, region=region(bandwidths_hz=(125e3, 250e3, 500e3)),
         traffic=Traffic(interval_s=4.0), propagation=Propagation(fading=fading), **TWO,

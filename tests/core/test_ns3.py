@@ -48,8 +48,8 @@ def test_delivery_per_spreading_factor_agrees_with_ns3(ns3_vectors, rule):
     assert outcome.sent.sum() > 2_000_000
     counts = ns3_vectors[rule]
     for index in range(6):
-        own = sf == index + 7
-        ours = outcome.delivered[:, own].sum() / outcome.sent[:, own].sum()
+        at_sf = sf == index + 7
+        ours = outcome.delivered[:, at_sf].sum() / outcome.sent[:, at_sf].sum()
         sent = counts["sent_per_sf"][index]
         theirs = counts["received_per_sf"][index] / sent
         error = SPREAD[rule] * np.sqrt(theirs * (1 - theirs) / sent)

@@ -105,8 +105,8 @@ def test_mmaloras_network_is_its_configuration() -> None:
 @pytest.mark.parametrize("gateways", [1, 2, 3, 4])
 def test_mmaloras_network_of_given_positions(gateways: int) -> None:
     drawn = mmalora_network(20, gateways)
-    given = mmalora_network(node_xy_m=drawn.node_xy_m, gateway_xy_m=drawn.gateway_xy_m)
-    assert_equal(given, drawn, "scenario")
+    placed = mmalora_network(node_xy_m=drawn.node_xy_m, gateway_xy_m=drawn.gateway_xy_m)
+    assert_equal(placed, drawn, "scenario")
 
 
 def test_mmaloras_powers_are_whole_steps() -> None:

@@ -1,4 +1,4 @@
-"""The compiled rule against its plain statement, on random traffic, for every setting."""
+"""The compiled rule against its reference, on random traffic, for every setting."""
 
 from collections import Counter
 
@@ -65,7 +65,7 @@ def overall(fates, rssi_dbm):
     gateways=st.integers(1, 3),
     seed=st.integers(0, 2**31),
 )
-def test_kernel_equals_the_plain_statement(rule, propagation, plan, gateways, seed):
+def test_kernel_equals_the_reference(rule, propagation, plan, gateways, seed):
     traffic = Traffic(interval_s=4.0, payload_bytes=np.resize([20, 50, 200], 30))
     scenario = network(
         30, seed=seed, gateways=gateways, region=plan, reception=rule, propagation=propagation, traffic=traffic

@@ -55,11 +55,11 @@ def test_channels_of_a_region_do_not_overlap(name):
     assert (spacing_hz >= max(region(name).bandwidths_hz)).all()
 
 
-def test_limits_of_the_law():
-    assert {name: each.duty_cycle for name, each in REGIONS.items()} == {
+def test_legal_limits():
+    assert {name: plan.duty_cycle for name, plan in REGIONS.items()} == {
         "EU868": 0.01, "CN470": None, "US915": None, "AS923": 0.01,
     }  # fmt: skip
-    assert {name: max(each.tp_dbm) for name, each in REGIONS.items()} == {
+    assert {name: max(plan.tp_dbm) for name, plan in REGIONS.items()} == {
         "EU868": 14.0, "CN470": 17.0, "US915": 20.0, "AS923": 14.0,
     }  # fmt: skip
 
@@ -93,10 +93,10 @@ def test_physical_by_hand():
 
 
 @given(st.sampled_from(ALL), st.integers(0, 2**32 - 1))
-def test_points_and_physical_values_are_inverse(each, seed):
-    points = np.random.default_rng(seed).integers(0, each.factor_sizes, size=(3, 5, len(FACTORS)))
-    physical = each.physical(points)
-    again = each.points(sf=physical.sf, bw_hz=physical.bw_hz, channel=physical.channel, tp_dbm=physical.tp_dbm)
+def test_points_and_physical_values_are_inverse(plan, seed):
+    points = np.random.default_rng(seed).integers(0, plan.factor_sizes, size=(3, 5, len(FACTORS)))
+    physical = plan.physical(points)
+    again = plan.points(sf=physical.sf, bw_hz=physical.bw_hz, channel=physical.channel, tp_dbm=physical.tp_dbm)
     np.testing.assert_array_equal(again, points)
 
 

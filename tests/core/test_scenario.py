@@ -48,14 +48,14 @@ def test_a_changed_exponent_changes_the_path_loss():
     late = packets.start_s >= 50.0
     gains_db = network(20, propagation=after).mean_gain_db()[:, 0] - network(20, propagation=STILL).mean_gain_db()[:, 0]
     for n in range(20):
-        own = packets.source == n
-        if own[late].any() and own[~late].any():
-            step_db = receptions.rssi_dbm[own & late, 0].mean() - receptions.rssi_dbm[own & ~late, 0].mean()
+        of_node = packets.source == n
+        if of_node[late].any() and of_node[~late].any():
+            step_db = receptions.rssi_dbm[of_node & late, 0].mean() - receptions.rssi_dbm[of_node & ~late, 0].mean()
             assert step_db == pytest.approx(gains_db[n], abs=1e-9)
 
 
 def test_a_doubled_load_acts_at_once():
-    """Waiting times stretch with the mean gap, so the rate follows without waiting for the old gaps to pass."""
+    """Waiting times scale with the mean gap, so the rate follows without waiting for the old gaps to pass."""
     change = Change(at_s=10_000.0, values={"traffic.interval_s": 500.0})
     packets, _ = recorded(network(400, traffic=Traffic(interval_s=1000.0), changes=(change,)), 20_000.0)
     per_s = np.histogram(packets.start_s, [1000, 10_000, 10_500, 20_000])[0] / [9000, 500, 9500]

@@ -80,8 +80,8 @@ def test_a_replica_depends_on_its_seed_alone(make: Callable[..., Any]) -> None:
         assert np.array_equal(first[1], second[0])
         actions = random_actions(many, rng)
         first, *others = many.step_array(actions)
-        second, *own = one.step_array(actions[1:2])
-        assert np.array_equal(others[0][1], own[0][0])
+        second, *alone = one.step_array(actions[1:2])
+        assert np.array_equal(others[0][1], alone[0][0])
     assert not np.array_equal(first[0], first[1])
 
 

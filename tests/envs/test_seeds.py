@@ -19,8 +19,8 @@ SMALL = SETTINGS["uplink_v0"]
 
 
 def test_a_list_is_taken_as_it_is() -> None:
-    for given in ([7, 0, 7], range(3), np.array([1, 2, 3], np.uint8), (2**70, np.int64(1), 0)):
-        assert seeds_of(given, 3) == [int(seed) for seed in given]
+    for seeds in ([7, 0, 7], range(3), np.array([1, 2, 3], np.uint8), (2**70, np.int64(1), 0)):
+        assert seeds_of(seeds, 3) == [int(seed) for seed in seeds]
 
 
 def test_one_seed_is_the_first_replicas_whatever_follows() -> None:
@@ -28,11 +28,11 @@ def test_one_seed_is_the_first_replicas_whatever_follows() -> None:
         many = seeds_of(seed, 32)
         assert many[0] == seed
         assert all(seeds_of(seed, replicas) == many[:replicas] for replicas in (1, 2, 31))
-        assert all(type(each) is int and np.int64(each) >= 0 for each in many[1:])
+        assert all(type(following) is int and np.int64(following) >= 0 for following in many[1:])
 
 
 def test_runs_of_other_seeds_share_no_replica() -> None:
-    drawn = [each for seed in range(200) for each in seeds_of(seed, 50)]
+    drawn = [replica_seed for seed in range(200) for replica_seed in seeds_of(seed, 50)]
     assert len(set(drawn)) == len(drawn)
 
 
@@ -83,9 +83,9 @@ def test_an_interface_of_one_replica_takes_one_seed(seed: Any) -> None:
 
 def test_a_refused_seed_leaves_the_episode_as_it_is() -> None:
     envs, same = (gymnasium.make_vec("lora/uplink-central-v0", num_envs=2, **SMALL) for _ in range(2))
-    actions = [np.zeros(each.action_space.shape, np.int64) for each in (envs, same)]
-    for each in (envs, same):
-        each.reset(seed=3)
+    actions = [np.zeros(vector.action_space.shape, np.int64) for vector in (envs, same)]
+    for vector in (envs, same):
+        vector.reset(seed=3)
     with pytest.raises(ValueError, match="seed: "):
         envs.reset(seed=[1])
     assert np.array_equal(envs.step(actions[0])[0], same.step(actions[1])[0])

@@ -98,7 +98,7 @@ def test_views_show_what_the_arrays_say(name: str, view: str, settings: dict[str
     envs, first = vector(name, view, settings, **last), arrays.reset_array(seeds_of(5, 3))
     observations, _ = envs.reset(seed=5)
     rng = np.random.default_rng(1)
-    kept = envs.unwrapped.controller._constant if view == "agent" else None
+    others_actions = envs.unwrapped.controller._constant if view == "agent" else None
     for _ in range(LENGTH):
         shown = {"agent": first[:, -1], "central": first.reshape(3, -1), "shared": first.reshape(envs.num_envs, -1)}
         assert np.array_equal(observations, shown[view])
@@ -109,8 +109,8 @@ def test_views_show_what_the_arrays_say(name: str, view: str, settings: dict[str
         envs.action_space.seed(int(rng.integers(2**31)))
         actions = envs.action_space.sample()
         joint = actions.reshape(3, -1, *arrays.single_action_space.shape)
-        if kept is not None:
-            joint = np.concatenate([kept[:, :-1], joint], axis=1)
+        if others_actions is not None:
+            joint = np.concatenate([others_actions[:, :-1], joint], axis=1)
         observations, rewards, _, truncations, infos = envs.step(actions)
         first, expected, _, _, columns = arrays.step_array(joint)
         shown = {"agent": expected[:, -1], "central": expected.mean(axis=1), "shared": expected.ravel()}
@@ -194,18 +194,18 @@ def one() -> Callable[..., ControllerEnv]:
 
 
 def test_others_keep_what_they_are_given(one: Callable[..., ControllerEnv]) -> None:
-    kept = np.array([[0, 1, 2], [3, 4, 5], [5, 6, 0]])
-    env, arrays = one(agent="node_1", others=kept), uplink_v0.parallel_env(scenario=NETWORK)
+    others_actions = np.array([[0, 1, 2], [3, 4, 5], [5, 6, 0]])
+    env, arrays = one(agent="node_1", others=others_actions), uplink_v0.parallel_env(scenario=NETWORK)
     assert np.array_equal(env.reset(seed=3)[0], arrays.reset_array([3])[0, 1])
     action = np.array([2, 2, 2])
-    joint = kept.copy()
+    joint = others_actions.copy()
     joint[1] = action
     for _ in range(6):
         observation, reward, *_, info = env.step(action)
         observations, rewards, *_, infos = arrays.step_array(joint[None])
         assert np.array_equal(observation, observations[0, 1])
         assert (reward, info["sent"]) == (rewards[0, 1], infos["sent"][0, 1])
-    assert np.array_equal(kept[1], [3, 4, 5])
+    assert np.array_equal(others_actions[1], [3, 4, 5])
 
 
 def test_others_that_learn_see_all_and_are_asked_once_a_step(one: Callable[..., ControllerEnv]) -> None:
@@ -243,12 +243,12 @@ def test_others_that_learn_see_all_and_are_asked_once_a_step(one: Callable[..., 
 
 def test_others_draw_by_seed_and_episode(one: Callable[..., ControllerEnv]) -> None:
     env = one()
-    kept = []
+    others_actions = []
     for seed in (0, None, 1, 0, None):
         env.reset(seed=seed)
-        kept.append(env.controller._constant.tolist())
-    assert kept[0] == kept[3] and kept[1] == kept[4]
-    assert kept[0] not in (kept[1], kept[2])
+        others_actions.append(env.controller._constant.tolist())
+    assert others_actions[0] == others_actions[3] and others_actions[1] == others_actions[4]
+    assert others_actions[0] not in (others_actions[1], others_actions[2])
 
 
 def test_a_live_view_shows_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,8 +270,8 @@ def test_what_others_keep_is_allowed() -> None:
     env = gymnasium.make(view_id("energy_v0", "agent"), **SETTINGS["energy_v0"] | {"only_channel": 0})
     env.reset(seed=0)
     controller = env.unwrapped.controller  # type: ignore[attr-defined]
-    kept = controller._constant.reshape(controller.env.mask_array().shape[:2])
-    assert np.take_along_axis(controller.env.mask_array(), kept[..., None], axis=-1).all()
+    others_actions = controller._constant.reshape(controller.env.mask_array().shape[:2])
+    assert np.take_along_axis(controller.env.mask_array(), others_actions[..., None], axis=-1).all()
 
 
 def test_views_render_by_the_first_replica(name: str) -> None:
@@ -360,8 +360,8 @@ def test_others_that_are_no_actions_are_named(one: Callable[..., ControllerEnv],
 
 def test_what_others_have_in_the_deciders_place_does_not_matter(one: Callable[..., ControllerEnv]) -> None:
     ends = []
-    for own in (-1, 5, 99):
-        env = one(others=np.array([[own] * 3, [0, 1, 2], [3, 4, 5]], np.int8))
+    for placeholder in (-1, 5, 99):
+        env = one(others=np.array([[placeholder] * 3, [0, 1, 2], [3, 4, 5]], np.int8))
         env.reset(seed=0)
         ends.append(env.step(np.array([2, 2, 2]))[0].tolist())
     assert ends[0] == ends[1] == ends[2]

@@ -1,4 +1,4 @@
-"""What the model of the air expects, and a forward pass of the shipped service with pull-back, kept."""
+"""What the model of the air expects, and a forward pass of the shipped service with pull-back, against stored values."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from lora_marl.core.presets.ccs import ccs_study, non_learning
 from lora_marl.envs import coexistence_v0
 
 ROOT = Path(__file__).parents[3]
-KEPT = ROOT / "tests" / "golden" / "coexistence"
+GOLDEN = ROOT / "tests" / "golden" / "coexistence"
 
 
 def proxy_numbers() -> dict[str, dict[str, list]]:
-    """What policies come to beside a non-learning network in a drawn world, by hand-set and by fitted constants."""
+    """What policies come to beside a non-learning network in a drawn scenario, by hand-set and by fitted constants."""
     networks = ccs_study([Deployment(nodes=20), Deployment(nodes=12, load=2.0), non_learning(nodes=8)], load=2.0)
     env = coexistence_v0.parallel_env(coexistence=networks, max_cycles=1)
     env.reset_array([3])
-    world = Worlds.of(env.game.facts())
+    scenario = Worlds.of(env.game.facts())
     drawn = np.random.default_rng(7).dirichlet(np.full(48, 0.1), (1, 3, 4))
     policy, actual = torch.from_numpy(drawn.astype(np.float32)), {}
     for name in ("by hand", "ccs_study", "ccs_eu868"):
         path = ROOT / "configs" / "ccs" / f"proxy-{name}.json"
-        expected = Proxy(Constants() if name == "by hand" else Constants.load(path))(policy, world)
+        expected = Proxy(Constants() if name == "by hand" else Constants.load(path))(policy, scenario)
         actual[name] = {kpi: getattr(expected, kpi)[0].tolist() for kpi in ("prr", "epn_mj", "utility", "success")}
     return actual
 
@@ -56,15 +56,15 @@ def residual_numbers() -> dict[str, list]:
 
 
 def test_a_round_is_as_it_was() -> None:
-    kept, now = json.loads((KEPT / "residual.json").read_text()), residual_numbers()
-    np.testing.assert_allclose(now["norms"], kept["norms"], rtol=1e-4)
-    np.testing.assert_allclose(now["entries"], kept["entries"], rtol=1e-3, atol=1e-5 * max(kept["norms"]))
-    assert min(kept["norms"]) > 0.0
+    golden, now = json.loads((GOLDEN / "residual.json").read_text()), residual_numbers()
+    np.testing.assert_allclose(now["norms"], golden["norms"], rtol=1e-4)
+    np.testing.assert_allclose(now["entries"], golden["entries"], rtol=1e-3, atol=1e-5 * max(golden["norms"]))
+    assert min(golden["norms"]) > 0.0
 
 
 def test_what_the_model_of_the_air_expects_is_as_it_was() -> None:
-    kept, now = json.loads((KEPT / "proxy.json").read_text()), proxy_numbers()
-    assert list(now) == list(kept)
+    golden, now = json.loads((GOLDEN / "proxy.json").read_text()), proxy_numbers()
+    assert list(now) == list(golden)
     for name, numbers in now.items():
         for kpi, values in numbers.items():
-            np.testing.assert_allclose(values, kept[name][kpi], rtol=1e-4, err_msg=f"{name}, {kpi}")
+            np.testing.assert_allclose(values, golden[name][kpi], rtol=1e-4, err_msg=f"{name}, {kpi}")

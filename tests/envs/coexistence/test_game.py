@@ -58,9 +58,9 @@ def test_groups_go_from_the_best_links_to_the_worst_and_least_sf_leaves_its_marg
     env.reset_array([3])
     groups, scenario = env.game.groups, env.game.air.scenario
     for network in range(2):
-        own = groups.network == network
-        assert np.bincount(groups.group[0, own]).tolist() == [3, 3, 3, 3]
-        gain_db, group = groups.gain_db[0, own], groups.group[0, own]
+        of_network = groups.network == network
+        assert np.bincount(groups.group[0, of_network]).tolist() == [3, 3, 3, 3]
+        gain_db, group = groups.gain_db[0, of_network], groups.group[0, of_network]
         for better in range(3):
             assert gain_db[group == better].min() >= gain_db[group == better + 1].max()
     sensitivity_dbm = scenario.reception.sensitivity_dbm[:, 0]
@@ -309,7 +309,7 @@ def test_frames_that_find_their_queue_full_are_lost() -> None:
 
 
 def test_periodic_frames_come_in_a_fixed_rhythm() -> None:
-    born = {}
+    delivered = {}
     for traffic in ("poisson", "periodic"):
         networks = ccs_study([Deployment(nodes=20)], interference="none", traffic=traffic)
         env = make(networks, max_cycles=30, decider="group")
@@ -318,9 +318,9 @@ def test_periodic_frames_come_in_a_fixed_rhythm() -> None:
         for _ in range(30):
             env.step_array(np.arange(4)[None] * 6)  # a channel for each group
             counts.append(env.game.totals.frames_delivered.sum())
-        born[traffic] = np.array(counts[1:-1])
-    assert np.abs(born["periodic"] - 60).max() <= 4  # three frames a minute and node, some of them a try later
-    assert np.abs(born["poisson"] - 60).max() > 8
+        delivered[traffic] = np.array(counts[1:-1])
+    assert np.abs(delivered["periodic"] - 60).max() <= 4  # three frames a minute and node, some of them a try later
+    assert np.abs(delivered["poisson"] - 60).max() > 8
 
 
 def test_presets_go_by_name() -> None:
@@ -398,13 +398,13 @@ def test_the_busiest_of_several_gateways_is_what_a_server_sees_of_others() -> No
     networks = ccs_study([Deployment(nodes=20, gateways=2), Deployment(nodes=20)], load=4.0, interference="none")
     env = make(networks, interference_indicator="all")
     env.reset_array([0])
-    advance, kept = env.game.air.advance, []
-    env.game.air.advance = lambda *given, **named: kept.append(advance(*given, **named)) or kept[-1]
+    advance, outcomes = env.game.air.advance, []
+    env.game.air.advance = lambda *arguments, **named: outcomes.append(advance(*arguments, **named)) or outcomes[-1]
     env.step_array(np.full((1, 8), action(2)))
-    foreign_s = kept[-1].foreign_busy_s[0]
+    foreign_s = outcomes[-1].foreign_busy_s[0]
     assert foreign_s.shape == (3, CHANNELS) and foreign_s[0, 2] != foreign_s[1, 2]
     expected = 1.0 - np.exp(-foreign_s[:2, 2].max() / 60.0)
-    assert env.game._busy(kept[-1])[0, 0, 2] == pytest.approx(expected)  # type: ignore[index]
+    assert env.game._busy(outcomes[-1])[0, 0, 2] == pytest.approx(expected)  # type: ignore[index]
 
 
 def test_the_episode_tells_strategies_sizes_and_what_is_true() -> None:

@@ -1,4 +1,7 @@
-"""What the groups of a small world saw, kept: positions, traffic, bursts, air and features all have a part in it."""
+"""Observations of the groups of a small scenario against stored values.
+
+Positions, traffic, bursts, air and features all have a part in them.
+"""
 
 from __future__ import annotations
 
@@ -32,9 +35,9 @@ def trace() -> dict[str, list]:
     return {"intervals": intervals}
 
 
-def test_a_world_is_as_it_was() -> None:
-    kept = json.loads(GOLDEN.read_text())
-    for now, before in zip(trace()["intervals"], kept["intervals"], strict=True):
+def test_a_scenario_is_as_it_was() -> None:
+    golden = json.loads(GOLDEN.read_text())
+    for now, before in zip(trace()["intervals"], golden["intervals"], strict=True):
         assert now["sums"] == before["sums"]
         for name in ("observations", "rewards"):
             np.testing.assert_allclose(now[name], before[name], rtol=1e-6, atol=1e-6)

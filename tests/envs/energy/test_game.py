@@ -49,20 +49,20 @@ def test_the_page_shows_every_reward() -> None:
 @pytest.mark.parametrize("case", GOLDEN["cases"], ids=lambda case: case["name"])
 def test_golden_rewards(case: dict[str, Any]) -> None:
     scenario, points = golden(case)
-    known, near = case["reward"], {"rtol": 1e-9, "atol": 1e-12}
+    published, near = case["reward"], {"rtol": 1e-9, "atol": 1e-12}
     feasible = np.array(case["reward"]["r_paper_N_is_nc"]) != 0
     expected = {
-        "printed": known["r_paper_N_is_nc"],
-        "marginal": feasible * known["difference_reward"],
-        "team": feasible * np.array(known["EE_c"]) / known["n_c"],
+        "printed": published["r_paper_N_is_nc"],
+        "marginal": feasible * published["difference_reward"],
+        "team": feasible * np.array(published["EE_c"]) / published["n_c"],
     }
     for reward, values in expected.items():
         env = energy_v0.parallel_env(
-            scenario=scenario, channel=points[:, 2], reward=reward, least_delivery=known["D_th"], max_cycles=1
+            scenario=scenario, channel=points[:, 2], reward=reward, least_delivery=published["D_th"], max_cycles=1
         )
         rewards, infos = played(env, env.game.codec.encode(points)[None])
         np.testing.assert_allclose(rewards[0], values, **near)
-        np.testing.assert_allclose(infos["channel_ee_bits_per_mj"][0], known["EE_c"], **near)
+        np.testing.assert_allclose(infos["channel_ee_bits_per_mj"][0], published["EE_c"], **near)
         assert np.array_equal(infos["violation"][0], ~feasible)
 
 
@@ -174,12 +174,12 @@ def test_an_episode_starts_from_a_random_allowed_allocation(masks: bool) -> None
 def test_another_channel_changes_nothing(busy: Scenario) -> None:
     env = energy_v0.parallel_env(scenario=busy, replicas=2)
     actions = random_actions(env, np.random.default_rng(2))
-    own = env.game.channel == 0
-    actions[1, own] = actions[0, own]
+    on_channel = env.game.channel == 0
+    actions[1, on_channel] = actions[0, on_channel]
     rewards, infos = played(env, actions)
     for values in (rewards, *infos.values()):
-        assert np.array_equal(values[0, own], values[1, own])
-    assert not np.array_equal(rewards[0, ~own], rewards[1, ~own])
+        assert np.array_equal(values[0, on_channel], values[1, on_channel])
+    assert not np.array_equal(rewards[0, ~on_channel], rewards[1, ~on_channel])
 
 
 @pytest.mark.parametrize("reward", REWARDS)

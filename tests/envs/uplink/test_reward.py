@@ -33,12 +33,12 @@ def test_terms_by_hand_from_recorded_packets(busy: Scenario) -> None:
     terms = reward.terms((1, 5), outcome, Scales.of(busy, factors, xi=1.0, zeta=9.0, eta=1.8))
     weights = [sf / 2**sf for sf in range(7, 13)]
     for node in range(5):
-        own = (packets.source == node) & (packets.fate >= 0)
-        delivered = packets.fate[own] == 0
+        of_node = (packets.source == node) & (packets.fate >= 0)
+        delivered = packets.fate[of_node] == 0
         sf, _, _, tp = points[0, node]
         tp_dbm = busy.region.tp_dbm[tp]
         bonus = weights[sf] / sum(weights) + 1.8 * (1 - tp_dbm / 56)
-        airtime_s = (packets.end_s - packets.start_s)[own]
+        airtime_s = (packets.end_s - packets.start_s)[of_node]
         energy_mj = airtime_s * 10 ** (tp_dbm / 10)
         fastest_s = busy.airtime_s().min()
         assert terms["delivery"][0, node] == pytest.approx(delivered.mean())
