@@ -39,7 +39,7 @@ def main(
     rollouts: Annotated[Path, typer.Option(metavar="DIR", help="Work folder of a finished training.")] = Path(
         "runs/ccs_service/work"
     ),
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where everything goes.")] = Path("runs/ccs_ablations"),
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for everything.")] = Path("runs/ccs_ablations"),
     jobs: Annotated[int, typer.Option(min=1, help="Cells played at the same time.")] = 1,
     list_: Annotated[bool, typer.Option("--list", help="Say which variants there are, and stop.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="A twentieth, to see that everything runs.")] = False,

@@ -82,8 +82,10 @@ def main(
         list[Path] | None, typer.Argument(metavar="[PAGE]...", exists=True, dir_okay=False, help="By default both.")
     ] = None,
     only: Annotated[list[str] | None, typer.Option(metavar="STUDY", help="By default all that pages name.")] = None,
-    results: Annotated[Path, typer.Option(metavar="DIR", help="Of reproduce.py.")] = Path("results"),
-    figures: Annotated[Path, typer.Option(metavar="DIR", help="For pictures.")] = FIGURES,
+    results: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the results of reproduce.py.")] = Path(
+        "results"
+    ),
+    figures: Annotated[Path, typer.Option(metavar="DIR", help="Folder for pictures.")] = FIGURES,
     jobs: Annotated[int, typer.Option(min=1, help="Cells played at the same time.")] = 2,
 ) -> None:
     """Plays missing cells, and writes tables and pictures."""

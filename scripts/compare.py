@@ -41,13 +41,15 @@ def main(
     learners: Annotated[
         str | None, typer.Option(metavar="A,B,...", help="Learners beside those of each configuration.")
     ] = None,
-    seeds: Annotated[str | None, typer.Option(metavar="I,J,...", help="Without it, each configuration's.")] = None,
-    hours: Annotated[float | None, typer.Option(help="Training; without it, each configuration's. h")] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Jobs played at the same time.")] = 2,
-    name: Annotated[str, typer.Option(help="Of the comparison.")] = "comparison",
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where comparisons go.")] = Path("results/compare"),
+    seeds: Annotated[str | None, typer.Option(metavar="I,J,...", help="Seeds; default: each configuration's.")] = None,
+    hours: Annotated[
+        float | None, typer.Option(help="Length of the training; default: each configuration's. h")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Jobs that run at the same time.")] = 2,
+    name: Annotated[str, typer.Option(help="Name of the comparison, and of its folder.")] = "comparison",
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for comparisons.")] = Path("results/compare"),
     baseline: Annotated[
-        str | None, typer.Option(help="The learner that differences refer to; without it, each scenario's first.")
+        str | None, typer.Option(help="The learner that differences refer to; default: each scenario's first.")
     ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a value of all configurations.")
@@ -58,7 +60,7 @@ def main(
     fresh: Annotated[bool, typer.Option("--fresh", help="Reuse nothing of an earlier call.")] = False,
     json: JsonPath = None,
 ) -> None:
-    """Plays, compares, reports."""
+    """Runs, compares and reports."""
     with one_line_errors():
         folder = out / checked_name(name)
         paths = [Path(text) for text in configs if "=" not in text]

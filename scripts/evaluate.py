@@ -5,8 +5,8 @@
 
 Each learner goes on from its snapshot, learning included: none of them has a mode without learning, and a node that
 explores pays for it here as it did in training. By default it goes on in the air of the snapshot. With `--seeds` it
-meets air that it has not seen (the same network, other packets, shadowing and noise); held-out seed number i is met by
-the replica that was trained with seed number i, counted round.
+meets air that it has not seen (the same network, other packets, shadowing and noise). Held-out seed i is played by the
+replica of training seed i modulo their number.
 
 The references `random`, `static-sf7` and `distance-quantile` take over the air of the run's first learner at the same
 moment (or the same held-out seeds): identical air, random numbers per node and packet included.

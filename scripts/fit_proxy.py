@@ -21,7 +21,7 @@ from rich.table import Table
 from agents.ccs.fitting import STEPS, Quality, Segments, fit, quality
 from agents.ccs.proxy import Constants, Proxy
 from agents.torch_utils import threads
-from scripts.runs.cli import JsonPath, UsageError, console, new_app, one_line_errors, write_json
+from scripts.runs.cli import JsonPath, UsageError, console, errors, new_app, one_line_errors, write_json
 from scripts.runs.progress import counting
 from scripts.service_training.calibration import PRESETS, REGIMES, draw_quality, run_segments
 
@@ -39,16 +39,22 @@ _COLUMNS = ("error", "chance", "bias", "attempts")
 
 @app.command(help=__doc__)
 def main(
-    presets: Annotated[list[str] | None, typer.Argument(metavar="[PRESET]...", help="By default all.")] = None,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="For constants and pictures.")] = Path("runs/proxy"),
-    worlds: Annotated[int, typer.Option(min=1, help="Of each regime; a third as many again are held out.")] = 16,
+    presets: Annotated[
+        list[str] | None, typer.Argument(metavar="[PRESET]...", help="Presets to fit; default: all.")
+    ] = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for constants and pictures.")] = Path("runs/proxy"),
+    worlds: Annotated[int, typer.Option(min=1, help="Worlds of each regime; a third as many again are held out.")] = 16,
     segments: Annotated[
-        int, typer.Option("--segments", "--stretches", min=1, help="Segments of every world, each with own points.")
+        int, typer.Option(min=1, help="Segments of every world, each with operating points of its own.")
     ] = 24,
-    steps: Annotated[int, typer.Option(min=1, help="Of the fit.")] = STEPS,
+    stretches: Annotated[int | None, typer.Option(min=1, hidden=True)] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of the fit.")] = STEPS,
     json: JsonPath = None,
 ) -> None:
-    """Fits, and says how well."""
+    """Fits the constants and reports how well the model then predicts."""
+    if stretches is not None:
+        errors.print("note: `--stretches` is now `--segments`; the old name goes in 0.2.0", style="yellow")
+        segments = stretches
     with one_line_errors(), threads(1):
         for preset in presets or ():
             if preset not in PRESETS:
@@ -76,7 +82,7 @@ def main(
 
 
 def runs(preset: str, seeds: range, segments: int) -> list[Segments]:
-    """Runs packets of all regimes."""
+    """Returns the segments of all regimes, simulated packet by packet."""
     parts = []
     with counting(f"{preset}, worlds from {seeds[0]}", len(REGIMES), "regimes") as progress:
         for regime in REGIMES:

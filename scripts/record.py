@@ -31,13 +31,17 @@ app = new_app()
 
 @app.command(help=__doc__)
 def main(
-    environment: Annotated[str, typer.Argument(metavar="ENV", help="Such as uplink_v0.")],
+    environment: Annotated[str, typer.Argument(metavar="ENV", help="Name of the environment, such as uplink_v0.")],
     out: Annotated[Path, typer.Option(metavar="FILE", help="File of the recording.")],
-    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Whose scenario is the network.")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the config.")] = None,
-    env: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Of the environment.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Configuration whose scenario is the network.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the configuration.")
+    ] = None,
+    env: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Setting of the environment.")] = None,
     policy: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Chooses actions; without it, they are random.")
+        Path | None, typer.Option(metavar="DIR", help="Policy that chooses actions; default: they are random.")
     ] = None,
     episodes: Annotated[int, typer.Option(min=1, help="Number of episodes.")] = 8,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the first episode; the others count up.")] = 0,

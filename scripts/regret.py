@@ -65,7 +65,7 @@ def main(
     seeds: Annotated[int, typer.Option(min=1, help="How many replicas: seeds 0, 1, ...")] = 32,
     path_loss_db: Annotated[float, typer.Option(help="Path loss of the node, in dB.")] = 138.0,
     jobs: Annotated[int, typer.Option(min=1, help="Learners simulated at the same time.")] = 2,
-    results: Annotated[Path, typer.Option(metavar="DIR", help="Where the results go.")] = Path("results"),
+    results: Annotated[Path, typer.Option(metavar="DIR", help="Folder for results.")] = Path("results"),
     json: JsonPath = None,
 ) -> None:
     """Simulates and reports."""

@@ -40,7 +40,7 @@ def main(
     quick: Annotated[bool, typer.Option("--quick", help="One fiftieth of the time.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Ignore stored results.")] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Cells simulated at the same time.")] = 2,
-    results: Annotated[Path, typer.Option(metavar="DIR", help="Where tables and pictures go.")] = Path("results"),
+    results: Annotated[Path, typer.Option(metavar="DIR", help="Folder for tables and pictures.")] = Path("results"),
     json: JsonPath = None,
 ) -> None:
     """Simulates and reports."""

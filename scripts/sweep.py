@@ -56,23 +56,25 @@ def main(
     config: Annotated[Path, typer.Option(metavar="FILE", help="The run, a YAML file.")],
     vary: Annotated[list[str], typer.Option(metavar="KEY=V1,V2,...", help="What to vary; more may follow.")],
     learner: Annotated[str, typer.Option(metavar="LABEL", help="A learner of the run, or a known name.")] = "cucb",
-    hours: Annotated[float | None, typer.Option(help="Simulated training time; else the run's.")] = None,
-    last_h: Annotated[float | None, typer.Option(help="Reported part; else the run's, or half of --hours.")] = None,
-    seeds: Annotated[str | None, typer.Option(metavar="S1,S2,...", help="Else the run's.")] = None,
+    hours: Annotated[float | None, typer.Option(help="Length of the training; default: the run's. h")] = None,
+    last_h: Annotated[
+        float | None, typer.Option(help="Length of the reported part; default: the run's, or half of --hours. h")
+    ] = None,
+    seeds: Annotated[str | None, typer.Option(metavar="S1,S2,...", help="Seeds; default: the run's.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a value at all points.")
     ] = None,
     more: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Further changes.")] = None,
-    weights: Annotated[str, typer.Option(metavar="PDR,EE,TH", help="Of the utility.")] = "0.5,0.5,0",
+    weights: Annotated[str, typer.Option(metavar="PDR,EE,TH", help="Weights of the utility.")] = "0.5,0.5,0",
     scales: Annotated[
         str | None, typer.Option(metavar="PDR,EE,TH", help="What a utility of 1 means for each (PDR 0 to 1).")
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Of the folder; else config and learner.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the folder; default: configuration and learner.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Reuse nothing of earlier calls.")] = False,
-    jobs: Annotated[int, typer.Option(min=1, help="Points at the same time.")] = 2,
+    jobs: Annotated[int, typer.Option(min=1, help="Points that run at the same time.")] = 2,
     backend: BackendOption = Backend.loky,
     ray_address: RayAddress = None,
-    results: Annotated[Path, typer.Option(metavar="DIR", help="Where the results go.")] = Path("results"),
+    results: Annotated[Path, typer.Option(metavar="DIR", help="Folder for results.")] = Path("results"),
     json: JsonPath = None,
 ) -> None:
     """Runs the grid and reports."""

@@ -42,7 +42,7 @@ def main(
     more: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Further changes.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue where an earlier run stopped, or begin.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run of this name.")] = False,
-    runs: Annotated[Path, typer.Option(metavar="DIR", help="Where runs are kept.")] = Path("runs"),
+    runs: Annotated[Path, typer.Option(metavar="DIR", help="Folder for runs.")] = Path("runs"),
     json: JsonPath = None,
 ) -> None:
     """Trains, reports, draws."""

@@ -26,19 +26,21 @@ from scripts.service_training.pipeline import CPU_S, PASSES, ServiceTraining, cp
 app = new_app()
 
 PLAY = "python scripts/train.py --config configs/ccs_two.yaml"
-"""The command that plays vendors and a service."""
+"""The command that runs vendors and a service."""
 
 
 @app.command(help=__doc__)
 def main(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="For vendors' policies and the service.")] = Path(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for vendors' policies and the service.")] = Path(
         "runs/ccs_service"
     ),
-    work: Annotated[Path | None, typer.Option(metavar="DIR", help="For rollouts and states; by default in it.")] = None,
-    vendors: Annotated[int, typer.Option(help="Of each kind.")] = 8,
-    seen: Annotated[int, typer.Option(help="Of them that take part in training.")] = 5,
-    seed: Annotated[int, typer.Option(help="Of rollouts and training.")] = 0,
-    passes: Annotated[int, typer.Option(min=1, max=len(PASSES), help="Of training.")] = len(PASSES),
+    work: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="For rollouts and states; default: <out>/work.")
+    ] = None,
+    vendors: Annotated[int, typer.Option(help="Vendors of each kind.")] = 8,
+    seen: Annotated[int, typer.Option(help="How many of them are used in training.")] = 5,
+    seed: Annotated[int, typer.Option(help="Seed of rollouts and training.")] = 0,
+    passes: Annotated[int, typer.Option(min=1, max=len(PASSES), help="Passes of training.")] = len(PASSES),
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="design.<field>, hyper.<field> or proxy.")
     ] = None,
@@ -48,7 +50,7 @@ def main(
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A twentieth of everything, to see that it works.")] = False,
 ) -> None:
-    """Trains, and says where the files are."""
+    """Trains the service and prints where its files are."""
     with one_line_errors():
         if not 1 <= seen <= vendors:
             raise UsageError(f"--seen: {seen} is not from 1 to the {vendors} vendors")

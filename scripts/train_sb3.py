@@ -38,18 +38,24 @@ app = new_app()
 
 @app.command(help=__doc__)
 def main(
-    environment: Annotated[str, typer.Argument(metavar="ENV", help="Such as uplink_v0.")],
-    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Whose scenario is the network.")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the config.")] = None,
-    env: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Of the environment.")] = None,
-    hyper: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Of the algorithm.")] = None,
+    environment: Annotated[str, typer.Argument(metavar="ENV", help="Name of the environment, such as uplink_v0.")],
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Configuration whose scenario is the network.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the configuration.")
+    ] = None,
+    env: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Setting of the environment.")] = None,
+    hyper: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Hyperparameter of the algorithm.")
+    ] = None,
     algorithm: Annotated[str, typer.Option(help="ppo, maskable-ppo or dqn.")] = "ppo",
     steps: Annotated[int, typer.Option(min=1, help="Agent steps of training.")] = 400_000,
     replicas: Annotated[int, typer.Option(min=1, help="Networks at the same time.")] = 4,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")] = 0,
     held_out: Annotated[int, typer.Option(min=1, help="Seeds of the evaluation.")] = 5,
-    name: Annotated[str, typer.Option(help="Of the policy.")] = "policy",
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where policies go.")] = Path("runs/sb3"),
+    name: Annotated[str, typer.Option(help="Name of the policy, and of its folder.")] = "policy",
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for policies.")] = Path("runs/sb3"),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier policy of this name.")] = False,
     json: JsonPath = None,
 ) -> None:

@@ -254,11 +254,11 @@ def summary_words(module: Module) -> Iterator[str]:
 
 
 def identifier_count(module: Module) -> int:
-    """How many identifiers of the code are one of the words."""
+    """Returns how many identifiers of the code are one of the words, leading underscores aside."""
     names = (
         getattr(node, attribute, None) for node in module.nodes for attribute in ("id", "arg", "attr", "name", "asname")
     )
-    return sum(name in VAGUE_WORDS for name in names)
+    return sum(isinstance(name, str) and name.lstrip("_") in VAGUE_WORDS for name in names)
 
 
 def prose_count(module: Module) -> int:

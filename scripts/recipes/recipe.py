@@ -45,7 +45,7 @@ def recipe(library: str, train: Train, about: str | None) -> None:
         environment: Annotated[str, typer.Argument(metavar="ENV")] = "uplink_v0",
         steps: Annotated[int, typer.Option(min=1, help="Environment steps, over all replicas.")] = 2_000,
         seed: Annotated[int, typer.Option(min=0)] = 0,
-        env: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Of the environment.")] = None,
+        env: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Setting of the environment.")] = None,
         out: Annotated[Path | None, typer.Option(help="Folder for the policy.")] = None,
         **keywords: Any,
     ) -> None:

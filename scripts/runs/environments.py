@@ -25,7 +25,7 @@ SET_BY_SCRIPTS = {"replicas": "--replicas or --episodes says how many", "info_le
 FIRST_SEED = 1_000_000
 """The first held-out seed: training should not use this one and those after it."""
 
-NETWORKS = {"coexistence_v0": ("coexistence", "train.py plays it in any: configs/ccs_policies.yaml")}
+NETWORKS = {"coexistence_v0": ("coexistence", "train.py runs it on any networks: configs/ccs_policies.yaml")}
 """By environment, the setting that is its network where that is no scenario, and what runs a policy on others."""
 
 
@@ -110,12 +110,12 @@ def environment_of(policy: Policy, replicas: int) -> Any:
     """
     settings = dict(policy.spaces.settings)
     network, script = NETWORKS.get(
-        policy.spaces.environment, ("scenario", "compare.py plays it on any: --learners FOLDER")
+        policy.spaces.environment, ("scenario", "compare.py runs it on any: --learners FOLDER")
     )
     if network not in settings:
-        raise UsageError(f"the policy was trained on a {network} of its own; {script}")
+        raise UsageError(f"the policy was trained on its own {network}; {script}")
     if policy.spaces.unsaid:
-        raise UsageError(f"the policy was trained with {', '.join(policy.spaces.unsaid)} that its files cannot say")
+        raise UsageError(f"the policy was trained with {', '.join(policy.spaces.unsaid)}, which its files cannot store")
     settings |= {"replicas": replicas, "info_level": "none", "render_mode": None}
     return lora_marl.make(policy.spaces.environment, **settings)
 

@@ -34,7 +34,7 @@ class Backend(StrEnum):
 BackendOption = Annotated[
     Backend, typer.Option(help="Processes of this machine, or a Ray cluster: its tasks, or Tune's trials.")
 ]
-RayAddress = Annotated[str | None, typer.Option(help="Of the cluster; without it, Ray on this machine.")]
+RayAddress = Annotated[str | None, typer.Option(help="Address of the cluster; default: Ray on this machine.")]
 """Options of scripts that run jobs; see `checked_workers`."""
 
 

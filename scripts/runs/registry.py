@@ -9,12 +9,15 @@ from lora_marl.config import CoexistenceRun, EnergyRun, PacketRun, TrainConfig
 from scripts.runs.cli import UsageError
 from scripts.runs.loop import RunType
 
-RUN_TYPES: dict[type[Any], str] = {
-    PacketRun: "scripts.runs.packets.run:PacketRunType",
-    EnergyRun: "scripts.runs.energy.run:EnergyRunType",
-    CoexistenceRun: "scripts.runs.coexistence.run:CoexistenceRunType",
+RUN_TYPES: dict[type[Any], tuple[str, str]] = {
+    PacketRun: ("scenario", "scripts.runs.packets.run:PacketRunType"),
+    EnergyRun: ("energy", "scripts.runs.energy.run:EnergyRunType"),
+    CoexistenceRun: ("coexistence", "scripts.runs.coexistence.run:CoexistenceRunType"),
 }
-"""Where the `RunType` of a configuration is; imported when needed, since some need the extra torch."""
+"""The section of a configuration that marks its kind, and where its `RunType` is.
+
+The class is imported when needed, since some need the extra torch.
+"""
 
 
 def run_type_of(config: TrainConfig) -> RunType[Any, Any]:
@@ -23,9 +26,10 @@ def run_type_of(config: TrainConfig) -> RunType[Any, Any]:
     Raises:
         UsageError: a library that it needs is missing.
     """
-    module, _, name = RUN_TYPES[type(config)].partition(":")
+    section, place = RUN_TYPES[type(config)]
+    module, _, name = place.partition(":")
     try:
         run_type: type[RunType[Any, Any]] = getattr(importlib.import_module(module), name)
     except ModuleNotFoundError as error:
-        raise UsageError(f"{module}: {error}; it needs the extra torch") from None
+        raise UsageError(f"a run with a section {section}: {error}; it needs the extra torch") from None
     return run_type(config)

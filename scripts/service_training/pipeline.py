@@ -81,7 +81,7 @@ def first_rollouts(work: Path, settings: Mapping[str, str], count: int) -> Path:
         ValueError: they are of other vendors, worlds or times, or some are missing, naming it.
     """
     if not (work / SETTINGS).exists():
-        raise ValueError(f"{work}: has no {SETTINGS}, so nobody knows what its rollouts are of")
+        raise ValueError(f"{work}: has no {SETTINGS}, which states what its rollouts are of")
     others = read_json(work / SETTINGS)
     for name in ("seen", "intervals", "seed", "passes"):
         # Of the passes, what is played before the first one counts; how they are trained does not.

@@ -185,9 +185,9 @@ class RegretResult:
 
 
 def parameters_for(learner: str, parameters: Parameters) -> Mapping[str, Any]:
-    """The parameters of a learner, whichever of its names they were alias under."""
-    names = (alias for alias in parameters if agents.learner_name(alias) == agents.learner_name(learner))
-    return {name: value for alias in names for name, value in parameters[alias].items()}
+    """The parameters of a learner, whichever of its names they were given under."""
+    names = (name for name in parameters if agents.learner_name(name) == agents.learner_name(learner))
+    return {key: value for name in names for key, value in parameters[name].items()}
 
 
 def make_learner(learner: str, scenario: Scenario, seeds: Sequence[int], parameters: Parameters) -> Learner:

@@ -120,7 +120,7 @@ def test_policies_that_cannot_be_played_are_named(invoke, tmp_path):
     replace(policy, spaces=replace(policy.spaces, settings=elsewhere)).write(tmp_path)
     result = invoke(evaluate.app, tmp_path)
     assert result.exit_code == 2
-    assert "scenario of its own; compare.py plays it" in result.output
+    assert "trained on its own scenario; compare.py runs it" in result.output
     result = invoke(evaluate.app, POLICIES[-1], tmp_path / "no")
     assert result.exit_code == 2
     assert "holds no policy" in result.output

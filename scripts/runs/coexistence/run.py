@@ -1,4 +1,4 @@
-"""A run of coexisting networks: plays every strategy on the same air, keeps what came of it, reports and draws.
+"""A run of coexisting networks: runs every strategy on the same air, stores the sums, reports and draws.
 
 ```
 runs/<name>/curves.png                     PRR, energy and overlap over time; bands over seeds
@@ -40,7 +40,7 @@ COLUMNS = {"PRR": "prr", "EPN [mJ]": "epn_mj", "ATP": "atp", "delay [s]": "delay
 
 LEGEND = """mean over seeds (sd), from sums over networks and intervals
 PRR: attempts received over attempts; EPN: energy over frames delivered; ATP: attempts over frames delivered
-delay: from a frame's birth to its first reception; overlap: of the networks' shares of channels, 0 to 1
+delay: from when a frame is generated to its first reception; overlap: of the networks' shares of channels, 0 to 1
 gain: of PRR over {first}, paired by seed"""
 
 

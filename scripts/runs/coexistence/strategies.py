@@ -112,7 +112,7 @@ def build_strategy(config: CoexistenceRun, label: str) -> Strategy:
 def _optimum(config: CoexistenceRun, proxy: str | None = None) -> Optimum:
     """The search on the model of the air; `proxy`: file of the model's constants, as `fit_proxy.py` writes them."""
     if any(network.learner == "adr" for network in config.coexistence.networks):
-        raise ValueError("the model of the air knows no networks under adr")
+        raise ValueError("the model of the air does not cover networks with rule adr")
     return Optimum(config.seeds, None if proxy is None else Proxy(Constants.load(ROOT / proxy)))
 
 
@@ -144,7 +144,7 @@ def _mixture(coexistence: CoexistenceConfig) -> str:
     learners = [network.learner for network in coexistence.networks]
     for number, learner in enumerate(learners):
         if learner not in LETTERS:
-            allowed = f"direct optimisation knows {', '.join(LETTERS)} alone"
+            allowed = f"direct optimises only networks that learn by {' or '.join(LETTERS)}"
             raise ValueError(f"coexistence.networks[{number}].learner: {learner!r}: {allowed}")
     return "".join(LETTERS[learner] for learner in learners)
 

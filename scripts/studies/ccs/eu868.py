@@ -3,7 +3,7 @@
 What may be acknowledged: a network of 1,000 nodes offers 5 frames a second at load 1. Its nodes use SF7 to SF12 with
 shares of about .63 .17 .12 .06 .01 .00, so that an acknowledgement of 13 bytes in RX1, sent as the uplink was, lasts
 .63 * 46 + .17 * 82 + .12 * 165 + .06 * 289 + .01 * 578 = 86 ms; those for all frames would take 43 % of a gateway's
-time. The law allows 1 % of it in each of the two sub-bands of the eight channels, 2 * .01 / .086 s = .23 a second, and
+time. EU868 allows 1 % of it in each of the two sub-bands of the eight channels, 2 * .01 / .086 s = .23 a second, and
 10 % in RX2 at SF9, .1 / .165 s = .61 a second: together .84 a second, those of a load of .17. That is a bound: a frame
 that was received and not acknowledged is sent again, so that its own repeats ask for answers, too, and nodes do not
 hear every answer. (A gateway that is to answer stops receiving: else one that hears several networks would never find
@@ -42,7 +42,7 @@ OTHERS = ("independent-all", "random-residual", "averaging", "static-partition",
 
 REGIMES = ("PP", "DD", "PPPP", "DDDD", "DAP")
 LOADS = (0.05, 0.15)
-LAWFUL = "coexistence.preset=ccs_eu868"
+EU868_PRESET = "coexistence.preset=ccs_eu868"
 FITTED = "learners.optimum.parameters={proxy: configs/ccs/proxy-ccs_eu868.json}"
 """The search needs the fitted model: the one by hand is of free acknowledgements."""
 
@@ -52,8 +52,10 @@ def studies() -> list[Study]:
     study, cells, claims = "ccs-eu868", [], []
     for regime in REGIMES:
         for load in LOADS:
-            at, changes = f"{load:g}", (LAWFUL, f"coexistence.load={load}")
-            others = OTHERS[:-1] if "A" in regime else OTHERS  # the model knows no networks under adr
+            at, changes = f"{load:g}", (EU868_PRESET, f"coexistence.load={load}")
+            others = (
+                OTHERS[:-1] if "A" in regime else OTHERS
+            )  # the model of the air does not cover networks with rule adr
             cells += cells_of(study, regime, LABELS, changes, at)
             for label in others:
                 fitted = (FITTED,) if label == "optimum" else ()
@@ -66,14 +68,14 @@ def studies() -> list[Study]:
             claims += harmless(study, regime, at=at)
             claims += spill_over(study, regime, at) if has_non_learning(regime) else []
     for at, more in (("1", ()), ("1 free", ("coexistence.acknowledgements=free",))):
-        cells += cells_of(study, "PPPP", LABELS, (LAWFUL, "coexistence.load=1", *more), at, UNSEEN[:1])
+        cells += cells_of(study, "PPPP", LABELS, (EU868_PRESET, "coexistence.load=1", *more), at, UNSEEN[:1])
     title = "Coexisting networks under EU868: 1,000 nodes each, acknowledgements as downlinks, duty cycles of 1 %"
     draw = partial(draw_regimes, study=study)
     return [Study(study, title, unique(cells), tuple(claims), draw, columns(study, ANSWERS))]
 
 
 def gains_table(numbers: Results) -> str:
-    """Returns the table of gains under the law, pooled over vendors."""
+    """Returns the table of gains under EU868's duty cycles, pooled over vendors."""
     header = ["networks", "load", "independent, PRR", "with the service", "gain [%]", "EPN [%]", "least network [%]",
               "worst network and seed [%]", "`ranked-partition`", "`hopping`"]  # fmt: skip
     lines = []
@@ -90,7 +92,7 @@ def gains_table(numbers: Results) -> str:
 
 
 def strategies_table(numbers: Results) -> str:
-    """Returns the table of the PRR of all strategies under the law, of one vendor."""
+    """Returns the table of the PRR of all strategies under EU868's duty cycles, for one vendor."""
     shown = {"independent": "independent", "ccs": "with the service", "independent-all": "indicator that sees others",
              "random-residual": "random residual", "averaging": "averaging", "static-partition": "`static-partition`",
              "hopping-partition": "`hopping-partition`", "optimum": "`optimum` (fitted)"}  # fmt: skip

@@ -96,7 +96,7 @@ def _attacks() -> Study:
 
 
 def _privacy() -> Study:
-    """How much noise the service stands, and what that promises: delta 1e-5, over the reports of a whole run."""
+    """How much noise the service tolerates, and which privacy that noise gives: delta 1e-5, all reports of a run."""
     options = {"none": ""} | {f"noise {noise}": f"noise: {noise}" for noise in NOISES}
     options |= {
         f"epsilon {epsilon.removeprefix('.')}, clip {clip}": f"privacy: {{epsilon: {epsilon}, clip: {clip}}}"

@@ -50,5 +50,5 @@ def test_an_environment_that_files_cannot_say_is_not_made_up() -> None:
         if redraw is None:
             assert environment_of(policy, 2).settings.only_channel == 0
         else:
-            with pytest.raises(UsageError, match="trained with redraw that its files cannot say"):
+            with pytest.raises(UsageError, match="trained with redraw, which its files cannot store"):
                 environment_of(policy, 2)

@@ -159,7 +159,7 @@ def test_trained_on_the_networks_of_a_run_and_played_there(invoke: Any, tmp_path
     assert all(ledger.measures()["prr"] > 0.2 for ledger in played(run(tmp_path / "mine"), "policy"))
     judged = invoke(evaluate.app, tmp_path / "mine")
     assert judged.exit_code == 2
-    assert "trained on a coexistence of its own; train.py plays it" in judged.output
+    assert "trained on its own coexistence; train.py runs it" in judged.output
 
 
 def test_episodes_of_the_shipped_policy_are_recorded(invoke: Any, tmp_path: Path) -> None:

@@ -29,6 +29,6 @@ def test_a_run_is_of_one_kind() -> None:
 
 
 def test_a_library_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(registry.RUN_TYPES, CoexistenceRun, "torch_that_is_not_there:X")
-    with pytest.raises(UsageError, match="'torch_that_is_not_there'; it needs the extra torch"):
+    monkeypatch.setitem(registry.RUN_TYPES, CoexistenceRun, ("coexistence", "torch_that_is_not_there:X"))
+    with pytest.raises(UsageError, match="section coexistence: .*'torch_that_is_not_there'; it needs the extra torch"):
         registry.run_type_of(load(CONFIGS / "ccs_two.yaml"))
