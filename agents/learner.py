@@ -52,11 +52,11 @@ class Learner(ABC):
             first value of each, and the highest power.
 
     Attributes:
-        region: What may be chosen.
+        region: Region of the operating points that may be chosen.
         replicas, nodes: B and N.
         factors: The factors that are chosen, in the order of `FACTORS`.
         fixed_points: The values of the others. `[B, N, 4]`
-        overhead: What was sent to collect data before the first decision; None: nothing.
+        overhead: Outcome of the packets that collected data before the first decision; None: there were none.
         feedback: Who decides, and how many packets lie between two decisions; by default nodes, after every packet.
 
     Raises:

@@ -32,7 +32,7 @@ class IndexBandit(Learner):
     `decide` is one compiled pass. `update` and `select` state the same rule in NumPy; tests hold both to each other.
 
     Args:
-        scenario, seeds, factors, fixed_point: See `Learner`.
+        scenario, seeds, factors, fixed_point: As in `Learner`.
         groups: Which arms compete and which factors they set, see `agents.bandits.kernel`. `[G, 7]`
         rewards: By fate and arm. `[5, K]`
         c: Weight of exploration, at least 0.

@@ -54,7 +54,7 @@ def reward_table(
     Args:
         outcome: By fate and factor. `[5, 4]`
         bonus: By factor, for each of its values; a factor that is missing has none.
-        region: Whose factor values the arms are.
+        region: Region whose factor values are the arms.
         factors: The learned factors, in the order of `FACTORS`.
 
     Returns:

@@ -1,1 +1,4 @@
-"""What D-LoRa adds to the bandits: its rewards, CAASI's survey of channels, the conference paper's learner as run."""
+"""D-LoRa beyond its bandit: the survey CAASI with CD-LoRa, which starts from it, and the conference paper's learner.
+
+D-LoRa itself (CUCB) is `agents.bandits.cucb`, and its rewards are `agents.bandits.rewards`.
+"""

@@ -45,6 +45,7 @@ from agents.dlora.tdma import NODES_AT_ONCE, PER_NODE, DataCollection
 from agents.learner import Learner, most_robust_point
 from lora_marl.core.metrics import ratio
 from lora_marl.core.outcome import Outcome
+from lora_marl.core.region import CHANNEL, SF
 
 if TYPE_CHECKING:
     from lora_marl.core.outcome import Decisions
@@ -172,8 +173,8 @@ class Caasi(Learner):
     def __init__(self, scenario: Scenario, seeds: Sequence[int], *, tests: int = 20, pdr_min: float = 0.25) -> None:
         self.survey = survey(scenario, seeds, tests=tests, pdr_min=pdr_min)
         points = np.tile(most_robust_point(scenario.region), (len(seeds), scenario.nodes, 1))
-        points[..., 0] = self.survey.allowed_sf.argmax(axis=-1)
-        points[..., 2] = self.survey.channel
+        points[..., SF] = self.survey.allowed_sf.argmax(axis=-1)
+        points[..., CHANNEL] = self.survey.channel
         super().__init__(scenario, seeds, fixed_point=points)
         self.overhead = self.survey.outcome
 
@@ -208,7 +209,7 @@ class CDLoRa(CUCB):
                 raise ValueError(f"{name} = {parameters[name]}: the survey decides it for cd-lora")
         self.survey = survey(scenario, seeds, tests=tests, pdr_min=pdr_min)
         points = np.tile(most_robust_point(scenario.region), (len(seeds), scenario.nodes, 1))
-        points[..., 2] = self.survey.channel
+        points[..., CHANNEL] = self.survey.channel
         powers = np.ones((*self.survey.channel.shape, len(scenario.region.tp_dbm)), np.bool_)
         super().__init__(
             scenario, seeds, **parameters | {"factors": ("sf", "tp"), "fixed_point": points},

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from agents.learner import most_robust_point
 from lora_marl.core.air import Air
 from lora_marl.core.outcome import Outcome
+from lora_marl.core.region import CHANNEL, SF
 from lora_marl.core.traffic import Traffic
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class DataCollection:
         """Transmit once on every channel: received powers, nan where a packet was not decoded. `[B, n, C]` dBm"""
         columns = []
         for channel in range(len(self._region.channels_hz)):
-            self._points[..., 2] = channel
+            self._points[..., CHANNEL] = channel
             delivered = self._transmit()
             columns.append(np.where(delivered > 0, self._air.last_rssi_dbm[self._sender], np.nan))
         return self._by_seed(np.stack(columns, axis=-1))
@@ -73,10 +74,10 @@ class DataCollection:
             channel: Index of the channel of each node. `[B, N]`
             tests: Packets of each node at each spreading factor.
         """
-        self._points[(*self._sender, 2)] = channel[:, self._first : self._first + self._count].reshape(-1)
+        self._points[(*self._sender, CHANNEL)] = channel[:, self._first : self._first + self._count].reshape(-1)
         columns = []
         for sf in range(len(self._region.spreading_factors)):
-            self._points[..., 0] = sf
+            self._points[..., SF] = sf
             columns.append(np.sum([self._transmit() for _ in range(tests)], axis=0))
         return self._by_seed(np.stack(columns, axis=-1))
 

@@ -129,7 +129,7 @@ def _integrals(  # type: ignore[no-untyped-def]
             for q in range(len(points)):
                 r = begin + half * (1.0 + points[q])
                 z = (r - mean) / sigma
-                own = 1.0 - _harm(r, hit[i], loud_dbm, gain_db[i], sigma)
+                survives_itself = 1.0 - _harm(r, hit[i], loud_dbm, gain_db[i], sigma)
                 weight = weights[q] * half / (sigma * SQRT_2_PI)
-                utility[i, t] += weight * math.exp(read(table, low, step, r) - 0.5 * z * z) / own
+                utility[i, t] += weight * math.exp(read(table, low, step, r) - 0.5 * z * z) / survives_itself
     return utility

@@ -10,6 +10,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from lora_marl.core.random import uniform
+from lora_marl.core.region import SF, TP
 
 
 class Table(NamedTuple):
@@ -76,15 +77,15 @@ def learn(records, powers, shares, states, allowed, exponents, delta, table):  #
         shares: Share of each round that was delivered, the utility u; nan: there was no round. `[M]`
         states: Channel state of each round. `[M]`
         allowed: Actions that a node may choose. `[B, N, K]`
-        exponents: Of the steps of utilities, regrets and strategies. `[3]`
+        exponents: Exponents of the steps of utilities, regrets and strategies. `[3]`
         delta: Mean change of a strategy that counts as none.
-        table: What is learned, changed in place.
+        table: The learned table, changed in place.
     """
     for m in range(len(records)):
         if not shares[m] >= 0.0:
             continue
         b, n, s = records[m].replica, records[m].node, states[m]
-        action = records[m].point[0] * powers + records[m].point[3]
+        action = records[m].point[SF] * powers + records[m].point[TP]
         round_ = table.rounds[b, n, s] + 1
         table.rounds[b, n, s] = round_
         table.kappa[b, n, s] += float(round_) ** 2

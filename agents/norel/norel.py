@@ -44,6 +44,7 @@ from agents.norel.equilibrium import epsilons
 from agents.norel.kernel import draw, empty_table, learn
 from lora_marl.core.downlink import NEVER, Feedback
 from lora_marl.core.random import stream_key
+from lora_marl.core.region import CHANNEL, SF, TP
 
 if TYPE_CHECKING:
     from lora_marl.core.outcome import Decisions, Heard
@@ -51,16 +52,15 @@ if TYPE_CHECKING:
 
 UTILITIES = ("unbiased", "compat")
 CHANNEL_STATES = ("heard", "none")
-SF, _, CHANNEL, TP = range(4)
 
 
 class NoReL(Learner):
     """NoReL for all nodes of `B` replicas; the module's page has the rule.
 
     Args:
-        scenario, seeds: As of `Learner`.
+        scenario, seeds: As in `Learner`.
         round_packets: Packets of a round, at least 1.
-        utility: Of a round: `unbiased`, or `compat` as in the authors' code.
+        utility: Utility of a round: `unbiased`, or `compat` as in the authors' code.
         channel_state: `heard`: estimated from what the network receives; `none`: one state for all times.
         margin_db: Link margin of the action sets; None: a standard deviation of the shadowing. dB
         exponents: Exponents p of the steps t^-p of utilities, regrets and strategies, each above 0 and at most 1.
@@ -71,7 +71,7 @@ class NoReL(Learner):
 
     Attributes:
         actions: Actions (SF by power) that a node may choose `[B, N, K]`.
-        table: What was learned.
+        table: Utilities, regrets and strategies learned so far.
         channel_state: Estimates of the channel state; None with `channel_state="none"`.
 
     Raises:

@@ -41,11 +41,11 @@ from lora_marl.core.published.norel_rounds import (
     zero_counters,
 )
 from lora_marl.core.random import stream_key, uniform
+from lora_marl.core.region import SF, TP
 from lora_marl.core.scenario import Scenario
 
 _EXPONENTS = np.array([0.8, 0.9, 1.0])
 _RECORD = np.dtype([("replica", np.int32), ("node", np.int32), ("time_s", np.float64), ("point", np.int16, (4,))])
-SF, _, _, TP = range(4)
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class SimulationResult:
         downlinks: Number of downlinks that all gateways sent.
         gateway_airtime: Their airtime over the duration and the number of gateways. 0 to 1
         estimate: PL0 in dB, gamma, sigma in dB, lambda in 1/s at the end, and when. `[5]`
-        table: What NoReL learned; None for others.
+        table: The table that NoReL learned; None for others.
     """
 
     points: NDArray[np.int16]
@@ -91,7 +91,7 @@ def simulate(
 
     Args:
         scenario: A network that `lora_marl.core.published.norel_network.channel_of` accepts.
-        seed: Of traffic, shadowing and strategies.
+        seed: Seed of traffic, shadowing and strategies.
         duration_s: Simulated time. s
         method: `fixed`, `norel` or `adr`: see the module's page.
         points: First points; None: MinSF. `[N, 4]`
@@ -178,8 +178,8 @@ def _run_rounds(channel, counters, estimates, actions, powers_dbm, key, records,
         n = channel.node[packet]
         record.node = n
         record.time_s = channel.start_s[packet]
-        record.point[0] = channel.sf[n]
-        record.point[3] = np.searchsorted(powers_dbm, channel.tp_dbm[n])
+        record.point[SF] = channel.sf[n]
+        record.point[TP] = np.searchsorted(powers_dbm, channel.tp_dbm[n])
         shares[0] = counters.packets[ROUND_DELIVERED, n] / ROUND_PACKETS
         states[0] = binned(estimates.now[SIGMA], estimates.now[RATE])
         learn(records, powers, shares, states, actions, exponents, 0.01, table)

@@ -1,4 +1,4 @@
-"""Planners: allocations of MMALoRa's network from its closed form, with everything known: its baselines and bounds.
+"""Planners: the baselines and bounds of MMALoRa, which allocate its network by the closed form, with everything known.
 
 | name | what it does | looks at D_th |
 |---|---|---|
@@ -12,8 +12,8 @@
 | `energy-ascent` | coordinate ascent (LS), the reference of every table | x |
 
 All choose spreading factor and power in given channels; `rcst`, `matching` and `ef-lora` choose channels, too.
-`bounds.upper_bound` bounds them all, `bounds.summarise` says what an allocation is worth, and `learners` puts planners
-on the packet air.
+`bounds.upper_bound` bounds them all, `bounds.summarise` gives the measures of an allocation, and `learners` makes
+planners learners of the packet air. `best_assignment` plans the references of packet runs.
 
 Source: MMALoRa, section VII, which names most of them only: `baselines` says what we took each to be.
 """
@@ -64,7 +64,7 @@ def plan(
 
     Args:
         planner: A name of `PLANNERS`.
-        closed_form: Of the network.
+        closed_form: Closed form of the network.
         seed: From which everything is drawn.
         least_delivery: Delivery that every node should reach, D_th. 0 to 1
         channel: Index of each node's channel, for planners that do not choose it; None: random and balanced. `[N]`

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from lora_marl.core.region import TP
 from lora_marl.core.scenario import Scenario
 
 SEED = 0
@@ -61,7 +62,7 @@ def ascend(allocation: Allocation, rank: Rank, sweeps: int, candidates: NDArray[
 def improve(allocation: Allocation, node: int, candidates: NDArray[np.int16], rank: Rank) -> bool:
     """Move a node to the best of the candidates `[K, 4]`; whether that changed its point.
 
-    Candidates that could not do better if the node disturbed nobody and nobody it are not tried.
+    Candidates that would be no better even without interference to or from the node are skipped.
     """
     before = rank(allocation.totals())[0]
     hopeful = candidates[[bound > before for bound in rank(allocation.bounds(node, candidates))]]
@@ -80,4 +81,4 @@ def operating_points(scenario: Scenario, powers: str = "all") -> NDArray[np.int1
     """All operating points of a scenario, or with `powers="highest"` those of the highest power `[K, 4]`."""
     sizes = scenario.region.factor_sizes
     points = np.stack(np.meshgrid(*map(np.arange, sizes), indexing="ij"), axis=-1).reshape(-1, 4)
-    return points[(powers == "all") | (points[:, 3] == sizes[3] - 1)].astype(np.int16)
+    return points[(powers == "all") | (points[:, TP] == sizes[TP] - 1)].astype(np.int16)

@@ -16,10 +16,8 @@ from agents.planners.matching import match_channels
 from lora_marl.core import units
 from lora_marl.core.expect import Rayleigh, RayleighIncremental
 from lora_marl.core.expect.rayleigh import Totals, Trial, reference
+from lora_marl.core.region import CHANNEL, SF, TP
 from lora_marl.core.topology import distances_m
-
-SF, _, CHANNEL, TP = range(4)
-"""Columns of operating points."""
 
 RANGE_M = 2000.0
 """SF7 serves nodes up to this distance, and every further spreading factor as much more (MMALoRa, Table I)."""
@@ -99,7 +97,7 @@ def after_adr_command(closed_form: Rayleigh, points: Points, received_mw: NDArra
     power by -3 n dB. Powers that the region lacks become the next higher ones.
 
     Args:
-        closed_form: Of the network.
+        closed_form: Closed form of the network.
         points: Before the command. `[N, 4]`
         received_mw: Power at the best gateway. `[N]` mW
 
@@ -122,7 +120,7 @@ def after_adr_command(closed_form: Rayleigh, points: Points, received_mw: NDArra
 
 
 def _before_adr(closed_form: Rayleigh, channel: Channels) -> Points:
-    """Everybody at the largest spreading factor and the highest power `[N, 4]`."""
+    """All nodes at the largest spreading factor and the highest power `[N, 4]`."""
     points = np.zeros((len(channel), 4), np.int16)
     points[:, SF], points[:, CHANNEL] = len(closed_form.tables.sensitivity_mw) - 1, channel
     points[:, TP] = len(closed_form.tables.tp_mw) - 1

@@ -5,19 +5,19 @@
 | `reference-pdr` | highest PDR of the network; with `powers="highest"` among assignments at the highest power |
 | `reference-ee` | highest EE among assignments whose PDR is at least `least_pdr` |
 
-(EE alone is degenerate: everybody at the lowest power and the smallest spreading factor wins.)
+(EE alone is degenerate: the lowest power and smallest SF for all nodes maximises it.)
 
 Coordinate ascent over a closed form (`lora_marl.core.expect`): nodes are visited in random order, each takes the point
-that serves the goal best while all others stay, until a sweep changes nothing. There are three starts: everybody at the
+that serves the goal best while all others stay, until a sweep changes nothing. There are three starts: all nodes at the
 smallest spreading factor, quantiles of distance, and a random one; the best end is kept. While `least_pdr` is not
 reached, the point of highest PDR is taken. The closed form errs a little, so the goal of `reference-ee` is `least_pdr`
-plus `margin`. Points that could not do better if the node disturbed nobody and nobody it are not tried.
+plus `margin`. Candidates that would be no better even without interference to or from the node are skipped.
 
 The closed form is `OneGateway`, or the pairwise `LogNormal` for several gateways, at most five in a node's reach.
 
-A goal with a constraint stops single moves early: the first nodes that are visited spend all the PDR there is to spare,
-and nobody gives any back. So each start first goes through sweeps that maximise log EE + price PDR, the price falling
-while `least_pdr` is reached and rising while it is not, and the ascent goes on from the best assignment on that way.
+A goal with a constraint stops single moves early: the first nodes visited use up the spare PDR, and later moves cannot
+return it. So each start first goes through sweeps that maximise log EE + price PDR, the price falling while `least_pdr`
+is reached and rising while it is not, and the ascent goes on from the best assignment on that way.
 
 It is a reference and not a bound: an ascent may stop at a local optimum, the closed form is not the air, and a learner
 that changes its points may do better than one that does not. Where the network changes on schedule, it is planned for
@@ -42,6 +42,7 @@ from agents.rules.fixed import DistanceQuantile, StaticSF7
 from lora_marl.core.downlink import NEVER, Feedback
 from lora_marl.core.expect import Expectation, LogNormal, LogNormalIncremental, OneGateway, OneGatewayIncremental
 from lora_marl.core.expect.expectation import BITS, DELIVERED, ENERGY, PACKETS
+from lora_marl.core.region import TP
 
 if TYPE_CHECKING:
     from lora_marl.core.outcome import Decisions
@@ -70,7 +71,7 @@ class Reference(Learner):
         powers: `all`, or the `highest` alone.
 
     Attributes:
-        expected: What the closed form expects of each assignment: one for every placement.
+        expected: Expectation of the closed form for each assignment: one for every placement.
 
     Raises:
         ValueError: a parameter outside its range, or a network that has no closed form.
@@ -112,7 +113,7 @@ class ReferencePdr(Reference):
     """The assignment of highest PDR.
 
     Args:
-        scenario, seeds, sweeps, powers: As of `Reference`.
+        scenario, seeds, sweeps, powers: As in `Reference`.
     """
 
     name: ClassVar[str] = "reference-pdr"
@@ -125,7 +126,7 @@ class ReferenceEe(Reference):
     """The assignment of highest EE at a PDR of at least `least_pdr`.
 
     Args:
-        scenario, seeds, least_pdr, margin, sweeps: As of `Reference`.
+        scenario, seeds, least_pdr, margin, sweeps: As in `Reference`.
     """
 
     name: ClassVar[str] = "reference-ee"
@@ -160,7 +161,7 @@ def best_assignment(closed_form: ClosedForm, candidates: Points, least_pdr: floa
     """The best of the assignments that ascents from all starts end at `[N, 4]`; nodes use the candidates `[K, 4]`."""
     ends = []
     for start in starting_assignments(closed_form.scenario):
-        start[:, 3] = np.maximum(start[:, 3], candidates[:, 3].min())
+        start[:, TP] = np.maximum(start[:, TP], candidates[:, TP].min())
         begin = approach_goal(closed_form, start, least_pdr, candidates) if least_pdr < 1.0 else start
         ends.append(ascend_from(closed_form, begin, least_pdr, sweeps, candidates))
     return max(ends, key=lambda end: rank(_allocation(closed_form, end).totals(), least_pdr)[0])

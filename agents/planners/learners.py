@@ -13,6 +13,7 @@ import numpy as np
 from agents.planners import plan
 from agents.rules.fixed import FixedRule
 from lora_marl.core.expect import Rate, Rayleigh
+from lora_marl.core.region import CHANNEL, SF, TP
 
 if TYPE_CHECKING:
     from lora_marl.core.scenario import Scenario
@@ -49,10 +50,10 @@ class Planned(FixedRule):
         points = np.zeros((len(seeds), scenario.nodes, 4), np.int16)
         for b, seed in enumerate(seeds):
             closed_form = closed_forms[b % len(closed_forms)]
-            channel = plan("matching", closed_form, seed)[:, 2] if channels == "matching" else None
+            channel = plan("matching", closed_form, seed)[:, CHANNEL] if channels == "matching" else None
             points[b] = plan(self.name, closed_form, seed, least_delivery=least_delivery, channel=channel)
         super().__init__(
-            scenario, seeds, sf_index=points[..., 0], channel_order=points[..., 2], tp_index=points[..., 3]
+            scenario, seeds, sf_index=points[..., SF], channel_order=points[..., CHANNEL], tp_index=points[..., TP]
         )
 
 

@@ -2,17 +2,17 @@
 
 Two nodes of different channels, i in c and j in c', may swap them. Utilities are the energy efficiency of a node, U_i,
 and its sum over the nodes of a channel, U_c. From a matching on, all ordered pairs are tried again and again, until a
-sweep swaps nobody:
+sweep makes no swap:
 
 | rule | (i, j) swap if |
 |---|---|
-| `literal` | nobody of i, j, c, c' loses and somebody gains (a swap-blocking pair); it ends two-sided exchange stable |
+| `literal` | none of i, j, c, c' loses, at least one gains (a swap-blocking pair); it ends two-sided exchange stable |
 | `utilitarian` | U_c + U_c' rises, and with it the energy efficiency of the network |
 
 Swaps keep the number of nodes of every channel, so balanced channels keep to the quota ceil(N / C).
 
 Speed: what packets of each node would survive in every channel is kept as a sum of logarithms over the channel's nodes,
-and what arrives with it. What a swap does to the two nodes then takes O(G), and to everybody in their channels
+and what arrives with it. What a swap does to the two nodes then takes O(G), and to all nodes of their channels
 O(N / C G) without a logarithm. Most pairs are turned down by the former.
 
 Source: MMALoRa, Definitions 1 to 4 and Algorithm 1. `utilitarian` is ours.
@@ -31,21 +31,23 @@ from numpy.typing import NDArray
 from lora_marl.core.expect import Rayleigh
 from lora_marl.core.expect.rayleigh import reference
 from lora_marl.core.expect.rayleigh.kernel import SMALLEST
+from lora_marl.core.region import CHANNEL, SF, TP
 
 Rule = Literal["literal", "utilitarian"]
 
 MARGIN_BITS_PER_MJ = 1e-9
-NOBODY = -1
+NO_NODE = -1
+"""In place of a node that leaves or joins a channel."""
 
 
-class Matching(NamedTuple):
-    """Where swapping ended.
+class MatchingResult(NamedTuple):
+    """The matching where swapping ended.
 
     Attributes:
         points: Operating points in the channels of the matching. `[N, 4]`
         swaps: Number of swaps.
         sweeps: Number of sweeps over all pairs, the last one included.
-        stable: Whether the last sweep swapped nobody.
+        stable: Whether the last sweep made no swap.
     """
 
     points: NDArray[np.int16]
@@ -61,11 +63,11 @@ def balanced_channels(rng: np.random.Generator, nodes: int, channels: int) -> ND
 
 def match_channels(
     closed_form: Rayleigh, points: NDArray[np.int16], *, rule: Rule = "literal", most_sweeps: int = 100
-) -> Matching:
-    """Swap channels until nobody wants to.
+) -> MatchingResult:
+    """Swap channels until no allowed swap is left.
 
     Args:
-        closed_form: Of the network; `expect` or `meang`.
+        closed_form: Closed form of the network; `expect` or `meang`.
         points: The matching to start from. `[N, 4]`
         rule: Which pairs swap: see the module's page.
         most_sweeps: Sweeps after which it ends in any case, at least 1.
@@ -82,12 +84,12 @@ def match_channels(
     while swaps[-1] > 0 and len(swaps) < most_sweeps:
         swaps.append(_sweep(state, rule == "literal", MARGIN_BITS_PER_MJ))
     matched = points.copy()
-    matched[:, 2] = state.channel
-    return Matching(matched, int(sum(swaps)), len(swaps), bool(swaps[-1] == 0))
+    matched[:, CHANNEL] = state.channel
+    return MatchingResult(matched, int(sum(swaps)), len(swaps), bool(swaps[-1] == 0))
 
 
 def blocking_pairs(closed_form: Rayleigh, points: NDArray[np.int16]) -> NDArray[np.int64]:
-    """Pairs whose swap somebody of the two and their channels gains by and nobody loses by; none: stable. `[P, 2]`
+    """Pairs by whose swap at least one of the two and their channels gains and none loses; no pair: stable. `[P, 2]`
 
     Source: MMALoRa, Definitions 3 and 4.
     """
@@ -115,12 +117,12 @@ def _state(closed_form: Rayleigh, points: NDArray[np.int16]) -> _State:
     closed_form.check_points(points)
     if not np.array_equal(t.meets, np.eye(len(t.meets), dtype=np.bool_)):
         raise ValueError("region.channels_hz: channels overlap one another; matching needs channels that do not")
-    together, node, channel = points.copy(), np.arange(len(points)), points[:, 2].astype(np.int64)
-    together[:, 2] = 0
+    together, node, channel = points.copy(), np.arange(len(points)), points[:, CHANNEL].astype(np.int64)
+    together[:, CHANNEL] = 0
     overlap = reference.overlap(t, together)[..., None]
     survived = 1.0 - overlap * reference.harm(reference.advantage(t, together), closed_form.variant)
     share = np.ascontiguousarray(np.maximum(survived, SMALLEST).swapaxes(0, 1))
-    sent_mw = t.tp_mw[points[:, 3]] * t.channel_gain[:, None]
+    sent_mw = t.tp_mw[points[:, TP]] * t.channel_gain[:, None]
     inside = channel == np.arange(len(t.meets))[:, None]
     quota, place = inside.sum(axis=1), (inside.cumsum(axis=1) - 1)[channel, node]
     members = np.zeros((len(quota), quota.max()), np.int64)
@@ -131,10 +133,10 @@ def _state(closed_form: Rayleigh, points: NDArray[np.int16]) -> _State:
         quota=quota,
         place=place,
         share=share,
-        reach=np.exp(-(t.sensitivity_mw[points[:, 0]] / sent_mw)[..., None] / t.gain),
+        reach=np.exp(-(t.sensitivity_mw[points[:, SF]] / sent_mw)[..., None] / t.gain),
         log_left=np.tensordot(inside.astype(np.float64), np.log(share), axes=1),
         arrival=np.empty((len(quota), *t.gain.shape)),
-        bits_per_mj=t.bits_per_mj[node, points[:, 0], points[:, 3]],
+        bits_per_mj=t.bits_per_mj[node, points[:, SF], points[:, TP]],
         ee=np.zeros(len(points)),
     )
     for c in range(len(quota)):
@@ -168,7 +170,7 @@ def _blocking(state, margin):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def _blocks(state, i, j, margin):  # type: ignore[no-untyped-def]
-    """Whether nobody of i, j and their channels loses by a swap and somebody gains."""
+    """Whether none of i, j and their channels loses by a swap and at least one gains."""
     first = _node_gain(state, i, j)
     if first < -margin:
         return False
@@ -192,7 +194,7 @@ def _raises(state, i, j, margin):  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def _node_gain(state, i, j):  # type: ignore[no-untyped-def]
     """Gain of node i by a swap with node j."""
-    return _ee(state, i, state.channel[j], j, NOBODY) - state.ee[i]
+    return _ee(state, i, state.channel[j], j, NO_NODE) - state.ee[i]
 
 
 @njit(cache=True)
@@ -209,13 +211,13 @@ def _channel_gain(state, i, j, joined):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, inline="always")
 def _ee(state, n, channel, leaves, joins):  # type: ignore[no-untyped-def]
-    """Energy efficiency of node n in a channel that one of the others leaves and another one, or nobody, joins."""
+    """Energy efficiency of node n in a channel that node `leaves` leaves and node `joins` joins; each may be none."""
     delivery = 0.0
     for g in range(state.arrival.shape[2]):
         arrival = state.arrival[channel, n, g]
-        if leaves != NOBODY:
+        if leaves != NO_NODE:
             arrival /= state.share[leaves, n, g]
-        if joins != NOBODY:
+        if joins != NO_NODE:
             arrival *= state.share[joins, n, g]
         delivery += (1.0 - delivery) * arrival
     return state.bits_per_mj[n] * delivery
@@ -245,4 +247,4 @@ def _settle(state, channel):  # type: ignore[no-untyped-def]
             state.arrival[channel, n, g] = state.reach[channel, n, g] * math.exp(state.log_left[channel, n, g])
     for place in range(state.quota[channel]):
         n = state.members[channel, place]
-        state.ee[n] = _ee(state, n, channel, NOBODY, NOBODY)
+        state.ee[n] = _ee(state, n, channel, NO_NODE, NO_NODE)

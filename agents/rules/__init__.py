@@ -1,1 +1,5 @@
-"""Rules that choose without learning from fates: references, data rates by signal strength, balancing of load."""
+"""Rules, which choose operating points without learning from fates.
+
+`fixed` has random and constant choices. `adr`, `adr_server` and `dylora` follow the strength of the packets received.
+`load_balance` and `rs_lora` share the load among spreading factors.
+"""

@@ -48,6 +48,7 @@ from lora_marl.core import phy
 from lora_marl.core.checks import check_choice
 from lora_marl.core.metrics import ratio
 from lora_marl.core.reception import Fate
+from lora_marl.core.region import BW, CHANNEL, SF, TP
 
 if TYPE_CHECKING:
     from lora_marl.core.outcome import Decisions
@@ -55,7 +56,6 @@ if TYPE_CHECKING:
 
 CHANNELS = ("random", "caasi")
 STATISTICS = ("last", "max", "mean")
-SF, BW, CHANNEL, TP = range(4)
 
 STEP_DB = 3.0
 """Margin that one step of Semtech's rule uses up. dB"""
@@ -67,7 +67,7 @@ class ADR(Learner):
     Args:
         scenario, seeds: As in `Learner`.
         channels: `random`: drawn for every packet; `caasi`: assigned by a survey (`agents.dlora.caasi`).
-        statistic: Of the received powers in dBm of the history: the `last`, their `max` or their `mean`.
+        statistic: Which statistic of the received powers in dBm counts: the `last`, their `max` or their `mean`.
         history: Packets that are looked at, at least 1; before there are as many, those that there are.
         margin_db: Reserve for fading and interference. dB
 

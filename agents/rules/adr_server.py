@@ -40,10 +40,11 @@ from numpy.typing import ArrayLike, NDArray
 from agents.channel_state import ChannelState
 from agents.learner import Learner, most_robust_point
 from agents.link_margin import least_sf
-from agents.rules.adr import BW, SF, after_margin, check_history
+from agents.rules.adr import after_margin, check_history
 from lora_marl.core import phy
 from lora_marl.core.checks import check_choice
 from lora_marl.core.downlink import Feedback
+from lora_marl.core.region import BW, SF
 
 if TYPE_CHECKING:
     from lora_marl.core.outcome import Decisions, Heard
@@ -85,7 +86,7 @@ class AdrServer(Learner):
         scenario, seeds: As in `Learner`.
         margin_db: Reserve for fading and interference; None: sigma_hat (`agents.channel_state`) + 8 dB. dB
         history: Packets that are looked at, and that are received between two decisions, at least 1.
-        statistic: Of their SNR: `mean` (in dB) or `max`.
+        statistic: Statistic of their SNR: `mean` (in dB) or `max`.
         start: First spreading factor, at the highest power: `min_sf`, the smallest that reaches a gateway with a margin
             of one standard deviation of the shadowing, or `slowest`.
         backoff: Whether nodes back off.

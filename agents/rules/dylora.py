@@ -30,10 +30,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.learner import Learner, most_robust_point
-from agents.rules.adr import CHANNEL, SF, TP, check_history
+from agents.rules.adr import check_history
 from agents.rules.adr_server import PacketHistory
 from lora_marl.core import units
 from lora_marl.core.downlink import Feedback
+from lora_marl.core.region import CHANNEL, SF, TP
 
 if TYPE_CHECKING:
     from lora_marl.core.outcome import Decisions, Heard

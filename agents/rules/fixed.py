@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 from agents.draws import learner_keys, uniform_indices
 from agents.learner import Learner
 from lora_marl.core.downlink import NEVER, Feedback
-from lora_marl.core.region import FACTORS
+from lora_marl.core.region import CHANNEL, FACTORS, SF, TP
 from lora_marl.core.topology import distances_m
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class RoundRobin(Random):
         spreading_factors, _, channels, _ = scenario.region.factor_sizes
         turn = np.arange(scenario.nodes) % (spreading_factors * channels)
         point = np.zeros((scenario.nodes, len(FACTORS)), np.int16)
-        point[:, 0], point[:, 2] = np.divmod(turn, channels)
+        point[:, SF], point[:, CHANNEL] = np.divmod(turn, channels)
         super().__init__(scenario, seeds, factors=("bw", "tp"), fixed_point=point)
 
 
@@ -123,10 +123,10 @@ class FixedRule(Learner):
         super().__init__(scenario, seeds)
         self.feedback = Feedback(packets=NEVER, answers=False)
         self._points = super().initial_points()
-        self._points[..., 0] = sf_index
-        self._points[..., 2] = channel_order % len(self.region.channels_hz)
+        self._points[..., SF] = sf_index
+        self._points[..., CHANNEL] = channel_order % len(self.region.channels_hz)
         if tp_index is not None:
-            self._points[..., 3] = tp_index
+            self._points[..., TP] = tp_index
 
     def select(self, decisions: Decisions) -> NDArray[np.int16]:
         """The fixed operating points of the deciders. `[M, 4]`"""

@@ -36,6 +36,7 @@ from agents.draws import learner_keys, uniform_index
 from agents.learner import Learner
 from lora_marl.core.metric_factors import sf_weights
 from lora_marl.core.random import normal, uniform
+from lora_marl.core.region import BW, SF, TP
 
 if TYPE_CHECKING:
     from lora_marl.core.outcome import Decisions
@@ -97,8 +98,8 @@ class RSLoRa(Learner):
         shadowing = np.zeros(len(replica))
         _draw(self._keys[replica], node, self._decided[replica, node], self._cumulative, sizes, drawn, shadowing)
         received_dbm = self._gain_db[replica, node] - self._shadowing_db * shadowing
-        sensitivity_dbm = self._sensitivity_dbm[drawn[:, 0], drawn[:, 1]]
-        drawn[:, 3] = power_index(received_dbm - sensitivity_dbm, self._tp_dbm)
+        sensitivity_dbm = self._sensitivity_dbm[drawn[:, SF], drawn[:, BW]]
+        drawn[:, TP] = power_index(received_dbm - sensitivity_dbm, self._tp_dbm)
         return drawn
 
 

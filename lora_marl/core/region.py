@@ -15,6 +15,8 @@ from lora_marl.core.phy import LARGEST_PAYLOAD_BYTES, check_bandwidth_hz, check_
 
 FACTORS = ("sf", "bw", "channel", "tp")
 """The order of a decision's factors: operating points are `int16 [..., 4]`, indices into a region's lists."""
+SF, BW, CHANNEL, TP = range(len(FACTORS))
+"""Columns of operating points."""
 
 
 @dataclass(frozen=True)

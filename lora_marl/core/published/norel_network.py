@@ -30,11 +30,11 @@ from lora_marl.core.kernel import entry_point
 from lora_marl.core.propagation import path_loss_db
 from lora_marl.core.published.norel_receiver import Channel
 from lora_marl.core.random import stream_key
+from lora_marl.core.region import SF, TP
 from lora_marl.core.scenario import Scenario
 from lora_marl.core.topology import distances_m
 
 DOWNLINK_DBM = 14.0
-SF, _, _, TP = range(4)
 
 
 def channel_of(
