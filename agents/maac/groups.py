@@ -27,10 +27,10 @@ class Hyperparameters:
         hidden: Width of all hidden layers, a multiple of `heads`.
         heads: Attention heads.
         attention: `learned`, or `uniform`: the mean over the other agents (MMALoRa-U).
-        normalisation: Of observations: `batch_norm`, or `static`, which takes them as they are.
+        normalisation: Normalisation of observations: `batch_norm`, or `static`, which takes them as they are.
         batch: Steps of one minibatch; there is no update before the buffer holds as many.
         capacity: Steps that the buffer of a group holds.
-        learning_rate: Of critics and actors, above 0.
+        learning_rate: Learning rate of critics and actors, above 0.
         mu: Discount, from 0 up to but not including 1; 0: a static game.
         zeta: Rate of the target networks, above 0 and at most 1.
         alpha: Temperature of the entropy, at least 0.
@@ -133,7 +133,7 @@ def groups_of(
     """Checked groups.
 
     Args:
-        observation_size, actions, seeds: As of `Groups`.
+        observation_size, actions, seeds: As in `Groups`.
         mask: Seats that are taken. `[G, A]`
         allowed: Arms that may be chosen; None: all. `[G, A, K]`
 

@@ -37,7 +37,7 @@ class MAAC:
         **hyperparameters: Fields of `Hyperparameters`.
 
     Attributes:
-        hyper, groups: What it was made with.
+        hyper, groups: Hyperparameters and groups that it was made with.
         training: Networks and their updates.
         replay: Buffers.
         acts: Number of calls of `act` that drew.
@@ -88,7 +88,7 @@ class MAAC:
         """Actions drawn from the policies, or without `explore` the likeliest ones `[..., G, A]`; 0 at padded seats.
 
         Args:
-            observations: What agents see. `[..., G, A, D]`
+            observations: Observations of the agents. `[..., G, A, D]`
             explore: Whether to draw.
         """
         checked = self._array("observations", observations, (self.groups.observation_size,))
@@ -118,10 +118,10 @@ class MAAC:
         """Remembers a step of every replica.
 
         Args:
-            observations: What agents saw. `[..., G, A, D]`
-            actions: What they did. `[..., G, A]`
-            rewards: What they got. `[..., G, A]`
-            next_observations: What they saw then; not needed where mu = 0. `[..., G, A, D]`
+            observations: Observations before the step. `[..., G, A, D]`
+            actions: Actions of the agents. `[..., G, A]`
+            rewards: Rewards of the step. `[..., G, A]`
+            next_observations: Observations after the step; not needed where mu = 0. `[..., G, A, D]`
             done: Whether an episode ended in a state without future (not by truncation). `[...]`
 
         Raises:

@@ -21,7 +21,7 @@ EPS, MOMENTUM = 1e-5, 0.1
 """Batch normalisation: torch's defaults."""
 
 
-class Layers(nn.Module):
+class AgentLayers(nn.Module):
     """A module with linear layers by name, drawn as `torch.nn.Linear` draws them, each agent's independently.
 
     Args:
@@ -50,7 +50,7 @@ class Layers(nn.Module):
         """A layer's outputs `[S, B, out]`.
 
         Args:
-            name: Of the layer; its bias is added if it has one.
+            name: Name of the layer; its bias is added if it has one.
             x: Inputs. `[S, B, in]`
             onto: A tensor to which the outputs are added, in place; None: none. `[S, B, out]`
             active: Whether a leaky ReLU follows.
@@ -80,9 +80,9 @@ class Attended(NamedTuple):
     """The outputs of attention.
 
     Attributes:
-        contribution: Of the other agents to every agent. `[S, B, F]`
+        contribution: Weighted values of the other agents for every agent. `[S, B, F]`
         penalty: Squared logits, summed over heads and agents and averaged over batch and others. `[G]`
-        weights: Of the column's agent for the row's; None where they are equal. `[G, B, H, A, A]`
+        weights: Weights of the column's agent for the row's; None where they are equal. `[G, B, H, A, A]`
     """
 
     contribution: Tensor
@@ -90,7 +90,7 @@ class Attended(NamedTuple):
     weights: Tensor | None
 
 
-class Attention(Layers):
+class Attention(AgentLayers):
     """Values of the other agents, weighted for every agent; keys, queries and values are shared by a group.
 
     Args:
@@ -193,7 +193,7 @@ class _Softmax(torch.autograd.Function):
         return gradient.addcmul_(logits, 2.0 * of_squares[:, None, None, None, None]), None, None
 
 
-class Actor(Layers):
+class Actor(AgentLayers):
     """Policies: two hidden layers for every agent.
 
     Args:
@@ -232,7 +232,7 @@ class Actor(Layers):
         return mean, variance
 
 
-class Critic(Layers):
+class Critic(AgentLayers):
     """Attention critics of all agents; the package's page has the equations.
 
     Args:
@@ -262,8 +262,8 @@ class Critic(Layers):
         """Values of all arms of each agent while the others act as given, and the outputs of attention.
 
         Args:
-            observation: What agents see. `[G, A, B, D]`
-            action: What they do. `[G, A, B]`
+            observation: Observations of the agents. `[G, A, B, D]`
+            action: Actions of the agents. `[G, A, B]`
 
         Returns:
             Values. `[G, A, B, K]`

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, log_softmax, one_hot
 
-from agents.maac.networks import Layers
+from agents.maac.networks import AgentLayers
 from agents.maac.replay import Batch
 from agents.maac.training import ACTOR_NORM, CRITIC_NORM, PENALTY, WEIGHT_DECAY, Training
 from agents.torch_utils import sample_actions
@@ -68,14 +68,14 @@ class ReferenceCritic(nn.Module):
         """Each agent's values `[B, K]`, each agent's penalty, weights `[A, H, B, A - 1]`, for `[B, D]` and `[B]`."""
         pairs = [torch.cat([o, one_hot(a, self.actions).to(o)], dim=1) for o, a in zip(seen, action)]
         encodings = [encoder(pair) for encoder, pair in zip(self.encoders, pairs)]
-        own = [encoder(o) for encoder, o in zip(self.own, seen)]
-        mixed: list[list[Tensor]] = [[] for _ in own]
-        penalties = [own[0].new_zeros(()) for _ in own]
-        weights: list[list[Tensor]] = [[] for _ in own]
+        states = [encoder(o) for encoder, o in zip(self.own, seen)]
+        mixed: list[list[Tensor]] = [[] for _ in states]
+        penalties = [states[0].new_zeros(()) for _ in states]
+        weights: list[list[Tensor]] = [[] for _ in states]
         for key, query, value in zip(self.keys, self.queries, self.values):
             keys, values = [key(e) for e in encodings], [leaky_relu(value(e)) for e in encodings]
-            for i, s in enumerate(own):
-                others = [j for j in range(len(own)) if j != i]
+            for i, s in enumerate(states):
+                others = [j for j in range(len(states)) if j != i]
                 logits = torch.matmul(query(s)[:, None], torch.stack([keys[j] for j in others]).permute(1, 2, 0))
                 weight = torch.softmax(logits / math.sqrt(keys[0].shape[1]), dim=2)
                 if self.learned:
@@ -84,7 +84,7 @@ class ReferenceCritic(nn.Module):
                     weight = torch.full_like(weight, 1.0 / len(others))
                 mixed[i].append((torch.stack([values[j] for j in others]).permute(1, 2, 0) * weight).sum(dim=2))
                 weights[i].append(weight[:, 0])
-        q = [head(torch.cat([s, *x], dim=1)) for head, s, x in zip(self.heads, own, mixed)]
+        q = [head(torch.cat([s, *x], dim=1)) for head, s, x in zip(self.heads, states, mixed)]
         return q, penalties, torch.stack([torch.stack(heads) for heads in weights])
 
     def layers(self, group: int, seats: Sequence[int]) -> Iterator[Layer]:
@@ -107,7 +107,7 @@ class ReferenceCritic(nn.Module):
 
 
 @torch.no_grad()
-def copy_layer(networks: Layers, layer: Layer) -> None:
+def copy_layer(networks: AgentLayers, layer: Layer) -> None:
     """Copies a layer's parameters from the networks of all agents."""
     name, index, module = layer
     assert isinstance(module, nn.Linear)
@@ -117,7 +117,7 @@ def copy_layer(networks: Layers, layer: Layer) -> None:
 
 
 def layer_parameters(
-    networks: Layers, name: str, kind: str, index: tuple[int | slice, ...], gradient: bool = False
+    networks: AgentLayers, name: str, kind: str, index: tuple[int | slice, ...], gradient: bool = False
 ) -> Tensor:
     """A layer's weight `[in, out]` or bias `[1, out]`, or its gradient, in the networks of all agents."""
     names = [f"{name}_{kind}", *([f"{name}_others_{kind}"] if name == "head" and kind == "weight" else [])]
@@ -159,7 +159,7 @@ class ReferenceTraining:
         """One step of critic, actors and targets.
 
         Args:
-            batch: Of all groups.
+            batch: Batch of all groups.
             uniform: Random numbers in [0, 1) by stream, `target` and `policy`, of all groups. `[G, A, B]`
         """
         seen, action, target = (

@@ -19,10 +19,10 @@ class Batch:
     """Steps drawn from the buffers.
 
     Attributes:
-        observation: What agents saw. `[G, A, B, D]`
-        action: What they did. `[G, A, B]`
-        reward: What they got, standardised per agent over the buffer. `[G, A, B]`
-        next_observation: What they saw then; None where the buffer does not keep it. `[G, A, B, D]`
+        observation: Observations before the step. `[G, A, B, D]`
+        action: Actions of the agents. `[G, A, B]`
+        reward: Rewards, standardised per agent over the buffer. `[G, A, B]`
+        next_observation: Observations after the step; None where the buffer does not keep it. `[G, A, B, D]`
         going_on: 0 after the last step of an episode, else 1; None where the buffer does not keep it. `[G, 1, B]`
     """
 
@@ -41,7 +41,7 @@ class Replay:
         features: D.
         capacity: Steps that a buffer holds.
         keeps_next: Whether next observations are kept: not needed where mu = 0.
-        dtype: Of observations and rewards.
+        dtype: Type of observations and rewards.
         device: Where the arrays lie.
 
     Attributes:

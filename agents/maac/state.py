@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from agents.maac.learner import MAAC
-    from agents.maac.networks import Layers
+    from agents.maac.networks import AgentLayers
 
 FORMAT = "maac-1"
 
@@ -105,7 +105,7 @@ def damaged(path: Path, error: Exception) -> ValueError:
 def _tensors(learner: MAAC) -> dict[str, Tensor]:
     """The tensors that change with an update, not copied: networks, targets, and moments of the optimisers."""
     training = learner.training
-    networks: dict[str, Layers] = {"actor": training.actor, "critic": training.critic}
+    networks: dict[str, AgentLayers] = {"actor": training.actor, "critic": training.critic}
     if training.targets is not None:
         networks |= {"target_actor": training.targets[0], "target_critic": training.targets[1]}
     tensors: dict[str, Tensor] = {}

@@ -25,7 +25,7 @@ def critic_loss(values: Tensor, action: Tensor, target: Tensor, penalty: Tensor,
 
     Args:
         values: Q of all arms. `[G, A, B, K]`
-        action: What agents did. `[G, A, B]`
+        action: Actions of the agents. `[G, A, B]`
         target: y. `[G, A, B]`
         penalty: Squared attention logits. `[G]`
         taken: 1 at the seats that are taken, else 0. `[G, A]`
@@ -53,7 +53,7 @@ def actor_loss(logits: Tensor, allowed: Tensor, action: Tensor, values: Tensor, 
     """Loss of every agent's actor `[G, A]`.
 
     Args:
-        logits: Of the policies. `[G, A, B, K]`
+        logits: Logits of the policies. `[G, A, B, K]`
         allowed: Arms that may be chosen. `[G, A, 1, K]`
         action: Drawn from the policies. `[G, A, B]`
         values: Q of all arms of an agent, the others playing `action`. `[G, A, B, K]`
@@ -75,7 +75,7 @@ class Training:
         groups: The groups.
         hyper: The hyperparameters.
         device: Where the networks lie.
-        dtype: Of their parameters.
+        dtype: Type of their parameters.
 
     Attributes:
         actor, critic: The networks.
