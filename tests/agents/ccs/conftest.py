@@ -18,7 +18,7 @@ from agents.lns.network import Schema, features, initial, last_layer_of, unflatt
 AIRTIME_S = torch.tensor([0.057, 0.103, 0.185, 0.371, 0.741, 1.319])
 
 
-def make_worlds(count: int = 2, networks: int = 3, seed: int = 0, **given: Any) -> Worlds:
+def make_worlds(count: int = 2, networks: int = 3, seed: int = 0, **values: Any) -> Worlds:
     """Worlds like those of `ccs-study`."""
     g = torch.Generator().manual_seed(seed)
     group = (count, networks, 4)
@@ -41,7 +41,7 @@ def make_worlds(count: int = 2, networks: int = 3, seed: int = 0, **given: Any) 
         "occupancy": torch.stack([occupancy[torch.randperm(8, generator=g)] for _ in range(count)]),
         "non_learning": torch.zeros(count, networks, dtype=torch.bool),
     }
-    return Worlds(**(fields | given))
+    return Worlds(**(fields | values))
 
 
 @pytest.fixture(scope="session")

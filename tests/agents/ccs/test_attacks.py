@@ -25,8 +25,8 @@ def test_only_the_attacker_lies_and_residuals_of_the_honest_stay_bounded(name, h
     reported = attack(honest, 0, torch.Generator().manual_seed(0))
     count = 3 + attack.sybils
     assert reported.parameters.shape == (2, count, Schema().size) and reported.kpis.shape == (2, count, 4)
-    for given, truth in zip(reported, honest):
-        assert torch.equal(given[:, 1:3], truth[:, 1:])
+    for report, truth in zip(reported, honest):
+        assert torch.equal(report[:, 1:3], truth[:, 1:])
     kinds = reported.kinds
     codes = random_codes(2, count, torch.Generator().manual_seed(0))[:, :, None].expand(-1, -1, 4, -1)
     delta = round_residuals(coordinator, reported.parameters, kinds, reported.kpis, codes, clip=0.5)

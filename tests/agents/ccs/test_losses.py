@@ -31,8 +31,8 @@ def test_sharp_policies_have_a_gradient() -> None:
 def test_diversity_is_the_mean_over_pairs_and_states() -> None:
     marginals = torch.rand(2, 3, 5, 8).softmax(-1)
     pairs = [(0, 1), (0, 2), (1, 2)]
-    each = torch.stack([training.jensen_shannon(marginals[:, i], marginals[:, j]) for i, j in pairs])
-    torch.testing.assert_close(training.diversity_loss(marginals), -each.mean((0, 2)))
+    divergences = torch.stack([training.jensen_shannon(marginals[:, i], marginals[:, j]) for i, j in pairs])
+    torch.testing.assert_close(training.diversity_loss(marginals), -divergences.mean((0, 2)))
     assert training.diversity_loss(marginals[:, :1]).tolist() == [0.0, 0.0]
 
 

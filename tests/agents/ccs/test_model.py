@@ -72,9 +72,9 @@ def test_codes_of_groups_have_places_of_their_own_that_are_not_spread_further(pr
     assert spreads == {"network": 2.0, "group": 0.0}
 
 
-@pytest.mark.parametrize("given", [{"encoder": "flat"}, {"channel_embedding": 4}])
-def test_the_studys_variants_know_channels_by_number(probes, snapshots_of, view_of, given) -> None:
-    coordinator = loud(Coordinator(probes, Design(gate=None, **given)))
+@pytest.mark.parametrize("options", [{"encoder": "flat"}, {"channel_embedding": 4}])
+def test_the_studys_variants_know_channels_by_number(probes, snapshots_of, view_of, options) -> None:
+    coordinator = loud(Coordinator(probes, Design(gate=None, **options)))
     layout, view = coordinator.layout, view_of(snapshots_of((0, 1), count=3), coordinator)
     order = random_orders(1, 8, torch.Generator().manual_seed(3))[0]
     before = coordinator(view)

@@ -16,8 +16,8 @@ def by_the_letter(proxy: Proxy, policy, worlds: Worlds, m: int, attempts_hz) -> 
     """Success of every group of world m, every sum written out."""
     _, s_count, q_count = worlds.rate_hz.shape
     by = proxy.constants
-    weak, in_bursts, loud = (each.expand(q_count).tolist() for each in (by.weak, by.weak_in_bursts, by.loud))
-    weak_power, loud_power = (each.expand(2).tolist() for each in (by.weak_power, by.loud_power))
+    weak, in_bursts, loud = (constant.expand(q_count).tolist() for constant in (by.weak, by.weak_in_bursts, by.loud))
+    weak_power, loud_power = (constant.expand(2).tolist() for constant in (by.weak_power, by.loud_power))
     t, actual = worlds.airtime_s[m].tolist(), torch.zeros(s_count, q_count)
     harm = [[float(by.collision[s, v]) * (t[s] + t[v]) for v in range(6)] for s in range(6)]
     share = worlds.sf_share[m]

@@ -18,9 +18,9 @@ def view(networks: int, absent: int = 0) -> View:
     weights = torch.ones(1, networks)
     weights[:, networks - absent :] = 0.0
     numbers = torch.arange(networks)
-    own = codes(numbers, numbers)[None, :, None].expand(1, networks, 4, -1)
+    own_codes = codes(numbers, numbers)[None, :, None].expand(1, networks, 4, -1)
     empty = torch.zeros(1, networks, 4, 48)
-    return View(empty, torch.zeros(1, networks, dtype=torch.int64), torch.zeros(1, networks, 4), own, weights)
+    return View(empty, torch.zeros(1, networks, dtype=torch.int64), torch.zeros(1, networks, 4), own_codes, weights)
 
 
 def turns(networks: int, spread: float = 2.0, absent: int = 0) -> Tensor:
@@ -34,7 +34,7 @@ def turns(networks: int, spread: float = 2.0, absent: int = 0) -> Tensor:
 
 def between(seen: View) -> Tensor:
     """The smallest angle between two groups of a network. degrees `[S]`"""
-    x, y = (each[0] for each in group_places(seen, 2.0))
+    x, y = (coordinates[0] for coordinates in group_places(seen, 2.0))
     cos = x[:, :, None] * x[:, None] + y[:, :, None] * y[:, None]
     cos.diagonal(dim1=1, dim2=2).fill_(-1.0)
     return torch.rad2deg(cos.amax((1, 2)).clamp(max=1.0).acos())
@@ -58,12 +58,12 @@ def test_groups_stand_around_their_place_or_all_at_it() -> None:
         torch.testing.assert_close(turns(networks, spread=0.0), torch.zeros(networks, 4), atol=1e-3, rtol=0.0)
 
 
-@pytest.mark.parametrize("there", [(0, 1), (0, 2), (1, 2), (0, 3), (0, 2, 4), (1, 2, 3)])
-def test_whoever_of_the_first_networks_is_left_has_an_arc_of_its_own(there: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("present", [(0, 1), (0, 2), (1, 2), (0, 3), (0, 2, 4), (1, 2, 3)])
+def test_whoever_of_the_first_networks_is_left_has_an_arc_of_its_own(present: tuple[int, ...]) -> None:
     weights = torch.zeros(1, 5)
-    weights[:, there] = 1.0
+    weights[:, present] = 1.0
     seen = view(5)._replace(weights=weights)
-    x, y = (each[0, there].flatten() for each in group_places(seen, 2.0))
+    x, y = (coordinates[0, present].flatten() for coordinates in group_places(seen, 2.0))
     cos = (x[:, None] * x + y[:, None] * y).fill_diagonal_(-1.0)
     assert torch.rad2deg(cos.clamp(-1.0, 1.0).acos()).min() > 10.0
 
@@ -79,10 +79,10 @@ def test_what_is_said_of_a_channel_is_the_angle_from_places_to_it() -> None:
     x, y = group_places(seen, 2.0)
     places = torch.atan2(y, x)[0]
     for network, group in ((0, 0), (1, 3), (2, 2)):
-        own = at - places[network, group]
+        angle = at - places[network, group]
         others = [at - places[s, :, None] for s in range(3) if s != network]
-        near = [torch.stack([(n * each).cos().mean(0) for each in others]).mean(0) for n in (1, 2)]
-        expected = [own.cos(), own.sin(), (2 * own).cos(), (2 * own).sin(), *near]
+        near = [torch.stack([(n * angles_to).cos().mean(0) for angles_to in others]).mean(0) for n in (1, 2)]
+        expected = [angle.cos(), angle.sin(), (2 * angle).cos(), (2 * angle).sin(), *near]
         torch.testing.assert_close(actual[network, group], torch.stack(expected, -1), atol=1e-5, rtol=0.0)
 
 

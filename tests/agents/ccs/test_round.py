@@ -32,8 +32,8 @@ def test_a_scale_of_zero_leaves_a_network_alone(coordinator, snapshots_of, view_
     snapshots = snapshots_of((1, 1), count=2)
     codes = view_of(snapshots, coordinator).codes
     scale = torch.tensor([[1.0, 0.0], [0.5, 1.0]])
-    given = (coordinator, snapshots.parameters, snapshots.kinds, snapshots.kpis, codes)
-    whole, part = round_residuals(*given), round_residuals(*given, scale=scale)
+    arguments = (coordinator, snapshots.parameters, snapshots.kinds, snapshots.kpis, codes)
+    whole, part = round_residuals(*arguments), round_residuals(*arguments, scale=scale)
     assert not part[0, 1].any()
     assert torch.equal(part[0, 0], whole[0, 0])
     assert torch.linalg.matrix_norm(part[1, 0]) <= torch.linalg.matrix_norm(whole[1, 0])

@@ -24,11 +24,11 @@ BAD = np.array([0.5, 1.0, 1.0, 0.4], np.float32)
 PLAIN = Safeguards(congestion=None)
 
 
-def report(name: str, seed: int, number: int = 0, **given) -> Report:
-    schema = given.pop("schema", Schema(kind="pg"))
+def report(name: str, seed: int, number: int = 0, **fields) -> Report:
+    schema = fields.pop("schema", Schema(kind="pg"))
     parameters = initial(schema, [np.random.default_rng(seed)])[0].numpy()
     return Report(
-        name, number, given.pop("time_s", 300.0 * number), schema, parameters, given.pop("kpis", BAD), **given
+        name, number, fields.pop("time_s", 300.0 * number), schema, parameters, fields.pop("kpis", BAD), **fields
     )
 
 
@@ -45,7 +45,7 @@ def test_answers_are_those_of_a_round_of_arrays(coordinator) -> None:
     assert len(codes.flatten(0, 1).unique(dim=0)) == 3
     expected = round_residuals(
         coordinator,
-        torch.from_numpy(np.stack([each.parameters for each in reports]))[None],
+        torch.from_numpy(np.stack([sent.parameters for sent in reports]))[None],
         torch.ones(1, 3, dtype=torch.int64),
         torch.from_numpy(BAD).expand(1, 3, 4),
         codes.expand(-1, 4, -1)[None],
@@ -93,9 +93,9 @@ def test_stale_and_foreign_reports_are_refused_and_the_others_answered(coordinat
 def test_who_does_not_report_still_counts_and_is_forgotten_at_last(coordinator) -> None:
     service = Service(coordinator, 0, PLAIN)
     service.round([report("a", 0), report("b", 0)], 0.0)
-    kept = service.members["a"].numbers, service.members["a"].slots
+    before = service.members["a"].numbers, service.members["a"].slots
     assert by_name(service, [report("a", 1, 1)], 300.0)["a"].any()
-    assert (service.members["a"].numbers, service.members["a"].slots) == kept
+    assert (service.members["a"].numbers, service.members["a"].slots) == before
     assert not by_name(service, [report("a", 2, 8)], 2400.0)["a"].any()
     assert list(service.members) == ["a"]
 
@@ -136,7 +136,7 @@ def test_a_snapshot_that_overflows_is_refused_and_the_others_are_answered(coordi
     for scale in (1e10, 1e30):
         huge = report("evil", 2)
         huge = replace(huge, parameters=huge.parameters * np.float32(scale))
-        actual = service.round([*(replace(each, round=each.round) for each in honest), huge], 0.0)
+        actual = service.round([*(replace(copied, round=copied.round) for copied in honest), huge], 0.0)
         assert re.search("parameters of up to .* allow outputs of up to .*; at most 1e.17", actual.refused["evil"])
         assert "evil" not in service.members
         if scale == 1e10:
@@ -149,14 +149,14 @@ def test_a_network_that_reports_twice_is_answered_once_for_its_newest(coordinato
         actual = Service(coordinator, 0, PLAIN).round(
             [*(report("a", 0, n, time_s=0.0) for n in numbers), report("b", 1)], 0.0
         )
-        assert [(each.network, each.report_round) for each in actual.residuals] == [("a", 1), ("b", 0)]
+        assert [(residual.network, residual.report_round) for residual in actual.residuals] == [("a", 1), ("b", 0)]
         assert not actual.refused
 
 
 def test_raw_weights_are_of_one_architecture(coordinator) -> None:
     raw = Service(Coordinator(coordinator.probes, Design(mapping="raw"), 0), 0, PLAIN)
     actual = raw.round([report("a", 0), report("b", 1, schema=Schema((40, 32, 48), "dqn"))], 0.0)
-    assert [each.network for each in actual.residuals] == ["a"]
+    assert [residual.network for residual in actual.residuals] == ["a"]
     assert "raw weights are of (40, 128, 128, 48) alone" in actual.refused["b"]
 
 
@@ -185,29 +185,29 @@ def test_settings_outside_their_range_are_named(make, text) -> None:
 def test_reports_between_rounds_are_answered_by_the_next_and_judged(coordinator) -> None:
     service, reports = Service(coordinator, 0, Safeguards(congestion=None, jump=0.01)), [report("a", 0), report("b", 1)]
     together = by_name(Service(coordinator, 0, PLAIN), reports, 0.0)
-    for each in reports:
-        service.receive(each, 0.0)
+    for early in reports:
+        service.receive(early, 0.0)
     actual = service.round([], 0.0)
-    assert {each.network: each.report_round for each in actual.residuals} == {"a": 0, "b": 0}
-    for each in actual.residuals:
-        np.testing.assert_allclose(each.delta, together[each.network], rtol=1e-5, atol=1e-7)
+    assert {residual.network: residual.report_round for residual in actual.residuals} == {"a": 0, "b": 0}
+    for residual in actual.residuals:
+        np.testing.assert_allclose(residual.delta, together[residual.network], rtol=1e-5, atol=1e-7)
     assert not service.round([], 60.0).residuals
     loud = 30.0 * report("b", 9).parameters
     service.receive(replace(report("b", 1, 1), parameters=loud), 300.0)
     again = Service(coordinator, 0, service.safeguards)
     again.load_state_dict(service.state_dict())
-    for each in (service, again):
-        assert [residual.network for residual in each.round([report("a", 0, 1)], 300.0).residuals] == ["a", "b"]
-        assert each.members["b"].trust < 0.2
+    for copy in (service, again):
+        assert [residual.network for residual in copy.round([report("a", 0, 1)], 300.0).residuals] == ["a", "b"]
+        assert copy.members["b"].trust < 0.2
 
 
 def test_residuals_are_clipped_as_the_safeguards_say(coordinator) -> None:
     for clip in (0.01, 0.002):
         reports = [report("a", 0), report("b", 1)]
         actual = by_name(Service(coordinator, 0, replace(PLAIN, clip=clip)), reports, 0.0)
-        for each in reports:
-            last = each.parameters[-129 * 48 :]
-            assert np.linalg.norm(actual[each.network]) == pytest.approx(clip * np.linalg.norm(last), rel=1e-3)
+        for sent in reports:
+            last = sent.parameters[-129 * 48 :]
+            assert np.linalg.norm(actual[sent.network]) == pytest.approx(clip * np.linalg.norm(last), rel=1e-3)
 
 
 def test_replayed_old_and_boundless_reports_weigh_as_they_should(coordinator) -> None:
@@ -284,7 +284,7 @@ def test_a_service_that_was_stopped_goes_on_to_the_same_answers(coordinator) -> 
     for number in (2, 3, 8):
         reports = [*reports_at(number, "b", f"new {number}"), report("a", 10, number)]
         one, other = (service.round(reports, 300.0 * number) for service in (whole, resumed))
-        assert [each.network for each in one.residuals] == [each.network for each in other.residuals]
+        assert [r.network for r in one.residuals] == [r.network for r in other.residuals]
         for mine, its in zip(one.residuals, other.residuals):
             assert (mine.round, mine.report_round) == (its.round, its.report_round)
             assert mine.delta.any() and (mine.delta == its.delta).all()

@@ -95,9 +95,9 @@ def test_rounds_change_last_layers_as_their_residuals_say(coordinator, snapshots
     tight = unroll_rounds(coordinator, batch, 2, clip=1e-9)[-1].policy
     outputs = forward(unflatten(snapshots.parameters[:, [0, 2]], Schema()), snapshots.observations[:, [0, 2]])
     expected = (outputs / torch.tensor([0.03, 1.0])[:, None, None]).softmax(-1)
-    own = own_policies(tight, batch.learners, 3)
-    torch.testing.assert_close(own[:, [0, 2]], expected, rtol=1e-3, atol=1e-5)
-    assert not own[:, 1].any()
+    policies = own_policies(tight, batch.learners, 3)
+    torch.testing.assert_close(policies[:, [0, 2]], expected, rtol=1e-3, atol=1e-5)
+    assert not policies[:, 1].any()
 
 
 def test_what_fades_wholly_leaves_the_next_round_where_the_first_began(coordinator, snapshots_of) -> None:
@@ -130,7 +130,7 @@ def test_the_loss_is_the_sum_of_its_weighed_terms(training_of) -> None:
     first, second = unroll_rounds(training.coordinator, batch, 2, training.hyper.clip)
     share = ((0.88 - batch.kpis[..., 0].mean(1)) / 0.3).clamp(0.05, 1.0)
     marginals = [training.coordinator.layout.marginals(step.policy) for step in (first, second)]
-    diversity = -torch.stack([share * jensen_shannon(each[:, 0], each[:, 1]).mean(-1) for each in marginals]).mean()
+    diversity = -torch.stack([share * jensen_shannon(step[:, 0], step[:, 1]).mean(-1) for step in marginals]).mean()
     penalty = 0.01 * (first.shift + 3.0 * second.shift).mean() / 2.0 + 0.5 * (first.norm + second.norm).mean() / 2.0
     assert first.norm.mean() > 0.0 and share.unique().numel() > 1
     torch.testing.assert_close(actual["diversity"], diversity)
@@ -166,7 +166,7 @@ def test_task_and_discriminator_are_of_all_rounds_and_of_the_last_one(training_o
     torch.testing.assert_close(actual["task"], (tasks[0] + tasks[1]) / 2.0)
     assert tasks[0] != tasks[1]
     marginals = [training.coordinator.layout.marginals(step.policy) for step in steps]
-    message = [training.discriminator(batch.states, each, batch.codes.mean(2)) for each in marginals]
+    message = [training.discriminator(batch.states, step, batch.codes.mean(2)) for step in marginals]
     torch.testing.assert_close(actual["adversarial"], message[1])
     assert message[0] != message[1]
 
@@ -196,10 +196,11 @@ def test_gradients_are_clipped_before_a_step_and_the_discriminator_learns_too(tr
     training = training_of(gradient_norm=1e-3)
     before = [parameter.detach().clone() for parameter in training.discriminator.parameters()]
     training.run(1, 1e-3)
-    gradients = [each.grad for each in training.coordinator.parameters() if each.grad is not None]
-    assert torch.stack([each.square().sum() for each in gradients]).sum().sqrt() == pytest.approx(1e-3, rel=1e-3)
+    gradients = [p.grad for p in training.coordinator.parameters() if p.grad is not None]
+    norm = torch.stack([gradient.square().sum() for gradient in gradients]).sum().sqrt()
+    assert norm == pytest.approx(1e-3, rel=1e-3)
     after = list(training.discriminator.parameters())
-    assert all(not torch.equal(*each) for each in zip(before, after, strict=True))
+    assert all(not torch.equal(old, new) for old, new in zip(before, after, strict=True))
 
 
 def test_mixtures_are_drawn_in_proportion_and_channels_renumbered(probes, snapshots_of) -> None:

@@ -14,20 +14,20 @@ def test_the_median_is_that_of_the_others() -> None:
     values = torch.rand(3, 6, 4, 2)
     actual = others_median(values, torch.full((3, 6), 0.6065))
     for world in range(3):
-        for own in range(6):
-            others = [s for s in range(6) if s != own]
+        for network in range(6):
+            others = [s for s in range(6) if s != network]
             for place in ((0, 0), (1, 1), (3, 0)):
                 expected = statistics.median(values[world, s][place].item() for s in others)
-                assert actual[world, own][place].item() == pytest.approx(expected)
+                assert actual[world, network][place].item() == pytest.approx(expected)
 
 
 def test_whole_weights_are_so_many_networks() -> None:
     values, counts = torch.rand(1, 5, 3), torch.tensor([[1, 3, 2, 0, 2]])
     actual = others_median(values, counts.float())
-    for own in range(5):
+    for network in range(5):
         for number in range(3):
-            others = [values[0, s, number].item() for s in range(5) for _ in range(int(counts[0, s])) if s != own]
-            assert actual[0, own, number].item() == pytest.approx(statistics.median(others))
+            others = [values[0, s, number].item() for s in range(5) for _ in range(int(counts[0, s])) if s != network]
+            assert actual[0, network, number].item() == pytest.approx(statistics.median(others))
 
 
 def test_one_liar_of_four_does_not_move_the_median_out_of_the_honest_range() -> None:

@@ -59,7 +59,7 @@ def test_ledgers_sum_the_last_intervals_and_go_on_from_a_state() -> None:
     (row,) = ledgers.rows()
     assert (row["interval"], row["prr"], row["prr_1"], row["return_1"]) == (2.0, 0.25, 0.25, 0.5)
     resumed.load_state_dict(ledgers.state_dict())
-    for each in (ledgers, resumed):
-        each.append(Totals(8), np.full((1, 1, 1), 0.25))
+    for copy in (ledgers, resumed):
+        copy.append(Totals(8), np.full((1, 1, 1), 0.25))
     assert np.array_equal(ledgers.by_replica()[0].sums, resumed.by_replica()[0].sums, equal_nan=True)
     assert ledgers.by_replica()[0].learns.tolist() == [False, True]

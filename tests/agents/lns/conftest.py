@@ -56,8 +56,8 @@ def play() -> Callable[..., list[dict]]:
             actions = learning.select(seen)
             rewards = np.sin(2.0 * actions + seen[..., 0])
             weights = (seen[..., 1] > -1.0).astype(float)
-            told = learning.update(seen, actions, rewards, weights, following)
-            history.append({"seen": seen, "following": following, "actions": actions, "rewards": rewards} | told)
+            diagnostics = learning.update(seen, actions, rewards, weights, following)
+            history.append({"seen": seen, "following": following, "actions": actions, "rewards": rewards} | diagnostics)
             history[-1]["weights"] = weights
         return history
 

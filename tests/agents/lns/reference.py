@@ -27,7 +27,7 @@ def module(vector: Tensor, schema: Schema) -> nn.Sequential:
 
 def vector_of(network: nn.Sequential) -> np.ndarray:
     linears = [part for part in network if isinstance(part, nn.Linear)]
-    return torch.cat([p for each in linears for p in (each.weight.T.flatten(), each.bias)]).detach().numpy()
+    return torch.cat([p for linear in linears for p in (linear.weight.T.flatten(), linear.bias)]).detach().numpy()
 
 
 def descend(loss: Tensor, network: nn.Sequential, adam: torch.optim.Optimizer, norm: float) -> None:
@@ -77,7 +77,7 @@ def policy_gradient(
         seen, actions, rewards, weights, _ = (
             np.array(column) for column in zip(*[row for interval in rows[t : t + hyper.every] for row in interval])
         )
-        seen, rewards, weights = (torch.tensor(each) for each in (seen, rewards, weights))
+        seen, rewards, weights = (torch.tensor(column) for column in (seen, rewards, weights))
         mean = lambda values, w=weights: (values * w).sum() / w.sum()  # noqa: E731
         with torch.no_grad():
             error = rewards - critic(seen)[:, 0]

@@ -33,8 +33,8 @@ def test_neither_replicas_nor_other_servers_change_a_server(servers_of, play, ki
         fewer = servers_of(kind, (5,), servers, sizes=sizes)
         of_them = play(fewer, 10, seeds=(5,), servers=servers)
         assert np.array_equal(fewer.parameters()[0], together.parameters()[1, places])
-        for step, own in zip(history, of_them):
-            assert np.array_equal(own["actions"][0], step["actions"][1, places])
+        for step, fewer_step in zip(history, of_them):
+            assert np.array_equal(fewer_step["actions"][0], step["actions"][1, places])
 
 
 @KINDS
@@ -60,8 +60,8 @@ def test_servers_of_the_same_vendor_draw_and_learn_apart(servers_of, play, kind)
     assert (start == start[0, 0]).all()
     actions = learning.select(np.ones((2, 3, GROUPS, 5)))
     play(learning, 10)
-    found = learning.parameters().reshape(6, -1)
-    assert len(np.unique(found, axis=0)) == 6
+    parameters = learning.parameters().reshape(6, -1)
+    assert len(np.unique(parameters, axis=0)) == 6
     if kind == "pg":
         assert len(np.unique(actions.reshape(6, -1), axis=0)) > 1
 
@@ -84,11 +84,11 @@ def test_a_state_is_a_copy(servers_of, play, kind) -> None:
     learning = servers_of(kind)
     play(learning, 9)
     state, parameters = learning.state_dict(), learning.parameters()
-    kept = {name: array.copy() for name, array in state.items()}, parameters.copy()
+    first_state, first_parameters = {name: array.copy() for name, array in state.items()}, parameters.copy()
     play(learning, 9, first=9)
-    assert same(state, kept[0])
-    assert np.array_equal(parameters, kept[1])
-    assert not same(learning.state_dict(), kept[0])
+    assert same(state, first_state)
+    assert np.array_equal(parameters, first_parameters)
+    assert not same(learning.state_dict(), first_state)
 
 
 def test_states_of_others_are_refused(servers_of, play) -> None:
@@ -163,8 +163,8 @@ def test_a_target_network_takes_the_residual_too(servers_of, play) -> None:
     np.testing.assert_allclose(layers.biases[-1].detach(), 5.0, atol=1e-6)
     seen, none = np.ones((2, 3, GROUPS, 5)), np.zeros((2, 3, GROUPS))
     for _ in range(4):
-        told = learning.update(seen, none.astype(int), none + 5.0 - 0.2 * 5.0, none + 1.0, seen)
-    assert (told["loss"] < 0.3).all()  # 5 = (5 - 0.2 5) + 0.2 5; without it the error were 1
+        diagnostics = learning.update(seen, none.astype(int), none + 5.0 - 0.2 * 5.0, none + 1.0, seen)
+    assert (diagnostics["loss"] < 0.3).all()  # 5 = (5 - 0.2 5) + 0.2 5; without it the error were 1
 
 
 def test_residuals_that_cannot_be_are_refused(servers_of) -> None:

@@ -67,4 +67,4 @@ def test_a_team_resumes_bit_by_bit() -> None:
 def test_every_place_is_there_once(places: tuple[tuple[int, ...], tuple[int, ...]]) -> None:
     servers = team().members[0].servers
     with pytest.raises(ValueError, match="places"):
-        Team([TeamMember(servers, own) for own in places])
+        Team([TeamMember(servers, numbers) for numbers in places])

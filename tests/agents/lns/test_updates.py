@@ -23,32 +23,32 @@ def rows_of(history, b: int, s: int) -> list[list[tuple]]:
     return [[tuple(step[name][b, s, q] for name in names) for q in range(GROUPS)] for step in history]
 
 
-@pytest.mark.parametrize("given", [{}, {"discount": 0.0, "gradient_norm": 0.05}, {"batch": 30, "target_rate": 1.0}])
-def test_values_learn_as_server_by_server(servers_of, vendor_of, play, given) -> None:
-    hyper = replace(SMALL["dqn"], **given)
+@pytest.mark.parametrize("options", [{}, {"discount": 0.0, "gradient_norm": 0.05}, {"batch": 30, "target_rate": 1.0}])
+def test_values_learn_as_server_by_server(servers_of, vendor_of, play, options) -> None:
+    hyper = replace(SMALL["dqn"], **options)
     learning = servers_of("dqn", hyper=hyper, dtype="float64")
     history = play(learning, 14)  # more rows than the buffer holds
-    found, start = learning.parameters(), vendor_of("dqn", dtype="float64")
+    learned, start = learning.parameters(), vendor_of("dqn", dtype="float64")
     for b, seed in enumerate(SEEDS):
         for s, server in enumerate(SERVERS):
             expected = plain.dqn(start, rows_of(history, b, s), seed, server, hyper)
-            np.testing.assert_allclose(found[b, s], expected, atol=1e-9)
-    assert np.abs(found - start.parameters.numpy()).max() > 0.01
+            np.testing.assert_allclose(learned[b, s], expected, atol=1e-9)
+    assert np.abs(learned - start.parameters.numpy()).max() > 0.01
 
 
-@pytest.mark.parametrize("given", [{}, {"epochs": 4, "clip": 0.01}, {"gradient_norm": 0.02, "advantage": 0.5}])
-def test_policies_learn_as_server_by_server(servers_of, vendor_of, play, given) -> None:
-    hyper = replace(SMALL["pg"], **given)
+@pytest.mark.parametrize("options", [{}, {"epochs": 4, "clip": 0.01}, {"gradient_norm": 0.02, "advantage": 0.5}])
+def test_policies_learn_as_server_by_server(servers_of, vendor_of, play, options) -> None:
+    hyper = replace(SMALL["pg"], **options)
     learning = servers_of("pg", hyper=hyper, dtype="float64")
     history = play(learning, 8)
-    found, start = learning.parameters(), vendor_of("pg", dtype="float64")
+    learned, start = learning.parameters(), vendor_of("pg", dtype="float64")
     critics = learning.critic.parameters().numpy().reshape(2, 3, -1)
     for b in range(2):
         for s in range(3):
             policy, critic = plain.policy_gradient(start, rows_of(history, b, s), hyper)
-            np.testing.assert_allclose(found[b, s], policy, atol=1e-9)
+            np.testing.assert_allclose(learned[b, s], policy, atol=1e-9)
             np.testing.assert_allclose(critics[b, s], critic, atol=1e-9)
-    assert np.abs(found - start.parameters.numpy()).max() > 0.01
+    assert np.abs(learned - start.parameters.numpy()).max() > 0.01
 
 
 class Bandit:
@@ -75,8 +75,8 @@ class Bandit:
 @pytest.mark.parametrize("kind", ["dqn", "pg"])
 def test_finds_the_best_action_of_a_contextual_bandit(kind) -> None:
     learning = untrained_servers(Schema((6, 32, 32, 8), kind), [0, 1], rows=24, intervals=400)
-    told = list(pretrain(learning, Bandit(), range(12), intervals=400))
-    assert told[-1]["reward"].shape == (2,)
+    diagnostics = list(pretrain(learning, Bandit(), range(12), intervals=400))
+    assert diagnostics[-1]["reward"].shape == (2,)
     seen = Bandit().reset(range(12)).reshape(1, 2, 24, 6)
     right = learning.select(seen, explore=False) == 2 * seen[..., :4].argmax(-1)
     before = untrained_servers(Schema((6, 32, 32, 8), kind), [0, 1], rows=24).select(seen, explore=False)
@@ -109,12 +109,12 @@ def test_nothing_but_rows_without_weight_leaves_all_as_it_was(servers_of, kind) 
 
 
 def test_learning_begins_with_a_full_batch_and_every_so_often(servers_of, play) -> None:
-    told = play(servers_of("dqn", hyper=DqnHyperparameters(batch=8)), 4)
-    assert ["loss" in step for step in told] == [False, False, True, True]
-    assert told[-1]["loss"].shape == (2, 3)
-    told = play(servers_of("pg", hyper=PolicyGradientHyperparameters(every=3)), 7)
-    assert ["entropy" in step for step in told] == [False, False, True, False, False, True, False]
-    assert ((told[2]["entropy"] > 0.0) & (told[2]["entropy"] <= np.log(6) + 1e-6)).all()
+    diagnostics = play(servers_of("dqn", hyper=DqnHyperparameters(batch=8)), 4)
+    assert ["loss" in step for step in diagnostics] == [False, False, True, True]
+    assert diagnostics[-1]["loss"].shape == (2, 3)
+    diagnostics = play(servers_of("pg", hyper=PolicyGradientHyperparameters(every=3)), 7)
+    assert ["entropy" in step for step in diagnostics] == [False, False, True, False, False, True, False]
+    assert ((diagnostics[2]["entropy"] > 0.0) & (diagnostics[2]["entropy"] <= np.log(6) + 1e-6)).all()
 
 
 def test_exploration_falls_and_stays(servers_of, play) -> None:

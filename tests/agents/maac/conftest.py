@@ -19,10 +19,10 @@ GAPS = np.array([[1, 1, 0, 1, 1], [1, 1, 1, 1, 0]], bool)
 def learner_of() -> Callable[..., MAAC]:
     """A small learner in float64."""
 
-    def build(mask=GAPS, **given: Any) -> MAAC:
+    def build(mask=GAPS, **options: Any) -> MAAC:
         small: dict[str, Any] = {"hidden": 8, "batch": 16, "capacity": 64, "dtype": "float64"}
         seeds = range(len(mask))
-        return MAAC(FEATURES, ARMS, mask, **({"seeds": seeds} | small | given))
+        return MAAC(FEATURES, ARMS, mask, **({"seeds": seeds} | small | options))
 
     return build
 

@@ -19,13 +19,13 @@ def welfare(actions) -> np.ndarray:
 
 
 def marginal(actions) -> np.ndarray:
-    """What each adds to welfare `[..., 4]`."""
+    """The contribution of each agent to welfare `[..., 4]`."""
     without = [welfare(np.where(np.arange(4) == i, -1, actions)) for i in range(4)]
     return welfare(actions)[..., None] - np.stack(without, -1)
 
 
-def trained(seed: int, steps: int = 160, **given) -> tuple[MAAC, np.ndarray]:
-    learner = MAAC(1, 3, np.ones((1, 4)), seeds=[seed], hidden=16, batch=64, learning_rate=5e-3, alpha=0.1, **given)
+def trained(seed: int, steps: int = 160, **options) -> tuple[MAAC, np.ndarray]:
+    learner = MAAC(1, 3, np.ones((1, 4)), seeds=[seed], hidden=16, batch=64, learning_rate=5e-3, alpha=0.1, **options)
     seen = np.broadcast_to(WEIGHTS[:, None] / 4, (16, 1, 4, 1))
     for _ in range(steps):
         actions = learner.act(seen)
@@ -35,12 +35,12 @@ def trained(seed: int, steps: int = 160, **given) -> tuple[MAAC, np.ndarray]:
 
 
 @pytest.mark.parametrize(
-    ("seed", "given"), [(0, {}), (1, {}), (0, {"attention": "uniform"}), (0, {"normalisation": "static"})]
+    ("seed", "options"), [(0, {}), (1, {}), (0, {"attention": "uniform"}), (0, {"normalisation": "static"})]
 )
-def test_learns_a_congestion_game(seed, given) -> None:
+def test_learns_a_congestion_game(seed, options) -> None:
     every = welfare(np.array(list(itertools.product(range(3), repeat=4))))
     assert every.mean() < 0.85 * every.max()
-    assert welfare(trained(seed, **given)[1]) > 0.95 * every.max()
+    assert welfare(trained(seed, **options)[1]) > 0.95 * every.max()
 
 
 def test_the_same_seed_learns_the_same_and_another_one_does_not() -> None:
@@ -66,7 +66,7 @@ def test_masked_arms_are_never_chosen_and_do_not_enter_the_policy(learner_of, pl
     allowed[0, 0], allowed[1, 2] = [False, True, False, True], [True, False, False, False]
     learner = learner_of(action_mask=allowed)
     history = play(learner, 10, replicas=16)
-    actions = np.concatenate([each for each, _ in history])
+    actions = np.concatenate([step_actions for step_actions, _ in history])
     assert set(np.unique(actions[:, 0, 0])) == {1, 3}
     assert set(np.unique(actions[:, 1, 2])) == {0}
     assert set(np.unique(actions[:, 0, 1])) == {0, 1, 2, 3}
@@ -90,12 +90,13 @@ def test_greedy_plays_the_likeliest_arm_without_randomness(learner_of) -> None:
 
 def test_updates_begin_when_the_buffer_holds_a_batch(learner_of, play) -> None:
     learner = learner_of(batch=24, updates_per_step=2)
-    found = [diagnostics for _, diagnostics in play(learner, 4)]
-    assert [len(each) for each in found] == [0, 0, 4, 4]
+    diagnostics = [report for _, report in play(learner, 4)]
+    assert [len(report) for report in diagnostics] == [0, 0, 4, 4]
     assert learner.training.updates == 4
-    assert found[-1]["attention_entropy"].shape == (2, 2)
-    assert (found[-1]["entropy"] <= np.log(4)).all() and (found[-1]["entropy"] > 0).all()
-    assert (found[-1]["attention_entropy"] <= np.log(3)).all() and (found[-1]["attention_entropy"] > 0).all()
+    entropy, attention_entropy = diagnostics[-1]["entropy"], diagnostics[-1]["attention_entropy"]
+    assert attention_entropy.shape == (2, 2)
+    assert (entropy <= np.log(4)).all() and (entropy > 0).all()
+    assert (attention_entropy <= np.log(3)).all() and (attention_entropy > 0).all()
 
 
 @pytest.mark.parametrize(

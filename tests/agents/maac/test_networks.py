@@ -30,8 +30,8 @@ def test_values_weights_and_logits_are_those_of_the_reference(learner_of, attent
         plain, penalties, weights = reference.critic(reference.by_agent(seen), reference.by_agent(action))
         torch.testing.assert_close(reference.by_agent(values), plain, rtol=0, atol=1e-10)
         torch.testing.assert_close(attended.penalty[group], sum(penalties), rtol=0, atol=1e-10)
-        own = [actor(o) for actor, o in zip(reference.actors, reference.by_agent(seen))]
-        torch.testing.assert_close(reference.by_agent(logits), own, rtol=0, atol=1e-10)
+        expected = [actor(o) for actor, o in zip(reference.actors, reference.by_agent(seen))]
+        torch.testing.assert_close(reference.by_agent(logits), expected, rtol=0, atol=1e-10)
         if attention == "learned":
             among = attended.weights[group][:, :, reference.seats][..., reference.seats]
             off_diagonal = ~torch.eye(4, dtype=torch.bool)
@@ -62,10 +62,10 @@ def test_nobody_attends_to_itself_or_to_padding(learner_of) -> None:
 def test_uniform_attention_is_the_mean_of_the_others(learner_of) -> None:
     attention = learner_of(attention="uniform").training.critic.attention
     encoding = torch.randn(10, 16, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    found = attention(encoding, encoding).contribution.view(2, 5, 16, 8)
+    actual = attention(encoding, encoding).contribution.view(2, 5, 16, 8)
     value = attention.layer("value", encoding).view(2, 5, 16, 8)
-    torch.testing.assert_close(found[0, 0], value[0, [1, 3, 4]].mean(0))
-    torch.testing.assert_close(found[1, 3], value[1, [0, 1, 2]].mean(0))
+    torch.testing.assert_close(actual[0, 0], value[0, [1, 3, 4]].mean(0))
+    torch.testing.assert_close(actual[1, 3], value[1, [0, 1, 2]].mean(0))
 
 
 @pytest.mark.parametrize("attention", ["learned", "uniform"])
@@ -88,8 +88,8 @@ def test_permuting_agents_permutes_outputs(learner_of) -> None:
                 parameter.copy_(parameter[:, order])
     seen, action = inputs(training)
     values, attended = training.critic(seen, action)
-    found, again = permuted.critic(seen[:, order], action[:, order])
-    torch.testing.assert_close(found, values[:, order], rtol=0, atol=1e-12)
+    actual, again = permuted.critic(seen[:, order], action[:, order])
+    torch.testing.assert_close(actual, values[:, order], rtol=0, atol=1e-12)
     torch.testing.assert_close(again.weights, attended.weights[..., order, :][..., order], rtol=0, atol=1e-12)
 
 

@@ -24,10 +24,10 @@ def test_the_oldest_steps_are_overwritten() -> None:
     for first in (0.0, 3.0, 6.0):
         replay.add(step([first, first + 1, first + 2]))
     assert replay.filled == 5
-    kept = replay.arrays["reward"][0, :, 0]
-    assert sorted(kept.tolist()) == [4.0, 5.0, 6.0, 7.0, 8.0]
+    rewards = replay.arrays["reward"][0, :, 0]
+    assert sorted(rewards.tolist()) == [4.0, 5.0, 6.0, 7.0, 8.0]
     replay.add(step([9.0]))
-    assert sorted(kept.tolist()) == [5.0, 6.0, 7.0, 8.0, 9.0]
+    assert sorted(rewards.tolist()) == [5.0, 6.0, 7.0, 8.0, 9.0]
 
 
 def test_rewards_are_standardised_over_the_buffer_not_the_batch() -> None:

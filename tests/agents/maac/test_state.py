@@ -14,10 +14,10 @@ def same(first, second) -> bool:
 
 
 @pytest.mark.parametrize(
-    "given", [{"mu": 0.5}, {"mu": 0.0, "capacity": 24}, {"attention": "uniform", "dtype": "float32"}]
+    "options", [{"mu": 0.5}, {"mu": 0.0, "capacity": 24}, {"attention": "uniform", "dtype": "float32"}]
 )
-def test_a_resumed_run_gives_the_same_numbers_bit_by_bit(learner_of, play, given) -> None:
-    whole, part, resumed = (learner_of(**given) for _ in range(3))
+def test_a_resumed_run_gives_the_same_numbers_bit_by_bit(learner_of, play, options) -> None:
+    whole, part, resumed = (learner_of(**options) for _ in range(3))
     play(whole, 9)
     play(part, 4)
     resumed.load_state_dict(part.state_dict())

@@ -156,7 +156,7 @@ def test_every_placement_has_an_assignment_of_its_own():
     one, other = (norel_network(12, 4000.0, packets_per_s=0.01, feedback="free", seed=seed) for seed in (0, 1))
     both = replace(one, node_xy_m=np.stack([one.node_xy_m, other.node_xy_m]))
     together = agents.make("reference-pdr", both, [0, 1])
-    alone = [agents.make("reference-pdr", each, [0]) for each in (one, other)]
+    alone = [agents.make("reference-pdr", network, [0]) for network in (one, other)]
     for b in range(2):
         assert np.array_equal(together.initial_points()[b], alone[b].initial_points()[0])
         assert together.expected[b].pdr == alone[b].expected[0].pdr

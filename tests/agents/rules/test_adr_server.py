@@ -115,7 +115,7 @@ def test_a_margin_that_follows_the_shadowing_grows_with_it():
 @pytest.mark.parametrize(
     ("parameters", "named"),
     [({"history": 0}, "history = 0"), ({"margin_db": np.nan}, "margin_db = nan"), ({"statistic": "last"}, "statistic"),
-     ({"start": "fast"}, "start = 'fast'")],
+     ({"start": "fast"}, "start: 'fast'")],
 )  # fmt: skip
 def test_parameters_outside_their_range_are_named(parameters, named):
     with pytest.raises(ValueError, match=named):

@@ -78,5 +78,5 @@ def test_placements_are_balanced_one_by_one():
     both = one.with_values({"node_xy_m": np.stack([one.node_xy_m, other.node_xy_m])})
     for name in RULES:
         together = agents.make(name, both, [5, 6]).initial_points()
-        alone = [agents.make(name, each, [seed]).initial_points()[0] for each, seed in ((one, 5), (other, 6))]
+        alone = [agents.make(name, network, [seed]).initial_points()[0] for network, seed in ((one, 5), (other, 6))]
         assert np.array_equal(together, np.stack(alone)), name
