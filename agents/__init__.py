@@ -76,7 +76,7 @@ def make(learner: str, scenario: Scenario, seeds: Sequence[int], **parameters: A
         learner: A name as in `learner_name`, or the import path of a class, `"package.module:Class"`.
         scenario: The network.
         seeds: One per replica.
-        **parameters: Of the learner's constructor.
+        **parameters: Parameters of the learner's constructor.
 
     Returns:
         The learner, before its first decision.

@@ -24,7 +24,7 @@ Differences:
        is the paper: an untried arm has an infinite index, so every arm is tried once first, in order.
     3. Ties go to the lowest index.
     4. t and T count packets of known fate. The published code counts choices, which differs only for packets on the air
-       at the end of an episode, whose fate nobody learns.
+       at the end of an episode, whose fate is never learned.
 """
 
 from __future__ import annotations

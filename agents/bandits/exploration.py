@@ -57,7 +57,7 @@ class RandomisedCUCB(CUCB):
         return chosen
 
     def state_arrays(self) -> dict[str, NDArray]:
-        """Those of CUCB, and decisions so far `[B, N]`."""
+        """The arrays of CUCB, and decisions so far `[B, N]`."""
         return super().state_arrays() | {"decided": self._decided}
 
 

@@ -72,7 +72,7 @@ class DiscountedCUCB(CUCB):
 
     @property
     def operations(self) -> int:
-        """Those of CUCB, and four for each arm, since every packet changes all counts and widths."""
+        """The operations of CUCB, and four for each arm, since every packet changes all counts and widths."""
         return super().operations + 4 * self.values.shape[2]
 
     def decide(self, decisions: Decisions, points: NDArray[np.int16]) -> None:
@@ -108,7 +108,7 @@ class WindowCUCB(CUCB):
 
     @property
     def operations(self) -> int:
-        """Those of CUCB; taking a packet out costs as much as learning one."""
+        """The operations of CUCB; taking a packet out costs as much as learning one."""
         return super().operations + 9 * len(self.groups)
 
     def decide(self, decisions: Decisions, points: NDArray[np.int16]) -> None:
@@ -116,7 +116,7 @@ class WindowCUCB(CUCB):
         kernel.decide_window(decisions.records, points, *self._pass_arguments(self._past, self._sent))
 
     def state_arrays(self) -> dict[str, NDArray]:
-        """Those of CUCB; points and fates of the last packets `[B, N, window, 5]`; packets so far `[B, N]`."""
+        """The arrays of CUCB; points and fates of the last packets `[B, N, window, 5]`; packets so far `[B, N]`."""
         return super().state_arrays() | {"past": self._past, "sent": self._sent}
 
     def _learn(self, b: NDArray, n: NDArray, fate: NDArray, point: NDArray) -> None:
@@ -186,7 +186,7 @@ class RestartingCUCB(CUCB):
 
     @property
     def operations(self) -> int:
-        """Those of CUCB, and five for the cumulative sum of each arm used."""
+        """The operations of CUCB, and five for the cumulative sum of each arm used."""
         return super().operations + 5 * len(self.groups)
 
     def decide(self, decisions: Decisions, points: NDArray[np.int16]) -> None:
@@ -195,7 +195,7 @@ class RestartingCUCB(CUCB):
         kernel.decide_restarting(decisions.records, points, *self._pass_arguments(self._cusum, self.restarts, *limits))
 
     def state_arrays(self) -> dict[str, NDArray]:
-        """Those of CUCB; cumulative sums `[B, N, K]`; restarts `[B, N]`."""
+        """The arrays of CUCB; cumulative sums `[B, N, K]`; restarts `[B, N]`."""
         return super().state_arrays() | {"fall": self._cusum, "restarts": self.restarts}
 
     def _learn(self, b: NDArray, n: NDArray, fate: NDArray, point: NDArray) -> None:

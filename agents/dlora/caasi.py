@@ -218,7 +218,7 @@ class CDLoRa(CUCB):
         self.overhead = self.survey.outcome
 
     def state_arrays(self) -> dict[str, NDArray]:
-        """Those of CUCB, and the values of the factors that are not chosen `[B, N, 4]`."""
+        """The arrays of CUCB, and the values of the factors that are not chosen `[B, N, 4]`."""
         return super().state_arrays() | {"fixed": self.fixed_points}
 
 

@@ -142,7 +142,7 @@ class Attention(AgentLayers):
         return (entropy * of_agents[:, None]).sum(-1) / self.taken.sum(1, keepdim=True)
 
     def _weighted(self, state: Tensor, encoding: Tensor, value: Tensor) -> Attended:
-        """By attention weights."""
+        """The values of the others, weighted by attention."""
         query = self._by_head(self.layer("query", state, active=False))
         key = self._by_head(self.layer("key", encoding, active=False))
         logits = torch.bmm(query, key.mT).view(len(self.taken), -1, self.heads, *self.sight.shape[1:])
@@ -154,7 +154,7 @@ class Attention(AgentLayers):
         return Attended(contribution, squares / (logits.shape[1] * self.others.clamp(min=1.0)), weights)
 
     def _averaged(self, value: Tensor) -> Attended:
-        """By equal weights."""
+        """The values of the others with equal weights."""
         by_group = value.unflatten(0, self.taken.shape) * self.taken[:, :, None, None]
         others = self.others.clamp(min=1.0)[:, None, None, None]
         contribution = (by_group.sum(1, keepdim=True) - by_group) / others

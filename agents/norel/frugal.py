@@ -94,7 +94,7 @@ class FrugalNoReL(NoReL):
         return weight / np.maximum(weight.sum(axis=-1, keepdims=True), np.finfo(float).tiny)
 
     def state_arrays(self) -> dict[str, NDArray]:
-        """Those of NoReL, packets of the open rounds, sent and delivered `[B, N, 2]`, and ended rounds `[B, N]`."""
+        """The arrays of NoReL; packets sent and delivered in open rounds `[B, N, 2]`; ended rounds `[B, N]`."""
         return super().state_arrays() | {"round": self._round, "ended": self._ended}
 
     def _ended_rounds(self, records: NDArray[np.void]) -> NDArray[np.void]:

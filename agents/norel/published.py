@@ -6,7 +6,7 @@ act at once, and downlinks that are never refused or lost but keep the gateway f
 
 | method | starts from | downlinks |
 |---|---|---|
-| `fixed` | given points, or MinSF at 14 dBm | none; with `answers` those of NoReL's rounds, from which nobody learns |
+| `fixed` | given points, or MinSF at 14 dBm | none; with `answers` those of NoReL's rounds, but nothing is learned |
 | `norel` | MinSF at 14 dBm | one a round |
 | `adr` | MinSF at 14 dBm | one a command |
 

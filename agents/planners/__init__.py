@@ -1,4 +1,4 @@
-"""Planners: the baselines and bounds of MMALoRa, which allocate its network by the closed form, with everything known.
+"""Planners: MMALoRa's baselines, which allocate its network by the closed form with everything known, and bounds.
 
 | name | what it does | looks at D_th |
 |---|---|---|

@@ -216,7 +216,7 @@ class AdrIdeal(ADR):
         self._received[b, n], self._best_db[b, n] = 0, -np.inf
 
     def state_arrays(self) -> dict[str, NDArray]:
-        """Those of ADR; parameters in force `[B, N, 4]`; packets received with them and best SNR in dB `[B, N]`."""
+        """The arrays of ADR; parameters in force `[B, N, 4]`; packets received with them, best SNR in dB `[B, N]`."""
         return super().state_arrays() | {"in_force": self._in_force, "heard": self._received, "best_db": self._best_db}
 
     def _points(self, decisions: Decisions) -> NDArray[np.int16]:

@@ -1,4 +1,4 @@
-"""What the model of the air expects, and a forward pass of the shipped service with pull-back, against stored values."""
+"""The expectations of the model of the air, and a forward pass of the shipped service, against stored values."""
 
 from __future__ import annotations
 
