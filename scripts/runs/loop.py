@@ -157,6 +157,15 @@ class RunType(ABC, Generic[C, E]):
         """Files beside the configuration that the numbers of a label depend on."""
 
 
+def curves_of(experiment: Experiment, seeds: int) -> list[list[Row]]:
+    """Runs an experiment to its end in memory and returns its rows, a list for each of so many seeds."""
+    curves: list[list[Row]] = [[] for _ in range(seeds)]
+    while not experiment.finished:
+        for curve, row in zip(curves, experiment.step(), strict=True):
+            curve.append(row)
+    return curves
+
+
 def train(run: RunType[Any, Any], folder: RunFolder, stop: StopRequest) -> bool:
     """Trains all labels from their newest snapshots on; False: a stop was requested.
 

@@ -83,6 +83,16 @@ def number(value: float) -> str:
     return f"{value:z,.{_decimals(value)}f}" if math.isfinite(value) else "-"
 
 
+def with_spread(value: Estimate) -> str:
+    """`mean (standard deviation)` of an estimate."""
+    return f"{number(value.mean)} ({number(value.spread)})"
+
+
+def estimate_record(value: Estimate, **names: str) -> dict[str, Any]:
+    """A record of an estimate for machines; `names` say what it is of, such as learner and metric."""
+    return {**names, "mean": value.mean, "sd": value.spread, "seeds": value.seeds}
+
+
 def counted(count: int, thing: str) -> str:
     """`1 seed`, `2 seeds`."""
     return f"{count} {thing}{'' if count == 1 else 's'}"

@@ -17,6 +17,7 @@ from scripts.runs.statistics import Estimate, estimate
 
 RESIMULATED = "band from an independent simulation of the same rules"
 FROM_TEXT = "band from the paper's words"
+OUR_TARGET = "our target"
 """Notes of claims: where the band comes from if the paper prints no number."""
 
 

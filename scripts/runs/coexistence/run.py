@@ -29,9 +29,9 @@ from scripts.runs.cli import ROOT, UsageError, console, errors
 from scripts.runs.coexistence.plots import draw_channels, draw_curves
 from scripts.runs.coexistence.strategies import build_strategy, new_rollout
 from scripts.runs.folder import RunFolder
-from scripts.runs.loop import RunType
+from scripts.runs.loop import RunType, curves_of
 from scripts.runs.metrics import Row, columns_of
-from scripts.runs.report import counted, number
+from scripts.runs.report import counted, estimate_record, with_spread
 from scripts.runs.statistics import estimate
 
 COLUMNS = {"PRR": "prr", "EPN [mJ]": "epn_mj", "ATP": "atp", "delay [s]": "delay_s", "overlap": "overlap",
@@ -116,10 +116,7 @@ class CoexistenceRunType(RunType[CoexistenceRun, Rollout]):
     def results(self, label: str) -> list[State]:
         """`row/<column>` `[T]`, `extra/<name>` (see `measures_of`), `sums` and `airtime_s`; `points` is empty."""
         rollout = self.experiment(label)
-        curves: list[list[Row]] = [[] for _ in self.config.seeds]
-        while not rollout.finished:
-            for curve, row in zip(curves, rollout.step(), strict=True):
-                curve.append(row)
+        curves = curves_of(rollout, len(self.config.seeds))
         return [
             {
                 **columns_of(curve),
@@ -161,11 +158,8 @@ def results_table(title: str, ledgers: Mapping[str, Sequence[Ledger]]) -> tuple[
         reference = prr if reference is None else reference
         estimates["gain_percent"] = estimate((100.0 * (prr / reference - 1.0)).tolist())
         shown = (estimates[name] for name in COLUMNS.values())
-        table.add_row(label, *(f"{number(value.mean)} ({number(value.spread)})" for value in shown))
-        records += [
-            {"learner": label, "metric": name, "mean": value.mean, "sd": value.spread, "seeds": value.seeds}
-            for name, value in estimates.items()
-        ]
+        table.add_row(label, *map(with_spread, shown))
+        records += [estimate_record(value, learner=label, metric=name) for name, value in estimates.items()]
     return table, records
 
 
@@ -208,10 +202,10 @@ def measures_of(ledger: Ledger) -> dict[str, float | NDArray]:
         that do not (a stored name); `<name>_<s>` of network s.
     """
     measures: dict[str, float | NDArray] = dict(ledger.measures())
-    for who, networks in (("learning", ledger.learns), ("legacy", ~ledger.learns)):
+    for part, networks in (("learning", ledger.learns), ("legacy", ~ledger.learns)):
         if networks.any():
-            part = ledger.measures(np.flatnonzero(networks).tolist())
-            measures |= {f"{who}_{name}": part[name] for name in ("prr", "epn_mj", "atp", "pdr", "delay_s")}
+            of_part = ledger.measures(np.flatnonzero(networks).tolist())
+            measures |= {f"{part}_{name}": of_part[name] for name in ("prr", "epn_mj", "atp", "pdr", "delay_s")}
     by_network = ledger.by_network()
     for name in ("prr", "epn_mj", "atp", "pdr"):
         measures |= {f"{name}_{s}": value for s, value in enumerate(by_network[name])}

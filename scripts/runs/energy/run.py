@@ -27,9 +27,9 @@ from scripts.runs.cli import ROOT, UsageError, console, errors
 from scripts.runs.energy import allocations
 from scripts.runs.energy.experiment import EnergyExperiment, Network, build_networks, episodes
 from scripts.runs.folder import RunFolder
-from scripts.runs.loop import RunType
+from scripts.runs.loop import RunType, curves_of
 from scripts.runs.metrics import Row, columns_of
-from scripts.runs.report import number
+from scripts.runs.report import estimate_record, with_spread
 from scripts.runs.statistics import estimate
 
 COLUMNS = {"EE [bits/mJ]": "ee_bits_per_mj", "mean delivery": "pdr", "violations": "violations",
@@ -101,11 +101,8 @@ class EnergyRunType(RunType[EnergyRun, EnergyExperiment]):
         records: list[dict[str, Any]] = []
         for label, by_seed in curves.items():
             estimates = {name: estimate([curve[-1][name] for curve in by_seed]) for name in COLUMNS.values()}
-            table.add_row(label, *(f"{number(value.mean)} ({number(value.spread)})" for value in estimates.values()))
-            records += [
-                {"learner": label, "metric": name, "mean": value.mean, "sd": value.spread, "seeds": value.seeds}
-                for name, value in estimates.items()
-            ]
+            table.add_row(label, *map(with_spread, estimates.values()))
+            records += [estimate_record(value, learner=label, metric=name) for name, value in estimates.items()]
         console.print(table)
         console.print("mean over seeds (sd)")
         plots.draw_energy_curves(folder.path / "curves.png", title, curves)
@@ -145,13 +142,11 @@ class EnergyRunType(RunType[EnergyRun, EnergyExperiment]):
             ]
             for judge in allocations.JUDGES:
                 estimates = {name: estimate([row[f"{name}_{judge}"] for row in rows]) for name in _JUDGED}
-                cells = [f"{number(value.mean)} ({number(value.spread)})" for value in estimates.values()]
-                table.add_row(label if judge == allocations.JUDGES[0] else "", judge, *cells)
+                first = label if judge == allocations.JUDGES[0] else ""
+                table.add_row(first, judge, *map(with_spread, estimates.values()))
                 records += [
-                    {"learner": label, "metric": name, "judge": judge, "mean": value.mean, "sd": value.spread,
-                     "seeds": value.seeds}
-                    for name, value in estimates.items()
-                ]  # fmt: skip
+                    estimate_record(value, learner=label, metric=name, judge=judge) for name, value in estimates.items()
+                ]
         console.print(table)
         console.print(
             "mean over networks (sd); violations by packets: below by more than two standard errors of 2,000 packets"
@@ -166,10 +161,7 @@ class EnergyRunType(RunType[EnergyRun, EnergyExperiment]):
         """
         begin_s = time.process_time()
         experiment = self.experiment(label)
-        curves: list[list[Row]] = [[] for _ in self.networks]
-        while not experiment.finished:
-            for curve, row in zip(curves, experiment.step(), strict=True):
-                curve.append(row)
+        curves = curves_of(experiment, len(self.networks))
         least, cpu_s = self.config.energy.least_delivery, (time.process_time() - begin_s) / len(curves)
         return [
             {

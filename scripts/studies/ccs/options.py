@@ -22,9 +22,9 @@ from agents.lns.network import Schema
 from scripts.runs.report import markdown
 from scripts.studies.ccs.cells import UNSEEN, cell_of, name_of
 from scripts.studies.ccs.plots import draw_attacks, draw_privacy
-from scripts.studies.ccs.readings import columns, gain, mean, paired
+from scripts.studies.ccs.readings import columns, gain, mean, paired, reported
 from scripts.studies.ccs.tables import Table, title_of, with_half
-from scripts.studies.claim import Cell, CellResult, Claim, Column, Results, Study
+from scripts.studies.claim import OUR_TARGET, Cell, CellResult, Claim, Column, Results, Study
 
 VENDOR = UNSEEN[0]
 UNDEFENDED = "jump: null, operator_cap: .inf, floor: false"
@@ -88,9 +88,9 @@ def _attacks() -> Study:
         for name in options:
             pair = _pair(study, regime, name)
             least = partial(least_honest, networks=len(regime))
-            low, note = (-5.0, "our target") if name in ("none", *ATTACKS, "optimised") else (-math.inf, "")
+            low, note = (-5.0, OUR_TARGET) if name in ("none", *ATTACKS, "optimised") else (-math.inf, "")
             claims.append(Claim(f"{pair[0]}/least_honest_network", pair, least, low, math.inf, None, note))
-            claims.append(_reported(pair, "gain_of_honest", honest_gain(len(regime))))
+            claims.append(reported(f"{pair[0]}/gain_of_honest", pair, honest_gain(len(regime))))
     title = "Coexisting networks: an attacker among the participants; gains of the honest ones"
     return Study(study, title, cells, tuple(claims), partial(draw_attacks, study=study), columns(study))
 
@@ -133,7 +133,7 @@ def _under_options(
 ) -> Study:
     """The service under parameters, by name; the gains are reported."""
     pairs = [_pair(study, regime, name) for regime in regimes for name in options]
-    claims = tuple(_reported(pair, "gain_prr", read or gain_by_seed) for pair in pairs)
+    claims = tuple(reported(f"{pair[0]}/gain_prr", pair, read or gain("prr", 1.0)) for pair in pairs)
     return Study(study, title, _cells(study, regimes, options), claims, draw, columns(study))
 
 
@@ -149,15 +149,6 @@ def _cells(study: str, regimes: Sequence[str], options: Mapping[str, str]) -> tu
 
 def _pair(study: str, regime: str, name: str) -> tuple[str, str]:
     return f"{study}/{regime}/{name}", name_of(study, regime, "independent", VENDOR)
-
-
-def _reported(cells: tuple[str, ...], what: str, read: Callable[..., ArrayLike]) -> Claim:
-    return Claim(f"{cells[0]}/{what}", cells, read, -math.inf, math.inf)
-
-
-def gain_by_seed(*played: CellResult) -> list[float]:
-    """Returns the gain in PRR of all networks, of every seed. percent"""
-    return paired("prr", 1.0, played)[0]
 
 
 def honest_gain(networks: int) -> Callable[..., list[float]]:

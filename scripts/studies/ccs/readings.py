@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scripts.studies.ccs.cells import UNSEEN, has_non_learning, name_of
-from scripts.studies.claim import CellResult, Claim, Column, Results
+from scripts.studies.claim import OUR_TARGET, CellResult, Claim, Column, Results
 
 _COLUMNS = {"PRR": "prr", "EPN [mJ]": "epn_mj", "ATP": "atp", "PDR": "pdr", "overlap": "overlap",
             "switches": "switches", "Jain": "jain"}  # fmt: skip
@@ -139,7 +139,6 @@ def settled(prr: NDArray[np.float64], within: float = 0.01) -> float:
     return float(near.argmax()) if near.any() else math.nan
 
 
-OURS = "our target"
 PAPER = {2: (20, 10, 15), 4: (10, 8, 10), 3: (5, 5, 5)}
 """Gains that the paper prints for two, four and mixed networks: PRR, EPN, ATP; its air is not published."""
 
@@ -192,8 +191,8 @@ def spill_over(study: str, regime: str, at: str = "") -> list[Claim]:
     """
     place = f"{study}/{regime}{at and f'@{at}'}/ccs"
     return [
-        reported(f"{place}/{who}_gain_{name}", pair(study, regime, at), gain(f"{who}_{name}", sign))
-        for who in ("learning", "legacy")
+        reported(f"{place}/{part}_gain_{name}", pair(study, regime, at), gain(f"{part}_{name}", sign))
+        for part in ("learning", "legacy")
         for name, sign in KPIS.items()
     ]
 
@@ -204,6 +203,6 @@ def harmless(study: str, regime: str, low: float = -math.inf, at: str = "") -> l
     least = partial(least_network, networks=len(regime))
     worst = partial(worst_network, networks=len(regime))
     return [
-        Claim(f"{place}/least_network", names, least, low, math.inf, None, OURS if math.isfinite(low) else ""),
+        Claim(f"{place}/least_network", names, least, low, math.inf, None, OUR_TARGET if math.isfinite(low) else ""),
         reported(f"{place}/worst_network_and_seed", names, worst),
     ]

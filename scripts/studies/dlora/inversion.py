@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from scripts.runs.metrics import recovery_time_h
-from scripts.studies.claim import RESIMULATED, Cell, CellResult, Claim, Study, metric_claim
+from scripts.studies.claim import OUR_TARGET, RESIMULATED, Cell, CellResult, Claim, Study, metric_claim
 from scripts.studies.dlora.plots import draw_change
 
 CHANGE_H = 1000.0
@@ -72,9 +72,9 @@ def _recovery() -> Study:
     pair = (fast.name, dlora.name)
     claims = [
         Claim("recovery/cucb/hours", (dlora.name,), recovery_h, 35, 75, None, RESIMULATED),
-        Claim("recovery/restarting-cucb/hours", (fast.name,), recovery_h, 0, DLORA_RECOVERY_H / 5, None, "our target"),
-        Claim("recovery/restarting-cucb/still_pdr_points", pair, _still_pdr_points, -0.3, 5, None, "our target"),
-        Claim("recovery/restarting-cucb/still_ee_percent", pair, _still_ee_percent, -5, 50, None, "our target"),
+        Claim("recovery/restarting-cucb/hours", (fast.name,), recovery_h, 0, DLORA_RECOVERY_H / 5, None, OUR_TARGET),
+        Claim("recovery/restarting-cucb/still_pdr_points", pair, _still_pdr_points, -0.3, 5, None, OUR_TARGET),
+        Claim("recovery/restarting-cucb/still_ee_percent", pair, _still_ee_percent, -5, 50, None, OUR_TARGET),
     ]
     claims += [
         Claim(f"recovery/{name}/hours", (ours[name].name,), recovery_h, 0, 3, None, RESIMULATED)

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from scripts.studies.claim import RESIMULATED, Cell, CellResult, Claim, Column, Study
+from scripts.studies.claim import OUR_TARGET, RESIMULATED, Cell, CellResult, Claim, Column, Study
 from scripts.studies.norel.plots import draw_assignments, draw_by_nodes, draw_estimates, draw_maps
 from scripts.studies.norel.readings import (
     columns,
@@ -27,7 +27,6 @@ from scripts.studies.norel.readings import (
 TEN = "seeds=[0,1,2,3,4,5,6,7,8,9] scenario.topology.placements=10"
 RULES = ("min-sf", "tolio", "load-br", "load-sorted")
 SERVERS = ("adr-server", "adr-sigma8", "dylora")
-OURS = "our target"
 NODES = (200, 600, 1000, 2000)
 REFERENCES = ("reference-pdr", "reference-tp14")
 SEEDS_OF_REFERENCES = {200: 10, 1000: 3, 2000: 1}
@@ -105,7 +104,7 @@ def _density() -> Study:
         for against in ("min-sf", "adr-server", "adr-sigma8"):
             pair = (f"{study}/{nodes}/norel-frugal", f"{study}/{nodes}/{against}")
             name = f"{study}/{nodes}/norel-frugal-over-{against}/lower_end"
-            claims.append(Claim(name, pair, lower_end, -0.2, math.inf, None, OURS))
+            claims.append(Claim(name, pair, lower_end, -0.2, math.inf, None, OUR_TARGET))
     title = "NoReL, Fig. 2, and beyond: NoReL that spends downlinks sparingly, against MinSF and both ADRs"
     epsilon = Column("epsilon, mean [points]", epsilons)
     return Study(study, title, tuple(cells), tuple(claims), partial(draw_by_nodes, nodes=NODES), columns(epsilon))
@@ -172,7 +171,7 @@ def _dynamic(kind: str) -> Study:
         "channel": "NoReL, Fig. 4(c), 7: the channel changes every twelve hours",
     }
     claims = tuple(
-        Claim(f"{study}/{label}/right_state", (f"{study}/{label}",), right_states, 95.0, 100.0, None, OURS)
+        Claim(f"{study}/{label}/right_state", (f"{study}/{label}",), right_states, 95.0, 100.0, None, OUR_TARGET)
         for label in ("norel", "norel-free")
     )
     draw = partial(draw_assignments, title=titles[kind])

@@ -12,6 +12,7 @@ from lora_marl.config import load
 from scripts.runs.coexistence.strategies import build_strategy
 from scripts.studies.ccs import options
 from scripts.studies.ccs.options import least_honest, report_bytes
+from scripts.studies.ccs.readings import gain
 from scripts.studies.claim import CellResult, Study
 
 ROOT = Path(__file__).parents[3]
@@ -23,7 +24,7 @@ OURS = CellResult((), 1.0, {"prr": [0.6, 0.4], "prr_0": [0.1, 0.1], "prr_1": [0.
 def test_an_attackers_own_loss_does_not_count() -> None:
     assert least_honest(OURS, ALONE, networks=3) == [pytest.approx(7.5)]
     assert options.honest_gain(3)(OURS, ALONE) == pytest.approx([15.0, 2.5])
-    assert options.gain_by_seed(OURS, ALONE) == pytest.approx([20.0, -20.0])
+    assert gain("prr", 1.0)(OURS, ALONE)[0] == pytest.approx([20.0, -20.0])
 
 
 def test_every_attack_with_defences_has_a_band() -> None:
