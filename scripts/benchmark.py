@@ -180,7 +180,7 @@ def rayleigh(repeats: int) -> list[Line]:
 
 
 def growth(repeats: int) -> list[Line]:
-    """What a packet costs among many nodes, over few, and the memory that many nodes take."""
+    """Cost of a packet among many nodes over that among few, and the memory that many nodes take."""
     sizes = f"{MANY:,} over {FEW:,} nodes"
 
     def ratio(learner: str | None) -> Callable[[], float]:

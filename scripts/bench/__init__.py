@@ -1,1 +1,1 @@
-"""What the benchmark times, and what is counted of the code; commands import it, nothing else does."""
+"""Measurements of the benchmark and counts of the code; only commands import them."""

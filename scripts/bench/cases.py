@@ -1,4 +1,4 @@
-"""What the benchmark times of packets: the air, learners that decide after every packet, environments, and memory.
+"""Benchmarks of packets: the air, learners that decide after every packet, environments, and memory.
 
 CPU seconds of one core count, without compilation and warm-up, and the best of some repeats: whatever else the machine
 does can only slow a run down. The network is the journal's under default physics unless a function says otherwise. Its

@@ -1,4 +1,4 @@
-"""What the benchmark times of closed forms and of what uses them: NoReL's and MMALoRa's networks, a game, matching.
+"""Benchmarks of closed forms and their users: NoReL's and MMALoRa's networks, a game, matching.
 
 CPU time, the best of some repeats after one to warm up. Operating points are random, the same in every call.
 """

@@ -262,7 +262,7 @@ def identifier_count(module: Module) -> int:
 
 
 def prose_count(module: Module) -> int:
-    """How many words of strings, docstrings and comments are one of the words."""
+    """Returns how many words of strings, docstrings and comments are one of the words."""
     texts = [node.value for node in module.nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
     tokens = tokenize.generate_tokens(io.StringIO(module.text).readline)
     texts += [token.string for token in tokens if token.type == tokenize.COMMENT]
@@ -270,7 +270,7 @@ def prose_count(module: Module) -> int:
 
 
 def traced(folder: Path) -> dict[str, list[str]]:
-    """What `scripts.bench.traces` counts, from a process that imports the checkout's code.
+    """Returns the counts of `scripts.bench.traces`, from a process that imports the checkout's code.
 
     Raises:
         UsageError: the checkout's run fails.

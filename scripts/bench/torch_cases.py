@@ -1,4 +1,4 @@
-"""What the benchmark times of deep learners and of the coordination service, on one thread, and the size of reports.
+"""Benchmarks of deep learners and of the coordination service, on one thread, and the size of reports.
 
 This module loads torch, and is imported where that is installed.
 """

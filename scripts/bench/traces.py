@@ -113,7 +113,7 @@ class Trace:
         return "" if above is None else self.file_of(above)
 
     def places(self) -> Places:
-        """What was counted."""
+        """The counts, by name."""
         raise NotImplementedError
 
     def called(self, frame: FrameType, _: Any) -> None:
@@ -152,7 +152,7 @@ class ValueTrace(Trace):
             self._returns.add((self.file_of(frame), frame.f_code.co_qualname))
 
     def places(self) -> Places:
-        """What the module's first table counts."""
+        """The counts of the module's first table."""
         names = [place for place in sorted(self._names) if place[-1] not in ("self", "cls")]
         return {
             "files entered": sorted(self._entered),
@@ -207,7 +207,7 @@ class SnapshotTrace(Trace):
             self._crossings.add((caller, file))
 
     def places(self) -> Places:
-        """What the module's second table counts."""
+        """The counts of the module's second table."""
         return {"files": sorted(self._files), "crossings": [" -> ".join(pair) for pair in sorted(self._crossings)]}
 
 
@@ -267,7 +267,7 @@ def run(trace: Trace, config: str) -> None:
 
 
 def traced(root: Path) -> Places:
-    """What is counted in the checkout that is imported and lies in a folder.
+    """Returns the counts of the checkout that is imported and lies in a folder.
 
     Raises:
         RuntimeError: a run failed, or met nothing of what is followed.

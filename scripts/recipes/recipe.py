@@ -1,4 +1,4 @@
-"""What all recipes share: their command line, and the evaluation of the trained policy beside random actions."""
+"""The shared parts of recipes: their command line, and the evaluation of the trained policy beside random actions."""
 
 from __future__ import annotations
 

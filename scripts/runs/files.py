@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def loaded(path: Path, load: Callable[[Path], T]) -> T:
-    """What a file holds. ValueError: it is damaged, naming it."""
+    """Returns the content of a file. ValueError: it is damaged, naming it."""
     try:
         return load(path)
     except (OSError, SafetensorError, KeyError, ValueError) as error:
@@ -28,5 +28,5 @@ def write_json(path: Path, values: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """What `write_json` wrote. ValueError: it is damaged, naming it."""
+    """Returns the content of a file that `write_json` wrote. ValueError: it is damaged, naming it."""
     return loaded(path, lambda path: json.loads(path.read_text(encoding="utf-8")))

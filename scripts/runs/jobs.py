@@ -70,7 +70,7 @@ class Store:
         self.folder, self._fresh = folder, fresh
 
     def path(self, job: Job[Any], seed: int) -> Path:
-        """Where the results of a seed are."""
+        """Returns the path of the results of a seed."""
         return self.folder / f"{digest(job, seed)}.npz"
 
     def write(self, job: Job[Any], states: Sequence[State]) -> None:

@@ -150,7 +150,7 @@ def recovery_time_h(
     before_h: float = 100.0,
     within: float = 0.01,
 ) -> float:
-    """How long after a change the PDR is back where it was.
+    """Returns the time from a change until the PDR is back where it was.
 
     It was the PDR of the last `before_h` before the change. It is back from the start of the first row on whose next
     `window_h` together are at most `within` below that. All means are ratios of sums; a row that the change cuts

@@ -24,7 +24,7 @@ _RETRIES = 3
 
 
 class Backend(StrEnum):
-    """Where jobs run."""
+    """The place where jobs run."""
 
     loky = "loky"
     ray = "ray"

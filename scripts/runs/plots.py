@@ -118,7 +118,7 @@ def draw_map(
     *,
     at_most: int = 6,
 ) -> None:
-    """Where nodes are, coloured by spreading factor, one panel per learner.
+    """Draws the nodes of a network, coloured by spreading factor, in one panel per learner.
 
     Args:
         path: Of the PNG file.

@@ -1,1 +1,1 @@
-"""How the coordination service is trained, and its model of the air calibrated: what `train_ccs.py` and others run."""
+"""Training of the coordination service and calibration of its model of the air, run by `train_ccs.py` and others."""

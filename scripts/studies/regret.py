@@ -57,7 +57,7 @@ _TIMES = 200
 
 @dataclass(frozen=True)
 class RegretGrowth:
-    """How regret grew over the last decade of time: least-squares fits, over seeds.
+    """The growth of regret over the last decade of time: least-squares fits, over seeds.
 
     Attributes:
         final: Regret at the end.

@@ -175,6 +175,6 @@ class EnergyExperiment:
 
 
 def episodes(config: EnergyRun, label: str) -> int:
-    """How many episodes a label has: attention critics the learner's or the run's, planners one."""
+    """Returns the episodes of a label: attention critics have the learner's or the run's, planners one."""
     learner = config.learners[label]
     return (learner.episodes or config.energy.episodes) if agents.learner_name(learner.name) == MAAC else 1

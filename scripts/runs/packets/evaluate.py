@@ -77,7 +77,7 @@ def evaluate_run(folder: RunFolder, config: PacketRun, held_out: tuple[int, ...]
 
 
 def default_h(config: PacketRun) -> float:
-    """How long the run itself reports. h"""
+    """Returns the length of the part that the run itself reports. h"""
     return config.report_last_h if config.evaluation_s is None else config.evaluation_s / HOUR_S
 
 

@@ -1,4 +1,4 @@
-"""What parts and weights of the coordination service are worth: services that were trained anew without them.
+"""The worth of parts and weights of the coordination service: services that were trained anew without them.
 
 `scripts/ablate_ccs.py` trains and plays them. The study needs their weights, so `reproduce.py` does not have it.
 """

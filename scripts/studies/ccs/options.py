@@ -70,7 +70,7 @@ def studies() -> list[Study]:
 
 
 def _variants() -> Study:
-    """What the service's settings are worth, without training anew."""
+    """Returns the study of the service's settings, without training anew."""
     title = "Coexisting networks: the service's clock, clipping and safeguards, load 1, moving interference"
     return _under_options("ccs-variants", title, ("PP", "PPPP", "DDDD", "DP"), VARIANTS, read=gain("prr", 1.0))
 
@@ -108,14 +108,14 @@ def _privacy() -> Study:
 
 
 def _compression() -> Study:
-    """What smaller snapshots cost."""
+    """Returns the study of what smaller snapshots cost."""
     options = {name: f"encoding: {encoding}, share: {share}" for name, (encoding, share) in ENCODINGS.items()}
     study = _under_options("ccs-compression", "Coexisting networks: smaller snapshots", ("PPPP", "DDDD"), options)
     return replace(study, columns=(*study.columns, Column("bytes of a report", report_bytes)))
 
 
 def _stale() -> Study:
-    """What late reports cost, with residuals weighed by age and without."""
+    """Returns the study of what late reports cost, with residuals weighed by age and without."""
     options = {f"{rounds} rounds": f"delay_rounds: {rounds}" for rounds in (0, 1, 3)}
     options |= {f"{rounds} rounds unweighed": f"delay_rounds: {rounds}, staleness_s: .inf" for rounds in (1, 3)}
     return _under_options(

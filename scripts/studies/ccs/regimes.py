@@ -107,7 +107,7 @@ def unequal_cell(demand: str, label: str) -> str:
 
 
 def _by_network(study: str, demand: str) -> list[Claim]:
-    """What each network gains, with the floor and without, and how soon all settle."""
+    """Returns claims of each network's gain, with the floor and without, and of how soon all settle."""
     independent = unequal_cell(demand, "independent")
     least, with_floor = partial(least_network, networks=4), unequal_cell(demand, "ccs")
     claims = [

@@ -65,7 +65,7 @@ def _inversion() -> Study:
 
 
 def _recovery() -> Study:
-    """How fast D-LoRa and the bandits for changing air recover, and what those lose where nothing changes."""
+    """Returns the study of how fast D-LoRa and the bandits for changing air recover, and of their loss in still air."""
     dlora = _cell("recovery", "cucb")
     ours = {name: _cell("recovery", name) for name in OURS}
     fast = ours["restarting-cucb"]
