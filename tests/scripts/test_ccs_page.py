@@ -58,8 +58,8 @@ def claimed(numbers: Results, name: str) -> str:
     return f"{found.mean:.1f} ± {half:.1f}" if half > 0.0 else f"{found.mean:.1f}"
 
 
-def mean(numbers: Results, study: str, regime: str, way: str, of: str = "prr", at: str = "") -> str:
-    found = [np.mean(numbers[name_of(study, regime, way, v, at)].extra[of]) for v in UNSEEN]
+def mean(numbers: Results, study: str, regime: str, strategy: str, of: str = "prr", at: str = "") -> str:
+    found = [np.mean(numbers[name_of(study, regime, strategy, v, at)].extra[of]) for v in UNSEEN]
     return f"{np.mean(found):.3f}"[1:] if of == "prr" else f"{np.mean(found):.2f}"
 
 
@@ -70,13 +70,15 @@ def test_gains_of_a_regime_are_those_of_its_claims(numbers: Results) -> None:
     for line, regime in zip(lines, ("PP", "DD", "DP", "PPPP", "DDDD", "DLP"), strict=True):
         place = f"ccs-dynamic/{regime}"
         assert line[1:5] == [
-            mean(numbers, "ccs-dynamic", regime, way, of) for way in ("independent", "ccs") for of in ("prr", "overlap")
+            mean(numbers, "ccs-dynamic", regime, strategy, of)
+            for strategy in ("independent", "ccs")
+            for of in ("prr", "overlap")
         ]
         assert line[5:8] == [claimed(numbers, f"{place}/ccs/gain_{kpi}") for kpi in KPIS]
         share = CLAIMS[f"{place}/ccs/share_of_optimum"]
         assert line[8] == f"{np.mean(share.read(*(numbers[cell] for cell in share.cells))):.0f}"
-        for column, way in ((9, "independent"), (10, "ccs")):
-            both = [CLAIMS[f"{place}/{way}/{what}"] for what in ("settles", "settles_after_moves")]
+        for column, strategy in ((9, "independent"), (10, "ccs")):
+            both = [CLAIMS[f"{place}/{strategy}/{what}"] for what in ("settles", "settles_after_moves")]
             wanted = [np.mean(claim.read(*(numbers[cell] for cell in claim.cells))) for claim in both]
             assert line[column] == "; ".join(f"{each:.0f}" for each in wanted)
     assert len(header) == 12
@@ -102,7 +104,7 @@ def test_saved_energy_is_a_gain(numbers: Results) -> None:
 
 def test_vendors_stand_alone_before_they_stand_with_the_service(numbers: Results) -> None:
     line = rows(("ccs-heavy", "vendors"), numbers, 2)["4 D", "6"]
-    names = [f"ccs-heavy/DDDD/{way}-6" for way in ("independent", "ccs")]
+    names = [f"ccs-heavy/DDDD/{strategy}-6" for strategy in ("independent", "ccs")]
     wanted = [f"{np.mean(numbers[name].extra[kpi]):.3f}" for kpi in ("prr", "epn_mj", "atp") for name in names]
     assert [each.split(" ±")[0] for each in line[:2] + line[3:]] == wanted
     gains = [100.0 * (b / a - 1.0) for a, b in zip(*(numbers[name].extra["prr"] for name in names), strict=True)]
@@ -110,10 +112,10 @@ def test_vendors_stand_alone_before_they_stand_with_the_service(numbers: Results
 
 
 def test_rules_without_learning_are_the_same_for_all_kinds(numbers: Results) -> None:
-    by_way = rows(("ccs-dynamic", "strategies"), numbers)
-    hopping = next(line for (way,), line in by_way.items() if way.startswith("any channel"))
+    by_strategy = rows(("ccs-dynamic", "strategies"), numbers)
+    hopping = next(line for (strategy,), line in by_strategy.items() if strategy.startswith("any channel"))
     assert len(set(hopping[:3])) == 1 and len(set(hopping[3:5])) == 1 and len(set(hopping)) == 3
-    assert by_way["parameter averaging",][1] == mean(numbers, "ccs-dynamic", "DD", "averaging")
+    assert by_strategy["parameter averaging",][1] == mean(numbers, "ccs-dynamic", "DD", "averaging")
 
 
 def test_equal_learners_are_pooled_over_kinds_and_crossed_over_vendors_and_seeds(numbers: Results) -> None:
@@ -165,7 +167,7 @@ def test_attacks_cost_the_honest_what_their_claims_say(numbers: Results) -> None
 def test_sweeps_have_each_place_once(study: str, numbers: Results) -> None:
     found = rows((study, "sweep"), numbers, 2)
     for (regime, at), line in found.items():
-        assert line[:2] == [mean(numbers, study, regime, way, at=at) for way in ("independent", "ccs")]
+        assert line[:2] == [mean(numbers, study, regime, strategy, at=at) for strategy in ("independent", "ccs")]
         assert line[2] == claimed(numbers, f"{study}/{regime}@{at}/ccs/gain_prr")
     assert len(found) == len(STUDIES[study].claims)
 
@@ -173,9 +175,9 @@ def test_sweeps_have_each_place_once(study: str, numbers: Results) -> None:
 def test_unequal_demand_is_read_network_by_network(numbers: Results) -> None:
     found = rows(("ccs-unequal", "gains"), numbers, 2)
     demands = ("loads-4111", "nodes-3111", "silent")
-    for label, way in (("with the floor", "ccs"), ("without the floor", "ccs without floor")):
+    for label, strategy in (("with the floor", "ccs"), ("without the floor", "ccs without floor")):
         for s in range(4):
-            wanted = [claimed(numbers, f"ccs-unequal/{demand}/{way}/gain_prr_{s}") for demand in demands]
+            wanted = [claimed(numbers, f"ccs-unequal/{demand}/{strategy}/gain_prr_{s}") for demand in demands]
             assert found[label, str(s)] == wanted
     settled = rows(("ccs-unequal", "settled"), numbers)
     claims = [CLAIMS[f"ccs-unequal/{demand}/ccs/settles"] for demand in demands]
@@ -188,7 +190,7 @@ def test_unequal_demand_is_read_network_by_network(numbers: Results) -> None:
 def test_the_law_s_table_is_that_of_its_claims(numbers: Results) -> None:
     for (regime, at), line in rows(("ccs-eu868", "gains"), numbers, 2).items():
         place = f"ccs-eu868/{regime}@{at}/ccs"
-        assert line[:2] == [mean(numbers, "ccs-eu868", regime, way, at=at) for way in ("independent", "ccs")]
+        assert line[:2] == [mean(numbers, "ccs-eu868", regime, strategy, at=at) for strategy in ("independent", "ccs")]
         names = ("gain_prr", "gain_epn_mj", "least_network", "worst_network_and_seed")
         assert line[2:6] == [claimed(numbers, f"{place}/{name}") for name in names]
     first = rows(("ccs-eu868", "strategies"), numbers, 2)

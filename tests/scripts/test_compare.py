@@ -86,14 +86,14 @@ def finished(tmp_path_factory):
         patch.setitem(agents.LEARNERS, "reference-ee", "tests.scripts.test_compare:Refusing")
         arguments = [CONFIG, changed, *TINY, "--hours", 24, "--out", folder, "--seeds", "0,1", "--learners", "ucb1"]
         arguments += ["--set", 'learners={cucb: {}, "<i>|x</i>": {name: ucb1}}', "--json", folder / "copy.json"]
-        result = CliRunner().invoke(compare.app, [str(each) for each in arguments], env={"COLUMNS": "200"})
+        result = CliRunner().invoke(compare.app, [str(argument) for argument in arguments], env={"COLUMNS": "200"})
     assert result.exit_code == 0, result.output
     return folder / "tiny", result.output
 
 
 def records(folder: Path) -> dict[tuple[str, str, str], dict]:
-    found = json.loads((folder / "comparison.json").read_text())
-    return {(each["scenario"], each["learner"], each["metric"]): each for each in found}
+    measures = json.loads((folder / "comparison.json").read_text())
+    return {(row["scenario"], row["learner"], row["metric"]): row for row in measures}
 
 
 class TestFiles:
@@ -109,9 +109,9 @@ class TestFiles:
         assert labels == ["cucb", "<i>|x</i>", "ucb1", *TRIVIAL, "reference-pdr"]
 
     def test_records(self, finished):
-        found = records(finished[0])
-        assert json.loads((finished[0].parent / "copy.json").read_text()) == list(found.values())
-        for record in found.values():
+        measures = records(finished[0])
+        assert json.loads((finished[0].parent / "copy.json").read_text()) == list(measures.values())
+        for record in measures.values():
             values = [value for value in record["values"] if value is not None]
             assert record["seeds"] == len(values)
             if len(values) == 2:
@@ -119,19 +119,19 @@ class TestFiles:
                 assert record["mean"] == pytest.approx(np.mean(values))
 
     def test_differences_are_paired_by_seed(self, finished):
-        found = records(finished[0])
-        ours, theirs = (found["changed", label, "ee_bits_per_mj"]["values"] for label in ("random", "cucb"))
+        measures = records(finished[0])
+        ours, theirs = (measures["changed", label, "ee_bits_per_mj"]["values"] for label in ("random", "cucb"))
         by_seed = [100 * (our / their - 1) for our, their in zip(ours, theirs, strict=True)]
-        assert found["changed", "random", "ee_bits_per_mj"]["difference"] == pytest.approx(np.mean(by_seed))
-        assert found["changed", "cucb", "ee_bits_per_mj"]["difference"] is None
+        assert measures["changed", "random", "ee_bits_per_mj"]["difference"] == pytest.approx(np.mean(by_seed))
+        assert measures["changed", "cucb", "ee_bits_per_mj"]["difference"] is None
 
     def test_share_of_the_reference(self, finished):
-        found = records(finished[0])
+        measures = records(finished[0])
         for label in ("distance-quantile", "reference-pdr"):
-            assert found["journal_fit", label, "share_pdr"]["mean"] == 100
-        pdr = [found["journal_fit", label, "pdr"]["values"] for label in ("random", "reference-pdr")]
+            assert measures["journal_fit", label, "share_pdr"]["mean"] == 100
+        pdr = [measures["journal_fit", label, "pdr"]["values"] for label in ("random", "reference-pdr")]
         expected = [100 * own / reference for own, reference in zip(*pdr, strict=True)]
-        assert found["journal_fit", "random", "share_pdr"]["values"] == pytest.approx(expected)
+        assert measures["journal_fit", "random", "share_pdr"]["values"] == pytest.approx(expected)
 
     def test_a_reference_that_refuses_is_said_once_and_left_out(self, finished):
         assert finished[1].count("only one gateway is computed") == 2  # once a scenario
@@ -211,11 +211,11 @@ class TestResume:
         assert len(played) == 4
 
     def test_an_interrupted_call_keeps_what_was_finished(self, tiny, tmp_path, played, monkeypatch):
-        step, stretches = PacketExperiment.step, []
+        step, segments = PacketExperiment.step, []
 
         def interrupted(self):
-            stretches.append(self)
-            if len(stretches) == 4:  # two hours each: in the second job
+            segments.append(self)
+            if len(segments) == 4:  # two hours each: in the second job
                 raise KeyboardInterrupt
             return step(self)
 
@@ -291,35 +291,35 @@ def comparison(baseline="a", **values):
 
 class TestStatistics:
     def test_paired_difference_by_hand(self):
-        found = comparison(a=([0.5, 0.6, 0.7], [10, 20, 40]), b=([0.52, 0.63, 0.74], [11, 24, 52]))
-        pdr = found.difference("b", BY_KEY["pdr"])
+        compared = comparison(a=([0.5, 0.6, 0.7], [10, 20, 40]), b=([0.52, 0.63, 0.74], [11, 24, 52]))
+        pdr = compared.difference("b", BY_KEY["pdr"])
         assert pdr.mean == pytest.approx(3.0)  # 2, 3 and 4 points
         assert pdr.ci_high - pdr.mean == pytest.approx(4.303 * 1.0 / math.sqrt(3))
-        ee = found.difference("b", BY_KEY["ee_bits_per_mj"])
+        ee = compared.difference("b", BY_KEY["ee_bits_per_mj"])
         assert ee.mean == pytest.approx(20.0)  # 10, 20 and 30 %
-        assert found.difference("a", BY_KEY["pdr"]) is None
+        assert compared.difference("a", BY_KEY["pdr"]) is None
 
     def test_a_common_share_of_the_air_does_not_widen_a_paired_interval(self):
-        found = comparison(a=([0.1, 0.5, 0.9], [1, 1, 1]), b=([0.2, 0.6, 1.0], [1, 1, 1]))
-        difference = found.difference("b", BY_KEY["pdr"])
+        compared = comparison(a=([0.1, 0.5, 0.9], [1, 1, 1]), b=([0.2, 0.6, 1.0], [1, 1, 1]))
+        difference = compared.difference("b", BY_KEY["pdr"])
         assert difference.spread == pytest.approx(0.0, abs=1e-9)
-        assert found.estimate("b", BY_KEY["pdr"]).spread == pytest.approx(40.0)
+        assert compared.estimate("b", BY_KEY["pdr"]).spread == pytest.approx(40.0)
 
     def test_nothing_over_nothing_is_not_a_number(self):
         assert math.isnan(differences([1.0], [0.0], BY_KEY["ee_bits_per_mj"])[0])
 
     def test_cells(self):
-        found = comparison(a=([0.5, 0.6, math.nan], [10, 10, 10]))
-        assert cell(found, "a", Column(BY_KEY["ee_bits_per_mj"])).text == "10"
-        assert cell(found, "a", Column(BY_KEY["pdr"])).text.endswith("(2 of 3)")
-        assert cell(found, "a", Column(BY_KEY["recovery_h"])).text == "-"
-        assert "recovery" not in as_markdown(found)
+        compared = comparison(a=([0.5, 0.6, math.nan], [10, 10, 10]))
+        assert cell(compared, "a", Column(BY_KEY["ee_bits_per_mj"])).text == "10"
+        assert cell(compared, "a", Column(BY_KEY["pdr"])).text.endswith("(2 of 3)")
+        assert cell(compared, "a", Column(BY_KEY["recovery_h"])).text == "-"
+        assert "recovery" not in as_markdown(compared)
 
 
 @pytest.mark.parametrize(("width", "shown"), [(40, 2), (80, 4), (200, 4)])
 def test_a_narrow_terminal_has_fewer_columns_and_all_digits(width, shown):
-    found = comparison(a=([0.5, 0.6, 0.7], [10, 20, 40]), b=([0.52, 0.63, 0.74], [11, 24, 52]))
-    table = for_terminal(found, "title", width)
+    compared = comparison(a=([0.5, 0.6, 0.7], [10, 20, 40]), b=([0.52, 0.63, 0.74], [11, 24, 52]))
+    table = for_terminal(compared, "title", width)
     assert len(table.columns) == 1 + shown
     console = Console(width=width)
     with console.capture() as capture:
@@ -337,9 +337,9 @@ def test_processes_play_the_same(tiny, tmp_path):
 def test_baseline_and_changes_of_all_configurations(tiny, tmp_path):
     result = tiny("--baseline", "random", "learners.cucb.parameters.c=1")
     assert result.exit_code == 0, result.output
-    found = records(tmp_path / "tiny")
-    assert found["journal_fit", "random", "pdr"]["difference"] is None
-    assert found["journal_fit", "cucb", "pdr"]["baseline"] == "random"
+    measures = records(tmp_path / "tiny")
+    assert measures["journal_fit", "random", "pdr"]["difference"] is None
+    assert measures["journal_fit", "cucb", "pdr"]["baseline"] == "random"
     command = (tmp_path / "tiny/comparison.md").read_text()
     assert "configs/journal_fit.yaml --seeds 0,1 --hours 2.0 --baseline random" in command
     assert "--set learners.cucb.parameters.c=1" in command

@@ -66,8 +66,8 @@ def test_a_grid_has_every_combination_once():
 def test_a_sweep(invoke, tmp_path):
     result, records = tiny(invoke, tmp_path, "--vary", "eta=0,3.5", "--vary", "c=2", "--seeds", "0,1")
     assert result.exit_code == 0, result.output
-    assert [(each["eta"], each["c"]) for each in records] == [(0, 2), (3.5, 2)]
-    assert all(each["seeds"] == 2 and each["pdr_sd"] is not None for each in records)
+    assert [(row["eta"], row["c"]) for row in records] == [(0, 2), (3.5, 2)]
+    assert all(row["seeds"] == 2 and row["pdr_sd"] is not None for row in records)
     assert records[1]["ee_bits_per_mj"] > records[0]["ee_bits_per_mj"]
     folder = tmp_path / "sweep" / "journal_fit-cucb"
     assert json.loads((folder / "sweep.json").read_text()) == records
@@ -108,8 +108,8 @@ def test_what_is_finished_is_taken_over(invoke, tmp_path, monkeypatch):
     started.clear()
     _, after = tiny(invoke, tmp_path, "--vary", "eta=0,1.8,3.5", "--seeds", "0,1")
     assert started == [(0, 1)] and after[:2] == [
-        each | {"utility": now["utility"], "utility_sd": now["utility_sd"], "on_front": now["on_front"]}
-        for each, now in zip(before, after, strict=False)
+        row | {"utility": now["utility"], "utility_sd": now["utility_sd"], "on_front": now["on_front"]}
+        for row, now in zip(before, after, strict=False)
     ]
     started.clear()
     _, more = tiny(invoke, tmp_path, "--vary", "eta=0", "--seeds", "0,1,2")
@@ -123,7 +123,7 @@ def test_a_learner_that_the_run_lacks_is_added(invoke, tmp_path):
     utility = ("--weights", "1,0,0", "--scales", "1,1,1")
     result, records = tiny(invoke, tmp_path, "--learner", "ucb1", "--vary", "c=1,2", "--seeds", "0", *utility)
     assert result.exit_code == 0, result.output
-    assert [each["utility"] for each in records] == [each["pdr"] for each in records]
+    assert [row["utility"] for row in records] == [row["pdr"] for row in records]
     assert records[0]["pdr_sd"] is None
 
 

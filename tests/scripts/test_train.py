@@ -34,7 +34,7 @@ def finished(tmp_path_factory):
     """A run that was never stopped."""
     runs = tmp_path_factory.mktemp("finished")
     arguments = ["--config", CONFIG, "--runs", runs, "--set", *TINY, "--json", runs / "train.json"]
-    result = CliRunner().invoke(train.app, [str(each) for each in arguments], env={"COLUMNS": "200"})
+    result = CliRunner().invoke(train.app, [str(argument) for argument in arguments], env={"COLUMNS": "200"})
     assert result.exit_code == 0, result.output
     return runs, result
 

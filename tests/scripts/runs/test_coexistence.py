@@ -65,13 +65,13 @@ def test_a_run_leaves_everything_and_is_judged_again(call: Any, invoke: Any, tmp
     for name in ("curves.png", "channels.png", "ccs.npz", "3/ccs/metrics.csv", "4/hopping/metrics.csv"):
         assert (tmp_path / "small" / name).stat().st_size > 0
     found = json.loads((tmp_path / "all.json").read_text())
-    prr = {each["learner"]: each["mean"] for each in found if each["metric"] == "prr"}
+    prr = {record["learner"]: record["mean"] for record in found if record["metric"] == "prr"}
     assert set(prr) == set(load(ROOT / "configs" / "ccs_two.yaml").learners)
     assert all(0.3 < value < 1.0 for value in prr.values())
     again = invoke(evaluate.app, str(tmp_path / "small"), "--json", str(tmp_path / "again.json"))
     assert again.exit_code == 0, again.output
     judged = json.loads((tmp_path / "again.json").read_text())
-    assert {each["learner"]: each["mean"] for each in judged if each["metric"] == "prr"} == prr
+    assert {record["learner"]: record["mean"] for record in judged if record["metric"] == "prr"} == prr
     assert call().exit_code == 2
     assert call("--resume").exit_code == 0
 
@@ -250,9 +250,9 @@ def test_rows_are_the_measures_of_one_interval() -> None:
 def test_gateways_answer_as_long_as_they_may() -> None:
     """EU868's 1 % in each of the two sub-bands of RX1's channels, and 10 % in RX2's."""
     networks = [{"learner": "pg", "nodes": 400}] * 2
-    lawful = {"preset": "ccs_eu868", "networks": networks, "load": 4.0}
+    eu868 = {"preset": "ccs_eu868", "networks": networks, "load": 4.0}
     downlink, free = (
-        played(small(acknowledgements=each, **lawful), "hopping")[0].measures() for each in ("downlink", "free")
+        played(small(acknowledgements=mode, **eu868), "hopping")[0].measures() for mode in ("downlink", "free")
     )
     assert 0.01 < downlink["downlinks"] < 0.12
     assert downlink["acknowledged"] < 0.6 * downlink["prr"]

@@ -20,7 +20,7 @@ from scripts.runs.coexistence.strategies import new_rollout
 NETWORK = {"learner": "pg", "nodes": 8}
 
 
-def play_of(name: str, networks: list[dict[str, Any]], intervals: int = 12, **parameters: Any) -> Rollout:
+def rollout_of(name: str, networks: list[dict[str, Any]], intervals: int = 12, **parameters: Any) -> Rollout:
     section = {"preset": "ccs_study", "networks": networks, "intervals": intervals, "vendor": 5}
     learners = {name: {"parameters": parameters}}
     config = CoexistenceRun.model_validate({"seeds": [3, 4], "learners": learners, "coexistence": section})
@@ -28,15 +28,15 @@ def play_of(name: str, networks: list[dict[str, Any]], intervals: int = 12, **pa
 
 
 def test_averaging_is_over_the_networks_of_a_world_and_not_over_worlds() -> None:
-    play = play_of("averaging", 3 * [NETWORK])
-    ((servers, _),) = play.strategy.team.learners()  # type: ignore[attr-defined]
-    while play.done < 4:
-        play.step()
+    rollout = rollout_of("averaging", 3 * [NETWORK])
+    ((servers, _),) = rollout.strategy.team.learners()  # type: ignore[attr-defined]
+    while rollout.done < 4:
+        rollout.step()
     before = servers.parameters()
     assert np.abs(before[:, 0] - before[:, 1]).max() > 1e-4
-    learn, learnt = play.strategy.team.update, []  # type: ignore[attr-defined]
-    play.strategy.team.update = lambda *told: (learn(*told), learnt.append(servers.parameters()))  # type: ignore[attr-defined]
-    play.step()
+    learn, learnt = rollout.strategy.team.update, []  # type: ignore[attr-defined]
+    rollout.strategy.team.update = lambda *update: (learn(*update), learnt.append(servers.parameters()))  # type: ignore[attr-defined]
+    rollout.step()
     now, mean = servers.parameters(), learnt[-1].mean(axis=1, keepdims=True)
     np.testing.assert_allclose(now, np.broadcast_to(mean, now.shape), rtol=1e-5, atol=1e-7)
     assert np.abs(now[0] - now[1]).max() > 1e-4
@@ -44,24 +44,24 @@ def test_averaging_is_over_the_networks_of_a_world_and_not_over_worlds() -> None
 
 def test_the_optimum_is_searched_anew_when_a_network_falls_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     searched, found = [], rules.best_actions
-    play = play_of("optimum", [NETWORK, NETWORK | {"silent_s": [[120, 240]]}], intervals=6)
+    rollout = rollout_of("optimum", [NETWORK, NETWORK | {"silent_s": [[120, 240]]}], intervals=6)
 
     def noted(facts: Any, *more: Any) -> Any:
-        searched.append((play.done, facts["rate_hz"].sum(axis=-1)[0].tolist()))
+        searched.append((rollout.done, facts["rate_hz"].sum(axis=-1)[0].tolist()))
         return found(facts, *more)
 
     monkeypatch.setattr(rules, "best_actions", noted)
-    while not play.finished:
-        play.step()
+    while not rollout.finished:
+        rollout.step()
     assert [done for done, _ in searched] == [0, 2, 4]
     assert searched[1][1][1] == 0.0 and searched[0][1] == searched[2][1]
 
 
 def test_a_trial_is_of_what_a_server_has_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    play = play_of("ccs", 2 * [NETWORK], accept=True, congestion=None, floor=False)
-    strategy, tried = play.strategy, []
-    while play.done < 4:
-        play.step()
+    rollout = rollout_of("ccs", 2 * [NETWORK], accept=True, congestion=None, floor=False)
+    strategy, tried = rollout.strategy, []
+    while rollout.done < 4:
+        rollout.step()
     take, apply = strategy.residuals.take, strategy._acceptance.apply  # type: ignore[attr-defined]
     taken: list[np.ndarray] = []
 
@@ -71,7 +71,7 @@ def test_a_trial_is_of_what_a_server_has_taken(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(strategy.residuals, "take", half)  # type: ignore[attr-defined]
     monkeypatch.setattr(strategy._acceptance, "apply", lambda delta: (tried.append(delta), apply(delta)))  # type: ignore[attr-defined]
-    play.step()
+    rollout.step()
     assert taken[0].any() and np.array_equal(tried[0], taken[0])
 
 
@@ -87,12 +87,12 @@ def test_what_spills_over_is_read_off_those_that_do_not_learn() -> None:
 
 def test_ranked_partitions_follow_interference_and_static_ones_stay() -> None:
     for name, follows in (("ranked-partition", True), ("static-partition", False)):
-        play = play_of(name, 2 * [NETWORK], intervals=32)
+        rollout = rollout_of(name, 2 * [NETWORK], intervals=32)
         chosen = []
-        while not play.finished:
-            occupancy = play.env.game.facts()["occupancy"]
-            play.step()
-            channel = play.strategy._chosen // 6  # type: ignore[attr-defined]
+        while not rollout.finished:
+            occupancy = rollout.env.game.facts()["occupancy"]
+            rollout.step()
+            channel = rollout.strategy._chosen // 6  # type: ignore[attr-defined]
             chosen.append((occupancy, channel))
         used = [np.take_along_axis(busy, channel.reshape(2, -1), -1).max() for busy, channel in chosen]
         assert used[29] < 0.5, "four good channels"
@@ -102,31 +102,31 @@ def test_ranked_partitions_follow_interference_and_static_ones_stay() -> None:
 
 
 def test_random_residuals_have_the_norms_of_the_service_and_other_directions(monkeypatch: pytest.MonkeyPatch) -> None:
-    play, given = play_of("random-residual", 2 * [NETWORK], congestion=None, floor=False), []
-    changed = play.strategy.applied  # type: ignore[attr-defined]
+    rollout, residuals = rollout_of("random-residual", 2 * [NETWORK], congestion=None, floor=False), []
+    changed = rollout.strategy.applied  # type: ignore[attr-defined]
 
     def noted(replica: int, delta: np.ndarray) -> np.ndarray:
-        given.append((delta, changed(replica, delta)))
-        return given[-1][1]
+        residuals.append((delta, changed(replica, delta)))
+        return residuals[-1][1]
 
-    monkeypatch.setattr(play.strategy, "applied", noted)
-    while play.done < 5:
-        play.step()
-    assert len(given) == 4
-    for asked, taken in given:
+    monkeypatch.setattr(rollout.strategy, "applied", noted)
+    while rollout.done < 5:
+        rollout.step()
+    assert len(residuals) == 4
+    for asked, taken in residuals:
         assert np.linalg.norm(taken) == pytest.approx(np.linalg.norm(asked), rel=1e-5) and asked.any()
         assert abs(np.vdot(asked, taken)) < 0.2 * np.vdot(asked, asked)
 
 
 def test_servers_learn_from_rows_weighed_by_their_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
-    play, told = play_of("coexistence-independent", [NETWORK, NETWORK | {"silent_s": [[60, 600]]}]), []
-    monkeypatch.setattr(play.strategy, "learn", lambda *given: told.append(given))
-    play.step()
-    play.step()
-    attempts = play.env.game.totals.attempts
-    observations, actions, rewards, weights, following = told[1]
+    rollout, steps = rollout_of("coexistence-independent", [NETWORK, NETWORK | {"silent_s": [[60, 600]]}]), []
+    monkeypatch.setattr(rollout.strategy, "learn", lambda *step: steps.append(step))
+    rollout.step()
+    rollout.step()
+    attempts = rollout.env.game.totals.attempts
+    observations, actions, rewards, weights, following = steps[1]
     assert np.array_equal(weights, attempts) and attempts[:, 0].all() and attempts.max() > 1
-    assert np.array_equal(observations, told[0][4]) and not np.array_equal(observations, following)
+    assert np.array_equal(observations, steps[0][4]) and not np.array_equal(observations, following)
     assert actions.shape == rewards.shape == weights.shape
 
 
@@ -145,23 +145,23 @@ def test_servers_learn_from_rows_weighed_by_their_attempts(monkeypatch: pytest.M
 )
 def test_parameters_of_a_strategy_are_refused_by_name(name: str, parameters: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        play_of(name, [NETWORK, NETWORK], **parameters)
+        rollout_of(name, [NETWORK, NETWORK], **parameters)
 
 
 def test_who_attacks_goes_on_reporting_when_its_own_floor_would_silence_it(monkeypatch: pytest.MonkeyPatch) -> None:
     for attack, silent in (("kpi_worst", False), (None, True)):
-        play = play_of("ccs", 2 * [NETWORK], attack=attack, congestion=None)
-        while play.done < 4:
-            play.step()
-        strategy = play.strategy
+        rollout = rollout_of("ccs", 2 * [NETWORK], attack=attack, congestion=None)
+        while rollout.done < 4:
+            rollout.step()
+        strategy = rollout.strategy
         monkeypatch.setattr(FairnessFloor, "allowed", np.zeros((2, 2), np.bool_))
         assert [bool(strategy._participating(0)[place]) for place in (0, 1)] == [not silent, False]  # type: ignore[attr-defined]
 
 
 def test_private_servers_take_what_the_service_answers_and_no_floor_frees_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is subtracted from snapshots follows from answers alone."""
-    play = play_of("ccs", 2 * [NETWORK], privacy={"epsilon": 1.0, "clip": 0.001}, congestion=None)
-    strategy, fade = play.strategy, play.strategy._fade  # type: ignore[attr-defined]
+    rollout = rollout_of("ccs", 2 * [NETWORK], privacy={"epsilon": 1.0, "clip": 0.001}, congestion=None)
+    strategy, fade = rollout.strategy, rollout.strategy._fade  # type: ignore[attr-defined]
     answered, rounds = np.zeros_like(strategy.residuals.total), 0  # type: ignore[attr-defined]
     original = Service.round
 
@@ -175,8 +175,8 @@ def test_private_servers_take_what_the_service_answers_and_no_floor_frees_them(m
         return found
 
     monkeypatch.setattr(Service, "round", noted)
-    while not play.finished:
-        play.step()
+    while not rollout.finished:
+        rollout.step()
     assert rounds == 4 and np.abs(answered).max() > 0.01
     np.testing.assert_allclose(strategy.residuals.total, answered, rtol=1e-4, atol=1e-5)  # type: ignore[attr-defined]
 
@@ -191,10 +191,10 @@ def test_a_vendor_that_is_not_there_is_said_beside_those_that_are() -> None:
 
 
 def test_without_a_clip_an_empty_layer_takes_what_it_is_given() -> None:
-    play = play_of("ccs", 2 * [NETWORK])
-    ((servers, _),) = play.strategy.team.learners()  # type: ignore[attr-defined]
+    rollout = rollout_of("ccs", 2 * [NETWORK])
+    ((servers, _),) = rollout.strategy.team.learners()  # type: ignore[attr-defined]
     servers.replace_parameters(np.zeros_like(servers.parameters()))
-    held = play.strategy.residuals  # type: ignore[attr-defined]
+    held = rollout.strategy.residuals  # type: ignore[attr-defined]
     delta = np.full_like(held.total, 0.25)
     assert np.array_equal(held.take(delta, math.inf), delta)
     assert np.array_equal(held.total, delta)
@@ -210,4 +210,4 @@ def test_former_names_of_strategies_work_with_a_warning() -> None:
         assert config.learners["mine"].name == f"coexistence-{former}"
         assert type(new_rollout(config, "mine").strategy).__name__ == strategy
     with pytest.raises(ConfigError, match="'hoping' is no strategy of coexisting networks; did you mean 'hopping'"):
-        play_of("hoping", [NETWORK])
+        rollout_of("hoping", [NETWORK])

@@ -110,8 +110,8 @@ def test_workers_of_this_machine(jobs_module, tmp_path):
     mark = str(tmp_path / "mark")
     with pytest.raises(UsageError, match="a worker has died .*the same command goes on"):
         list(in_parallel(jobs_module.squared_later, [(n, mark) for n in range(5)], workers))
-    found = list(in_parallel(jobs_module.squared_later, [(n, mark) for n in range(5)], workers))
-    assert sorted(found) == [0, 1, 4, 9, 16]
+    results = list(in_parallel(jobs_module.squared_later, [(n, mark) for n in range(5)], workers))
+    assert sorted(results) == [0, 1, 4, 9, 16]
 
 
 @pytest.mark.parametrize(("cluster", "needs"), CLUSTERS)
@@ -119,8 +119,8 @@ def test_a_cluster_plays_the_job_of_a_dead_worker_again(jobs_module, tmp_path, m
     pytest.importorskip(needs, reason="needs the extra ray or tune")
     monkeypatch.chdir(tmp_path)
     jobs = [(n, "mark") for n in range(5)]  # workers are where the call was made
-    found = list(in_parallel(jobs_module.squared_later, jobs, Workers(2, Backend(cluster), None)))
-    assert sorted(found) == [0, 1, 4, 9, 16]
+    results = list(in_parallel(jobs_module.squared_later, jobs, Workers(2, Backend(cluster), None)))
+    assert sorted(results) == [0, 1, 4, 9, 16]
     assert (tmp_path / "mark").exists()
 
 
@@ -128,8 +128,8 @@ def test_a_cluster_plays_the_job_of_a_dead_worker_again(jobs_module, tmp_path, m
 def test_ray_of_this_machine_is_a_new_one(jobs_module, monkeypatch, cluster, needs):
     pytest.importorskip(needs, reason="needs the extra ray or tune")
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")  # as where another one runs; nobody answers there
-    found = list(in_parallel(jobs_module.squared, [(n,) for n in range(3)], Workers(2, Backend(cluster), None)))
-    assert sorted(found) == [0, 1, 4]
+    results = list(in_parallel(jobs_module.squared, [(n,) for n in range(3)], Workers(2, Backend(cluster), None)))
+    assert sorted(results) == [0, 1, 4]
 
 
 @pytest.mark.parametrize(("cluster", "needs"), [("loky", "joblib"), *CLUSTERS])
@@ -137,10 +137,10 @@ def test_answers_are_there_before_all_jobs_have_ended(jobs_module, tmp_path, clu
     pytest.importorskip(needs, reason="needs the extra ray or tune")
     mark = tmp_path / "mark"
     jobs = [(n, str(mark)) for n in range(3)]
-    found = in_parallel(jobs_module.squared_once_there, jobs, Workers(2, Backend(cluster), None))
-    assert {next(found), next(found)} == {0, 4}
+    results = in_parallel(jobs_module.squared_once_there, jobs, Workers(2, Backend(cluster), None))
+    assert {next(results), next(results)} == {0, 4}
     mark.touch()
-    assert list(found) == [1]
+    assert list(results) == [1]
 
 
 @pytest.mark.parametrize(("cluster", "needs"), [("loky", "joblib"), *CLUSTERS])
@@ -181,13 +181,13 @@ def ended(process):
 @pytest.mark.parametrize(("cluster", "needs"), CLUSTERS)
 def test_a_cluster_finds_the_parts_of_another_folder_and_gives_the_same(script, tmp_path, cluster, needs):
     pytest.importorskip(needs, reason="needs the extra ray or tune")
-    found = []
+    files = []
     for backend in (cluster, "loky"):
         options = ("--no-reference", "--jobs", 2, "--backend", backend, "--name", backend)
         status, said = ended(script("compare.py", LEARNER, "mine.yaml", *options, "--json", tmp_path / "out.json"))
         assert status == 0, said
-        found.append((tmp_path / "out.json").read_bytes())
-    assert found[0] == found[1]
+        files.append((tmp_path / "out.json").read_bytes())
+    assert files[0] == files[1]
 
 
 @pytest.mark.parametrize(("cluster", "needs"), [("loky", "joblib"), *CLUSTERS])
@@ -207,13 +207,13 @@ def test_an_interrupted_sweep_goes_on(script, invoke, tmp_path, monkeypatch, clu
     os.killpg(first.pid, signal.SIGINT)  # as a terminal does it
     status, said = ended(first)
     assert status == 130, said
-    kept = {path: path.stat().st_mtime_ns for path in folder.rglob("*.npz")}
-    assert len(kept) == 4  # two seeds of two points
+    times = {path: path.stat().st_mtime_ns for path in folder.rglob("*.npz")}
+    assert len(times) == 4  # two seeds of two points
     (tmp_path / "gate").touch()
     status, said = ended(script("sweep.py", HELD_LEARNER, *options, "--backend", cluster))
     assert status == 0, said
     assert sorted(begun.read_text().split()) == ["4", "5", "5", "6"]
-    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert {path: path.stat().st_mtime_ns for path in times} == times
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     result = invoke(sweep.app, *options, "--jobs", 1, "--results", "others")
@@ -237,7 +237,7 @@ def test_a_cluster_sweeps_to_the_same_bytes(invoke, tmp_path, cluster, needs):
         "--vary",
         "scenario.topology.radius_m=500,1000",
     )
-    found = []
+    files = []
     for backend in (cluster, "loky"):
         common = (
             "--config",
@@ -249,5 +249,5 @@ def test_a_cluster_sweeps_to_the_same_bytes(invoke, tmp_path, cluster, needs):
         )
         result = invoke(sweep.app, *common, *small, "--results", tmp_path / backend, "--backend", backend)
         assert result.exit_code == 0, result.output
-        found.append((tmp_path / "out.json").read_bytes())
-    assert found[0] == found[1]
+        files.append((tmp_path / "out.json").read_bytes())
+    assert files[0] == files[1]

@@ -37,10 +37,10 @@ def claim(study: str, name: str) -> Claim:
     return found
 
 
-def read(study: str, name: str, by_way: dict[str, CellResult]) -> list[float]:
+def read(study: str, name: str, by_label: dict[str, CellResult]) -> list[float]:
     """Values by seed, or the means of vendors."""
     found = claim(study, name)
-    values = np.asarray(found.read(*(by_way[cell.split("/")[2]] for cell in found.cells)))
+    values = np.asarray(found.read(*(by_label[cell.split("/")[2]] for cell in found.cells)))
     return (values.mean(axis=-1) if values.ndim == 2 else values).tolist()
 
 
@@ -114,9 +114,11 @@ def test_rules_are_played_once_for_all_learners() -> None:
 
 def test_spill_over_is_what_legacy_gains() -> None:
     both = [cell([0.5] * 2, legacy_prr=[value] * 2, learning_prr=[0.5] * 2) for value in (0.55, 0.5)]
-    by_way = {f"{way}-{v}": each for way, each in zip(("ccs", "independent"), both, strict=True) for v in (5, 6, 7)}
-    assert read("ccs-dynamic", "DLP/ccs/legacy_gain_prr", by_way) == pytest.approx([10.0] * 3)
-    assert read("ccs-figure-4", "DLP/ccs/learning_gain_prr", by_way) == pytest.approx([0.0] * 3)
+    by_label = {
+        f"{label}-{v}": each for label, each in zip(("ccs", "independent"), both, strict=True) for v in (5, 6, 7)
+    }
+    assert read("ccs-dynamic", "DLP/ccs/legacy_gain_prr", by_label) == pytest.approx([10.0] * 3)
+    assert read("ccs-figure-4", "DLP/ccs/learning_gain_prr", by_label) == pytest.approx([0.0] * 3)
 
 
 def test_a_curve_has_settled_where_five_intervals_are_near_its_later_mean() -> None:
@@ -207,5 +209,5 @@ def test_a_study_is_played_and_drawn(invoke: Any, tmp_path: Path) -> None:
     assert (tmp_path / "reproduce-quick" / "ccs-figure-3.png").stat().st_size > 50_000
     (one, *_) = (tmp_path / "reproduce-quick" / "cells").glob("*.npz")
     assert checkpoints.read(one)["airtime_s"].shape[::2] == (12, 8), "two rounds of the service, and some"
-    ways = [found[f"ccs-figure-3/PPPP/{way}-5/overlap"] for way in ("independent", "ccs")]
-    assert ways[0] != ways[1]
+    overlaps = [found[f"ccs-figure-3/PPPP/{label}-5/overlap"] for label in ("independent", "ccs")]
+    assert overlaps[0] != overlaps[1]
