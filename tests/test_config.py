@@ -129,10 +129,8 @@ def test_unknown_keys_name_the_nearest() -> None:
     assert problem({"scenario": {"trafic": {}}}) == "x.yaml: scenario.trafic: unknown key; did you mean 'traffic'?"
     assert problem({"sedes": [1]}) == "x.yaml: sedes: unknown key; did you mean 'seeds'?"
     message = problem({"learners": {"mine": {"name": "cucb", "parameter": {}}}})
-    assert (
-        message
-        == "x.yaml: learners.mine.parameter: unknown key; did you mean 'parameters'? Known: episodes, name, parameters"
-    )
+    hint = "did you mean 'parameters'? Known: episodes, name, parameters"
+    assert message == f"x.yaml: learners.mine.parameter: unknown key; {hint}"
     message = scenario_problem(reception={"capture": 6})
     assert message == "x.yaml: scenario.reception.capture: unknown key; did you mean 'capture_db'?"
 

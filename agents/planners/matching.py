@@ -29,8 +29,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from lora_marl.core.expect import Rayleigh
+from lora_marl.core.expect.integrals import SMALLEST
 from lora_marl.core.expect.rayleigh import reference
-from lora_marl.core.expect.rayleigh.kernel import SMALLEST
 from lora_marl.core.region import CHANNEL, SF, TP
 
 Rule = Literal["literal", "utilitarian"]

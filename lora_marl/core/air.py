@@ -28,7 +28,11 @@ from lora_marl.core.reception import Fate
 from lora_marl.core.scenario import Change, Scenario
 
 _FIRST_RECORDS = 1024
-_STREAMS = ("traffic", "shadowing", "fading", "noise", "downlink", "retry", "burst", "choice")
+_STREAMS = {
+    **{f"{name}_key": name for name in ("traffic", "shadowing", "fading", "noise", "downlink", "retry", "burst")},
+    "distribution_key": "choice",
+}
+"""Streams of random numbers, by the field of a replica that holds the stream's key."""
 _ALWAYS = Feedback()
 
 
@@ -82,8 +86,8 @@ class Air:
             heard=_FIRST_RECORDS if feedback.listens else 0,
             frames=scenario.traffic.queue_frames if scenario.traffic.confirmed else 0,
         )
-        for stream in _STREAMS:
-            self._state.replicas[f"{stream}_key"] = [stream_key(seed, stream) for seed in self.seeds]
+        for field, stream in _STREAMS.items():
+            self._state.replicas[field] = [stream_key(seed, stream) for seed in self.seeds]
         if in_force is not None:
             self._check_points(in_force)
             self._state.nodes["in_force"] = in_force
@@ -94,12 +98,12 @@ class Air:
 
     @property
     def replicas(self) -> int:
-        """`B`."""
+        """Number of replicas, `B`."""
         return len(self.seeds)
 
     @property
     def nodes(self) -> int:
-        """`N`."""
+        """Number of nodes, `N`."""
         return self.scenario.nodes
 
     @property

@@ -19,7 +19,7 @@ _FEW = 10
 
 
 def suggest(word: str, known: Iterable[str], *, same_start: bool = False) -> str:
-    """Returns the end of an error message about an unknown word: the known word that was probably meant.
+    """Return the end of an error message about an unknown word: the known word that was probably meant.
 
     Args:
         word: The unknown word.

@@ -109,17 +109,17 @@ class Coexistence:
 
     @property
     def nodes(self) -> int:
-        """`N`"""
+        """Number of nodes, `N`."""
         return sum(deployment.nodes for deployment in self.deployments)
 
     @property
     def node_network(self) -> NDArray[np.int64]:
-        """`[N]`"""
+        """Network of each node. `[N]`"""
         return np.repeat(np.arange(len(self.deployments)), [deployment.nodes for deployment in self.deployments])
 
     @property
     def gateway_network(self) -> NDArray[np.int64]:
-        """`[G]`"""
+        """Network of each gateway. `[G]`"""
         return np.repeat(np.arange(len(self.deployments)), [deployment.gateways for deployment in self.deployments])
 
     def draw(self, rngs: Sequence[np.random.Generator], until_s: float) -> Scenario:
@@ -172,7 +172,7 @@ class Coexistence:
         return node_xy_m, np.array(occupancy), rates * np.where(alarmed, self.alarm_factor, 1.0)
 
     def _gateways(self) -> NDArray[np.float64]:
-        """Evenly on the circle. `[G, 2]` m"""
+        """Positions of the gateways, evenly on the circle. `[G, 2]` m"""
         gateways = len(self.gateway_network)
         angle = 2.0 * np.pi * np.arange(gateways) / gateways
         return self.circle_m * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
@@ -198,14 +198,14 @@ class Coexistence:
 
 @dataclass(frozen=True, kw_only=True)
 class Episode:
-    """What a strategy of coexisting networks knows of an episode when it begins.
+    """The setting of an episode of coexisting networks, as strategies receive it.
 
     Attributes:
         seeds: Seed of the packet air of each replica. `[B]`
         learning: Indices of the networks that learn. `[L]`
         gateways: Gateways of each network. `[S]`
-        groups: `Q`
-        channels: `C`
+        groups: Number of groups of a network, `Q`.
+        channels: Number of channels, `C`.
         offsets: Spreading factors of an action: 0, ..., offsets - 1 steps above a node's least one.
         powers: Indices of the transmit powers of an action, from low to high.
         interval_s: Length of an interval, for which a strategy chooses once. s
@@ -228,10 +228,10 @@ class Episode:
 
     @property
     def replicas(self) -> int:
-        """`B`, how many replicas run together."""
+        """Number of replicas that run together, `B`."""
         return len(self.seeds)
 
     @property
     def actions(self) -> int:
-        """`A`: an action is the number `(channel * offsets + offset) * len(powers) + power`."""
+        """Number of actions, `A`: an action is the number `(channel * offsets + offset) * len(powers) + power`."""
         return self.channels * self.offsets * len(self.powers)

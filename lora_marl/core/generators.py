@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 
 def pack_generators(generators: Sequence[np.random.Generator]) -> NDArray[np.uint8]:
-    """Returns the states of generators as the bytes of a JSON list."""
+    """Return the states of generators as the bytes of a JSON list."""
     states = [generator.bit_generator.state for generator in generators]
     return np.frombuffer(json.dumps(states).encode(), np.uint8).copy()
 
 
 def restore_generators(generators: Sequence[np.random.Generator], packed: NDArray[np.uint8]) -> None:
-    """Continues all generators from what `pack_generators` returned for as many of the same kind.
+    """Continue all generators from what `pack_generators` returned for as many of the same kind.
 
     Raises:
         ValueError: another number of generators, or bytes that are no states.

@@ -113,7 +113,7 @@ def channel_overlap(airtime_s: ArrayLike) -> Any:
     """
     used = np.asarray(airtime_s, dtype=np.float64)
     length = np.sqrt((used**2).sum(axis=-1, keepdims=True))
-    unit = np.divide(used, length, out=np.zeros_like(used), where=length > 0.0)
+    unit = ratio(used, length, empty=0.0)
     cosines = unit @ np.swapaxes(unit, -1, -2)
     senders = (length[..., 0] > 0.0).sum(axis=-1)
     both = cosines.sum(axis=(-1, -2)) - senders

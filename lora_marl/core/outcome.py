@@ -1,4 +1,4 @@
-"""What the packet air reports: outcomes of a period, decisions that are due, uplinks received, recorded packets."""
+"""Reports of the packet air: outcomes of a period, decisions that are due, uplinks received, recorded packets."""
 
 from __future__ import annotations
 
@@ -92,12 +92,12 @@ class Decisions:
 
     @property
     def replica(self) -> NDArray[np.int32]:
-        """`[M]`"""
+        """Replica of each row. `[M]`"""
         return self.records["replica"]
 
     @property
     def node(self) -> NDArray[np.int32]:
-        """`[M]`"""
+        """Node that decides. `[M]`"""
         return self.records["node"]
 
     @property
@@ -165,17 +165,17 @@ class Heard:
 
     @property
     def replica(self) -> NDArray[np.int32]:
-        """`[M]`"""
+        """Replica of each row. `[M]`"""
         return self.records["replica"]
 
     @property
     def node(self) -> NDArray[np.int32]:
-        """`[M]`"""
+        """Node that sent the uplink. `[M]`"""
         return self.records["node"]
 
     @property
     def gateway(self) -> NDArray[np.int32]:
-        """That received it best. `[M]`"""
+        """Gateway that received it best. `[M]`"""
         return self.records["gateway"]
 
     @property
@@ -204,6 +204,10 @@ class Heard:
         return self.records["since_s"]
 
 
+UPLINK_KIND, DOWNLINK_KIND, BURST_KIND = 0, 1, 2
+"""Kinds of recorded packets; a burst is one of interference."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Packets:
     """Recorded packets of one replica, `P` in order of start. Together with `Receptions` the oracle's only input.
@@ -211,8 +215,9 @@ class Packets:
     Attributes:
         source: Node that sent it, or that a downlink is for; the channel of a burst. `[P]`
         gateway: That sent a downlink, else -1. `[P]`
-        kind: 0: uplink. 1: downlink; its operating point has RX2's channel behind those of uplinks, and power 0.
-            2: burst of interference; its operating point has a channel and nothing else, and it keeps fate NONE. `[P]`
+        kind: `UPLINK_KIND`; `DOWNLINK_KIND`, whose operating point has RX2's channel behind those of uplinks, and
+            power 0; or `BURST_KIND`, whose operating point has a channel and nothing else, and which keeps fate NONE.
+            `[P]`
         index: Its number among the source's packets. `[P]`
         fate: `Fate`; NONE while it is on the air. `[P]`
         start_s, end_s, critical_s: On the air from start to end; harmful overlaps lie after `critical_s`. `[P]` s
@@ -232,7 +237,7 @@ class Packets:
 
 @dataclass(frozen=True, kw_only=True)
 class Receptions:
-    """What each gateway received of the recorded packets.
+    """Reception of the recorded packets at each gateway.
 
     Attributes:
         rssi_dbm: Received power; of a downlink at its node, in the first column. `[P, G]` dBm

@@ -20,7 +20,7 @@ from lora_marl.core.checks import check_choice
 
 
 class Fate(IntEnum):
-    """What became of a packet; `NONE` marks a node that has not sent one yet."""
+    """The fate of a packet; `NONE` marks a node that has not sent one yet."""
 
     NONE = -1
     DELIVERED = 0

@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lora_marl.core import phy, units
-from lora_marl.core.kernel.state import BURST_KIND
-from lora_marl.core.outcome import Packets, Receptions
+from lora_marl.core.outcome import BURST_KIND, Packets, Receptions
 from lora_marl.core.reception import Fate
 from lora_marl.core.scenario import Scenario
 

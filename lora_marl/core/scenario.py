@@ -121,17 +121,17 @@ class Scenario:
 
     @property
     def nodes(self) -> int:
-        """`N`"""
+        """Number of nodes, `N`."""
         return self.node_xy_m.shape[-2]
 
     @property
     def gateways(self) -> int:
-        """`G`"""
+        """Number of gateways, `G`."""
         return self.gateway_xy_m.shape[-2]
 
     @property
     def networks(self) -> int:
-        """`S`, networks that share the air."""
+        """Number of networks that share the air, `S`."""
         if self.node_network is None or self.gateway_network is None:
             return 1
         return int(max(self.node_network.max(), self.gateway_network.max())) + 1
@@ -302,8 +302,8 @@ class Scenario:
         if self.feedback == "free":
             return
         if sf not in self.region.spreading_factors:
-            known = ", ".join(map(str, self.region.spreading_factors))
-            raise ValueError(f"downlink.rx2_sf: {sf} is not one of the region's spreading factors, {known}")
+            factors = ", ".join(map(str, self.region.spreading_factors))
+            raise ValueError(f"downlink.rx2_sf: {sf} is not one of the region's spreading factors, {factors}")
         if rule.inter_sf == "db_ratio" or rule.interferers != "all_overlaps":
             raise ValueError(
                 f"scenario.feedback: 'downlink' needs reception.inter_sf none, sinr, sir_pairwise or sir_energy over "
@@ -332,13 +332,13 @@ class Scenario:
         """A change must name what may change, and leave a scenario of the same size."""
         if not change.at_s >= 0:
             raise ValueError(f"scenario.changes: at_s {change.at_s} is not at least 0 s")
-        known = [f"{part}.{f.name}" for part in ("propagation", "traffic") for f in fields(getattr(self, part))]
-        known = [path for path in known if path not in ("traffic.confirmed", "traffic.queue_frames")]
-        known += ["interference.occupancy"] if self.interference is not None else []
-        known += ["path_loss_db", "channel_loss_db", "active", "node_xy_m", "gateway_xy_m"]
+        paths = [f"{part}.{f.name}" for part in ("propagation", "traffic") for f in fields(getattr(self, part))]
+        paths = [path for path in paths if path not in ("traffic.confirmed", "traffic.queue_frames")]
+        paths += ["interference.occupancy"] if self.interference is not None else []
+        paths += ["path_loss_db", "channel_loss_db", "active", "node_xy_m", "gateway_xy_m"]
         for path in change.values:
-            if path not in known:
-                raise ValueError(f"scenario.changes: {path!r} at {change.at_s} s cannot change{suggest(path, known)}")
+            if path not in paths:
+                raise ValueError(f"scenario.changes: {path!r} at {change.at_s} s cannot change{suggest(path, paths)}")
         changed = replace(self, changes=()).with_values(change.values)
         if (changed.nodes, changed.gateways) != (self.nodes, self.gateways):
             sizes = f"{changed.nodes} nodes and {changed.gateways} gateways"

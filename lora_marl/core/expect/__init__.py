@@ -1,4 +1,4 @@
-"""Closed forms of the air: delivery in expectation, without playing packets.
+"""Closed forms of the air: delivery in expectation, without simulating packets.
 
 | class | gateways | channel model | interference | kept up to date by |
 |---|---|---|---|---|

@@ -20,6 +20,12 @@ from numpy.typing import NDArray
 
 SQRT_2_PI = math.sqrt(2.0 * math.pi)
 
+SMALLEST = 1e-300
+"""Shares whose logarithm is taken, and factors that are divided by, are at least this.
+
+Compiled functions in the disk cache do not notice another value: clear the cache after an edit.
+"""
+
 REACH = 9.0
 """Beyond so many standard deviations the distribution function is 0 or 1 to the last digit that matters here."""
 _PER_UNIT = 64

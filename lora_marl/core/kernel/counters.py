@@ -11,15 +11,14 @@ from lora_marl.core.kernel.state import (
     ANSWERED,
     ANSWERS_RECEIVED,
     DELIVERED_BITS,
-    DOWNLINK_KIND,
     DROPPED,
     ENERGY_MJ,
     HEARD,
     QUEUE,
     REFUSED,
-    UPLINK_KIND,
     State,
 )
+from lora_marl.core.outcome import DOWNLINK_KIND, UPLINK_KIND
 from lora_marl.core.reception import FATES, Fate
 
 DELIVERED = int(Fate.DELIVERED)
@@ -122,7 +121,7 @@ def take_counters(state: State) -> dict[str, NDArray]:
         "downlinks": state.counts[..., ANSWERED].copy(),
         "downlinks_received": state.counts[..., ANSWERS_RECEIVED].copy(),
         "downlinks_refused": state.counts[..., REFUSED].copy(),
-        "downlink_airtime_s": state.gate_airtime_s.copy(),
+        "downlink_airtime_s": state.gateway_airtime_s.copy(),
         "foreign_busy_s": state.foreign_busy_s.copy(),
         "external_busy_s": _take_busy_s(state),
         "airtime_s": state.sums[..., AIRTIME_S].copy(),
@@ -132,7 +131,7 @@ def take_counters(state: State) -> dict[str, NDArray]:
         "arm_delivered": state.arms[..., 1].copy(),
     }
     counters |= _take_frames(state.queues if state.queues.size else np.zeros(state.nodes.shape, QUEUE))
-    for counter in (state.counts, state.sums, state.arms, state.gate_airtime_s, state.foreign_busy_s):
+    for counter in (state.counts, state.sums, state.arms, state.gateway_airtime_s, state.foreign_busy_s):
         counter.fill(0)
     replicas["taken_s"] = replicas["now_s"]
     return counters

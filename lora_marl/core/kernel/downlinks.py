@@ -36,7 +36,7 @@ def _varied_db(rule, key, n, counter):
 
 @compiled()
 def _interfere(rule, tables, link, sf, bw, interferer_dbm, interferer_sf, interferer_bw):
-    """What an interferer's power does to a reception that it overlaps in time and frequency."""
+    """Add an interferer's power to a reception that it overlaps in time and frequency."""
     same_sf = sf == interferer_sf and (bw == interferer_bw or not rule.same_sf_needs_equal_bw)
     by_matrix = bw == interferer_bw and (rule.inter_sf == SIR_ENERGY or (rule.inter_sf == SIR_PAIRWISE and not same_sf))
     if by_matrix:
@@ -140,7 +140,7 @@ def _send(state, tables, b, n, g, now_s, second):
     down.critical_s = now_s + tables.spared_s[down.sf, down.bw]
     down.end_s = now_s + airtime_s
     band = tables.sub_band[down.channel]
-    state.gates[b, g].free_s[band] = down.end_s + tables.off_per_down_airtime[down.channel] * airtime_s
+    state.gateways[b, g].free_s[band] = down.end_s + tables.off_per_down_airtime[down.channel] * airtime_s
     link = state.down_links[b, g]
     link.rssi_dbm = _at_node_dbm(state, tables, b, n, g, down.channel)
     link.noise_like_mw = 0.0
@@ -149,7 +149,7 @@ def _send(state, tables, b, n, g, now_s, second):
     _overlap_uplinks(state, tables, b, g)
     _overlap_downlinks(state, tables, b, g)
     add_burst_to_downlink(state, tables, b, g)
-    state.gate_airtime_s[b, g] += airtime_s
+    state.gateway_airtime_s[b, g] += airtime_s
     state.counts[b, n, ANSWERED] += 1
     if rule.record:
         record_downlink(state, b, g)
@@ -161,10 +161,10 @@ def _send(state, tables, b, n, g, now_s, second):
 @compiled()
 def _can_send(state, tables, b, g, channel, now_s):
     """Whether a gateway may and can begin to send."""
-    gate = state.gates[b, g]
-    if state.downlinks[b, g].end_s > now_s or gate.free_s[tables.sub_band[channel]] > now_s:
+    gateway = state.gateways[b, g]
+    if state.downlinks[b, g].end_s > now_s or gateway.free_s[tables.sub_band[channel]] > now_s:
         return False
-    return gate.locked == 0 or tables.rule[0].busy_gateways_send
+    return gateway.locked == 0 or tables.rule[0].busy_gateways_send
 
 
 @compiled()
@@ -205,7 +205,7 @@ def open_window(state, tables, b, n, now_s):
 
 @compiled()
 def _fate(state, tables, b, g):
-    """What the node makes of gateway `g`'s downlink that ends now."""
+    """Fate at its node of gateway `g`'s downlink that ends now."""
     rule, down, link = tables.rule[0], state.downlinks[b, g], state.down_links[b, g]
     if link.rssi_dbm < tables.sensitivity_dbm[down.sf, down.bw]:
         return BELOW_SENSITIVITY

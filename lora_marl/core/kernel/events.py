@@ -25,7 +25,7 @@ from lora_marl.core.random import uniform
 
 
 class PointDistributions(NamedTuple):
-    """What nodes draw the operating point of every packet from; `K` points, 0 where they do not."""
+    """Distributions from which nodes draw the operating point of every packet; `K` points, 0 where they do not."""
 
     cumulative: NDArray[np.float64]  # [B, N, K], cumulative probabilities
     points: NDArray[np.int16]  # [B, N, K, 4]
@@ -42,7 +42,7 @@ NO_DISTRIBUTIONS = PointDistributions(np.zeros((0, 0, 0)), np.zeros((0, 0, 0, 4)
 @compiled()
 def draw_point(state, distributions, points, b, n):
     """Draw the point of node `n`'s next packet, and write it into `points`."""
-    drawn = uniform(state.replicas[b].choice_key, n, state.nodes[b, n].packet)
+    drawn = uniform(state.replicas[b].distribution_key, n, state.nodes[b, n].packet)
     k = 0
     while k < distributions.cumulative.shape[2] - 1 and drawn >= distributions.cumulative[b, n, k]:
         k += 1

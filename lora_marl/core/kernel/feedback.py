@@ -88,7 +88,7 @@ def _count_unanswered(state, tables, b, n, delivered):
 
 @compiled()
 def miss_answer(state, tables, points, b, n, now_s, deciding):
-    """No answer follows the last uplink: a commanded node may back off, one that decides takes the round for lost."""
+    """Handle a missing answer: a commanded node may back off, a node that decides counts the round as lost."""
     rule, node = tables.rule[0], state.nodes[b, n]
     if rule.server:
         _back_off(state, tables, points, b, n)

@@ -8,7 +8,7 @@ from lora_marl.core.kernel import compiled
 from lora_marl.core.kernel.overlap import SIR_ENERGY
 from lora_marl.core.kernel.queue import replace_first
 from lora_marl.core.kernel.reception import dbm_to_mw
-from lora_marl.core.kernel.state import BURST_KIND
+from lora_marl.core.outcome import BURST_KIND
 from lora_marl.core.random import draw_index, exponential, uniform
 
 

@@ -36,7 +36,7 @@ DONE, DECISION_DUE, RECORD_FULL, OUTSIDE_REGION = 0, 1, 2, 3
 
 SOURCES = (
     *sorted(Path(__file__).parent.glob("*.py")),
-    *(Path(__file__).parents[1] / name for name in ("random.py", "reception.py", "units.py")),
+    *(Path(__file__).parents[1] / name for name in ("outcome.py", "random.py", "reception.py", "units.py")),
 )
 """The files that the loop is compiled from."""
 
@@ -120,7 +120,7 @@ def _run_replica(state, tables, points, distributions, b, until_s, deciding):
 
 
 def _compile_run(source_hash: int) -> Callable:
-    """The compiled loop; the hash, a closure variable, makes the compiler's disk cache notice an edited kernel file."""
+    """Compile the loop; the hash, a closure variable, makes the compiler's disk cache notice an edited kernel file."""
 
     @entry_point(cache=True)
     def run(state, tables, points, distributions, until_s, deciding, decisions, first, count):
@@ -142,7 +142,7 @@ def _compile_run(source_hash: int) -> Callable:
 
 
 def _compile_first_starts(source_hash: int) -> Callable:
-    """What draws first packets and bursts; for the hash see `_compile_run`."""
+    """Compile the function that draws the first packets and bursts; the hash is that of `_compile_run`."""
 
     @njit(cache=True)
     def first_starts_s(state, tables, now_s, which):
@@ -160,7 +160,7 @@ def _compile_first_starts(source_hash: int) -> Callable:
 
 
 def _compile_admit_all_frames(source_hash: int) -> Callable:
-    """What lets frames join their queues; for the hash see `_compile_run`."""
+    """Compile the function that admits waiting frames; the hash is that of `_compile_run`."""
 
     @njit(cache=True)
     def admit_all_frames(state, tables):
@@ -184,7 +184,7 @@ def clear(state, none):
     """Clear the air and the clocks; nodes whose packet vanishes unjudged decide again, with the fate `none`."""
     state.newest[:] = -1
     state.downlinks["end_s"][:] = 0.0
-    state.gates["free_s"][:] = 0.0
+    state.gateways["free_s"][:] = 0.0
     for b in range(state.nodes.shape[0]):
         replica = state.replicas[b]
         for c in range(state.bursts.shape[1]):
@@ -197,9 +197,9 @@ def clear(state, none):
         replica.recorded = 0
         replica.taken_s -= replica.now_s
         replica.now_s = 0.0
-        for g in range(state.gates.shape[1]):
-            state.gates[b, g].locked = 0
-            state.gates[b, g].on_air_dbm = 0.0
+        for g in range(state.gateways.shape[1]):
+            state.gateways[b, g].locked = 0
+            state.gateways[b, g].on_air_dbm = 0.0
         for n in range(state.nodes.shape[1]):
             node = state.nodes[b, n]
             sending, node.phase = node.phase == SENDING, WAITING

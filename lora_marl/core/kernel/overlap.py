@@ -1,4 +1,4 @@
-"""What two packets that share the air do to each other at every gateway."""
+"""Interference between two packets on the air, at every gateway."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a gateway makes of a packet: its received power when it arrives, and its fate when it ends."""
+"""Reception at a gateway: the received power at a packet's start, its fate at its end."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def begin_reception(state, tables, b, n, sf, bw, mean_tp_dbm):
         common_db = rule.common_db * normal(replica.shadowing_key, n, draw_index(packet, -1))
     lost = True
     for g in range(state.links.shape[2]):
-        link, gate = state.links[b, n, g], state.gates[b, g]
+        link, gateway = state.links[b, n, g], state.gateways[b, g]
         mean_dbm = mean_tp_dbm + tables.gain_db[b % tables.gain_db.shape[0], n, g]
         rssi_dbm = _rssi_dbm(tables, rule, replica, n, packet, g, mean_dbm, common_db)
         link.rssi_dbm = rssi_dbm
@@ -56,12 +56,12 @@ def begin_reception(state, tables, b, n, sf, bw, mean_tp_dbm):
         link.collided = False
         link.interfered = False
         if rule.inter_sf == DB_RATIO:
-            link.interfered = _fails_db_ratio(tables, rule, replica, n, packet, sf, rssi_dbm, gate.on_air_dbm)
-            gate.on_air_dbm += rssi_dbm
+            link.interfered = _fails_db_ratio(tables, rule, replica, n, packet, sf, rssi_dbm, gateway.on_air_dbm)
+            gateway.on_air_dbm += rssi_dbm
         audible = rssi_dbm >= tables.sensitivity_dbm[sf, bw]
         link.deaf = rule.downlinks and state.downlinks[b, g].end_s > critical_s
-        link.locked = audible and not link.deaf and gate.locked < rule.demodulators
-        gate.locked += link.locked
+        link.locked = audible and not link.deaf and gateway.locked < rule.demodulators
+        gateway.locked += link.locked
         lost = lost and (link.interfered or not audible)
         if rule.inter_sf == SIR_ENERGY:
             state.sf_energy[b, n, g, :] = 0.0
@@ -80,7 +80,7 @@ def _passes_sir(state, tables, rule, b, n, g, sf, signal_mw_s):
 
 @compiled()
 def _fate_at(state, tables, b, n, g):
-    """What gateway `g` made of the packet of node `n` that ends now."""
+    """Fate of node `n`'s packet at gateway `g`."""
     rule = tables.rule[0]
     node, link = state.nodes[b, n], state.links[b, n, g]
     sf, bw = node.point[0], node.point[1]
@@ -110,7 +110,7 @@ def end_reception(state, tables, b, n):
     node = state.nodes[b, n]
     best, fate = -1, BELOW_SENSITIVITY
     for g in range(state.links.shape[2]):
-        link, gate = state.links[b, n, g], state.gates[b, g]
+        link, gateway = state.links[b, n, g], state.gateways[b, g]
         gateway_fate = NONE
         if tables.gateway_network[g] == tables.node_network[n]:
             gateway_fate = _fate_at(state, tables, b, n, g)
@@ -120,8 +120,8 @@ def end_reception(state, tables, b, n):
         elif link.rssi_dbm >= tables.sensitivity_dbm[node.point[0], node.point[1]]:
             state.foreign_busy_s[b, g, node.point[2]] += node.end_s - node.start_s
         link.received = gateway_fate == DELIVERED
-        gate.locked -= link.locked
-        gate.on_air_dbm = gate.on_air_dbm - link.rssi_dbm if state.replicas[b].on_air > 1 else 0.0
+        gateway.locked -= link.locked
+        gateway.on_air_dbm = gateway.on_air_dbm - link.rssi_dbm if state.replicas[b].on_air > 1 else 0.0
         if tables.rule[0].record:
             record_link(state, b, n, g, gateway_fate)
     node.last_fate = fate

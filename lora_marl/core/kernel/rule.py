@@ -140,12 +140,12 @@ def make_rule(scenario: Scenario, feedback: Feedback, record: bool, count_arms: 
 def _downlink_rule(scenario: Scenario) -> dict[str, float]:
     """The fields of the rule that say how gateways send."""
     down, law = scenario.downlink, distance_law(scenario.propagation, scenario.carrier_hz)
-    known_sf = scenario.region.spreading_factors
+    factors = scenario.region.spreading_factors
     return {
         "windows": WINDOWS[down.windows],
         "rx1_delay_s": down.rx1_delay_s,
         "rx2_delay_s": down.rx2_delay_s,
-        "rx2_sf": known_sf.index(down.rx2_sf) if down.rx2_sf in known_sf else 0,  # a scenario with downlinks has it
+        "rx2_sf": factors.index(down.rx2_sf) if down.rx2_sf in factors else 0,  # a scenario with downlinks has it
         "down_tp_dbm": down.tp_dbm,
         "busy_gateways_send": down.priority == "downlink",
         "down_interference": down.interference,

@@ -88,7 +88,7 @@ LINK = np.dtype(
     align=True,
 )
 
-GATE = np.dtype(
+GATEWAY = np.dtype(
     [
         ("locked", np.int64),
         ("on_air_dbm", np.float64),
@@ -131,7 +131,7 @@ REPLICA = np.dtype(
         ("downlink_key", np.uint64),
         ("retry_key", np.uint64),
         ("burst_key", np.uint64),
-        ("choice_key", np.uint64),
+        ("distribution_key", np.uint64),
         ("now_s", np.float64),
         ("taken_s", np.float64),  # when outcomes were last taken
         ("on_air", np.int64),
@@ -189,11 +189,8 @@ PACKET = np.dtype(
 
 RECEPTION = np.dtype([("rssi_dbm", np.float64), ("overlap_mw", np.float64), ("fate", np.int8)], align=True)
 
-UPLINK_KIND, DOWNLINK_KIND, BURST_KIND = 0, 1, 2
-"""Kinds of recorded packets."""
-
 WAITING, SENDING, RX1, RX2, RECEIVING = range(5)
-"""What a node does: waits for its next packet, sends it, waits for a receive window, receives a downlink."""
+"""Phases of a node: it waits for its next packet, sends it, waits for a receive window, receives a downlink."""
 
 DROPPED, ANSWERED, ANSWERS_RECEIVED, REFUSED = range(len(FATES), len(FATES) + 4)
 """Columns of `State.counts` after the fates: packets that were generated while the node was busy or off, or at a full
@@ -203,33 +200,31 @@ AIRTIME_S, ENERGY_MJ, DELIVERED_BITS = 0, 1, 2
 GROWING = ("packets", "receptions", "heard")
 """Arrays that grow when they are full."""
 
-_STORED_NAMES = {"generated_s": "born_s"}
+_STORED_NAMES = {"generated_s": "born_s", "gateways": "gates", "gateway_airtime_s": "gate_airtime_s"}
 """Names in snapshots, which stay as they were when arrays get other names."""
 
 
 class State(NamedTuple):
-    """What changes while the air plays; every array leads with the replica axis `B`."""
+    """The state of the air; every array leads with the replica axis `B`."""
 
     nodes: NDArray[np.void]  # NODE [B, N]
     links: NDArray[np.void]  # LINK [B, N, G]
     queues: NDArray[np.void]  # QUEUE [B, N] of confirmed traffic, else [B, 0]
     generated_s: NDArray[np.float64]  # [B, N, Q], a ring: when the frames that wait were generated; or [B, 0, 1]. s
-    gates: NDArray[np.void]  # GATE [B, G]
+    gateways: NDArray[np.void]  # GATEWAY [B, G]
     downlinks: NDArray[np.void]  # DOWNLINK [B, G], the last of each gateway
     down_links: NDArray[np.void]  # LINK [B, G], how its node receives it
     replicas: NDArray[np.void]  # REPLICA [B]
     bursts: NDArray[np.void]  # BURST [B, C], the last of each channel, or [B, 0] without interference
     burst_mw: NDArray[np.float64]  # [B, C, G], its power at each gateway
-    events: NDArray[
-        np.void
-    ]  # EVENT [B, N + C], a binary heap: the next event of each node and of each channel's bursts
+    events: NDArray[np.void]  # EVENT [B, N + C], a binary heap: the next event of each node and each channel's bursts
     newest: NDArray[np.int32]  # [B, C], newest packet on the air of each channel, or -1
     due: NDArray[np.int32]  # [B, N], nodes to be decided on, in the order in which their packets ended
     sf_energy: NDArray[np.float64]  # [B, N, G, SF (+ 1: bursts)] under `sir_energy`, else [..., 0]. mW s
     counts: NDArray[np.int64]  # [B, N, 10]: packets by fate, packets dropped, downlinks
     sums: NDArray[np.float64]  # [B, N, 3]: airtime, energy, delivered bits
     arms: NDArray[np.int64]  # [B, N, K, 2]: sent and delivered by factor value, or [..., 0, 2]
-    gate_airtime_s: NDArray[np.float64]  # [B, G], of downlinks
+    gateway_airtime_s: NDArray[np.float64]  # [B, G], of downlinks
     foreign_busy_s: NDArray[np.float64]  # [B, G, C], of other networks' packets that a gateway could hear
     packets: NDArray[np.void]  # PACKET [B, P]
     receptions: NDArray[np.void]  # RECEPTION [B, P, G]
@@ -259,7 +254,7 @@ def allocate(
         links=np.zeros((replicas, nodes, gateways), LINK),
         queues=np.zeros((replicas, nodes if frames else 0), QUEUE),
         generated_s=np.zeros((replicas, nodes if frames else 0, max(frames, 1))),
-        gates=np.zeros((replicas, gateways), GATE),
+        gateways=np.zeros((replicas, gateways), GATEWAY),
         downlinks=np.zeros((replicas, gateways), DOWNLINK),
         down_links=np.zeros((replicas, gateways), LINK),
         replicas=np.zeros(replicas, REPLICA),
@@ -272,7 +267,7 @@ def allocate(
         counts=np.zeros((replicas, nodes, REFUSED + 1), np.int64),
         sums=np.zeros((replicas, nodes, 3)),
         arms=np.zeros((replicas, nodes, arms, 2), np.int64),
-        gate_airtime_s=np.zeros((replicas, gateways)),
+        gateway_airtime_s=np.zeros((replicas, gateways)),
         foreign_busy_s=np.zeros((replicas, gateways, channels)),
         packets=np.zeros((replicas, packets), PACKET),
         receptions=np.zeros((replicas, packets, gateways), RECEPTION),

@@ -1,4 +1,4 @@
-"""What the compiled loop looks up instead of computing: made once per scenario from the plain formulas."""
+"""Lookup tables of the compiled loop, made once per scenario from the formulas."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def ccs_study(
     traffic: TrafficKind = "poisson",
     **others: Any,
 ) -> Coexistence:
-    """Returns networks of 100 nodes that learn, with free acknowledgements and a duty cycle of 10 %.
+    """Return networks of 100 nodes that learn, with free acknowledgements and a duty cycle of 10 %.
 
     Args:
         deployments: The networks, or how many.
@@ -73,7 +73,7 @@ def ccs_eu868(
     acknowledgements: Literal["free", "downlink"] = "downlink",
     **others: Any,
 ) -> Coexistence:
-    """Returns networks of 1,000 nodes under EU868's duty cycles, with the offered load of `ccs_study`.
+    """Return networks of 1,000 nodes under EU868's duty cycles, with the offered load of `ccs_study`.
 
     Acknowledgements of 13 bytes are downlinks that gateways may send 1 % of the time in RX1 and 10 % in RX2 (SF9), so
     at a load of 1 most are refused, and nodes repeat frames that were received. A gateway that has to send stops
@@ -104,7 +104,7 @@ def _listed(deployments: int | Sequence[Deployment], nodes: int = 100) -> tuple[
 
 
 def non_learning(rule: Rule = "uniform", nodes: int = 100) -> Deployment:
-    """Returns a network that does not learn.
+    """Return a network that does not learn.
 
     Args:
         rule: `uniform`: every attempt on any channel; `adr`: on the default channels, under adaptive data rate.
@@ -120,7 +120,7 @@ def legacy(rule: Rule = "uniform", nodes: int = 100) -> Deployment:
 
 
 def _radio(traffic: TrafficKind, interval_s: float = _PERIOD_S) -> Scenario:
-    """What all networks have in common."""
+    """The radio, traffic and energy that all networks have in common."""
     check_choice("traffic", traffic, get_args(TrafficKind))
     return Scenario(
         name="ccs",

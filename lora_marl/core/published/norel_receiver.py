@@ -60,6 +60,7 @@ class Channel(NamedTuple):
 
 @entry_point()
 def _power_dbm(channel, n, g):  # type: ignore[no-untyped-def]
+    """Received power of sender `n` at gateway `g`, shadowing drawn anew. dBm"""
     power_dbm = channel.tp_dbm[n] + channel.gain_db[n, g]
     if channel.sigma_db > 0.0:
         power_dbm += channel.sigma_db * normal(channel.key, n, channel.counts[DRAWN])
@@ -79,6 +80,7 @@ def _disturb(channel, sf, j):  # type: ignore[no-untyped-def]
 
 @entry_point()
 def _earlier(channel, packet, start_s, sf):  # type: ignore[no-untyped-def]
+    """Let the transmissions that began before the uplink disturb it."""
     critical_s = start_s + channel.spared_s[sf]
     oldest_s = start_s - channel.airtime_s[-1]
     nodes = len(channel.nearest)
@@ -99,6 +101,7 @@ def _earlier(channel, packet, start_s, sf):  # type: ignore[no-untyped-def]
 
 @entry_point()
 def _later(channel, packet, start_s, sf):  # type: ignore[no-untyped-def]
+    """Let those that begin during the uplink disturb it."""
     end_s = start_s + channel.airtime_s[sf]
     up, down = packet + 1, channel.counts[PASSED]
     while up < len(channel.start_s) and channel.start_s[up] < end_s:

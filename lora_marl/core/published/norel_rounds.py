@@ -1,4 +1,4 @@
-"""What nodes and server do in NoReL's authors' code: rounds of packets, and adaptive data rate (ADR).
+"""Nodes and server of NoReL's authors' code: rounds of packets, and adaptive data rate (ADR).
 
 Rounds. A node's round ends with its first packet *received* at or after the tenth. Its utility is successes / 10, of
 which the last success is certain, so E[u] = 0.1 + 0.9 p, and a node that is never received never ends a round. The
@@ -100,15 +100,25 @@ HISTORY = 20
 """Received packets between two decisions of the server."""
 
 NOISE_MW = 10.0**-12.3
+"""Noise at a gateway, -123 dBm, of which the server computes the SINR. mW. Source: NoReL's authors' code."""
+
 ABOVE_SIGMA_DB = 8.0
+"""Margin of the server above the estimated standard deviation of shadowing. dB. Source: NoReL's authors' code."""
+
+SNR_AT_SF7_DB, SNR_PER_SF_DB = -7.5, 2.5
+"""Least SNR of reception at SF7, and by how much each higher spreading factor needs less. dB. Source: SX1276
+datasheet."""
+
 ADR_ACK_LIMIT, ADR_ACK_DELAY = 64, 32
 """LoRaWAN's names: a node asks for an answer after so many packets without one, and backs off after so many more."""
 
 LEAST_DBM, MOST_DBM, STEP_DB = 2.0, 14.0, 3.0
+"""Least and most transmit power, in dBm, and the step of power and of SNR that a command counts in, in dB. Source:
+NoReL's authors' code."""
 
 
 class AdrState(NamedTuple):
-    """What the server keeps of each node, and the nodes' counters."""
+    """The server's record of each node, and the nodes' counters."""
 
     sinr_db: NDArray[np.float64]  # [N, HISTORY]
     received: NDArray[np.int64]  # [N], packets received
@@ -128,8 +138,8 @@ def sinr_db(rssi_dbm, overlap_mw):  # type: ignore[no-untyped-def]
 
 @entry_point()
 def commanded_point(mean_db, sf, tp_dbm, margin_db):  # type: ignore[no-untyped-def]
-    """What the server commands: index of the spreading factor, and power in dBm."""
-    steps = math.floor((mean_db - (-7.5 - 2.5 * sf) - margin_db) / STEP_DB)
+    """Return the point that the server commands: index of the spreading factor, and power in dBm."""
+    steps = math.floor((mean_db - (SNR_AT_SF7_DB - SNR_PER_SF_DB * sf) - margin_db) / STEP_DB)
     while steps > 0 and sf > 0:
         sf -= 1
         steps -= 1

@@ -17,7 +17,7 @@ LAYOUTS = {
     "NODE": "i8 i8 f8 f8 f8 f8 f8 f8 f8 i8 f8 f8 i4 i4 i4 i4 b1 i4 i4 i4 i4 i4 4i2 4i2 4i2 4i2 i1 b1 b1 b1 b1 i1",
     "QUEUE": "f8 f8 i8 i8 i4 i4 i4 b1",
     "LINK": "f8 f8 f8 f8 b1 b1 b1 b1 b1",
-    "GATE": "i8 f8 8f8",
+    "GATEWAY": "i8 f8 8f8",
     "DOWNLINK": "f8 f8 f8 i8 i4 i2 i2 i2",
     "BURST": "f8 f8 f8 i8 b1",
     "REPLICA": "u8 u8 u8 u8 u8 u8 u8 u8 f8 f8 i8 i8 i8 i8",

@@ -2,7 +2,7 @@
 
 For up to five gateways in a node's reach. What a packet survives is a product over interferers per set of gateways (the
 sets k of `reference`); their logarithms `[N, 2^G]` are kept. A move takes one term out of each and adds another:
-O(N 2^G) in place of O(N^2 2^G). Tests hold it to `LogNormal.delivery`.
+O(N 2^G) in place of O(N^2 2^G). Tests compare it with `LogNormal.delivery`.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from numba import njit
 from numpy.typing import NDArray
 
 from lora_marl.core.expect.expectation import BITS, DELIVERED, ENERGY, PACKETS
+from lora_marl.core.expect.integrals import SMALLEST
 from lora_marl.core.expect.lognormal.closed_form import LogNormal
 from lora_marl.core.expect.lognormal.pairwise import overlap, reach_of, survives, write_shares
 from lora_marl.core.expect.lognormal.reference import MOST_GATEWAYS
 
-_SMALLEST = 1e-300
-"""Shares are at least this, since their logarithms are kept."""
 _OF_NODES = ("mean_dbm", "sensitivity_dbm", "sf", "channel", "airtime_s", "spared_s", "rate_per_s")
 """Fields of a `Network` with a row for every node."""
 
@@ -137,7 +136,7 @@ def _add(net, reach, n, k, sign, scale, logs, shares):  # type: ignore[no-untype
     if e != 0.0:
         write_shares(e, net, reach, n, net, k, scale, shares)
         for subset in range(1, 1 << reach.counts[n]):
-            logs[subset] += sign * math.log(max(shares[subset], _SMALLEST))
+            logs[subset] += sign * math.log(max(shares[subset], SMALLEST))
 
 
 @njit(nogil=True)  # no disk cache: see above

@@ -46,17 +46,17 @@ def one_gateway(net: Network, g: int = 0) -> Vector:
         first = rows[0]
         overlap = class_overlap(net, first)
         interferers = np.flatnonzero(overlap)
-        own = overlap[rows], loud_dbm[net.sf[first], rows]
+        target = overlap[rows], loud_dbm[net.sf[first], rows]
         low = float(net.sensitivity_dbm[first])
         high = max(float(net.mean_dbm[rows, g].max()) + _REACH * net.sigma_db, low + net.sigma_db)
         grid_dbm = chebyshev_points(low, high, net.sigma_db)
         if len(grid_dbm) > MOST_POINTS:
             others = overlap[interferers], loud_dbm[net.sf[first], interferers]
-            probability[rows] = _summed(net.mean_dbm[rows, g], low, net.sigma_db, *others, *own, *_RULE)
+            probability[rows] = _summed(net.mean_dbm[rows, g], low, net.sigma_db, *others, *target, *_RULE)
             continue
         values = survival_at(grid_dbm, overlap[interferers], loud_dbm[net.sf[first], interferers], net.sigma_db)
         table, step = fine_table(low, high, values, net.sigma_db)
-        probability[rows] = _integrals(net.mean_dbm[rows, g], low, net.sigma_db, table, step, *own, *_RULE)
+        probability[rows] = _integrals(net.mean_dbm[rows, g], low, net.sigma_db, table, step, *target, *_RULE)
     return probability
 
 
@@ -85,7 +85,7 @@ _RULE, _RULE_OF_TWO = _rule(ORDER), _rule(ORDER_OF_TWO)
 
 
 @njit(nogil=True)  # no disk cache: it would not notice an edited table
-def _integrals(mean_dbm, low, sigma, table, step, own_overlap, own_loud, points, weights):  # type: ignore[no-untyped-def]
+def _integrals(mean_dbm, low, sigma, table, step, target_overlap, target_loud, points, weights):  # type: ignore[no-untyped-def]
     """D of the targets of one class, each without its own term, from a table of what all interferers do."""
     probability = np.zeros(len(mean_dbm))
     for i in range(len(mean_dbm)):
@@ -98,14 +98,14 @@ def _integrals(mean_dbm, low, sigma, table, step, own_overlap, own_loud, points,
         for q in range(len(points)):
             r = begin + half * (1.0 + points[q])
             z = (r - mean_dbm[i]) / sigma
-            own = 1.0 - own_overlap[i] * normal_cdf((own_loud[i] - r) / sigma)
-            total += weights[q] * math.exp(read(table, low, step, r) - 0.5 * z * z) / own
+            self_factor = 1.0 - target_overlap[i] * normal_cdf((target_loud[i] - r) / sigma)
+            total += weights[q] * math.exp(read(table, low, step, r) - 0.5 * z * z) / self_factor
         probability[i] = total * half / (sigma * SQRT_2_PI)
     return probability
 
 
 @njit(nogil=True)  # no disk cache: it would not notice an edited table
-def _summed(mean_dbm, low, sigma, overlap, loud, own_overlap, own_loud, points, weights):  # type: ignore[no-untyped-def]
+def _summed(mean_dbm, low, sigma, overlap, loud, target_overlap, target_loud, points, weights):  # type: ignore[no-untyped-def]
     """D of the targets of one class, with the interferers summed at every power of every target."""
     probability = np.zeros(len(mean_dbm))
     for i in range(len(mean_dbm)):
@@ -117,8 +117,8 @@ def _summed(mean_dbm, low, sigma, overlap, loud, own_overlap, own_loud, points, 
         survived = survival_at(r, overlap, loud, sigma)
         for q in range(len(points)):
             z = (r[q] - mean_dbm[i]) / sigma
-            own = 1.0 - own_overlap[i] * normal_cdf((own_loud[i] - r[q]) / sigma)
-            probability[i] += weights[q] * math.exp(survived[q] - 0.5 * z * z) / own
+            self_factor = 1.0 - target_overlap[i] * normal_cdf((target_loud[i] - r[q]) / sigma)
+            probability[i] += weights[q] * math.exp(survived[q] - 0.5 * z * z) / self_factor
         probability[i] *= half / (sigma * SQRT_2_PI)
     return probability
 

@@ -19,7 +19,7 @@ Vector = NDArray[np.float64]
 class Reach(NamedTuple):
     """The gateways that packets of every node may reach without interference."""
 
-    members: NDArray[np.int64]  # [N, 5], gateways in reach, the first of `counts` in a row
+    gateways: NDArray[np.int64]  # [N, 5], gateways in reach, the first of `counts` in a row
     counts: NDArray[np.int64]  # [N]
     heard: Vector  # [N], probability that one of them hears a packet that nothing disturbs
 
@@ -35,9 +35,9 @@ def reach_of(net: Network) -> Reach:
     if count.max() > MOST_GATEWAYS:
         raise ValueError(f"a node has {count.max()} gateways in reach; the closed form takes up to {MOST_GATEWAYS}")
     first = np.argsort(~reach, axis=1, kind="stable")[:, :MOST_GATEWAYS]
-    members = np.zeros((len(count), MOST_GATEWAYS), np.int64)
-    members[:, : first.shape[1]] = first
-    return Reach(members, count, 1.0 - np.where(reach, outage(net), 1.0).prod(axis=1))
+    gateways = np.zeros((len(count), MOST_GATEWAYS), np.int64)
+    gateways[:, : first.shape[1]] = first
+    return Reach(gateways, count, 1.0 - np.where(reach, outage(net), 1.0).prod(axis=1))
 
 
 def delivery(net: Network) -> Vector:
@@ -69,8 +69,8 @@ def _one_gateway(net: Network) -> Vector:
         else:
             values = survival_at(grid_dbm, *others, spread_db)
             log_survival = _read_all(*fine_table(low, high, values, spread_db), low, mean_dbm[rows])
-        own = _own(overlaps[rows], loud_dbm[sf, rows], mean_dbm[rows], spread_db)
-        survival[rows] = np.exp(log_survival) / own
+        self_factor = _self_factor(overlaps[rows], loud_dbm[sf, rows], mean_dbm[rows], spread_db)
+        survival[rows] = np.exp(log_survival) / self_factor
     return survival
 
 
@@ -84,7 +84,7 @@ def _read_all(table, step, low, mean_dbm):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)  # no disk cache: it would not notice an edited table
-def _own(overlap, loud_dbm, mean_dbm, spread_db):  # type: ignore[no-untyped-def]
+def _self_factor(overlap, loud_dbm, mean_dbm, spread_db):  # type: ignore[no-untyped-def]
     """The factor of each target as its own interferer, to be divided out."""
     factor = np.empty(len(overlap))
     for i in range(len(overlap)):
@@ -122,7 +122,7 @@ def write_shares(e, net, reach, i, by, j, scale, shares):  # type: ignore[no-unt
     needed_db = net.threshold_db[net.sf[i], by.sf[j]]
     shares[0] = e
     for m in range(reach.counts[i]):
-        g = reach.members[i, m]
+        g = reach.gateways[i, m]
         hit = normal_cdf((needed_db + by.mean_dbm[j, g] - net.mean_dbm[i, g]) * scale)
         for k in range(1 << m):
             shares[k | 1 << m] = shares[k] * hit

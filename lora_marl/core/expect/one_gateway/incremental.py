@@ -2,7 +2,7 @@
 
 The logarithms of what every packet survives, `survival [N, Q]`, are sums over interferers, so a change of one node
 takes one term out of each sum and adds another: O(N Q) in place of O(N^2 Q). `try_points` does so for many points of a
-node without choosing one. Tests hold it to `OneGateway.expect`, the plain statement.
+node without choosing one. Tests compare it with `OneGateway.expect`, its reference.
 
 Below the class are the compiled functions; they share a file so that the compiler's disk cache notices every edit.
 Their arguments: `t` the tables, `n` the node whose packets are looked at, `k` an interferer. Letters as in
@@ -19,12 +19,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 from lora_marl.core.expect.expectation import BITS, DELIVERED, ENERGY, PACKETS
-from lora_marl.core.expect.integrals import normal_cdf
+from lora_marl.core.expect.integrals import SMALLEST, normal_cdf
 from lora_marl.core.expect.one_gateway.closed_form import COUNT, LOADS, SINR, SIR, OneGateway, Tables
 from lora_marl.core.random import normal_quantile
 
-_SMALLEST = 1e-300
-"""Shares are at least this, since their logarithms are kept."""
 _NEVER = -8.0
 """Below so many standard deviations no packet is lost: Phi is 6e-16."""
 
@@ -194,12 +192,12 @@ def _shares(hit: float, loud_dbm: float, limits_dbm: Vector, sigma_db: float, sh
     if hit == 0.0 or loud_dbm - limits_dbm[0] < _NEVER * sigma_db:  # the first level is the weakest
         return False
     if sigma_db == 0.0:
-        shares[:] = max(1.0 - hit * (loud_dbm > limits_dbm[0]), _SMALLEST)
+        shares[:] = max(1.0 - hit * (loud_dbm > limits_dbm[0]), SMALLEST)
         return True
     scale = 1.0 / sigma_db
     for q in range(len(shares)):
         share = 1.0 - hit * normal_cdf((loud_dbm - limits_dbm[q]) * scale)
-        shares[q] = share if share > _SMALLEST else _SMALLEST
+        shares[q] = share if share > SMALLEST else SMALLEST
     return True
 
 

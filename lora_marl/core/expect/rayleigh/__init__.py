@@ -2,7 +2,7 @@
 
 `Rayleigh` evaluates whole allocations, and what the others of a channel would have without each node
 (`Counterfactuals`); `RayleighIncremental` keeps one up to date while single nodes move or swap channels. `reference`
-states the model in NumPy, `kernel` has it compiled.
+states the model in NumPy, `kernel` has it compiled, and `moves` what `RayleighIncremental` computes.
 """
 
 from typing import Any

@@ -13,10 +13,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from lora_marl.core.expect.integrals import SMALLEST
+
 EXPECT, MEANG = 0, 1
 """Numbers of the variants whose D_ik are products over interferers."""
-SMALLEST = 1e-300
-"""Factors that are divided by are at least this."""
 
 
 @njit(cache=True, inline="always", error_model="numpy")
@@ -166,7 +166,7 @@ class Counterfactuals(NamedTuple):
     ee_sum: NDArray[np.float64]
 
 
-@njit(nogil=True)
+@njit(cache=True, nogil=True)
 def counterfactuals(t, points, variant):  # type: ignore[no-untyped-def]
     """The fields of `Counterfactuals` `[4, B, N]` for allocations `[B, N, 4]`, of `expect` or `meang`."""
     replicas, nodes = points.shape[:2]
@@ -180,7 +180,7 @@ def counterfactuals(t, points, variant):  # type: ignore[no-untyped-def]
     return fields
 
 
-@njit(nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def _channel_fields(t, points, variant, channel, order, begins, power, inverse, fields):  # type: ignore[no-untyped-def]
     """Write the fields of the nodes of a channel into `fields` `[4, N]`."""
     first, last = begins[channel], begins[channel + 1]
@@ -208,7 +208,7 @@ def _channel_fields(t, points, variant, channel, order, begins, power, inverse, 
     _sum_fields(t, points, order[first:last], received, survived, fields)
 
 
-@njit(nogil=True)
+@njit(cache=True, nogil=True)
 def _sum_fields(t, points, members, received, survived, fields):  # type: ignore[no-untyped-def]
     """Write the fields from what gateways receive of the members of a channel, and what survives of each pair."""
     delivery, ee, without, total = fields
