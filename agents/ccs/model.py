@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from agents.ccs.hypernetwork import ENCODERS, Hypernetwork, RawHypernetwork, behaviour
 from agents.ccs.layout import Layout, View
+from agents.ccs.safeguards import check_ramp
 from agents.lns.network import Schema
-from lora_marl.core.checks import check_ramp
 
 RIDGE = 0.2
 """Of the pull-back, relative to the mean diagonal of what is inverted."""

@@ -5,7 +5,10 @@ Functions are of arrays; letters in `agents.ccs.layout`.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from numbers import Real
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,14 +17,25 @@ from torch import Tensor
 from agents.ccs.layout import POOLINGS, Layout
 from agents.ccs.protocol import Report
 from agents.ccs.residuals import CLIP
-from lora_marl.core.checks import Checked, check_ramp
+from lora_marl.core.checks import check_above_0, check_at_least_0, check_count
 
 LARGEST_OUTPUT = 1e17
 """Of a policy on a probe: sums of squares of larger outputs overflow in single precision (3.4e38)."""
 
 
+def check_ramp(name: str, ramp: Any) -> None:
+    """Raise ValueError unless the ramp is None, or its beginning and its width, finite and the width above 0."""
+    if ramp is not None and not (_is_finite_pair(ramp) and ramp[1] > 0.0):
+        raise ValueError(f"{name} = {ramp!r}: expected where it begins and its width above 0, or none")
+
+
+def _is_finite_pair(pair: Any) -> bool:
+    is_pair = isinstance(pair, tuple) and len(pair) == 2
+    return is_pair and all(isinstance(value, Real) and math.isfinite(value) for value in pair)
+
+
 @dataclass(frozen=True)
-class Safeguards(Checked):
+class Safeguards:
     """What the service checks, and how much networks count in a round.
 
     Attributes:
@@ -55,9 +69,12 @@ class Safeguards(Checked):
     max_parameters: int = 4_000_000
 
     def __post_init__(self) -> None:
-        self.check("above 0", "clip", "staleness_s", "max_age_s", "operator_cap")
-        self.check("an integer of at least 1", "max_parameters")
-        self.check("at least 0", *(name for name in ("clock_s", "jump") if getattr(self, name) is not None))
+        for name in ("clip", "staleness_s", "max_age_s", "operator_cap"):
+            check_above_0(name, getattr(self, name), finite=False)
+        check_count("max_parameters", self.max_parameters)
+        for name in ("clock_s", "jump"):
+            if getattr(self, name) is not None:
+                check_at_least_0(name, getattr(self, name), finite=False)
         if self.pooling not in POOLINGS:
             raise ValueError(f"pooling = {self.pooling!r}: expected one of {', '.join(POOLINGS)}")
         check_ramp("congestion", self.congestion)

@@ -27,11 +27,11 @@ from agents.ccs.proxy import Proxy
 from agents.ccs.ring import SPHERE, random_codes
 from agents.ccs.round import Batch, own_policies, prepare_batch, unroll_rounds
 from agents.torch_utils import adam
-from lora_marl.core.checks import Checked
+from lora_marl.core.checks import check_above_0, check_at_least_0, check_count
 
 
 @dataclass(frozen=True)
-class Hyperparameters(Checked):
+class Hyperparameters:
     """How a coordinator is trained: the one place of the defaults.
 
     Its `repr` is stored in settings of trainings and in services, so that the names here are data.
@@ -70,10 +70,12 @@ class Hyperparameters(Checked):
     discriminator_rate: float = 1e-3
 
     def __post_init__(self) -> None:
-        self.check("an integer of at least 1", "snapshots", "orders", "rounds")
-        self.check("finite and above 0", "gradient_norm", "discriminator_rate")
-        weights = ("alpha", "beta", "gamma", "shift_weight", "norm_weight")
-        self.check("finite and at least 0", *weights, "clip", "kpi_noise")
+        for name in ("snapshots", "orders", "rounds"):
+            check_count(name, getattr(self, name))
+        for name in ("gradient_norm", "discriminator_rate"):
+            check_above_0(name, getattr(self, name))
+        for name in ("alpha", "beta", "gamma", "shift_weight", "norm_weight", "clip", "kpi_noise"):
+            check_at_least_0(name, getattr(self, name))
         if self.pairs not in ("network", "group"):
             raise ValueError(f"pairs = {self.pairs!r}: expected network or group")
 

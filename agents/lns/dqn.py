@@ -25,11 +25,11 @@ from agents.lns.network import TrainedNetworks, forward
 from agents.lns.replay import Draws, Replay
 from agents.lns.vendor import Vendor
 from agents.torch_utils import values_at
-from lora_marl.core.checks import Checked
+from lora_marl.core.checks import check_above_0, check_count, check_share
 
 
 @dataclass(frozen=True)
-class DqnHyperparameters(Checked):
+class DqnHyperparameters:
     """Hyperparameters of `DqnServers`; the defaults are those of learning online.
 
     Attributes:
@@ -58,11 +58,14 @@ class DqnHyperparameters(Checked):
     gradient_norm: float = 1.0
 
     def __post_init__(self) -> None:
-        self.check("an integer of at least 1", "updates_per_step", "capacity", "batch")
-        self.check("an integer of at least 0", "exploration_steps")
-        self.check("finite and above 0", "learning_rate", "gradient_norm")
-        self.check("from 0 to 1", "epsilon", "target_rate")
-        self.check("from 0 up to but not including 1", "discount")
+        for name in ("updates_per_step", "capacity", "batch"):
+            check_count(name, getattr(self, name))
+        check_count("exploration_steps", self.exploration_steps, least=0)
+        for name in ("learning_rate", "gradient_norm"):
+            check_above_0(name, getattr(self, name))
+        for name in ("epsilon", "target_rate"):
+            check_share(name, getattr(self, name))
+        check_share("discount", self.discount, below_1=True)
         if self.batch > self.capacity:
             raise ValueError(f"batch = {self.batch}: must be at most capacity = {self.capacity}")
 

@@ -26,11 +26,11 @@ from agents.lns.network import TrainedNetworks, forward
 from agents.lns.replay import Replay
 from agents.lns.vendor import Vendor, critic_schema
 from agents.torch_utils import sample_actions, values_at
-from lora_marl.core.checks import Checked
+from lora_marl.core.checks import check_above_0, check_at_least_0, check_count
 
 
 @dataclass(frozen=True)
-class PolicyGradientHyperparameters(Checked):
+class PolicyGradientHyperparameters:
     """Hyperparameters of `PolicyGradientServers`; the defaults are those of learning online.
 
     Attributes:
@@ -59,10 +59,11 @@ class PolicyGradientHyperparameters(Checked):
     gradient_norm: float = 1.0
 
     def __post_init__(self) -> None:
-        self.check("an integer of at least 1", "every", "epochs")
-        self.check("finite and at least 0", "entropy")
-        above = ("learning_rate", "critic_rate", "clip", "spread", "advantage", "gradient_norm")
-        self.check("finite and above 0", *above)
+        for name in ("every", "epochs"):
+            check_count(name, getattr(self, name))
+        check_at_least_0("entropy", self.entropy)
+        for name in ("learning_rate", "critic_rate", "clip", "spread", "advantage", "gradient_norm"):
+            check_above_0(name, getattr(self, name))
 
     @classmethod
     def pretraining(cls) -> PolicyGradientHyperparameters:

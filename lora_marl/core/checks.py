@@ -7,7 +7,6 @@ import math
 import warnings
 from collections.abc import Iterable
 from numbers import Real
-from typing import Any
 
 import numpy as np
 
@@ -49,16 +48,29 @@ def check_choice(name: str, value: object, allowed: Iterable[object]) -> None:
         raise ValueError(f"{name}: {value!r} is not one of {', '.join(map(str, choices))}")
 
 
-def check_count(name: str, value: object) -> None:
-    """Raise ValueError unless the value is a whole number of at least 1."""
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name}: {value!r} is not a whole number of at least 1")
+def check_count(name: str, value: object, *, least: int = 1) -> None:
+    """Raise ValueError unless the value is a whole number of at least `least`."""
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name}: {value!r} is not a whole number of at least {least}")
 
 
-def check_above_0(name: str, value: object) -> None:
-    """Raise ValueError unless the value is a finite number above 0."""
-    if not _is_number(value) or not 0.0 < value < np.inf:  # type: ignore[operator]
+def check_above_0(name: str, value: object, *, finite: bool = True) -> None:
+    """Raise ValueError unless the value is a number above 0, finite unless infinity is allowed."""
+    if not _is_number(value) or not 0.0 < value or (finite and value == math.inf):  # type: ignore[operator]
         raise ValueError(f"{name}: {value!r} is not a number above 0")
+
+
+def check_at_least_0(name: str, value: object, *, finite: bool = True) -> None:
+    """Raise ValueError unless the value is a number of at least 0, finite unless infinity is allowed."""
+    if not _is_number(value) or not 0.0 <= value or (finite and value == math.inf):  # type: ignore[operator]
+        raise ValueError(f"{name}: {value!r} is not a number of at least 0")
+
+
+def check_share(name: str, value: object, *, below_1: bool = False) -> None:
+    """Raise ValueError unless the value is a number from 0 to 1, or `below_1`."""
+    if not _is_number(value) or not 0.0 <= value <= 1.0 or (below_1 and value == 1.0):  # type: ignore[operator]
+        allowed = "of at least 0 and below 1" if below_1 else "from 0 to 1"
+        raise ValueError(f"{name}: {value!r} is not a number {allowed}")
 
 
 def check_range(name: str, value: object) -> None:
@@ -82,38 +94,3 @@ def warn_renamed(old: str, new: str, *, stacklevel: int = 3) -> None:
     """
     message = f"{old} is now {new}; the old name is removed in 0.2.0"
     warnings.warn(message, DeprecationWarning, stacklevel=stacklevel)
-
-
-class Checked:
-    """Checks of a dataclass's fields by name."""
-
-    def check(self, allowed: str, *names: str) -> None:
-        """Raise ValueError unless fields are what is `allowed`, one of the ranges below."""
-        holds = _RANGES[allowed]
-        for name in names:
-            value: Any = getattr(self, name)
-            if not (isinstance(value, Real) and holds(value)):
-                raise ValueError(f"{name} = {value!r}: must be {allowed}")
-
-
-_RANGES = {
-    "an integer of at least 1": lambda value: isinstance(value, int) and value >= 1,
-    "an integer of at least 0": lambda value: isinstance(value, int) and value >= 0,
-    "above 0": lambda value: value > 0.0,
-    "finite and above 0": lambda value: 0.0 < value < math.inf,
-    "at least 0": lambda value: value >= 0.0,
-    "finite and at least 0": lambda value: 0.0 <= value < math.inf,
-    "from 0 to 1": lambda value: 0.0 <= value <= 1.0,
-    "from 0 up to but not including 1": lambda value: 0.0 <= value < 1.0,
-}
-
-
-def check_ramp(name: str, ramp: Any) -> None:
-    """Raise ValueError unless the ramp is None, or its beginning and its width, finite and the width above 0."""
-    if ramp is not None and not (_is_finite_pair(ramp) and ramp[1] > 0.0):
-        raise ValueError(f"{name} = {ramp!r}: expected where it begins and its width above 0, or none")
-
-
-def _is_finite_pair(pair: Any) -> bool:
-    is_pair = isinstance(pair, tuple) and len(pair) == 2
-    return is_pair and all(isinstance(value, Real) and math.isfinite(value) for value in pair)

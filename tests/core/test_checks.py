@@ -1,8 +1,19 @@
 from __future__ import annotations
 
+import math
+import re
+
 import pytest
 
-from lora_marl.core.checks import check_choice, suggest, warn_renamed
+from lora_marl.core.checks import (
+    check_above_0,
+    check_at_least_0,
+    check_choice,
+    check_count,
+    check_share,
+    suggest,
+    warn_renamed,
+)
 from lora_marl.core.region import REGIONS
 
 KNOWN = ("cucb", "cd-lora", "ucb1", "mix-mab", "rs-lora")
@@ -63,3 +74,34 @@ def test_a_former_name_is_answered_where_it_is_used() -> None:
         former()
     assert caught[0].filename == __file__
     assert caught[0].lineno == former.__code__.co_firstlineno + 4
+
+
+def test_numbers_inside_their_range_pass() -> None:
+    check_count("n", 1)
+    check_count("n", 0, least=0)
+    check_above_0("x", 1e-9)
+    check_above_0("x", math.inf, finite=False)
+    check_at_least_0("x", 0)
+    check_at_least_0("x", math.inf, finite=False)
+    check_share("p", 0.0)
+    check_share("p", 1)
+    check_share("p", 0.999, below_1=True)
+
+
+@pytest.mark.parametrize(
+    ("check", "options", "values", "allowed"),
+    [
+        (check_count, {}, (0, True, 1.0, "1", None), "a whole number of at least 1"),
+        (check_count, {"least": 0}, (-1, False), "a whole number of at least 0"),
+        (check_above_0, {}, (0.0, -1, math.nan, math.inf, True, "1"), "a number above 0"),
+        (check_above_0, {"finite": False}, (0.0, math.nan), "a number above 0"),
+        (check_at_least_0, {}, (-1e-9, math.nan, math.inf, False), "a number of at least 0"),
+        (check_at_least_0, {"finite": False}, (-1e-9, math.nan), "a number of at least 0"),
+        (check_share, {}, (-0.1, 1.1, math.nan, True, None), "a number from 0 to 1"),
+        (check_share, {"below_1": True}, (1.0, 1), "a number of at least 0 and below 1"),
+    ],
+)
+def test_numbers_outside_their_range_are_named(check, options, values, allowed) -> None:
+    for value in values:
+        with pytest.raises(ValueError, match=re.escape(f"limit: {value!r} is not {allowed}") + "$"):
+            check("limit", value, **options)

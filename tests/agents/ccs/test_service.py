@@ -165,16 +165,17 @@ def test_raw_weights_are_of_one_architecture(coordinator) -> None:
     [
         (lambda: Safeguards(congestion=(0.8,)), "congestion = "),
         (lambda: Safeguards(congestion=(float("nan"), 0.1)), "congestion = "),
-        (lambda: Safeguards(jump=-1.0), "jump = -1.0: must be at least 0"),
-        (lambda: Safeguards(clock_s=-5.0), "clock_s = -5.0: must be at least 0"),
+        (lambda: Safeguards(jump=-1.0), "jump: -1.0 is not a number of at least 0"),
+        (lambda: Safeguards(clock_s=-5.0), "clock_s: -5.0 is not a number of at least 0"),
         (lambda: Design(gate=(0.1,)), "gate = "),
         (lambda: Design(ridge=float("nan")), "ridge = nan: must be finite and above 0"),
         (lambda: Design(spread=-1.0), "spread = -1.0: must be from 0 to 2"),
         (lambda: Design(spread=2.5), "spread = 2.5: must be from 0 to 2"),
         (lambda: Design(width=0), "width = 0: must be at least 1"),
-        (lambda: Hyperparameters(rounds=0), "rounds = 0: must be an integer of at least 1"),
-        (lambda: Hyperparameters(beta=float("nan")), "beta = nan: must be finite and at least 0"),
-        (lambda: Hyperparameters(clip=-1.0), "clip = -1.0: must be finite and at least 0"),
+        (lambda: Hyperparameters(rounds=0), "rounds: 0 is not a whole number of at least 1"),
+        (lambda: Hyperparameters(beta=float("nan")), "beta: nan is not a number of at least 0"),
+        (lambda: Hyperparameters(rounds=True), "rounds: True is not a whole number of at least 1"),
+        (lambda: Hyperparameters(clip=-1.0), "clip: -1.0 is not a number of at least 0"),
     ],
 )
 def test_settings_outside_their_range_are_named(make, text) -> None:

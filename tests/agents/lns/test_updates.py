@@ -141,14 +141,14 @@ def test_actions_are_drawn_with_their_probabilities(vendor_of) -> None:
 @pytest.mark.parametrize(
     ("make", "text"),
     [
-        (lambda: DqnHyperparameters(batch=0), "batch = 0: must be an integer of at least 1"),
+        (lambda: DqnHyperparameters(batch=0), "batch: 0 is not a whole number of at least 1"),
         (lambda: DqnHyperparameters(batch=65, capacity=64), "batch = 65: must be at most capacity = 64"),
-        (lambda: DqnHyperparameters(discount=1.0), "discount = 1.0: must be from 0 up to but not including 1"),
-        (lambda: DqnHyperparameters(epsilon=-0.1), "epsilon = -0.1: must be from 0 to 1"),
-        (lambda: DqnHyperparameters(exploration_steps=-1), "exploration_steps = -1: must be an integer of at least 0"),
-        (lambda: PolicyGradientHyperparameters(every=0), "every = 0: must be an integer of at least 1"),
-        (lambda: PolicyGradientHyperparameters(clip=float("nan")), "clip = nan: must be finite and above 0"),
-        (lambda: PolicyGradientHyperparameters(entropy=-1.0), "entropy = -1.0: must be finite and at least 0"),
+        (lambda: DqnHyperparameters(discount=1.0), "discount: 1.0 is not a number of at least 0 and below 1"),
+        (lambda: DqnHyperparameters(epsilon=-0.1), "epsilon: -0.1 is not a number from 0 to 1"),
+        (lambda: DqnHyperparameters(exploration_steps=-1), "exploration_steps: -1 is not a whole number of at least 0"),
+        (lambda: PolicyGradientHyperparameters(every=0), "every: 0 is not a whole number of at least 1"),
+        (lambda: PolicyGradientHyperparameters(clip=float("nan")), "clip: nan is not a number above 0"),
+        (lambda: PolicyGradientHyperparameters(entropy=-1.0), "entropy: -1.0 is not a number of at least 0"),
     ],
 )
 def test_hyperparameters_outside_their_range_are_named(make, text) -> None:
