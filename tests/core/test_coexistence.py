@@ -93,12 +93,12 @@ def test_alarms_triple_the_rate_for_three_intervals() -> None:
     assert np.all(runs[:-1] >= 3)
 
 
-def test_the_lawful_preset_offers_the_same_load() -> None:
-    study, lawful = drawn(ccs_study(2)), drawn(ccs_eu868(2))
-    offered = [np.sum(1.0 / networks.traffic.interval_s[0]) for networks in (study, lawful)]
+def test_the_preset_of_eu868_offers_the_same_load() -> None:
+    study, eu868 = drawn(ccs_study(2)), drawn(ccs_eu868(2))
+    offered = [np.sum(1.0 / networks.traffic.interval_s[0]) for networks in (study, eu868)]
     assert offered[0] == pytest.approx(offered[1])
-    assert lawful.traffic.duty_cycle == 0.01
-    assert lawful.feedback == "downlink"
+    assert eu868.traffic.duty_cycle == 0.01
+    assert eu868.feedback == "downlink"
 
 
 @pytest.mark.parametrize(

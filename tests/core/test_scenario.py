@@ -105,10 +105,10 @@ def test_the_journal_network_breaks_its_regions_duty_cycle_and_says_so():
         replace(journal_network(), low_data_rate="off").warn_about_duty_cycle()
     with pytest.warns(DutyCycleWarning):
         journal_network()
-    for lawful in (Traffic(interval_s=20.0, duty_cycle=0.01), Traffic(interval_s=600.0)):
+    for traffic in (Traffic(interval_s=20.0, duty_cycle=0.01), Traffic(interval_s=600.0)):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            journal_network(traffic=lawful).warn_about_duty_cycle()
+            journal_network(traffic=traffic).warn_about_duty_cycle()
 
 
 @pytest.mark.parametrize(

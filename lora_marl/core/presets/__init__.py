@@ -1,4 +1,4 @@
-"""The networks of the papers under default physics, as plain constructors."""
+"""Ready networks as plain constructors: those of the papers under default physics, coexisting ones, a single node."""
 
 from lora_marl.core.presets.dlora import conference_network, journal_network
 from lora_marl.core.presets.mmalora import mmalora_network

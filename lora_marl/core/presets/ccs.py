@@ -1,4 +1,4 @@
-"""Coexisting networks for the coordination service: those of our study, and lawful ones."""
+"""Coexisting networks for the coordination service: those of our study, and those under the limits of EU868."""
 
 from __future__ import annotations
 
