@@ -19,6 +19,7 @@ from agents.maac.groups import Hyperparameters, Seed, groups_of
 from agents.maac.replay import Replay
 from agents.maac.training import Training
 from agents.torch_utils import sample_actions
+from lora_marl.core.checks import check_choice
 
 DTYPES = ("float32", "float64")
 
@@ -58,8 +59,7 @@ class MAAC:
         dtype: str = "float32",
         **hyperparameters: Any,
     ) -> None:
-        if dtype not in DTYPES:
-            raise ValueError(f"dtype = {dtype!r} is not one of {', '.join(DTYPES)}")
+        check_choice("dtype", dtype, DTYPES)
         self.hyper = hyper = Hyperparameters(**hyperparameters)
         self.groups = groups = groups_of(observation_size, actions, group_mask, action_mask, seeds)
         self.device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device

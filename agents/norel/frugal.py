@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.norel.norel import NoReL
+from lora_marl.core.checks import check_choice
 from lora_marl.core.outcome import Decisions
 
 if TYPE_CHECKING:
@@ -67,8 +68,7 @@ class FrugalNoReL(NoReL):
             raise ValueError(f"sharpness = {sharpness}: must be above 0")
         if not longest >= 1:
             raise ValueError(f"longest = {longest}: must be at least 1")
-        if powers not in POWERS:
-            raise ValueError(f"powers = {powers!r} is not one of {', '.join(POWERS)}")
+        check_choice("powers", powers, POWERS)
         super().__init__(scenario, seeds, **({"decides": "server"} | parameters))
         self.growth, self.longest, self.sharpness = float(growth), float(longest), float(sharpness)
         if powers == "highest":

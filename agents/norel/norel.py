@@ -42,6 +42,7 @@ from agents.learner import Learner
 from agents.link_margin import feasible, least_sf
 from agents.norel.equilibrium import epsilons
 from agents.norel.kernel import draw, empty_table, learn
+from lora_marl.core.checks import check_choice
 from lora_marl.core.downlink import NEVER, Feedback
 from lora_marl.core.random import stream_key
 from lora_marl.core.region import CHANNEL, SF, TP
@@ -226,8 +227,7 @@ class NoReL(Learner):
 
 
 def _check(utility: str, channel_state: str, exponents: Sequence[float]) -> None:
-    for name, value, allowed in (("utility", utility, UTILITIES), ("channel_state", channel_state, CHANNEL_STATES)):
-        if value not in allowed:
-            raise ValueError(f"{name} = {value!r} is not one of {', '.join(allowed)}")
+    check_choice("utility", utility, UTILITIES)
+    check_choice("channel_state", channel_state, CHANNEL_STATES)
     if len(exponents) != 3 or not all(0 < exponent <= 1 for exponent in exponents):
         raise ValueError(f"exponents = {list(exponents)}: must be three numbers above 0 and at most 1")

@@ -16,7 +16,7 @@ Source: NoReL and its authors' code. Differences: log-sum-exp in place of the co
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numba import njit
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from agents.channel_state import STATES, binned
 from agents.link_margin import feasible, least_sf
 from agents.norel.kernel import Table, empty_table, learn
+from lora_marl.core.checks import check_choice
 from lora_marl.core.published.norel_network import RATE, SIGMA, Estimates, channel_of, initial_estimates
 from lora_marl.core.published.norel_receiver import SENT, Channel
 from lora_marl.core.published.norel_rounds import (
@@ -43,6 +44,8 @@ from lora_marl.core.published.norel_rounds import (
 from lora_marl.core.random import stream_key, uniform
 from lora_marl.core.region import SF, TP
 from lora_marl.core.scenario import Scenario
+
+Method = Literal["fixed", "norel", "adr"]
 
 _EXPONENTS = np.array([0.8, 0.9, 1.0])
 _RECORD = np.dtype([("replica", np.int32), ("node", np.int32), ("time_s", np.float64), ("point", np.int16, (4,))])
@@ -80,7 +83,7 @@ def simulate(
     scenario: Scenario,
     seed: int,
     duration_s: float,
-    method: Literal["fixed", "norel", "adr"] = "norel",
+    method: Method = "norel",
     *,
     points: NDArray[np.int16] | None = None,
     answers: bool = False,
@@ -103,6 +106,7 @@ def simulate(
     Raises:
         ValueError: an unknown method, or physics that the simulator does not have.
     """
+    check_choice("method", method, get_args(Method))
     first = min_sf_points(scenario) if points is None else points
     channel = channel_of(scenario, first, seed, duration_s, early_stop=early_stop)
     counters, estimates = zero_counters(scenario.nodes), initial_estimates(scenario)
@@ -113,10 +117,8 @@ def simulate(
         run_adr(
             channel, counters, estimates, initial_adr_state(scenario.nodes), np.nan if margin_db is None else margin_db
         )
-    elif method == "fixed":
-        run_fixed(channel, counters, estimates, answers)
     else:
-        raise ValueError(f"method = {method!r} is not one of fixed, norel, adr")
+        run_fixed(channel, counters, estimates, answers)
     downlinks = int(channel.counts[SENT])
     return SimulationResult(
         points=_points_of(scenario, channel),

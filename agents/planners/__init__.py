@@ -38,6 +38,7 @@ from agents.planners.baselines import (
     table_bandit,
 )
 from agents.planners.matching import balanced_channels
+from lora_marl.core.checks import check_choice
 from lora_marl.core.expect import Rayleigh
 from lora_marl.core.random import stream_key
 
@@ -77,8 +78,7 @@ def plan(
             variant `joint` for a planner that asks for moves of single nodes.
     """
     planner = learner_name(planner)
-    if planner not in PLANNERS:
-        raise ValueError(f"planner: {planner!r} is not one of {', '.join(PLANNERS)}")
+    check_choice("planner", planner, PLANNERS)
     if not 0 <= least_delivery <= 1:
         raise ValueError(f"least_delivery = {least_delivery}: must lie in 0 to 1")
     nodes, channels = closed_form.scenario.nodes, len(closed_form.tables.meets)

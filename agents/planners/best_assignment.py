@@ -39,6 +39,7 @@ from numpy.typing import NDArray
 from agents.learner import Learner
 from agents.planners.ascent import SEED, Allocation, ascend, improve, operating_points
 from agents.rules.fixed import DistanceQuantile, StaticSF7
+from lora_marl.core.checks import check_choice
 from lora_marl.core.downlink import NEVER, Feedback
 from lora_marl.core.expect import Expectation, LogNormal, LogNormalIncremental, OneGateway, OneGatewayIncremental
 from lora_marl.core.expect.expectation import BITS, DELIVERED, ENERGY, PACKETS
@@ -86,8 +87,7 @@ class Reference(Learner):
                 raise ValueError(f"{name} = {value}: must lie in 0 to 1")
         if not (sweeps >= 1 and sweeps == int(sweeps)):
             raise ValueError(f"sweeps = {sweeps}: must be a whole number of at least 1")
-        if powers not in POWERS:
-            raise ValueError(f"powers = {powers!r} is not one of {', '.join(POWERS)}")
+        check_choice("powers", powers, POWERS)
         goal, final = min(least_pdr + margin, 1.0), _after_changes(scenario)
         candidates = operating_points(scenario, powers)
         closed_forms = [closed_form_of(final.replica(number)) for number in range(min(final.placements, len(seeds)))]

@@ -12,6 +12,7 @@ import numpy as np
 
 from agents.planners import plan
 from agents.rules.fixed import FixedRule
+from lora_marl.core.checks import check_choice
 from lora_marl.core.expect import Rate, Rayleigh
 from lora_marl.core.region import CHANNEL, SF, TP
 
@@ -44,8 +45,7 @@ class Planned(FixedRule):
         rate: Rate = "linear_clipped",
         channels: str = "balanced",
     ) -> None:
-        if channels not in CHANNELS:
-            raise ValueError(f"channels = {channels!r} is not one of {', '.join(CHANNELS)}")
+        check_choice("channels", channels, CHANNELS)
         closed_forms = [Rayleigh(scenario, rate=rate, replica=number) for number in range(scenario.placements)]
         points = np.zeros((len(seeds), scenario.nodes, 4), np.int16)
         for b, seed in enumerate(seeds):

@@ -28,6 +28,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from lora_marl.core.checks import check_choice
 from lora_marl.core.expect import Rayleigh
 from lora_marl.core.expect.integrals import SMALLEST
 from lora_marl.core.expect.rayleigh import reference
@@ -75,8 +76,7 @@ def match_channels(
     Raises:
         ValueError: an unknown rule, no sweeps, channels that overlap one another, or the variant `joint`.
     """
-    if rule not in get_args(Rule):
-        raise ValueError(f"rule = {rule!r} is not one of {', '.join(get_args(Rule))}")
+    check_choice("rule", rule, get_args(Rule))
     if not (most_sweeps >= 1 and most_sweeps == int(most_sweeps)):
         raise ValueError(f"most_sweeps = {most_sweeps}: must be a whole number of at least 1")
     state = _state(closed_form, points)

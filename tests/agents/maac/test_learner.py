@@ -131,7 +131,7 @@ def test_arguments_are_checked() -> None:
         MAAC(1, 2, pair, seeds=[0], action_mask=[[[1, 1], [0, 0]]])
     with pytest.raises(ValueError, match=r"action_mask has shape \[1, 2, 3\]; expected \[1, 2, 2\]"):
         MAAC(1, 2, pair, seeds=[0], action_mask=np.ones((1, 2, 3)))
-    with pytest.raises(ValueError, match="dtype = 'float16'"):
+    with pytest.raises(ValueError, match="dtype: 'float16'"):
         MAAC(1, 2, pair, seeds=[0], dtype="float16")
     assert MAAC(1, 2, pair, seeds=[0], **TABLE_III).hyper.batch == 1024
 

@@ -61,7 +61,7 @@ def test_it_needs_fewer_downlinks_and_delivers_more_than_norel():
 @pytest.mark.parametrize(
     ("parameters", "named"),
     [({"growth": 0.5}, "growth = 0.5"), ({"longest": 0}, "longest = 0"), ({"sharpness": 0.0}, "sharpness = 0.0"),
-     ({"powers": "low"}, "powers = 'low'")],
+     ({"powers": "low"}, "powers: 'low'")],
 )  # fmt: skip
 def test_parameters_outside_their_range_are_named(parameters, named):
     with pytest.raises(ValueError, match=named):

@@ -174,8 +174,8 @@ def test_an_easy_choice_is_learned():
 @pytest.mark.parametrize(
     ("parameters", "named"),
     [
-        ({"utility": "mean"}, "utility = 'mean' is not one of unbiased, compat"),
-        ({"channel_state": "compat"}, "channel_state = 'compat' is not one of heard, none"),
+        ({"utility": "mean"}, "utility: 'mean' is not one of unbiased, compat"),
+        ({"channel_state": "compat"}, "channel_state: 'compat' is not one of heard, none"),
         ({"exponents": (0.8, 0.9)}, "exponents"),
         ({"exponents": (0.8, 0.9, 1.5)}, "exponents"),
         ({"round_packets": 0}, "feedback.packets: 0"),

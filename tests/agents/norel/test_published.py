@@ -59,5 +59,5 @@ def test_early_stop_receives_more() -> None:
 
 
 def test_an_unknown_method_is_named() -> None:
-    with pytest.raises(ValueError, match="method = 'dylora'"):
+    with pytest.raises(ValueError, match="method: 'dylora'"):
         simulate(SCENARIO, 0, DAY_S, "dylora")  # type: ignore[arg-type]

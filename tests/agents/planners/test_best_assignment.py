@@ -168,5 +168,5 @@ def test_the_highest_power_alone_cannot_do_better_than_all():
     loud, free = (agents.make("reference-pdr", network, [0], powers=powers) for powers in ("highest", "all"))
     assert np.all(loud.initial_points()[..., 3] == 4) and not np.all(free.initial_points()[..., 3] == 4)
     assert loud.expected[0].pdr <= free.expected[0].pdr + 1e-9
-    with pytest.raises(ValueError, match="powers = 'low' is not one of all, highest"):
+    with pytest.raises(ValueError, match="powers: 'low' is not one of all, highest"):
         agents.make("reference-pdr", network, [0], powers="low")

@@ -40,7 +40,7 @@ def test_channels_may_come_from_matching():
 
 def test_what_cannot_be_planned_is_named():
     network = mmalora_network(4, 2)
-    with pytest.raises(ValueError, match="channels = 'best' is not one of balanced, matching"):
+    with pytest.raises(ValueError, match="channels: 'best' is not one of balanced, matching"):
         agents.make("energy-independent", network, [0], channels="best")
     with pytest.raises(ValueError, match=r"least_delivery = -0.1"):
         agents.make("energy-independent", network, [0], least_delivery=-0.1)

@@ -121,7 +121,7 @@ def test_a_balanced_matching_keeps_to_the_quota():
 
 def test_what_matching_cannot_do_is_named():
     closed_form, points = busy()
-    with pytest.raises(ValueError, match="rule = 'fair' is not one of literal, utilitarian"):
+    with pytest.raises(ValueError, match="rule: 'fair' is not one of literal, utilitarian"):
         match_channels(closed_form, points, rule="fair")
     with pytest.raises(ValueError, match="most_sweeps = 0"):
         match_channels(closed_form, points, most_sweeps=0)
