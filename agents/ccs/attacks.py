@@ -21,9 +21,9 @@ from agents.ccs.model import Coordinator
 from agents.ccs.protocol import Report
 from agents.ccs.proxy import Proxy
 from agents.ccs.residuals import CLIP
-from agents.ccs.round import own_policies, prepare_batch, unroll_rounds
 from agents.ccs.service import Service
 from agents.ccs.training import task_loss
+from agents.ccs.unroll import own_policies, prepare_batch, unroll_rounds
 from agents.lns.network import Schema, flatten, unflatten
 
 INSISTENCE = 30.0
@@ -37,7 +37,7 @@ SEARCH_EVERY = 6
 
 
 class ReportArrays(NamedTuple):
-    """What all networks of M worlds report.
+    """The reports of all networks of M worlds, as arrays.
 
     Attributes:
         parameters: Flat. `[M, S, P]`
@@ -126,10 +126,10 @@ def insistent_policy(parameters: Tensor, kinds: Tensor, channel: int, layout: La
     """Networks that take one channel whatever they observe.
 
     Args:
-        parameters: Of the networks as they are. `[M, P]`
+        parameters: Parameters of the networks as they are. `[M, P]`
         kinds: Index in `agents.ccs.layout.KINDS`. `[M]`
-        channel: Which they shall take.
-        layout: Of their actions.
+        channel: The channel that they shall take.
+        layout: Layout of their actions.
 
     Returns:
         `[M, P]`
@@ -143,18 +143,18 @@ def insistent_policy(parameters: Tensor, kinds: Tensor, channel: int, layout: La
 def optimised_shift(
     coordinator: Coordinator, proxy: Proxy, world: Snapshots, codes: Tensor, steps: int = 60, rate: float = 0.03
 ) -> Tensor:
-    """What the first learner adds to its report to harm the others most in one round, by gradient descent.
+    """Finds what the first learner adds to its report to harm the others most in one round, by gradient descent.
 
     The attacker knows everything: the frozen service, its codes, the others' snapshots and the proxy of the air. Its
     policy on the air stays the true one.
 
     Args:
         coordinator: Frozen.
-        proxy: Of the air.
+        proxy: Model of the air.
         world: What all would report; at least two learn. M rows
-        codes: Which the service has assigned. `[M, L, Q, Z]`
-        steps: Of Adam.
-        rate: Of Adam, relative to the root mean square of the weights.
+        codes: Codes that the service has assigned. `[M, L, Q, Z]`
+        steps: Steps of Adam.
+        rate: Learning rate of Adam, relative to the root mean square of the weights.
 
     Returns:
         What is added to the parameters that are reported. `[M, P]`
@@ -206,7 +206,7 @@ class Attacker:
 
     Args:
         attack: What it does.
-        seed: Of its draws.
+        seed: Seed of its random numbers.
     """
 
     def __init__(self, attack: Attack, seed: int) -> None:
@@ -246,7 +246,7 @@ class OptimisedAttack:
     It is honest until the service knows all networks, whose codes it needs.
 
     Args:
-        service: Whose coordinator and codes are known; its members are named by their places among the learners.
+        service: The service, whose coordinator and codes it knows; members are named by places among the learners.
         snapshots: Returns what is true now, a row for each world.
         row: Its own world.
     """
@@ -279,7 +279,7 @@ def attackers(
     """Returns the attacker of every world.
 
     Args:
-        name: Of `ATTACKS`, or `optimised`.
+        name: A key of `ATTACKS`, or `optimised`.
         seeds: One per world.
         services: One per world.
         snapshots: Returns what is true now, a row for each world.

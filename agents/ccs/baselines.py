@@ -1,4 +1,4 @@
-"""What the service is compared with: random residuals, and residuals optimised directly on the proxy of the air.
+"""Baselines of the service: random residuals, and residuals optimised directly on the proxy of the air.
 
 Letters in `agents.ccs.layout`.
 """
@@ -42,14 +42,14 @@ def direct(
     norm_weight (||dW|| / ||W||)^2, by Adam from 0. Only observations and worlds of the stored snapshots are used.
 
     Args:
-        parameters: Flat. `[M, S, P]`
-        kinds: In every world those of `stored`; all networks learn. `[M, S]`
+        parameters: Flat parameters. `[M, S, P]`
+        kinds: Index in `agents.ccs.layout.KINDS`, in every world as in `stored`; all networks learn. `[M, S]`
         stored: R snapshots.
-        proxy: Of the air.
-        steps: Of Adam.
-        parts: Of the stored worlds, in order, one of which every step looks at, in turn.
-        learning_rate: Of Adam.
-        norm_weight: Of the squared relative norm.
+        proxy: Model of the air.
+        steps: Steps of Adam.
+        parts: Into how many parts the stored worlds are split, in order; the steps use one after the other.
+        learning_rate: Learning rate of Adam.
+        norm_weight: Weight of the squared relative norm.
         clip: Largest norm of a residual relative to the layer.
 
     Returns:

@@ -16,13 +16,10 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from agents.ccs.layout import KINDS, Layout, probes_of, random_orders
-from agents.ccs.protocol import kpis
+from agents.ccs.layout import KINDS, LETTER_OF, Layout, probes_of, random_orders
+from agents.ccs.protocol import KPI_SUMS, kpis
 from agents.lns.network import Schema
 from agents.lns.team import Team
-
-LETTERS = {-1: "L"} | {index: kind[0].upper() for index, kind in enumerate(KINDS)}
-"""Letters of kinds in the name of a mixture: D, P, and L for networks that do not learn."""
 
 TENSORS = ("parameters", "kinds", "observations", "kpis")
 """Fields of snapshots beside the worlds."""
@@ -48,7 +45,7 @@ class Worlds:
             included, less the sensitivity of the SF used. `[M, S, Q, O, T]`
         energy_mj: Mean over a group's nodes of the energy of one attempt, receive windows included. `[M, S, Q, O, T]`
         reference_mj: The same at the minimum SF and 14 dBm, which rewards are relative to. `[M, S, Q]`
-        airtime_s: Of one attempt at SF7, ..., SF12. `[M, V]`
+        airtime_s: Airtime of one attempt at SF7, ..., SF12. `[M, V]`
         occupancy: Share of time with external energy, from 0 up to but not including 1. `[M, C]`
         non_learning: Which networks do not learn: every attempt is uniform over the channels, at offset 0 and the
             highest power (the last T). bool `[M, S]`
@@ -167,7 +164,7 @@ class Snapshots:
     @property
     def mixture(self) -> str:
         """Name of the mixture, a letter for each network, such as `DLP`."""
-        return "".join(LETTERS[kind] for kind in self.kinds[0].tolist())
+        return "".join(LETTER_OF[KINDS[kind] if kind >= 0 else "uniform"] for kind in self.kinds[0].tolist())
 
     def rows(self, index: Tensor) -> Snapshots:
         """Some rows, in some order, possibly repeated."""
@@ -216,7 +213,7 @@ class FleetSnapshot:
     """All networks of B worlds at one time, as their servers know it.
 
     Attributes:
-        parameters: Of networks that learn; others zeros. float32 `[B, S, P]`
+        parameters: Flat parameters of networks that learn; zeros of the others. float32 `[B, S, P]`
         kinds: Index in `KINDS`, -1: does not learn. int64 `[B, S]`
         observations: What groups see. float32 `[B, S, Q, D]`
         kpis: Over the last intervals. float32 `[B, S, 4]`
@@ -241,7 +238,7 @@ class FleetSnapshot:
             team: The servers of the networks that learn.
             learning: Numbers of these networks. `[L]`
             observations: What their groups see. `[B, L, Q, D]`
-            sums: Of all networks, over the intervals that reports summarise, by the names of `kpis`. `[B, S]` each
+            sums: Sums of all networks, over the intervals that reports summarise, by the names of `kpis`. `[B, S]` each
         """
         shape = sums["attempts"].shape
         parameters = np.zeros((*shape, Schema().size), np.float32)
@@ -250,13 +247,12 @@ class FleetSnapshot:
         for servers, places in team.learners():
             parameters[:, learning[places]] = servers.parameters()
             kinds[:, learning[places]] = KINDS.index(servers.kind)
-        reported = kpis(*(sums[name] for name in ("attempts", "received", "energy_mj", "frames_delivered")))
+        reported = kpis(*(sums[name] for name in KPI_SUMS))
         return cls(parameters, kinds, seen, reported)
 
     def snapshots(self, facts: Mapping[str, NDArray]) -> Snapshots:
         """Rows of snapshots, one for each world, with facts of the worlds now by the names of `Worlds`."""
-        names = ("parameters", "kinds", "observations", "kpis")
-        return Snapshots(**{name: torch.from_numpy(getattr(self, name)) for name in names}, worlds=Worlds.of(facts))
+        return Snapshots(**{name: torch.from_numpy(getattr(self, name)) for name in TENSORS}, worlds=Worlds.of(facts))
 
 
 def public_probes(parts: Sequence[Snapshots], patterns: int, seed: int) -> Tensor:

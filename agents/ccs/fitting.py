@@ -24,10 +24,10 @@ from agents.ccs.dataset import Worlds
 from agents.ccs.proxy import Constants, Expected, Proxy
 
 STEPS, LEARNING_RATE = 80, 0.08
-"""Of Adam, which moves all constants on the whole line."""
+"""Steps and learning rate of Adam, which moves all constants on the whole line."""
 
 ATTEMPTS_WEIGHT = 0.3
-"""Of the number of attempts, which varies more than Poisson's: attempts come in frames of up to four."""
+"""Weight of the number of attempts, whose variance exceeds Poisson's: attempts come in frames of up to four."""
 
 LEAST_CHANCE = 1e-4
 """Chances are kept so far from 0 and 1, where the likelihood is infinite."""
@@ -36,6 +36,10 @@ LEAST_ATTEMPTS = 1e-3
 """Expected attempts are at least as many, for the logarithm."""
 
 DECILES = 10
+"""Parts of equally many groups in which the quality of a fit is reported."""
+
+WEAK_IN_BURSTS_LOGIT, ANSWER_S, DEAF_S = 2.0, 1.0, 0.2
+"""Where a fit begins for constants that are trivial by hand: logit of `weak_in_bursts`, and times of downlinks in s."""
 
 Raw = dict[str, Tensor]
 """Constants on the whole line: logits of chances, logarithms of the others."""
@@ -43,13 +47,13 @@ Raw = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Segments:
-    """What came of operating points while they were in force: M segments of time in any worlds.
+    """Attempts under operating points while they were in force: M segments of time in any worlds.
 
     Attributes:
-        worlds: M of them.
-        actions: Those of networks that do not learn have no meaning. int64 `[M, S, Q]`
-        attempts, received: `[M, S, Q]`
-        length_s: Of a segment. s
+        worlds: M worlds.
+        actions: Actions of groups; those of networks that do not learn have no meaning. int64 `[M, S, Q]`
+        attempts, received: Attempts of a group, and those received. `[M, S, Q]`
+        length_s: Length of a segment. s
     """
 
     worlds: Worlds
@@ -68,7 +72,7 @@ class Segments:
 
 
 def expected(proxy: Proxy, data: Segments) -> Expected:
-    """What the proxy expects in segments. `[M, S, ...]`"""
+    """The expectation of the proxy in segments. `[M, S, ...]`"""
     offsets, powers = data.worlds.link.shape[3:]
     actions = data.worlds.occupancy.shape[-1] * offsets * powers
     return proxy(one_hot(data.actions, actions).float(), data.worlds)
@@ -95,7 +99,7 @@ def fit(
         parts: Packet runs.
         downlinks: Whether acknowledgements are sent, so that they cost time.
         progress: Called with the number of steps taken.
-        steps: Of Adam.
+        steps: Steps of Adam.
     """
     groups, powers = parts[0].actions.shape[-1], parts[0].worlds.link.shape[-1]
     raw = start(groups, powers, downlinks=downlinks)
@@ -110,13 +114,14 @@ def fit(
 
 
 def start(groups: int, powers: int, *, downlinks: bool) -> Raw:
-    """Where a fit begins: near the constants set by hand, all groups and powers alike."""
+    """The numbers from which a fit begins: near the constants set by hand, all groups and powers alike."""
     hand = Constants()
     raw = {name: getattr(hand, name).logit() for name in ("same_sf", "other_sf", "burst")}
-    raw |= {"weak": torch.zeros(groups), "loud": torch.zeros(groups), "weak_in_bursts": torch.full((groups - 1,), 2.0)}
+    raw |= {"weak": torch.zeros(groups), "loud": torch.zeros(groups)}
+    raw["weak_in_bursts"] = torch.full((groups - 1,), WEAK_IN_BURSTS_LOGIT)
     raw |= {"weak_power": torch.zeros(powers - 1), "loud_power": torch.zeros(powers - 1), "gap_s": hand.gap_s.log()}
     if downlinks:
-        raw |= {"answer_s": torch.tensor(1.0).log(), "deaf_s": torch.tensor(0.2).log()}
+        raw |= {"answer_s": torch.tensor(ANSWER_S).log(), "deaf_s": torch.tensor(DEAF_S).log()}
     return {name: tensor.clone().requires_grad_() for name, tensor in raw.items()}
 
 

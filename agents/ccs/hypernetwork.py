@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from agents.ccs.layout import KINDS, Layout, View, pooled
+from agents.ccs.layout import BY_CHANNEL, CHUNK, KINDS, Layout, View, pooled
 from agents.ccs.protocol import RANGES
 from agents.ccs.ring import RING_FEATURES, SPHERE, angles, ring_features
 from agents.lns.network import Schema
@@ -23,16 +23,16 @@ from agents.lns.network import Schema
 # All widths are our choice: the paper gives none.
 
 EMBEDDING, TRUNK = 32, 32
-"""Numbers of an embedding, and of what the trunk says of a network."""
+"""Numbers of an embedding of a network, and of the summary that the trunk makes of it."""
 
 CHANNEL_WIDTHS, FLAT_WIDTH, CONTEXT_WIDTH, TRUNK_WIDTH = (64, 48), 96, 64, 96
 """Hidden layers of the shared and of the flat encoder, of the context and of the trunk."""
 
 MESSAGE = 16
-"""Numbers that channels tell one another around the ring."""
+"""Numbers of a message between channels."""
 
-CHUNK = 32
-"""Networks whose channel scores are computed at once without gradients, so that they fit a processor's cache."""
+PAIR_FEATURES, SIZE_FEATURES = 5, 2
+"""Features of a channel on a probe that come from logits, and those that say how many networks there are."""
 
 SCORE_SCALE, LEAST_SCORE = 5.0, -3.0
 """Scores of channels less the best one are divided by the scale and cut: 15 logits below, a chance is below 1e-6."""
@@ -49,7 +49,7 @@ class SharedEncoder(nn.Module):
     """The same perceptron for every channel, then mean and maximum over channels, so that their numbers do not matter.
 
     Args:
-        probes: n.
+        probes: n, the number of probes.
         channels: C; any number will do.
     """
 
@@ -69,7 +69,7 @@ class FlatEncoder(nn.Sequential):
     """The encoder of the study: a perceptron of all chances, which knows channels by their numbers.
 
     Args:
-        probes: n.
+        probes: n, the number of probes.
         channels: C.
     """
 
@@ -85,8 +85,8 @@ class Encoders(nn.Module):
     """One encoder for each kind of learner.
 
     Args:
-        name: Of the encoder, a key of `ENCODERS`.
-        probes: n.
+        name: Name of the encoder, a key of `ENCODERS`.
+        probes: n, the number of probes.
         channels: C.
     """
 
@@ -119,7 +119,7 @@ class Behaviour(NamedTuple):
 
     @property
     def overlap(self) -> Tensor:
-        """What own and others' chances have in common, mean over probes, from 0 to 1. `[M, S]`"""
+        """The overlap of own and others' chances, mean over probes, from 0 to 1. `[M, S]`"""
         return torch.minimum(self.own, self.others).sum(-1).mean(-1)
 
 
@@ -129,16 +129,16 @@ def behaviour(view: View, layout: Layout) -> Behaviour:
     return Behaviour(view.logits, own, pooled(own, view))
 
 
-class Around(nn.Module):
-    """What a channel hears of all channels of a probe, by how far around the ring each of them stands from it.
+class RingMessages(nn.Module):
+    """Messages between the channels of a probe, weighted by their angle on the ring.
 
-    So it knows how good its neighbours are, and those nearer to a network's place. Messages are added up, weighed by a
-    Fourier series of the angle between channels: on an even ring, a circular convolution. Channels are known by their
-    angles, so that renumbered channels hear the same.
+    A message is a linear map of the sender's features; the weight is a Fourier series of the angle between sender and
+    receiver. On an even ring this is a circular convolution. Channels are known by their angles, so that renumbered
+    channels receive the same.
 
     Args:
         channels: C.
-        width: Of what is known of a channel.
+        width: Number of features of a channel.
     """
 
     def __init__(self, channels: int, width: int) -> None:
@@ -146,23 +146,23 @@ class Around(nn.Module):
         self.tells = nn.Linear(width, MESSAGE)
         self.weight = nn.Parameter(torch.randn(channels, MESSAGE, MESSAGE) / (channels * MESSAGE) ** 0.5)
 
-    def forward(self, known: Tensor, channel_angles: Tensor) -> Tensor:
-        """What channels hear.
+    def forward(self, features: Tensor, channel_angles: Tensor) -> Tensor:
+        """The sum of the messages that each channel receives.
 
         Args:
-            known: What is known of each channel on each probe. `[..., n C, width]`
-            channel_angles: rad `[C]`
+            features: Features of each channel on each probe. `[..., n C, width]`
+            channel_angles: Angles of the channels. rad `[C]`
 
         Returns:
             `[..., n C, MESSAGE]`
         """
         channels = len(channel_angles)
         mix = torch.einsum("kcd,kio->cido", self._series(channel_angles), self.weight).flatten(2).flatten(0, 1)
-        messages = self.tells(known).unflatten(-2, (-1, channels)).flatten(-2)
+        messages = self.tells(features).unflatten(-2, (-1, channels)).flatten(-2)
         return (messages @ mix).unflatten(-1, (channels, MESSAGE)).flatten(-3, -2)
 
     def _series(self, channel_angles: Tensor) -> Tensor:
-        """Harmonics, by number, of the angle from the channel that tells to the one that hears. `[C, C, C]`"""
+        """Harmonics, by number, of the angle from sender to receiver. `[C, C, C]`"""
         apart = channel_angles - channel_angles[:, None]
         harmonics = [torch.ones_like(apart)]
         for k in range(1, len(channel_angles) // 2 + 1):
@@ -171,27 +171,27 @@ class Around(nn.Module):
 
 
 class ChannelHead(nn.Module):
-    """A perceptron of what is known of a (probe, channel): own and others' chances, the probe, the trunk, the code.
+    """A perceptron of the features of a (probe, channel): own and others' chances, the probe, the trunk, the code.
 
     It gives a shift for each of the channel's actions: a network that leaves a channel may want another SF there. After
-    the first layer, channels exchange messages around the ring (`Around`).
+    the first layer, channels exchange messages around the ring (`RingMessages`).
 
     The first layer is one product per network: what the trunk and a group's code add is a row of the weights that the
     one-hot group of the probe picks, so that they are not repeated for every probe and channel.
 
     Args:
-        layout: Of observations and actions.
+        layout: Layout of observations and actions.
         embedding: Numbers of a learned embedding of channels; 0: channels are known by their features only.
-        width: Of both hidden layers.
+        width: Width of both hidden layers.
         ring: Whether channels are known by their angles on a ring, too, and exchange messages around it.
     """
 
     def __init__(self, layout: Layout, embedding: int, width: int, ring: bool) -> None:
         super().__init__()
         self.layout = layout
-        self.of_pair = nn.Linear(5 + 3 + embedding + ring * RING_FEATURES, width)
+        self.of_pair = nn.Linear(PAIR_FEATURES + len(BY_CHANNEL) + embedding + ring * RING_FEATURES, width)
         self.of_group = nn.Linear(TRUNK + SPHERE + layout.groups, width, bias=False)
-        self.around = Around(layout.channels, width) if ring else None
+        self.around = RingMessages(layout.channels, width) if ring else None
         shifts = nn.Linear(width, layout.offsets * layout.powers)
         self.rest = nn.Sequential(nn.Linear(width + ring * MESSAGE, width), nn.ReLU(), shifts)
         self.channels = nn.Parameter(FIRST_EMBEDDING * torch.randn(layout.channels, embedding))
@@ -206,8 +206,8 @@ class ChannelHead(nn.Module):
             seen: How the networks behave.
             probes: `[n, D]`
             of_network: Trunk and code by group. `[M, S, Q, TRUNK + SPHERE]`
-            ring: See `agents.ccs.ring.ring_features`; None: there is no ring. `[M, S, Q, C, RING_FEATURES]`
-            channel_angles: Not read without a ring. rad `[C]`
+            ring: Features of `agents.ccs.ring.ring_features`; None: there is no ring. `[M, S, Q, C, RING_FEATURES]`
+            channel_angles: Angles of the channels; not read without a ring. rad `[C]`
 
         Returns:
             `[M, S, n, A]`
@@ -235,11 +235,11 @@ class ChannelHead(nn.Module):
         return self.rest(hidden)
 
     def _pairs(self, seen: Behaviour) -> Tensor:
-        """What is known of a channel on a probe: own score, own and others' chances, and both in other groups.
+        """Features of a channel on a probe: own score, own and others' chances, and both in other groups.
 
         Returns:
             Score; own and others' chances; own ones in the other groups of the pattern; others' over its groups.
-            `[M, S, n, C, 5]`
+            `[M, S, n, C, PAIR_FEATURES]`
         """
         groups = self.layout.groups
         scores = self.layout.scores(seen.logits)
@@ -260,13 +260,13 @@ class Hypernetwork(nn.Module):
     """Encoders, context, trunk, and the head that says how logits on the probes should shift.
 
     Args:
-        layout: Of observations and actions.
-        probes: n.
+        layout: Layout of observations and actions.
+        probes: n, the number of probes.
         encoder: Name of the encoder.
         channel_embedding: Numbers of a learned embedding of channels.
-        width: Of the channel head.
-        ring: See `ChannelHead`.
-        spread: See `agents.ccs.ring.group_places`.
+        width: Width of the channel head.
+        ring: Whether channels are known by their angles; see `ChannelHead`.
+        spread: How far groups stand apart; see `agents.ccs.ring.group_places`.
 
     Attributes:
         angles: Angles of the channels on the ring. rad `[C]`
@@ -311,15 +311,16 @@ def _context() -> nn.Sequential:
 
 def _trunk() -> nn.Sequential:
     """A perceptron of embedding, context and `facts`."""
-    inputs = 2 * EMBEDDING + SPHERE + len(RANGES) + 2
+    inputs = 2 * EMBEDDING + SPHERE + len(RANGES) + SIZE_FEATURES
     return nn.Sequential(nn.Linear(inputs, TRUNK_WIDTH), nn.ReLU(), nn.Linear(TRUNK_WIDTH, TRUNK))
 
 
 def facts(view: View) -> Tensor:
-    """What is known of networks beside behaviour.
+    """Features of networks beside behaviour.
 
     Returns:
-        Mean code of the groups, report, and two numbers that say how many networks there are. `[M, S, SPHERE + 6]`
+        Mean point of the groups, report, and two numbers that say how many networks there are.
+        `[M, S, SPHERE + 4 + SIZE_FEATURES]`
     """
     count = view.networks.expand_as(view.weights)
     sizes = torch.stack([1.0 / count, count.clamp(max=MOST_COUNTED) / COUNT_SCALE], dim=-1)
@@ -332,7 +333,7 @@ class RawHypernetwork(nn.Module):
     A residual is one direction per network, scaled by the norm of the layer.
 
     Args:
-        schema: Of every network that it serves.
+        schema: Sizes of every network that it serves.
     """
 
     def __init__(self, schema: Schema) -> None:
@@ -342,9 +343,8 @@ class RawHypernetwork(nn.Module):
         self.context = _context()
         self.trunk = _trunk()
         self.output = nn.Linear(TRUNK, math.prod(schema.last_layer))
-        with torch.no_grad():
-            self.output.weight.mul_(FIRST_RAW)
-            self.output.bias.zero_()
+        _scale(self.output, FIRST_RAW)
+        nn.init.zeros_(self.output.bias)
 
     def forward(self, view: View, seen: Behaviour, probes: Tensor) -> Tensor:
         """Residuals relative to the norm of the layer. `[M, S, H, A]`"""

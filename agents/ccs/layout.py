@@ -21,6 +21,27 @@ BY_CHANNEL, BY_OFFSET = ("received_channel", "share_channel", "busy_channel"), (
 OF_NETWORK, OF_GROUP = ("prr", "trend", "queue", "repeats"), ("received", "energy")
 """Features of a group's observation, by what there is one of; between the last two, one-hot, which group it is."""
 
+KINDS = ("dqn", "pg")
+"""Kinds of learners, by index; -1 is a network that does not learn."""
+
+LETTER_OF = {"dqn": "D", "pg": "P", "uniform": "L", "adr": "A"}
+"""Letters of learners and of the rules of other networks, in the name of a mixture."""
+
+TEMPERATURES = (DqnServers.temperature, PolicyGradientServers.temperature)
+"""Divisors that turn outputs into logits, by kind: action values are no logits yet."""
+
+CHUNK = 32
+"""Networks that are computed at once where no gradients are needed, so that they fit a processor's cache."""
+
+LEAST_WEIGHT = 1e-6
+"""Others of less weight together count as none."""
+
+LEAST_SCALE = 1e-9
+"""Weights are divided by the largest one, or by this if all are smaller."""
+
+MIDDLE_WIDTH = 1e-5
+"""How far below and above the middle of all weight a median is read, relative to that weight, against rounding."""
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -101,7 +122,7 @@ class Layout:
 
         Args:
             layers: `[..., in, out]`
-            order: Of channels. int64 `[..., C]`
+            order: Order of the channels. int64 `[..., C]`
         """
         rows, columns = self.feature_order(order)[..., None], self.action_order(order)
         first, last, bias = layers.weights[0], layers.weights[-1], layers.biases[-1]
@@ -120,10 +141,10 @@ def probes_of(observations: Tensor, patterns: int, layout: Layout, generator: to
     """Draws public probe observations: what networks in rollouts observed, with channels permuted at random.
 
     Args:
-        observations: Of the groups of a network. `[..., Q, D]`
+        observations: Observations of the groups of a network. `[..., Q, D]`
         patterns: How many observations of a whole network are drawn, without repetition.
-        layout: Of the observations.
-        generator: Draws.
+        layout: Layout of the observations.
+        generator: Random generator.
 
     Returns:
         Probe `i Q + q` is what group q observes in pattern i. `[patterns * Q, D]`
@@ -139,27 +160,17 @@ def probes_of(observations: Tensor, patterns: int, layout: Layout, generator: to
     return layout.permuted_observations(drawn, orders[:, None]).flatten(0, 1)
 
 
-KINDS = ("dqn", "pg")
-"""Kinds of learners, by index; -1 is a network that does not learn."""
-
-LEAST_WEIGHT = 1e-6
-"""Others of less weight together count as none."""
-
-TEMPERATURES = (DqnServers.temperature, PolicyGradientServers.temperature)
-"""What outputs are divided by to become logits, by kind: action values are no logits yet."""
-
-
 class View(NamedTuple):
-    """What the service sees of all networks: everything that a residual may depend on.
+    """The networks as the service sees them: everything that a residual may depend on.
 
     Attributes:
-        logits: On the probes, outputs over temperature. `[M, S, n, A]`
+        logits: Outputs on the probes over temperature. `[M, S, n, A]`
         kinds: Index in `KINDS`. int64 `[M, S]`
         kpis: Reports within their ranges. `[M, S, 4]`
         codes: Latent codes by group (`agents.ccs.ring`). `[M, S, Q, Z]`
         weights: How much a network counts for the others, at least 0; 0: it is not present. `[M, S]`
-        parameters: Flat, read by the baseline on raw weights only; else None. `[M, S, P]`
-        pooling: How the others are seen as one, of `POOLINGS`.
+        parameters: Flat parameters, read by the baseline on raw weights only; else None. `[M, S, P]`
+        pooling: How the others are seen as one, a key of `POOLINGS`.
     """
 
     logits: Tensor
@@ -177,7 +188,7 @@ class View(NamedTuple):
 
 
 def temperatures(kinds: Tensor) -> Tensor:
-    """Temperatures of kinds; 1 for networks that do not learn. `[...]`"""
+    """Divisors that turn outputs of kinds into logits; 1 for networks that do not learn. `[...]`"""
     return torch.tensor((*TEMPERATURES, 1.0))[kinds]
 
 
@@ -212,14 +223,14 @@ def others_median(values: Tensor, weights: Tensor) -> Tensor:
         `[M, S, ...]`
     """
     ordered, order = values.flatten(2).mT.contiguous().sort(-1)  # [M, numbers, S]
-    own = (weights / weights.amax(1, keepdim=True).clamp(min=1e-9))[:, None].expand_as(ordered)
-    mass, rank = own.gather(-1, order).cumsum(-1), order.argsort(-1)
-    rest = mass[..., -1:] - own
+    share = (weights / weights.amax(1, keepdim=True).clamp(min=LEAST_SCALE))[:, None].expand_as(ordered)
+    mass, rank = share.gather(-1, order).cumsum(-1), order.argsort(-1)
+    rest = mass[..., -1:] - share
     ends = []
-    for aside in (-1e-5, 1e-5):  # a hair below and above the middle
+    for aside in (-MIDDLE_WIDTH, MIDDLE_WIDTH):
         middle = rest * (0.5 + aside)
-        before, behind = torch.searchsorted(mass, middle), torch.searchsorted(mass, middle + own)
-        place = torch.where(before < rank, before, behind)  # the own value does not count
+        before, behind = torch.searchsorted(mass, middle), torch.searchsorted(mass, middle + share)
+        place = torch.where(before < rank, before, behind)  # its own value does not count
         ends.append(ordered.gather(-1, place.clamp(max=values.shape[1] - 1)))
     median = torch.where(rest > LEAST_WEIGHT, (ends[0] + ends[1]) / 2.0, 0.0)
     return median.mT.reshape(values.shape)

@@ -22,18 +22,19 @@ from agents.ccs.safeguards import check_ramp
 from agents.lns.network import Schema
 
 RIDGE = 0.2
-"""Of the pull-back, relative to the mean diagonal of what is inverted."""
+"""Ridge of the pull-back, relative to the mean diagonal of the matrix that is inverted."""
 
 FORMAT = "ccs-4"
-"""Of the file of a coordinator."""
+"""Format of a coordinator's file."""
 
 MAPPINGS = ("behaviour", "raw")
 CODE_SCOPES = ("network", "group", "none")
+"""Values of `Design.mapping` and of `Design.code_scope`."""
 
 
 @dataclass(frozen=True)
 class Design:
-    """What is decided before training.
+    """The choices that are made before training.
 
     Its `repr` is stored in settings of trainings and in services, so that the names here are data.
 
@@ -43,17 +44,17 @@ class Design:
             networks of the default schema only.
         encoder: `shared` by channels, or `flat` as in the study.
         channel_embedding: Numbers of a learned embedding of channels; 4 in the study, 0: none.
-        width: Of the hidden layers of the head that scores channels.
+        width: Width of the hidden layers of the head that scores channels.
         ring: Whether channels are known by their angle on a ring, on which networks have places, and exchange messages
             around it.
         spread: How far the groups of a network stand apart on it (`agents.ccs.ring.group_places`), from 0, all at its
             place, to 2, where the arcs of two networks fill the ring; read where codes are of networks.
         code_scope: Whether a code is of a `network` or of each `group` of it; `none`: all codes are 0.
         gate: Overlap at which coordination begins, and how much more it takes until it is full; None: no gate.
-        ridge: Of the pull-back, relative.
+        ridge: Ridge of the pull-back, relative; see `RIDGE`.
         fade: Share of the residuals in force that a network takes back before every round, so that none outlives by
-            long what it was an answer to; 0: residuals stay.
-        layout: Of observations and actions.
+            long the report that it answered; 0: residuals stay.
+        layout: Layout of observations and actions.
 
     Raises:
         ValueError: a value outside its range, naming it.
@@ -97,11 +98,11 @@ class Coordinator(nn.Module):
 
     Args:
         probes: Public probe observations, group by group of each pattern. `[n, D]`
-        design: What is decided before training; None: the defaults.
-        seed: Of the first weights.
+        design: The choices made before training; None: the defaults.
+        seed: Seed of the first weights.
 
     Attributes:
-        made: Settings of the training that made it, by name, where a file has them.
+        made: Settings of its training by name, where its file has them.
 
     Raises:
         ValueError: probes of another shape.
@@ -163,7 +164,7 @@ class Coordinator(nn.Module):
 
     @classmethod
     def load(cls, path: Path) -> Coordinator:
-        """What `save` wrote, frozen.
+        """Reads what `save` wrote, frozen.
 
         Raises:
             ValueError: no such file, or not of this kind, naming it.

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.ccs.residuals import LEAST_NORM
+
 
 @dataclass(frozen=True)
 class GaussianMechanism:
@@ -23,8 +25,8 @@ class GaussianMechanism:
     epsilon = T rho + 2 sqrt(T rho ln(1 / delta)), which is solved for sigma.
 
     Attributes:
-        epsilon: Of all reports together, above 0.
-        delta: Of all reports together, between 0 and 1.
+        epsilon: Privacy loss of all reports together, above 0.
+        delta: Chance that the loss is larger, of all reports together, between 0 and 1.
         clip: C, the norm to which a snapshot less the default is clipped.
         reports: T, how many are ever sent.
 
@@ -77,6 +79,6 @@ class GaussianMechanism:
         """
         learned = parameters - default
         norm = np.linalg.norm(learned, axis=-1, keepdims=True)
-        clipped = learned * np.minimum(1.0, self.clip / np.maximum(norm, 1e-12))
+        clipped = learned * np.minimum(1.0, self.clip / np.maximum(norm, LEAST_NORM))
         noise = generator.normal(0.0, self.deviation, parameters.shape)
         return (default + clipped + noise).astype(np.float32)

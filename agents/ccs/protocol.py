@@ -1,4 +1,4 @@
-"""What networks and service send each other: reports with a summary of how a network fares, and residuals.
+"""The messages between networks and service: reports with a summary of how a network fares, and residuals.
 
 Both are plain records that become bytes (safetensors) where they travel. Parameters can be sent in half precision, in
 eight bits, or as the largest ones only.
@@ -28,21 +28,39 @@ EPN_SCALE_MJ, ATP_SCALE, ENERGY_SCALE_MJ = 50.0, 2.0, 25.0
 """Typical energy per delivered frame, attempts per delivered frame and energy per attempt in `ccs_study`: summaries are
 divided by them to be about 1. Our choice, the paper gives no scale."""
 
+KPI_SUMS = ("attempts", "received", "energy_mj", "frames_delivered")
+"""Sums of which `kpis` makes a summary, in its order."""
+
 MAX_ATP = 4.0
 """Attempts per delivered frame are cut here: a frame is given up after four attempts."""
 
 ENERGY_WEIGHT = 0.1
-"""Weight of the energy in the return, that of the rewards of the environment and of the proxy."""
+"""Weight of the energy in the return, as in the rewards of the environment and in utilities of the proxy."""
+
+LEAST_FRAMES = 1e-9
+"""Fewer delivered frames count as this many in attempts per frame, which `MAX_ATP` then cuts."""
+
+BLOCK = 256
+"""Weights that share a scale in eight bits."""
+
+ENCODINGS = ("float32", "float16", "int8", "top")
+"""How parameters can be compressed; see `packed`."""
+
+FORMAT = "ccs-record-1"
+"""Format of reports and residuals as bytes."""
+
+LATEST_S = 1e15
+"""Times from here on, some thirty million years, cannot be those of a clock."""
 
 
 def kpis(attempts: ArrayLike, received: ArrayLike, energy_mj: ArrayLike, frames_delivered: ArrayLike) -> Any:
     """Summaries of networks; without attempts PRR is 1, energy 0 and one attempt is made per frame.
 
     Args:
-        attempts: In the window that is summarised. `[...]`
+        attempts: Attempts in the window that is summarised. `[...]`
         received: Attempts that were received. `[...]`
         energy_mj: Energy of all attempts. mJ `[...]`
-        frames_delivered: `[...]`
+        frames_delivered: Frames delivered. `[...]`
 
     Returns:
         PRR; EPN / 50 mJ; ATP / 2, ATP at most 4; return PRR - 0.1 (energy per attempt / 25 mJ). float32 `[..., 4]`
@@ -55,7 +73,7 @@ def kpis(attempts: ArrayLike, received: ArrayLike, energy_mj: ArrayLike, frames_
     idle = attempts <= 0.0
     tries = np.maximum(attempts, 1.0)
     prr = np.where(idle, 1.0, received / tries)
-    atp = np.where(idle, 1.0, np.minimum(attempts / np.maximum(delivered, 1e-9), MAX_ATP))
+    atp = np.where(idle, 1.0, np.minimum(attempts / np.maximum(delivered, LEAST_FRAMES), MAX_ATP))
     epn_mj = np.where(idle, 0.0, energy_mj / np.maximum(delivered, 1.0))
     earned = prr - ENERGY_WEIGHT * energy_mj / tries / ENERGY_SCALE_MJ
     return np.stack([prr, epn_mj / EPN_SCALE_MJ, atp / ATP_SCALE, earned], axis=-1).astype(np.float32)
@@ -65,12 +83,6 @@ def within_ranges(reported: Tensor) -> Tensor:
     """Summaries `[..., 4]` with every number cut to its range."""
     low, high = torch.tensor(RANGES).T
     return reported.clamp(low, high)
-
-
-BLOCK = 256
-"""Weights that share a scale in eight bits."""
-
-ENCODINGS = ("float32", "float16", "int8", "top")
 
 
 def packed(parameters: NDArray[np.float32], encoding: str = "float32", share: float = 0.5) -> dict[str, NDArray]:
@@ -138,13 +150,6 @@ def _half(values: NDArray[np.float32]) -> NDArray[np.float16]:
     return np.clip(values, -largest, largest).astype(np.float16)
 
 
-FORMAT = "ccs-record-1"
-"""Of reports and residuals as bytes."""
-
-LATEST_S = 1e15
-"""Times from here on, some thirty million years, are none that a clock gives."""
-
-
 @dataclass(frozen=True)
 class Report:
     """A snapshot of a network's policy with a summary of how it fares.
@@ -153,9 +158,9 @@ class Report:
         network: Name of the network.
         round: Number of the report, growing.
         time_s: When the snapshot was taken. s
-        schema: Of the parameters.
-        parameters: Flat. float32 `[P]`
-        kpis: The summary; see `kpis`. float32 `[4]`
+        schema: Sizes and kind of the parameters.
+        parameters: Flat parameters. float32 `[P]`
+        kpis: The summary, as `kpis` gives it. float32 `[4]`
         operator: Name of the operator of the network; "": the network is its own.
 
     Raises:
@@ -217,13 +222,13 @@ class Report:
 
 @dataclass(frozen=True)
 class Residual:
-    """What a network adds to its last layer; it takes a residual back by adding the negative.
+    """A change that a network adds to its last layer; it takes it back by adding the negative.
 
     Attributes:
         network: Name of the network.
-        round: Of the service.
+        round: Number of the round of the service.
         report_round: Number of the report that it answers.
-        delta: The last row is the bias. float32 `[H, A]`
+        delta: The change; the last row is the bias. float32 `[H, A]`
 
     Raises:
         ValueError: a field of a wrong type; a delta that is not finite, or no matrix.

@@ -36,6 +36,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agents.ccs.dataset import Worlds
+from agents.ccs.protocol import ENERGY_WEIGHT
 
 SHAPES = {
     **dict.fromkeys(("same_sf", "other_sf", "burst"), "V"),
@@ -44,6 +45,15 @@ SHAPES = {
     **dict.fromkeys(("gap_s", "answer_s", "deaf_s"), ""),
 }
 """Letters of the axes of the constants, by name."""
+
+LEAST_ENERGY_MJ, LEAST_RATE_HZ = 1e-6, 1e-9
+"""Smaller energies and rates count as these in ratios, for groups without nodes or traffic."""
+
+SUCCESS_RANGE = (0.02, 0.999)
+"""Chances of success count as within it in mean attempts, whose fixed point is steep near 0."""
+
+START_ATTEMPTS = 1.25
+"""Attempts per frame where the fixed point starts."""
 
 
 def _numbers(*values: float) -> Any:
@@ -118,11 +128,11 @@ class Constants:
         Raises:
             ValueError: no such file, or not of this kind, naming it.
         """
-        known = {field.name for field in fields(cls)}
+        names = {field.name for field in fields(cls)}
         try:
             numbers = json.loads(path.read_text("utf-8"))["constants"]
-            for name in sorted(set(numbers) - known):
-                raise ValueError(f"{name!r} is unknown; expected some of {', '.join(sorted(known))}")
+            for name in sorted(set(numbers) - names):
+                raise ValueError(f"{name!r} is unknown; expected some of {', '.join(sorted(names))}")
             return cls(**{name: torch.tensor(value, dtype=torch.float32) for name, value in numbers.items()})
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path}: no constants of the proxy ({error})") from None
@@ -133,21 +143,8 @@ def _rounded(numbers: dict[str, Any]) -> dict[str, Any]:
     return json.loads(json.dumps(numbers), parse_float=lambda text: float(f"{float(text):.6g}"))  # type: ignore[no-any-return]
 
 
-ENERGY_WEIGHT = 0.1
-"""Weight of the energy, relative to the reference, in a utility; the same as in the rewards of the environment."""
-
-LEAST_ENERGY_MJ, LEAST_RATE_HZ = 1e-6, 1e-9
-"""Smaller energies and rates count as these in ratios, for groups without nodes or traffic."""
-
-SUCCESS_RANGE = (0.02, 0.999)
-"""Chances of success count as within it in mean attempts, whose fixed point is steep near 0."""
-
-START_ATTEMPTS = 1.25
-"""Attempts per frame where the fixed point starts."""
-
-
 class Expected(NamedTuple):
-    """What the proxy expects of policies.
+    """The expectation of the proxy for policies.
 
     Attributes:
         success: Attempts received over attempts. `[M, S, Q]`
@@ -155,8 +152,8 @@ class Expected(NamedTuple):
         attempts_hz: Attempts of a group per second. `[M, S, Q]`
         frames_hz: Frames per second that the queues do not drop. `[M, S, Q]`
         energy_mj: Energy of one attempt. mJ `[M, S, Q]`
-        utility: Of a network: success - 0.1 energy / reference, weighted by attempts. `[M, S]`
-        prr: Of a network. `[M, S]`
+        utility: Utility of a network: success - 0.1 energy / reference, weighted by attempts. `[M, S]`
+        prr: PRR of a network. `[M, S]`
         epn_mj: Energy of a network per delivered frame. mJ `[M, S]`
     """
 
@@ -179,7 +176,7 @@ class Proxy:
         burst_s: Mean length of an external burst.
         queue_frames: Frames that fit the queue of a node, the one in service included.
         max_attempts: Attempts after which a frame is given up.
-        iterations: Of the fixed point.
+        iterations: Iterations of the fixed point.
         per_packet: Whether every attempt draws its own action, so that a group's own load is spread like its policy.
 
     Source: M/M/1/k queue: L. Kleinrock, Queueing Systems, volume 1, Eq. (3.43); one line
@@ -263,13 +260,13 @@ class Proxy:
         mixed_hz = (mixture * constants.loud_power).sum(-1) @ by_sf_hz  # [M, S, Q, C, V]
         alone = 1.0 - 1.0 / worlds.nodes.clamp(min=1.0)[..., None, None]  # a node does not meet itself
         spread = (worlds.non_learning | self.per_packet)[:, :, None, None, None]
-        others = mixed_hz.sum((1, 2), keepdim=True) - mixed_hz + torch.where(spread, alone * mixed_hz, 0.0)
-        own = torch.where(spread, 0.0, alone * by_sf_hz)
+        others_hz = mixed_hz.sum((1, 2), keepdim=True) - mixed_hz + torch.where(spread, alone * mixed_hz, 0.0)
+        own_hz = torch.where(spread, 0.0, alone * by_sf_hz)
         occupancy, weak = worlds.occupancy[:, None, None, :, None], constants.weak[:, None, None]
         burst = constants.burst * constants.weak_in_bursts[:, None, None]
         external = torch.exp(-occupancy / self.burst_s * airtime * burst) * (1.0 - occupancy * burst)
-        survives = external * torch.exp(-weak * (others @ harm))  # [M, S, Q, C, V]
-        chance = survives @ (worlds.sf_share * torch.exp(-weak * (own @ harm))).mT  # [M, S, Q, C, O]
+        survives = external * torch.exp(-weak * (others_hz @ harm))  # [M, S, Q, C, V]
+        chance = survives @ (worlds.sf_share * torch.exp(-weak * (own_hz @ harm))).mT  # [M, S, Q, C, O]
         by_action = chance[..., None] ** constants.weak_power * worlds.link[:, :, :, None]
         return (mixture * by_action).sum((-1, -2, -3)), by_action
 
@@ -290,11 +287,11 @@ def optimum(
     Adam on the logits of every (network, group) from one random start, maximising the mean utility; then argmax.
 
     Args:
-        proxy: What is maximised.
+        proxy: The model whose utility is maximised.
         worlds: M worlds; every one is a problem of its own.
-        seeds: Of the start of each world, whatever other worlds there are. `[M]`
-        steps: Of Adam.
-        learning_rate: Of Adam.
+        seeds: Seed of the start of each world, whatever other worlds there are. `[M]`
+        steps: Steps of Adam.
+        learning_rate: Learning rate of Adam.
 
     Returns:
         Actions; those of networks that do not learn have no meaning. int64 `[M, S, Q]`

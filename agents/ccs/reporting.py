@@ -1,4 +1,4 @@
-"""What servers report: the truth, or reports that are noised, compressed, delayed or adversarial.
+"""The reports of servers: the truth, or reports that are noised, compressed, delayed or adversarial.
 
 Shape letters: `B` replicas, `L` learning networks, `P` parameters of a network, `H, A` of a last layer.
 """
@@ -21,6 +21,7 @@ from agents.lns.network import Schema, last_layer_of
 from agents.lns.team import Team
 from lora_marl.core.checks import suggest
 from lora_marl.core.generators import pack_generators, restore_generators
+from lora_marl.core.states import part_of, with_prefix
 
 ABOVE_0, AT_LEAST_0 = "greater than 0", "greater than or equal to 0"
 BELOW_1, AT_MOST_1 = "less than 1", "less than or equal to 1"
@@ -191,7 +192,7 @@ class Reporter:
         Args:
             kpis: How networks fare. `[B, L, 4]`
             residuals: Sums of the residuals in force. `[B, L, H, A]`
-            number: Of the reports, growing.
+            number: Number of the reports, growing.
             now_s: When the reports are made. s
         """
         reports = self._honest(kpis, residuals, number, now_s)
@@ -213,7 +214,7 @@ class Reporter:
                     name = f"underway.{late}.{replica}.{number}"
                     state[name] = np.frombuffer(report.to_bytes(), np.uint8).copy()
         for replica, attacker in enumerate(self._attackers or ()):
-            state |= {f"attacker.{replica}.{name}": array for name, array in attacker.state_dict().items()}
+            state |= with_prefix(f"attacker.{replica}", attacker.state_dict())
         return state
 
     def load_state_dict(self, state: Mapping[str, NDArray]) -> None:
@@ -224,9 +225,7 @@ class Reporter:
             names = [[f"underway.{late}.{b}.{number}" for number in range(count)] for b, count in enumerate(counts)]
             self._underway.append([[Report.from_bytes(state[name].tobytes()) for name in part] for part in names])
         for replica, attacker in enumerate(self._attackers or ()):
-            start = f"attacker.{replica}."
-            part = {name.removeprefix(start): array for name, array in state.items() if name.startswith(start)}
-            attacker.load_state_dict(part)
+            attacker.load_state_dict(part_of(state, f"attacker.{replica}"))
 
     def _honest(
         self, kpis: NDArray[np.float32], residuals: NDArray[np.float32], number: int, now_s: float

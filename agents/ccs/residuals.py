@@ -23,7 +23,7 @@ CLIP = 1.0
 """Largest norm of a residual relative to the layer."""
 
 LEAST_NORM = 1e-12
-"""Norms below it count as this much, so that no residual at all can be clipped and differentiated."""
+"""Norms below it count as this much, so that 0 can be clipped and differentiated."""
 
 LARGEST_TOTAL = LARGEST / 2
 """Largest entry of the residuals in force: from `LARGEST` on, sums of residuals would no longer be exact."""
@@ -201,7 +201,7 @@ class FairnessFloor:
     Args:
         shape: B, L.
         loss: Share of the record that may be lost.
-        intervals: Of the window, and of a suspension.
+        intervals: Intervals of the window, and of a suspension.
     """
 
     def __init__(self, shape: tuple[int, int], loss: float = 0.05, intervals: int = 20) -> None:

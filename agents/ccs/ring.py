@@ -29,7 +29,10 @@ SHORTEST_TABLE = 2 * SPHERE
 """Points that every table has: the unit vectors and their negatives."""
 
 RING_FEATURES = 6
-"""Numbers that say where a channel stands; see `ring_features`."""
+"""Numbers of a channel's position relative to a group; see `ring_features`."""
+
+ARC_TOLERANCE = 1e-3
+"""An arc is cut only if it exceeds the distance to the nearest network by more, against rounding. rad"""
 
 CROWD = 4
 """Networks from which on all groups of a network stand at its place."""
@@ -110,7 +113,7 @@ def group_places(view: View, spread: float) -> tuple[Tensor, Tensor]:
     but two networks do best with a few channels each, and four or more with one. Networks with any weight count.
 
     Args:
-        view: Of all networks.
+        view: View of all networks.
         spread: See `agents.ccs.model.Design`.
 
     Returns:
@@ -120,7 +123,7 @@ def group_places(view: View, spread: float) -> tuple[Tensor, Tensor]:
     groups = x.shape[-1]
     arc = 2.0 * torch.pi * spread * (1.0 / view.networks[..., None] - 1.0 / CROWD).clamp(min=0.0)
     nearest = _nearest(x[..., 0], y[..., 0], view.weights > 0.0)[..., None]
-    arc = torch.where(nearest < arc - 1e-3, nearest, arc)
+    arc = torch.where(nearest < arc - ARC_TOLERANCE, nearest, arc)
     turn = ((torch.arange(groups) + 0.5) / groups - 0.5) * arc
     return x * turn.cos() - y * turn.sin(), x * turn.sin() + y * turn.cos()
 
@@ -144,7 +147,7 @@ def ring_features(view: View, channel_angles: Tensor, spread: float) -> Tensor:
     """Where channels stand, seen from each group's place, and how near they are to other networks.
 
     Args:
-        view: Of all networks.
+        view: View of all networks.
         channel_angles: rad `[C]`
         spread: See `group_places`.
 

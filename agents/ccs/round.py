@@ -8,7 +8,7 @@
 
 `ProbedNetworks` is the one implementation of it. The service runs it for each architecture by itself
 (`probe_in_chunks`), rollouts for all networks at once (`round_residuals`), and offline training differentiates through
-several rounds in a row (`unroll_rounds`). Letters in `agents.ccs.layout`.
+several rounds in a row (`agents.ccs.unroll`). Letters in `agents.ccs.layout`.
 """
 
 from __future__ import annotations
@@ -21,20 +21,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agents.ccs.dataset import FleetSnapshot, Snapshots, Worlds
-from agents.ccs.layout import View, temperatures
+from agents.ccs.dataset import FleetSnapshot
+from agents.ccs.layout import CHUNK, View, temperatures
 from agents.ccs.model import RIDGE, Coordinator
 from agents.ccs.protocol import within_ranges
 from agents.ccs.residuals import CLIP, clip_residual
 from agents.ccs.ring import random_codes
-from agents.lns.network import Schema, features, flatten, last_layer_of, unflatten
-
-CHUNK = 32
-"""Networks whose features lie in memory at once, so that they fit a processor's cache."""
+from agents.lns.network import Schema, features, last_layer_of, unflatten
 
 
 def pull_back(features: Tensor, temperature: Tensor, ridge: float = RIDGE) -> Tensor:
-    """What a shift of logits is multiplied by to get the change of the last layer that comes closest to it.
+    """The matrix that turns a shift of logits into the change of the last layer that comes closest to it.
 
         dW = tau (F'F + ridge s I)^-1 F' dL = tau F' (FF' + ridge s I)^-1 dL,   s the mean diagonal of FF'
 
@@ -44,7 +41,7 @@ def pull_back(features: Tensor, temperature: Tensor, ridge: float = RIDGE) -> Te
     Args:
         features: F, with a constant 1. `[..., n, H]`
         temperature: tau. `[...]`
-        ridge: Above 0.
+        ridge: Ridge relative to s, above 0.
 
     Returns:
         `[..., H, n]`
@@ -59,7 +56,7 @@ def pull_back(features: Tensor, temperature: Tensor, ridge: float = RIDGE) -> Te
 
 
 class ProbedNetworks(NamedTuple):
-    """What a round needs of networks of one architecture.
+    """Networks of one architecture on the probes, as a round needs them.
 
     Attributes:
         features: F, inputs of the last layer on the probes, with a constant 1. `[..., n, H]`
@@ -82,17 +79,17 @@ class ProbedNetworks(NamedTuple):
         return self.features @ self.last / self.temperature[..., None, None]
 
     def pull_back(self, ridge: float) -> Tensor:
-        """What turns shifts of logits into changes of the last layers; see `pull_back`. `[..., H, n]`"""
+        """The matrices that turn shifts of logits into changes of last layers; see `pull_back`. `[..., H, n]`"""
         return pull_back(self.features, self.temperature, ridge)
 
     def residuals(self, coordinator: Coordinator, message: Tensor, clip: float, back: Tensor | None = None) -> Tensor:
         """The clipped changes of last layers that messages ask for.
 
         Args:
-            coordinator: Whose messages they are.
-            message: What it answered. `[..., n, A]`, of the raw mapping `[..., H, A]`
+            coordinator: The coordinator that gave the messages.
+            message: Its messages. `[..., n, A]`, of the raw mapping `[..., H, A]`
             clip: Largest norm of a residual relative to the layer.
-            back: What `pull_back` gave, if it is known. `[..., H, n]`
+            back: The result of `pull_back`, if it is known. `[..., H, n]`
 
         Returns:
             Residuals, the bias as last row. `[..., H, A]`
@@ -116,10 +113,10 @@ def logits_on_probes(probes: Tensor, parameters: Tensor, kinds: Tensor, sizes: t
     """Logits of networks of one architecture on the probes.
 
     Args:
-        probes: `[n, D]`
-        parameters: Flat. `[rows, P]`
+        probes: Probe observations. `[n, D]`
+        parameters: Flat parameters. `[rows, P]`
         kinds: Index in `agents.ccs.layout.KINDS`. `[rows]`
-        sizes: Of the layers.
+        sizes: Sizes of the layers.
 
     Returns:
         `[rows, n, A]`
@@ -133,11 +130,11 @@ def residuals_of(
     """The clipped residuals that messages ask of networks of one architecture.
 
     Args:
-        coordinator: Whose messages they are.
-        message: What it answered. `[rows, n, A]`, of the raw mapping `[rows, H, A]`
-        parameters: Flat. `[rows, P]`
+        coordinator: The coordinator that gave the messages.
+        message: Its messages. `[rows, n, A]`, of the raw mapping `[rows, H, A]`
+        parameters: Flat parameters. `[rows, P]`
         kinds: Index in `agents.ccs.layout.KINDS`. `[rows]`
-        sizes: Of the layers.
+        sizes: Sizes of the layers.
         clip: Largest norm of a residual relative to the layer.
 
     Returns:
@@ -163,15 +160,15 @@ def round_residuals(
     """A round for all networks of all worlds, without records and safeguards.
 
     Args:
-        coordinator: Frozen.
-        parameters: Flat. `[M, S, P]`
+        coordinator: The frozen coordinator.
+        parameters: Flat parameters. `[M, S, P]`
         kinds: Index in `agents.ccs.layout.KINDS`. `[M, S]`
-        kpis: Reports. `[M, S, 4]`
-        codes: By group. `[M, S, Q, Z]`
+        kpis: Summaries in reports. `[M, S, 4]`
+        codes: Latent codes by group. `[M, S, Q, Z]`
         weights: How much a network counts for the others; None: all the same. `[M, S]`
-        scale: Of the residuals, before they are clipped; None: 1. `[M, S]`
+        scale: Scale of the residuals, before they are clipped; None: 1. `[M, S]`
         clip: Largest norm of a residual relative to the layer.
-        sizes: Of the layers of all networks.
+        sizes: Sizes of the layers of all networks.
 
     Returns:
         Residuals of last layers, the bias as last row. `[M, S, H, A]`
@@ -192,10 +189,10 @@ def rollout_residuals(
     """A round in rollouts that a coordinator is trained on; codes are the same in every round.
 
     Args:
-        coordinator: Frozen.
+        coordinator: The frozen coordinator.
         now: The networks of B worlds.
         learning: Numbers of the networks that learn. `[L]`
-        seeds: Of the codes of each world. `[B]`
+        seeds: Seed of the codes of each world. `[B]`
         clip: Largest norm of a residual relative to the layer.
 
     Returns:
@@ -209,132 +206,3 @@ def rollout_residuals(
     codes = torch.cat(drawn).expand(-1, -1, groups, -1)
     parameters, kinds, kpis = (torch.from_numpy(part[:, learning]) for part in (now.parameters, now.kinds, now.kpis))
     return round_residuals(coordinator, parameters, kinds, kpis, codes, clip=clip).numpy()
-
-
-class Batch(NamedTuple):
-    """Snapshots of one mixture, its L learners in the form that rounds need.
-
-    Attributes:
-        learners: Which networks learn. int64 `[L]`
-        worlds: Of all networks.
-        states: What the learners' groups see, network by network. `[M, L Q, D]`
-        networks: The learners on the probes. `[M, L, ...]`
-        state_features: Inputs of every learner's last layer in every state. `[M, L, L Q, H]`
-        back: From shifts on the probes to last layers. `[M, L, H, n]`
-        parameters: `[M, L, P]`
-        kinds: `[M, L]`
-        kpis: `[M, L, 4]`
-        codes: `[M, L, Q, Z]`
-    """
-
-    learners: Tensor
-    worlds: Worlds
-    states: Tensor
-    networks: ProbedNetworks
-    state_features: Tensor
-    back: Tensor
-    parameters: Tensor
-    kinds: Tensor
-    kpis: Tensor
-    codes: Tensor
-
-
-class Step(NamedTuple):
-    """What a round makes of the learners.
-
-    Attributes:
-        policy: Of every learner in every state. `[M, L, L Q, A]`
-        shift: Mean squared centred change of logits on the probes in this round. `[M, L]`
-        norm: Squared norm of all changes so far relative to the layer. `[M, L]`
-    """
-
-    policy: Tensor
-    shift: Tensor
-    norm: Tensor
-
-
-def prepare_batch(snapshots: Snapshots, codes: Tensor, orders: Tensor, coordinator: Coordinator) -> Batch:
-    """Snapshots with channels numbered anew, as rounds need them.
-
-    Args:
-        snapshots: M rows of networks of the default schema.
-        codes: Of the learners, by group. `[M, L, Q, Z]`
-        orders: Of channels. int64 `[M, C]`
-        coordinator: Whose probes, layout and pull-back.
-    """
-    layout, schema = coordinator.layout, Schema()
-    learners = (snapshots.kinds[0] >= 0).nonzero()[:, 0]
-    kinds = snapshots.kinds[:, learners]
-    layers = layout.permuted_layers(unflatten(snapshots.parameters[:, learners], schema), orders[:, None])
-    states = layout.permuted_observations(snapshots.observations[:, learners], orders[:, None, None]).flatten(1, 2)
-    parameters, shape = flatten(layers), kinds.shape
-    probed = ProbedNetworks.of(parameters.flatten(0, 1), kinds.flatten(), coordinator.probes, schema)
-    networks = ProbedNetworks(*(part.unflatten(0, shape) for part in probed))
-    everywhere = states[:, None].expand(-1, shape[1], -1, -1).flatten(0, 1)
-    flat = layers.map(lambda tensor: tensor.flatten(0, 1))
-    return Batch(
-        learners,
-        snapshots.worlds.permuted(orders),
-        states,
-        networks,
-        features(flat, everywhere).unflatten(0, shape),
-        networks.pull_back(coordinator.design.ridge),
-        parameters,
-        kinds,
-        within_ranges(snapshots.kpis[:, learners]),
-        codes,
-    )
-
-
-def unroll_rounds(coordinator: Coordinator, batch: Batch, rounds: int, clip: float) -> list[Step]:
-    """Plays rounds one after the other, differentiably; nothing is learned in between.
-
-    Each round begins from the residuals of those before, which fade as they do in service (`Design.fade`); reports and
-    codes stay the same.
-
-    Args:
-        coordinator: Whose rounds.
-        batch: What `prepare_batch` made.
-        rounds: How many.
-        clip: Largest norm of a residual relative to the layer, per round.
-
-    Returns:
-        A step for every round.
-    """
-    networks, start = batch.networks, batch.networks.last
-    temperature = networks.temperature[..., None, None]
-    weights = torch.ones_like(networks.temperature)
-    raw, steps = coordinator.design.mapping == "raw", []
-    for _ in range(rounds):
-        faded = start + (1.0 - coordinator.design.fade) * (networks.last - start)
-        networks = networks._replace(last=faded)
-        parameters = _with_last_layer(batch.parameters, faded) if raw else None
-        view = View(networks.logits(), batch.kinds, batch.kpis, batch.codes, weights, parameters)
-        delta = networks.residuals(coordinator, coordinator(view), clip, batch.back)
-        networks = networks._replace(last=faded + delta)
-        shift = networks.features @ delta / temperature
-        shift = (shift - shift.mean(-1, keepdim=True)).square().mean((-1, -2))
-        norm = (networks.last - start).square().sum((-1, -2)) / start.square().sum((-1, -2))
-        steps.append(Step((batch.state_features @ networks.last / temperature).softmax(-1), shift, norm))
-    return steps
-
-
-def _with_last_layer(parameters: Tensor, last: Tensor) -> Tensor:
-    """Parameters `[..., P]` with other last layers `[..., H, A]`."""
-    return torch.cat([parameters[..., : -last[0, 0].numel()], last.flatten(-2)], dim=-1)
-
-
-def own_policies(policy: Tensor, learners: Tensor, networks: int) -> Tensor:
-    """Policies of all networks in their own states, zeros for those that do not learn.
-
-    Args:
-        policy: Of every learner in every state. `[M, L, L Q, A]`
-        learners: Which networks learn. int64 `[L]`
-        networks: S.
-
-    Returns:
-        `[M, S, Q, A]`
-    """
-    count = policy.shape[1]
-    own = policy.unflatten(2, (count, -1)).diagonal(dim1=1, dim2=2).movedim(-1, 1)  # [M, L, Q, A]
-    return own.new_zeros(len(own), networks, *own.shape[2:]).index_copy(1, learners, own)

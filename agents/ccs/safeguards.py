@@ -1,6 +1,6 @@
-"""What keeps a round from doing harm: limits of reports, and scales of weights and residuals.
+"""Safeguards that keep a round from doing harm: limits of reports, and scales of weights and residuals.
 
-Functions are of arrays; letters in `agents.ccs.layout`.
+Shape letters in `agents.ccs.layout`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,13 @@ from agents.ccs.residuals import CLIP
 from lora_marl.core.checks import check_above_0, check_at_least_0, check_count
 
 LARGEST_OUTPUT = 1e17
-"""Of a policy on a probe: sums of squares of larger outputs overflow in single precision (3.4e38)."""
+"""Largest output of a policy on a probe: sums of squares of larger outputs overflow in single precision (3.4e38)."""
+
+LEAST_JUMP, LEAST_MASS = 1e-9, 1e-12
+"""Smaller changes of behaviour and smaller weights count as these, against 0 as divisor and as threshold."""
+
+MIDDLE_WIDTH = 1e-6
+"""How far below the middle of all weight the median is read, relative to that weight: of two equal ones the lower."""
 
 
 def check_ramp(name: str, ramp: Any) -> None:
@@ -36,7 +42,7 @@ def _is_finite_pair(pair: Any) -> bool:
 
 @dataclass(frozen=True)
 class Safeguards:
-    """What the service checks, and how much networks count in a round.
+    """Limits of reports, and how much networks count in a round.
 
     Attributes:
         clip: Largest norm of a residual relative to the layer.
@@ -52,7 +58,7 @@ class Safeguards:
             network that keeps changing as much is as usual.
         pooling: How the others are seen as one: by their `mean`, which the service is trained with, or their `median`,
             which a minority cannot move far, but which sees nobody on a channel that only a minority takes.
-        max_parameters: Of a network.
+        max_parameters: Most parameters of a network.
 
     Raises:
         ValueError: a value outside its range, naming it.
@@ -102,7 +108,7 @@ def check_outputs(report: Report, largest_probe: float) -> None:
     """Raise ValueError for a report whose outputs on the probes might overflow, and with them everybody's round.
 
     Args:
-        report: Of finite parameters.
+        report: A report of finite parameters.
         largest_probe: Largest feature of a probe, absolutely.
     """
     largest, bound = float(np.abs(report.parameters).max()), largest_probe
@@ -129,8 +135,8 @@ def congestion_scale(prr: Tensor, weights: Tensor, thresholds: tuple[float, floa
     """
     ordered, order = prr.sort(-1)
     mass = weights.gather(-1, order).cumsum(-1)
-    half = mass[..., -1:] * (0.5 - 1e-6)  # a hair below the middle: of two equal weights the lower PRR
-    median = ordered.gather(-1, torch.searchsorted(mass, half.clamp(min=1e-12)).clamp(max=prr.shape[-1] - 1))
+    half = mass[..., -1:] * (0.5 - MIDDLE_WIDTH)
+    median = ordered.gather(-1, torch.searchsorted(mass, half.clamp(min=LEAST_MASS)).clamp(max=prr.shape[-1] - 1))
     median = torch.where(mass[..., -1:] > 0.0, median, prr)
     begin, width = thresholds
     return ((begin - (prr + median) / 2.0) / width).clamp(0.0, 1.0)
@@ -142,7 +148,7 @@ def staleness_scale(age_s: Tensor, staleness_s: float) -> Tensor:
 
 
 def operator_scale(operators: Tensor, cap: float) -> Tensor:
-    """What the weight of a network is multiplied by, so that all networks of an operator count as `cap` at most.
+    """The factor of a network's weight, so that all networks of an operator count as `cap` at most.
 
     Args:
         operators: Number of the operator of each network. int64 `[S]`
@@ -169,4 +175,4 @@ def jump(now: Tensor, before: Tensor) -> Tensor:
 
 def trust(jumps: Tensor, usual: Tensor, allowed: float) -> Tensor:
     """Trust by change of behaviour: 1 up to `allowed` above the usual jump, then (usual + allowed) / jump. `[...]`"""
-    return ((usual + allowed) / jumps.clamp(min=1e-9)).clamp(max=1.0)
+    return ((usual + allowed) / jumps.clamp(min=LEAST_JUMP)).clamp(max=1.0)

@@ -38,14 +38,14 @@ class ServiceMember:
     """A network that the service knows.
 
     Attributes:
-        report: The latest.
+        report: The latest report.
         numbers: Numbers of the points of its latent codes, which it keeps.
         slots: Slots of their places on the ring of channels, which it keeps.
-        digest: Of the parameters in the report.
+        digest: Digest of the parameters in the report.
         replayed: Whether the snapshot is one that somebody sent in an earlier round, other than the report before.
-        behaviour: Chances of channels on the probes when it last reported. `[n, C]`
+        behaviour: Chances of channels on the probes at the time when it last reported. `[n, C]`
         jumps: The latest changes of behaviour.
-        trust: From 0 to 1.
+        trust: Trust in its reports, from 0 to 1.
         answered: Number of the report that it was answered last; -1: none.
     """
 
@@ -79,7 +79,7 @@ class ServiceMembers(dict[str, ServiceMember]):
 
     Args:
         codes_per_network: Latent codes of a network.
-        seed: Of their assignment.
+        seed: Seed of their assignment.
     """
 
     def __init__(self, codes_per_network: int, seed: int) -> None:
@@ -212,7 +212,7 @@ def _member(state: Mapping[str, NDArray], place: int, values: Mapping[str, Any])
 
 
 class RoundResult(NamedTuple):
-    """What comes of a round.
+    """The result of a round.
 
     Attributes:
         residuals: For every network that has reported since it was answered last, in the order in which they joined.
@@ -232,13 +232,13 @@ class Service:
     one that names another as its operator shares its weight.
 
     Args:
-        coordinator: Trained; not changed.
-        seed: Of the assignment of latent codes.
+        coordinator: The trained coordinator, which is not changed.
+        seed: Seed of the assignment of latent codes.
         safeguards: What is checked, and how much networks count; None: the defaults.
 
     Attributes:
         members: Networks by name.
-        rounds: How many there were.
+        rounds: Number of rounds so far.
 
     Source: the CCS paper, Algorithm 1.
     """
@@ -252,7 +252,7 @@ class Service:
         """Plays a round: takes in the newest report of each network, and answers these and those of `receive`.
 
         Args:
-            reports: Of any networks.
+            reports: Reports of any networks.
             now_s: Time on the service's clock.
         """
         refused: dict[str, str] = {}
@@ -340,7 +340,7 @@ class Service:
         return logits
 
     def _view(self, logits: Tensor, kinds: Tensor, fresh: Tensor) -> View:
-        """What the coordinator sees of all members; `fresh`: how much they count for their age `[S]`."""
+        """The view of all members; `fresh`: how much they count for their age `[S]`."""
         members, pooling = self.members, self.safeguards.pooling
         capped = guards.operator_scale(members.operators, self.safeguards.operator_cap)
         weights = fresh * members.trusts * capped

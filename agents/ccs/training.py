@@ -25,9 +25,24 @@ from agents.ccs.layout import Layout, random_orders
 from agents.ccs.model import Coordinator
 from agents.ccs.proxy import Proxy
 from agents.ccs.ring import SPHERE, random_codes
-from agents.ccs.round import Batch, own_policies, prepare_batch, unroll_rounds
+from agents.ccs.unroll import Batch, own_policies, prepare_batch, unroll_rounds
 from agents.torch_utils import adam
 from lora_marl.core.checks import check_above_0, check_at_least_0, check_count
+
+MINIMUM_WEIGHT = 0.5
+"""Weight of the worst learner's utility beside the mean, for fairness."""
+
+CALM_PRR, CONGESTED_RANGE, LEAST_DIVERSITY = 0.88, 0.3, 0.05
+"""Mean PRR from which on diversity counts least, how far below it counts fully, and the least share of its weight."""
+
+LEAST_CHANCE = 1e-12
+"""Chances count as at least this in entropies, whose gradient at 0 is infinite; sharp policies reach 0."""
+
+LEAST_RATE = 0.05
+"""Share of the learning rate at which its cosine ends."""
+
+DISCRIMINATOR_WIDTH = 64
+"""Width of the hidden layer of the discriminator."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +52,7 @@ class Hyperparameters:
     Its `repr` is stored in settings of trainings and in services, so that the names here are data.
 
     Attributes:
-        snapshots: In a batch, all of one mixture.
+        snapshots: Snapshots of a batch, all of one mixture.
         orders: Random numberings of the channels in which each snapshot is seen.
         rounds: Rounds in a row that are differentiated through.
         clip: Largest norm of a residual relative to the layer, per round.
@@ -78,16 +93,6 @@ class Hyperparameters:
             check_at_least_0(name, getattr(self, name))
         if self.pairs not in ("network", "group"):
             raise ValueError(f"pairs = {self.pairs!r}: expected network or group")
-
-
-MINIMUM_WEIGHT = 0.5
-"""Weight of the worst learner's utility beside the mean, for fairness."""
-
-CALM_PRR, CONGESTED_RANGE, LEAST_DIVERSITY = 0.88, 0.3, 0.05
-"""Mean PRR from which on diversity counts least, how far below it counts fully, and the least share of its weight."""
-
-LEAST_CHANCE = 1e-12
-"""Chances count as at least this in entropies, whose gradient at 0 is infinite; sharp policies reach 0."""
 
 
 def task_loss(utility: Tensor, learners: Tensor) -> Tensor:
@@ -137,13 +142,13 @@ class Discriminator(nn.Module):
     """Guesses which network behaves so in a state: the one whose code its output points at.
 
     Args:
-        layout: Of observations and actions.
+        layout: Layout of observations and actions.
     """
 
     def __init__(self, layout: Layout) -> None:
         super().__init__()
-        inputs = layout.features + layout.channels
-        self.layers = nn.Sequential(nn.Linear(inputs, 64), nn.ReLU(), nn.Linear(64, SPHERE))
+        inputs, width = layout.features + layout.channels, DISCRIMINATOR_WIDTH
+        self.layers = nn.Sequential(nn.Linear(inputs, width), nn.ReLU(), nn.Linear(width, SPHERE))
 
     def forward(self, states: Tensor, marginals: Tensor, codes: Tensor) -> Tensor:
         """L_adv: cross entropy of the right network, which coordinator and discriminator both lower.
@@ -151,7 +156,7 @@ class Discriminator(nn.Module):
         Args:
             states: Observations. `[M, states, D]`
             marginals: Chances of channels of each network in each state. `[M, L, states, C]`
-            codes: Of the networks; only the points are read. `[M, L, Z]`
+            codes: Codes of the networks; only the points are read. `[M, L, Z]`
 
         Returns:
             nats `[]`
@@ -165,23 +170,19 @@ class Discriminator(nn.Module):
         return cross_entropy(logits.flatten(0, -2), target.flatten())
 
 
-LEAST_RATE = 0.05
-"""Share of the learning rate at which its cosine ends."""
-
-
 class Training:
     """A coordinator, its optimiser and discriminator, and data that may grow between phases.
 
     Args:
         coordinator: Trained in place.
-        proxy: Of the air.
+        proxy: Model of the air.
         data: Snapshots; those of the same mixture are joined.
-        seed: Of batches, and of the discriminator's first weights.
+        seed: Seed of batches, and of the discriminator's first weights.
         hyper: How it is trained; None: the defaults.
 
     Attributes:
         step: Steps taken in this phase.
-        steps: Of this phase.
+        steps: Steps of this phase.
     """
 
     def __init__(
@@ -218,8 +219,8 @@ class Training:
         """Trains for a phase, or, after `load_state_dict` of an unfinished one, for the rest of it.
 
         Args:
-            steps: Of the phase.
-            learning_rate: At its beginning; falls to a twentieth by a cosine.
+            steps: Steps of the phase.
+            learning_rate: Learning rate at its beginning; falls to a twentieth by a cosine.
             progress: Called after each step with the number of steps taken and the terms of the loss.
         """
         if self.step == self.steps or (self.steps, self.learning_rate) != (steps, learning_rate):

@@ -16,22 +16,19 @@ from agents.ccs.attacks import attackers
 from agents.ccs.baselines import random_residual
 from agents.ccs.dataset import FleetSnapshot, Snapshots
 from agents.ccs.model import Coordinator
-from agents.ccs.protocol import kpis
+from agents.ccs.protocol import KPI_SUMS, kpis
 from agents.ccs.reporting import Reporter, Reporting
 from agents.ccs.residuals import Acceptance, FairnessFloor, ResidualState, participants
 from agents.ccs.safeguards import Safeguards
 from agents.ccs.service import Service
 from agents.coexistence.independent import IndependentServers
 from agents.coexistence.ledger import Ledgers
-from agents.coexistence.strategy import part_of
 from agents.lns.team import Team
 from agents.torch_utils import threads
 from lora_marl.core.coexistence import Episode
 from lora_marl.core.generators import pack_generators, restore_generators
 from lora_marl.core.presets.ccs import INTERVAL_S
-
-KPI_SUMS = ("attempts", "received", "energy_mj", "frames_delivered")
-"""Sums of a ledger that `agents.ccs.protocol.kpis` takes, in its order."""
+from lora_marl.core.states import part_of, with_prefix
 
 TRIAL = 5
 """Intervals of a trial of a residual, or those between two rounds if these are fewer."""
@@ -121,7 +118,7 @@ class CoordinatedServers(IndependentServers):
         """Returns the states of servers, services, reports, safeguards and random generators, by part."""
         state = super().state_dict() | {"random": pack_generators(self._random)}
         for prefix, part in self._parts().items():
-            state |= {f"{prefix}.{name}": array for name, array in part.state_dict().items()}
+            state |= with_prefix(prefix, part.state_dict())
         return state
 
     def load_state_dict(self, state: Mapping[str, NDArray]) -> None:

@@ -15,10 +15,10 @@ from agents.ccs.model import Design
 from agents.ccs.residuals import ResidualState
 from agents.coexistence.independent import IndependentServers
 from agents.coexistence.ledger import Ledgers
-from agents.coexistence.strategy import part_of
 from agents.lns.team import Team
 from agents.torch_utils import threads
 from lora_marl.core.coexistence import Episode
+from lora_marl.core.states import part_of, with_prefix
 
 
 class DirectResiduals(IndependentServers):
@@ -57,8 +57,7 @@ class DirectResiduals(IndependentServers):
 
     def state_dict(self) -> dict[str, NDArray]:
         """Returns the states of the servers and of their residuals."""
-        residuals = {f"residuals.{name}": array for name, array in self.residuals.state_dict().items()}
-        return super().state_dict() | residuals
+        return super().state_dict() | with_prefix("residuals", self.residuals.state_dict())
 
     def load_state_dict(self, state: Mapping[str, NDArray]) -> None:
         """Continues from what `state_dict` returned; see `Strategy`."""

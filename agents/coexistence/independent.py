@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.coexistence.ledger import Ledgers
-from agents.coexistence.strategy import Strategy, part_of
+from agents.coexistence.strategy import Strategy
 from agents.lns.team import Team
 from agents.torch_utils import threads
+from lora_marl.core.states import part_of, with_prefix
 
 
 class IndependentServers(Strategy):
@@ -25,7 +26,7 @@ class IndependentServers(Strategy):
         indicator: What they measure of others; None: what the run states.
 
     Attributes:
-        team: As given.
+        team: The servers.
         observations: What groups see after the last interval. `[B, L, Q, D]`
     """
 
@@ -55,7 +56,7 @@ class IndependentServers(Strategy):
 
     def state_dict(self) -> dict[str, NDArray]:
         """Returns the state of the servers, by `team.<name>`."""
-        return {f"team.{name}": array for name, array in self.team.state_dict().items()}
+        return with_prefix("team", self.team.state_dict())
 
     def load_state_dict(self, state: Mapping[str, NDArray]) -> None:
         """Continues from a state of the same servers."""

@@ -1,4 +1,4 @@
-"""What came of the intervals of an episode, network by network, and the KPIs computed from it.
+"""Totals of the intervals of an episode, network by network, and the KPIs computed from them.
 
 Shape letters: `T` intervals, `B` replicas, `S` networks, `L` those that learn, `C` channels, `M` sums.
 """
@@ -21,6 +21,9 @@ GROUP_SUMS = ("attempts", "received", "acknowledged", "energy_mj", "frames_deliv
 SUMS = (*GROUP_SUMS, "downlink_airtime_s", "gateway_s", "reward")
 """Sums that are kept of every network and interval. `gateway_s` is the time that its gateways were there; `reward` is
 summed over attempts, and nan for networks that do not learn."""
+
+NETWORK_COLUMNS = ("prr", "epn_mj", "atp", "pdr", "delay_s", "return")
+"""KPIs that rows hold of every single network."""
 
 
 class Totals(Protocol):
@@ -140,7 +143,7 @@ class Ledgers:
     """The ledgers of all replicas of an episode, written interval by interval.
 
     Args:
-        episode: Whose networks they are of.
+        episode: The episode.
     """
 
     def __init__(self, episode: Episode) -> None:
@@ -157,7 +160,7 @@ class Ledgers:
 
         Args:
             totals: What came of it.
-            rewards: Of the groups of learning networks. `[B, L, Q]`
+            rewards: Rewards of the groups of learning networks. `[B, L, Q]`
         """
         sums = [getattr(totals, name).sum(-1) for name in GROUP_SUMS]
         reward = np.full_like(sums[0], np.nan)
@@ -195,7 +198,3 @@ class Ledgers:
     def load_state_dict(self, state: Mapping[str, NDArray]) -> None:
         """Continues from what `state_dict` returned."""
         self._sums, self._airtime_s = list(np.array(state["sums"])), list(np.array(state["airtime_s"]))
-
-
-NETWORK_COLUMNS = ("prr", "epn_mj", "atp", "pdr", "delay_s", "return")
-"""KPIs that rows hold of every single network."""

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from agents.coexistence.ledger import Ledger, Ledgers, Totals
-from agents.coexistence.strategy import Strategy, part_of
+from agents.coexistence.strategy import Strategy
 from lora_marl.core.coexistence import Episode
+from lora_marl.core.states import part_of, with_prefix
 
 
 class Game(Protocol):
@@ -58,7 +59,7 @@ class Rollout:
         seeds: One per replica. `[B]`
 
     Attributes:
-        env, strategy: As given.
+        env, strategy: The environment and the strategy.
         ledgers: What came of the intervals so far.
     """
 
@@ -108,7 +109,7 @@ class Rollout:
         """Returns everything that later intervals depend on, as plain arrays by name."""
         state = {"observations": self._observations.copy()}
         for prefix, part in self._parts().items():
-            state |= {f"{prefix}.{name}": array for name, array in part.state_dict().items()}
+            state |= with_prefix(prefix, part.state_dict())
         return state
 
     def load_state_dict(self, state: Mapping[str, NDArray]) -> None:

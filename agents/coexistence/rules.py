@@ -16,9 +16,12 @@ from numpy.typing import NDArray
 
 from agents.ccs.proxy import Proxy, best_actions
 from agents.coexistence.strategy import Strategy
-from agents.lns.replay import Draws
+from agents.draws import Draws
 from agents.torch_utils import threads
 from lora_marl.core.coexistence import Episode
+
+SEARCHED = ("occupancy", "rate_hz")
+"""Facts that change within an episode, so that `Optimum` searches anew."""
 
 
 def good_channels(occupancy: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -60,8 +63,8 @@ def partition(occupancy: NDArray[np.float64], networks: int, groups: int) -> NDA
 def hopping_partition(occupancy: NDArray[np.float64], networks: int, groups: int, offsets: int, powers: int) -> NDArray:
     """Returns weights of actions: every attempt hops over its network's part of all channels, busy ones included.
 
-    The channels are dealt out to the networks in turn, best first. Attempts use the least spreading factor and the
-    highest power.
+    The channels are dealt out to the networks in turn, best first. Attempts use the minimum SF and the highest
+    power.
 
     Args:
         occupancy: Share of time that external interference keeps each channel busy. `[B, C]`
@@ -80,7 +83,9 @@ def hopping_partition(occupancy: NDArray[np.float64], networks: int, groups: int
 
 
 def hopping(replicas: int, networks: int, groups: int, channels: int, offsets: int, powers: int) -> NDArray[np.float64]:
-    """Returns weights of actions: every attempt hops over all channels alike, at least SF and the highest power.
+    """Returns weights of hopping over all channels.
+
+    Every attempt draws any channel with equal chance, at the minimum SF and the highest power.
 
     Args:
         replicas, networks, groups, channels, offsets, powers: B, S, Q, C, O and T.
@@ -94,7 +99,7 @@ def hopping(replicas: int, networks: int, groups: int, channels: int, offsets: i
 
 
 class Partition(Strategy):
-    """Good channels shared out once, or anew in every interval; least spreading factor and highest power.
+    """Good channels shared out once, or anew in every interval; minimum SF and highest power.
 
     Args:
         follows: Whether channels are shared out anew in every interval, so that they follow moving interference.
@@ -185,10 +190,6 @@ class Optimum(Strategy):
         return bool(self._facts) and all(np.array_equal(facts[name], self._facts[name]) for name in SEARCHED)
 
 
-SEARCHED = ("occupancy", "rate_hz")
-"""Facts that change within an episode, so that `Optimum` searches anew."""
-
-
 class RandomActions(Strategy):
     """Any action for every group with equal chance, drawn anew in every interval."""
 
@@ -199,13 +200,13 @@ class RandomActions(Strategy):
 
     def choose(self, observations: NDArray[np.float32]) -> NDArray:
         """Returns the drawn actions. `[B, L, Q]`"""
-        drawn = self._draws.uniform(observations.shape[2]).numpy()
+        drawn = self._draws.uniform(observations.shape[2])
         return (drawn * self.episode.actions).astype(np.int64).reshape(observations.shape[:3])
 
     def state_dict(self) -> dict[str, NDArray]:
         """Returns how many numbers were drawn so far."""
-        return {"drawn": self._draws.drawn.numpy().copy()}
+        return {"drawn": self._draws.drawn.copy()}
 
     def load_state_dict(self, state: Mapping[str, NDArray]) -> None:
         """Continues the streams of random numbers; see `Strategy`."""
-        self._draws.drawn.fill_(int(state["drawn"]))
+        self._draws.drawn[...] = state["drawn"]

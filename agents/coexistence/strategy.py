@@ -1,4 +1,4 @@
-"""What every strategy of coexisting networks offers to the loop that plays it (`agents.coexistence.rollout`).
+"""The interface of strategies of coexisting networks to the loop that runs them (`agents.coexistence.rollout`).
 
 Shape letters: `B` replicas, `L` learning networks, `Q` groups of a network, `A` actions of a group, `D` features.
 """
@@ -12,12 +12,6 @@ from numpy.typing import NDArray
 
 from agents.coexistence.ledger import Ledgers
 from lora_marl.core.coexistence import Episode
-
-
-def part_of(state: Mapping[str, NDArray], prefix: str) -> dict[str, NDArray]:
-    """Returns the arrays of a state whose names begin with a prefix and a point, without both."""
-    start = f"{prefix}."
-    return {name.removeprefix(start): array for name, array in state.items() if name.startswith(start)}
 
 
 class Strategy:

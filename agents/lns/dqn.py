@@ -20,9 +20,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import smooth_l1_loss
 
+from agents.draws import Draws
 from agents.lns.learning import LearningServers, weighted_mean
 from agents.lns.network import TrainedNetworks, forward
-from agents.lns.replay import Draws, Replay
+from agents.lns.replay import Replay
 from agents.lns.vendor import Vendor
 from agents.torch_utils import values_at
 from lora_marl.core.checks import check_above_0, check_count, check_share
@@ -123,7 +124,7 @@ class DqnServers(LearningServers):
 
     def explore(self, outputs: Tensor) -> Tensor:
         """Returns the actions of highest value, or with probability epsilon evenly drawn ones. `[L, Q]`"""
-        exploring, number = self.acting.uniform(outputs.shape[1], 2).unbind(-1)
+        exploring, number = torch.from_numpy(self.acting.uniform(outputs.shape[1], 2)).unbind(-1)
         drawn = (number * outputs.shape[-1]).long()
         return torch.where(exploring < self.epsilon, drawn, outputs.argmax(-1))
 
@@ -133,7 +134,7 @@ class DqnServers(LearningServers):
         diagnostics: dict[str, Tensor] = {}
         if self.replay.filled >= self.hyper.batch:
             for _ in range(self.hyper.updates_per_step):
-                minibatch = self.replay.sample(self.replaying.uniform(self.hyper.batch))
+                minibatch = self.replay.sample(torch.from_numpy(self.replaying.uniform(self.hyper.batch)))
                 diagnostics = {"loss": self._loss(minibatch)}
                 self.policy.descend(diagnostics["loss"])
                 self.target.lerp_(self.policy.vectors.detach(), self.hyper.target_rate)
@@ -150,4 +151,4 @@ class DqnServers(LearningServers):
         return weighted_mean(smooth_l1_loss(predictions, goals, reduction="none"), rows["weight"])
 
     def _tensors(self) -> dict[str, Tensor]:
-        return super()._tensors() | {"target": self.target, "replaying": self.replaying.drawn}
+        return super()._tensors() | {"target": self.target, "replaying": torch.from_numpy(self.replaying.drawn)}

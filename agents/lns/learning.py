@@ -1,4 +1,4 @@
-"""What all learning servers have in common: parameters to report, residuals, state; `L` = B S learners."""
+"""The base of all learning servers: parameters to report, residuals, state; `L` = B S learners."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from agents.draws import Draws
 from agents.lns.network import Kind, TrainedNetworks, forward
-from agents.lns.replay import Draws, Replay
+from agents.lns.replay import Replay
 from agents.lns.servers import Servers, check_names
 from agents.lns.vendor import Vendor, same_schema
 from agents.torch_utils import threads
+from lora_marl.core.states import with_prefix
 
 
 class LearningServers(Servers):
@@ -73,7 +75,7 @@ class LearningServers(Servers):
         """Returns actions in whose choice chance has a part. `[L, Q]`
 
         Args:
-            outputs: Of the networks. `[L, Q, A]`
+            outputs: Outputs of the networks. `[L, Q, A]`
         """
 
     @abstractmethod
@@ -166,7 +168,7 @@ class LearningServers(Servers):
 
     def state_dict(self) -> dict[str, NDArray]:
         """Returns a copy of everything that changes; of the buffers only what is filled."""
-        tensors = self._tensors() | {f"replay.{name}": rows for name, rows in self.replay.state().items()}
+        tensors = self._tensors() | with_prefix("replay", self.replay.state())
         arrays = {name: tensor.detach().numpy().copy() for name, tensor in tensors.items()}
         return arrays | {"replay": np.array([self.replay.position, self.replay.filled])}
 
@@ -191,9 +193,9 @@ class LearningServers(Servers):
 
     def _tensors(self) -> dict[str, Tensor]:
         """The tensors that change and whose shape is constant, not copied, by name."""
-        tensors = {"steps": self.steps, "acting": self.acting.drawn}
+        tensors = {"steps": self.steps, "acting": torch.from_numpy(self.acting.drawn)}
         for name, network in self.networks.items():
-            tensors |= {f"{name}.{part}": tensor for part, tensor in network.tensors().items()}
+            tensors |= with_prefix(name, network.tensors())
         return tensors
 
     def _starts(self, vectors: Sequence[Tensor]) -> Tensor:

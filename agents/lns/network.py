@@ -22,7 +22,20 @@ from torch.nn.functional import pad
 from agents.torch_utils import adam, clip_gradients
 
 Kind = Literal["dqn", "pg"]
-"""What the outputs are: action values, or logits of a policy."""
+"""Meaning of the outputs: action values, or logits of a policy."""
+
+GRID = 2.0**-40
+"""Residuals are whole multiples of this."""
+
+LARGEST = 2.0**10
+"""Largest absolute residual; with `GRID` this makes sums of residuals exact in float64."""
+
+LANES = 16
+"""Vectors are padded to whole multiples of a SIMD register. The remainder of an array may be rounded differently, so
+other learners in the array would change a learner's numbers."""
+
+LAST_LAYER_SCALE = 0.1
+"""Scale of the first weights of the last layer, relative to those of the others."""
 
 Values = TypeVar("Values", Tensor, NDArray)
 
@@ -79,7 +92,7 @@ def hidden(layers: Layers, x: Tensor) -> Tensor:
     """Returns the last hidden features.
 
     Args:
-        layers: Of one network or many.
+        layers: Layers of one network or many.
         x: Observations. `[..., M, D]`
 
     Returns:
@@ -94,7 +107,7 @@ def features(layers: Layers, x: Tensor) -> Tensor:
     """Returns what the last layer is multiplied by: the last hidden features and a constant 1.
 
     Args:
-        layers: Of one network or many.
+        layers: Layers of one network or many.
         x: Observations. `[..., M, D]`
 
     Returns:
@@ -108,7 +121,7 @@ def forward(layers: Layers, x: Tensor) -> Tensor:
     """Returns the outputs, action values or logits.
 
     Args:
-        layers: Of one network or many.
+        layers: Layers of one network or many.
         x: Observations. `[..., M, D]`
 
     Returns:
@@ -155,6 +168,20 @@ def last_layer_of(vector: Values, schema: Schema) -> Values:
     return vector[..., -rows * columns :].reshape(*vector.shape[:-1], rows, columns)
 
 
+def with_last_layer(vector: Tensor, last: Tensor, schema: Schema) -> Tensor:
+    """Returns parameters with other last layers.
+
+    Args:
+        vector: Parameters. `[..., P]`
+        last: The last layers, the bias as last row. `[..., hidden + 1, A]`
+        schema: Describes the parameters.
+
+    Returns:
+        `[..., P]`
+    """
+    return torch.cat([vector[..., : -math.prod(schema.last_layer)], last.flatten(-2)], dim=-1)
+
+
 def initial(schema: Schema, generators: Sequence[np.random.Generator]) -> Tensor:
     """Returns the vectors of new networks, one per generator. `[len(generators), P]`
 
@@ -163,7 +190,7 @@ def initial(schema: Schema, generators: Sequence[np.random.Generator]) -> Tensor
     vectors = torch.zeros(len(generators), schema.size)
     weights = unflatten(vectors, schema).weights
     for weight in weights:
-        scale = math.sqrt(2.0 / weight.shape[-2]) * (0.1 if weight is weights[-1] else 1.0)
+        scale = math.sqrt(2.0 / weight.shape[-2]) * (LAST_LAYER_SCALE if weight is weights[-1] else 1.0)
         for matrix, generator in zip(weight, generators):
             matrix.copy_(torch.from_numpy(generator.normal(0.0, scale, matrix.shape)))
     return vectors
@@ -175,17 +202,6 @@ def _affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     if x.dim() == weight.dim() == 3 and len(x) == len(weight):
         return torch.baddbmm(bias[:, None], x, weight)
     return torch.matmul(x, weight) + bias[..., None, :]
-
-
-GRID = 2.0**-40
-"""Residuals are whole multiples of this."""
-
-LARGEST = 2.0**10
-"""Largest absolute residual; with `GRID` this makes sums of residuals exact in float64."""
-
-LANES = 16
-"""Vectors are padded to whole multiples of a SIMD register. The remainder of an array may be rounded differently, so
-other learners in the array would change a learner's numbers."""
 
 
 class TrainedNetworks:

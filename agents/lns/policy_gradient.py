@@ -112,7 +112,7 @@ class PolicyGradientServers(LearningServers):
     def explore(self, outputs: Tensor) -> Tensor:
         """Returns actions drawn from the policy. `[L, Q]`"""
         chances = torch.softmax(outputs, -1)
-        return sample_actions(chances, self.acting.uniform(outputs.shape[1]).to(chances.dtype))
+        return sample_actions(chances, torch.from_numpy(self.acting.uniform(outputs.shape[1])).to(chances.dtype))
 
     def learn(self, rows: dict[str, Tensor], next_observations: Tensor) -> dict[str, Tensor]:
         """Stores an interval and updates when it is time.

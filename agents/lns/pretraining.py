@@ -46,7 +46,7 @@ def untrained_servers(schema: Schema, seeds: Sequence[int], rows: int, intervals
         schema: The schema of each.
         seeds: One per vendor, all different. `[V]`
         rows: Groups of all worlds of a vendor, W Q.
-        intervals: How long they will learn.
+        intervals: Intervals in which they will learn.
     """
     vendors = [fresh_vendor(schema, seed) for seed in seeds]
     if schema.kind == "dqn":
@@ -63,7 +63,7 @@ def pretrain(
         servers: Servers of one replica, `[1, V, W Q]`.
         world: The worlds; replica v W + w is world w of vendor v.
         seeds: Seeds of the worlds. `[V W]`
-        intervals: How long.
+        intervals: Number of intervals.
 
     Yields:
         After every interval, the weighted mean `reward` and the diagnostics of `update`, by vendor. `[V]` each

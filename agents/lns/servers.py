@@ -53,7 +53,7 @@ class Servers(ABC):
 
         Args:
             observations: `[B, S, Q, D]`
-            actions: As `select` gave them. `[B, S, Q]`
+            actions: The actions that `select` returned. `[B, S, Q]`
             rewards: `[B, S, Q]`
             weights: Weight of each row in every loss, at least 0; 0 where a group sent nothing. `[B, S, Q]`
             next_observations: `[B, S, Q, D]`
@@ -104,7 +104,7 @@ class ExternalServers(Servers):
     Args:
         models: One per server, or one for all.
         replicas, servers, groups, features: See `Servers`.
-        actions: How many actions a group has.
+        actions: Number of actions of a group.
 
     Raises:
         ValueError: another number of models than of servers.

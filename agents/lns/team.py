@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from agents.lns.learning import LearningServers
 from agents.lns.servers import Servers
+from lora_marl.core.states import part_of, with_prefix
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,10 @@ class Team:
     """The servers of all learning networks, of one kind or several, behind one interface.
 
     Args:
-        members: Whose places together are 0 to L - 1, each once.
+        members: Members, whose places together are 0 to L - 1, each once.
 
     Attributes:
-        members: As given.
+        members: The members.
         networks: `L`, how many networks learn.
 
     Raises:
@@ -83,18 +84,15 @@ class Team:
 
     def state_dict(self) -> dict[str, NDArray]:
         """Returns a copy of everything that changes, as `<member>.<name>`."""
-        return {
-            f"{number}.{name}": array
-            for number, member in enumerate(self.members)
-            for name, array in member.servers.state_dict().items()
-        }
+        state: dict[str, NDArray] = {}
+        for number, member in enumerate(self.members):
+            state |= with_prefix(str(number), member.servers.state_dict())
+        return state
 
     def load_state_dict(self, state: Mapping[str, NDArray]) -> None:
         """Continues from a state. ValueError: it is of another team."""
         for number, member in enumerate(self.members):
-            prefix = f"{number}."
-            part = {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
-            member.servers.load_state_dict(part)
+            member.servers.load_state_dict(part_of(state, str(number)))
 
     def _all(self) -> Iterator[tuple[Servers, list[int]]]:
         return ((member.servers, list(member.places)) for member in self.members)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from agents.coexistence.independent import IndependentServers
-from agents.lns.replay import Draws
+from agents.draws import Draws
 from agents.lns.servers import Servers
 from agents.lns.team import Team, TeamMember
 from lora_marl.adapters.policy import Policy
@@ -46,18 +46,18 @@ class ExportedServers(Servers):
         rows, sizes = checked.reshape(-1, self.features), self.policy.spaces.sizes
         draws = np.empty((len(rows), len(sizes)))
         if explore:
-            draws = self._draws.uniform(self.shape[2], len(sizes)).numpy().reshape(draws.shape)
+            draws = self._draws.uniform(self.shape[2], len(sizes)).reshape(draws.shape)
         factors = self.policy.choose(rows, draws, greedy=None if explore else True)
         return np.ravel_multi_index(tuple(factors.T), sizes).reshape(self.shape)
 
     def state_dict(self) -> dict[str, NDArray]:
         """Returns how many numbers were drawn so far."""
-        return {"drawn": self._draws.drawn.numpy().copy()}
+        return {"drawn": self._draws.drawn.copy()}
 
     def load_state_dict(self, state: Mapping[str, NDArray]) -> None:
         """Continues the streams of random numbers; see `Servers.load_state_dict`."""
         super().load_state_dict(state)
-        self._draws.drawn.fill_(int(state["drawn"]))
+        self._draws.drawn[...] = state["drawn"]
 
 
 def exported_servers(coexistence: CoexistenceConfig, seeds: Sequence[int], *, path: str) -> IndependentServers:

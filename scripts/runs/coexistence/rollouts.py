@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from agents.ccs.dataset import FleetSnapshot, Snapshots, by_mixture
+from agents.ccs.layout import LETTER_OF
 from agents.ccs.model import Coordinator
 from agents.ccs.residuals import ResidualState
 from agents.ccs.round import rollout_residuals
@@ -35,7 +36,7 @@ ROUND_EVERY = 5
 MIXTURES = ("PP", "DD", "DP", "PPPP", "DDDD", "DLP", "DDPP", "PPP", "DDD", "DPP")
 """The networks of rollouts, one mixture after the other: P policy gradient, D DQN, L a network that does not learn."""
 
-LEARNERS = {"P": "pg", "D": "dqn", "L": "uniform"}
+LEARNERS = {letter: learner for learner, letter in LETTER_OF.items()}
 
 LOADS, MOVES = (0.3, 2.8), (15, 30, 60)
 """Loads of the worlds of rollouts, log-uniform, and intervals after which interference moves, drawn per rollout."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.ccs.dataset import Snapshots, by_mixture
-from agents.ccs.layout import Layout
+from agents.ccs.layout import KINDS, LETTER_OF, Layout
 from agents.ccs.model import Coordinator
 from agents.ccs.proxy import Constants, Proxy
 from agents.ccs.reporting import Reporting, reporting
@@ -68,9 +68,6 @@ ROLLOUTS, INTERVALS, SNAPSHOTS_AT, SEED = 6, 55, (30, 55), 24
 NUMBERINGS = 8
 """Numberings of the channels of each stored world. Which channels were good in 24 worlds is chance, and must not be
 learned by number. A step of the optimisation sees all worlds in one numbering."""
-
-LETTERS = {"pg": "P", "dqn": "D"}
-"""Letters of learners in the name of a mixture."""
 
 
 def new_rollout(config: CoexistenceRun, label: str) -> Rollout:
@@ -143,10 +140,10 @@ def _mixture(coexistence: CoexistenceConfig) -> str:
     """Letters of the learners, network by network. ValueError: a network that does not learn."""
     learners = [network.learner for network in coexistence.networks]
     for number, learner in enumerate(learners):
-        if learner not in LETTERS:
-            allowed = f"direct optimises only networks that learn by {' or '.join(LETTERS)}"
+        if learner not in KINDS:
+            allowed = "direct optimises only networks that learn by pg or dqn"
             raise ValueError(f"coexistence.networks[{number}].learner: {learner!r}: {allowed}")
-    return "".join(LETTERS[learner] for learner in learners)
+    return "".join(LETTER_OF[learner] for learner in learners)
 
 
 @cache

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from agents.ccs.layout import LETTER_OF
 from lora_marl.core.presets.ccs import INTERVAL_S, MOVES_S
 from scripts.studies.claim import Cell
 
 UNSEEN = (5, 6, 7)
 """Vendors that the service was not trained on."""
 
-LEARNERS = {"P": "pg", "D": "dqn", "L": "uniform", "A": "adr"}
+LEARNERS = {letter: learner for learner, letter in LETTER_OF.items()}
 """Learners and rules of networks in a configuration, by letter."""
 
 NON_LEARNING = "LA"

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from agents.ccs.hypernetwork import MESSAGE, Around
+from agents.ccs.hypernetwork import MESSAGE, RingMessages
 from agents.ccs.layout import View
 from agents.ccs.ring import RING_FEATURES, angles, codes, group_places, ring_features
 
@@ -89,7 +89,7 @@ def test_what_is_said_of_a_channel_is_the_angle_from_places_to_it() -> None:
 @pytest.mark.parametrize("channels", [8, 5])
 def test_what_is_heard_turns_with_the_ring_and_comes_from_every_channel(channels: int) -> None:
     torch.manual_seed(0)
-    around, at = Around(channels, 7), angles(channels)
+    around, at = RingMessages(channels, 7), angles(channels)
     known = torch.randn(2, 3, channels, 7)
 
     def heard(known: Tensor, at: Tensor) -> Tensor:

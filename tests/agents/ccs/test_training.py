@@ -13,8 +13,8 @@ from agents.ccs.layout import random_orders
 from agents.ccs.model import Coordinator, Design
 from agents.ccs.proxy import Proxy
 from agents.ccs.ring import DIMENSION
-from agents.ccs.round import own_policies, prepare_batch, unroll_rounds
 from agents.ccs.training import Hyperparameters, Training, jensen_shannon
+from agents.ccs.unroll import own_policies, prepare_batch, unroll_rounds
 from agents.lns.network import Schema, forward, unflatten
 
 SMALL: dict[str, Any] = {"snapshots": 2, "orders": 2}
