@@ -32,7 +32,7 @@ MIDDLE_WIDTH = 1e-6
 def check_ramp(name: str, ramp: Any) -> None:
     """Raise ValueError unless the ramp is None, or its beginning and its width, finite and the width above 0."""
     if ramp is not None and not (_is_finite_pair(ramp) and ramp[1] > 0.0):
-        raise ValueError(f"{name} = {ramp!r}: expected where it begins and its width above 0, or none")
+        raise ValueError(f"{name}: {ramp!r}; expected where it begins and its width above 0, or none")
 
 
 def _is_finite_pair(pair: Any) -> bool:

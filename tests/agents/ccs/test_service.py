@@ -163,11 +163,11 @@ def test_raw_weights_are_of_one_architecture(coordinator) -> None:
 @pytest.mark.parametrize(
     ("make", "text"),
     [
-        (lambda: Safeguards(congestion=(0.8,)), "congestion = "),
-        (lambda: Safeguards(congestion=(float("nan"), 0.1)), "congestion = "),
+        (lambda: Safeguards(congestion=(0.8,)), "congestion: "),
+        (lambda: Safeguards(congestion=(float("nan"), 0.1)), "congestion: "),
         (lambda: Safeguards(jump=-1.0), "jump: -1.0 is not a number of at least 0"),
         (lambda: Safeguards(clock_s=-5.0), "clock_s: -5.0 is not a number of at least 0"),
-        (lambda: Design(gate=(0.1,)), "gate = "),
+        (lambda: Design(gate=(0.1,)), "gate: "),
         (lambda: Design(ridge=float("nan")), "ridge = nan: must be finite and above 0"),
         (lambda: Design(spread=-1.0), "spread = -1.0: must be from 0 to 2"),
         (lambda: Design(spread=2.5), "spread = 2.5: must be from 0 to 2"),
@@ -332,7 +332,7 @@ def test_the_package_says_what_its_defaults_are() -> None:
 
 @pytest.mark.parametrize("field", ["clip", "congestion", "staleness_s", "max_parameters", "jump"])
 def test_safeguards_of_a_wrong_type_are_refused_by_name(field: str) -> None:
-    with pytest.raises(ValueError, match=f"{field} = 'much': "):
+    with pytest.raises(ValueError, match=f"{field}: 'much'"):
         Safeguards(**{field: "much"})  # type: ignore[arg-type]
 
 

@@ -135,7 +135,7 @@ def test_servers_learn_from_rows_weighed_by_their_attempts(monkeypatch: pytest.M
     [
         ("ccs", {"clips": 1}, r"learners.ccs.parameters.clips: unknown key; did you mean 'clip'"),
         ("ccs", {"clip": "big"}, "clip: 'big' is not a number above 0"),
-        ("ccs", {"congestion": 0.8}, "congestion = 0.8: expected where it begins and its width"),
+        ("ccs", {"congestion": 0.8}, "congestion: 0.8; expected where it begins and its width"),
         ("ccs", {"participation": "all"}, "participation: 'all' is not above 0"),
         ("ccs", {"privacy": {"epsilon": 1.0}, "floor": True}, "privacy: needs floor: false and accept: false"),
         ("averaging", {"indicators": "all"}, "parameters.indicators: unknown key"),
