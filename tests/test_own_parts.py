@@ -281,4 +281,4 @@ def test_the_page_on_own_parts_works_as_it_stands(tmp_path: Path, monkeypatch: p
     (by_hand,) = (block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "Service(" in block)
     namespace: dict[str, Any] = {}
     exec(by_hand, namespace)
-    assert namespace["answer"].refused == {} and len(namespace["answer"].residuals) == 2 and namespace["given"].any()
+    assert namespace["answer"].refused == {} and len(namespace["answer"].residuals) == 2 and namespace["deltas"].any()
