@@ -1,9 +1,13 @@
-"""Reception: what a gateway makes of the packets that it hears. One rule; its parameters.
+"""Reception at a gateway: one rule, and the parameters that turn it into the rules of the published simulators.
 
 A packet meets the rule in this order at each gateway, and the first test it fails names its fate there:
 sensitivity, a gateway that does not send, a free demodulator, interference (SINR or SIR; summed energy counts the own
 spreading factor too), collision within its own spreading factor. It is delivered when at least one gateway passes it
 through all five.
+
+Here are the parameters. The decision is compiled: `lora_marl/core/kernel/overlap.py` has what two overlapping packets do
+to each other (capture, interference), `lora_marl/core/kernel/reception.py` the fate. `lora_marl/core/reference.py`
+states the whole rule plainly.
 """
 
 from __future__ import annotations
