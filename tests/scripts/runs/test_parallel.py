@@ -50,7 +50,7 @@ def squared_never(number):
 LEARNER = """
 from typing import ClassVar
 
-from agents.fixed import Random
+from agents.rules.fixed import Random
 
 
 class Mine(Random):
@@ -62,7 +62,7 @@ import time
 from pathlib import Path
 from typing import ClassVar
 
-from agents.fixed import Random
+from agents.rules.fixed import Random
 
 
 class Mine(Random):
