@@ -6,6 +6,9 @@ A learner of your own defines `select`, and `update` if it learns:
         def select(self, decisions):
             return self.fixed_points[decisions.replica, decisions.node]
 
+To write one, copy `UCB1` in `agents/bandits/cucb.py` (it learns), `agents/rules/dylora.py` (a rule), or the learner in
+`docs/own_parts.md`, and register its name in `agents/__init__.py`; an import path works without that.
+
 Every decision passes through the methods in this order:
 
 | method | what it does | to override where |

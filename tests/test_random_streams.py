@@ -109,7 +109,16 @@ def test_names_of_streams_and_what_seeds_are_combined_with_stay() -> None:
 
 def test_streams_of_the_air_stay() -> None:
     air = importlib.import_module("lora_marl.core.air")
-    assert tuple(air._STREAMS.values()) == ("traffic", "shadowing", "fading", "noise", "downlink", "retry", "burst", "choice")
+    assert tuple(air._STREAMS.values()) == (
+        "traffic",
+        "shadowing",
+        "fading",
+        "noise",
+        "downlink",
+        "retry",
+        "burst",
+        "choice",
+    )
 
 
 @pytest.mark.parametrize(

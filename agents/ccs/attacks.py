@@ -20,7 +20,7 @@ from agents.ccs.layout import KINDS, Layout, temperatures
 from agents.ccs.model import Coordinator
 from agents.ccs.protocol import Report
 from agents.ccs.proxy import Proxy
-from agents.ccs.residuals import CLIP
+from agents.ccs.safeguards import CLIP
 from agents.ccs.service import Service
 from agents.ccs.training import task_loss
 from agents.ccs.unroll import own_policies, prepare_batch, unroll_rounds

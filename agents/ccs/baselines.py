@@ -13,7 +13,7 @@ from torch import Tensor
 from agents.ccs.dataset import FleetSnapshot, Snapshots
 from agents.ccs.layout import temperatures
 from agents.ccs.proxy import Proxy
-from agents.ccs.residuals import CLIP, clip_residual
+from agents.ccs.safeguards import CLIP, clip_residual
 from agents.lns.network import Schema, features, last_layer_of, unflatten
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.ccs.residuals import LEAST_NORM
+from agents.ccs.safeguards import LEAST_NORM
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,6 @@
-"""What a server does with residuals: clip them, hold them, take them on trial, and give back those that do not pay.
+"""What a server does with residuals: hold them, take them on trial, and give back those that do not pay.
+
+Residuals are clipped by `agents.ccs.safeguards.clip_residual`.
 
 Everything is for all servers of all replicas at once. Shape letters: `B` replicas, `L` learning networks; the rest in
 `agents.ccs.layout`.
@@ -6,53 +8,20 @@ Everything is for all servers of all replicas at once. Shape letters: `B` replic
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Mapping
-from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from agents.ccs.safeguards import CLIP, clip_residual
 from agents.lns.network import LARGEST, Schema, last_layer_of
 from agents.lns.team import Team
 
-CLIP = 1.0
-"""Largest norm of a residual relative to the layer."""
-
-LEAST_NORM = 1e-12
-"""Norms below it count as this much, so that 0 can be clipped and differentiated."""
-
 LARGEST_TOTAL = LARGEST / 2
 """Largest entry of the residuals in force: from `LARGEST` on, sums of residuals would no longer be exact."""
-
-Values = TypeVar("Values", Tensor, NDArray)
-
-
-def clip_residual(delta: Values, last: Values, limit: float) -> Values:
-    """Scales a residual down so that its norm is at most `limit` times that of the layer.
-
-    The service clips by the layer that was reported, a server once more by the layer that it has. Tensors and arrays
-    are added up by their own library: another order of the sum changes the last bit, and with it stored runs.
-
-    Args:
-        delta: The residual. `[..., H, A]`
-        last: The layer. `[..., H, A]`
-        limit: At least 0; infinite: no limit.
-
-    Returns:
-        The clipped residual. `[..., H, A]`
-    """
-    if math.isinf(limit):
-        return delta
-    if isinstance(delta, np.ndarray):
-        norm, layer = (np.linalg.norm(values, axis=(-2, -1), keepdims=True) for values in (delta, last))
-        return (delta * np.minimum(1.0, limit * layer / np.maximum(norm, LEAST_NORM))).astype(delta.dtype)
-    # The root of the sum, not a norm: at 0, behind a closed gate, a norm has no gradient.
-    norm = delta.square().sum((-2, -1), keepdim=True).clamp(min=LEAST_NORM**2).sqrt()
-    return delta * (limit * torch.linalg.matrix_norm(last, keepdim=True) / norm).clamp(max=1.0)
 
 
 class ResidualState:

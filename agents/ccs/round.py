@@ -4,7 +4,7 @@
     L_k = F_k W_k / tau             logits on the probes                                   `ProbedNetworks.logits`
     dL = coordinator(view)          wanted shifts of logits of all networks                `agents.ccs.model`
     dW_k = back_k dL_k              change of the last layer that comes closest to it      `pull_back`
-    min(1, c |W_k| / |dW_k|) dW_k   its norm limited relative to the layer                 `residuals.clip_residual`
+    min(1, c |W_k| / |dW_k|) dW_k   its norm limited relative to the layer                 `safeguards.clip_residual`
 
 `ProbedNetworks` is the one implementation of it. The service runs it for each architecture by itself
 (`probe_in_chunks`), rollouts for all networks at once (`round_residuals`), and offline training differentiates through
@@ -25,8 +25,8 @@ from agents.ccs.dataset import FleetSnapshot
 from agents.ccs.layout import CHUNK, View, temperatures
 from agents.ccs.model import RIDGE, Coordinator
 from agents.ccs.protocol import within_ranges
-from agents.ccs.residuals import CLIP, clip_residual
 from agents.ccs.ring import random_codes
+from agents.ccs.safeguards import CLIP, clip_residual
 from agents.lns.network import Schema, features, last_layer_of, unflatten
 
 

@@ -1,4 +1,4 @@
-"""Safeguards that keep a round from doing harm: limits of reports, and scales of weights and residuals.
+"""Safeguards that keep a round from doing harm: limits of reports, the clip of residuals, and scales of both.
 
 Shape letters in `agents.ccs.layout`.
 """
@@ -8,16 +8,22 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from agents.ccs.layout import POOLINGS, Layout
 from agents.ccs.protocol import Report
-from agents.ccs.residuals import CLIP
 from lora_marl.core.checks import check_above_0, check_at_least_0, check_count
+
+CLIP = 1.0
+"""Largest norm of a residual relative to the layer."""
+
+LEAST_NORM = 1e-12
+"""Norms below it count as this much, so that 0 can be clipped and differentiated."""
 
 LARGEST_OUTPUT = 1e17
 """Largest output of a policy on a probe: sums of squares of larger outputs overflow in single precision (3.4e38)."""
@@ -27,6 +33,33 @@ LEAST_JUMP, LEAST_MASS = 1e-9, 1e-12
 
 MIDDLE_WIDTH = 1e-6
 """How far below the middle of all weight the median is read, relative to that weight: of two equal ones the lower."""
+
+
+Values = TypeVar("Values", Tensor, NDArray)
+
+
+def clip_residual(delta: Values, last: Values, limit: float) -> Values:
+    """Scales a residual down so that its norm is at most `limit` times that of the layer.
+
+    The service clips by the layer that was reported, a server once more by the layer that it has. Tensors and arrays
+    are added up by their own library: another order of the sum changes the last bit, and with it stored runs.
+
+    Args:
+        delta: The residual. `[..., H, A]`
+        last: The layer. `[..., H, A]`
+        limit: At least 0; infinite: no limit.
+
+    Returns:
+        The clipped residual. `[..., H, A]`
+    """
+    if math.isinf(limit):
+        return delta
+    if isinstance(delta, np.ndarray):
+        norm, layer = (np.linalg.norm(values, axis=(-2, -1), keepdims=True) for values in (delta, last))
+        return (delta * np.minimum(1.0, limit * layer / np.maximum(norm, LEAST_NORM))).astype(delta.dtype)
+    # The root of the sum, not a norm: at 0, behind a closed gate, a norm has no gradient.
+    norm = delta.square().sum((-2, -1), keepdim=True).clamp(min=LEAST_NORM**2).sqrt()
+    return delta * (limit * torch.linalg.matrix_norm(last, keepdim=True) / norm).clamp(max=1.0)
 
 
 def check_ramp(name: str, ramp: Any) -> None:

@@ -1,4 +1,4 @@
-"""Interference between two packets on the air, at every gateway."""
+"""Collision, capture and interference of two packets that overlap on the air, at every gateway."""
 
 from __future__ import annotations
 

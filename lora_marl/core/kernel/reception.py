@@ -1,4 +1,7 @@
-"""Reception at a gateway: the received power at a packet's start, its fate at its end."""
+"""Reception at a gateway: the received power at a packet's start, its fate at its end.
+
+What overlapping packets do to each other, collision and capture included, is in `overlap`.
+"""
 
 from __future__ import annotations
 

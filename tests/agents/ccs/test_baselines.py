@@ -9,7 +9,7 @@ import torch
 from agents.ccs.baselines import direct, random_residual
 from agents.ccs.layout import temperatures
 from agents.ccs.proxy import Proxy
-from agents.ccs.residuals import clip_residual
+from agents.ccs.safeguards import clip_residual
 from agents.lns.network import Schema, features, last_layer_of, unflatten
 
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from agents.ccs.model import Coordinator
-from agents.ccs.residuals import clip_residual
 from agents.ccs.round import pull_back
+from agents.ccs.safeguards import clip_residual
 from agents.lns.network import features, unflatten
 from agents.lns.vendor import load_vendor
 

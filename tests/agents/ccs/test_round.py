@@ -9,8 +9,8 @@ import agents.ccs
 from agents.ccs.layout import temperatures
 from agents.ccs.model import Coordinator, Design
 from agents.ccs.protocol import within_ranges
-from agents.ccs.residuals import clip_residual
 from agents.ccs.round import pull_back, round_residuals
+from agents.ccs.safeguards import clip_residual
 from agents.lns.network import Schema, features, last_layer_of, unflatten
 
 
