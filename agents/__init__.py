@@ -7,12 +7,11 @@ matter (`MIX-MAB`, `MinSF`), and a name of an earlier version is answered with a
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from lora_marl.core.checks import suggest
+from lora_marl.core.checks import suggest, warn_renamed
 
 if TYPE_CHECKING:
     from agents.learner import Learner
@@ -100,7 +99,7 @@ def learner_name(learner: str) -> str:
     spelling = _spelling(learner)
     if spelling in _OLD_SPELLINGS:
         name = _OLD_SPELLINGS[spelling]
-        warnings.warn(f"learner {learner!r} is now named {name!r}", DeprecationWarning, stacklevel=3)
+        warn_renamed(f"learner {learner!r}", repr(name), stacklevel=4)
         return name
     return learner if ":" in learner else _SPELLINGS.get(spelling, learner)
 

@@ -8,7 +8,7 @@ layer, a residual, that moves networks which want the same channels apart. The s
     e_k, C_k (3)                  embedding of the behaviour, context of the others        `hypernetwork`
     z_k                           latent code: a point on a sphere, a place on a ring      `ring`
     dL_k = g(overlap_k) G(...)    wanted shift of the logits, times the conflict gate      `hypernetwork`, `model`
-    dW_k = back(dL_k) (2)         pulled back to the last layer, clipped                   `round`, `residuals`
+    dW_k = back(dL_k) (2)         pulled back to the last layer, clipped                   `round`, `safeguards`
 
 The service is trained offline (`training`, on snapshots of a `dataset`) to raise what a differentiable `proxy` of the
 air expects, with the objective (4), (5), over several rounds in a row. Online it is frozen (`service`, with `protocol`
@@ -60,7 +60,6 @@ Differences:
 | vendors of each kind seen in training | five of eight | four |
 """
 
-import warnings
 from typing import Any
 
 from agents.ccs.dataset import Snapshots, Worlds
@@ -71,6 +70,7 @@ from agents.ccs.round import round_residuals
 from agents.ccs.safeguards import Safeguards
 from agents.ccs.service import Service
 from agents.ccs.training import Hyperparameters, Training
+from lora_marl.core.checks import warn_renamed
 
 __all__ = [
     "Coordinator",
@@ -91,6 +91,5 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name != "coordinated":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    message = "agents.ccs.coordinated is called round_residuals; the old name goes in 0.2.0"
-    warnings.warn(message, DeprecationWarning, stacklevel=2)
+    warn_renamed("agents.ccs.coordinated", "round_residuals")
     return round_residuals

@@ -30,7 +30,6 @@ The channel state is estimated from what a server can hear; the authors' code us
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -42,7 +41,7 @@ from agents.learner import Learner
 from agents.link_margin import feasible, least_sf
 from agents.norel.equilibrium import epsilons
 from agents.norel.kernel import draw, empty_table, learn
-from lora_marl.core.checks import check_choice
+from lora_marl.core.checks import check_choice, warn_renamed
 from lora_marl.core.downlink import NEVER, Feedback
 from lora_marl.core.random import stream_key
 from lora_marl.core.region import CHANNEL, SF, TP
@@ -98,7 +97,7 @@ class NoReL(Learner):
         random_state: str | None = None,
     ) -> None:
         if random_state is not None:
-            warnings.warn("random_state is now channel_state", DeprecationWarning, stacklevel=2)
+            warn_renamed("random_state", "channel_state")
             channel_state = random_state
         _check(utility, channel_state, exponents)
         replicas, region = len(seeds), scenario.region

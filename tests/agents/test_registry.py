@@ -66,7 +66,7 @@ def test_what_is_no_name_of_a_learner_stays_as_it_is(name):
 
 
 def test_an_old_name_is_accepted_with_a_warning(network_of):
-    with pytest.warns(DeprecationWarning, match="learner 'independent' is now named 'energy-independent'"):
+    with pytest.warns(DeprecationWarning, match="learner 'independent' is now 'energy-independent'"):
         learner = agents.make("independent", network_of("energy-independent"), [0])
     assert learner.name == "energy-independent"
 

@@ -48,7 +48,7 @@ def test_the_raw_mapping_moves_the_last_layer_too(probes, snapshots_of, view_of)
 
 
 def test_the_old_name_of_a_round_is_accepted_with_a_warning() -> None:
-    with pytest.warns(DeprecationWarning, match="coordinated is called round_residuals"):
+    with pytest.warns(DeprecationWarning, match="coordinated is now round_residuals"):
         assert agents.ccs.coordinated is round_residuals
     with pytest.raises(AttributeError, match="no attribute 'coordinate'"):
         _ = agents.ccs.coordinate
