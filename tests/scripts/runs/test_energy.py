@@ -123,7 +123,7 @@ def test_evaluation_has_three_judges(finished, tmp_path, invoke):
 def test_the_old_name_of_independent_choice_is_accepted_with_a_warning():
     config = load(CONFIG, [*TINY, "learners.old={name: independent}", "learners.misspelt={name: rcts}", "seeds=[0]"])
     networks = build_networks(config)
-    with pytest.warns(DeprecationWarning, match="learner 'independent' is now named 'energy-independent'"):
+    with pytest.warns(DeprecationWarning, match="learner 'independent' is now 'energy-independent'"):
         experiments = [EnergyExperiment(config, label, networks) for label in ("independent", "old")]
     for experiment in experiments:
         experiment.step()
