@@ -10,7 +10,8 @@ A packet of node n is received at power x = mu_n + sigma z, z standard normal. I
 
 Here g_k is the mean silence of node k between packets, b_k the share of time that it sends, and V_n the airtime of n's
 packet without its spared symbols. The limit is x minus the capture threshold within a spreading factor, x minus the
-SIR needed (`sir_pairwise`), or the power that lowers the SINR to what is needed (`sinr`), each interferer on its own.
+SIR needed (`sir_pairwise`, at equal bandwidths), or the power that lowers the SINR to what is needed (`sinr`, and
+`sir_pairwise` at unequal bandwidths, which act as noise), each interferer on its own.
 The expectation is taken at the middles of `LEVELS` equally likely parts of the distribution of x above the floor.
 
 Approximations: overlaps of different nodes are independent; a node overlaps a packet once; interferers do not add up;
@@ -140,10 +141,10 @@ class OneGateway:
     def _limit_dbm(self, points: NDArray[np.int16], x_dbm: NDArray[np.float64]) -> NDArray[np.float64]:
         """The power of the column's node that packets of the row's just survive `[N, N, Q]`."""
         t, (sf, bw, _, _) = self.tables, points.T
+        other = sinr_limit_dbm(x_dbm, t.sinr_ratio[sf][:, None], t.noise_mw[bw][:, None])[:, None]
         if t.mode == SIR:
-            other = x_dbm[:, None] - t.sir_db[sf[:, None], sf][..., None]
-        else:
-            other = sinr_limit_dbm(x_dbm, t.sinr_ratio[sf][:, None], t.noise_mw[bw][:, None])[:, None]
+            equal_bw = (bw[:, None] == bw)[..., None]  # else the other's power acts as noise
+            other = np.where(equal_bw, x_dbm[:, None] - t.sir_db[sf[:, None], sf][..., None], other)
         return np.where(self._collides(sf, bw)[..., None], x_dbm[:, None] - t.capture_db, other)
 
     def _few_enough(self, points: NDArray[np.int16], busy: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -118,7 +118,7 @@ def _levels(t: Tables, nodes: NDArray[np.intp], points: NDArray[np.int16]) -> _L
             if t.sigma_db > 0.0:
                 part = 1.0 - reached[m] + reached[m] * t.levels[q]
                 x_dbm[m, q] += t.sigma_db * normal_quantile(min(max(part, 1e-15), 1.0 - 1e-15))
-            if t.mode == SINR:
+            if t.mode == SINR or (t.mode == SIR and len(t.noise_mw) > 1):
                 left_mw = 10.0 ** (x_dbm[m, q] / 10.0) / t.sinr_ratio[sf] - t.noise_mw[bw]
                 limit_dbm[m, q] = 10.0 * math.log10(max(left_mw, 1e-30)) if left_mw > 0.0 else -np.inf
     return _Levels(reached, x_dbm, limit_dbm)
@@ -180,7 +180,9 @@ def _harm(t: Tables, n: int, point: Point, k: int, other: Point) -> tuple[float,
     hit = busy - (1.0 - busy) * math.expm1(-window_s / silent_s)
     if collides:
         return hit, t.capture_db, False
-    return (hit, t.sir_db[point[0], other[0]], False) if t.mode == SIR else (hit, 0.0, True)
+    if t.mode == SIR and point[1] == other[1]:
+        return hit, t.sir_db[point[0], other[0]], False
+    return hit, 0.0, True
 
 
 @njit(cache=True, nogil=True)

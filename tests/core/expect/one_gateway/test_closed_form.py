@@ -9,7 +9,7 @@ import pytest
 from lora_marl.core import tables
 from lora_marl.core.air import Air
 from lora_marl.core.expect import OneGateway
-from lora_marl.core.presets import journal_network
+from lora_marl.core.presets import conference_network, journal_network
 from lora_marl.core.propagation import Propagation
 from lora_marl.core.traffic import Traffic
 
@@ -81,6 +81,30 @@ def test_it_is_within_a_point_of_the_packet_air(rule):
         assert 100 * np.abs(delivery - expectation.delivery).mean() < 1.0
         ee = outcome.delivered_bits.sum() / outcome.energy_mj.sum()
         assert expectation.ee_bits_per_mj == pytest.approx(ee, rel=0.02)
+
+
+UNEQUAL = [([7, 7], [125e3, 250e3]), ([8, 10], [500e3, 125e3]), ([9, 7], [125e3, 125e3])]
+
+
+@pytest.mark.parametrize("inter_sf", ["none", "sinr", "sir_pairwise", "db_ratio"])
+@pytest.mark.parametrize("same_sf_needs_equal_bw", [True, False])
+def test_two_nodes_of_unequal_bandwidths_are_as_on_the_air(inter_sf, same_sf_needs_equal_bw):
+    # Links of 18 dB and less apart: an interferer counts as noise, by the SIR matrix, by capture, or not at all.
+    network_of_two = conference_network(2, traffic=Traffic(interval_s=3.0, payload_bytes=30))
+    reception = replace(
+        network_of_two.reception, inter_sf=inter_sf, same_sf_needs_equal_bw=same_sf_needs_equal_bw,
+        sir_db=tables.SIR_DB["norel"],
+    )  # fmt: skip
+    for path_loss_db in ([[110.0], [110.0]], [[112.0], [124.0]], [[130.0], [112.0]]):
+        scenario = replace(network_of_two, reception=reception, path_loss_db=np.array(path_loss_db))
+        for propagation in (Propagation(shadowing_db=0.0), Propagation(shadowing_db=3.0)):
+            scenario = replace(scenario, propagation=propagation)
+            for sf, bw_hz in UNEQUAL:
+                points = scenario.region.points(sf=sf, bw_hz=bw_hz, channel=2, tp_dbm=14)
+                outcome = Air(scenario, range(4)).advance(np.tile(points, (4, 1, 1)), 4 * 3600.0)
+                delivery = outcome.delivered.sum(axis=0) / outcome.sent.sum(axis=0)
+                expected = OneGateway(scenario).expect(points).delivery
+                np.testing.assert_allclose(expected, delivery, rtol=0, atol=0.012)
 
 
 def test_delivery_falls_with_load_and_rises_with_own_power():
