@@ -13,7 +13,7 @@ smallest spreading factor, quantiles of distance, and a random one; the best end
 reached, the point of highest PDR is taken. The closed form errs a little, so the goal of `reference-ee` is `least_pdr`
 plus `margin`. Candidates that would be no better even without interference to or from the node are skipped.
 
-The closed form is `OneGateway`, or the pairwise `LogNormal` for several gateways, at most five in a node's reach.
+The closed form is `OneGateway`, or the pairwise `LogNormal` for several gateways, at most eight in a node's reach.
 
 A goal with a constraint stops single moves early: the first nodes visited use up the spare PDR, and later moves cannot
 return it. So each start first goes through sweeps that maximise log EE + price PDR, the price falling while `least_pdr`

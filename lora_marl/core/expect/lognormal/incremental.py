@@ -1,7 +1,7 @@
 """The pairwise log-normal closed form, kept up to date while one node at a time changes its operating point.
 
-For up to five gateways in a node's reach. What a packet survives is a product over interferers per set of gateways (the
-sets k of `reference`); their logarithms `[N, 2^G]` are kept. A move takes one term out of each and adds another:
+For up to eight gateways in a node's reach. What a packet survives is a product over interferers per set of gateways
+(the sets M of `reference`); their logarithms `[N, 2^G]` are kept. A move takes one term out of each and adds another:
 O(N 2^G) in place of O(N^2 2^G). Tests compare it with `LogNormal.delivery`.
 """
 
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from lora_marl.core.expect.expectation import BITS, DELIVERED, ENERGY, PACKETS
 from lora_marl.core.expect.integrals import SMALLEST
 from lora_marl.core.expect.lognormal.closed_form import LogNormal
-from lora_marl.core.expect.lognormal.pairwise import overlap, reach_of, survives, write_shares
-from lora_marl.core.expect.lognormal.reference import MOST_GATEWAYS
+from lora_marl.core.expect.lognormal.pairwise import overlap, received, write_shares
+from lora_marl.core.expect.lognormal.reference import MOST_GATEWAYS, reach_of
 
 _OF_NODES = ("mean_dbm", "sensitivity_dbm", "sf", "channel", "airtime_s", "spared_s", "rate_per_s")
 """Fields of a `Network` with a row for every node."""
@@ -33,7 +33,7 @@ class LogNormalIncremental:
         points: The allocation to start from. `[N, 4]`
 
     Raises:
-        ValueError: another variant, no shadowing, or a node with more than five gateways in reach; the last also when
+        ValueError: another variant, no shadowing, or a node with more than eight gateways in reach; the last also when
             a point is tried.
     """
 
@@ -125,7 +125,7 @@ def _delivery(reach, survival):  # type: ignore[no-untyped-def]
     """D `[N]` from what packets survive by set of gateways `[N, 2^G]`."""
     probability = np.empty(len(survival))
     for n in range(len(survival)):
-        probability[n] = reach.heard[n] * survives(survival[n], reach.counts[n])
+        probability[n] = received(survival[n], reach, n)
     return probability
 
 
@@ -164,7 +164,7 @@ def _try(net, reach, survival, tried, tried_reach, k, scale):  # type: ignore[no
     shares = np.empty(1 << MOST_GATEWAYS)
     on_k = on_n = 0.0
     for n in range(nodes):
-        undisturbed = reach.heard[n] * survives(survival[n], reach.counts[n])
+        undisturbed = received(survival[n], reach, n)
         for c in range(count if n != k else 0):
             if c == 0 or tried.sf[c] != tried.sf[c - 1] or tried.channel[c] != tried.channel[c - 1]:
                 on_k, on_n = overlap(tried, c, net, n), overlap(net, n, tried, c)
@@ -177,7 +177,7 @@ def _try(net, reach, survival, tried, tried_reach, k, scale):  # type: ignore[no
                 write_shares(on_n, net, reach, n, tried, c, scale, shares)
                 for subset in range(1, 1 << reach.counts[n]):
                     shares[subset] *= survival[n, subset]
-                probability[c, n] = reach.heard[n] * survives(shares, reach.counts[n])
+                probability[c, n] = received(shares, reach, n)
     for c in range(count):
-        probability[c, k] = tried_reach.heard[c] * survives(own_survival[c], tried_reach.counts[c])
+        probability[c, k] = received(own_survival[c], tried_reach, c)
     return probability

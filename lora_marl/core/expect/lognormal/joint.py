@@ -35,7 +35,23 @@ ORDER, ORDER_OF_TWO = 32, 24
 _REACH = 7.0
 """Standard deviations about the mean power within which is integrated."""
 
+MOST_GATEWAYS = 2
+
 Vector = NDArray[np.float64]
+
+
+def audible(net: Network) -> NDArray[np.intp]:
+    """The gateways that some node may reach `[A]`."""
+    return np.flatnonzero((net.mean_dbm + _REACH * net.sigma_db > net.sensitivity_dbm[:, None]).any(axis=0))
+
+
+def delivery(net: Network, gateways: NDArray[np.intp]) -> Vector:
+    """D of every node from at most two gateways `[N]`; sigma above 0."""
+    if len(gateways) == 0:
+        return np.zeros(len(net.sf))
+    if len(gateways) == 1:
+        return one_gateway(net, int(gateways[0]))
+    return two_gateways(net._replace(mean_dbm=np.ascontiguousarray(net.mean_dbm[:, gateways])))
 
 
 def one_gateway(net: Network, g: int = 0) -> Vector:

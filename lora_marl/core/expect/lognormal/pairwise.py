@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -11,40 +10,16 @@ from numpy.typing import NDArray
 
 from lora_marl.core.expect.integrals import MOST_POINTS, chebyshev_points, fine_table, normal_cdf, read, survival_at
 from lora_marl.core.expect.lognormal.joint import class_overlap, target_classes
-from lora_marl.core.expect.lognormal.reference import MOST_GATEWAYS, Network, irredundant_covers, outage
+from lora_marl.core.expect.lognormal.reference import MOST_GATEWAYS, Network, reach_of
 
 Vector = NDArray[np.float64]
-
-
-class Reach(NamedTuple):
-    """The gateways that packets of every node may reach without interference."""
-
-    gateways: NDArray[np.int64]  # [N, 5], gateways in reach, the first of `counts` in a row
-    counts: NDArray[np.int64]  # [N]
-    heard: Vector  # [N], probability that one of them hears a packet that nothing disturbs
-
-
-def reach_of(net: Network) -> Reach:
-    """The gateways in reach of every node.
-
-    Raises:
-        ValueError: a node in reach of more than five gateways.
-    """
-    reach = net.mean_dbm >= net.sensitivity_dbm[:, None] - net.sigma_db
-    count = reach.sum(axis=1)
-    if count.max() > MOST_GATEWAYS:
-        raise ValueError(f"a node has {count.max()} gateways in reach; the closed form takes up to {MOST_GATEWAYS}")
-    first = np.argsort(~reach, axis=1, kind="stable")[:, :MOST_GATEWAYS]
-    gateways = np.zeros((len(count), MOST_GATEWAYS), np.int64)
-    gateways[:, : first.shape[1]] = first
-    return Reach(gateways, count, 1.0 - np.where(reach, outage(net), 1.0).prod(axis=1))
 
 
 def delivery(net: Network) -> Vector:
     """D of every node `[N]`; sigma above 0.
 
     Raises:
-        ValueError: a node in reach of more than five gateways.
+        ValueError: a node in reach of more gateways than `MOST_GATEWAYS`.
     """
     reach = reach_of(net)
     if net.mean_dbm.shape[1] == 1:
@@ -92,19 +67,6 @@ def _self_factor(overlap, loud_dbm, mean_dbm, spread_db):  # type: ignore[no-unt
     return factor
 
 
-def _cover_table() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Covers of 1 to 5 members as rows of bit masks padded with 0, and where those of each number begin."""
-    rows = [cover for members in range(1, MOST_GATEWAYS + 1) for cover in irredundant_covers(members)]
-    table = np.zeros((len(rows), max(map(len, rows))), np.int64)
-    for place, cover in enumerate(rows):
-        table[place, : len(cover)] = cover
-    counts = [0, *(len(irredundant_covers(members)) for members in range(1, MOST_GATEWAYS + 1))]
-    return table, np.cumsum(counts)
-
-
-_COVERS, _BEGINS = _cover_table()
-
-
 @njit(nogil=True, inline="always")
 def overlap(net, i, by, j):  # type: ignore[no-untyped-def]
     """E of packets of node `j` of a network with one of node `i` of another; 0 between channels."""
@@ -117,30 +79,31 @@ def overlap(net, i, by, j):  # type: ignore[no-untyped-def]
 def write_shares(e, net, reach, i, by, j, scale, shares):  # type: ignore[no-untyped-def]
     """Write the shares of packets of node `i` of `net` that survive node `j` of `by`, overlapping with probability e.
 
-    One share 1 - q E for each set of gateways in reach at which alone `j` hits, as bit masks from 1 on `[2^5]`.
+    One share 1 - q E for each set of gateways that may hear `i`, at all of which it survives, as bit masks from 1 on
+    `[2^K]`.
     """
     needed_db = net.threshold_db[net.sf[i], by.sf[j]]
-    shares[0] = e
+    shares[0] = 1.0
     for m in range(reach.counts[i]):
         g = reach.gateways[i, m]
-        hit = normal_cdf((needed_db + by.mean_dbm[j, g] - net.mean_dbm[i, g]) * scale)
+        spared = 1.0 - normal_cdf((needed_db + by.mean_dbm[j, g] - net.mean_dbm[i, g]) * scale)
         for k in range(1 << m):
-            shares[k | 1 << m] = shares[k] * hit
-            shares[k] *= 1.0 - hit
+            shares[k | 1 << m] = shares[k] * spared
     for k in range(1 << reach.counts[i]):
-        shares[k] = 1.0 - shares[k]
+        shares[k] = 1.0 - e * (1.0 - shares[k])
 
 
 @njit(nogil=True)  # no disk cache: see above
-def survives(shares, count):  # type: ignore[no-untyped-def]
-    """Share of packets that survive at some gateway in reach, from the shares by set of gateways."""
-    share = 1.0
-    for row in range(_BEGINS[max(count - 1, 0)], _BEGINS[count]):
-        fails = 1.0
-        for k in _COVERS[row]:
-            fails *= 1.0 - shares[k] if k else 1.0
-        share *= 1.0 - fails
-    return share
+def received(shares, reach, i):  # type: ignore[no-untyped-def]
+    """D of node `i`: heard by a gateway at which the packet survives, from the shares by set of gateways `[2^K]`."""
+    probability = 0.0
+    for k in range(1, 1 << reach.counts[i]):
+        term = -shares[k]
+        for m in range(reach.counts[i]):
+            if k >> m & 1:
+                term *= -reach.hears[i, m]
+        probability += term
+    return probability
 
 
 @njit(nogil=True)  # no disk cache: see above
@@ -157,5 +120,5 @@ def _over_pairs(net, reach):  # type: ignore[no-untyped-def]
                 write_shares(e, net, reach, i, net, j, scale, shares)
                 for k in range(1, 1 << reach.counts[i]):
                     product[k] *= shares[k]
-        probability[i] = reach.heard[i] * survives(product, reach.counts[i])
+        probability[i] = received(product, reach, i)
     return probability

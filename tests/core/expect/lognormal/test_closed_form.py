@@ -284,11 +284,46 @@ def test_the_smooth_function_is_read_exactly(spread_db):
     assert expected.min() < -0.5
 
 
-def test_a_sixth_gateway_in_reach_is_too_many():
-    scenario = norel_network(6, 100.0, gateway_xy_m=[[x, 0] for x in range(6)], feedback="free")
-    with pytest.raises(ValueError, match="6 gateways in reach"):
+def test_a_ninth_gateway_in_reach_is_too_many():
+    scenario = norel_network(6, 100.0, gateway_xy_m=[[x, 0] for x in range(9)], feedback="free")
+    with pytest.raises(ValueError, match="9 gateways in reach"):
         LogNormal(scenario).delivery(min_sf(scenario))
-    assert len(pairwise._COVERS) == 522 and len(joint._RULE[0]) == joint.ORDER
+    eight = replace(scenario, gateway_xy_m=scenario.gateway_xy_m[:8])
+    assert LogNormal(eight).delivery(min_sf(eight)).min() > 0.9
+    # None of 15 in reach, each of which hears some packets: those left out would hear what no other does.
+    scenario = replace(scenario, gateway_xy_m=np.stack([np.arange(15.0), np.full(15, 3100.0)], axis=1))
+    with pytest.raises(ValueError, match="15 gateways in reach"):
+        LogNormal(scenario).delivery(min_sf(scenario))
+
+
+def test_a_node_more_than_one_sigma_below_the_sensitivity_is_heard_at_times():
+    scenario = norel_network(40, 2000.0, gateway_xy_m=[[0, 0]], packets_per_s=0.001, feedback="free", seed=1)
+    scenario = replace(scenario, node_xy_m=np.concatenate([[[3700.0, 0.0]], scenario.node_xy_m[1:]]))
+    points = np.zeros((40, 4), np.int16)
+    points[:, 3] = 4
+    simulated = played(scenario, points, 200)
+    assert 0.1 < simulated[0] < 0.13
+    expected = LogNormal(scenario).delivery(points)
+    for far in ([], [[1e6, 0]], [[1e6, 0], [0, 1e6]]):
+        further = replace(scenario, gateway_xy_m=np.array([[0, 0], *far], float))
+        np.testing.assert_allclose(LogNormal(further).delivery(points), expected, rtol=0, atol=1e-12)
+        by_pairs = LogNormal(further, variant="pairwise").delivery(points)
+        assert by_pairs[0] == pytest.approx(simulated[0], abs=0.01)
+        np.testing.assert_allclose(by_pairs, LogNormal(scenario, variant="pairwise").delivery(points), atol=1e-9)
+    assert LogNormal(scenario, variant="compat").delivery(points)[0] == 0.0  # as the authors' code
+
+
+@pytest.mark.parametrize("radius_m", [2000.0, 4000.0])
+@pytest.mark.parametrize("gateways", [3, 5])
+def test_pairs_at_several_gateways_are_near_the_packet_air(radius_m, gateways):
+    scenario = norel_network(
+        300, radius_m, gateway_xy_m=GATEWAYS[:gateways], packets_per_s=0.005, feedback="free", seed=1
+    )
+    points = np.zeros((300, 4), np.int16)
+    points[:, 3] = 4
+    expected, simulated = LogNormal(scenario).delivery(points), played(scenario, points, 6)
+    assert abs(expected.mean() - simulated.mean()) < 0.02
+    assert np.sqrt(np.mean((expected - simulated) ** 2)) < 0.03
 
 
 @pytest.mark.parametrize(

@@ -92,11 +92,11 @@ def test_what_cannot_be_kept_up_to_date_is_named():
         LogNormalIncremental(LogNormal(model.scenario), drawn(model, 0, NODES))
     with pytest.raises(ValueError, match="shadowing_db: 0 cannot"):
         LogNormalIncremental(closed_form(2, 0.0), drawn(model, 0, NODES))
-    scenario = norel_network(6, 100.0, gateway_xy_m=[[x, 1800.0] for x in range(6)], feedback="free")
+    scenario = norel_network(6, 100.0, gateway_xy_m=[[x, 4000.0] for x in range(9)], feedback="free")
     scenario = replace(scenario, node_xy_m=scenario.node_xy_m - [0.0, 1800.0])
     allocation = LogNormalIncremental(LogNormal(scenario, variant="pairwise"), np.zeros((6, 4), np.int16))
     before = allocation.delivery()
     for change in (allocation.move, lambda node, point: allocation.try_points(node, point[None])):
-        with pytest.raises(ValueError, match="6 gateways in reach"):
+        with pytest.raises(ValueError, match="9 gateways in reach"):
             change(0, np.array([5, 0, 0, 4], np.int16))
     np.testing.assert_array_equal(allocation.delivery(), before)
