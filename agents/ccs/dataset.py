@@ -244,7 +244,7 @@ class FleetSnapshot:
         parameters = np.zeros((*shape, Schema().size), np.float32)
         kinds, seen = np.full(shape, -1, np.int64), np.zeros((*shape, *observations.shape[2:]), np.float32)
         seen[:, learning] = observations
-        for servers, places in team.learners():
+        for servers, places in team.learners:
             parameters[:, learning[places]] = servers.parameters()
             kinds[:, learning[places]] = KINDS.index(servers.kind)
         reported = kpis(*(sums[name] for name in KPI_SUMS))

@@ -232,7 +232,7 @@ class Reporter:
     ) -> list[list[Report]]:
         """The reports of honest networks: the truth, noised as far as they wish."""
         by_replica: list[dict[int, Report]] = [{} for _ in kpis]
-        for servers, places in self._team.learners():
+        for servers, places in self._team.learners:
             parameters = servers.parameters()
             for replica, noise in enumerate(self._noise):
                 for at, place in enumerate(places):

@@ -40,9 +40,11 @@ class ResidualState:
         self.total = np.zeros((replicas, team.networks, *Schema().last_layer), np.float32)
 
     def add(self, delta: NDArray[np.float32]) -> None:
-        """Adds residuals `[B, L, H, A]` to last layers, unclipped."""
+        """Adds residuals `[B, L, H, A]` to last layers, unclipped; kinds whose residuals are all 0 stay as they are."""
         self.total += delta
-        self._team.add(delta)
+        for servers, places in self._team.learners:
+            if delta[:, places].any():
+                servers.add_to_last_layer(delta[:, places])
 
     def take(self, delta: NDArray[np.float32], clip: float = CLIP) -> NDArray[np.float32]:
         """Adds the residuals of a round.
@@ -82,7 +84,7 @@ class ResidualState:
     def _last_layers(self) -> NDArray[np.float32]:
         """The last layers as they act, the bias as last row. `[B, L, H, A]`"""
         layers = np.empty_like(self.total)
-        for servers, places in self._team.learners():
+        for servers, places in self._team.learners:
             layers[:, places] = last_layer_of(servers.parameters(), servers.schema)
         return layers
 

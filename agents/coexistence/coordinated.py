@@ -22,9 +22,7 @@ from agents.ccs.residuals import Acceptance, FairnessFloor, ResidualState, parti
 from agents.ccs.safeguards import Safeguards
 from agents.ccs.service import Service
 from agents.coexistence.independent import IndependentServers
-from agents.coexistence.ledger import Ledgers
 from agents.lns.team import Team
-from agents.torch_utils import threads
 from lora_marl.core.coexistence import Episode
 from lora_marl.core.generators import pack_generators, restore_generators
 from lora_marl.core.presets.ccs import INTERVAL_S
@@ -83,7 +81,7 @@ class CoordinatedServers(IndependentServers):
         # A private server must not clip by the norm of its own layer: what it adds would reveal that norm.
         self._clip = math.inf if private else safeguards.clip
         self._services, self._fade = [Service(coordinator, seed, safeguards) for seed in seeds], coordinator.design.fade
-        self._every, self._seeds, self._random = every, tuple(seeds), [np.random.default_rng(seed) for seed in seeds]
+        self.every, self._seeds, self._random = every, tuple(seeds), [np.random.default_rng(seed) for seed in seeds]
         self._acceptance = Acceptance(min(every, TRIAL)) if accept else None
         self._has_floor = not private if floor is None else floor
         self._participation = participation
@@ -99,16 +97,17 @@ class CoordinatedServers(IndependentServers):
         free_rider = by_replica is not None and not by_replica[0].attack.applies
         # Places of the networks that add residuals, by name.
         self._place_of = {str(place): place for place in range(int(free_rider), shape[1])}
-        reports = max(1, episode.intervals // self._every)
+        reports = max(1, episode.intervals // self.every)
         self._reporter = Reporter(self._reporting, self.team, self._seeds, reports, by_replica)
 
-    def after(self, ledgers: Ledgers) -> None:
+    def after(
+        self, done: int, last: Mapping[str, NDArray[np.float64]], recent: Mapping[str, NDArray[np.float64]]
+    ) -> None:
         """Judges the residuals in force, and plays a round of the service when it is time."""
-        self._ledgers = ledgers
-        with threads(1):
-            self._judge(ledgers)
-            if len(ledgers) % self._every == 0:
-                self._round(ledgers)
+        self._judge(last)
+        if done % self.every == 0:
+            self._recent = recent
+            self._round(done // self.every, done * self.episode.interval_s)
 
     def applied(self, replica: int, residual: NDArray[np.float32]) -> NDArray[np.float32]:
         """Returns what a server of a replica adds for a residual of the service. `[H, A]`"""
@@ -147,9 +146,8 @@ class CoordinatedServers(IndependentServers):
         if self._reporting.attack is not None and self.team.networks < 2:
             raise ValueError(f"attack: {self._reporting.attack!r} needs a second network that learns")
 
-    def _judge(self, ledgers: Ledgers) -> None:
+    def _judge(self, last: Mapping[str, NDArray[np.float64]]) -> None:
         """Takes back residuals whose trial failed, and all residuals of networks that lose under the service."""
-        last = ledgers.last(1)
         attempts, received = (last[name][:, self.episode.learning] for name in ("attempts", "received"))
         undo = None if self._acceptance is None else self._acceptance.observe(attempts, received)
         if undo is not None:
@@ -159,14 +157,12 @@ class CoordinatedServers(IndependentServers):
             self._floor.observe(attempts, received, coordinated)
             self.residuals.release(coordinated & ~self._floor.allowed)
 
-    def _round(self, ledgers: Ledgers) -> None:
+    def _round(self, number: int, now_s: float) -> None:
         """Reports to the services of all replicas, and adds the residuals that they answer with."""
-        now_s = len(ledgers) * self.episode.interval_s
-        last = ledgers.last(self._every)
-        summary = kpis(*(last[name][:, self.episode.learning] for name in KPI_SUMS))
+        summary = kpis(*(self._recent[name][:, self.episode.learning] for name in KPI_SUMS))
         self.residuals.fade(self._fade)
         delta = np.zeros_like(self.residuals.total)
-        reports = self._reporter(summary, self.residuals.total, len(ledgers) // self._every, now_s)
+        reports = self._reporter(summary, self.residuals.total, number, now_s)
         for replica, service in enumerate(self._services):
             absent = {str(place) for place in np.flatnonzero(~self._participating(replica))}
             answer = service.round([report for report in reports[replica] if report.network not in absent], now_s)
@@ -191,9 +187,7 @@ class CoordinatedServers(IndependentServers):
 
     def _snapshots(self) -> Snapshots:
         """Everything that is true of the replicas now, for an attacker that knows it all."""
-        snapshot = FleetSnapshot.of(
-            self.team, self.episode.learning, self.observations, self._ledgers.last(self._every)
-        )
+        snapshot = FleetSnapshot.of(self.team, self.episode.learning, self.observations, self._recent)
         return snapshot.snapshots(self.episode.facts())
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import numpy as np
 from numpy.typing import NDArray
 
 from agents.ccs.baselines import direct_residuals
@@ -14,9 +15,7 @@ from agents.ccs.dataset import FleetSnapshot, Snapshots
 from agents.ccs.model import Design
 from agents.ccs.residuals import ResidualState
 from agents.coexistence.independent import IndependentServers
-from agents.coexistence.ledger import Ledgers
 from agents.lns.team import Team
-from agents.torch_utils import threads
 from lora_marl.core.coexistence import Episode
 from lora_marl.core.states import part_of, with_prefix
 
@@ -40,20 +39,21 @@ class DirectResiduals(IndependentServers):
     ) -> None:
         super().__init__(team, online)
         self._worlds, self._parts = worlds, parts
-        self._every, self._fade = every, Design().fade
+        self.every, self._fade = every, Design().fade
 
     def begin(self, episode: Episode) -> None:
         """Prepares for an episode, in which no server has a residual yet."""
         super().begin(episode)
         self.residuals = ResidualState(self.team, episode.replicas)
 
-    def after(self, ledgers: Ledgers) -> None:
+    def after(
+        self, done: int, last: Mapping[str, NDArray[np.float64]], recent: Mapping[str, NDArray[np.float64]]
+    ) -> None:
         """Optimises new residuals when it is time."""
-        if len(ledgers) % self._every == 0:
-            snapshot = FleetSnapshot.of(self.team, self.episode.learning, self.observations, ledgers.last(self._every))
-            with threads(1):
-                self.residuals.fade(self._fade)
-                self.residuals.take(direct_residuals(snapshot, self._worlds(), self._parts))
+        if done % self.every == 0:
+            snapshot = FleetSnapshot.of(self.team, self.episode.learning, self.observations, recent)
+            self.residuals.fade(self._fade)
+            self.residuals.take(direct_residuals(snapshot, self._worlds(), self._parts))
 
     def state_dict(self) -> dict[str, NDArray]:
         """Returns the states of the servers and of their residuals."""

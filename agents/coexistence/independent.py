@@ -10,10 +10,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.coexistence.ledger import Ledgers
 from agents.coexistence.strategy import Strategy
 from agents.lns.team import Team
-from agents.torch_utils import threads
 from lora_marl.core.states import part_of, with_prefix
 
 
@@ -37,8 +35,7 @@ class IndependentServers(Strategy):
 
     def choose(self, observations: NDArray[np.float32]) -> NDArray:
         """Returns the actions that the servers select. `[B, L, Q]`"""
-        with threads(1):
-            return self.team.select(observations)
+        return self.team.select(observations)
 
     def learn(
         self,
@@ -51,8 +48,7 @@ class IndependentServers(Strategy):
         """Updates all servers from an interval, unless they stay as they are."""
         self.observations = next_observations
         if self._online:
-            with threads(1):
-                self.team.update(observations, actions, rewards, weights, next_observations)
+            self.team.update(observations, actions, rewards, weights, next_observations)
 
     def state_dict(self) -> dict[str, NDArray]:
         """Returns the state of the servers, by `team.<name>`."""
@@ -74,12 +70,14 @@ class ParameterAveraging(IndependentServers):
 
     def __init__(self, team: Team, online: bool = True, every: int = 5) -> None:
         super().__init__(team, online)
-        self._every = every
+        self.every = every
 
-    def after(self, ledgers: Ledgers) -> None:
+    def after(
+        self, done: int, last: Mapping[str, NDArray[np.float64]], recent: Mapping[str, NDArray[np.float64]]
+    ) -> None:
         """Averages the parameters when it is time."""
-        if len(ledgers) % self._every == 0:
-            for servers, _ in self.team.learners():
+        if done % self.every == 0:
+            for servers, _ in self.team.learners:
                 parameters = servers.parameters()
                 mean = parameters.mean(axis=1, keepdims=True)
                 servers.replace_parameters(np.broadcast_to(mean, parameters.shape))

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from agents.coexistence.ledger import Ledger, Ledgers, Totals
 from agents.coexistence.strategy import Strategy
+from agents.torch_utils import threads
 from lora_marl.core.coexistence import Episode
 from lora_marl.core.states import part_of, with_prefix
 
@@ -86,6 +87,7 @@ class Rollout:
         """Whether all intervals have been run."""
         return self.done == self.total
 
+    @threads(1)
     def step(self) -> list[dict[str, float]]:
         """Runs the next interval and returns its KPIs, a row for every replica; see `Ledgers.rows`."""
         chosen = self.strategy.choose(self._observations)
@@ -95,7 +97,7 @@ class Rollout:
         self.ledgers.append(self.env.game.totals, rewards)
         attempts = self._by_network(infos["attempts"]).astype(np.float64)
         self.strategy.learn(self._observations, chosen, rewards, attempts, next_observations)
-        self.strategy.after(self.ledgers)
+        self.strategy.after(self.done, self.ledgers.last(1), self.ledgers.last(self.strategy.every))
         self._observations = next_observations
         return self.ledgers.rows()
 

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from agents.ccs.proxy import Proxy, best_actions
 from agents.coexistence.strategy import Strategy
 from agents.draws import Draws
-from agents.torch_utils import threads
 from lora_marl.core.coexistence import Episode
 
 SEARCHED = ("occupancy", "rate_hz")
@@ -171,8 +170,7 @@ class Optimum(Strategy):
         facts = self.episode.facts()
         if not self._unchanged(facts):
             self._facts = facts
-            with threads(1):
-                self._chosen = best_actions(facts, self._seeds, self._proxy)[:, self.episode.learning]
+            self._chosen = best_actions(facts, self._seeds, self._proxy)[:, self.episode.learning]
         return self._chosen
 
     def state_dict(self) -> dict[str, NDArray]:

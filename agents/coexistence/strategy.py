@@ -10,7 +10,6 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.coexistence.ledger import Ledgers
 from lora_marl.core.coexistence import Episode
 
 
@@ -23,11 +22,13 @@ class Strategy:
         hops: Whether `choose` returns weights of actions, from which every attempt draws, instead of actions.
         indicator: What the servers measure of others (an interference indicator of the environment); None: what the
             run states.
+        every: Intervals between two rounds of the strategy, over which `after` gets sums.
         episode: The episode being played, from `begin` on.
     """
 
     hops = False
     indicator: str | None = None
+    every = 1
     episode: Episode
 
     def begin(self, episode: Episode) -> None:
@@ -52,8 +53,16 @@ class Strategy:
     ) -> None:
         """Learns from an interval; the arguments are those of `agents.lns.servers.Servers.update`."""
 
-    def after(self, ledgers: Ledgers) -> None:
-        """Looks at the totals of the intervals so far, the one just played included."""
+    def after(
+        self, done: int, last: Mapping[str, NDArray[np.float64]], recent: Mapping[str, NDArray[np.float64]]
+    ) -> None:
+        """Looks at what came of the intervals so far.
+
+        Args:
+            done: Intervals played.
+            last: Sums of the last interval, by the names of `agents.coexistence.ledger.SUMS`. `[B, S]` each
+            recent: Sums of the last `every` intervals, or of all if these are fewer. `[B, S]` each
+        """
 
     def state_dict(self) -> dict[str, NDArray]:
         """Returns a copy of everything that changes during an episode, as plain arrays by name."""

@@ -106,15 +106,11 @@ class DqnServers(LearningServers):
         self.hyper = hyper = hyper or DqnHyperparameters.online()
         start = self._starts([vendor.parameters for vendor in self.vendors])
         self.policy = TrainedNetworks(start, self.schema, hyper.learning_rate, hyper.gradient_norm)
+        self.networks = {"policy": self.policy}
         self.target = self.policy.vectors.detach().clone()
         self.replaying = Draws(seeds, servers, "replay")
         next_row = {"next_observation": self.row["observation"]}
         self.replay = Replay(self.learners, hyper.capacity, self.row | next_row)
-
-    @property
-    def networks(self) -> dict[str, TrainedNetworks]:
-        """The networks of action values, as `policy`."""
-        return {"policy": self.policy}
 
     @property
     def epsilon(self) -> float:

@@ -35,6 +35,7 @@ class LearningServers(Servers):
 
     Attributes:
         schema: Describes the parameters.
+        networks: All trained networks, by name; `policy` is the one that is reported.
         vendors: One per server.
         steps: Control intervals learned from so far.
 
@@ -46,6 +47,7 @@ class LearningServers(Servers):
     temperature: ClassVar[float]
     """Divides outputs, which makes them the logits of a policy."""
 
+    networks: dict[str, TrainedNetworks]
     replay: Replay
 
     def __init__(self, vendors: Sequence[Vendor], seeds: Sequence[int], servers: Sequence[int], groups: int) -> None:
@@ -64,11 +66,6 @@ class LearningServers(Servers):
         self.steps = torch.zeros((), dtype=torch.int64)
         self.row = {"observation": ((self.features,), self.dtype), "action": ((), torch.int32)}
         self.row |= {name: ((), self.dtype) for name in ("reward", "weight")}
-
-    @property
-    @abstractmethod
-    def networks(self) -> dict[str, TrainedNetworks]:
-        """All trained networks, by name; `policy` is the one that is reported."""
 
     @abstractmethod
     def explore(self, outputs: Tensor) -> Tensor:

@@ -101,13 +101,9 @@ class PolicyGradientServers(LearningServers):
         self.policy = TrainedNetworks(policies, self.schema, hyper.learning_rate, hyper.gradient_norm)
         rate = hyper.learning_rate * hyper.critic_rate
         self.critic = TrainedNetworks(critics, critic_schema(self.schema), rate, hyper.gradient_norm)
+        self.networks = {"policy": self.policy, "critic": self.critic}
         log_chance = {"log_chance": ((), self.dtype)}
         self.replay = Replay(self.learners, hyper.every * groups, self.row | log_chance)
-
-    @property
-    def networks(self) -> dict[str, TrainedNetworks]:
-        """The networks of policy and critic."""
-        return {"policy": self.policy, "critic": self.critic}
 
     def explore(self, outputs: Tensor) -> Tensor:
         """Returns actions drawn from the policy. `[L, Q]`"""

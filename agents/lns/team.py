@@ -38,6 +38,7 @@ class Team:
     Attributes:
         members: The members.
         networks: `L`, how many networks learn.
+        learners: The servers that have parameters to report, kind by kind, and their places.
 
     Raises:
         ValueError: a place that is missing or occurs twice.
@@ -49,6 +50,7 @@ class Team:
         if not places or places != list(range(len(places))):
             raise ValueError(f"members: places are {places}; each of 0 to S - 1 must be there once")
         self.networks = len(places)
+        self.learners = [(servers, places) for servers, places in self._all() if isinstance(servers, LearningServers)]
 
     def select(self, observations: NDArray[np.floating], explore: bool = True) -> NDArray[np.int64]:
         """Returns actions `[B, L, Q]` for observations `[B, L, Q, D]`; see `Servers.select`."""
@@ -69,18 +71,6 @@ class Team:
         interval = (observations, actions, rewards, weights, next_observations)
         for servers, places in self._all():
             servers.update(*(array[:, places] for array in interval))
-
-    def learners(self) -> Iterator[tuple[LearningServers, list[int]]]:
-        """Yields the servers that have parameters to report, kind by kind, and their places."""
-        for servers, places in self._all():
-            if isinstance(servers, LearningServers):
-                yield servers, places
-
-    def add(self, delta: NDArray[np.floating]) -> None:
-        """Adds residuals `[B, L, hidden + 1, A]` to last layers; kinds whose residuals are all 0 stay as they are."""
-        for servers, places in self.learners():
-            if delta[:, places].any():
-                servers.add_to_last_layer(delta[:, places])
 
     def state_dict(self) -> dict[str, NDArray]:
         """Returns a copy of everything that changes, as `<member>.<name>`."""

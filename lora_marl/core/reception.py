@@ -5,7 +5,7 @@ sensitivity, a gateway that does not send, a free demodulator, interference (SIN
 spreading factor too), collision within its own spreading factor. It is delivered when at least one gateway passes it
 through all five.
 
-Here are the parameters. The decision is compiled: `lora_marl/core/kernel/overlap.py` has what two overlapping packets
+Here are the parameters. The decision is compiled: `lora_marl/core/kernel/collision.py` has what two overlapping packets
 do to each other (capture, interference), `lora_marl/core/kernel/reception.py` the fate. `lora_marl/core/reference.py`
 states the whole rule plainly.
 """

@@ -96,9 +96,9 @@ def test_a_round_is_held_among_learners_and_entered_from_scripts_in_one_place() 
     trace = traces.SnapshotTrace(ROOT)
     traces.run(trace, traces.SNAPSHOT_RUN)
     places = trace.places()
-    assert {"agents/ccs/service.py", "agents/ccs/reporting.py", "agents/lns/team.py"} <= set(places["files"])
+    assert {"agents/ccs/service.py", "agents/ccs/reporting.py", "agents/lns/learning.py"} <= set(places["files"])
     assert len(places["crossings"]) <= 1
-    assert len(places["files"]) <= 18
+    assert len(places["files"]) <= 14
 
 
 def test_a_run_that_fails_says_why() -> None:

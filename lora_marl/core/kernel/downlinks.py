@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from lora_marl.core.kernel import compiled
+from lora_marl.core.kernel.collision import NONE, SINR, SIR_ENERGY, SIR_PAIRWISE, survives
 from lora_marl.core.kernel.counters import record_downlink
 from lora_marl.core.kernel.interference import add_burst_to_downlink
-from lora_marl.core.kernel.overlap import NONE, SINR, SIR_ENERGY, SIR_PAIRWISE, survives
 from lora_marl.core.kernel.queue import replace_first
 from lora_marl.core.kernel.reception import BELOW_SENSITIVITY, COLLIDED, DELIVERED, INTERFERED, dbm_to_mw
 from lora_marl.core.kernel.state import ANSWERED, ANSWERS_RECEIVED, RECEIVING, REFUSED, RX1, RX2

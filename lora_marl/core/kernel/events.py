@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lora_marl.core.kernel import compiled
+from lora_marl.core.kernel.collision import join_channel, leave_channel, overlap_packets
 from lora_marl.core.kernel.counters import DELIVERED, count_packet, record_start
 from lora_marl.core.kernel.downlinks import open_window, overlap_downlinks, receive_downlink
 from lora_marl.core.kernel.feedback import answer_due, count_uplink, miss_answer, receive_answer
 from lora_marl.core.kernel.interference import add_burst
-from lora_marl.core.kernel.overlap import join_channel, leave_channel, overlap_packets
 from lora_marl.core.kernel.queue import replace_first
 from lora_marl.core.kernel.reception import begin_reception, end_reception
 from lora_marl.core.kernel.state import RX1, RX2, SENDING, WAITING

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lora_marl.core.kernel import compiled
-from lora_marl.core.kernel.overlap import SIR_ENERGY
+from lora_marl.core.kernel.collision import SIR_ENERGY
 from lora_marl.core.kernel.queue import replace_first
 from lora_marl.core.kernel.reception import dbm_to_mw
 from lora_marl.core.outcome import BURST_KIND

@@ -1,6 +1,6 @@
 """Reception at a gateway: the received power at a packet's start, its fate at its end.
 
-What overlapping packets do to each other, collision and capture included, is in `overlap`.
+What overlapping packets do to each other, collision and capture included, is in `collision`.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from lora_marl.core.kernel import compiled
+from lora_marl.core.kernel.collision import DB_RATIO, SINR, SIR_ENERGY, survives
 from lora_marl.core.kernel.counters import record_link
-from lora_marl.core.kernel.overlap import DB_RATIO, SINR, SIR_ENERGY, survives
 from lora_marl.core.random import draw_index, exponential, normal
 from lora_marl.core.reception import FATES, Fate
 from lora_marl.core.units import dbm_to_mw as _dbm_to_mw

@@ -5,11 +5,12 @@ Shape letters: `B` worlds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agents.ccs.dataset import FleetSnapshot, Snapshots, by_mixture
 from agents.ccs.layout import LETTER_OF
@@ -17,12 +18,10 @@ from agents.ccs.model import Coordinator
 from agents.ccs.residuals import ResidualState
 from agents.ccs.round import rollout_residuals
 from agents.coexistence.independent import IndependentServers
-from agents.coexistence.ledger import Ledgers
 from agents.coexistence.rollout import Rollout
 from agents.lns.dqn import DqnHyperparameters
 from agents.lns.policy_gradient import PolicyGradientHyperparameters
 from agents.lns.team import Team
-from agents.torch_utils import threads
 from lora_marl.config import CoexistenceConfig
 from lora_marl.config.coexistence import NetworkConfig
 from lora_marl.core.coexistence import Episode
@@ -66,6 +65,8 @@ class RecordedServers(IndependentServers):
         snapshots: Those taken so far.
     """
 
+    every = ROUND_EVERY
+
     def __init__(
         self, team: Team, at: Sequence[int], seeds: Sequence[int], coordinator: Coordinator | None = None
     ) -> None:
@@ -78,16 +79,18 @@ class RecordedServers(IndependentServers):
         super().begin(episode)
         self._residuals = ResidualState(self.team, episode.replicas)
 
-    def after(self, ledgers: Ledgers) -> None:
+    def after(
+        self, done: int, last: Mapping[str, NDArray[np.float64]], recent: Mapping[str, NDArray[np.float64]]
+    ) -> None:
         """Takes snapshots and plays rounds when it is time."""
-        coordinator = self._coordinator if len(ledgers) % ROUND_EVERY == 0 else None
-        if coordinator is None and len(ledgers) not in self._at:
+        coordinator = self._coordinator if done % self.every == 0 else None
+        if coordinator is None and done not in self._at:
             return
         if coordinator is not None:
             self._residuals.fade(coordinator.design.fade)
         learning = self.episode.learning
-        now = FleetSnapshot.of(self.team, learning, self.observations, ledgers.last(ROUND_EVERY))
-        if len(ledgers) in self._at:
+        now = FleetSnapshot.of(self.team, learning, self.observations, recent)
+        if done in self._at:
             self.snapshots.append(now.snapshots(self.episode.facts()))
         if coordinator is not None:
             self._residuals.take(rollout_residuals(coordinator, now, learning, self._seeds))
@@ -139,7 +142,6 @@ class Rollouts:
         )
         team = build_team(config, seeds, None if online else FAST)
         strategy = RecordedServers(team, self.at, seeds, self.coordinator)
-        with threads(1):
-            Rollout(env, strategy, seeds).run()
+        Rollout(env, strategy, seeds).run()
         (joined,) = by_mixture(strategy.snapshots).values()
         return joined

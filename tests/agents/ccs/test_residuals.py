@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from agents.ccs.residuals import Acceptance, FairnessFloor, participants
+from agents.ccs.residuals import Acceptance, FairnessFloor, ResidualState, participants
+from agents.lns.dqn import DqnServers
+from agents.lns.network import Schema, last_layer_of
+from agents.lns.policy_gradient import PolicyGradientServers
+from agents.lns.team import Team, TeamMember
+from agents.lns.vendor import fresh_vendor
 
 FULL = np.full((1, 2), 100.0)
 
@@ -85,3 +90,22 @@ def test_half_of_the_networks_take_part() -> None:
     assert (chosen.sum(-1) == 2).all()
     assert (chosen.mean(0) > 0.2).all()
     assert participants((3, 2), 0.01, np.random.default_rng(0)).sum(-1).tolist() == [1, 1, 1]
+
+
+def test_a_residual_reaches_the_last_layer_of_one_network_in_every_replica() -> None:
+    gradient = PolicyGradientServers([fresh_vendor(Schema(kind="pg"), 0)], [5, 6], (0, 2))
+    values = DqnServers([fresh_vendor(Schema(kind="dqn"), 1)], [5, 6], (1,))
+    team = Team([TeamMember(gradient, (0, 2)), TeamMember(values, (1,))])
+    before = {places[0]: servers.parameters() for servers, places in team.learners}
+    delta = np.zeros((2, 3, *Schema().last_layer), np.float32)
+    delta[:, 2] = 0.25
+    residuals = ResidualState(team, 2)
+    residuals.add(delta)
+    after = {places[0]: servers.parameters() for servers, places in team.learners}
+    assert np.array_equal(residuals.total, delta)
+    assert np.array_equal(before[1], after[1])
+    assert np.array_equal(before[0][:, 0], after[0][:, 0])
+    moved = after[0][:, 1] - before[0][:, 1]
+    last = last_layer_of(moved, gradient.schema)
+    assert np.allclose(last, 0.25, atol=1e-6)
+    assert not moved[:, : -last[0].size].any()

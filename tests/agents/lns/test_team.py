@@ -38,20 +38,6 @@ def test_a_team_chooses_as_its_members_do_alone() -> None:
     assert np.array_equal(actions[:, [1]], alone.members[1].servers.select(seen[:, [1]]))
 
 
-def test_a_residual_reaches_one_network_in_every_replica() -> None:
-    players = team()
-    before = {places[0]: servers.parameters() for servers, places in players.learners()}
-    delta = np.zeros((2, 3, 17, 48))
-    delta[:, 2] = 0.25
-    players.add(delta)
-    after = {places[0]: servers.parameters() for servers, places in players.learners()}
-    assert np.array_equal(before[1], after[1])
-    assert np.array_equal(before[0][:, 0], after[0][:, 0])
-    moved = after[0][:, 1] - before[0][:, 1]
-    assert np.all(moved[:, -17 * 48 :] == pytest.approx(0.25))
-    assert np.all(moved[:, : -17 * 48] == 0.0)
-
-
 def test_a_team_resumes_bit_by_bit() -> None:
     first, second = team(), team()
     for seed in range(6):
@@ -59,7 +45,7 @@ def test_a_team_resumes_bit_by_bit() -> None:
     second.load_state_dict(first.state_dict())
     for seed in range(6, 12):
         assert np.array_equal(step(first, seed), step(second, seed))
-    for (one, _), (other, _) in zip(first.learners(), second.learners(), strict=True):
+    for (one, _), (other, _) in zip(first.learners, second.learners, strict=True):
         assert np.array_equal(one.parameters(), other.parameters())
 
 
