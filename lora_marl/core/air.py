@@ -181,7 +181,11 @@ class Air:
         """The outcome of the time since outcomes were last taken."""
         if self.scenario.traffic.confirmed:
             loop.admit_all_frames(self._state, self._tables)
-        return Outcome(**take_counters(self._state))
+        ahead = loop.all_drops_ahead(self._state, self._tables)
+        self._state.counts[..., state.DROPPED] -= ahead
+        outcome = Outcome(**take_counters(self._state))
+        self._state.counts[..., state.DROPPED] = ahead
+        return outcome
 
     def take_heard(self) -> Heard:
         """The uplinks that the network received since they were last taken, if the feedback `listens`."""
@@ -193,6 +197,7 @@ class Air:
         Random numbers go on, the schedule of changes and the record of packets begin anew, and a node that lost its
         packet so decides again, with fate NONE. What was counted and not taken is part of the next outcome.
         """
+        self._state.counts[..., state.DROPPED] -= loop.all_drops_ahead(self._state, self._tables)
         if self._changes_made:
             self.scenario, self._changes_made = self._first_scenario, 0
             self._tables = self._first_tables
@@ -297,13 +302,19 @@ class Air:
         self._tables = kernel_tables.retimed(before, self.scenario) if retiming else self._make_tables()
         joining = np.zeros(self._state.events.shape, np.bool_)
         if not np.array_equal(before.interval_s, self._tables.interval_s):
-            joining[:, : self.nodes] = rescale_waits(
-                self._state, before.interval_s, self._tables.interval_s, change.at_s
-            )
+            joining[:, : self.nodes] = self._rescale_waits(before, change.at_s)
         silent = np.isinf(queue.times_by_source(self._state.events)[:, self.nodes :])
         joining[:, self.nodes :] = silent & np.isfinite(self._tables.mean_gap_s)
         if joining.any():
             self._schedule_first(joining, change.at_s)
+
+    def _rescale_waits(self, before: kernel_tables.Tables, at_s: float) -> NDArray[np.bool_]:
+        """Let waits follow the intervals, and drops that were counted ahead of them; returns which nodes join."""
+        dropped = self._state.counts[..., state.DROPPED]
+        ahead = loop.all_drops_ahead(self._state, before)
+        joining = rescale_waits(self._state, before.interval_s, self._tables.interval_s, at_s)
+        dropped += np.where(ahead > 0, loop.all_drops_ahead(self._state, self._tables), 0) - ahead
+        return joining
 
     def _run(
         self, points: NDArray[np.int16], until_s: float, distributions: PointDistributions, *, deciding: bool

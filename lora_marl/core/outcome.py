@@ -20,8 +20,8 @@ class Outcome:
     Attributes:
         duration_s: Length of the period. `[B]` s
         delivered, below_sensitivity, interfered, collided, no_demodulator, gateway_sending: Packets by fate.
-        dropped: Packets generated while the node was busy or off or its queue full, and frames that waited when their
-            node left.
+        dropped: Packets generated in the period while the node was busy or off or its queue full, and frames that
+            waited when their node left.
         airtime_s: s
         energy_mj: mJ
         delivered_bits: PHY payload of delivered packets. bit

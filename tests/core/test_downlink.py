@@ -89,6 +89,26 @@ def test_spared_symbols_may_fall_into_a_downlink():
     assert whole.gateway_sending[0].tolist() == [0, 1] and spared.gateway_sending[0].tolist() == [0, 0]
 
 
+@pytest.mark.parametrize(
+    ("spares", "fates"),
+    [("target", [Fate.DELIVERED, Fate.INTERFERED]), ("pair", [Fate.INTERFERED, Fate.INTERFERED])],
+)
+def test_spared_symbols_of_a_downlink_may_be_hit_by_another_one(spares, fates):
+    """The SF12 answer's 7.25 spared symbols last 238 ms; the SF7 answer of the other gateway fills 100 to 151 ms of it.
+
+    Under `pair` only an overlap of nothing but the later one's spared symbols spares the earlier one.
+    """
+    rule = Reception(inter_sf="sir_pairwise", sir_db=np.full((6, 6), 30.0), spared_preamble_symbols=7.25, spares=spares)
+    long_s = float(phy.airtime_s(12, 20, bw_hz=125e3, low_data_rate="off"))
+    packets, _ = answered(
+        [0.0, long_s + 0.1 - float(phy.airtime_s(7, 20, bw_hz=125e3))],
+        [[100.0, 120.0], [120.0, 100.0]], [12, 7], reception=rule, region=region(channels=1),
+    )  # fmt: skip
+    down = packets.kind == 1
+    assert packets.start_s[down] == pytest.approx([long_s + 1.0, long_s + 1.1])
+    assert packets.fate[down].tolist() == fates
+
+
 def test_a_receiving_gateway_does_not_begin_to_send_unless_downlinks_go_first():
     # Node 1 (SF10, on another channel) is on the air from 0.9 s to 1.3 s, over the opening of RX1 at 1.057 s.
     fields = {"region": region(channels=2)}

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from lora_marl.core.air import Air
+from lora_marl.core.random import exponential, stream_key
+from lora_marl.core.scenario import Change
 from lora_marl.core.traffic import Traffic
 from tests.core.scenarios import network, random_points
 
@@ -47,6 +49,51 @@ def test_duty_cycle_keeps_nodes_off_after_what_they_sent(queued, after_end):
         assert (starts_s[1:] - ends_s[:-1] >= off_s - 1e-6).all()
     assert (outcome.airtime_s / 5000.0).max() <= duty * 1.02
     assert (outcome.dropped.sum() > 0) == (not queued)
+
+
+@pytest.mark.parametrize(
+    "traffic",
+    [
+        Traffic(interval_s=0.1, after_end=False, duty_cycle=0.01),
+        Traffic(kind="periodic", interval_s=0.1, jitter_s=0.25, duty_cycle=0.01),
+        Traffic(kind="burst", interval_s=2.0, burst_packets=5, burst_gap_s=0.1, duty_cycle=0.01),
+    ],
+    ids=["poisson", "periodic", "burst"],
+)
+def test_drops_are_counted_when_they_are_generated(traffic):
+    """Off times last 10 s; no outcome holds packets that are generated after its end."""
+    scenario = network(20, traffic=traffic)
+    points = np.zeros((1, 20, 4), np.int16)
+    whole = Air(scenario, [3]).advance(points, 60.0).dropped
+    air, dropped, sent = Air(scenario, [3]), np.zeros_like(whole), np.zeros_like(whole)
+    for until_s in (0.5, 2.0, 2.1, 30.0, 60.0):
+        outcome = air.advance(points, until_s)
+        assert np.all(outcome.dropped >= 0)
+        dropped += outcome.dropped
+        sent += outcome.sent
+        if traffic.kind == "poisson":
+            key = stream_key(3, "traffic")
+            gaps_s = [[traffic.interval_s * exponential(key, n, k) for k in range(1, 1500)] for n in range(20)]
+            open_packets = (np.cumsum(gaps_s, axis=1) < until_s).sum(axis=1) - sent[0] - dropped[0]
+            assert open_packets.min() >= 0 and (open_packets == 0).sum() >= 15  # others are on the air
+    assert dropped.tolist() == whole.tolist() and dropped.sum() > 1000
+
+
+def test_drops_of_nodes_that_leave_are_those_generated_before():
+    traffic = Traffic(interval_s=0.1, after_end=False, duty_cycle=0.001)
+    leave = Change(at_s=2.0, values={"active": np.zeros(20, np.bool_)})
+    fewer = Change(at_s=2.0, values={"traffic.interval_s": 10.0})
+    stays, leaves, slows = (network(20, traffic=traffic, changes=changes) for changes in ((), (leave,), (fewer,)))
+    points = np.zeros((1, 20, 4), np.int16)
+    until_then = Air(stays, [1]).advance(points, 2.0).dropped.sum()
+    assert 300 < until_then < 450
+    assert Air(leaves, [1]).advance(points, 60.0).dropped.sum() == until_then
+    later = Air(slows, [1]).advance(points, 22.0).dropped.sum() - until_then
+    assert 20 < later < 60
+    air = Air(stays, [1])
+    air.advance(points, 2.0)
+    air.begin_episode()
+    assert air.take_outcome().dropped.sum() == 0
 
 
 def test_periodic_packets_keep_their_period_within_the_jitter():

@@ -75,10 +75,15 @@ def _overlap_uplink(state, tables, b, q, g):
     """Let an uplink of node `q` and a downlink of gateway `g` interfere: they are on the air together, spectra meet."""
     rule, node, down = tables.rule[0], state.nodes[b, q], state.downlinks[b, g]
     sf, bw = node.point[0], node.point[1]
-    if node.end_s > down.critical_s and down.end_s > node.start_s:
+    harms_downlink, harms_uplink = node.end_s > down.critical_s, down.end_s > node.critical_s
+    if rule.spares_pair and node.start_s < down.start_s:
+        harms_uplink = harms_downlink
+    elif rule.spares_pair:
+        harms_downlink = harms_uplink
+    if harms_downlink and down.end_s > node.start_s:
         interferer_dbm = _uplink_at_node_dbm(state, tables, b, q, down.node)
         _interfere(rule, tables, state.down_links[b, g], down.sf, down.bw, interferer_dbm, sf, bw)
-    if down.end_s > node.critical_s and node.end_s > down.start_s:
+    if harms_uplink and node.end_s > down.start_s:
         key, packet = state.replicas[b].downlink_key, state.nodes[b, down.node].packet
         for h in range(state.links.shape[2]):
             if h != g:
@@ -114,17 +119,20 @@ def _overlap_uplinks(state, tables, b, g):
 
 @compiled()
 def _overlap_downlinks(state, tables, b, g):
-    """Let a new downlink and those of other gateways interfere."""
+    """Let a new downlink and those of other gateways interfere; spared preamble symbols may be hit, as of uplinks."""
     rule, new = tables.rule[0], state.downlinks[b, g]
     for h in range(state.downlinks.shape[1]):
         old = state.downlinks[b, h]
         if h == g or old.end_s <= new.start_s or not tables.down_overlaps[new.channel, new.bw, old.channel, old.bw]:
             continue
-        if old.end_s > new.critical_s:
+        harms_new = old.end_s > new.critical_s
+        harms_old = harms_new if rule.spares_pair else new.end_s > old.critical_s
+        if harms_new:
             interferer_dbm = _at_node_dbm(state, tables, b, new.node, h, old.channel)
             _interfere(rule, tables, state.down_links[b, g], new.sf, new.bw, interferer_dbm, old.sf, old.bw)
-        interferer_dbm = _at_node_dbm(state, tables, b, old.node, g, new.channel)
-        _interfere(rule, tables, state.down_links[b, h], old.sf, old.bw, interferer_dbm, new.sf, new.bw)
+        if harms_old:
+            interferer_dbm = _at_node_dbm(state, tables, b, old.node, g, new.channel)
+            _interfere(rule, tables, state.down_links[b, h], old.sf, old.bw, interferer_dbm, new.sf, new.bw)
 
 
 @compiled()

@@ -27,9 +27,9 @@ from lora_marl.core.kernel.events import (
 from lora_marl.core.kernel.feedback import mark_undecided
 from lora_marl.core.kernel.interference import begin_burst, end_burst, next_burst_s
 from lora_marl.core.kernel.reception import INTERFERED
-from lora_marl.core.kernel.state import DECISION, RECEIVING, SENDING, WAITING, State
+from lora_marl.core.kernel.state import DECISION, DROPPED, RECEIVING, SENDING, WAITING, State
 from lora_marl.core.kernel.tables import Tables
-from lora_marl.core.kernel.traffic import admit_frames, clear_queue, first_start_s
+from lora_marl.core.kernel.traffic import admit_frames, clear_queue, drops_ahead, first_start_s
 
 DONE, DECISION_DUE, RECORD_FULL, OUTSIDE_REGION = 0, 1, 2, 3
 """Why a replica stopped: the time has come, a decision is due, arrays must grow, or a point is not in the region."""
@@ -172,11 +172,29 @@ def _compile_admit_all_frames(source_hash: int) -> Callable:
     return admit_all_frames
 
 
+def _compile_all_drops_ahead(source_hash: int) -> Callable:
+    """Compile the function that finds drops counted ahead of time; the hash is that of `_compile_run`."""
+
+    @njit(cache=True)
+    def all_drops_ahead(state, tables):
+        """Packets that nodes drop and that are counted, but generated only after the clocks. `[B, N]`"""
+        ahead = np.zeros(state.nodes.shape if source_hash >= 0 else (0, 0), np.int64)
+        for b in range(ahead.shape[0]):
+            for n in range(ahead.shape[1]):
+                counted = state.counts[b, n, DROPPED]
+                if counted > 0:
+                    ahead[b, n] = min(drops_ahead(state, tables, b, n), counted)
+        return ahead
+
+    return all_drops_ahead
+
+
 _SOURCE_HASH = zlib.crc32(b"".join(source.read_bytes() for source in SOURCES))
 
 run = _compile_run(_SOURCE_HASH)
 first_starts_s = _compile_first_starts(_SOURCE_HASH)
 admit_all_frames = _compile_admit_all_frames(_SOURCE_HASH)
+all_drops_ahead = _compile_all_drops_ahead(_SOURCE_HASH)
 
 
 @njit(cache=True)

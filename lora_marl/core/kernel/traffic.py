@@ -17,6 +17,8 @@ from lora_marl.core.random import exponential, uniform
 
 _PERIODIC = TRAFFIC["periodic"]
 _BURST = TRAFFIC["burst"]
+_ROUNDING_S = 1e-6
+"""More than what subtracting a gap that was added can be wrong by, at clocks of years. s"""
 
 
 @compiled()
@@ -63,6 +65,27 @@ def next_start_s(state, tables, b, n, now_s):
         if rule.queued or time_s >= node.free_s:
             return max(time_s, node.free_s)
         state.counts[b, n, DROPPED] += 1
+
+
+@compiled()
+def drops_ahead(state, tables, b, n):
+    """How many packets that node `n` drops are counted, but generated only after now.
+
+    `next_start_s` counts all packets up to the next one that is sent. Times of generation are walked back from that one
+    by the gaps that they were made of; the last packet that was sent lies before now and ends the walk.
+    """
+    rule, node, now_s = tables.rule[0], state.nodes[b, n], state.replicas[b].now_s
+    interval_s = tables.interval_s[b % tables.interval_s.shape[0], n]
+    if rule.queued or rule.confirmed or node.phase != WAITING or interval_s == np.inf:
+        return 0
+    key, number, nominal_s, ahead = state.replicas[b].traffic_key, node.generated, node.generated_s, 0
+    while True:
+        nominal_s -= _gap_s(tables, rule, key, n, number, interval_s)
+        number -= 1
+        if nominal_s + rule.jitter_s <= now_s + _ROUNDING_S:
+            return ahead
+        if nominal_s + _jitter_s(rule, key, n, number) > now_s + _ROUNDING_S:
+            ahead += 1
 
 
 @compiled()
