@@ -1,5 +1,7 @@
 """D-LoRa (`cucb`, `d-lora`) and NaiveMAB (`ucb1`, `naive-mab`): upper confidence bandits.
 
+To write a bandit of your own, copy `UCB1` of this file and register its name in `agents/__init__.py`.
+
 D-LoRa has one group of competing arms for each learned factor, NaiveMAB one group of all their combinations ("super
 arms"). In every group a node chooses
 

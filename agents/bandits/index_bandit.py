@@ -1,6 +1,6 @@
 """The base of index bandits: of every group of competing arms, a node chooses the one of highest index.
 
-To write a bandit of your own, copy `UCB1` in `cucb.py` and register its name in `agents/__init__.py`.
+To write a bandit of your own, copy `UCB1` of `agents/bandits/cucb.py` and register its name in `agents/__init__.py`.
 
 Subclasses differ in their arms and rewards (`cucb`, `agents.dlora.conference`), in what past packets count
 (`nonstationary`) and in the index (`exploration`). All nodes and replicas are arrays.

@@ -1,5 +1,7 @@
 """The reports of servers: the truth, or reports that are noised, compressed, delayed or adversarial.
 
+The fields of a report are those of `agents.ccs.protocol.Report`.
+
 Shape letters: `B` replicas, `L` learning networks, `P` parameters of a network, `H, A` of a last layer.
 """
 

@@ -43,6 +43,7 @@ from lora_marl.core.checks import check_choice
 from lora_marl.core.downlink import NEVER, Feedback
 from lora_marl.core.expect import Expectation, LogNormal, LogNormalIncremental, OneGateway, OneGatewayIncremental
 from lora_marl.core.expect.expectation import BITS, DELIVERED, ENERGY, PACKETS
+from lora_marl.core.expect.integrals import SMALLEST
 from lora_marl.core.region import TP
 
 if TYPE_CHECKING:
@@ -214,7 +215,7 @@ def rank(totals: NDArray[np.float64], least_pdr: float) -> list[tuple[bool, floa
 def priced(totals: NDArray[np.float64], price: float) -> list[tuple[bool, float]]:
     """Logarithm of EE plus price times PDR, of totals `[4]` or `[K, 4]`, in the form of `rank`."""
     pdr, ee = _pdr_and_ee(totals)
-    return [(True, float(value)) for value in np.log(np.maximum(ee, 1e-300)) + price * pdr]
+    return [(True, float(value)) for value in np.log(np.maximum(ee, SMALLEST)) + price * pdr]
 
 
 def _pdr_and_ee(totals: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -5,6 +5,8 @@ The section that a configuration states tells which kind of run it is:
 - `PacketRun` (no such section): learners decide for the nodes of a scenario, packet by packet;
 - `EnergyRun` (`energy`): learners meet the closed form of a scenario;
 - `CoexistenceRun` (`coexistence`): networks share the air, and strategies decide for their servers.
+
+Unknown keys are refused by the base of all sections, `lora_marl.config.section`.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-HOUR_S = 3600.0
+from lora_marl.core.units import HOUR_S
 
 
 def pdr(sent: ArrayLike, delivered: ArrayLike) -> Any:

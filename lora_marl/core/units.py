@@ -1,4 +1,4 @@
-"""dB, dBm and mW: the only file that converts between them.
+"""dB, dBm and mW: the only file that converts between them; and units of time.
 
 A name that ends in `_db` is a ratio, one in `_dbm` a power. Each function is plain enough to be compiled
 (`numba.njit(dbm_to_mw)`) for the scalars of an inner loop and to be called on arrays outside of it.
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 LN10_OVER_10 = 0.23025850929940458
 """ln(10) / 10: the natural logarithm of one decibel."""
+
+HOUR_S, DAY_S = 3600.0, 86400.0
 
 Real = TypeVar("Real", float, NDArray[np.float64])
 

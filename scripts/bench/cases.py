@@ -26,11 +26,11 @@ from lora_marl.core.air import Air
 from lora_marl.core.presets import norel_network
 from lora_marl.core.scenario import Scenario
 from lora_marl.core.traffic import Traffic
+from lora_marl.core.units import DAY_S, HOUR_S
 from scripts.runs.cli import ROOT, read_packet_config
 from scripts.runs.packets.experiment import build_scenario
 
 JOURNAL_NODES, JOURNAL_INTERVAL_S = 100, 20.0
-DAY_S, HOUR_S = 86400.0, 3600.0
 
 _CONFIG = ROOT / "configs" / "default.yaml"
 _ACTION_SETS = 16

@@ -11,8 +11,7 @@ from lora_marl.core.kernel.state import DECISION
 from lora_marl.core.outcome import Decisions
 from lora_marl.core.presets import norel_network
 from lora_marl.core.reception import Fate
-
-HOUR_S = 3600.0
+from lora_marl.core.units import HOUR_S
 
 
 def air_and_learner(scenario, name, seeds):

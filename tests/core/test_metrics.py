@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lora_marl.core import metrics
+from lora_marl.core.units import HOUR_S
 
-HOUR_S = 3600.0
 RATIOS = [
     lambda top, bottom: metrics.pdr(bottom, top),
     metrics.ee_bits_per_mj,

@@ -59,8 +59,8 @@ def claimed(numbers: Results, name: str) -> str:
 
 
 def mean(numbers: Results, study: str, regime: str, strategy: str, of: str = "prr", at: str = "") -> str:
-    found = [np.mean(numbers[name_of(study, regime, strategy, v, at)].extra[of]) for v in UNSEEN]
-    return f"{np.mean(found):.3f}"[1:] if of == "prr" else f"{np.mean(found):.2f}"
+    means = [np.mean(numbers[name_of(study, regime, strategy, v, at)].extra[of]) for v in UNSEEN]
+    return f"{np.mean(means):.3f}"[1:] if of == "prr" else f"{np.mean(means):.2f}"
 
 
 def test_gains_of_a_regime_are_those_of_its_claims(numbers: Results) -> None:

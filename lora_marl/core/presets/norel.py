@@ -16,11 +16,10 @@ from lora_marl.core.region import REGIONS
 from lora_marl.core.scenario import Change, Scenario
 from lora_marl.core.topology import uniform_discs
 from lora_marl.core.traffic import Traffic, mean_interval_s
+from lora_marl.core.units import DAY_S
 
 NOREL_RECEIVE_MJ = 3.3 * 11.0 * 2 * 0.164
 """Two receive windows of 0.164 s at 11 mA and 3.3 V. mJ"""
-
-DAY_S = 86400.0
 
 
 def norel_network(

@@ -14,11 +14,12 @@ from agents.learner import Learner
 from agents.run import run_until
 from lora_marl.config import PacketRun
 from lora_marl.core.air import Air
+from lora_marl.core.units import HOUR_S
 from scripts.runs import checkpoints
 from scripts.runs.cli import UsageError, console, errors
 from scripts.runs.folder import RunFolder
 from scripts.runs.metrics import rows
-from scripts.runs.packets.experiment import HOUR_S, arrays_under, build_scenario, make_learner, scenario_name
+from scripts.runs.packets.experiment import arrays_under, build_scenario, make_learner, scenario_name
 from scripts.runs.report import Result, records, results_table
 
 REFERENCES = ("random", "static-sf7", "distance-quantile")

@@ -19,9 +19,8 @@ from lora_marl.config import ConfigError, PacketRun, ScenarioConfig
 from lora_marl.core.air import Air
 from lora_marl.core.outcome import Outcome
 from lora_marl.core.scenario import Scenario
+from lora_marl.core.units import HOUR_S
 from scripts.runs.metrics import Row, rows
-
-HOUR_S = 3600.0
 
 
 @dataclass(frozen=True)

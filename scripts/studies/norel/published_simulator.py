@@ -20,9 +20,9 @@ from agents.norel.published import SimulationResult, simulate
 from lora_marl.core.expect.lognormal import LogNormal
 from lora_marl.core.presets import norel_network
 from lora_marl.core.scenario import Scenario
+from lora_marl.core.units import DAY_S
 from scripts.studies.claim import RESIMULATED, Claim, Study
 
-DAY_S = 86400.0
 TWO_GATEWAYS_M = ((0.0, 0.0), (3000.0, 0.0))
 _PAIRED = f"{RESIMULATED}, paired with MinSF: what placements have in common drops out"
 _INFERRED = "layout inferred: gateways 3 km apart, 500 nodes around each"

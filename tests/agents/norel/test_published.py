@@ -8,9 +8,9 @@ import pytest
 from agents.link_margin import feasible
 from agents.norel.published import min_sf_points, simulate
 from lora_marl.core.presets import norel_network
+from lora_marl.core.units import DAY_S
 
 SCENARIO = norel_network(60, seed=4)
-DAY_S = 86400.0
 
 
 def test_norel_plays_within_its_action_sets_one_downlink_a_round() -> None:

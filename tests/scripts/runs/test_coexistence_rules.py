@@ -43,12 +43,12 @@ def test_averaging_is_over_the_networks_of_a_world_and_not_over_worlds() -> None
 
 
 def test_the_optimum_is_searched_anew_when_a_network_falls_silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    searched, found = [], rules.best_actions
+    searched, search = [], rules.best_actions
     rollout = rollout_of("optimum", [NETWORK, NETWORK | {"silent_s": [[120, 240]]}], intervals=6)
 
     def noted(facts: Any, *more: Any) -> Any:
         searched.append((rollout.done, facts["rate_hz"].sum(axis=-1)[0].tolist()))
-        return found(facts, *more)
+        return search(facts, *more)
 
     monkeypatch.setattr(rules, "best_actions", noted)
     while not rollout.finished:

@@ -113,10 +113,10 @@ def test_evaluation_has_three_judges(finished, tmp_path, invoke):
     path = tmp_path / "out.json"
     result = invoke(evaluate.app, finished[0] / "mmalora", "--json", path)
     assert result.exit_code == 0, result.output
-    found = {(r["learner"], r["metric"], r["judge"]): r["mean"] for r in json.loads(path.read_text())}
-    assert len(found) == len(LABELS) * 4 * 3
+    means = {(r["learner"], r["metric"], r["judge"]): r["mean"] for r in json.loads(path.read_text())}
+    assert len(means) == len(LABELS) * 4 * 3
     for label in LABELS:
-        assert found[label, "pdr", "packets"] == pytest.approx(found[label, "pdr", "joint"], abs=0.01)
+        assert means[label, "pdr", "packets"] == pytest.approx(means[label, "pdr", "joint"], abs=0.01)
     assert invoke(evaluate.app, finished[0] / "mmalora", "--hours", 5).exit_code == 2
 
 

@@ -54,13 +54,13 @@ def test_silence_is_not_a_number():
 
 
 def curve(*pdrs, evaluation=0):
-    found = []
+    table = []
     for number, (sent, delivered) in enumerate(pdrs, 1):
         (row,) = rows(outcome([[sent]], [[delivered]]), REGIONS["EU868"])
-        found.append({"time_h": float(number), "evaluation": 0} | row)
+        table.append({"time_h": float(number), "evaluation": 0} | row)
     if evaluation:
-        found[-1]["evaluation"] = 1
-    return found
+        table[-1]["evaluation"] = 1
+    return table
 
 
 def test_reported_is_the_last_part_by_sums():

@@ -22,8 +22,8 @@ NETWORK = conference_network(5, 2000.0)
 
 def written(folder: Path, env: Any, name: str = "uplink_v0", **more: Any) -> str:
     """A policy of random weights for an environment."""
-    said = {"algorithm": "none", "activation": "tanh", "greedy": False, "masked": False, **more}
-    spaces = spaces_of(env, name, **said)
+    facts = {"algorithm": "none", "activation": "tanh", "greedy": False, "masked": False, **more}
+    spaces = spaces_of(env, name, **facts)
     weight = np.random.default_rng(0).normal(size=(sum(spaces.sizes), len(spaces.feature_names)))
     Policy(spaces, ((weight.astype(np.float32), np.zeros(len(weight), np.float32)),)).write(folder)
     return str(folder)

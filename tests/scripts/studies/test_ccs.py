@@ -203,11 +203,11 @@ def test_a_study_is_played_and_drawn(invoke: Any, tmp_path: Path) -> None:
     arguments = ("ccs-figure-3", "--quick", "--jobs", 1, "--results", tmp_path, "--json", tmp_path / "found.json")
     result = invoke(reproduce.app, *arguments)
     assert result.exit_code == 0, result.output
-    found = {each["name"]: each["ours"] for each in json.loads((tmp_path / "found.json").read_text())}
+    ours = {claim["name"]: claim["ours"] for claim in json.loads((tmp_path / "found.json").read_text())}
     for regime in figures.MOVING:
-        assert 0.6 < found[f"ccs-figure-3/{regime}/independent-5/overlap"] < 1.0
+        assert 0.6 < ours[f"ccs-figure-3/{regime}/independent-5/overlap"] < 1.0
     assert (tmp_path / "reproduce-quick" / "ccs-figure-3.png").stat().st_size > 50_000
     (one, *_) = (tmp_path / "reproduce-quick" / "cells").glob("*.npz")
     assert checkpoints.read(one)["airtime_s"].shape[::2] == (12, 8), "two rounds of the service, and some"
-    overlaps = [found[f"ccs-figure-3/PPPP/{label}-5/overlap"] for label in ("independent", "ccs")]
+    overlaps = [ours[f"ccs-figure-3/PPPP/{label}-5/overlap"] for label in ("independent", "ccs")]
     assert overlaps[0] != overlaps[1]
