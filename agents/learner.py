@@ -19,7 +19,8 @@ Every decision passes through the methods in this order:
 | `update` | learns from the fates of the last packets | the learner learns |
 | `select` | chooses the next operating points | always |
 
-An operating point is four indices into the region's lists: spreading factor, bandwidth, channel, power.
+An operating point is four indices into the region's lists: spreading factor, bandwidth, channel, power. The channel may
+be `lora_marl.core.region.HOP`; decisions then name the one that the last packet was sent on.
 
 Shape letters: `B` replicas, `N` nodes, `M` decisions of one batch.
 """
@@ -52,7 +53,8 @@ class Learner(ABC):
         seeds: One per replica.
         factors: Which of `FACTORS` are chosen; None: those with more than one value.
         fixed_point: Indices of the factors that are not chosen, `[4]`, or `[N, 4]` or `[B, N, 4]` by node; None: the
-            first value of each, and the highest power.
+            first value of each, the highest power, and a channel that is drawn for every transmission
+            (`lora_marl.core.region.HOP`, in a file `hop`).
 
     Attributes:
         region: Region of the operating points that may be chosen.

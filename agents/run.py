@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from lora_marl.core.region import CHANNEL, HOP
+
 if TYPE_CHECKING:
     from agents.learner import Learner
     from lora_marl.core.air import Air
@@ -120,6 +122,9 @@ def single_node_choices(air: Air, learner: Learner, packets: int) -> NDArray[np.
 
     Returns:
         The operating points chosen, as indices into the flattened `[S, W, C, T]` of the region. `[packets, B]`
+
+    Raises:
+        ValueError: the learner leaves the channel to the node.
     """
     sizes = learner.region.factor_sizes
     strides = np.array([math.prod(sizes[factor + 1 :]) for factor in range(len(sizes))])
@@ -128,5 +133,7 @@ def single_node_choices(air: Air, learner: Learner, packets: int) -> NDArray[np.
     for packet in range(packets):
         # Every replica has one node, which decides before each of its packets: all replicas are due at once.
         learner.decide(air.next_decisions(points, math.inf), points)
+        if (points[..., CHANNEL] == HOP).any():
+            raise ValueError(f"{learner.name}: its channel is hop; choices of a single node name their channel")
         chosen[packet] = points[:, 0] @ strides
     return chosen

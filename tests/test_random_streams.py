@@ -44,6 +44,7 @@ EXPECTED = {
     "generator(_, 'batch', _)",
     "manual_seed(0)",
     "manual_seed(_)",
+    "stream_key(_, 'hop')",
     "stream_key(_, 'learner')",
     "stream_key(_, 'matching')",
     "stream_key(_, 'shadowing')",
@@ -119,6 +120,8 @@ def test_streams_of_the_air_stay() -> None:
         "burst",
         "choice",
     )
+
+    assert air.STREAM_KEYS.names == ("hop",)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ After every `history` packets received from a node, the server looks at their SN
     steps = floor((statistic(SNR) - SNR needed at the SF in use - margin) / 3 dB)
 
 A step up lowers the spreading factor by one and, at the smallest, the power by one value; a step down raises the power
-by one value. The server never raises the spreading factor. A node that has received no downlink for 64 packets asks for
+by one value. The server never raises the spreading factor. Nodes hop: each transmission is on a channel drawn from all
+of the region's (`lora_marl.core.region.HOP`). A node that has received no downlink for 64 packets asks for
 one, and after 96, 128, ... packets takes the highest power and the next spreading factor (`Feedback.backoff`).
 
 | | `adr-ideal` | `adr-server` |
@@ -14,6 +15,7 @@ one, and after 96, 128, ... packets takes the highest power and the next spreadi
 | history | anew after every decision | the last packets received, whatever their parameters |
 | statistic | strongest | mean or strongest |
 | first point | largest SF, highest power | MinSF at the highest power, or the same |
+| channel | drawn by the rule for every packet | drawn by the node for every packet |
 | node side | none | LoRaWAN's |
 
 | paper | name |
@@ -44,7 +46,7 @@ from agents.rules.adr import after_margin, check_history
 from lora_marl.core import phy
 from lora_marl.core.checks import check_choice
 from lora_marl.core.downlink import Feedback
-from lora_marl.core.region import BW, SF
+from lora_marl.core.region import BW, CHANNEL, SF
 
 if TYPE_CHECKING:
     from lora_marl.core.outcome import Decisions, Heard
@@ -113,6 +115,7 @@ class AdrServer(Learner):
         check_choice("statistic", statistic, STATISTICS)
         check_choice("start", start, STARTS)
         first = np.tile(most_robust_point(scenario.region), (len(seeds), scenario.nodes, 1))
+        first[..., CHANNEL] = scenario.region.default_channel
         if start == "min_sf":
             first[..., SF] = least_sf(scenario, len(seeds))
         super().__init__(scenario, seeds, fixed_point=first)
@@ -147,6 +150,7 @@ class AdrServer(Learner):
         reserve_db = self._reserves_db(b[received], decisions.time_s[received])
         margin_db = snr_db - self._needed_db[point[:, SF]] - reserve_db
         chosen[received] = after_margin(point, margin_db, len(self.region.tp_dbm))
+        chosen[:, CHANNEL] = self.region.default_channel  # not the one that the last packet happened to be on
         self._commanded[b, n] = chosen
         return chosen
 

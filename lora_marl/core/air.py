@@ -19,7 +19,7 @@ from lora_marl.core.kernel import loop, queue, state
 from lora_marl.core.kernel import tables as kernel_tables
 from lora_marl.core.kernel.counters import take_counters, take_heard
 from lora_marl.core.kernel.events import NO_DISTRIBUTIONS, PointDistributions
-from lora_marl.core.kernel.state import DECISION, allocate, grown, on_air
+from lora_marl.core.kernel.state import DECISION, STREAM_KEYS, allocate, grown, on_air
 from lora_marl.core.kernel.traffic import rescale_waits
 from lora_marl.core.mixture import Mixture
 from lora_marl.core.outcome import Decisions, Heard, Outcome, Packets, Receptions
@@ -88,8 +88,11 @@ class Air:
         )
         for field, stream in _STREAMS.items():
             self._state.replicas[field] = [stream_key(seed, stream) for seed in self.seeds]
+        for stream in STREAM_KEYS.names or ():
+            self._state.streams[stream] = [stream_key(seed, stream) for seed in self.seeds]
         if in_force is not None:
             self._check_points(in_force)
+            scenario.region.physical(in_force)
             self._state.nodes["in_force"] = in_force
         self._decisions = np.zeros(self.replicas * scenario.nodes, DECISION)
         self._changes_made = 0
@@ -132,14 +135,14 @@ class Air:
 
     @property
     def last_point(self) -> NDArray[np.int16]:
-        """Operating point of that packet `[B, N, 4]`."""
+        """Operating point of that packet, with the channel that it was sent on `[B, N, 4]`."""
         return self._state.nodes["last_point"].copy()
 
     def advance(self, points: NDArray[np.int16], until_s: float, mixture: Mixture | None = None) -> Outcome:
         """Run all replicas to a time; every packet is sent with its node's point at its start.
 
         Args:
-            points: Operating points, indices into the region's lists. `[B, N, 4]` int16
+            points: Operating points, indices into the region's lists; a channel may be `HOP`. `[B, N, 4]` int16
             until_s: Where the clocks stop; an event at exactly this time belongs to the next call. s
             mixture: What every packet draws its point from; the point drawn is written into `points`.
 

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from lora_marl.core import phy, units
 from lora_marl.core.outcome import BURST_KIND, Packets, Receptions
+from lora_marl.core.random import stream_key, uniform
 from lora_marl.core.reception import Fate
+from lora_marl.core.region import CHANNEL, HOP
 from lora_marl.core.scenario import Scenario
 
 Pairs = NDArray[np.bool_]
@@ -175,6 +177,23 @@ def _refused(packets: Packets, heard: NDArray[np.bool_], demodulators: int | Non
         locked = heard[:i] & ~refused[:i] & (packets.end_s[:i] > packets.start_s[i])
         refused[i] = locked.sum() >= demodulators
     return refused
+
+
+def channels(scenario: Scenario, packets: Packets, points: NDArray[np.int16], seed: int) -> NDArray[np.int64]:
+    """Channel of each uplink: the one that its node's operating point names, or one drawn for that packet alone.
+
+    Args:
+        scenario: Its region is used.
+        packets: `P` uplinks.
+        points: Operating points of the nodes, the same for all packets. `[N, 4]`
+        seed: Of the replica.
+
+    Returns:
+        Indices of channels. `[P]`
+    """
+    named, count, key = points[packets.source, CHANNEL], len(scenario.region.channels_hz), stream_key(seed, "hop")
+    drawn = [int(count * uniform(key, n, i)) for n, i in zip(packets.source, packets.index, strict=True)]
+    return np.where(named == HOP, drawn, named)
 
 
 def fates(

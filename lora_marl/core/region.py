@@ -18,6 +18,9 @@ FACTORS = ("sf", "bw", "channel", "tp")
 SF, BW, CHANNEL, TP = range(len(FACTORS))
 """Columns of operating points."""
 
+HOP = -1
+"""The channel of an operating point that names none: the node draws one of the region's for every transmission."""
+
 
 @dataclass(frozen=True)
 class Allocation:
@@ -26,7 +29,7 @@ class Allocation:
     Attributes:
         sf: Spreading factor. int64 [...]
         bw_hz: Bandwidth. float64 [...] Hz
-        channel: Index of the channel in its region. int64 [...]
+        channel: Index of the channel in its region, or `HOP`. int64 [...]
         tp_dbm: Transmit power. float64 [...] dBm
     """
 
@@ -84,6 +87,11 @@ class Region:
         return (len(self.spreading_factors), len(self.bandwidths_hz), len(self.channels_hz), len(self.tp_dbm))
 
     @property
+    def default_channel(self) -> int:
+        """The channel of points for which nobody chooses one: `HOP`, or 0 where there is no other."""
+        return HOP if len(self.channels_hz) > 1 else 0
+
+    @property
     def sub_bands(self) -> tuple[int, ...]:
         """Number of each channel's sub-band among those that have channels, from 1. `[C]`"""
         return tuple((np.unique(self._bands(self.channels_hz), return_inverse=True)[1] + 1).tolist())
@@ -116,7 +124,7 @@ class Region:
         Args:
             sf: Spreading factor. [...]
             bw_hz: Bandwidth. [...] Hz
-            channel: Index of the channel, from 0. [...]
+            channel: Index of the channel, from 0, or `HOP`. [...]
             tp_dbm: Transmit power. [...] dBm
 
         Returns:
@@ -128,13 +136,13 @@ class Region:
         indices = (
             self._indices("spreading factor", sf, self.spreading_factors),
             self._indices("bandwidth in Hz", bw_hz, self.bandwidths_hz),
-            self._indices("channel", channel, range(len(self.channels_hz))),
+            self._indices("channel", channel, range(HOP, len(self.channels_hz))) + HOP,
             self._indices("transmit power in dBm", tp_dbm, self.tp_dbm),
         )
         return np.stack(np.broadcast_arrays(*indices), axis=-1).astype(np.int16)
 
     def physical(self, points: ArrayLike) -> Allocation:
-        """Physical values of operating points: int [..., 4] -> arrays [...].
+        """Physical values of operating points: int [..., 4] -> arrays [...]; a channel may be `HOP`.
 
         Raises:
             ValueError: a last axis other than 4, or an index outside the region's lists.
@@ -142,11 +150,11 @@ class Region:
         indices = np.asarray(points)
         if indices.ndim == 0 or indices.shape[-1] != len(FACTORS) or indices.dtype.kind not in "iu":
             raise ValueError(f"points are {indices.dtype} {indices.shape}: they must be integers [..., {len(FACTORS)}]")
-        outside = np.argwhere((indices < 0) | (indices >= np.array(self.factor_sizes)))
+        outside = np.argwhere((indices < LEAST) | (indices >= np.array(self.factor_sizes)))
         if len(outside):
             at = tuple(outside[0])
-            factor, size = FACTORS[at[-1]], self.factor_sizes[at[-1]]
-            raise ValueError(f"{factor} index is {indices[at]}: region {self.name} has 0 to {size - 1}")
+            factor, allowed = FACTORS[at[-1]], _allowed(at[-1], self.factor_sizes[at[-1]])
+            raise ValueError(f"{factor} index is {indices[at]}: region {self.name} has {allowed}")
         return Allocation(
             sf=np.array(self.spreading_factors, dtype=np.int64)[indices[..., 0]],
             bw_hz=np.array(self.bandwidths_hz, dtype=np.float64)[indices[..., 1]],
@@ -159,9 +167,20 @@ class Region:
         indices = np.minimum(np.searchsorted(table, wanted), len(table) - 1)
         missing = wanted[table[indices] != wanted]
         if missing.size:
-            has = f"0 to {len(table) - 1}" if name == "channel" else ", ".join(f"{value:.10g}" for value in table)
+            values = ", ".join(f"{value:.10g}" for value in table)
+            has = _allowed(CHANNEL, len(table) + HOP) if name == "channel" else values
             raise ValueError(f"{name} is {missing.flat[0]:.10g}: region {self.name} has {has}")
         return indices
+
+
+LEAST = np.array([0, 0, HOP, 0])
+"""The smallest index of each factor in an operating point. `[4]`"""
+
+
+def _allowed(column: int, size: int) -> str:
+    """The indices that a column of operating points may hold, in words."""
+    hop = f", or {HOP} (hop: drawn for every transmission)" if column == CHANNEL else ""
+    return f"0 to {size - 1}{hop}"
 
 
 def _check_list(name: str, values: tuple[float, ...], *, ascending: bool) -> None:
@@ -270,7 +289,8 @@ def checked_points(region: Region, points: ArrayLike | None, cells: tuple[int, .
 
     Args:
         region: What may be chosen.
-        points: Indices; None: the first value of each factor and the highest power.
+        points: Indices, in the column of channels also `HOP` or `"hop"`; None: the first spreading factor and
+            bandwidth, the highest power, and `HOP` where there is more than one channel.
         cells: Leading shape of the result, such as (replicas, nodes).
 
     Returns:
@@ -279,14 +299,31 @@ def checked_points(region: Region, points: ArrayLike | None, cells: tuple[int, .
     Raises:
         ValueError: a shape that does not broadcast, or an index outside the region's list, naming it and the limits.
     """
-    indices = np.asarray([0, 0, 0, len(region.tp_dbm) - 1] if points is None else points)
+    indices = _default_point(region) if points is None else _with_hops(points)
     if indices.ndim == 0 or indices.shape[-1] != len(FACTORS):
         raise ValueError(f"fixed_point: {indices.tolist()}; needs {len(FACTORS)} indices, of {', '.join(FACTORS)}")
-    for name, column, size in zip(FACTORS, np.moveaxis(indices, -1, 0), region.factor_sizes, strict=True):
-        outside = column[(column < 0) | (column >= size)]
+    for at, (name, size) in enumerate(zip(FACTORS, region.factor_sizes, strict=True)):
+        outside = indices[..., at][(indices[..., at] < LEAST[at]) | (indices[..., at] >= size)]
         if outside.size:
-            raise ValueError(f"fixed_point: {name} = {outside.flat[0]} is outside 0 to {size - 1}")
+            raise ValueError(f"fixed_point: {name} = {outside.flat[0]} is outside {_allowed(at, size)}")
     try:
         return np.broadcast_to(indices, (*cells, len(FACTORS))).astype(np.int16)
     except ValueError:
         raise ValueError(f"fixed_point: shape {indices.shape} is not one of a point for {cells}") from None
+
+
+def _default_point(region: Region) -> NDArray[np.int64]:
+    """What is not chosen: what a device does that nobody has told otherwise. `[4]`"""
+    return np.array([0, 0, region.default_channel, len(region.tp_dbm) - 1])
+
+
+def _with_hops(points: ArrayLike) -> NDArray[Any]:
+    """Indices with `HOP` where a file says `hop`. `[..., 4]`"""
+    indices = np.asarray(points)
+    if indices.dtype.kind not in "UO":
+        return indices
+    values = np.asarray(points, object)
+    try:
+        return np.where(values == "hop", HOP, values).astype(np.int64)
+    except (TypeError, ValueError):
+        raise ValueError(f"fixed_point: {values.tolist()}; needs whole numbers, or hop for the channel") from None

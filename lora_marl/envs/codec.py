@@ -14,7 +14,7 @@ from gymnasium.spaces import Discrete, MultiDiscrete
 from numpy.typing import ArrayLike, NDArray
 
 from lora_marl.core.checks import check_choice
-from lora_marl.core.region import FACTORS, Region, checked_points, chosen_factors
+from lora_marl.core.region import CHANNEL, FACTORS, HOP, Region, checked_points, chosen_factors
 from lora_marl.core.scenario import Scenario
 
 ActionFormat = Literal["multidiscrete", "discrete"]
@@ -46,14 +46,15 @@ class ActionCodec:
         action_format: `multidiscrete`: one index per chosen factor, in the order of `FACTORS`; `discrete`: their flat
             index, which `np.unravel_index(action, codec.sizes)` takes apart.
         fixed_point: Indices of the factors that are not chosen, and of all before the first action `[4]`; None: the
-            first value of each factor, highest power.
+            first value of each factor, highest power, and `HOP` where the channel is not chosen.
 
     Attributes:
         factors: The chosen factors, in the order of `FACTORS`.
         sizes: Number of values of each chosen factor. `[F]`
 
     Raises:
-        ValueError: an unknown factor or format, or a fixed point outside the region.
+        ValueError: an unknown factor or format, a fixed point outside the region, or one that hops where actions choose
+            the channel.
     """
 
     def __init__(
@@ -70,6 +71,11 @@ class ActionCodec:
         self._columns = [FACTORS.index(name) for name in self.factors]
         self.sizes = tuple(region.factor_sizes[column] for column in self._columns)
         self.fixed_point = checked_points(region, fixed_point, ())
+        if "channel" in self.factors and self.fixed_point[CHANNEL] == HOP:
+            if fixed_point is not None:
+                last = len(region.channels_hz) - 1
+                raise ValueError(f"fixed_point: channel is hop, but actions choose the channel; allowed is 0 to {last}")
+            self.fixed_point[CHANNEL] = 0
         actions = np.unravel_index(np.arange(math.prod(self.sizes) if self.flat else 1), self.sizes)
         self._choices = np.stack(actions, axis=-1).astype(np.int16)
 
@@ -148,7 +154,10 @@ class ActionCodec:
         return np.concatenate([grid.any(axis=tuple(other for other in axes if other != axis)) for axis in axes], -1)
 
     def _point_margins_db(self, scenario: Scenario) -> NDArray[np.float64]:
-        """Transmitted power minus sensitivity and the channel's loss, by chosen factor `[size, ...]`. dB"""
+        """Transmitted power minus sensitivity and the channel's loss, by chosen factor `[size, ...]`. dB
+
+        The loss is the mean of all channels where nodes hop.
+        """
         region = scenario.region
         sensitivity_dbm = scenario.reception.sensitivities_dbm(
             np.array(region.spreading_factors), np.array(region.bandwidths_hz)
@@ -156,6 +165,8 @@ class ActionCodec:
         channel_loss_db = np.zeros(len(region.channels_hz))
         if scenario.channel_loss_db is not None:
             channel_loss_db = np.asarray(scenario.channel_loss_db, np.float64)
+        if self.fixed_point[CHANNEL] == HOP:
+            channel_loss_db = channel_loss_db.mean(keepdims=True)
         margin_db = np.array(region.tp_dbm) - channel_loss_db[:, None] - sensitivity_dbm[:, :, None, None]
         chosen = tuple(
             slice(None) if column in self._columns else self.fixed_point[column] for column in range(len(FACTORS))

@@ -86,7 +86,8 @@ Of `parallel_env`, `raw_env` and `env`:
 
 - `scenario`: The network; None: D-LoRa's journal network, 100 nodes, with one packet of 50 bytes per node and window.
 - `factors`: What nodes choose, of `sf`, `bw`, `channel`, `tp`; None: the factors with more than one value.
-- `fixed_point`: Indices `[4]` of what is not chosen; None: the first value of each factor, highest power.
+- `fixed_point`: Indices `[4]` of what is not chosen; None: the first value of each factor, highest power, and `hop`
+  where the channel is not chosen: nodes draw one of the region's for every packet, as LoRaWAN's devices do.
 - `action_format`: `multidiscrete` or `discrete`.
 - `min_margin_db`: Margin that masks ask for; None: nothing is masked. dB
 - `window_s`: Length of a step; in a window much shorter than the gap between packets most nodes have nothing to report
@@ -124,7 +125,8 @@ D-LoRa: conference paper (GLOBECOM 2025, arXiv 2501.12589) and its journal versi
 
 ## Versions
 
-- v0: first version.
+- v0: first version. Where actions leave the channel out and `fixed_point` is not given, nodes hop over all channels;
+  before, all were on channel 0.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import pytest
 
 import agents
 from agents.bandits.cucb import CUCB
+from agents.learner import Learner
 from agents.planners import PLANNERS
 from agents.run import single_node_choices
 from lora_marl.core.air import Air
@@ -57,6 +58,17 @@ def seeds_on_the_best_arm(learner: str, parameters: dict[str, Any], packets: int
     arms = len(worth(sought))
     counts = [np.bincount(seed, minlength=arms) for seed in chosen[3 * packets // 4 :].T]
     return sum(int(count.argmax() == worth(sought).argmax()) for count in counts)
+
+
+class Silent(Learner):
+    def select(self, decisions):
+        return self.fixed_points[decisions.replica, decisions.node]
+
+
+def test_a_learner_that_leaves_the_channel_to_the_node_is_refused():
+    scenario = single_node_network()
+    with pytest.raises(ValueError, match="Silent: its channel is hop"):
+        single_node_choices(Air(scenario, [0]), Silent(scenario, [0]), 1)
 
 
 def test_the_best_points_are_what_the_page_says():

@@ -12,6 +12,7 @@ from lora_marl.core.air import Air
 from lora_marl.core.propagation import Propagation
 from lora_marl.core.random import normal, stream_key
 from lora_marl.core.reception import Fate, Reception
+from lora_marl.core.region import CHANNEL, HOP
 from lora_marl.core.traffic import Traffic
 from tests.core.scenarios import network, random_points, region
 
@@ -43,9 +44,13 @@ AIRS = st.builds(
 
 
 def played(scenario, seed, until_s=40.0):
+    """Packets of nodes of which every third hops, and what the rule makes of them."""
     air = Air(scenario, [seed], record=True)
-    air.advance(random_points(scenario, seed=seed), until_s)
+    points = random_points(scenario, seed=seed)
+    points[:, ::3, CHANNEL] = HOP
+    air.advance(points, until_s)
     packets, receptions = air.recording()
+    np.testing.assert_array_equal(packets.point[:, CHANNEL], reference.channels(scenario, packets, points[0], seed))
     key = stream_key(seed, "noise")
     noise = np.array([normal(key, n, i) for n, i in zip(packets.source, packets.index, strict=True)])
     return packets, receptions, reference.fates(scenario, packets, receptions, noise)

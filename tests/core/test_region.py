@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lora_marl.core.phy import airtime_s
-from lora_marl.core.region import FACTORS, REGIONS, Region, region
+from lora_marl.core.region import FACTORS, HOP, REGIONS, Region, checked_points, region
 
 ALL = list(REGIONS.values())
 small = Region(name="small", channels_hz=(868.1e6, 867.9e6), bandwidths_hz=(125e3, 500e3), spreading_factors=(8, 10))
@@ -107,8 +108,8 @@ def test_points_and_physical_values_are_inverse(plan, seed):
         ({"sf": [8, 9]}, "spreading factor is 9"),
         ({"sf": math.nan}, "spreading factor is nan"),
         ({"bw_hz": 250e3}, "bandwidth in Hz is 250000: region small has 125000, 500000"),
-        ({"channel": 2}, "channel is 2: region small has 0 to 1"),
-        ({"channel": -1}, "channel is -1"),
+        ({"channel": 2}, r"channel is 2: region small has 0 to 1, or -1 \(hop: drawn for every transmission\)"),
+        ({"channel": -2}, "channel is -2"),
         ({"tp_dbm": 3.0}, "transmit power in dBm is 3: region small has 2, 4, 6, 8, 10, 12, 14"),
     ],
 )
@@ -121,7 +122,8 @@ def test_values_that_a_region_lacks_are_named(change, message):
     ("points", "message"),
     [
         ([0, 0, 0, 7], "tp index is 7: region small has 0 to 6"),
-        ([[0, 0, 0, 0], [-1, 0, 0, 0]], "sf index is -1"),
+        ([[0, 0, 0, 0], [-1, 0, 0, 0]], "sf index is -1: region small has 0 to 1$"),
+        ([0, 0, -2, 0], "channel index is -2: region small has 0 to 1, or -1"),
         ([0, 0, 0], r"\(3,\): they must be integers \[..., 4\]"),
         ([0.0, 0.0, 0.0, 0.0], "float64"),
     ],
@@ -154,3 +156,29 @@ def test_points_outside_a_region_are_named(points, message):
 def test_bad_regions_are_named(field, value, message):
     with pytest.raises(ValueError, match=message):
         Region(**({"name": "R", "channels_hz": (868.1e6,)} | {field: value}))
+
+
+def test_the_channel_of_a_point_may_be_hop():
+    points = small.points(sf=8, bw_hz=125e3, channel=[HOP, 1], tp_dbm=14)
+    assert points.tolist() == [[0, 0, HOP, 6], [0, 0, 1, 6]]
+    assert small.physical(points).channel.tolist() == [HOP, 1]
+    assert checked_points(small, [0, 1, "hop", 6], (2,)).tolist() == [[0, 1, HOP, 6]] * 2
+    assert checked_points(small, [[0, 1, HOP, 6], [0, 1, 1, 6]], (2,)).tolist() == [[0, 1, HOP, 6], [0, 1, 1, 6]]
+
+
+def test_without_a_point_nodes_hop_where_there_are_channels_to_hop_between():
+    assert checked_points(small, None, ()).tolist() == [0, 0, HOP, 6]
+    assert checked_points(replace(small, channels_hz=(868.1e6,)), None, ()).tolist() == [0, 0, 0, 6]
+
+
+@pytest.mark.parametrize(
+    ("point", "message"),
+    [
+        ([0, 0, "hops", 6], "needs whole numbers, or hop for the channel"),
+        (["hop", 0, 0, 6], "fixed_point: sf = -1 is outside 0 to 1$"),
+        ([0, 0, 2, 6], r"fixed_point: channel = 2 is outside 0 to 1, or -1 \(hop"),
+    ],
+)
+def test_a_fixed_point_outside_the_region_is_named(point, message):
+    with pytest.raises(ValueError, match=message):
+        checked_points(small, point, ())

@@ -8,6 +8,7 @@ import pytest
 
 from lora_marl.core.presets import conference_network, journal_network
 from lora_marl.core.propagation import path_loss_db
+from lora_marl.core.region import HOP
 from lora_marl.core.scenario import Scenario
 from lora_marl.envs.codec import ActionCodec, pick_allowed
 
@@ -87,3 +88,20 @@ def test_random_actions_are_allowed_ones_all_as_likely() -> None:
     picked = pick_allowed(draws, np.broadcast_to(masks, (len(draws), 6)), (4, 2))
     assert set(picked[:, 0]) == {0, 2} and set(picked[:, 1]) == {0, 1}
     assert abs((picked[:, 0] == 0).mean() - 0.5) < 0.05
+
+
+def test_nodes_hop_where_nobody_chooses_their_channel() -> None:
+    region = far_network().region
+    assert ActionCodec(region, factors=("sf", "tp")).fixed_point.tolist() == [0, 0, HOP, 6]
+    assert ActionCodec(region, factors=("sf", "channel")).fixed_point.tolist() == [0, 0, 0, 6]
+    assert ActionCodec(region, factors=("sf",), fixed_point=[0, 0, 3, 6]).fixed_point.tolist() == [0, 0, 3, 6]
+    with pytest.raises(ValueError, match="channel is hop, but actions choose the channel; allowed is 0 to 7"):
+        ActionCodec(region, factors=("channel",), fixed_point=[0, 0, HOP, 6])
+
+
+def test_masks_of_nodes_that_hop_take_the_mean_loss_of_the_channels() -> None:
+    network = replace(far_network(), channel_loss_db=np.array([0.0, 20.0] * 4))
+    even = replace(network, channel_loss_db=np.full(8, 10.0))
+    hopping = ActionCodec(network.region, factors=("sf",))
+    assert np.array_equal(hopping.masks(network, 5.0), hopping.masks(even, 5.0))
+    assert not np.array_equal(hopping.masks(network, 5.0), hopping.masks(replace(even, channel_loss_db=None), 5.0))

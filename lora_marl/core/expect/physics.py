@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lora_marl.core.checks import check_choice
+from lora_marl.core.region import CHANNEL, HOP
 from lora_marl.core.scenario import Scenario
 from lora_marl.core.traffic import Traffic
 
@@ -97,13 +98,20 @@ def check_single_network(scenario: Scenario, form: str) -> None:
 
 
 def check_points(scenario: Scenario, points: NDArray[np.int16], axes: int = 2) -> None:
-    """Raise ValueError for points that are not int16 `[N, 4]` or `[B, N, 4]`, or outside the region."""
+    """Raise ValueError for points that are not int16 `[N, 4]` or `[B, N, 4]`, outside the region, or that hop."""
     sizes, nodes = scenario.region.factor_sizes, scenario.nodes
     if points.ndim != axes or points.shape[-2:] != (nodes, len(sizes)) or points.dtype != np.int16:
         shape = f"[{'B, ' * (axes - 2)}{nodes}, 4]"
         raise ValueError(f"points are {points.dtype} {points.shape}: they must be int16 {shape}")
     if points.min() < 0 or (points.reshape(-1, len(sizes)).max(axis=0) >= sizes).any():
         scenario.region.physical(points)
+    check_named_channels(points)
+
+
+def check_named_channels(points: NDArray[np.int16]) -> None:
+    """Raise ValueError for points `[..., 4]` of nodes that hop."""
+    if (points[..., CHANNEL] == HOP).any():
+        raise ValueError("points: channel is hop (-1); this closed form takes nodes that keep their channel")
 
 
 def thresholds_db(scenario: Scenario) -> NDArray[np.float64]:

@@ -16,12 +16,14 @@ from lora_marl.core.kernel.collision import join_channel, leave_channel, overlap
 from lora_marl.core.kernel.counters import DELIVERED, count_packet, record_start
 from lora_marl.core.kernel.downlinks import open_window, overlap_downlinks, receive_downlink
 from lora_marl.core.kernel.feedback import answer_due, count_uplink, miss_answer, receive_answer
+from lora_marl.core.kernel.hopping import hop_channel
 from lora_marl.core.kernel.interference import add_burst
 from lora_marl.core.kernel.queue import replace_first
 from lora_marl.core.kernel.reception import begin_reception, end_reception
 from lora_marl.core.kernel.state import RX1, RX2, SENDING, WAITING
 from lora_marl.core.kernel.traffic import next_attempt_s, next_start_s, receive_frame
 from lora_marl.core.random import uniform
+from lora_marl.core.region import HOP
 
 
 class PointDistributions(NamedTuple):
@@ -52,13 +54,16 @@ def draw_point(state, distributions, points, b, n):
 
 @compiled()
 def start_packet(state, tables, points, b, n, now_s):
-    """Start node `n`'s packet with the parameters in force."""
+    """Start node `n`'s packet with the parameters in force, on a channel of its own where they name none."""
     node, rule = state.nodes[b, n], tables.rule[0]
     commanded = rule.server and rule.downlinks
-    for f in range(4):
-        if commanded and node.in_force[f] < 0:
+    if commanded and node.in_force[0] < 0:
+        for f in range(4):
             node.in_force[f] = points[b, n, f]
+    for f in range(4):
         node.point[f] = node.in_force[f] if commanded else points[b, n, f]
+    if node.point[2] == HOP:
+        node.point[2] = hop_channel(state, tables, b, n)
     sf, bw, channel, tp = node.point[0], node.point[1], node.point[2], node.point[3]
     payload = tables.payload[b % tables.payload.shape[0], n]
     airtime_s = tables.airtime_s[payload, sf, bw]

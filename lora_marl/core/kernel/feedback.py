@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from lora_marl.core.kernel import compiled
 from lora_marl.core.kernel.counters import DELIVERED
+from lora_marl.core.region import HOP
 
 ADR_ACK_LIMIT, ADR_ACK_DELAY = 64, 32
 """Uplinks without a downlink after which a node asks for one, and those after which it backs off from then on."""
@@ -100,7 +101,7 @@ def miss_answer(state, tables, points, b, n, now_s, deciding):
 
 @compiled()
 def _back_off(state, tables, points, b, n):
-    """When it is time, take the highest power and the next spreading factor.
+    """When it is time, take the highest power and the next spreading factor; a node that hops goes on hopping.
 
     The server learns of it from the next uplink, so the point is written into `points`, too.
     """
@@ -108,8 +109,9 @@ def _back_off(state, tables, points, b, n):
     late = node.adr_ack_count - (ADR_ACK_LIMIT + ADR_ACK_DELAY)
     if not rule.backoff or late < 0 or late % ADR_ACK_DELAY != 0 or _is_slowest(tables, node.last_point):
         return
+    hops = (node.in_force[2] if rule.downlinks else points[b, n, 2]) == HOP
     for f in range(4):
-        points[b, n, f] = node.last_point[f]
+        points[b, n, f] = HOP if f == 2 and hops else node.last_point[f]
     points[b, n, 0] = min(node.last_point[0] + 1, tables.airtime_s.shape[1] - 1)
     points[b, n, 3] = tables.tp_dbm.shape[0] - 1
     for f in range(4):

@@ -30,6 +30,7 @@ from lora_marl.core.kernel.reception import INTERFERED
 from lora_marl.core.kernel.state import DECISION, DROPPED, RECEIVING, SENDING, WAITING, State
 from lora_marl.core.kernel.tables import Tables
 from lora_marl.core.kernel.traffic import admit_frames, clear_queue, drops_ahead, first_start_s
+from lora_marl.core.region import HOP
 
 DONE, DECISION_DUE, RECORD_FULL, OUTSIDE_REGION = 0, 1, 2, 3
 """Why a replica stopped: the time has come, a decision is due, arrays must grow, or a point is not in the region."""
@@ -70,7 +71,7 @@ def _in_region(tables, points, b, n):
     return (
         0 <= points[b, n, 0] < tables.airtime_s.shape[1]
         and 0 <= points[b, n, 1] < tables.airtime_s.shape[2]
-        and 0 <= points[b, n, 2] < tables.channel_loss_db.shape[0]
+        and HOP <= points[b, n, 2] < tables.channel_loss_db.shape[0]
         and 0 <= points[b, n, 3] < tables.tp_dbm.shape[0]
     )
 

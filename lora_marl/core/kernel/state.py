@@ -45,9 +45,9 @@ NODE = np.dtype(
         ("gateway", np.int32),  # that received the last packet best
         ("newer", np.int32),  # neighbours in the list of packets on the air of one channel
         ("older", np.int32),
-        POINT,
+        POINT,  # of the packet on the air; its channel is the one drawn where the node hops
         ("last_point", np.int16, 4),
-        ("in_force", np.int16, 4),  # what it uses where the server commands; [-1, ...] before its first packet
+        ("in_force", np.int16, 4),  # what it uses where the server commands; sf is -1 before its first packet
         ("command", np.int16, 4),  # in the downlink on its way
         ("phase", np.int8),
         ("adr_ack_req", np.bool_),  # it asks for any downlink, having received none for long
@@ -142,6 +142,9 @@ REPLICA = np.dtype(
     align=True,
 )
 
+STREAM_KEYS = np.dtype([("hop", np.uint64)], align=True)
+"""Streams of random numbers, by name, that are no part of REPLICA, to which nothing can be added."""
+
 EVENT = np.dtype([("time_s", np.float64), ("source", np.int64)], align=True)
 
 DECISION = np.dtype(
@@ -200,6 +203,9 @@ AIRTIME_S, ENERGY_MJ, DELIVERED_BITS = 0, 1, 2
 GROWING = ("packets", "receptions", "heard")
 """Arrays that grow when they are full."""
 
+NOT_STORED = ("streams",)
+"""Arrays that follow from the seeds."""
+
 _STORED_NAMES = {"generated_s": "born_s", "gateways": "gates", "gateway_airtime_s": "gate_airtime_s"}
 """Names in snapshots, which stay as they were when arrays get other names."""
 
@@ -215,6 +221,7 @@ class State(NamedTuple):
     downlinks: NDArray[np.void]  # DOWNLINK [B, G], the last of each gateway
     down_links: NDArray[np.void]  # LINK [B, G], how its node receives it
     replicas: NDArray[np.void]  # REPLICA [B]
+    streams: NDArray[np.void]  # STREAM_KEYS [B]
     bursts: NDArray[np.void]  # BURST [B, C], the last of each channel, or [B, 0] without interference
     burst_mw: NDArray[np.float64]  # [B, C, G], its power at each gateway
     events: NDArray[np.void]  # EVENT [B, N + C], a binary heap: the next event of each node and each channel's bursts
@@ -258,6 +265,7 @@ def allocate(
         downlinks=np.zeros((replicas, gateways), DOWNLINK),
         down_links=np.zeros((replicas, gateways), LINK),
         replicas=np.zeros(replicas, REPLICA),
+        streams=np.zeros(replicas, STREAM_KEYS),
         bursts=np.zeros((replicas, noisy), BURST),
         burst_mw=np.zeros((replicas, noisy, gateways)),
         events=np.zeros((replicas, nodes + noisy), EVENT),
@@ -301,6 +309,7 @@ def pack(state: State) -> dict[str, NDArray]:
     return {
         _STORED_NAMES.get(name, name): (array.view(np.uint8) if array.dtype.names else array).copy()
         for name, array in state._asdict().items()
+        if name not in NOT_STORED
     }
 
 
@@ -311,9 +320,11 @@ def unpack(state: State, saved: Mapping[str, NDArray]) -> State:
         ValueError: an array is missing, or of another type or shape; the state is as it was.
     """
     arrays = {
-        name: _unpack_array(_STORED_NAMES.get(name, name), current, saved) for name, current in state._asdict().items()
+        name: _unpack_array(_STORED_NAMES.get(name, name), current, saved)
+        for name, current in state._asdict().items()
+        if name not in NOT_STORED
     }
-    return State(**arrays)
+    return state._replace(**arrays)
 
 
 def _unpack_array(name: str, current: NDArray, saved: Mapping[str, NDArray]) -> NDArray:

@@ -9,7 +9,8 @@ from agents.run import run_until
 from lora_marl.core.air import Air
 from lora_marl.core.kernel.state import DECISION, HEARD
 from lora_marl.core.outcome import Decisions, Heard
-from lora_marl.core.presets import norel_network
+from lora_marl.core.presets import journal_network, norel_network
+from lora_marl.core.region import HOP
 
 NOISE_DBM = -174 + 10 * np.log10(125e3)
 
@@ -120,3 +121,16 @@ def test_a_margin_that_follows_the_shadowing_grows_with_it():
 def test_parameters_outside_their_range_are_named(parameters, named):
     with pytest.raises(ValueError, match=named):
         AdrServer(norel_network(2), [0], **parameters)
+
+
+@pytest.mark.parametrize("margin_db", [15.0, None], ids=["adr-server", "adr-sigma8"])
+def test_nodes_are_told_to_hop_whichever_channel_their_last_packet_was_on(margin_db):
+    scenario = journal_network(30)
+    learner = agents.make("adr-server", scenario, [0], margin_db=margin_db)
+    air, points = Air(scenario, [0], count_arms=True, feedback=learner.feedback), learner.initial_points()
+    first = points.copy()
+    outcome = run_until(air, learner, points, 4000.0)
+    assert (first[..., 2] == HOP).all() and (points[..., 2] == HOP).all()
+    assert (points != first).any()
+    by_channel = outcome.arm_sent[0].sum(axis=0)[-15:-7]
+    assert by_channel.min() > 0.8 * by_channel.mean()

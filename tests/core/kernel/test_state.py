@@ -53,7 +53,8 @@ def test_layouts_in_snapshots_stay(name: str) -> None:
 
 
 def test_every_structured_array_has_its_layout_listed() -> None:
-    types = {array.dtype for array in allocated() if array.dtype.names}
+    stored = {name: array for name, array in allocated()._asdict().items() if name not in state.NOT_STORED}
+    types = {array.dtype for array in stored.values() if array.dtype.names}
     assert types == {getattr(state, name) for name in LAYOUTS}
 
 
@@ -67,6 +68,7 @@ def test_a_packed_state_comes_back_bit_for_bit() -> None:
     rng = np.random.default_rng(0)
     for array in before:
         array.view(np.uint8).reshape(-1)[:] = rng.integers(0, 2, array.nbytes)
-    after = state.unpack(allocated(), state.pack(before))
+    seeded = {name: getattr(before, name) for name in state.NOT_STORED}
+    after = state.unpack(allocated()._replace(**seeded), state.pack(before))
     for one, other in zip(before, after, strict=True):
         assert [part.tobytes() for part in columns(one)] == [part.tobytes() for part in columns(other)]

@@ -9,6 +9,7 @@ import pytest
 
 from lora_marl.core.air import Air
 from lora_marl.core.presets import journal_network
+from lora_marl.core.region import HOP
 from lora_marl.core.scenario import Change, Scenario
 from lora_marl.core.topology import uniform_disc
 from lora_marl.core.traffic import Traffic
@@ -230,3 +231,12 @@ def test_actions_of_strangers_are_refused() -> None:
     actions = {agent: env.action_space(agent).sample() for agent in env.agents}
     with pytest.raises(ValueError, match="actions: 'bob' is no agent"):
         env.step(actions | {"bob": 0})
+
+
+def test_nodes_whose_action_leaves_the_channel_out_hop(busy: Scenario) -> None:
+    env = uplink_v0.parallel_env(scenario=busy, factors=("sf",), window_s=100.0)
+    env.reset(seed=0)
+    assert (env.game.points[..., 2] == HOP).all()
+    env.step({agent: np.array([0]) for agent in env.agents})
+    by_channel = env.game.outcome.arm_sent[0].sum(axis=0)[9:17]
+    assert (by_channel > 0).sum() > 3

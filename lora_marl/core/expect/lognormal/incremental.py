@@ -18,6 +18,7 @@ from lora_marl.core.expect.integrals import SMALLEST
 from lora_marl.core.expect.lognormal.closed_form import LogNormal
 from lora_marl.core.expect.lognormal.pairwise import overlap, received, write_shares
 from lora_marl.core.expect.lognormal.reference import MOST_GATEWAYS, reach_of
+from lora_marl.core.expect.physics import check_named_channels
 
 _OF_NODES = ("mean_dbm", "sensitivity_dbm", "sf", "channel", "airtime_s", "spared_s", "rate_per_s")
 """Fields of a `Network` with a row for every node."""
@@ -42,6 +43,7 @@ class LogNormalIncremental:
             raise ValueError(f"variant: {closed_form.variant!r} cannot be kept up to date; it takes 'pairwise'")
         if closed_form.scenario.propagation.shadowing_db <= 0.0:
             raise ValueError("propagation.shadowing_db: 0 cannot be kept up to date; it takes more than 0")
+        check_named_channels(points)
         self._closed_form = closed_form
         self._points = points.astype(np.int16)
         self._net = closed_form.network(points)

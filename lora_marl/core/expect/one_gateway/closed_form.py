@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from lora_marl.core import phy, units
 from lora_marl.core.expect.expectation import Expectation
-from lora_marl.core.expect.physics import check_single_network
+from lora_marl.core.expect.physics import check_named_channels, check_single_network
 from lora_marl.core.random import normal_quantile
 from lora_marl.core.reception import channel_overlaps
 from lora_marl.core.scenario import Scenario
@@ -106,6 +106,7 @@ class OneGateway:
 
     def expect(self, points: NDArray[np.int16]) -> Expectation:
         """The expectation of an allocation `[N, 4]`: the plain statement, all pairs at once."""
+        check_named_channels(points)
         t = self.tables
         sf, bw, channel, tp = points.T
         node = np.arange(len(points))

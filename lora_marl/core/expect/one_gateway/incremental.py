@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from lora_marl.core.expect.expectation import BITS, DELIVERED, ENERGY, PACKETS
 from lora_marl.core.expect.integrals import SMALLEST, normal_cdf
 from lora_marl.core.expect.one_gateway.closed_form import COUNT, LOADS, SINR, SIR, OneGateway, Tables
+from lora_marl.core.expect.physics import check_named_channels
 from lora_marl.core.random import normal_quantile
 
 _NEVER = -8.0
@@ -57,6 +58,7 @@ class OneGatewayIncremental:
     """
 
     def __init__(self, closed_form: OneGateway, points: NDArray[np.int16]) -> None:
+        check_named_channels(points)
         self._tables = closed_form.tables
         points = points.astype(np.int16)
         levels = _levels(self._tables, np.arange(len(points)), points)
