@@ -13,7 +13,8 @@ phi(alpha) / (1 - Phi(alpha)) at alpha = (limit - mu) / sigma, the likelihood's 
 are solved by steps e <- e - sigma h, a line through e, sigma^2 = sum (e - mu)^2 / sum (1 + alpha h), which start where
 the window before ended.
 
-**Traffic.** A gap between two packets received of a node covers all packets lost between them, by the frame counter:
+**Traffic.** A gap between two frames received of a node covers all frames lost between them, by the frame counter (a
+retry of a frame received before is no gap, and a sample of the channel all the same):
 1 / lambda = (sum of gaps) / (packets in them) - mean off time and airtime that the duty cycle imposes.
 
 | paper | name |

@@ -6,8 +6,9 @@ After every `history` packets received from a node, the server looks at their SN
 
 A step up lowers the spreading factor by one and, at the smallest, the power by one value; a step down raises the power
 by one value. The server never raises the spreading factor. Nodes hop: each transmission is on a channel drawn from all
-of the region's (`lora_marl.core.region.HOP`). A node that has received no downlink for 64 packets asks for
-one, and after 96, 128, ... packets takes the highest power and the next spreading factor (`Feedback.backoff`).
+of the region's (`lora_marl.core.region.HOP`). A node that has received no downlink for 64 frames asks for one, after 96
+takes the highest power, and after 128, 160, ... the next spreading factor (`Feedback.backoff`). A retry of a frame that
+was received counts neither here nor there: servers know frames by their counter.
 
 | | `adr-ideal` | `adr-server` |
 |---|---|---|
@@ -133,9 +134,10 @@ class AdrServer(Learner):
         return self._snr_db.values.shape[2] + 6
 
     def hear(self, heard: Heard) -> None:
-        """Note the SNR of every packet received; update the estimate of the shadowing where the margin follows it."""
-        snr_db = heard.rssi_dbm - self._noise_dbm[heard.point[:, BW]]
-        self._snr_db.add(heard.replica, heard.node, snr_db)
+        """Note the SNR of every frame received; update the estimate of the shadowing where the margin follows it."""
+        frames = heard.frames()
+        snr_db = frames.rssi_dbm - self._noise_dbm[frames.point[:, BW]]
+        self._snr_db.add(frames.replica, frames.node, snr_db)
         if self.channel_state is not None:
             self.channel_state.hear(heard)
 

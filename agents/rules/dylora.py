@@ -78,8 +78,9 @@ class DyLoRa(Learner):
         return self._gain_db.values.shape[2] + len(self._by_cost)
 
     def hear(self, heard: Heard) -> None:
-        """Note the gain of every packet received."""
-        self._gain_db.add(heard.replica, heard.node, heard.rssi_dbm - self._tp_dbm[heard.point[:, TP]])
+        """Note the gain of every frame received, by the packet by which it was received first."""
+        frames = heard.frames()
+        self._gain_db.add(frames.replica, frames.node, frames.rssi_dbm - self._tp_dbm[frames.point[:, TP]])
 
     def select(self, decisions: Decisions) -> NDArray[np.int16]:
         """The cheapest points with which all would have arrived; the first point before any was received. `[M, 4]`"""

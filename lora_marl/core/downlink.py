@@ -94,12 +94,14 @@ class Feedback:
             server decides after every `packets` packets received of a node; its decision is a command, sent only where
             it differs from what the node uses, and repeated after every packet received until it has arrived.
         packets: How many packets lie between two decisions; counted anew when a command arrives that changes something.
+            A server counts frames, by their counter: a retry of a frame that it has received is not another one.
         patience: Packets without an answer after which a node that decides takes them all for lost, and decides; as
             many as LoRaWAN waits before a node backs off.
         answers: Whether decisions need what the network knows. Where they do not (fixed and random rules), nodes decide
             by themselves, and no downlink is sent but the acknowledgements of confirmed traffic.
-        backoff: The nodes' side of LoRaWAN's adaptive data rate: one that has heard nothing for 64 packets asks for an
-            answer, and after 96, 128, ... takes the highest power and the next spreading factor.
+        backoff: The nodes' side of LoRaWAN's adaptive data rate, where the server decides: one that has heard nothing
+            for 64 frames asks for an answer, after 96 it takes the highest power, and after 128, 160, ... the next
+            slower data rate each time.
         listens: Whether the learner hears of every packet that the network received (`Learner.hear`).
 
     Raises:

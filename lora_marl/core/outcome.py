@@ -195,14 +195,32 @@ class Heard:
 
     @property
     def missed(self) -> NDArray[np.int32]:
-        """Packets of the node lost since its last received one, by the frame counter; -1 for its first. `[M]`"""
+        """Frames of the node lost since its last received one, by the frame counter.
+
+        -1 for its first, and `REPEATED` for a packet of a frame that has been received before. `[M]`
+        """
         return self.records["missed"]
 
     @property
+    def repeated(self) -> NDArray[np.bool_]:
+        """Whether the packet's frame counter is that of the node's last one received: a retry, a repeat. `[M]`"""
+        return self.records["missed"] == REPEATED
+
+    @property
     def since_s(self) -> NDArray[np.float64]:
-        """From the end of its last received one to the end of this; nan for the first. `[M]` s"""
+        """From the end of the packet by which its last frame was received first, to that of this one. `[M]` s
+
+        nan for the node's first.
+        """
         return self.records["since_s"]
 
+    def frames(self) -> Heard:
+        """The rows by which a frame was received first, without its repeats."""
+        return Heard(self.records[~self.repeated])
+
+
+REPEATED = -2
+"""`missed` of a packet whose frame the network has received before."""
 
 UPLINK_KIND, DOWNLINK_KIND, BURST_KIND = 0, 1, 2
 """Kinds of recorded packets; a burst is one of interference."""

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from agents.channel_state import WINDOW, WINDOWS_KEPT, ChannelState, state_of
+from agents.channel_state import RATE, WINDOW, WINDOWS_KEPT, ChannelState, state_of
 from lora_marl.core.kernel.state import HEARD
-from lora_marl.core.outcome import Heard
+from lora_marl.core.outcome import REPEATED, Heard
 from lora_marl.core.presets import norel_network
 
 NODES = 300
@@ -89,6 +89,19 @@ def test_cutting_what_is_heard_changes_nothing():
         cut.hear(Heard(part))
     for name, array in uncut.state_arrays().items():
         np.testing.assert_array_equal(array, cut.state_arrays()[name], err_msg=name)
+
+
+def test_retries_of_frames_make_nobody_look_busier():
+    scenario = norel_network(NODES)
+    once = sampled(scenario, 20 * WINDOW)
+    rows = np.repeat(once.records, 2)
+    rows["missed"][1::2] = REPEATED
+    rates = []
+    for heard in (once, Heard(rows)):
+        state = ChannelState(scenario, 1)
+        state.hear(heard)
+        rates.append(state.estimates[0, RATE])
+    assert rates[1] == pytest.approx(rates[0], rel=0.1)
 
 
 def test_more_windows_than_are_kept_leave_the_last_ones():

@@ -257,16 +257,16 @@ def test_a_server_decides_before_the_window_opens():
     assert air.take_outcome().downlinks_received.sum() > 20
 
 
-def test_a_node_that_hears_nothing_for_96_packets_sends_slower_and_louder():
+def test_a_node_that_hears_nothing_for_96_packets_sends_louder_and_then_slower():
     weak = Reception(inter_sf="none", capture_db=-np.inf)
     scenario = timed([0.0], [170.0], reception=weak, traffic=Traffic(interval_s=5.0, payload_bytes=20))
     air = Air(scenario, [0], record=True, feedback=Feedback(decides="server", backoff=True))
     points = scenario.region.points(sf=[[7]], bw_hz=125e3, channel=0, tp_dbm=2.0)
-    air.advance(points, 2000.0)
+    air.advance(points, 1200.0)
     packets, _ = air.recording()
     assert packets.point[:96, 0].tolist() == [0] * 96 and set(packets.point[:96, 3]) == {0}
-    assert packets.point[96:128, 0].tolist() == [1] * 32 and set(packets.point[96:, 3]) == {6}
-    assert packets.point[128, 0] == 2 and points[0, 0].tolist() == packets.point[-1].tolist()
+    assert packets.point[96:128, 0].tolist() == [0] * 32 and set(packets.point[96:, 3]) == {6}
+    assert packets.point[128, 0] == 1 and points[0, 0].tolist() == packets.point[-1].tolist()
 
 
 @pytest.mark.parametrize(
@@ -274,7 +274,7 @@ def test_a_node_that_hears_nothing_for_96_packets_sends_slower_and_louder():
     [Downlink(tp_dbm=-50.0, rx1_duty_cycle=None), Downlink(windows="rx1", rx1_duty_cycle=1e-7)],
     ids=["answers are lost", "answers are refused"],
 )
-def test_a_node_that_is_received_but_hears_nothing_sends_slower_and_louder_too(down):
+def test_a_node_that_is_received_but_hears_nothing_sends_louder_and_slower_too(down):
     scenario = network(
         1, spread_m=100.0, propagation=STILL, feedback="downlink", downlink=down, traffic=Traffic(interval_s=30.0)
     )
@@ -289,7 +289,7 @@ def test_a_node_that_is_received_but_hears_nothing_sends_slower_and_louder_too(d
     silenced = int(np.argmin(outcome.downlinks_received[0]))
     assert outcome.downlinks_received[0, silenced] == 0
     mine = packets.point[(packets.kind == 0) & (packets.source == silenced)]
-    assert mine[:96, 0].tolist() == [0] * 96 and mine[96:128, 0].tolist() == [1] * 32 and mine[128, 0] == 2
+    assert mine[:128, 0].tolist() == [0] * 128 and mine[128:160, 0].tolist() == [1] * 32 and mine[160, 0] == 2
     assert set(mine[96:, 3]) == {6}
 
 
@@ -348,7 +348,7 @@ def test_a_node_that_asks_is_answered_though_nothing_changes():
     air = Air(scenario, [0], feedback=Feedback(decides="server", packets=10**6, backoff=True))
     point = scenario.region.points(sf=7, bw_hz=125e3, channel=0, tp_dbm=14.0)
     outcome = air.advance(point[None, None], 30_000.0)
-    assert outcome.downlinks.sum() == outcome.sent.sum() // 64
+    assert outcome.downlinks.sum() == outcome.sent.sum() // 65  # after 64 frames without a downlink the next one asks
 
 
 def test_the_network_hears_what_it_receives_and_counts_gaps():

@@ -15,13 +15,13 @@ from lora_marl.core.kernel import compiled
 from lora_marl.core.kernel.collision import join_channel, leave_channel, overlap_packets
 from lora_marl.core.kernel.counters import DELIVERED, count_packet, record_start
 from lora_marl.core.kernel.downlinks import open_window, overlap_downlinks, receive_downlink
-from lora_marl.core.kernel.feedback import answer_due, count_uplink, miss_answer, receive_answer
+from lora_marl.core.kernel.feedback import answer_due, begin_frame, count_uplink, miss_answer, receive_answer
 from lora_marl.core.kernel.hopping import hop_channel
 from lora_marl.core.kernel.interference import add_burst
 from lora_marl.core.kernel.queue import replace_first
 from lora_marl.core.kernel.reception import begin_reception, end_reception
 from lora_marl.core.kernel.state import RX1, RX2, SENDING, WAITING
-from lora_marl.core.kernel.traffic import next_attempt_s, next_start_s, receive_frame
+from lora_marl.core.kernel.traffic import is_new_frame, miss_frame, next_attempt_s, next_start_s, receive_frame
 from lora_marl.core.random import uniform
 from lora_marl.core.region import HOP
 
@@ -62,6 +62,8 @@ def start_packet(state, tables, points, b, n, now_s):
             node.in_force[f] = points[b, n, f]
     for f in range(4):
         node.point[f] = node.in_force[f] if commanded else points[b, n, f]
+    if rule.backoff and is_new_frame(state, tables, b, n):
+        begin_frame(state, tables, points, b, n)
     if node.point[2] == HOP:
         node.point[2] = hop_channel(state, tables, b, n)
     sf, bw, channel, tp = node.point[0], node.point[1], node.point[2], node.point[3]
@@ -116,14 +118,19 @@ def end_packet(state, tables, points, b, n, deciding):
     node.free_s = node.end_s + rule.off_per_airtime * (node.end_s - node.start_s)
     delivered = node.last_fate == DELIVERED
     node.acknowledged = delivered and not rule.downlinks
-    if rule.confirmed and delivered:
-        receive_frame(state, tables, b, n, node.end_s)
-    if count_uplink(state, tables, points, b, n, node.end_s, deciding):
+    repeated = False
+    if rule.confirmed:
+        repeated = state.queues[b, n].received
+        if delivered:
+            receive_frame(state, tables, b, n, node.end_s)
+    elif not delivered:
+        miss_frame(node)
+    if count_uplink(state, tables, points, b, n, node.end_s, deciding, repeated):
         node.phase = RX1 if rule.windows & 1 else RX2
         delay_s = rule.rx1_delay_s if rule.windows & 1 else rule.rx2_delay_s
         replace_first(state.events[b], node.end_s + delay_s, n)
         return np.inf
-    miss_answer(state, tables, points, b, n, node.end_s, deciding)
+    miss_answer(state, tables, b, n, node.end_s, deciding)
     return node.end_s + rule.rx2_delay_s if rule.downlinks else node.end_s
 
 
@@ -135,16 +142,16 @@ def open_receive_window(state, tables, points, b, n, now_s, deciding):
         node.command[f] = points[b, n, f]
     if answer_due(state, tables, points, b, n) and open_window(state, tables, b, n, now_s):
         return np.inf
-    miss_answer(state, tables, points, b, n, now_s, deciding)
+    miss_answer(state, tables, b, n, now_s, deciding)
     return node.end_s + rule.rx2_delay_s
 
 
 @compiled()
-def end_downlink(state, tables, points, b, n, now_s, deciding):
+def end_downlink(state, tables, b, n, now_s, deciding):
     """End the downlink for node `n`."""
     if receive_downlink(state, tables, b, n):
         state.nodes[b, n].acknowledged = True
         receive_answer(state, tables, b, n, now_s, deciding)
     else:
-        miss_answer(state, tables, points, b, n, now_s, deciding)
+        miss_answer(state, tables, b, n, now_s, deciding)
     return now_s

@@ -3,17 +3,28 @@
 A round is the packets of a node since its last decision fell due. The node's side of adaptive data rate (ADR) has
 LoRaWAN's names: ADR_ACK_CNT is `adr_ack_count`, the ADRACKReq bit is `adr_ack_req`.
 
-Source: LoRaWAN L2 1.0.4, section 4.3.1.1.
+| ADR_ACK_CNT | what the node does without a downlink |
+|---|---|
+| 0 to 63 | nothing |
+| 64 to 95 | asks for one by ADRACKReq, and goes on asking |
+| 96 to 127 | sends at the default power, the region's highest; its data rate stays |
+| 128 to 159, 160 to 191, ... | lowers its data rate by one each time; at the slowest, it hops over all channels |
+
+Source: LoRaWAN L2 1.0.4, section 4.3.1.1 and its Table 9.
 """
 
 from __future__ import annotations
 
+import numpy as np
+
 from lora_marl.core.kernel import compiled
 from lora_marl.core.kernel.counters import DELIVERED
+from lora_marl.core.kernel.traffic import is_new_frame
+from lora_marl.core.outcome import REPEATED
 from lora_marl.core.region import HOP
 
 ADR_ACK_LIMIT, ADR_ACK_DELAY = 64, 32
-"""Uplinks without a downlink after which a node asks for one, and those after which it backs off from then on."""
+"""Frames without a downlink after which a node asks for one, and those after which it backs off from then on."""
 
 
 @compiled()
@@ -54,86 +65,99 @@ def answer_due(state, tables, points, b, n):
 
 
 @compiled()
-def _report_uplink(state, b, n, now_s):
-    """Write a received uplink into the rows that `take_heard` hands out."""
+def _report_uplink(state, b, n, now_s, repeated):
+    """Write a received uplink into the rows that `take_heard` hands out; `repeated`: so was its frame before."""
     replica, node = state.replicas[b], state.nodes[b, n]
     row = state.heard[b, replica.heard]
     replica.heard += 1
     row.replica = b
     row.node = n
     row.gateway = node.gateway
-    row.missed = node.missed
+    row.missed = REPEATED if repeated else node.missed
     row.time_s = now_s
     row.since_s = now_s - node.received_s if node.missed >= 0 else float("nan")
     row.rssi_dbm = node.last_rssi_dbm
     for f in range(4):
         row.point[f] = node.last_point[f]
+    if not repeated:
+        node.missed = 0
+        node.received_s = now_s
 
 
 @compiled()
-def _is_slowest(tables, point):
-    """Whether a point has the highest spreading factor and power, beyond which a node cannot back off."""
-    return point[0] == tables.airtime_s.shape[1] - 1 and point[3] == tables.tp_dbm.shape[0] - 1
+def _slower_rate(tables, b, n, sf, bw):
+    """The next slower data rate of no wider bandwidth, by airtime; the same one where there is none. Two indices"""
+    payload = tables.payload[b % tables.payload.shape[0], n]
+    slower_sf, slower_bw, slower_s = sf, bw, np.inf
+    for other_sf in range(tables.airtime_s.shape[1]):
+        for other_bw in range(bw + 1):
+            airtime_s = tables.airtime_s[payload, other_sf, other_bw]
+            if tables.airtime_s[payload, sf, bw] < airtime_s and airtime_s < slower_s:
+                slower_sf, slower_bw, slower_s = other_sf, other_bw, airtime_s
+    return slower_sf, slower_bw
 
 
 @compiled()
-def _count_unanswered(state, tables, b, n, delivered):
-    """Count an uplink in ADR_ACK_CNT; the node asks for an answer when the count has reached ADR_ACK_LIMIT."""
+def _is_default(tables, b, n, point):
+    """Whether a point has the default data rate and power, the slowest and the highest: a node cannot back off."""
+    slower_sf, slower_bw = _slower_rate(tables, b, n, point[0], point[1])
+    return point[3] == tables.tp_dbm.shape[0] - 1 and slower_sf == point[0] and slower_bw == point[1]
+
+
+@compiled()
+def _lower_rate(tables, b, n, point):
+    """Make a point's data rate the next slower one; below the slowest, let its node hop over all channels again."""
+    slower_sf, slower_bw = _slower_rate(tables, b, n, point[0], point[1])
+    if slower_sf == point[0] and slower_bw == point[1] and tables.channel_loss_db.shape[0] > 1:
+        point[2] = HOP
+    point[0], point[1] = slower_sf, slower_bw
+
+
+@compiled()
+def begin_frame(state, tables, points, b, n):
+    """Count a node's new frame in ADR_ACK_CNT, set its ADRACKReq bit, and take the back-off's step that is due with it.
+
+    ADR_ACK_CNT is the number of frames since the last downlink, this one not included. Repeats have their frame's
+    counter, so nobody calls this for them. With the default data rate and power there is nothing to validate: a node
+    that has not come there by backing off does not count.
+    """
     node = state.nodes[b, n]
-    if _is_slowest(tables, node.last_point):
-        node.adr_ack_req = False
-        return
-    node.adr_ack_count += 1
-    node.adr_ack_req = delivered and node.adr_ack_count >= ADR_ACK_LIMIT
+    late = node.adr_ack_count - (ADR_ACK_LIMIT + ADR_ACK_DELAY)
+    if late >= 0 and late % ADR_ACK_DELAY == 0:
+        node.point[3] = tables.tp_dbm.shape[0] - 1
+        if late > 0:
+            _lower_rate(tables, b, n, node.point)
+        for f in range(4):
+            node.in_force[f] = node.point[f]
+            points[b, n, f] = node.point[f]  # the server learns of it from this uplink
+    node.adr_ack_req = node.adr_ack_count >= ADR_ACK_LIMIT
+    if node.adr_ack_req or not _is_default(tables, b, n, node.point):
+        node.adr_ack_count += 1
 
 
 @compiled()
-def miss_answer(state, tables, points, b, n, now_s, deciding):
-    """Handle a missing answer: a commanded node may back off, a node that decides counts the round as lost."""
+def miss_answer(state, tables, b, n, now_s, deciding):
+    """Handle a missing answer: a node that decides counts the round as lost when its patience is at an end."""
     rule, node = tables.rule[0], state.nodes[b, n]
-    if rule.server:
-        _back_off(state, tables, points, b, n)
-    elif rule.waits and node.round_sent >= rule.patience:
+    if rule.waits and node.round_sent >= rule.patience:
         end_round(state, b, n, now_s, deciding)
         node.due_delivered = 0
         node.due_unanswered = True
 
 
 @compiled()
-def _back_off(state, tables, points, b, n):
-    """When it is time, take the highest power and the next spreading factor; a node that hops goes on hopping.
+def count_uplink(state, tables, points, b, n, now_s, deciding, repeated):
+    """Count an uplink that has ended in its node's round; returns whether an answer follows.
 
-    The server learns of it from the next uplink, so the point is written into `points`, too.
+    Nodes count packets, servers frames: a server cannot tell how many packets it has not received, nor does a packet
+    whose frame it has received before (`repeated`) tell it anything new.
     """
     rule, node = tables.rule[0], state.nodes[b, n]
-    late = node.adr_ack_count - (ADR_ACK_LIMIT + ADR_ACK_DELAY)
-    if not rule.backoff or late < 0 or late % ADR_ACK_DELAY != 0 or _is_slowest(tables, node.last_point):
-        return
-    hops = (node.in_force[2] if rule.downlinks else points[b, n, 2]) == HOP
-    for f in range(4):
-        points[b, n, f] = HOP if f == 2 and hops else node.last_point[f]
-    points[b, n, 0] = min(node.last_point[0] + 1, tables.airtime_s.shape[1] - 1)
-    points[b, n, 3] = tables.tp_dbm.shape[0] - 1
-    for f in range(4):
-        node.in_force[f] = points[b, n, f]
-
-
-@compiled()
-def count_uplink(state, tables, points, b, n, now_s, deciding):
-    """Count an uplink that has ended in its node's round; returns whether an answer follows."""
-    rule, node = tables.rule[0], state.nodes[b, n]
     delivered = node.last_fate == DELIVERED
-    node.round_sent += 1
-    node.round_delivered += delivered
-    if rule.listens:
-        if delivered:
-            _report_uplink(state, b, n, now_s)
-            node.missed = 0
-            node.received_s = now_s
-        elif node.missed >= 0:
-            node.missed += 1
-    if rule.backoff:
-        _count_unanswered(state, tables, b, n, delivered)
+    node.round_sent += not rule.server or is_new_frame(state, tables, b, n)
+    node.round_delivered += delivered and not (rule.server and repeated)
+    if rule.listens and delivered:
+        _report_uplink(state, b, n, now_s, repeated)
     if rule.server:
         if delivered and (node.round_delivered >= rule.feedback_packets or node.adr_ack_req):
             end_round(state, b, n, now_s, deciding)

@@ -95,7 +95,7 @@ def _run_replica(state, tables, points, distributions, b, until_s, deciding):
         node = state.nodes[b, n]
         if source < 0:
             if node.phase == RECEIVING:
-                free_s = end_downlink(state, tables, points, b, n, time_s, deciding)
+                free_s = end_downlink(state, tables, b, n, time_s, deciding)
             else:
                 if rule.listens and replica.heard >= state.heard.shape[1]:
                     return RECORD_FULL

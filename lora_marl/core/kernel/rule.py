@@ -125,7 +125,7 @@ def make_rule(scenario: Scenario, feedback: Feedback, record: bool, count_arms: 
             "waits": scenario.feedback == "downlink" and feedback.answers and feedback.decides == "node",
             "feedback_packets": feedback.packets,
             "patience": feedback.patience,
-            "backoff": feedback.backoff,
+            "backoff": feedback.backoff and feedback.decides == "server",
             "listens": feedback.listens,
             "downlinks": scenario.feedback == "downlink" and (feedback.answers or traffic.confirmed),
         }

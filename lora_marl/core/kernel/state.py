@@ -34,14 +34,14 @@ NODE = np.dtype(
         ("last_rssi_dbm", np.float64),  # of the last packet that ended, at its best gateway
         ("record", np.int64),  # place of the packet on the air among `packets`
         ("due_s", np.float64),  # when the decision fell due that is due now, or was last taken
-        ("received_s", np.float64),  # end of the last packet received
+        ("received_s", np.float64),  # end of the packet by which the last frame was received first
         ("round_sent", np.int32),  # packets since the last decision fell due, and those of them that were delivered
         ("round_delivered", np.int32),
         ("due_sent", np.int32),  # the same of the decision that is due
         ("due_delivered", np.int32),
         ("due_unanswered", np.bool_),  # no answer came: what became of its packets is unknown
-        ("missed", np.int32),  # packets lost since the last received; -1 before the first
-        ("adr_ack_count", np.int32),  # packets since the last downlink
+        ("missed", np.int32),  # frames lost since the last received; -1 before the first
+        ("adr_ack_count", np.int32),  # frames since the last downlink
         ("gateway", np.int32),  # that received the last packet best
         ("newer", np.int32),  # neighbours in the list of packets on the air of one channel
         ("older", np.int32),

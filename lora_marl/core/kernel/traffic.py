@@ -143,6 +143,19 @@ def clear_queue(queue):
 
 
 @compiled()
+def is_new_frame(state, tables, b, n):
+    """Whether node `n`'s packet is the first of its frame: it has a frame counter that no packet had before."""
+    return not tables.rule[0].confirmed or state.queues[b, n].attempts == 0
+
+
+@compiled()
+def miss_frame(node):
+    """Let a frame end that the network has not received: the next frame counter that it sees is one further on."""
+    if node.missed >= 0:
+        node.missed += 1
+
+
+@compiled()
 def receive_frame(state, tables, b, n, now_s):
     """Deliver node `n`'s frame if this is the first attempt that has been received."""
     queue = state.queues[b, n]
@@ -162,7 +175,9 @@ def next_attempt_s(state, tables, b, n, now_s):
     least_s, most_s = rule.least_retry_s, rule.most_retry_s
     if node.acknowledged or queue.attempts >= rule.max_attempts:
         least_s, most_s = rule.least_next_s, rule.most_next_s
-        queue.lost += not queue.received
+        if not queue.received:
+            queue.lost += 1
+            miss_frame(node)
         queue.received = False
         queue.attempts = 0
         queue.size -= 1
@@ -171,6 +186,8 @@ def next_attempt_s(state, tables, b, n, now_s):
     node.free_s = max(node.free_s, node.end_s + wait_s)
     if tables.interval_s[b % tables.interval_s.shape[0], n] == np.inf:
         state.counts[b, n, DROPPED] += queue.size - queue.received
+        if queue.attempts > 0 and not queue.received:
+            miss_frame(node)
         clear_queue(queue)
         return np.inf
     if queue.next_s == np.inf:  # it left and joined again during the attempt
@@ -230,5 +247,7 @@ def _drop_frames(state: State, leaving: NDArray[np.bool_]) -> None:
     """Drop the frames that wait when their node leaves, unless they have been received."""
     queues = state.queues
     state.counts[..., DROPPED] += np.where(leaving, queues["size"] - queues["received"], 0)
+    begun = leaving & (queues["attempts"] > 0) & ~queues["received"]
+    state.nodes["missed"] += begun & (state.nodes["missed"] >= 0)
     for name in ("size", "attempts", "received"):
         queues[name][leaving] = 0

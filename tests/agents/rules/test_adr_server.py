@@ -8,7 +8,7 @@ from agents.rules.adr_server import AdrServer
 from agents.run import run_until
 from lora_marl.core.air import Air
 from lora_marl.core.kernel.state import DECISION, HEARD
-from lora_marl.core.outcome import Decisions, Heard
+from lora_marl.core.outcome import REPEATED, Decisions, Heard
 from lora_marl.core.presets import journal_network, norel_network
 from lora_marl.core.region import HOP
 
@@ -55,6 +55,16 @@ def test_the_mean_or_the_strongest_of_the_last_packets_counts():
         learner.hear(heard([1.0, 1.0]))
         learner.hear(heard([20.0] if statistic == "max" else [1.0]))
         assert answer(learner)[3] == expected
+
+
+@pytest.mark.parametrize(("name", "kept"), [("adr-server", "snr_db"), ("dylora", "gain_db")])
+def test_a_retry_of_a_frame_is_no_packet_of_the_history(name, kept):
+    learner = agents.make(name, norel_network(2), [0], history=4)
+    rows = heard([1.0, 2.0, 3.0]).records
+    rows["missed"] = [-1, REPEATED, 0]
+    learner.hear(Heard(rows))
+    state = learner.state_arrays()
+    assert state["heard"][0, 0] == 2 and np.diff(state[kept][0, 0, :2]).tolist() == pytest.approx([2.0])
 
 
 def test_packets_of_one_batch_fill_the_history_in_order():
