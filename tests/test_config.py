@@ -105,11 +105,11 @@ def test_csv_gives_positions_and_traffic_and_is_sought_beside_the_config(tmp_pat
 @pytest.mark.parametrize(
     ("rows", "complaint"),
     [
-        ("x_m,y_m\n1,2\n3,nan\n", r"row 2: y_m: 'nan' is not a finite number"),
-        ("x_m,y_m\n1,a\n", r"row 1: y_m: 'a' is not a finite number"),
-        ("x_m,y_m\n1\n", r"row 1: 1 values for 2 columns"),
+        ("x_m,y_m\n1,2\n3,nan\n", r"line 3: y_m: 'nan' is not a finite number"),
+        ("x_m,y_m\n1,a\n", r"line 2: y_m: 'a' is not a finite number"),
+        ("x_m,y_m\n1\n", r"line 2: 1 values for 2 columns"),
         ("x_m,ym\n1,2\n", r"unknown column 'ym'; did you mean 'y_m'\?"),
-        ("x_m\n1\n", r"the column 'y_m' is required; found: x_m"),
+        ("x_m\n1\n", r"the column 'y_m' is required \(or lat and lon, in degrees\); found: x_m"),
         ("x_m,y_m\n", r"has no rows"),
         ("", r"the column 'x_m' is required"),
     ],
@@ -185,10 +185,10 @@ def test_bad_runs(values: dict, place: str, says: str) -> None:
         (
             {"topology": {"kind": "arrays", "node_xy_m": [[0, float("nan")]]}},
             "scenario.topology.node_xy_m",
-            "not finite",
+            "node_xy_m[0, 1]: nan is not within",
         ),
         ({"topology": {"kind": "arrays", "node_xy_m": [[0, 1], [2]]}}, "scenario.topology.node_xy_m", "even list"),
-        ({"topology": {"gateway_xy_m": [[0, float("inf")]]}}, "scenario.topology.gateway_xy_m", "not finite"),
+        ({"topology": {"gateway_xy_m": [[0, float("inf")]]}}, "scenario.topology.gateway_xy_m", "inf is not within"),
         ({"traffic": {"interval_s": -1}}, "scenario.traffic.interval_s", "-1"),
         ({"traffic": {"interval_s": 0}}, "scenario.traffic.interval_s", "0"),
         ({"traffic": {"interval_s": "often"}}, "scenario.traffic.interval_s", "'often'"),
@@ -206,7 +206,7 @@ def test_bad_runs(values: dict, place: str, says: str) -> None:
         ({"coding_rate": 5}, "scenario.coding_rate", "5"),
         ({"energy": "solar"}, "scenario.energy", "solar"),
         ({"channel_loss_db": [1.0, 2.0]}, "scenario.channel_loss_db", "shape"),
-        ({"changes": [{"at_s": -1, "values": {}}]}, "scenario.changes", "-1"),
+        ({"changes": [{"at_s": -1, "values": {}}]}, "scenario.changes[0].at_s", "-1"),
         ({"changes": [{"at_s": 1, "values": {"propagation.exponant": 3}}]}, "scenario.changes", "exponant"),
         ({"changes": [{"at_s": 1, "values": {"propagation.exponent": -3}}]}, "scenario", "-3"),
         ({"changes": [{"at_s": 2, "until_s": 2, "values": {}}]}, "scenario", "until_s 2.0 is not after at_s 2.0"),
@@ -232,7 +232,7 @@ def test_bad_runs(values: dict, place: str, says: str) -> None:
 )
 def test_bad_scenarios(sections: dict, place: str, says: str) -> None:
     message = scenario_problem(**sections)
-    assert re.match(rf"x\.yaml: {re.escape(place)}[:. ]", message), message
+    assert re.match(rf"x\.yaml: {re.escape(place)}[:. []", message), message
     assert says in message
     assert "\n" not in message
 

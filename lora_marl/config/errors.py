@@ -10,7 +10,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from lora_marl.config.section import Section
-from lora_marl.core.checks import suggest
+from lora_marl.core.checks import range_of, suggest
 
 
 class ConfigError(ValueError):
@@ -52,11 +52,25 @@ def _line(item: Any, model: type[Section], source: str) -> str:
         return f"{source}: {_join(loc, str(item['ctx']['error']), _section_at(model, loc))}"
     elif kind in ("model_type", "dict_type"):
         text = f"{reprlib.repr(item['input'])} is not a mapping of keys to values"
+    elif kind in ("tuple_type", "list_type"):
+        text = f"{reprlib.repr(item['input'])} is not a list{_as_list(item['input'])}"
     elif item["msg"].startswith("Input should be"):
-        text = item["msg"].replace("Input should be", f"{reprlib.repr(item['input'])} is not", 1)
+        text = item["msg"].replace("Input should be", f"{reprlib.repr(item['input'])} is not", 1) + _unit(loc)
     else:
         text = f"{reprlib.repr(item['input'])}: {item['msg']}"
     return f"{source}: {_path(loc)}: {text}"
+
+
+def _as_list(value: Any) -> str:
+    """How a single value, or values between commas, are written as a list; empty: it is neither."""
+    return f"; write [{value}]" if isinstance(value, int | float | str) and not isinstance(value, bool) else ""
+
+
+def _unit(loc: Sequence[int | str]) -> str:
+    """The unit of the field at a place, as the end of a message."""
+    names = [key for key in loc if isinstance(key, str)]
+    allowed = range_of(names[-1]) if names else None
+    return "" if allowed is None else f", in {allowed.unit}"
 
 
 def _join(loc: Sequence[int | str], message: str, section: type[Section]) -> str:

@@ -99,10 +99,23 @@ def _read(path: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
         raise ConfigError([f"{path}: {' '.join(str(error).split())}"]) from None
     if not isinstance(values, dict):
         raise ConfigError([f"{path}: {values!r} is not a mapping of keys to values"])
+    values = _rooted(values, path.parent)
     base = values.pop("base", None)
     if base is None:
         return values
     return _inherited(_read(path.parent / str(base), (*heirs, path.resolve())), values)
+
+
+def _rooted(value: Any, folder: Path) -> Any:
+    """The values of a file, in which paths to tables count from the file's own folder, whoever inherits them."""
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: str(folder.resolve() / inner)
+        if isinstance(key, str) and key.endswith("_csv") and isinstance(inner, str)
+        else _rooted(inner, folder)
+        for key, inner in value.items()
+    }
 
 
 def _inherited(base: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:

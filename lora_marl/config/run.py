@@ -21,6 +21,7 @@ from pydantic import ConfigDict, Field, PositiveFloat, ValidationError, field_va
 from lora_marl import ENVS
 from lora_marl.config.coexistence import CoexistenceConfig
 from lora_marl.config.energy import EnergyConfig
+from lora_marl.config.quantities import with_units
 from lora_marl.config.scenario import ScenarioConfig
 from lora_marl.config.section import Section
 from lora_marl.core.checks import suggest, warn_renamed
@@ -61,6 +62,11 @@ class LearnerConfig(Section):
     parameters: dict[str, Any] = {}
     episodes: int | None = Field(default=None, ge=1)
 
+    @field_validator("parameters", mode="before")
+    @classmethod
+    def _parameters_with_units(cls, parameters: Any) -> Any:
+        return with_units(parameters) if isinstance(parameters, dict) else parameters
+
     @field_validator("name")
     @classmethod
     def _former_path(cls, name: str) -> str:
@@ -74,6 +80,11 @@ class EnvironmentConfig(Section):
 
     name: str
     parameters: dict[str, Any] = {}
+
+    @field_validator("parameters", mode="before")
+    @classmethod
+    def _parameters_with_units(cls, parameters: Any) -> Any:
+        return with_units(parameters) if isinstance(parameters, dict) else parameters
 
     @field_validator("name")
     @classmethod

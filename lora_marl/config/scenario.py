@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, field_validator
 
-from lora_marl.config.section import RecordSection, Section, fields_of
-from lora_marl.config.topology import TopologyConfig
+from lora_marl.config.links import read_path_loss_db
+from lora_marl.config.quantities import with_units
+from lora_marl.config.section import InputFile, RecordSection, Section, fields_of
+from lora_marl.config.topology import Sites, TopologyConfig
 from lora_marl.core import tables
 from lora_marl.core.checks import suggest
 from lora_marl.core.downlink import Downlink
@@ -83,10 +86,10 @@ class DownlinkConfig(RecordSection):
         return Downlink(**self.fields())
 
 
-def _one_of(values: Sequence[float]) -> AfterValidator:
+def _one_of(values: Sequence[float], unit: str = "") -> AfterValidator:
     def check(value: float) -> float:
         if value not in values:
-            raise ValueError(f"{value:g} is not one of {', '.join(f'{allowed:g}' for allowed in values)}")
+            raise ValueError(f"{value:g} is not one of {', '.join(f'{allowed:g}' for allowed in values)}{unit}")
         return value
 
     return AfterValidator(check)
@@ -97,7 +100,7 @@ class RegionConfig(RecordSection):
 
     name: str = "EU868"
     channels_hz: tuple[float, ...] | None = None
-    bandwidths_hz: tuple[Annotated[float, _one_of(tables.BANDWIDTHS_HZ)], ...] | None = None
+    bandwidths_hz: tuple[Annotated[float, _one_of(tables.BANDWIDTHS_HZ, " Hz")], ...] | None = None
     spreading_factors: tuple[Annotated[int, _one_of(tables.SPREADING_FACTORS)], ...] | None = None
     tp_dbm: tuple[float, ...] | None = None
     sub_band_edges_hz: tuple[float, ...] | None = None
@@ -123,6 +126,11 @@ class ChangeConfig(Section):
     values: dict[str, Any]
     until_s: float | None = None
     steps: int = Field(default=100, ge=1)
+
+    @field_validator("values", mode="before")
+    @classmethod
+    def _values_with_units(cls, values: Any) -> Any:
+        return with_units(values) if isinstance(values, dict) else values
 
     def build(self, before: Scenario) -> list[Change]:
         """The changes of a scenario to which all earlier changes have been applied.
@@ -174,7 +182,13 @@ def _active(value: Any, nodes: int) -> NDArray[np.bool_]:
 
 @fields_of(Scenario, omit=("node_xy_m", "gateway_xy_m"))
 class ScenarioConfig(RecordSection):
-    """A network; beyond these sections, the fields and defaults of `lora_marl.core.scenario.Scenario`."""
+    """A network; beyond these sections, the fields and defaults of `lora_marl.core.scenario.Scenario`.
+
+    Attributes:
+        active: Whether each node is on, or how many of the first nodes are.
+        path_loss_csv: File of measured path losses in place of `path_loss_db`, a matrix or a list of pairs
+            (`lora_marl/config/links.py`); a relative path counts from the configuration's folder.
+    """
 
     topology: TopologyConfig = TopologyConfig()
     region: RegionConfig = RegionConfig()
@@ -184,6 +198,7 @@ class ScenarioConfig(RecordSection):
     interference: InterferenceConfig | None = None
     downlink: DownlinkConfig = DownlinkConfig()
     active: tuple[bool, ...] | int | None = None
+    path_loss_csv: InputFile | None = None
     changes: tuple[ChangeConfig, ...] = ()
 
     def build(self) -> Scenario:
@@ -194,16 +209,32 @@ class ScenarioConfig(RecordSection):
             for name, value in self.fields().items()
             if name != "topology"
         }
+        values["path_loss_db"] = self._path_loss_db(sites)
         for name in ("path_loss_db", "channel_loss_db"):
             values[name] = None if values[name] is None else np.asarray(values[name])
         if values["active"] is not None:
             values["active"] = _active(values["active"], sites.node_xy_m.shape[-2])
         values["traffic"] = dataclasses.replace(values["traffic"], **sites.traffic)
-        del values["changes"]
+        for name in ("changes", "path_loss_csv"):
+            del values[name]
         scenario = Scenario(node_xy_m=sites.node_xy_m, gateway_xy_m=sites.gateway_xy_m, **values)
         scenario = dataclasses.replace(scenario, changes=self._scheduled(scenario))
         scenario.warn_about_duty_cycle()
         return scenario
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that the network is read from."""
+        named = (self.topology.nodes_csv, self.topology.gateways_csv, self.path_loss_csv)
+        return [path for path in named if path is not None]
+
+    def _path_loss_db(self, sites: Sites) -> NDArray[np.float64] | None:
+        stated = self.fields()["path_loss_db"]
+        if self.path_loss_csv is None:
+            return stated
+        if stated is not None:
+            raise ValueError("path_loss_csv: path_loss_db is given, too; keep one of them")
+        return read_path_loss_db("path_loss_csv", self.path_loss_csv, sites.node_names, sites.gateway_names)
 
     def _scheduled(self, scenario: Scenario) -> tuple[Change, ...]:
         """All changes in order; each begins with the values that those before it leave."""

@@ -5,14 +5,26 @@ from __future__ import annotations
 import dataclasses
 import reprlib
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self, TypeVar, get_type_hints
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, PlainValidator, create_model, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    PlainValidator,
+    ValidationInfo,
+    create_model,
+    model_validator,
+)
+
+from lora_marl.config.quantities import with_units
+from lora_marl.core.checks import check_units
 
 
 class Section(BaseModel):
-    """A frozen part of a configuration that refuses unknown keys."""
+    """A frozen part of a configuration that refuses unknown keys, and numbers that are not physical in their unit."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     refused: ClassVar[Mapping[str, str]] = {}
@@ -22,6 +34,21 @@ class Section(BaseModel):
         """The values by field name; sections stay sections."""
         return {name: getattr(self, name) for name in type(self).model_fields}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _with_units(cls, values: Any) -> Any:
+        return with_units(values) if isinstance(values, dict) else values
+
+    @model_validator(mode="after")
+    def _checked(self) -> Self:
+        self._check()
+        return self
+
+    def _check(self) -> None:
+        """Raise ValueError for a number that is not physical in the unit of its field."""
+        # A name in place of numbers is that of a table.
+        check_units({name: value for name, value in self.fields().items() if not isinstance(value, str)})
+
 
 class RecordSection(Section):
     """A section that builds a record of the core, whose own checks are thereby part of validation."""
@@ -30,10 +57,9 @@ class RecordSection(Section):
         """The record."""
         raise NotImplementedError
 
-    @model_validator(mode="after")
-    def _builds(self) -> Self:
+    def _check(self) -> None:
         self.build()
-        return self
+        super()._check()
 
 
 S = TypeVar("S", bound=Section)
@@ -70,6 +96,15 @@ def _checked_numbers(value: Any) -> Any:
 
 Numbers = Annotated[Any, PlainValidator(_checked_numbers)]
 """The type of an array in a file: a number, or nested lists of numbers."""
+
+
+def _from_folder(path: Path, info: ValidationInfo) -> Path:
+    folder: Path = (info.context or {}).get("folder", Path())
+    return (folder / path).resolve()
+
+
+InputFile = Annotated[Path, AfterValidator(_from_folder)]
+"""The type of a path to a file that a configuration reads; a relative one counts from the configuration's folder."""
 
 
 def _readable(hint: Any) -> Any:

@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import math
-import reprlib
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import Field
 
-from lora_marl.config.section import Numbers, RecordSection
+from lora_marl.config.section import InputFile, Numbers, RecordSection
+from lora_marl.config.sites import Places, in_metres, place_together, read_places
 from lora_marl.core import topology
-from lora_marl.core.checks import suggest
+from lora_marl.core.geodesy import check_degrees
 
-_POSITION = ("x_m", "y_m")
-_TRAFFIC = ("payload_bytes", "interval_s")
+FAR_M = 100_000.0
+"""Where no node of a file is nearer to a gateway, they were not given in the same coordinates. m"""
 
 T = TypeVar("T")
-
-
-def _finite(positions: Any) -> Any:
-    wrong = np.argwhere(~np.isfinite(np.asarray(positions, np.float64)))
-    if len(wrong):
-        raise ValueError(f"{reprlib.repr(positions)} has a value that is not finite, at {wrong[0].tolist()}")
-    return positions
-
-
-Positions = Annotated[Numbers, AfterValidator(_finite)]
 
 
 @dataclass(frozen=True)
@@ -41,11 +28,24 @@ class Sites:
         node_xy_m: `[N, 2]` m
         gateway_xy_m: `[G, 2]` m
         traffic: `payload_bytes` and `interval_s` `[N]`, where the file has them.
+        node_ids, gateway_ids: Their names in files `[N]`, `[G]`; empty: they have none.
     """
 
     node_xy_m: NDArray[np.float64]
     gateway_xy_m: NDArray[np.float64]
     traffic: dict[str, Any] = field(default_factory=dict)
+    node_ids: tuple[str, ...] = ()
+    gateway_ids: tuple[str, ...] = ()
+
+    @property
+    def node_names(self) -> tuple[str, ...]:
+        """Their ids, or their numbers. `[N]`"""
+        return self.node_ids or tuple(map(str, range(self.node_xy_m.shape[-2])))
+
+    @property
+    def gateway_names(self) -> tuple[str, ...]:
+        """Their ids, or their numbers. `[G]`"""
+        return self.gateway_ids or tuple(map(str, range(self.gateway_xy_m.shape[-2])))
 
 
 class TopologyConfig(RecordSection):
@@ -68,8 +68,12 @@ class TopologyConfig(RecordSection):
         gateways: With it, so many are drawn from the square from (0, 0) to (side_m, side_m), at least apart_m from each
             other, in place of `gateway_xy_m`; all placements have those of `seed`.
         side_m, apart_m: m
-        nodes_csv: Columns x_m, y_m and, if wished, payload_bytes, interval_s; sought from the configuration's folder.
-        gateways_csv: Columns x_m, y_m; replaces `gateway_xy_m`.
+        nodes_csv: Columns x_m, y_m, or lat, lon in degrees (WGS84); if wished id, payload_bytes, interval_s. A relative
+            path counts from the configuration's folder.
+        gateways_csv: Columns x_m, y_m, or lat, lon, and id if wished; replaces `gateway_xy_m`.
+        gateway_lat_lon: `[G, 2]`, latitude and longitude in degrees; replaces `gateway_xy_m`.
+        origin_lat_lon: Latitude and longitude of (0, 0); None: the middle of the gateways. Positions in degrees are
+            projected on the plane that touches the Earth there (`lora_marl.core.geodesy`). degrees
     """
 
     kind: Literal[
@@ -81,13 +85,15 @@ class TopologyConfig(RecordSection):
     placements: int = Field(default=1, ge=1)
     clusters: int = 4
     cluster_radius_m: float = 200.0
-    node_xy_m: Positions | None = None
-    gateway_xy_m: Positions = [[0.0, 0.0]]
+    node_xy_m: Numbers | None = None
+    gateway_xy_m: Numbers = [[0.0, 0.0]]
     gateways: int | None = Field(default=None, ge=1)
     side_m: float = 20_000.0
     apart_m: float = 12_000.0
-    nodes_csv: Path | None = None
-    gateways_csv: Path | None = None
+    nodes_csv: InputFile | None = None
+    gateways_csv: InputFile | None = None
+    gateway_lat_lon: Numbers | None = None
+    origin_lat_lon: tuple[float, float] | None = None
 
     def build(self) -> Sites:
         """The positions."""
@@ -95,18 +101,41 @@ class TopologyConfig(RecordSection):
             raise ValueError(f"nodes_csv: is not read by kind {self.kind!r}; set kind: csv")
         if self.kind in ("csv", "arrays") and self.nodes != type(self).model_fields["nodes"].default:
             raise ValueError(f"nodes: {self.nodes}; kind {self.kind!r} has those of its positions, leave it out")
-        gateway_xy_m = np.asarray(self.gateway_xy_m, np.float64)
-        if self.gateways is not None:
-            gateway_xy_m = topology.spread_gateways(self.seed, self.gateways, self.side_m, self.apart_m)
-        if self.gateways_csv is not None:
-            gateway_xy_m = _xy_m(_read("gateways_csv", self.gateways_csv, _POSITION))
+        gateways = self._gateways()
         if self.kind == "csv":
-            columns = _read("nodes_csv", _needed("nodes_csv", self.nodes_csv), _POSITION, _TRAFFIC)
-            return Sites(_xy_m(columns), gateway_xy_m, {name: columns[name] for name in _TRAFFIC if name in columns})
+            return self._from_files(gateways)
+        if self.origin_lat_lon is not None and not gateways.degrees:
+            raise ValueError(f"origin_lat_lon: {list(self.origin_lat_lon)}; no position is in degrees, leave it out")
+        # Nodes that are placed have their middle at (0, 0), as gateways in degrees do.
+        gateway_xy_m = in_metres(gateways, self.origin_lat_lon)
         if self.placements == 1:
-            return Sites(self._place(self.seed, gateway_xy_m), gateway_xy_m)
+            return Sites(self._place(self.seed, gateway_xy_m), gateway_xy_m, gateway_ids=gateways.ids)
         drawn = [self._place(self.seed + number, gateway_xy_m) for number in range(self.placements)]
-        return Sites(np.stack(drawn), gateway_xy_m)
+        return Sites(np.stack(drawn), gateway_xy_m, gateway_ids=gateways.ids)
+
+    def _gateways(self) -> Places:
+        """The gateways: drawn, of a file, or as listed."""
+        given = [name for name in ("gateways", "gateways_csv", "gateway_lat_lon") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"{given[1]}: the gateways are stated by {' and '.join(given)}; keep one of them")
+        if self.gateways is not None:
+            return Places(topology.spread_gateways(self.seed, self.gateways, self.side_m, self.apart_m))
+        if self.gateways_csv is not None:
+            return read_places("gateways_csv", self.gateways_csv, traffic=False)
+        if self.gateway_lat_lon is not None:
+            return Places(check_degrees("gateway_lat_lon", self.gateway_lat_lon), degrees=True)
+        return Places(np.asarray(self.gateway_xy_m, np.float64))
+
+    def _from_files(self, gateways: Places) -> Sites:
+        nodes = read_places("nodes_csv", _needed("nodes_csv", self.nodes_csv), traffic=True)
+        node_xy_m, gateway_xy_m = place_together(nodes, gateways, self.origin_lat_lon)
+        nearest_m = float(topology.distances_m(node_xy_m, gateway_xy_m).min())
+        if nearest_m > FAR_M:
+            raise ValueError(
+                f"nodes_csv: no node is nearer than {nearest_m / 1000:.0f} km to a gateway; give both in the same "
+                "coordinates (gateways_csv, gateway_xy_m or gateway_lat_lon)"
+            )
+        return Sites(node_xy_m, gateway_xy_m, nodes.traffic, nodes.ids, gateways.ids)
 
     def _place(self, seed: int, gateway_xy_m: NDArray[np.float64]) -> NDArray[np.float64]:
         rng = np.random.default_rng(seed)
@@ -132,54 +161,8 @@ class TopologyConfig(RecordSection):
             case _:
                 return np.asarray(_needed("node_xy_m", self.node_xy_m), np.float64)
 
-    @field_validator("nodes_csv", "gateways_csv")
-    @classmethod
-    def _from_folder(cls, path: Path | None, info: ValidationInfo) -> Path | None:
-        folder = (info.context or {}).get("folder", Path())
-        return None if path is None else (folder / path).resolve()
-
 
 def _needed(name: str, value: T | None) -> T:
     if value is None:
         raise ValueError(f"{name}: is required by this kind of topology")
     return value
-
-
-def _xy_m(columns: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-    return np.stack([columns[name] for name in _POSITION], axis=-1)
-
-
-def _read(
-    key: str, path: Path, required: tuple[str, ...], optional: tuple[str, ...] = ()
-) -> dict[str, NDArray[np.float64]]:
-    """Columns of a CSV file with a header, all of finite numbers."""
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            header, *rows = [row for row in csv.reader(file) if row] or [[]]
-    except OSError as error:
-        raise ValueError(f"{key}: {path}: {error.strerror}") from None
-    header = [name.strip() for name in header]
-    for name in header:
-        if name not in required + optional:
-            raise ValueError(f"{key}: {path}: unknown column {name!r}{suggest(name, required + optional)}")
-    for name in required:
-        if name not in header:
-            raise ValueError(f"{key}: {path}: the column {name!r} is required; found: {', '.join(header)}")
-    if not rows:
-        raise ValueError(f"{key}: {path}: has no rows")
-    values = np.array([_numbers(f"{key}: {path} row {number}", row, header) for number, row in enumerate(rows, 1)])
-    return dict(zip(header, values.T, strict=True))
-
-
-def _numbers(place: str, row: list[str], header: list[str]) -> list[float]:
-    if len(row) != len(header):
-        raise ValueError(f"{place}: {len(row)} values for {len(header)} columns")
-    values = []
-    for name, text in zip(header, row, strict=True):
-        try:
-            values.append(float(text))
-        except ValueError:
-            values.append(math.nan)
-        if not math.isfinite(values[-1]):
-            raise ValueError(f"{place}: {name}: {text!r} is not a finite number")
-    return values

@@ -1,12 +1,17 @@
-"""Checks of single values, whose errors name the field, the value and what is allowed."""
+"""Checks of single values, whose errors name the field, the value and what is allowed.
+
+A field whose name ends in a unit holds that unit. `RANGES` is the one table of what is physical in each, and
+`check_units` holds every record of the core and every section of a configuration to it.
+"""
 
 from __future__ import annotations
 
 import difflib
 import math
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from numbers import Real
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -15,6 +20,97 @@ _SIMILAR, _SIMILAR_NAME = 0.5, 0.7
 
 _FEW = 10
 """Most known words that a message lists besides the suggestion."""
+
+
+class Range(NamedTuple):
+    """What the values of a quantity may be.
+
+    Attributes:
+        unit: As a message names it.
+        least, most: Both are allowed.
+        infinite: Whether infinity means something, such as no packet, no link or no limit.
+        example: How a value that is often given in another unit is written; empty: there is none.
+    """
+
+    unit: str
+    least: float
+    most: float
+    infinite: bool = False
+    example: str = ""
+
+
+RANGES: Final[Mapping[str, Range]] = {
+    "hz": Range("Hz", 1e6, 1e10, example="868.1 MHz is 868.1e6"),
+    "bandwidth_hz": Range("Hz", 1e3, 1e7, example="125 kHz is 125e3"),
+    "bandwidths_hz": Range("Hz", 1e3, 1e7, example="125 kHz is 125e3"),
+    "dbm": Range("dBm", -300.0, 100.0),
+    "tp_dbm": Range("dBm", -50.0, 50.0, example="25 mW is 14"),
+    "sensitivity_dbm": Range("dBm", -300.0, 0.0, infinite=True),
+    "db": Range("dB", -300.0, 300.0),
+    "capture_db": Range("dB", -300.0, 300.0, infinite=True),
+    "sir_db": Range("dB", -300.0, 300.0, infinite=True),
+    "sinr_db": Range("dB", -300.0, 300.0, infinite=True),
+    "shadowing_db": Range("dB", 0.0, 100.0),
+    "path_loss_db": Range("dB", 0.0, 400.0, infinite=True, example="a pair without a link has infinity"),
+    "m": Range("m", 0.0, 4.1e7),
+    "xy_m": Range("m", -4.1e7, 4.1e7),
+    "s": Range("s", 0.0, 1e10),
+    "interval_s": Range("s", 1e-6, 1e10, infinite=True, example="10 minutes is 600"),
+    "silent_s": Range("s", 0.0, 1e10, infinite=True),
+    "delay_s": Range("s", 0.0, 60.0, example="1,000 ms is 1"),
+    "h": Range("h", 0.0, 1e7),
+    "mj": Range("mJ", 0.0, 1e9),
+    "bytes": Range("bytes", 0.0, 255.0),
+}
+"""What is physical, by the end of a field's name; the longest end that fits holds.
+
+They catch a value in another unit (868.1 for a channel, which is in Hz) and a sign that was forgotten, not a bad idea:
+LoRa's carriers lie between 137 MHz and 2.5 GHz and its bandwidths between 7.8 kHz and 1.6 MHz, a gateway transmits 10 W
+at most, no passive link amplifies, the Earth measures 40,000 km around, a receive delay is 15 s at most, and a LoRa
+frame has 255 bytes at most.
+"""
+
+
+def range_of(field: str) -> Range | None:
+    """The physical range of a field, by its unit suffix; None: its name ends in no unit."""
+    parts = field.split("_")
+    if len(parts) < 2 or parts[-2] == "per":
+        return None
+    ends = ("_".join(parts[first:]) for first in range(len(parts)))
+    return next((RANGES[end] for end in ends if end in RANGES), None)
+
+
+def check_units(values: Mapping[str, Any], owner: str = "") -> None:
+    """Raise ValueError unless every value whose field names a unit is a number, or an array of numbers, in its range.
+
+    Args:
+        values: By field; those that are None, and fields without a unit, are skipped.
+        owner: Name of the record, which precedes the field in a message.
+    """
+    for field, value in values.items():
+        allowed = None if value is None else range_of(field)
+        if allowed is not None:
+            check_in_range(f"{owner}.{field}" if owner else field, value, allowed)
+
+
+def check_in_range(name: str, value: object, allowed: Range) -> None:
+    """Raise ValueError unless a number, or every number of an array, is in a range; the message names the unit."""
+    try:
+        array = np.asarray(value)
+    except ValueError:  # lists of unequal lengths
+        array = np.empty(1, object)
+    if array.dtype.kind not in "iuf" and array.size:
+        raise ValueError(f"{name}: {value!r} is not a number of {allowed.unit}")
+    inside = (array >= allowed.least) & (array <= allowed.most)
+    if allowed.infinite:
+        inside |= np.isinf(array)
+    if inside.all():
+        return
+    at = np.argwhere(~np.atleast_1d(inside))[0].tolist()
+    wrong = np.atleast_1d(array)[tuple(at)]
+    place = f"{name}{at}" if array.ndim else name
+    hint = f"; {allowed.example}" if allowed.example else ""
+    raise ValueError(f"{place}: {wrong:.10g} is not within {allowed.least:g} to {allowed.most:g} {allowed.unit}{hint}")
 
 
 def suggest(word: str, known: Iterable[str], *, same_start: bool = False) -> str:

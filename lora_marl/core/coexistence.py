@@ -13,7 +13,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from lora_marl.core.checks import check_above_0, check_choice, check_count, check_range
+from lora_marl.core.checks import check_above_0, check_choice, check_count, check_range, check_units
 from lora_marl.core.interference import Interference
 from lora_marl.core.propagation import path_loss_db
 from lora_marl.core.scenario import Change, Scenario
@@ -46,6 +46,7 @@ class Deployment:
             check_count(f"deployment.{name}", getattr(self, name))
         check_above_0("deployment.load", self.load)
         check_choice("deployment.rule", self.rule, get_args(Rule))
+        check_units(vars(self), "deployment")
         for period in self.silent_s:
             if len(period) != 2 or not 0.0 <= period[0] < period[1]:
                 raise ValueError(
@@ -98,10 +99,11 @@ class Coexistence:
         if self.occupancy is not None and len(self.occupancy) != channels:
             raise ValueError(f"coexistence.occupancy: {len(self.occupancy)} values; allowed is one for each channel, "
                              f"{channels}")  # fmt: skip
-        if self.occupancy is not None:
-            Interference(occupancy=self.occupancy, burst_s=self.burst_s, power_dbm=self.burst_dbm)
         for name in ("alarm_step_s", "alarm_factor", "radius_m", *(() if self.moves_s is None else ("moves_s",))):
             check_above_0(f"coexistence.{name}", getattr(self, name))
+        check_units(vars(self), "coexistence")
+        if self.occupancy is not None:
+            Interference(occupancy=self.occupancy, burst_s=self.burst_s, power_dbm=self.burst_dbm)
         check_range("coexistence.load_range", self.load_range)
         check_count("coexistence.alarm_steps", self.alarm_steps)
         if not 0.0 <= self.alarm_probability <= 1.0:

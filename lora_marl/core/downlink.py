@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args, get_type_hints
 
-from lora_marl.core.checks import check_choice
+from lora_marl.core.checks import check_choice, check_units
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,9 +58,10 @@ class Downlink:
     def __post_init__(self) -> None:
         for name in ("windows", "priority"):
             check_choice(f"downlink.{name}", getattr(self, name), get_args(get_type_hints(Downlink)[name]))
-        if not 0 < self.rx1_delay_s < self.rx2_delay_s < float("inf"):
+        check_units(vars(self), "downlink")
+        if not 0 < self.rx1_delay_s < self.rx2_delay_s:
             raise ValueError(
-                f"downlink.rx1_delay_s, rx2_delay_s: {self.rx1_delay_s}, {self.rx2_delay_s}; "
+                f"downlink.rx1_delay_s, rx2_delay_s: {self.rx1_delay_s}, {self.rx2_delay_s} s; "
                 "RX1 opens after the uplink and before RX2"
             )
         if self.rx2_sf not in range(7, 13):
@@ -70,11 +71,7 @@ class Downlink:
             if duty is not None and not 0 < duty <= 1:
                 raise ValueError(f"downlink.{name}: {duty} is not above 0 and at most 1 (or None: no limit)")
         if self.payload_bytes not in range(1, 256):
-            raise ValueError(f"downlink.payload_bytes: {self.payload_bytes} is not a whole number from 1 to 255")
-        if not -50 <= self.tp_dbm <= 50:
-            raise ValueError(f"downlink.tp_dbm: {self.tp_dbm} is not within -50 to 50 dBm")
-        if not self.rx2_hz > 0:
-            raise ValueError(f"downlink.rx2_hz: {self.rx2_hz} is not above 0 Hz")
+            raise ValueError(f"downlink.payload_bytes: {self.payload_bytes} is not a whole number from 1 to 255 bytes")
 
 
 NEVER = 2**31 - 1

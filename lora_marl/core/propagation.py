@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from lora_marl.core.checks import check_units
 from lora_marl.core.units import ratio_to_db
 
 SPEED_OF_LIGHT_M_PER_S = 299_792_458.0
@@ -54,12 +55,10 @@ class Propagation:
         _one_of("model", self.model, ("log_distance", "friis"))
         _one_of("shadowing", self.shadowing, ("packet", "link"))
         _one_of("fading", self.fading, ("none", "rayleigh"))
+        check_units(vars(self), "propagation")
         _within("exponent", self.exponent, above=0.0)
-        _within("reference_loss_db", self.reference_loss_db)
         _within("reference_distance_m", self.reference_distance_m, above=0.0)
-        _within("shadowing_db", self.shadowing_db, at_least=0.0)
         _within("shadowing_common_share", self.shadowing_common_share, at_least=0.0, at_most=1.0)
-        _within("antenna_gain_db", self.antenna_gain_db)
 
     @property
     def shadowing_parts_db(self) -> tuple[float, float]:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lora_marl.core import tables
-from lora_marl.core.checks import check_choice
+from lora_marl.core.checks import check_choice, check_units
 
 
 class Fate(IntEnum):
@@ -84,10 +84,6 @@ class Reception:
             check_choice(f"reception.{name}", getattr(self, name), get_args(get_type_hints(type(self))[name]))
         if not self.spared_preamble_symbols >= 0:
             raise ValueError(f"reception.spared_preamble_symbols: {self.spared_preamble_symbols} is not at least 0")
-        if np.isnan(self.capture_db):
-            raise ValueError(f"reception.capture_db: {self.capture_db} is not a number of dB")
-        if not np.isfinite(self.noise_figure_db):
-            raise ValueError(f"reception.noise_figure_db: {self.noise_figure_db} is not a finite number of dB")
         if self.demodulators is not None and (self.demodulators < 1 or self.demodulators % 1):
             raise ValueError(
                 f"reception.demodulators: {self.demodulators} is not a whole number of at least 1 (or None: any number)"
@@ -100,8 +96,7 @@ class Reception:
                 continue
             if np.shape(table) != shape:
                 raise ValueError(f"reception.{name}: shape {np.shape(table)}; allowed is {shape}")
-            if np.any(np.isnan(table)):
-                raise ValueError(f"reception.{name}: has values that are not numbers")
+        check_units(vars(self), "reception")
 
     def sensitivities_dbm(self, sf: NDArray[np.int64], bw_hz: NDArray[np.float64]) -> NDArray[np.float64]:
         """Sensitivity of each spreading factor at each bandwidth. `[S, W]` dBm"""

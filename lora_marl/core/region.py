@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lora_marl.core.checks import check_choice, suggest
+from lora_marl.core.checks import check_choice, check_units, suggest
 from lora_marl.core.phy import LARGEST_PAYLOAD_BYTES, check_bandwidth_hz, check_spreading_factor
 
 FACTORS = ("sf", "bw", "channel", "tp")
@@ -69,17 +69,17 @@ class Region:
     def __post_init__(self) -> None:
         for field in ("spreading_factors", "bandwidths_hz", "channels_hz", "tp_dbm"):
             _check_list(f"{field} of region {self.name}", getattr(self, field), ascending=field != "channels_hz")
+        by_rate = ("max_payload_bytes",)
+        check_units({name: value for name, value in vars(self).items() if name not in by_rate}, "region")
         check_spreading_factor(self.spreading_factors)
         check_bandwidth_hz(self.bandwidths_hz)
-        if min(self.channels_hz) <= 0.0:
-            raise ValueError(f"channels_hz of region {self.name} has {min(self.channels_hz)!r}: it must be above 0")
         if self.duty_cycle is not None and not 0.0 < self.duty_cycle <= 1.0:
             raise ValueError(f"duty_cycle of region {self.name} is {self.duty_cycle!r}: it must be above 0, at most 1")
         for (sf, bw_hz), size in self.max_payload_bytes:
             check_spreading_factor(sf)
             check_bandwidth_hz(bw_hz)
             if not 1 <= size <= LARGEST_PAYLOAD_BYTES:
-                raise ValueError(f"max_payload_bytes of region {self.name} has {size!r}: it must be 1 to 255")
+                raise ValueError(f"max_payload_bytes of region {self.name} has {size!r}: it must be 1 to 255 bytes")
 
     @property
     def factor_sizes(self) -> tuple[int, int, int, int]:

@@ -8,7 +8,7 @@ from typing import Literal, get_args, get_type_hints
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lora_marl.core.checks import check_choice
+from lora_marl.core.checks import check_choice, check_units
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,18 +56,15 @@ class Traffic:
 
     def __post_init__(self) -> None:
         check_choice("traffic.kind", self.kind, get_args(get_type_hints(Traffic)["kind"]))
-        interval_s = np.asarray(self.interval_s, np.float64)
-        if not np.all(interval_s > 0):
-            raise ValueError(f"traffic.interval_s: {_first(self.interval_s, interval_s > 0)} is not above 0 s")
+        check_units(vars(self), "traffic")
         payload = np.asarray(self.payload_bytes)
         valid = (payload >= 1) & (payload <= 255) & (payload == np.floor(payload))
         if not np.all(valid):
-            raise ValueError(f"traffic.payload_bytes: {_first(payload, valid)} is not a whole number from 1 to 255")
+            raise ValueError(
+                f"traffic.payload_bytes: {_first(payload, valid)} is not a whole number from 1 to 255 bytes"
+            )
         if self.duty_cycle is not None and not 0 < self.duty_cycle <= 1:
             raise ValueError(f"traffic.duty_cycle: {self.duty_cycle} is not above 0 and at most 1")
-        for name in ("jitter_s", "burst_gap_s"):
-            if not 0 <= getattr(self, name) < np.inf:
-                raise ValueError(f"traffic.{name}: {getattr(self, name)} is not at least 0 s")
         if self.burst_packets < 1:
             raise ValueError(f"traffic.burst_packets: {self.burst_packets} is not at least 1")
         self._check_confirmed()
@@ -79,7 +76,7 @@ class Traffic:
                 raise ValueError(f"traffic.{name}: {count} is not a whole number of at least 1")
         for name in ("retry_s", "next_s"):
             span_s = getattr(self, name)
-            if len(span_s) != 2 or not 0 <= span_s[0] <= span_s[1] < np.inf:
+            if len(span_s) != 2 or not span_s[0] <= span_s[1]:
                 raise ValueError(f"traffic.{name}: {span_s} is not a least and a largest time of at least 0 s")
         if self.confirmed and self.after_end and self.kind != "periodic":
             raise ValueError(

@@ -7,6 +7,7 @@ runs/<name>/<seed>/config.yaml             the resolved configuration, every def
                    map.png                 nodes coloured by the spreading factor that they ended with
 runs/<name>/<seed>/<label>/metrics.csv     one row per interval
                            events.out...   the same for TensorBoard
+                           nodes.csv       one row per node: its point, and its packets in the last interval
                            snapshot-<n>.npz  after n intervals: air, learner, operating points
 ```
 """

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from lora_marl.core import phy, tables
+from lora_marl.core.propagation import Propagation
 from lora_marl.core.reception import Fate, Reception, channel_overlaps
 from lora_marl.core.traffic import Traffic
 from tests.core.scenarios import played_once, region, timed
@@ -97,16 +98,29 @@ def test_linear_sinr(dlora_vectors):
             assert played_once(timed(starts_s, loss_db, reception=rule), sf=sf)[2][-1] == expected, case
 
 
+def beyond_nature(loss_db):
+    """Fields by which each node has a mean loss that no link has: distances under an exponent that no air has."""
+    loss_db = np.asarray(loss_db, float)
+    exponent = loss_db.max() / 10.0
+    distance_m = 1000.0 * 10.0 ** (loss_db / (10.0 * exponent))
+    return {
+        "path_loss_db": None,
+        "node_xy_m": np.stack([distance_m, np.zeros_like(distance_m)], axis=-1),
+        "propagation": Propagation(exponent=exponent, reference_loss_db=0.0, shadowing_db=0.0),
+    }
+
+
 def test_concurrency_limit_of_the_published_db_ratio(dlora_vectors):
     """With m others of equal RSSI the ratio is 1 / m whatever their channel: -10 log10(m) dB against the threshold."""
     limits = dlora_vectors["authors_db_ratio_sinr"]["max_concurrent_equal_rssi"]
-    rule = Reception(inter_sf="db_ratio", sensitivity_dbm=np.full((6, 3), -1e9), spared_preamble_symbols=0.0)
+    rule = Reception(inter_sf="db_ratio", sensitivity_dbm=np.full((6, 3), -np.inf), spared_preamble_symbols=0.0)
     for sf, limit in ((int(name[2:]), limit) for name, limit in limits.items()):
         for others, expected in ((limit, OK), (limit + 1, DROWNED)):
             # A sum of dBm this large drowns the unit normal draw; packets on channels of their own do not collide.
             scenario = timed(
                 [0.0] * others + [0.001],
-                np.array([1e7] * others + [1.000001e7]),
+                np.zeros(others + 1),
+                **beyond_nature([1e7] * others + [1.000001e7]),
                 reception=rule,
                 region=region(channels=others + 1),
             )
@@ -136,12 +150,13 @@ def test_golden_cases_of_the_published_db_ratio(dlora_vectors):
         for offset_db, expected in ((-0.001, OK), (0.001, DROWNED)):
             rule = Reception(
                 inter_sf="db_ratio",
-                sensitivity_dbm=np.full((6, 3), -1e12),
+                sensitivity_dbm=np.full((6, 3), -np.inf),
                 sinr_db=np.full(6, ratio_db + offset_db),
                 spared_preamble_symbols=0.0,
             )
             channels = region(channels=len(starts_s))
-            scenario = timed(starts_s, loss_for(rssi_dbm), reception=rule, region=channels)
+            silent = np.zeros(len(starts_s))
+            scenario = timed(starts_s, silent, reception=rule, region=channels, **beyond_nature(14.0 - rssi_dbm))
             assert played_once(scenario, sf=7, channel=np.arange(len(starts_s)))[2][-1] == expected, case
     assert played >= 3
 
@@ -243,9 +258,9 @@ def test_twenty_packets_by_hand():
         ("spared_preamble_symbols", -1.0, "spared_preamble_symbols: -1.0 is not at least 0"),
         ("demodulators", 0, "demodulators: 0 is not a whole number of at least 1"),
         ("sensitivity_dbm", np.zeros((6, 2)), r"sensitivity_dbm: shape \(6, 2\); allowed is \(6, 3\)"),
-        ("capture_db", float("nan"), "reception.capture_db: nan is not a number"),
+        ("capture_db", float("nan"), "reception.capture_db: nan is not within -300 to 300 dB"),
         ("demodulators", 1.5, "demodulators: 1.5 is not a whole number"),
-        ("sinr_db", np.full(6, np.nan), "reception.sinr_db: has values that are not numbers"),
+        ("sinr_db", np.full(6, np.nan), r"reception.sinr_db\[0\]: nan is not within -300 to 300 dB"),
         ("inter_sf", "sir_energy", "sir_db: inter_sf 'sir_energy' needs a matrix"),
     ],
 )

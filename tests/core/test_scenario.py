@@ -8,6 +8,7 @@ import pytest
 
 from lora_marl.core.air import Air
 from lora_marl.core.presets import journal_network
+from lora_marl.core.reception import Fate
 from lora_marl.core.region import REGIONS
 from lora_marl.core.scenario import Change, DutyCycleWarning, Scenario
 from lora_marl.core.traffic import Traffic
@@ -114,13 +115,13 @@ def test_the_journal_network_breaks_its_regions_duty_cycle_and_says_so():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"node_xy_m": np.array([[0.0, np.nan]])}, "scenario.node_xy_m: has 1 values that are not finite"),
+        ({"node_xy_m": np.array([[0.0, np.nan]])}, r"scenario.node_xy_m\[0, 1\]: nan is not within"),
         ({"node_xy_m": np.zeros((0, 2))}, "scenario.node_xy_m: shape"),
         ({"gateway_xy_m": np.zeros((1, 3))}, "scenario.gateway_xy_m: shape"),
         ({"gateway_xy_m": np.zeros((3, 1, 2))}, "scenario.gateway_xy_m: shape"),
         ({"node_xy_m": np.zeros((1, 1, 20, 2))}, "scenario.node_xy_m: shape"),
         ({"path_loss_db": np.zeros((3, 1))}, r"scenario.path_loss_db: shape \(3, 1\); allowed is \(20, 1\)"),
-        ({"channel_loss_db": np.full(3, np.inf)}, "scenario.channel_loss_db: has values that are not finite"),
+        ({"channel_loss_db": np.full(3, np.inf)}, r"scenario.channel_loss_db\[0\]: inf is not within -300 to 300 dB"),
         ({"active": np.ones(3, bool)}, r"scenario.active: shape \(3,\); allowed is \(20,\)"),
         ({"low_data_rate": "of"}, "scenario.low_data_rate: 'of' is not one of auto"),
         ({"coding_rate": 5}, "scenario.coding_rate: 5 is not one of 1, 2, 3, 4"),
@@ -129,14 +130,28 @@ def test_the_journal_network_breaks_its_regions_duty_cycle_and_says_so():
             {"changes": (Change(at_s=1.0, values={"trafic.interval_s": 1.0}),)},
             "'trafic.interval_s' at 1.0 s cannot change; did you mean 'traffic.interval_s'",
         ),
-        ({"changes": (Change(at_s=1.0, values={"traffic.interval_s": -1.0}),)}, "traffic.interval_s: -1.0"),
-        ({"changes": (Change(at_s=-1.0, values={}),)}, "at_s -1.0 is not at least 0"),
+        ({"changes": (Change(at_s=1.0, values={"traffic.interval_s": -1.0}),)}, "traffic.interval_s: -1 is not within"),
         ({"changes": (Change(at_s=2.0, values={}), Change(at_s=1.0, values={}))}, "not in order of time"),
     ],
 )
 def test_bad_values_are_named(values, message):
     with pytest.raises(ValueError, match=message):
         network(20, **values)
+
+
+def test_a_change_before_the_beginning_is_named():
+    with pytest.raises(ValueError, match=r"change\.at_s: -1 is not within 0 to 1e\+10 s"):
+        Change(at_s=-1.0, values={})
+
+
+def test_a_pair_without_a_link_is_never_received_and_changes_nothing_else():
+    loss_db = np.full((20, 2), 110.0)
+    loss_db[:10, 1] = np.inf
+    packets, receptions = recorded(network(20, gateways=2, propagation=STILL, path_loss_db=loss_db), 200.0)
+    heard = np.isin(receptions.fate, (Fate.BELOW_SENSITIVITY,), invert=True)
+    far = packets.source < 10
+    assert not heard[far, 1].any()
+    assert heard[far, 0].all() and heard[~far].all()
 
 
 def test_a_payload_beyond_a_data_rates_maximum_names_the_data_rate():

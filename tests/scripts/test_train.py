@@ -47,7 +47,8 @@ class TestRunFolder:
         for seed in "01":
             for label in ("cucb", "random"):
                 names = {path.name for path in (run / seed / label).iterdir()}
-                assert names == {"metrics.csv", "events.out.tfevents.metrics", f"snapshot-{INTERVALS:06d}.npz"}
+                snapshot = f"snapshot-{INTERVALS:06d}.npz"
+                assert names == {"metrics.csv", "nodes.csv", "events.out.tfevents.metrics", snapshot}
 
     def test_resolved_configuration_reads_back(self, finished):
         path = finished[0] / "dlora" / "1" / "config.yaml"
@@ -70,6 +71,15 @@ class TestRunFolder:
             )
             assert fates == int(row["sent"]) == sum(int(row[f"sent_sf{sf}"]) for sf in range(7, 13))
             assert float(row["pdr"]) == int(row["delivered"]) / int(row["sent"])
+
+    def test_a_row_for_each_node(self, finished):
+        run = finished[0] / "dlora/0/cucb"
+        nodes = list(csv.DictReader((run / "nodes.csv").open()))
+        last = list(csv.DictReader((run / "metrics.csv").open()))[-1]
+        assert [int(row["node"]) for row in nodes] == list(range(len(nodes)))
+        for column in ("sent", "delivered"):
+            assert sum(int(row[column]) for row in nodes) == int(last[column])
+        assert all(7 <= int(row["sf"]) <= 12 and float(row["tp_dbm"]) <= 14 for row in nodes)
 
     def test_a_seed_does_not_depend_on_the_others(self, finished, train_tiny, tmp_path):
         assert train_tiny(tmp_path, "seeds=[1]").exit_code == 0
@@ -251,3 +261,14 @@ def test_bad_input_is_one_line(invoke, tmp_path, changes, text):
 def test_missing_file(invoke):
     result = invoke(train.app, "--config", "nowhere.yaml")
     assert result.exit_code == 2 and "nowhere.yaml" in result.output
+
+
+def test_the_ids_of_a_file_are_in_the_table_of_nodes(tmp_path, invoke):
+    (tmp_path / "nodes.csv").write_text("id;x_m;y_m\nmeter;100;0\nvalve;0;200\n")
+    text = "scenario: {topology: {kind: csv, nodes_csv: nodes.csv}}\nlearners: {static-sf7: {}}\nseeds: [0]\n"
+    (tmp_path / "mine.yaml").write_text(text + "name: mine\nduration_h: 30min\ninterval_h: 15min\n")
+    result = invoke(train.app, "--config", tmp_path / "mine.yaml", "--runs", tmp_path / "runs")
+    assert result.exit_code == 0, result.output
+    rows = list(csv.DictReader((tmp_path / "runs/mine/0/static-sf7/nodes.csv").open()))
+    assert [row["id"] for row in rows] == ["meter", "valve"]
+    assert all(row["sf"] == "7" and row["bw_khz"] == "125" for row in rows)

@@ -6,6 +6,7 @@ The judges are the closed form that learners are trained on, its exact refinemen
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,14 +26,23 @@ PACKETS_PER_NODE = 2000
 _COLUMNS = ("node", "sf", "channel", "tp_dbm", "delivery")
 
 
-def write(path: Path, network: Network, points: NDArray[np.int16]) -> None:
-    """Writes an allocation `[N, 4]`, and what the closed form expects each node to deliver."""
+def write(path: Path, network: Network, points: NDArray[np.int16], ids: Sequence[str] = ()) -> None:
+    """Writes an allocation `[N, 4]`, and what the closed form expects each node to deliver.
+
+    Args:
+        path: The file.
+        network: The network.
+        points: The allocation. `[N, 4]`
+        ids: Names of the nodes `[N]`, for a column `id`; empty: they have none.
+    """
     region, delivery = network.closed_form.scenario.region, network.closed_form.delivery(points)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(_COLUMNS)
+        writer.writerow([*_COLUMNS, *(["id"] if ids else [])])
         for node, (sf, _, channel, tp) in enumerate(points.tolist()):
-            writer.writerow([node, region.spreading_factors[sf], channel, region.tp_dbm[tp], f"{delivery[node]:.6f}"])
+            name = [ids[node]] if ids else []
+            row = [node, region.spreading_factors[sf], channel, region.tp_dbm[tp], f"{delivery[node]:.6f}"]
+            writer.writerow(row + name)
 
 
 def read(path: Path, network: Network) -> NDArray[np.int16]:

@@ -29,6 +29,7 @@ from scripts.runs.energy.experiment import EnergyExperiment, Network, build_netw
 from scripts.runs.folder import RunFolder
 from scripts.runs.loop import RunType, curves_of
 from scripts.runs.metrics import Row, columns_of
+from scripts.runs.packets.experiment import node_ids
 from scripts.runs.report import estimate_record, with_spread
 from scripts.runs.statistics import estimate
 
@@ -47,6 +48,11 @@ class EnergyRunType(RunType[EnergyRun, EnergyExperiment]):
     def networks(self) -> list[Network]:
         """One per seed; all labels share them."""
         return build_networks(self.config)
+
+    @cached_property
+    def node_ids(self) -> tuple[str, ...]:
+        """Names of the nodes in the file that they were read from; empty: they have none."""
+        return node_ids(self.config)
 
     def check(self) -> None:
         for label in self.config.learners:
@@ -67,7 +73,7 @@ class EnergyRunType(RunType[EnergyRun, EnergyExperiment]):
 
     def save(self, folder: RunFolder, label: str, experiment: EnergyExperiment) -> None:
         for network, seed, points in zip(self.networks, self.config.seeds, experiment.points, strict=True):
-            allocations.write(folder.folder(label, seed) / allocations.FILE_NAME, network, points)
+            allocations.write(folder.folder(label, seed) / allocations.FILE_NAME, network, points, self.node_ids)
         if experiment.training is not None:
             from agents.maac import state
 
@@ -178,5 +184,4 @@ class EnergyRunType(RunType[EnergyRun, EnergyExperiment]):
         return [ROOT / folder for folder in ("lora_marl", "agents", "scripts/runs/energy")]
 
     def inputs(self, label: str) -> list[Path]:
-        topology = self.config.scenario.topology
-        return [path for path in (topology.nodes_csv, topology.gateways_csv) if path is not None]
+        return self.config.scenario.files

@@ -16,6 +16,7 @@ import agents
 from agents.learner import Learner
 from agents.run import run_episodes, run_until
 from lora_marl.config import ConfigError, PacketRun, ScenarioConfig
+from lora_marl.config.run import ScenarioRun
 from lora_marl.core.air import Air
 from lora_marl.core.outcome import Outcome
 from lora_marl.core.scenario import Scenario
@@ -153,6 +154,13 @@ def build_scenario(config: ScenarioConfig, seeds: int | None = None) -> Scenario
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return config.build()
+
+
+def node_ids(config: ScenarioRun) -> tuple[str, ...]:
+    """Names of the nodes in the file that they were read from; empty: they have none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return config.scenario.topology.build().node_ids if config.scenario.topology.kind == "csv" else ()
 
 
 def scenario_name(config: PacketRun) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from inspect import getsourcefile
 from pathlib import Path
 from typing import Any, Self
 
 import agents
 from lora_marl.config import PacketRun
+from lora_marl.core.files import write_atomically
 from scripts.runs import plots
 from scripts.runs.checkpoints import State
 from scripts.runs.cli import ROOT, UsageError, console
@@ -16,8 +18,9 @@ from scripts.runs.events import packet_event
 from scripts.runs.folder import RunFolder
 from scripts.runs.loop import RunType
 from scripts.runs.metrics import METRICS, Row, reported
+from scripts.runs.packets import nodes
 from scripts.runs.packets.evaluate import evaluate
-from scripts.runs.packets.experiment import PacketExperiment, build_scenario, scenario_name, schedule
+from scripts.runs.packets.experiment import PacketExperiment, build_scenario, node_ids, scenario_name, schedule
 from scripts.runs.packets.published_numbers import RESIMULATED_MARK, published
 from scripts.runs.packets.results import run_to_the_end
 from scripts.runs.report import Result, counted, records, results_table
@@ -27,6 +30,11 @@ class PacketRunType(RunType[PacketRun, PacketExperiment]):
     """A run of packets; see `RunType`."""
 
     title, axis, unit, snapshots = "a run of packets", "time_h", "h", 10
+
+    @cached_property
+    def node_ids(self) -> tuple[str, ...]:
+        """Names of the nodes in the file that they were read from; empty: they have none."""
+        return node_ids(self.config)
 
     def check(self) -> None:
         for label in self.config.learners:
@@ -42,6 +50,11 @@ class PacketRunType(RunType[PacketRun, PacketExperiment]):
         return packet_event(row)
 
     def save(self, folder: RunFolder, label: str, experiment: PacketExperiment) -> None:
+        if experiment.outcome is not None:
+            for replica, seed in enumerate(self.config.seeds):
+                path = folder.folder(label, seed) / nodes.FILE_NAME
+                region, ids = experiment.scenario.region, self.node_ids
+                write_atomically(path, nodes.node_table(region, experiment.outcome, experiment.points, replica, ids))
         folder.save(label, experiment.state_dict())
 
     def restore(self, folder: RunFolder, label: str, experiment: PacketExperiment) -> None:
@@ -72,8 +85,7 @@ class PacketRunType(RunType[PacketRun, PacketExperiment]):
         return [ROOT / "lora_marl", ROOT / "agents", Path(learner).resolve()]
 
     def inputs(self, label: str) -> list[Path]:
-        topology = self.config.scenario.topology
-        return [path for path in (topology.nodes_csv, topology.gateways_csv) if path is not None]
+        return self.config.scenario.files
 
 
 def results_of(folder: RunFolder, config: PacketRun) -> list[Result]:
@@ -111,6 +123,6 @@ def show(folder: RunFolder, config: PacketRun, results: Sequence[Result]) -> Non
         published(config, label, metric).endswith(RESIMULATED_MARK) for label in config.learners for metric in METRICS
     ):
         console.print(f"{RESIMULATED_MARK} not printed in the paper; from an independent simulation of its rules")
-    console.print(f"metrics, snapshots: {folder.path}/<seed>/<learner>/", markup=False)
+    console.print(f"metrics, snapshots: {folder.path}/<seed>/<learner>/ (nodes.csv: a row per node)", markup=False)
     console.print(f"pictures:           {folder.path}/curves.png, usage.png, <seed>/map.png", markup=False)
     console.print(f"learning curves:    tensorboard --logdir {folder.path}", markup=False)
