@@ -63,6 +63,8 @@ class Learner(ABC):
         fixed_points: The values of the others. `[B, N, 4]`
         overhead: Outcome of the packets that collected data before the first decision; None: there were none.
         feedback: Who decides, and how many packets lie between two decisions; by default nodes, after every packet.
+        nb_trans: How often each unconfirmed frame of a node is sent, 1 to 15 (`lora_marl.core.air.Air.advance`); the
+            learner may write into it with every decision. None: once. `[B, N]` int8
 
     Raises:
         ValueError: no seeds, an unknown factor, or a fixed point outside the region.
@@ -95,6 +97,7 @@ class Learner(ABC):
         self.fixed_points = checked_points(self.region, fixed_point, (self.replicas, self.nodes))
         self.overhead: Outcome | None = None
         self.feedback = Feedback()
+        self.nb_trans: NDArray[np.int8] | None = None
         self._downlinks = scenario.feedback == "downlink"
 
     @property

@@ -34,6 +34,8 @@ _STREAMS = {
 }
 """Streams of random numbers, by the field of a replica that holds the stream's key."""
 _ALWAYS = Feedback()
+MOST_TRANSMISSIONS = 15
+"""Of a frame. Source: LoRaWAN L2 1.0.4, section 5.2."""
 
 
 class Air:
@@ -138,22 +140,33 @@ class Air:
         """Operating point of that packet, with the channel that it was sent on `[B, N, 4]`."""
         return self._state.nodes["last_point"].copy()
 
-    def advance(self, points: NDArray[np.int16], until_s: float, mixture: Mixture | None = None) -> Outcome:
+    def advance(
+        self,
+        points: NDArray[np.int16],
+        until_s: float,
+        mixture: Mixture | None = None,
+        nb_trans: NDArray[np.int8] | None = None,
+    ) -> Outcome:
         """Run all replicas to a time; every packet is sent with its node's point at its start.
 
         Args:
             points: Operating points, indices into the region's lists; a channel may be `HOP`. `[B, N, 4]` int16
             until_s: Where the clocks stop; an event at exactly this time belongs to the next call. s
             mixture: What every packet draws its point from; the point drawn is written into `points`.
+            nb_trans: How often each unconfirmed frame is sent, 1 to 15, unless the node receives a downlink in between;
+                None: once. Transmissions are packets, each with its node's point at its start, `Traffic.retry_s` apart;
+                where the server commands by downlinks, NbTrans is part of its commands. `[B, N]` int8
 
         Returns:
             The outcome of the time since outcomes were last taken.
 
         Raises:
-            ValueError: an endless `until_s` or one before a clock, points of another type or shape, a packet's point
-                outside the region, or a mixture for another network or beside commands.
+            ValueError: an endless `until_s` or one before a clock, points or `nb_trans` of another type or shape or
+                outside their range, `nb_trans` of confirmed traffic, or a mixture for another network or beside
+                commands.
         """
         self._check_points(points)
+        self._set_nb_trans(nb_trans)
         distributions = NO_DISTRIBUTIONS if mixture is None else self._distributions(mixture)
         self._check_time(until_s)
         if until_s == np.inf:
@@ -162,17 +175,21 @@ class Air:
             self._run(points, stop_s, distributions, deciding=False)
         return self.take_outcome()
 
-    def next_decisions(self, points: NDArray[np.int16], until_s: float) -> Decisions:
+    def next_decisions(
+        self, points: NDArray[np.int16], until_s: float, nb_trans: NDArray[np.int8] | None = None
+    ) -> Decisions:
         """Run each replica to the earliest packet of a node on which a decision is due.
 
         All decisions that are due in the replicas that stopped come back; the caller writes the new points of those
-        nodes into `points` before the next call. Empty: all replicas have reached `until_s`. The rows are a view that
-        the next call overwrites.
+        nodes into `points`, and into `nb_trans` (see `advance`) if there is one, before the next call. Empty: all
+        replicas have reached `until_s`. The rows are a view that the next call overwrites.
 
         Raises:
-            ValueError: a clock beyond `until_s`, points of another type or shape, or a packet's outside the region.
+            ValueError: a clock beyond `until_s`, points or `nb_trans` of another type or shape or outside their range,
+                or `nb_trans` of confirmed traffic.
         """
         self._check_points(points)
+        self._set_nb_trans(nb_trans)
         self._check_time(until_s)
         for stop_s in self._stops_s(until_s):
             count = self._run(points, stop_s, NO_DISTRIBUTIONS, deciding=True)
@@ -265,6 +282,28 @@ class Air:
         shape = (self.replicas, self.nodes, 4)
         if points.dtype != np.int16 or points.shape != shape:
             raise ValueError(f"points: {points.dtype} {points.shape}; the air takes int16 {shape}")
+
+    def _set_nb_trans(self, nb_trans: NDArray[np.int8] | None) -> None:
+        """Let the loop see the caller's array; frames are counted from the first one on."""
+        if nb_trans is None:
+            if self._state.nb_trans.size:
+                self._state = self._state._replace(nb_trans=self._state.nb_trans[:, :0].copy())
+            return
+        self._state = self._state._replace(nb_trans=self._checked_nb_trans(nb_trans))
+        if not self._state.frames.size:
+            self._state = state.with_frames(self._state)
+
+    def _checked_nb_trans(self, nb_trans: NDArray[np.int8]) -> NDArray[np.int8]:
+        shape = (self.replicas, self.nodes)
+        if nb_trans.dtype != np.int8 or nb_trans.shape != shape or not nb_trans.flags.carray:
+            raise ValueError(
+                f"nb_trans: {nb_trans.dtype} {nb_trans.shape}; the air takes int8 {shape}, contiguous and writable"
+            )
+        if nb_trans.min() < 1 or nb_trans.max() > MOST_TRANSMISSIONS:
+            raise ValueError(f"nb_trans: {nb_trans.min()} to {nb_trans.max()}; allowed is 1 to {MOST_TRANSMISSIONS}")
+        if self.scenario.traffic.confirmed:
+            raise ValueError("nb_trans: confirmed frames are sent up to traffic.max_attempts times; allowed is None")
+        return nb_trans
 
     def _distributions(self, mixture: Mixture) -> PointDistributions:
         """The mixture as the loop takes it, checked."""

@@ -35,6 +35,21 @@ def pdr(sent: ArrayLike, delivered: ArrayLike) -> Any:
     return ratio(delivered, sent)
 
 
+def frame_pdr(frames_delivered: ArrayLike, frames_lost: ArrayLike) -> Any:
+    """Delivery ratio of frames that are sent up to several times, as packets: delivered / (delivered + lost).
+
+    A frame is delivered if one of its packets is; `pdr` is the same of packets.
+
+    Args:
+        frames_delivered, frames_lost: As in `lora_marl.core.outcome.Outcome`. [...]
+
+    Returns:
+        0 to 1; nan where no frame ended. [...]
+    """
+    delivered = np.asarray(frames_delivered)
+    return ratio(delivered, delivered + np.asarray(frames_lost))
+
+
 def ee_bits_per_mj(delivered_bits: ArrayLike, energy_mj: ArrayLike) -> Any:
     """Energy efficiency: payload bits delivered per energy spent on all packets.
 

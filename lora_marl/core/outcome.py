@@ -30,8 +30,9 @@ class Outcome:
         downlinks, downlinks_received, downlinks_refused: Downlinks sent to the node, those of them that it received,
             and those that no gateway could send.
         downlink_airtime_s: Of each gateway. `[B, G]` s
-        frames_delivered, frames_lost: Frames of confirmed traffic, by whether an attempt of theirs was received:
-            counted at the first that was, or when the last has failed; 0 where traffic is not confirmed.
+        frames_delivered, frames_lost: Frames of confirmed traffic, or sent with `nb_trans`, by whether a packet of
+            theirs was received: counted at the first that was, or when the last has failed; 0 for other traffic, whose
+            every packet is a frame.
         delay_s: From generation to first reception, summed over frames delivered. s
         queued: Frames that wait at the end of the period, the one being sent included.
         foreign_busy_s: Airtime of other networks' packets that a gateway could hear (at or above its sensitivity), by

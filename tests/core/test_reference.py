@@ -44,11 +44,11 @@ AIRS = st.builds(
 
 
 def played(scenario, seed, until_s=40.0):
-    """Packets of nodes of which every third hops, and what the rule makes of them."""
+    """Packets of nodes of which every third hops and every other sends its frames twice; their fates by the rule."""
     air = Air(scenario, [seed], record=True)
     points = random_points(scenario, seed=seed)
     points[:, ::3, CHANNEL] = HOP
-    air.advance(points, until_s)
+    air.advance(points, until_s, nb_trans=np.resize([1, 2], (1, scenario.nodes)).astype(np.int8))
     packets, receptions = air.recording()
     np.testing.assert_array_equal(packets.point[:, CHANNEL], reference.channels(scenario, packets, points[0], seed))
     key = stream_key(seed, "noise")

@@ -131,6 +131,10 @@ def take_counters(state: State) -> dict[str, NDArray]:
         "arm_delivered": state.arms[..., 1].copy(),
     }
     counters |= _take_frames(state.queues if state.queues.size else np.zeros(state.nodes.shape, QUEUE))
+    if state.frames.size:
+        for name in ("delivered", "lost"):
+            counters[f"frames_{name}"] = state.frames[name].copy()
+            state.frames[name] = 0
     for counter in (state.counts, state.sums, state.arms, state.gateway_airtime_s, state.foreign_busy_s):
         counter.fill(0)
     replicas["taken_s"] = replicas["now_s"]

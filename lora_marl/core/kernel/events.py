@@ -20,6 +20,7 @@ from lora_marl.core.kernel.hopping import hop_channel
 from lora_marl.core.kernel.interference import add_burst
 from lora_marl.core.kernel.queue import replace_first
 from lora_marl.core.kernel.reception import begin_reception, end_reception
+from lora_marl.core.kernel.repeats import begin_with_nb_trans, next_repeat_s, receive_repeat, repeats_frame
 from lora_marl.core.kernel.state import RX1, RX2, SENDING, WAITING
 from lora_marl.core.kernel.traffic import is_new_frame, miss_frame, next_attempt_s, next_start_s, receive_frame
 from lora_marl.core.random import uniform
@@ -60,6 +61,8 @@ def start_packet(state, tables, points, b, n, now_s):
     if commanded and node.in_force[0] < 0:
         for f in range(4):
             node.in_force[f] = points[b, n, f]
+    if commanded:
+        begin_with_nb_trans(state, b, n)
     for f in range(4):
         node.point[f] = node.in_force[f] if commanded else points[b, n, f]
     if rule.backoff and is_new_frame(state, tables, b, n):
@@ -91,13 +94,15 @@ def start_packet(state, tables, points, b, n, now_s):
 def schedule_next(state, tables, b, n, now_s, free_s):
     """Schedule node `n`'s next packet, which starts at `free_s` at the earliest.
 
-    It is generated as if the node had been free since its last packet.
+    Unless it repeats the last frame, it is generated as if the node had been free since its last packet.
     """
     node = state.nodes[b, n]
     node.phase = WAITING
     node.free_s = max(node.free_s, free_s)
     if tables.rule[0].confirmed:
         start_s = next_attempt_s(state, tables, b, n, now_s)
+    elif repeats_frame(state, tables, b, n):
+        start_s = next_repeat_s(state, tables, b, n)
     else:
         start_s = next_start_s(state, tables, b, n, node.end_s)
     replace_first(state.events[b], start_s, n)
@@ -123,6 +128,8 @@ def end_packet(state, tables, points, b, n, deciding):
         repeated = state.queues[b, n].received
         if delivered:
             receive_frame(state, tables, b, n, node.end_s)
+    elif state.frames.shape[1] > 0:
+        repeated = receive_repeat(state, b, n, delivered)
     elif not delivered:
         miss_frame(node)
     if count_uplink(state, tables, points, b, n, node.end_s, deciding, repeated):
@@ -140,6 +147,8 @@ def open_receive_window(state, tables, points, b, n, now_s, deciding):
     node, rule = state.nodes[b, n], tables.rule[0]
     for f in range(4):
         node.command[f] = points[b, n, f]
+    if state.nb_trans.shape[1] > 0:
+        state.frames[b, n].command = state.nb_trans[b, n]
     if answer_due(state, tables, points, b, n) and open_window(state, tables, b, n, now_s):
         return np.inf
     miss_answer(state, tables, b, n, now_s, deciding)

@@ -19,6 +19,7 @@ import numpy as np
 
 from lora_marl.core.kernel import compiled
 from lora_marl.core.kernel.counters import DELIVERED
+from lora_marl.core.kernel.repeats import nb_trans_differs, reset_nb_trans
 from lora_marl.core.kernel.traffic import is_new_frame
 from lora_marl.core.outcome import REPEATED
 from lora_marl.core.region import HOP
@@ -61,7 +62,8 @@ def answer_due(state, tables, points, b, n):
     """Whether a downlink is due to a node whose receive window opens."""
     node = state.nodes[b, n]
     rule = tables.rule[0]
-    return not rule.server or rule.confirmed or node.adr_ack_req or differs(points[b, n], node.in_force)
+    changed = differs(points[b, n], node.in_force) or nb_trans_differs(state, b, n)
+    return not rule.server or rule.confirmed or node.adr_ack_req or changed
 
 
 @compiled()
@@ -105,11 +107,12 @@ def _is_default(tables, b, n, point):
 
 
 @compiled()
-def _lower_rate(tables, b, n, point):
-    """Make a point's data rate the next slower one; below the slowest, let its node hop over all channels again."""
+def _lower_rate(state, tables, b, n, point):
+    """Make a point's data rate the next slower one; below the slowest, take all channels and an NbTrans of 1 again."""
     slower_sf, slower_bw = _slower_rate(tables, b, n, point[0], point[1])
-    if slower_sf == point[0] and slower_bw == point[1] and tables.channel_loss_db.shape[0] > 1:
-        point[2] = HOP
+    if slower_sf == point[0] and slower_bw == point[1]:
+        point[2] = HOP if tables.channel_loss_db.shape[0] > 1 else point[2]
+        reset_nb_trans(state, b, n)
     point[0], point[1] = slower_sf, slower_bw
 
 
@@ -126,7 +129,7 @@ def begin_frame(state, tables, points, b, n):
     if late >= 0 and late % ADR_ACK_DELAY == 0:
         node.point[3] = tables.tp_dbm.shape[0] - 1
         if late > 0:
-            _lower_rate(tables, b, n, node.point)
+            _lower_rate(state, tables, b, n, node.point)
         for f in range(4):
             node.in_force[f] = node.point[f]
             points[b, n, f] = node.point[f]  # the server learns of it from this uplink
@@ -181,5 +184,7 @@ def receive_answer(state, tables, b, n, now_s, deciding):
             node.round_sent, node.round_delivered = 0, 0
         for f in range(4):
             node.in_force[f] = node.command[f]
+        if state.nb_trans.shape[1] > 0:
+            state.frames[b, n].in_force = state.frames[b, n].command
     elif rule.waits and node.round_sent >= rule.feedback_packets:
         end_round(state, b, n, now_s, deciding)

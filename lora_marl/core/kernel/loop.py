@@ -227,6 +227,9 @@ def clear(state, none):
             node.free_s = 0.0
             if n < state.queues.shape[1]:
                 clear_queue(state.queues[b, n])
+            if n < state.frames.shape[1]:
+                state.frames[b, n].sent = 0
+                state.frames[b, n].received = False
             if not sending:
                 continue
             node.packet += 1

@@ -73,6 +73,18 @@ QUEUE = np.dtype(
     align=True,
 )
 
+FRAME = np.dtype(
+    [
+        ("delivered", np.int64),
+        ("lost", np.int64),
+        ("sent", np.int32),  # transmissions of the frame that have ended and did not end it
+        ("in_force", np.int8),  # NbTrans of the node, where the server commands; 0 before its first packet
+        ("command", np.int8),  # NbTrans in the downlink on its way
+        ("received", np.bool_),
+    ],
+    align=True,
+)
+
 LINK = np.dtype(
     [
         ("rssi_dbm", np.float64),
@@ -203,8 +215,11 @@ AIRTIME_S, ENERGY_MJ, DELIVERED_BITS = 0, 1, 2
 GROWING = ("packets", "receptions", "heard")
 """Arrays that grow when they are full."""
 
-NOT_STORED = ("streams",)
-"""Arrays that follow from the seeds."""
+NOT_STORED = ("streams", "nb_trans")
+"""Arrays that follow from the seeds, or are the caller's."""
+
+OPTIONAL = {"frames": FRAME}
+"""Arrays `[B, N]` that air has only if it needs them, and then keeps; their types."""
 
 _STORED_NAMES = {"generated_s": "born_s", "gateways": "gates", "gateway_airtime_s": "gate_airtime_s"}
 """Names in snapshots, which stay as they were when arrays get other names."""
@@ -217,6 +232,8 @@ class State(NamedTuple):
     links: NDArray[np.void]  # LINK [B, N, G]
     queues: NDArray[np.void]  # QUEUE [B, N] of confirmed traffic, else [B, 0]
     generated_s: NDArray[np.float64]  # [B, N, Q], a ring: when the frames that wait were generated; or [B, 0, 1]. s
+    nb_trans: NDArray[np.int8]  # [B, N], the caller's: how often each frame is sent, or [B, 0]: once
+    frames: NDArray[np.void]  # FRAME [B, N] of unconfirmed traffic that is or was sent with NbTrans, else [B, 0]
     gateways: NDArray[np.void]  # GATEWAY [B, G]
     downlinks: NDArray[np.void]  # DOWNLINK [B, G], the last of each gateway
     down_links: NDArray[np.void]  # LINK [B, G], how its node receives it
@@ -261,6 +278,8 @@ def allocate(
         links=np.zeros((replicas, nodes, gateways), LINK),
         queues=np.zeros((replicas, nodes if frames else 0), QUEUE),
         generated_s=np.zeros((replicas, nodes if frames else 0, max(frames, 1))),
+        nb_trans=np.zeros((replicas, 0), np.int8),
+        frames=np.zeros((replicas, 0), FRAME),
         gateways=np.zeros((replicas, gateways), GATEWAY),
         downlinks=np.zeros((replicas, gateways), DOWNLINK),
         down_links=np.zeros((replicas, gateways), LINK),
@@ -290,6 +309,13 @@ def allocate(
     return state
 
 
+def with_frames(state: State) -> State:
+    """The state of air that sends with NbTrans from now on; nodes that are commanded have used 1 so far."""
+    frames = np.zeros(state.nodes.shape, FRAME)
+    frames["in_force"] = state.nodes["in_force"][..., 0] >= 0
+    return state._replace(frames=frames)
+
+
 def on_air(state: State) -> NDArray[np.bool_]:
     """Nodes whose next event is the end of a packet or of a downlink, and channels with a burst `[B, N + C]`."""
     busy = (state.nodes["phase"] == SENDING) | (state.nodes["phase"] == RECEIVING)
@@ -309,22 +335,24 @@ def pack(state: State) -> dict[str, NDArray]:
     return {
         _STORED_NAMES.get(name, name): (array.view(np.uint8) if array.dtype.names else array).copy()
         for name, array in state._asdict().items()
-        if name not in NOT_STORED
+        if name not in NOT_STORED and not (name in OPTIONAL and not array.size)
     }
 
 
 def unpack(state: State, saved: Mapping[str, NDArray]) -> State:
     """The state with the saved arrays in place of its own; recorded packets may have grown.
 
+    An optional array that the snapshot lacks is left out.
+
     Raises:
         ValueError: an array is missing, or of another type or shape; the state is as it was.
     """
-    arrays = {
-        name: _unpack_array(_STORED_NAMES.get(name, name), current, saved)
-        for name, current in state._asdict().items()
-        if name not in NOT_STORED
-    }
-    return state._replace(**arrays)
+    current_arrays = state._asdict()
+    for name, dtype in OPTIONAL.items():
+        current_arrays[name] = np.zeros(state.nodes.shape if name in saved else (len(state.nodes), 0), dtype)
+    stored = [name for name in current_arrays if name not in NOT_STORED and (name not in OPTIONAL or name in saved)]
+    arrays = {name: _unpack_array(_STORED_NAMES.get(name, name), current_arrays[name], saved) for name in stored}
+    return State(**(current_arrays | arrays))
 
 
 def _unpack_array(name: str, current: NDArray, saved: Mapping[str, NDArray]) -> NDArray:

@@ -145,7 +145,9 @@ def clear_queue(queue):
 @compiled()
 def is_new_frame(state, tables, b, n):
     """Whether node `n`'s packet is the first of its frame: it has a frame counter that no packet had before."""
-    return not tables.rule[0].confirmed or state.queues[b, n].attempts == 0
+    if tables.rule[0].confirmed:
+        return state.queues[b, n].attempts == 0
+    return state.frames.shape[1] == 0 or state.frames[b, n].sent == 0
 
 
 @compiled()
@@ -200,7 +202,7 @@ def rescale_waits(
 ) -> NDArray[np.bool_]:
     """Multiply waiting times by new over old mean interval, which is exact for Poisson traffic; off times stay.
 
-    Where traffic is confirmed, the wait for the next frame is what changes: retries keep their times.
+    The wait for the next frame is what changes: retries and repeats keep their times.
 
     Args:
         state: Its events and times of generation are moved.
@@ -214,7 +216,7 @@ def rescale_waits(
     old_s, new_s = np.broadcast_to(old_s, shape), np.broadcast_to(new_s, shape)
     waiting = (nodes["phase"] == WAITING) & (old_s != new_s)
     joining, leaving = waiting & ~np.isfinite(old_s), waiting & ~np.isfinite(new_s)
-    rescaled = waiting & ~joining & ~leaving
+    rescaled = waiting & ~joining & ~leaving & ~_between_repeats(state)
     all_times_s = queue.times_by_source(state.events)
     times_s = all_times_s[:, : shape[1]]  # a view: those of the nodes
     before_s = times_s.copy()
@@ -225,6 +227,7 @@ def rescale_waits(
         times_s[rescaled] = at_s + (before_s[rescaled] - at_s) * (new_s[rescaled] / old_s[rescaled])
         times_s[rescaled] = np.maximum(times_s[rescaled], nodes["free_s"][rescaled])
         nodes["generated_s"][rescaled] += times_s[rescaled] - before_s[rescaled]
+        _give_up_frames(state, leaving)
     times_s[leaving] = np.inf
     queue.fill(state.events, all_times_s, on_air(state))
     return joining
@@ -251,3 +254,22 @@ def _drop_frames(state: State, leaving: NDArray[np.bool_]) -> None:
     state.nodes["missed"] += begun & (state.nodes["missed"] >= 0)
     for name in ("size", "attempts", "received"):
         queues[name][leaving] = 0
+
+
+def _between_repeats(state: State) -> NDArray[np.bool_]:
+    """Nodes that have sent their frame and will send it again, among those that wait. `[B, N]`"""
+    if not state.frames.size:
+        return np.zeros(state.nodes.shape, np.bool_)
+    return np.asarray(state.frames["sent"] > 0)
+
+
+def _give_up_frames(state: State, leaving: NDArray[np.bool_]) -> None:
+    """End the frames of nodes that leave between two transmissions of one."""
+    if not state.frames.size:
+        return
+    begun = leaving & _between_repeats(state)
+    lost = begun & ~state.frames["received"]
+    state.frames["lost"] += lost
+    state.nodes["missed"] += lost & (state.nodes["missed"] >= 0)
+    state.frames["sent"][begun] = 0
+    state.frames["received"][begun] = False
