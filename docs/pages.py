@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 
 PHYSICS = (
     *("units", "region", "tables", "scenario", "topology", "coexistence", "random", "traffic", "mixture", "phy"),
+    *("device", "energy"),
     *("propagation", "interference", "reception", "downlink", "air", "outcome", "metrics", "reference"),
     *(f"expect/{name}/closed_form" for name in ("one_gateway", "rayleigh", "lognormal")),
 )

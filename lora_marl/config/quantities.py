@@ -28,6 +28,9 @@ UNITS: Final[Mapping[str, Mapping[str, str]]] = {
     "dB": {"dB": "1", "db": "1"},
     "dBm": {"dBm": "1", "dbm": "1"},
     "mJ": {"uJ": "1e-3", "mJ": "1", "J": "1e3", "kJ": "1e6"},
+    "mA": {"uA": "1e-3", "mA": "1", "A": "1e3"},
+    "mAh": {"mAh": "1", "Ah": "1e3"},
+    "V": {"mV": "1e-3", "V": "1"},
     "bytes": {"B": "1", "byte": "1", "bytes": "1"},
 }
 """Units that are understood, and their size in the unit of the field, by the latter."""

@@ -17,6 +17,7 @@ from lora_marl.config.section import InputFile, RecordSection, Section, fields_o
 from lora_marl.config.topology import Sites, TopologyConfig
 from lora_marl.core import tables
 from lora_marl.core.checks import suggest
+from lora_marl.core.device import DEVICES, Battery, Device
 from lora_marl.core.downlink import Downlink
 from lora_marl.core.interference import Interference
 from lora_marl.core.propagation import Propagation
@@ -84,6 +85,34 @@ class DownlinkConfig(RecordSection):
 
     def build(self) -> Downlink:
         return Downlink(**self.fields())
+
+
+@fields_of(Device)
+class DeviceConfig(RecordSection):
+    """A device of your own; fields and defaults of `lora_marl.core.device.Device`."""
+
+    tx_currents: dict[float, float] | None = None
+
+    def build(self) -> Device:
+        values = self.fields()
+        return Device(**{name: value for name, value in values.items() if value is not None})
+
+
+@fields_of(Battery)
+class BatteryConfig(RecordSection):
+    """The nodes' battery; fields and defaults of `lora_marl.core.device.Battery`."""
+
+    def build(self) -> Battery:
+        return Battery(**self.fields())
+
+
+def _device(value: Device | str) -> Device:
+    """A device, or the one of a name."""
+    if isinstance(value, str):
+        if value not in DEVICES:
+            raise ValueError(f"device: {value!r} is no device{suggest(value, DEVICES)}")
+        return DEVICES[value]
+    return value
 
 
 def _one_of(values: Sequence[float], unit: str = "") -> AfterValidator:
@@ -197,6 +226,8 @@ class ScenarioConfig(RecordSection):
     traffic: TrafficConfig = TrafficConfig()
     interference: InterferenceConfig | None = None
     downlink: DownlinkConfig = DownlinkConfig()
+    device: str | DeviceConfig = "sx1261"
+    battery: BatteryConfig = BatteryConfig()
     active: tuple[bool, ...] | int | None = None
     path_loss_csv: InputFile | None = None
     changes: tuple[ChangeConfig, ...] = ()
@@ -212,6 +243,7 @@ class ScenarioConfig(RecordSection):
         values["path_loss_db"] = self._path_loss_db(sites)
         for name in ("path_loss_db", "channel_loss_db"):
             values[name] = None if values[name] is None else np.asarray(values[name])
+        values["device"] = _device(values["device"])
         if values["active"] is not None:
             values["active"] = _active(values["active"], sites.node_xy_m.shape[-2])
         values["traffic"] = dataclasses.replace(values["traffic"], **sites.traffic)

@@ -203,7 +203,7 @@ class Air:
             loop.admit_all_frames(self._state, self._tables)
         ahead = loop.all_drops_ahead(self._state, self._tables)
         self._state.counts[..., state.DROPPED] -= ahead
-        outcome = Outcome(**take_counters(self._state))
+        outcome = Outcome(**take_counters(self._state, float(self._tables.rule["sleep_mw"][0])))
         self._state.counts[..., state.DROPPED] = ahead
         return outcome
 

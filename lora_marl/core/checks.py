@@ -60,6 +60,10 @@ RANGES: Final[Mapping[str, Range]] = {
     "delay_s": Range("s", 0.0, 60.0, example="1,000 ms is 1"),
     "h": Range("h", 0.0, 1e7),
     "mj": Range("mJ", 0.0, 1e9),
+    "ma": Range("mA", 0.0, 1e4),
+    "sleep_ma": Range("mA", 0.0, 1e2, example="1 uA is 0.001"),
+    "mah": Range("mAh", 1.0, 1e7, example="2.6 Ah is 2600"),
+    "voltage_v": Range("V", 0.5, 50.0, example="3,300 mV is 3.3"),
     "bytes": Range("bytes", 0.0, 255.0),
 }
 """What is physical, by the end of a field's name; the longest end that fits holds.

@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike
 
 from lora_marl.core.units import HOUR_S
 
+HOURS_PER_YEAR = 365.25 * 24.0
+
 
 def pdr(sent: ArrayLike, delivered: ArrayLike) -> Any:
     """Packet delivery ratio: delivered / sent.
@@ -105,6 +107,21 @@ def bits_per_airtime_s(delivered_bits: ArrayLike, airtime_s: ArrayLike) -> Any:
 def energy_per_delivered_mj(energy_mj: ArrayLike, delivered: ArrayLike) -> Any:
     """Energy spent on all packets per packet delivered (EPN): [...] mJ, [...] packets -> [...] mJ."""
     return ratio(energy_mj, delivered)
+
+
+def battery_life_years(current_ma: ArrayLike, *, capacity_mah: float, self_discharge_per_year: float) -> Any:
+    """How long a primary battery lasts: C / (8,766 h I + s C), the self-discharge s linear in time.
+
+    Args:
+        current_ma: Mean current of the device I, all of its states counted. [...] mA
+        capacity_mah: Charge of the new battery C. mAh
+        self_discharge_per_year: Share of C that is lost in a year by itself.
+
+    Returns:
+        [...] years; nan where nothing discharges the battery.
+    """
+    yearly_mah = np.asarray(current_ma, dtype=np.float64) * HOURS_PER_YEAR + self_discharge_per_year * capacity_mah
+    return ratio(capacity_mah, yearly_mah)
 
 
 def attempts_per_delivered(attempts: ArrayLike, delivered: ArrayLike) -> Any:

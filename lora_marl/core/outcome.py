@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from lora_marl.core.metrics import ratio
 from lora_marl.core.reception import Fate
 
 
@@ -69,6 +70,12 @@ class Outcome:
         """Packets that ended. `[B, N]`"""
         heard = self.delivered + self.interfered + self.collided + self.no_demodulator + self.gateway_sending
         return heard + self.below_sensitivity
+
+    @property
+    def power_mw(self) -> NDArray[np.float64]:
+        """Mean power over the period; nan where it has no length. `[B, N]` mW"""
+        power_mw: NDArray[np.float64] = ratio(self.energy_mj, self.duration_s[:, None])
+        return power_mw
 
     def __add__(self, other: Outcome) -> Outcome:
         """The outcome of two periods together, `other` the later one."""

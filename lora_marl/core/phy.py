@@ -11,7 +11,8 @@ from lora_marl.core.tables import BANDWIDTHS_HZ, SPREADING_FACTORS, SUPPLY_CURRE
 from lora_marl.core.units import dbm_to_mw, ratio_to_db
 
 LowDataRate = Literal["auto", "on", "off", "sf11_125khz"]
-EnergyMode = Literal["radiated", "supply"]
+EnergyMode = Literal["radiated", "supply", "states"]
+"""Models of the energy of a scenario; `states` is in `lora_marl.core.energy`, the others are formulas here."""
 
 LARGEST_PAYLOAD_BYTES = 255
 """The length field of a LoRa frame has one byte."""
@@ -150,6 +151,8 @@ def tx_power_mw(tp_dbm: ArrayLike, mode: str = "radiated", *, supply: str = "lor
     """
     if mode not in get_args(EnergyMode):
         raise ValueError(f"energy mode {mode!r} is unknown: it must be one of {', '.join(get_args(EnergyMode))}")
+    if mode == "states":
+        raise ValueError("energy mode 'states' is of a device: use lora_marl.core.energy.energy_costs")
     if mode == "radiated":
         return dbm_to_mw(np.asarray(tp_dbm, dtype=np.float64))
     if supply not in SUPPLY_CURRENT_MA:

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lora_marl.core import phy
 from lora_marl.core.checks import check_choice, check_units, suggest
+from lora_marl.core.device import DEVICES, Battery, Device
 from lora_marl.core.downlink import Downlink
 from lora_marl.core.interference import Interference
 from lora_marl.core.propagation import Propagation, path_loss_db
@@ -72,9 +73,11 @@ class Scenario:
             `sf11_125khz` (SF11 and SF12 at 125 kHz).
         coding_rate: 1 to 4, for 4/5 to 4/8.
         preamble_symbols: Programmed preamble symbols (the sync word's 4.25 come on top).
-        energy: `radiated` power, or `supply` current times voltage.
+        energy: `radiated` power, `supply` current times voltage, or all `states` of a device; see
+            `lora_marl.core.energy`.
         supply: Table of supply currents, `lorasim` or `norel`.
-        receive_mj: Energy of the receive windows after each packet. mJ
+        receive_mj: Energy of the receive windows after each packet; 0 under `states`, which counts them itself. mJ
+        device, battery: Of every node, under `states`.
         feedback: `free`: the fate of packets is known at once; `downlink`: answers and commands are sent, cost
             airtime, and can be refused or lost.
         downlink: How gateways send them.
@@ -100,6 +103,8 @@ class Scenario:
     energy: phy.EnergyMode = "radiated"
     supply: str = "lorasim"
     receive_mj: float = 0.0
+    device: Device = DEVICES["sx1261"]
+    battery: Battery = Battery()
     feedback: Literal["free", "downlink"] = "free"
     downlink: Downlink = field(default_factory=Downlink)
     changes: tuple[Change, ...] = ()
@@ -260,6 +265,12 @@ class Scenario:
             check_choice(f"scenario.{name}", getattr(self, name), allowed)
         if not self.preamble_symbols >= 0:
             raise ValueError(f"scenario.preamble_symbols: {self.preamble_symbols} is not at least 0")
+        if self.energy == "states":
+            self.device.tx_power_mw(np.array(self.region.tp_dbm, np.float64))
+            if self.receive_mj:
+                raise ValueError(
+                    f"scenario.receive_mj: {self.receive_mj}; energy 'states' counts receive windows, allowed is 0"
+                )
 
     def _check_shapes(self) -> None:
         channels = len(self.region.channels_hz)

@@ -67,7 +67,8 @@ parameters it was sent with) and 0 where none ended:
 The bonuses of `dlora` are xi w_SF, zeta BW / sum BW and eta (1 - TP / sum TP), for the value used, with
 w_SF = (SF / 2^SF) / sum (SF / 2^SF); its indicator is +1 for a delivered packet, -1 for a lost one.
 
-Infos carry `sent`, `delivered`, `energy_mj` and each term as `reward_<term>`, at reset too.
+Infos carry `sent`, `delivered`, `energy_mj` and each term as `reward_<term>`, at reset too; where the scenario has
+`energy: states`, also `battery_life_years` at the mean power of the step (nan at reset).
 
 ## Starting state
 

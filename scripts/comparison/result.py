@@ -76,6 +76,12 @@ MEASURES = (
     ),
     Measure("goodput_bps", "goodput", "bits/s", "Payload bits that the network delivers per second."),
     Measure("energy_per_delivered_mj", "energy per packet", "mJ", "Energy of all packets per packet delivered."),
+    Measure(
+        "battery_life_years",
+        "battery life",
+        "years",
+        "Mean over the nodes, at the mean power of each; empty unless the scenario has `energy: states`.",
+    ),
     Measure("energy_j", "energy", "J", "Energy of all packets of all nodes over the whole run.", 1e-3),
     Measure("fairness", "fairness", "Jain", "Jain's index of the nodes' PDR: 1 where all have the same."),
     Measure("share_pdr", "PDR share", "% of reference", f"PDR per PDR of `{REFERENCE_PDR}` on the same seed.", 100.0),
@@ -206,6 +212,7 @@ def measured(state: State, config: PacketRun) -> dict[str, float]:
     packets, airtime_s, energy_mj = state["overhead"].tolist()
     return {
         **{name: last[name] for name in _REPORTED},
+        "battery_life_years": last.get("battery_life_years", math.nan),
         "delivery_ratio": delivery_ratio(state),
         "expected_delivery": float(state["expected"][0]),
         "expected_compat": float(state["expected"][1]),

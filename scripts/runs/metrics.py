@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lora_marl.core import metrics
+from lora_marl.core.energy import battery_life_years
 from lora_marl.core.outcome import Outcome
 from lora_marl.core.reception import FATES
 from lora_marl.core.region import Region
+from lora_marl.core.scenario import Scenario
 
 Row = dict[str, float]
 """The numbers of one replica in one segment, by column."""
@@ -28,12 +30,20 @@ _ROW = "row/"
 _TINY_H = 1e-9
 
 
-def rows(outcome: Outcome, region: Region) -> list[Row]:
-    """One row per replica; usage by factor value where the air counted it."""
+def rows(outcome: Outcome, region: Region, scenario: Scenario | None = None) -> list[Row]:
+    """One row per replica.
+
+    Args:
+        outcome: Of a segment; usage by factor value is told where the air counted it.
+        region: Of the factor values.
+        scenario: Tells battery life where its energy is that of all `states`.
+    """
     columns: dict[str, NDArray] = {"duration_s": outcome.duration_s}
     columns |= {name: getattr(outcome, name).sum(axis=1) for name in COUNTS + SUMS}
     columns |= ratios(columns)
     columns["fairness"] = np.array([_fairness(*node) for node in zip(outcome.sent, outcome.delivered, strict=True)])
+    if scenario is not None and scenario.energy == "states":
+        columns["battery_life_years"] = battery_life_years(scenario, outcome.power_mw).mean(axis=1)
     usage = outcome.arm_sent.sum(axis=1)
     if usage.shape[1]:
         columns |= dict(zip(usage_columns(region), usage.T, strict=True))
@@ -91,8 +101,15 @@ def reported(curve: Sequence[Row], last_h: float) -> Row:
         "downlink_airtime": _over(totals["downlink_airtime_s"], totals["duration_s"]),
         "energy_per_delivered_mj": float(metrics.energy_per_delivered_mj(totals["energy_mj"], totals["delivered"])),
         "fairness": math.fsum(row["fairness"] for row in chosen) / len(chosen),
+        **{name: _mean_over_time(chosen, name) for name in chosen[0] if name == "battery_life_years"},
         **{name: math.fsum(row[name] for row in chosen) for name in chosen[0] if name.startswith("sent_")},
     }
+
+
+def _mean_over_time(chosen: Sequence[Row], name: str) -> float:
+    """The mean of a column, weighted by the length of the rows."""
+    total_s = math.fsum(row["duration_s"] for row in chosen)
+    return math.fsum(row[name] * row["duration_s"] for row in chosen) / total_s
 
 
 def thinned(curve: Sequence[Row], every_h: float) -> list[Row]:

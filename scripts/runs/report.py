@@ -50,6 +50,7 @@ NAMES = {
     "goodput_bps": ("goodput [bits/s]", 1.0),
     "fairness": ("fairness of PDR (Jain)", 1.0),
     "energy_per_delivered_mj": ("energy per packet delivered [mJ]", 1.0),
+    "battery_life_years": ("battery life [years]", 1.0),
     "downlinks_per_100": ("downlinks per 100 packets", 1.0),
 }
 """How a metric is shown: name with unit, factor."""

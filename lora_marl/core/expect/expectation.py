@@ -20,9 +20,10 @@ class Expectation:
     Attributes:
         delivery: Probability that a packet is delivered.
         packets_per_s: Rate of packets. 1/s
-        energy_mj: Energy of one packet. mJ
+        energy_mj: Energy of one packet, above sleeping. mJ
         airtime_s: Airtime of one packet. s
         bits: Payload of one packet. bit
+        sleep_mw: Power of a node that sleeps, a number; 0 where the energy model does not count it. mW
     """
 
     delivery: NDArray[np.float64]
@@ -30,6 +31,12 @@ class Expectation:
     energy_mj: NDArray[np.float64]
     airtime_s: NDArray[np.float64]
     bits: NDArray[np.float64]
+    sleep_mw: float = 0.0
+
+    @property
+    def power_mw(self) -> NDArray[np.float64]:
+        """Mean power of each node. `[N]` mW"""
+        return self.packets_per_s * self.energy_mj + self.sleep_mw
 
     @property
     def pdr(self) -> float:
@@ -40,14 +47,17 @@ class Expectation:
     def ee_bits_per_mj(self) -> float:
         """Energy efficiency of the network. bits/mJ"""
         delivered_bits = (self.packets_per_s * self.delivery) @ self.bits
-        return float(metrics.ee_bits_per_mj(delivered_bits, self.packets_per_s @ self.energy_mj))
+        return float(metrics.ee_bits_per_mj(delivered_bits, self._power_mw))
+
+    @property
+    def _power_mw(self) -> float:
+        """Mean power of all nodes together. mW"""
+        return float(self.packets_per_s @ self.energy_mj) + self.sleep_mw * len(self.packets_per_s)
 
     @property
     def node_ee_bits_per_mj(self) -> NDArray[np.float64]:
         """Energy efficiency of each node; nan for nodes that are off. `[N]` bits/mJ"""
-        ee: NDArray[np.float64] = metrics.ee_bits_per_mj(
-            self.packets_per_s * self.delivery * self.bits, self.packets_per_s * self.energy_mj
-        )
+        ee: NDArray[np.float64] = metrics.ee_bits_per_mj(self.packets_per_s * self.delivery * self.bits, self.power_mw)
         return ee
 
     @property

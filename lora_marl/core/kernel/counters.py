@@ -35,6 +35,8 @@ def count_packet(state, tables, b, n):
     sums = state.sums[b, n]
     sums[AIRTIME_S] += airtime_s
     sums[ENERGY_MJ] += airtime_s * tables.tp_mw[node.point[3]] + rule.receive_mj
+    if rule.rx_mw > 0.0:
+        sums[ENERGY_MJ] += tables.windows_mj[node.point[0], node.point[1]]
     if delivered:
         sums[DELIVERED_BITS] += node.payload_bits
     if rule.count_arms:
@@ -112,8 +114,11 @@ def take_heard(state: State) -> NDArray[np.void]:
     return rows
 
 
-def take_counters(state: State) -> dict[str, NDArray]:
-    """The counters since they were last taken, by the names of `Outcome`; they begin again at 0."""
+def take_counters(state: State, sleep_mw: float) -> dict[str, NDArray]:
+    """The counters since they were last taken, by the names of `Outcome`; they begin again at 0.
+
+    Nodes draw `sleep_mw` all the time, and the counted energies on top of it.
+    """
     replicas = state.replicas
     counters = {fate.name.lower(): state.counts[..., fate].copy() for fate in FATES} | {
         "duration_s": replicas["now_s"] - replicas["taken_s"],
@@ -125,7 +130,7 @@ def take_counters(state: State) -> dict[str, NDArray]:
         "foreign_busy_s": state.foreign_busy_s.copy(),
         "external_busy_s": _take_busy_s(state),
         "airtime_s": state.sums[..., AIRTIME_S].copy(),
-        "energy_mj": state.sums[..., ENERGY_MJ].copy(),
+        "energy_mj": state.sums[..., ENERGY_MJ] + sleep_mw * (replicas["now_s"] - replicas["taken_s"])[:, None],
         "delivered_bits": state.sums[..., DELIVERED_BITS].copy(),
         "arm_sent": state.arms[..., 0].copy(),
         "arm_delivered": state.arms[..., 1].copy(),

@@ -10,7 +10,7 @@ from lora_marl.core.kernel.counters import record_downlink
 from lora_marl.core.kernel.interference import add_burst_to_downlink
 from lora_marl.core.kernel.queue import replace_first
 from lora_marl.core.kernel.reception import BELOW_SENSITIVITY, COLLIDED, DELIVERED, INTERFERED, dbm_to_mw
-from lora_marl.core.kernel.state import ANSWERED, ANSWERS_RECEIVED, RECEIVING, REFUSED, RX1, RX2
+from lora_marl.core.kernel.state import ANSWERED, ANSWERS_RECEIVED, ENERGY_MJ, RECEIVING, REFUSED, RX1, RX2
 from lora_marl.core.random import draw_index, exponential, normal
 
 _GATEWAY_DRAWS = 1 << 15
@@ -225,10 +225,21 @@ def _fate(state, tables, b, g):
 
 
 @compiled()
+def _count_reception(state, tables, b, n, g):
+    """Count the energy of a downlink that node `n` hears, in place of its window; after one in RX1 there is no RX2."""
+    rule, node, down = tables.rule[0], state.nodes[b, n], state.downlinks[b, g]
+    second = down.channel >= state.newest.shape[1]
+    window_mj = rule.rx2_mj if second else tables.windows_mj[node.last_point[0], node.last_point[1]]
+    state.sums[b, n, ENERGY_MJ] += rule.rx_mw * (down.end_s - down.start_s) - window_mj
+
+
+@compiled()
 def receive_downlink(state, tables, b, n):
     """End the downlink for node `n`; returns whether the node has received it."""
     g = state.nodes[b, n].gateway
     fate = _fate(state, tables, b, g)
+    if tables.rule[0].rx_mw > 0.0 and fate != BELOW_SENSITIVITY:
+        _count_reception(state, tables, b, n, g)
     if tables.rule[0].record:
         state.packets[b, state.downlinks[b, g].record].fate = fate
     if fate != DELIVERED:

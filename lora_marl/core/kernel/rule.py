@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lora_marl.core.downlink import Feedback
+from lora_marl.core.energy import energy_costs
 from lora_marl.core.interference import Interference
 from lora_marl.core.propagation import distance_law
 from lora_marl.core.scenario import Scenario
@@ -70,6 +71,9 @@ RULE = np.dtype(
         ("loss_per_decade_db", np.float64),
         ("reference_m", np.float64),
         ("nearest_m", np.float64),
+        ("rx_mw", np.float64),  # while receiving, above sleeping; 0 where no state but sending is counted
+        ("rx2_mj", np.float64),  # of an RX2 in which nothing comes
+        ("sleep_mw", np.float64),
     ],
     align=True,
 )
@@ -81,10 +85,14 @@ FEEDBACK = ("downlinks", "server", "waits", "feedback_packets", "patience", "bac
 The names of all others are part of the number by which a snapshot knows its network (`Tables.digest`): they are data.
 """
 
+ADDED = ("rx_mw", "rx2_mj", "sleep_mw")
+"""Fields that the first snapshots do not know. Each is 0 or False where its part is off, and counts elsewhere only."""
+
 
 def make_rule(scenario: Scenario, feedback: Feedback, record: bool, count_arms: bool) -> NDArray[np.void]:
     """The rule of a scenario. RULE [1]"""
     rx, air, traffic = scenario.reception, scenario.propagation, scenario.traffic
+    costs = energy_costs(scenario)
     rule = np.zeros(1, RULE)
     per_packet = air.shadowing == "packet" and air.shadowing_db > 0
     values = (
@@ -121,6 +129,9 @@ def make_rule(scenario: Scenario, feedback: Feedback, record: bool, count_arms: 
             "record": record,
             "count_arms": count_arms,
             "receive_mj": scenario.receive_mj,
+            "rx_mw": costs.rx_mw,
+            "rx2_mj": costs.rx2_mj,
+            "sleep_mw": costs.sleep_mw,
             "server": feedback.decides == "server",
             "waits": scenario.feedback == "downlink" and feedback.answers and feedback.decides == "node",
             "feedback_packets": feedback.packets,

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from lora_marl.core import phy, units
 from lora_marl.core.downlink import Feedback
-from lora_marl.core.kernel.rule import FEEDBACK, RULE, make_rule
+from lora_marl.core.energy import energy_costs
+from lora_marl.core.kernel.rule import ADDED, FEEDBACK, RULE, make_rule
 from lora_marl.core.propagation import path_loss_db
 from lora_marl.core.random import draw_index, normal
 from lora_marl.core.reception import channel_overlaps
@@ -38,6 +39,7 @@ class Tables(NamedTuple):
     sir_ratio: NDArray[np.float64]  # [S, S + 1], the last one against bursts
     tp_dbm: NDArray[np.float64]  # [T]
     tp_mw: NDArray[np.float64]  # [T], drawn from the battery or radiated
+    windows_mj: NDArray[np.float64]  # [S, W], receive windows after an uplink, or [0, 0] where they are `receive_mj`
     gain_db: NDArray[np.float64]  # [b, N, G], received minus transmitted power
     channel_loss_db: NDArray[np.float64]  # [C]
     node_network: NDArray[np.int32]  # [N]
@@ -58,7 +60,9 @@ class Tables(NamedTuple):
     def digest(self) -> int:
         """A number that differs for scenarios that can have different outcomes, whoever decides; snapshots keep it."""
         network = {
-            name: value for name, value in zip(RULE.names or (), self.rule[0], strict=True) if name not in FEEDBACK
+            name: value
+            for name, value in zip(RULE.names or (), self.rule[0], strict=True)
+            if name not in FEEDBACK and (name not in ADDED or value)
         }
         rule = repr(network).encode()  # not its bytes: those between its fields are arbitrary
         return zlib.crc32(rule + b"".join(array.tobytes() for array in self[1:]))
@@ -152,7 +156,7 @@ def make_tables(
     sf = np.array(region.spreading_factors)
     bw_hz = np.array(region.bandwidths_hz)
     tp_dbm = np.array(region.tp_dbm, np.float64)
-    nodes = scenario.nodes
+    nodes, costs = scenario.nodes, energy_costs(scenario)
     payload_bytes, payload = np.unique(np.asarray(scenario.traffic.payload_bytes), return_inverse=True)
     overlaps = channel_overlaps(np.array(region.channels_hz), bw_hz, rx.channel_overlap)
     sir_db = rx.sir_db[np.ix_(sf - 7, sf - 7)] if rx.sir_db is not None else np.full((len(sf),) * 2, -np.inf)
@@ -167,7 +171,8 @@ def make_tables(
         sir_db=sir_db,
         sir_ratio=np.column_stack([units.db_to_ratio(sir_db), sinr_ratio]),
         tp_dbm=tp_dbm,
-        tp_mw=phy.tx_power_mw(tp_dbm, scenario.energy, supply=scenario.supply),
+        tp_mw=costs.tp_mw,
+        windows_mj=costs.windows_mj if scenario.energy == "states" else np.zeros((0, 0)),
         gain_db=_gain_db(scenario, shadowing_keys),
         channel_loss_db=np.zeros(len(region.channels_hz)) if scenario.channel_loss_db is None
         else np.asarray(scenario.channel_loss_db, np.float64),

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lora_marl.core import phy
 from lora_marl.core.coexistence import Coexistence
+from lora_marl.core.energy import energy_costs, sending_mw
 from lora_marl.core.scenario import Scenario
 from lora_marl.core.units import db_to_ratio
 
@@ -102,8 +102,9 @@ class Groups:
 
     def reference_mj(self, scenario: Scenario) -> NDArray[np.float64]:
         """Energy of an attempt at least spreading factor and 14 dBm, receive windows included. `[B, S, Q]` mJ"""
-        power_mw = float(phy.tx_power_mw(FULL_DBM, scenario.energy, supply=scenario.supply))
-        return self.means(scenario.airtime_s()[:, 0][self.least_sf] * power_mw + scenario.receive_mj)
+        power_mw = float(sending_mw(scenario, [FULL_DBM])[0])
+        airtime_s, windows_mj = scenario.airtime_s()[:, 0], energy_costs(scenario).windows_mj[:, 0]
+        return self.means(airtime_s[self.least_sf] * power_mw + windows_mj[self.least_sf])
 
     def network_sums(self, values: NDArray) -> NDArray:
         """Sums over the nodes of each network. `[B, N, ...]` -> `[B, S, ...]`"""
@@ -135,7 +136,8 @@ def facts(coexistence: Coexistence, scenario: Scenario, groups: Groups, powers: 
     """
     replicas, region = len(groups.group), scenario.region
     airtime_s, tp_dbm = scenario.airtime_s()[:, 0], np.array(region.tp_dbm)[list(powers)]
-    power_mw = np.asarray(phy.tx_power_mw(tp_dbm, scenario.energy, supply=scenario.supply))
+    costs = energy_costs(scenario)
+    power_mw, windows_mj = costs.tp_mw[list(powers)], costs.windows_mj[:, 0]
     sf = np.minimum(groups.least_sf[..., None] + np.arange(OFFSETS), len(airtime_s) - 1)  # [B, N, O]
     floor_dbm = scenario.reception.sensitivities_dbm(
         np.array(region.spreading_factors), np.array(region.bandwidths_hz[:1])
@@ -150,7 +152,7 @@ def facts(coexistence: Coexistence, scenario: Scenario, groups: Groups, powers: 
         "nodes": groups.sums(np.ones_like(interval_s)),
         "sf_share": groups.means(np.eye(len(airtime_s))[sf]),
         "link": groups.means(np.exp(-db_to_ratio(-margin_db))),
-        "energy_mj": groups.means(airtime_s[sf][..., None] * power_mw + scenario.receive_mj),
+        "energy_mj": groups.means(airtime_s[sf][..., None] * power_mw + windows_mj[sf][..., None]),
         "reference_mj": groups.reference_mj(scenario),
         "airtime_s": np.tile(airtime_s, (replicas, 1)),
         "occupancy": np.broadcast_to(occupancy, (replicas, occupancy.shape[-1])).copy(),

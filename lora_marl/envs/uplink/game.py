@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from lora_marl.core.air import Air
 from lora_marl.core.checks import check_count
 from lora_marl.core.downlink import Feedback
+from lora_marl.core.energy import battery_life_years
 from lora_marl.core.outcome import Outcome
 from lora_marl.core.presets import journal_network
 from lora_marl.core.scenario import Scenario
@@ -149,7 +150,14 @@ class UplinkGame:
             "sent": self.outcome.sent,
             "delivered": self.outcome.delivered.copy(),
             "energy_mj": self.outcome.energy_mj.copy(),
+            **self._battery_life(),
         } | {f"reward_{name}": term.copy() for name, term in self._terms.items()}
+
+    def _battery_life(self) -> dict[str, NDArray]:
+        """Battery life at the mean power of the last step, where all states have energy; nan before the first. years"""
+        if self.scenario.energy != "states":
+            return {}
+        return {"battery_life_years": battery_life_years(self.scenario, self.outcome.power_mw)}
 
     def masks(self) -> NDArray[np.bool_]:
         scenario = self.scenario if self._air is None else self._air.scenario

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lora_marl.core import phy
+from lora_marl.core.energy import sending_mw
 from lora_marl.core.metric_factors import metric_bonus
 from lora_marl.core.metrics import ratio
 from lora_marl.core.outcome import Outcome
@@ -55,7 +56,11 @@ class Scales:
         payload_bytes, which = np.unique(np.asarray(scenario.traffic.payload_bytes), return_inverse=True)
         airtime_s = scenario.airtime_s(payload_bytes)
         fastest = (8.0 * payload_bytes / airtime_s.min(axis=(1, 2)))[which]
-        least_mw = phy.tx_power_mw(np.array(region.tp_dbm), scenario.energy).min()
+        by_power_mw = (
+            sending_mw(scenario, region.tp_dbm) if scenario.energy == "states"
+            else phy.tx_power_mw(np.array(region.tp_dbm), scenario.energy)
+        )  # fmt: skip
+        least_mw = by_power_mw.min()
         by_factor = metric_bonus(region, xi=xi, zeta=zeta, eta=eta if "tp" in factors else 0.0)
         sizes = zip(FACTORS, region.factor_sizes, strict=True)
         bonus = [np.broadcast_to(by_factor.get(name, 0.0) if name in factors else 0.0, size) for name, size in sizes]

@@ -96,7 +96,7 @@ class PacketExperiment:
             {"time_h": segment.end_h, "evaluation": int(segment.evaluation)}
             | row
             | {name: float(values[replica]) for name, values in diagnostics.items()}
-            for replica, row in enumerate(rows(self.outcome, self.scenario.region))
+            for replica, row in enumerate(rows(self.outcome, self.scenario.region, self.scenario))
         ]
 
     def _run(self, segment: Segment) -> Outcome:

@@ -5,6 +5,7 @@ import pytest
 
 from lora_marl.core.downlink import Feedback
 from lora_marl.core.kernel import tables
+from lora_marl.core.presets import journal_network, norel_network
 from lora_marl.core.propagation import Propagation
 from lora_marl.core.random import stream_key
 from lora_marl.core.traffic import Traffic
@@ -26,6 +27,14 @@ def test_every_table_is_an_own_writable_array_in_c_order():
     for one, other in zip(plain, odd, strict=True):
         assert other.flags.c_contiguous and other.flags.writeable
         assert (one.dtype, one.ndim) == (other.dtype, other.ndim)
+
+
+def test_snapshots_of_the_first_kernels_know_their_network():
+    """Fields that came later count only where they are not off."""
+    digests = [made(scenario).digest() for scenario in (journal_network(7), norel_network(5))]
+    assert digests == [3408875034, 284056857]
+    counted = replace(journal_network(7), energy="states")
+    assert made(counted).digest() not in digests
 
 
 def test_reach_lists_exactly_the_channels_that_overlap():

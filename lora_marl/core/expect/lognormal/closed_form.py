@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from lora_marl.core import phy
 from lora_marl.core.checks import check_choice
+from lora_marl.core.energy import energy_costs
 from lora_marl.core.expect.expectation import Expectation
 from lora_marl.core.expect.lognormal import joint, pairwise, reference
 from lora_marl.core.expect.lognormal.reference import Network
@@ -68,7 +69,7 @@ class LogNormal:
         check_scenario(scenario)
         self.scenario = scenario = scenario.replica(replica)
         self.variant = variant
-        self._gain_db = scenario.mean_gain_db()
+        self._gain_db, self._costs = scenario.mean_gain_db(), energy_costs(scenario)
         region, traffic = scenario.region, scenario.traffic
         sf, bw_hz = np.array(region.spreading_factors), np.array(region.bandwidths_hz)
         self._payload = np.broadcast_to(traffic.payload_bytes, scenario.nodes)
@@ -118,14 +119,13 @@ class LogNormal:
     ) -> Expectation:
         """The expectation of points `[M, 4]` of certain nodes `[M]` with given probabilities of delivery `[M]`."""
         airtime_s = self._airtime_s[nodes, points[:, 0]]
-        scenario = self.scenario
-        tp_mw = phy.tx_power_mw(np.array(scenario.region.tp_dbm, np.float64), scenario.energy, supply=scenario.supply)
         return Expectation(
             delivery=delivery,
-            packets_per_s=1.0 / (self._interval_s[nodes] + cycle_s(scenario.traffic, airtime_s)),
-            energy_mj=tp_mw[points[:, 3]] * airtime_s + scenario.receive_mj,
+            packets_per_s=1.0 / (self._interval_s[nodes] + cycle_s(self.scenario.traffic, airtime_s)),
+            energy_mj=self._costs.tp_mw[points[:, 3]] * airtime_s + self._costs.windows_mj[points[:, 0], 0],
             airtime_s=airtime_s,
             bits=8.0 * self._payload[nodes],
+            sleep_mw=self._costs.sleep_mw,
         )
 
 

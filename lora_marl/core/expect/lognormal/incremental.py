@@ -119,6 +119,7 @@ class LogNormalIncremental:
         totals, delivered = np.empty((len(candidates), 4)), rate_per_s * delivery
         totals[:, PACKETS], totals[:, DELIVERED] = rate_per_s.sum(axis=1), delivered.sum(axis=1)
         totals[:, BITS], totals[:, ENERGY] = delivered @ self._traffic.bits, (rate_per_s * energy_mj).sum(axis=1)
+        totals[:, ENERGY] += self._traffic.sleep_mw * len(self._points)
         return totals
 
 

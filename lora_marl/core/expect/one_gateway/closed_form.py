@@ -31,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lora_marl.core import phy, units
+from lora_marl.core.energy import energy_costs
 from lora_marl.core.expect.expectation import Expectation
 from lora_marl.core.expect.physics import check_named_channels, check_single_network
 from lora_marl.core.random import normal_quantile
@@ -69,7 +70,8 @@ class Tables(NamedTuple):
     mode: int
     equal_bw: bool  # whether collisions need equal bandwidth
     airtimes: float  # from a packet's start to where the gap begins: 0, 1, or 1 / duty cycle
-    receive_mj: float  # of the receive windows after a packet
+    windows_mj: NDArray[np.float64]  # [S, W], of the receive windows after a packet
+    sleep_mw: float
 
 
 class OneGateway:
@@ -123,9 +125,10 @@ class OneGateway:
         return Expectation(
             delivery=delivery,
             packets_per_s=1 / (t.interval_s + t.airtimes * airtime_s),
-            energy_mj=t.tp_mw[tp] * airtime_s + t.receive_mj,
+            energy_mj=t.tp_mw[tp] * airtime_s + t.windows_mj[sf, bw],
             airtime_s=airtime_s,
             bits=t.bits,
+            sleep_mw=t.sleep_mw,
         )
 
     def _disturbs(self, points: NDArray[np.int16]) -> NDArray[np.bool_]:
@@ -190,7 +193,7 @@ def normal_cdf(difference: NDArray[np.float64], sigma: float) -> NDArray[np.floa
 def _tables(scenario: Scenario, gain_db: NDArray[np.float64] | None, sigma_db: float) -> Tables:
     region, reception, traffic = scenario.region, scenario.reception, scenario.traffic
     sf, bw_hz = np.array(region.spreading_factors), np.array(region.bandwidths_hz)
-    nodes = scenario.nodes
+    nodes, costs = scenario.nodes, energy_costs(scenario)
     gain = np.asarray(scenario.mean_gain_db() if gain_db is None else gain_db)
     payload, interval_s = np.asarray(traffic.payload_bytes), scenario.interval_s()
     for name, value in {"node_xy_m": gain.reshape(-1, nodes) if gain.ndim < 3 else gain[..., 0],
@@ -215,9 +218,7 @@ def _tables(scenario: Scenario, gain_db: NDArray[np.float64] | None, sigma_db: f
         interval_s=interval,
         bits=8.0 * per_node,
         tp_dbm=np.array(region.tp_dbm, np.float64),
-        tp_mw=np.asarray(
-            phy.tx_power_mw(np.array(region.tp_dbm, np.float64), scenario.energy, supply=scenario.supply)
-        ),
+        tp_mw=costs.tp_mw,
         channel_loss_db=np.zeros(len(region.channels_hz)) if scenario.channel_loss_db is None
         else np.asarray(scenario.channel_loss_db, np.float64),
         floor_dbm=floor_dbm,
@@ -234,7 +235,8 @@ def _tables(scenario: Scenario, gain_db: NDArray[np.float64] | None, sigma_db: f
         mode=mode,
         equal_bw=reception.same_sf_needs_equal_bw,
         airtimes=airtimes,
-        receive_mj=scenario.receive_mj,
+        windows_mj=costs.windows_mj,
+        sleep_mw=costs.sleep_mw,
     )  # fmt: skip
 
 

@@ -259,7 +259,7 @@ def _count(t: Tables, n: int, point: Point, delivery: float, totals: Vector) -> 
     totals[PACKETS] += rate
     totals[DELIVERED] += rate * delivery
     totals[BITS] += rate * delivery * t.bits[n]
-    totals[ENERGY] += rate * (t.tp_mw[point[3]] * airtime_s + t.receive_mj)
+    totals[ENERGY] += rate * (t.tp_mw[point[3]] * airtime_s + t.windows_mj[point[0], point[1]]) + t.sleep_mw
 
 
 @njit(cache=True, nogil=True)

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from lora_marl.core import metrics, phy, units
 from lora_marl.core.checks import check_choice
+from lora_marl.core.energy import energy_costs
 from lora_marl.core.expect.expectation import Expectation
 from lora_marl.core.expect.physics import (
     Rate,
@@ -57,7 +58,7 @@ class Tables(NamedTuple):
     overlap: NDArray[np.float64]  # [Z, S, N, S], probability h that a packet of the node meets one of a size and SF
     meets: NDArray[np.bool_]  # [C, C], channels that overlap
     airtime_s: NDArray[np.float64]  # [N, S]
-    energy_mj: NDArray[np.float64]  # [N, S, T], of one attempt
+    energy_mj: NDArray[np.float64]  # [N, S, T], of one attempt, above sleeping
     bits_per_mj: NDArray[np.float64]  # [N, S, T], if every attempt were delivered; 0 for nodes that are off
 
 
@@ -133,6 +134,7 @@ class Rayleigh:
             energy_mj=t.energy_mj[node, sf, points[:, 3]],
             airtime_s=airtime_s,
             bits=8.0 * np.broadcast_to(traffic.payload_bytes, len(points)),
+            sleep_mw=energy_costs(self.scenario).sleep_mw,
         )
 
     def counterfactuals(self, points: NDArray[np.int16]) -> Counterfactuals:
@@ -182,8 +184,10 @@ def _tables(scenario: Scenario, rate: Rate) -> Tables:
     node_airtime_s, interval_s = airtime_s[size], scenario.interval_s()
     per_s = rates_per_s(rate, traffic, interval_s[:, None], node_airtime_s)
     window_s = node_airtime_s[None, None] + (airtime_s - spared_s)[:, :, None, None]
-    tp_mw = phy.tx_power_mw(tp_dbm, scenario.energy, supply=scenario.supply)
-    energy_mj = node_airtime_s[..., None] * tp_mw + scenario.receive_mj
+    costs = energy_costs(scenario)
+    energy_mj = node_airtime_s[..., None] * costs.tp_mw + costs.windows_mj[:, :1]
+    every_s = interval_s[:, None] + cycle_s(traffic, node_airtime_s)
+    asleep_mj = costs.sleep_mw * np.where(np.isfinite(every_s), every_s, 0.0)
     bits = np.where(np.isfinite(interval_s), 8.0 * sizes[size], 0.0)
     loss_db = np.zeros(len(region.channels_hz)) if scenario.channel_loss_db is None else scenario.channel_loss_db
     tables = Tables(
@@ -197,6 +201,6 @@ def _tables(scenario: Scenario, rate: Rate) -> Tables:
         meets=channel_overlaps(np.array(region.channels_hz), bw_hz, scenario.reception.channel_overlap)[:, 0, :, 0],
         airtime_s=node_airtime_s,
         energy_mj=energy_mj,
-        bits_per_mj=np.asarray(metrics.ee_bits_per_mj(bits[:, None, None], energy_mj)),
+        bits_per_mj=np.asarray(metrics.ee_bits_per_mj(bits[:, None, None], energy_mj + asleep_mj[..., None])),
     )
     return Tables(**{name: np.ascontiguousarray(array) for name, array in tables._asdict().items()})
