@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from lora_marl.core.checks import suggest, warn_renamed
+from lora_marl.core.checks import check_single, suggest, warn_renamed
 
 if TYPE_CHECKING:
     from agents.learner import Learner
@@ -84,10 +84,12 @@ def make(learner: str, scenario: Scenario, seeds: Sequence[int], **parameters: A
         ValueError: an unknown learner or parameter, naming the nearest one; or a parameter outside its range.
     """
     cls = learner_class(learner)
-    accepted = parameters_of(cls)
+    accepted, single = parameters_of(cls), _single_valued(cls)
     for name in parameters:
         if name not in accepted:
             raise ValueError(f"learner {learner} has no parameter {name!r}{suggest(name, accepted)}")
+        if name in single:
+            check_single(f"learner {learner}: {name}", parameters[name])
     return cls(scenario, seeds, **parameters)
 
 
@@ -139,14 +141,24 @@ def parameters_of(cls: type[Learner]) -> dict[str, Any]:
 
     A constructor that passes `**parameters` on also has those of the class that it inherits from.
     """
-    defaults: dict[str, Any] = {}
+    return {name: parameter.default for name, parameter in _constructor(cls).items()}
+
+
+def _constructor(cls: type[Learner]) -> dict[str, inspect.Parameter]:
+    """The parameters of `parameters_of` by name."""
+    accepted: dict[str, inspect.Parameter] = {}
     for ancestor in cls.__mro__:
         parameters = list(inspect.signature(ancestor).parameters.values())
-        own_defaults = {p.name: p.default for p in parameters[2:] if p.kind is not p.VAR_KEYWORD}
-        defaults = own_defaults | defaults
+        accepted = {p.name: p for p in parameters[2:] if p.kind is not p.VAR_KEYWORD} | accepted
         if not any(p.kind is p.VAR_KEYWORD for p in parameters):
             break
-    return defaults
+    return accepted
+
+
+def _single_valued(cls: type[Learner]) -> set[str]:
+    """Names of the parameters that take one value for all nodes, by their annotation."""
+    kinds = {name: getattr(p.annotation, "__name__", str(p.annotation)) for name, p in _constructor(cls).items()}
+    return {name for name, kind in kinds.items() if kind.removesuffix(" | None") in ("bool", "int", "float", "str")}
 
 
 def _spelling(name: str) -> str:

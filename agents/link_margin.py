@@ -20,7 +20,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from lora_marl.core.checks import RANGES, check_in_range
 
 if TYPE_CHECKING:
     from lora_marl.core.scenario import Scenario
@@ -36,32 +38,52 @@ def margin_above_db(scenario: Scenario, replicas: int) -> NDArray[np.float64]:
     return gain_db[..., None] - sensitivity_dbm[:, 0]
 
 
-def feasible(scenario: Scenario, replicas: int, margin_db: float | None = None) -> NDArray[np.bool_]:
+def checked_margin_db(margin_db: ArrayLike, nodes: int) -> NDArray[np.float64]:
+    """A margin for all nodes `[]`, or one for each `[N]`. dB
+
+    Raises:
+        ValueError: a margin that is no number within 300 dB, or as many as there are not nodes.
+    """
+    check_in_range("margin_db", margin_db, RANGES["db"])
+    margins_db = np.asarray(margin_db, np.float64)
+    if margins_db.shape not in ((), (nodes,)):
+        raise ValueError(
+            f"margin_db: shape {margins_db.shape}; allowed is one for all, or one for each of {nodes} nodes"
+        )
+    return margins_db
+
+
+def of_nodes(values: NDArray[np.float64], node: NDArray[np.integer]) -> NDArray[np.float64]:
+    """The values of nodes `[M]`, from one for all `[]` or one for each `[N]`."""
+    return values if values.ndim == 0 else values[node]
+
+
+def feasible(scenario: Scenario, replicas: int, margin_db: ArrayLike | None = None) -> NDArray[np.bool_]:
     """The action sets A_n: whether a spreading factor and a power reach the nearest gateway.
 
     Args:
         scenario: The network before its changes.
         replicas: B.
-        margin_db: None: the standard deviation of the network's shadowing. dB
+        margin_db: For all nodes, or for each `[N]`; None: the standard deviation of the network's shadowing. dB
 
     Returns:
         `[B, N, S, T]`
 
     Raises:
-        ValueError: a margin that is not finite.
+        ValueError: see `checked_margin_db`.
 
     Source: NoReL, section on the system model.
     """
-    margin_db = scenario.propagation.shadowing_db if margin_db is None else margin_db
-    if not np.isfinite(margin_db):
-        raise ValueError(f"margin_db = {margin_db}: must be finite")
+    reserve_db = checked_margin_db(
+        scenario.propagation.shadowing_db if margin_db is None else margin_db, scenario.nodes
+    )
     above_db = margin_above_db(scenario, replicas)[..., None] + np.array(scenario.region.tp_dbm)
-    reaches = above_db - margin_db >= 0.0
+    reaches = above_db - reserve_db[..., None, None] >= 0.0
     reaches[..., -1, -1] |= ~reaches.any(axis=(-2, -1))
     return reaches
 
 
-def least_sf(scenario: Scenario, replicas: int, margin_db: float | None = None) -> NDArray[np.intp]:
+def least_sf(scenario: Scenario, replicas: int, margin_db: ArrayLike | None = None) -> NDArray[np.intp]:
     """The smallest spreading factor that reaches a gateway at the highest power, else the largest.
 
     Args:

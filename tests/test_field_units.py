@@ -121,6 +121,33 @@ def test_a_configuration_names_the_unit_of_a_field(section: type[Section], field
         assert any(field in text and re.search(rf"\b{unit}\b", text) for text in said), said
 
 
+SCALARS = {f"{kind}{optional}" for kind in ("bool", "int", "float") for optional in ("", " | None")}
+
+
+@pytest.mark.parametrize(
+    ("record", "field"),
+    [
+        pytest.param(record, field.name, id=f"{record.__name__}.{field.name}")
+        for record in RECORDS
+        for field in dataclasses.fields(record)
+        if field.type in SCALARS
+    ],
+)
+def test_a_list_where_one_value_holds_for_all_is_refused_in_words(record: type, field: str) -> None:
+    for values in ([10, 25], np.array([10.0, 25.0])):
+        with pytest.raises(ValueError, match=rf"\.{field}: .* has several values; it takes one for all"):
+            dataclasses.replace(EXAMPLES.get(record, record)(), **{field: values})
+
+
+def test_a_list_in_a_configuration_is_refused_in_words() -> None:
+    values = {"scenario": {"traffic": {"jitter_s": [1, 2], "confirmed": [True, False]}}, "learners": {"random": {}}}
+    with pytest.raises(config.ConfigError) as caught:
+        config.parse(values)
+    assert len(caught.value.problems) == 2
+    for line in caught.value.problems:
+        assert line.endswith("has several values; it takes one for all")
+
+
 def test_channels_in_mhz_are_refused_and_told_how() -> None:
     """They were one shared channel in silence: 868.1 and 868.3 Hz overlap."""
     with pytest.raises(ValueError, match=r"^region\.channels_hz\[0\]: 868\.1 is not within .* Hz; 868\.1 MHz is 868"):

@@ -34,7 +34,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from agents.channel_state import STATES, ChannelState, state_of, true_state
 from agents.learner import Learner
@@ -62,7 +62,8 @@ class NoReL(Learner):
         round_packets: Packets of a round, at least 1.
         utility: Utility of a round: `unbiased`, or `compat` as in the authors' code.
         channel_state: `heard`: estimated from what the network receives; `none`: one state for all times.
-        margin_db: Link margin of the action sets; None: a standard deviation of the shadowing. dB
+        margin_db: Link margin of the action sets, for all nodes or for each `[N]`; None: a standard deviation of the
+            shadowing. dB
         exponents: Exponents p of the steps t^-p of utilities, regrets and strategies, each above 0 and at most 1.
         delta: Mean change of a strategy that counts as none, for `restless_h`.
         decides: Who learns and decides, the `node` or the network `server`.
@@ -89,7 +90,7 @@ class NoReL(Learner):
         round_packets: int = 10,
         utility: str = "unbiased",
         channel_state: str = "heard",
-        margin_db: float | None = None,
+        margin_db: ArrayLike | None = None,
         exponents: Sequence[float] = (0.8, 0.9, 1.0),
         delta: float = 0.01,
         decides: Literal["node", "server"] = "node",

@@ -39,13 +39,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from agents.dlora.caasi import survey
 from agents.draws import learner_keys, uniform_indices
 from agents.learner import Learner, most_robust_point
+from agents.link_margin import checked_margin_db, of_nodes
 from lora_marl.core import phy
-from lora_marl.core.checks import check_choice
+from lora_marl.core.checks import RANGES, check_choice, check_in_range, check_single
 from lora_marl.core.metrics import ratio
 from lora_marl.core.reception import Fate
 from lora_marl.core.region import BW, CHANNEL, SF, TP
@@ -69,7 +70,7 @@ class ADR(Learner):
         channels: `random`: drawn for every packet; `caasi`: assigned by a survey (`agents.dlora.caasi`).
         statistic: Which statistic of the received powers in dBm counts: the `last`, their `max` or their `mean`.
         history: Packets that are looked at, at least 1; before there are as many, those that there are.
-        margin_db: Reserve for fading and interference. dB
+        margin_db: Reserve for fading and interference, for all nodes or for each `[N]`. dB
 
     Raises:
         ValueError: unknown `channels` or `statistic`, or a parameter outside its range.
@@ -85,12 +86,12 @@ class ADR(Learner):
         channels: str = "random",
         statistic: str = "last",
         history: int = 1,
-        margin_db: float = 0.0,
+        margin_db: ArrayLike = 0.0,
     ) -> None:
         check_choice("channels", channels, CHANNELS)
         check_choice("statistic", statistic, STATISTICS)
-        check_history(history, margin_db)
-        self.history, self.margin_db = int(history), float(margin_db)
+        check_history(history)
+        self.history, self.margin_db = int(history), checked_margin_db(margin_db, scenario.nodes)
         first = np.tile(most_robust_point(scenario.region), (len(seeds), scenario.nodes, 1))
         surveyed = survey(scenario, seeds) if channels == "caasi" else None
         if surveyed is not None:
@@ -101,7 +102,7 @@ class ADR(Learner):
         sensitivity_dbm = scenario.reception.sensitivities_dbm(
             np.array(region.spreading_factors), np.array(region.bandwidths_hz)
         )
-        self._least_dbm = sensitivity_dbm.reshape(-1) + self.margin_db
+        self._least_dbm = sensitivity_dbm.reshape(-1) + self.margin_db[..., None]  # [R], or by node [N, R]
         self._tp_dbm = np.array(region.tp_dbm)
         self._hops = surveyed is None and len(region.channels_hz) > 1
         self._keys = learner_keys(seeds)
@@ -114,7 +115,7 @@ class ADR(Learner):
     @property
     def operations(self) -> int:
         """Three per (SF, BW): a subtraction and two comparisons; three for the power; a draw; one per packet kept."""
-        return 3 * len(self._least_dbm) + 4 + self._past_dbm.shape[2]
+        return 3 * self._least_dbm.shape[-1] + 4 + self._past_dbm.shape[2]
 
     def update(self, decisions: Decisions) -> None:
         """Note the received powers of the last packets, if the rule looks at more than the last one."""
@@ -154,11 +155,12 @@ class ADR(Learner):
     def _points(self, decisions: Decisions) -> NDArray[np.int16]:
         """Operating points by the rule, without the channel's draw. `[M, 4]`"""
         chosen = self.fixed_points[decisions.replica, decisions.node]
-        margin_db = self._strength_dbm(decisions)[:, None] - self._least_dbm
+        least_dbm = self._least_dbm if self._least_dbm.ndim == 1 else self._least_dbm[decisions.node]
+        margin_db = self._strength_dbm(decisions)[:, None] - least_dbm
         above_db = np.where(margin_db > 0, margin_db, np.inf)
         tightest, smallest_db = above_db.argmin(axis=1), above_db.min(axis=1)
         reaches = np.isfinite(smallest_db)
-        rate = np.minimum(tightest + 1, len(self._least_dbm) - 1)[reaches]
+        rate = np.minimum(tightest + 1, self._least_dbm.shape[-1] - 1)[reaches]
         chosen[reaches, SF], chosen[reaches, BW] = np.divmod(rate, len(self.region.bandwidths_hz))
         wanted_dbm = self._tp_dbm[-1] - 2 * np.floor(smallest_db[reaches] / 2)
         chosen[reaches, TP] = np.maximum(np.searchsorted(self._tp_dbm, wanted_dbm, side="right") - 1, 0)
@@ -170,7 +172,7 @@ class AdrIdeal(ADR):
 
     Args:
         scenario, seeds, channels: As in `ADR`.
-        margin_db: Reserve for fading and interference. dB
+        margin_db: Reserve for fading and interference, for all nodes or for each `[N]`. dB
         history: Packets delivered with the same parameters before the rule decides, at least 1.
 
     Raises:
@@ -184,7 +186,7 @@ class AdrIdeal(ADR):
         scenario: Scenario,
         seeds: Sequence[int],
         *,
-        margin_db: float = 10.0,
+        margin_db: ArrayLike = 10.0,
         history: int = 20,
         channels: str = "random",
     ) -> None:
@@ -211,7 +213,7 @@ class AdrIdeal(ADR):
         full = self._received[b, n] >= self.history
         b, n = b[full], n[full]
         point = self._in_force[b, n]
-        margin_db = self._best_db[b, n] - self._needed_db[point[:, SF]] - self.margin_db
+        margin_db = self._best_db[b, n] - self._needed_db[point[:, SF]] - of_nodes(self.margin_db, n)
         self._in_force[b, n] = after_margin(point, margin_db, len(self._tp_dbm))
         self._received[b, n], self._best_db[b, n] = 0, -np.inf
 
@@ -244,9 +246,9 @@ def after_margin(point: NDArray[np.int16], margin_db: NDArray[np.float64], power
     return after
 
 
-def check_history(history: int, margin_db: float = 0.0) -> None:
+def check_history(history: int, margin_db: ArrayLike = 0.0) -> None:
     """Raise ValueError for a history or a margin outside its range."""
-    if not np.isfinite(margin_db):
-        raise ValueError(f"margin_db = {margin_db}: must be finite")
+    check_in_range("margin_db", margin_db, RANGES["db"])
+    check_single("history", history)
     if not (history >= 1 and history == int(history)):
         raise ValueError(f"history = {history}: must be a whole number of at least 1")

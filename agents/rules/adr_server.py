@@ -42,7 +42,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from agents.channel_state import ChannelState
 from agents.learner import Learner, most_robust_point
-from agents.link_margin import least_sf
+from agents.link_margin import checked_margin_db, least_sf, of_nodes
 from agents.rules.adr import after_margin, check_history
 from lora_marl.core import phy
 from lora_marl.core.checks import check_choice
@@ -87,7 +87,8 @@ class AdrServer(Learner):
 
     Args:
         scenario, seeds: As in `Learner`.
-        margin_db: Reserve for fading and interference; None: sigma_hat (`agents.channel_state`) + 8 dB. dB
+        margin_db: Reserve for fading and interference, for all nodes or for each `[N]`; None: sigma_hat
+            (`agents.channel_state`) + 8 dB. dB
         history: Packets that are looked at, and that are received between two decisions, at least 1.
         statistic: Statistic of their SNR: `mean` (in dB) or `max`.
         start: First spreading factor, at the highest power: `min_sf`, the smallest that reaches a gateway with a margin
@@ -106,13 +107,13 @@ class AdrServer(Learner):
         scenario: Scenario,
         seeds: Sequence[int],
         *,
-        margin_db: float | None = 15.0,
+        margin_db: ArrayLike | None = 15.0,
         history: int = 20,
         statistic: str = "mean",
         start: str = "min_sf",
         backoff: bool = True,
     ) -> None:
-        check_history(history, 0.0 if margin_db is None else margin_db)
+        check_history(history)
         check_choice("statistic", statistic, STATISTICS)
         check_choice("start", start, STARTS)
         first = np.tile(most_robust_point(scenario.region), (len(seeds), scenario.nodes, 1))
@@ -121,7 +122,8 @@ class AdrServer(Learner):
             first[..., SF] = least_sf(scenario, len(seeds))
         super().__init__(scenario, seeds, fixed_point=first)
         self.feedback = Feedback(decides="server", packets=int(history), backoff=backoff, listens=True)
-        self.margin_db, self._statistic = margin_db, statistic
+        self.margin_db = None if margin_db is None else checked_margin_db(margin_db, scenario.nodes)
+        self._statistic = statistic
         self.channel_state = ChannelState(scenario, self.replicas) if margin_db is None else None
         self._noise_dbm = phy.noise_dbm(np.array(self.region.bandwidths_hz), scenario.reception.noise_figure_db)
         self._needed_db = scenario.reception.sinr_thresholds_db(np.array(self.region.spreading_factors))
@@ -149,7 +151,7 @@ class AdrServer(Learner):
         point = decisions.point[received]
         past_db = self._snr_db.values[b[received], n[received]]
         snr_db = np.nanmean(past_db, axis=1) if self._statistic == "mean" else np.nanmax(past_db, axis=1)
-        reserve_db = self._reserves_db(b[received], decisions.time_s[received])
+        reserve_db = self._reserves_db(b[received], n[received], decisions.time_s[received])
         margin_db = snr_db - self._needed_db[point[:, SF]] - reserve_db
         chosen[received] = after_margin(point, margin_db, len(self.region.tp_dbm))
         chosen[:, CHANNEL] = self.region.default_channel  # not the one that the last packet happened to be on
@@ -161,8 +163,11 @@ class AdrServer(Learner):
         arrays = {"snr_db": self._snr_db.values, "heard": self._snr_db.received, "commanded": self._commanded}
         return arrays | ({} if self.channel_state is None else self.channel_state.state_arrays())
 
-    def _reserves_db(self, replica: NDArray[np.integer], time_s: NDArray[np.float64]) -> ArrayLike:
+    def _reserves_db(
+        self, replica: NDArray[np.integer], node: NDArray[np.integer], time_s: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
         """The margin that is kept in reserve. `[M]` or one for all, dB"""
-        if self.channel_state is None:
-            return float(self.margin_db or 0.0)
+        if self.margin_db is not None:
+            return of_nodes(self.margin_db, node)
+        assert self.channel_state is not None  # the margin follows it where none is given
         return self.channel_state.sigma_at_db(replica, time_s) + SIGMA_MARGIN_DB

@@ -30,7 +30,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from agents.link_margin import least_sf
 from agents.rules.fixed import FixedRule, nearest_gateway_m
@@ -45,15 +45,15 @@ class MinSF(FixedRule):
 
     Args:
         scenario, seeds: As in `Learner`.
-        margin_db: None: one standard deviation of the shadowing. dB
+        margin_db: For all nodes, or for each `[N]`; None: one standard deviation of the shadowing. dB
 
     Raises:
-        ValueError: a margin that is not finite.
+        ValueError: a margin outside its range, or as many as there are not nodes.
     """
 
     name: ClassVar[str] = "min-sf"
 
-    def __init__(self, scenario: Scenario, seeds: Sequence[int], *, margin_db: float | None = None) -> None:
+    def __init__(self, scenario: Scenario, seeds: Sequence[int], *, margin_db: ArrayLike | None = None) -> None:
         least = least_sf(scenario, len(seeds), margin_db)
         balanced = np.stack(
             [self.balanced(scenario, seed, sf, b) for b, (seed, sf) in enumerate(zip(seeds, least, strict=True))]

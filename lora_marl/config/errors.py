@@ -52,6 +52,8 @@ def _line(item: Any, model: type[Section], source: str) -> str:
         return f"{source}: {_join(loc, str(item['ctx']['error']), _section_at(model, loc))}"
     elif kind in ("model_type", "dict_type"):
         text = f"{reprlib.repr(item['input'])} is not a mapping of keys to values"
+    elif kind in ("float_type", "int_type", "bool_type", "string_type") and isinstance(item["input"], list | tuple):
+        text = f"{reprlib.repr(item['input'])} has several values; it takes one for all"
     elif kind in ("tuple_type", "list_type"):
         text = f"{reprlib.repr(item['input'])} is not a list{_as_list(item['input'])}"
     elif item["msg"].startswith("Input should be"):

@@ -6,8 +6,10 @@ A field whose name ends in a unit holds that unit. `RANGES` is the one table of 
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import math
+import reprlib
 import warnings
 from collections.abc import Iterable, Mapping
 from numbers import Real
@@ -82,6 +84,37 @@ def range_of(field: str) -> Range | None:
         return None
     ends = ("_".join(parts[first:]) for first in range(len(parts)))
     return next((RANGES[end] for end in ends if end in RANGES), None)
+
+
+def check_record(record: Any, owner: str, *, by_rate: Iterable[str] = ()) -> None:
+    """Raise ValueError unless the fields of a dataclass have the form and, where they name a unit, the range they need.
+
+    Args:
+        record: The dataclass.
+        owner: Its name, which precedes the field in a message.
+        by_rate: Fields that hold pairs of a data rate and a value, which the record checks itself.
+    """
+    values = {field: value for field, value in vars(record).items() if field not in by_rate}
+    fields = dataclasses.fields(record)
+    by_node = [field.name for field in fields if field.type == "ArrayLike"]
+    for field in fields:
+        if field.type in _SCALARS:
+            check_single(f"{owner}.{field.name}", values[field.name], by_node)
+    check_units(values, owner)
+
+
+_SCALARS = {f"{kind}{optional}" for kind in ("bool", "int", "float", "str") for optional in ("", " | None")}
+"""Annotations of fields that have one value for all."""
+
+
+def check_single(name: str, value: object, by_node: Iterable[str] = ()) -> None:
+    """Raise ValueError for several values where one holds for all nodes; `by_node`: fields that may have one for each.
+
+    Strings are single values.
+    """
+    if isinstance(value, (list, tuple, set, dict)) or getattr(value, "ndim", 0) > 0:
+        may = f"; each node may have its own {' and '.join(by_node)}" if by_node else ""
+        raise ValueError(f"{name}: {reprlib.repr(value)} has several values; it takes one for all{may}")
 
 
 def check_units(values: Mapping[str, Any], owner: str = "") -> None:

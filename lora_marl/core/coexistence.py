@@ -13,7 +13,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from lora_marl.core.checks import check_above_0, check_choice, check_count, check_range, check_units
+from lora_marl.core.checks import check_above_0, check_choice, check_count, check_range, check_record
 from lora_marl.core.interference import Interference
 from lora_marl.core.propagation import path_loss_db
 from lora_marl.core.scenario import Change, Scenario
@@ -42,11 +42,11 @@ class Deployment:
     silent_s: tuple[tuple[float, float], ...] = ()
 
     def __post_init__(self) -> None:
+        check_record(self, "deployment")
         for name in ("nodes", "gateways"):
             check_count(f"deployment.{name}", getattr(self, name))
         check_above_0("deployment.load", self.load)
         check_choice("deployment.rule", self.rule, get_args(Rule))
-        check_units(vars(self), "deployment")
         for period in self.silent_s:
             if len(period) != 2 or not 0.0 <= period[0] < period[1]:
                 raise ValueError(
@@ -93,6 +93,7 @@ class Coexistence:
     alarm_factor: float = 3.0
 
     def __post_init__(self) -> None:
+        check_record(self, "coexistence")
         channels = len(self.radio.region.channels_hz)
         if not self.deployments or not all(isinstance(deployment, Deployment) for deployment in self.deployments):
             raise ValueError(f"coexistence.deployments: {self.deployments!r}; needs at least one Deployment")
@@ -101,7 +102,6 @@ class Coexistence:
                              f"{channels}")  # fmt: skip
         for name in ("alarm_step_s", "alarm_factor", "radius_m", *(() if self.moves_s is None else ("moves_s",))):
             check_above_0(f"coexistence.{name}", getattr(self, name))
-        check_units(vars(self), "coexistence")
         if self.occupancy is not None:
             Interference(occupancy=self.occupancy, burst_s=self.burst_s, power_dbm=self.burst_dbm)
         check_range("coexistence.load_range", self.load_range)

@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args, get_type_hints
 
-from lora_marl.core.checks import check_choice, check_units
+from lora_marl.core.checks import check_choice, check_record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,7 @@ class Downlink:
     def __post_init__(self) -> None:
         for name in ("windows", "priority"):
             check_choice(f"downlink.{name}", getattr(self, name), get_args(get_type_hints(Downlink)[name]))
-        check_units(vars(self), "downlink")
+        check_record(self, "downlink")
         if not 0 < self.rx1_delay_s < self.rx2_delay_s:
             raise ValueError(
                 f"downlink.rx1_delay_s, rx2_delay_s: {self.rx1_delay_s}, {self.rx2_delay_s} s; "

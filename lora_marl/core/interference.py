@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lora_marl.core.checks import check_units
+from lora_marl.core.checks import check_record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ class Interference:
             wrong = f"shape {occupancy.shape}" if inside.all() else f"{occupancy[~inside].flat[0]}"
             raise ValueError(f"interference.occupancy: {wrong}; allowed is [C] or [B, C] from 0 to below 1")
         object.__setattr__(self, "occupancy", occupancy)
-        check_units(vars(self), "interference")
+        check_record(self, "interference")
         if len(self.burst_s) != 2 or not 0 < self.burst_s[0] <= self.burst_s[1]:
             raise ValueError(f"interference.burst_s: {self.burst_s} is not a least and a largest length above 0 s")
         if len(self.power_dbm) != 2 or not self.power_dbm[0] <= self.power_dbm[1]:

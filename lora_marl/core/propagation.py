@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lora_marl.core.checks import check_units
+from lora_marl.core.checks import check_record
 from lora_marl.core.units import ratio_to_db
 
 SPEED_OF_LIGHT_M_PER_S = 299_792_458.0
@@ -55,7 +55,7 @@ class Propagation:
         _one_of("model", self.model, ("log_distance", "friis"))
         _one_of("shadowing", self.shadowing, ("packet", "link"))
         _one_of("fading", self.fading, ("none", "rayleigh"))
-        check_units(vars(self), "propagation")
+        check_record(self, "propagation")
         _within("exponent", self.exponent, above=0.0)
         _within("reference_distance_m", self.reference_distance_m, above=0.0)
         _within("shadowing_common_share", self.shadowing_common_share, at_least=0.0, at_most=1.0)

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lora_marl.core import tables
-from lora_marl.core.checks import check_choice, check_units
+from lora_marl.core.checks import check_choice, check_record
 
 
 class Fate(IntEnum):
@@ -82,6 +82,13 @@ class Reception:
     def __post_init__(self) -> None:
         for name in ("spares", "inter_sf", "interferers", "channel_overlap"):
             check_choice(f"reception.{name}", getattr(self, name), get_args(get_type_hints(type(self))[name]))
+        for name, shape in (("sensitivity_dbm", (6, 3)), ("sir_db", (6, 6)), ("sinr_db", (6,))):
+            table = getattr(self, name)
+            if table is None:
+                continue
+            if np.shape(table) != shape:
+                raise ValueError(f"reception.{name}: shape {np.shape(table)}; allowed is {shape}")
+        check_record(self, "reception")
         if not self.spared_preamble_symbols >= 0:
             raise ValueError(f"reception.spared_preamble_symbols: {self.spared_preamble_symbols} is not at least 0")
         if self.demodulators is not None and (self.demodulators < 1 or self.demodulators % 1):
@@ -90,13 +97,6 @@ class Reception:
             )
         if self.inter_sf.startswith("sir") and self.sir_db is None:
             raise ValueError(f"reception.sir_db: inter_sf {self.inter_sf!r} needs a matrix [6, 6]")
-        for name, shape in (("sensitivity_dbm", (6, 3)), ("sir_db", (6, 6)), ("sinr_db", (6,))):
-            table = getattr(self, name)
-            if table is None:
-                continue
-            if np.shape(table) != shape:
-                raise ValueError(f"reception.{name}: shape {np.shape(table)}; allowed is {shape}")
-        check_units(vars(self), "reception")
 
     def sensitivities_dbm(self, sf: NDArray[np.int64], bw_hz: NDArray[np.float64]) -> NDArray[np.float64]:
         """Sensitivity of each spreading factor at each bandwidth. `[S, W]` dBm"""

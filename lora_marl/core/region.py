@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lora_marl.core.checks import check_choice, check_units, suggest
+from lora_marl.core.checks import check_choice, check_record, suggest
 from lora_marl.core.phy import LARGEST_PAYLOAD_BYTES, check_bandwidth_hz, check_spreading_factor
 
 FACTORS = ("sf", "bw", "channel", "tp")
@@ -69,8 +69,7 @@ class Region:
     def __post_init__(self) -> None:
         for field in ("spreading_factors", "bandwidths_hz", "channels_hz", "tp_dbm"):
             _check_list(f"{field} of region {self.name}", getattr(self, field), ascending=field != "channels_hz")
-        by_rate = ("max_payload_bytes",)
-        check_units({name: value for name, value in vars(self).items() if name not in by_rate}, "region")
+        check_record(self, "region", by_rate=("max_payload_bytes",))
         check_spreading_factor(self.spreading_factors)
         check_bandwidth_hz(self.bandwidths_hz)
         if self.duty_cycle is not None and not 0.0 < self.duty_cycle <= 1.0:

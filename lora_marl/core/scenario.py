@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lora_marl.core import phy
-from lora_marl.core.checks import check_choice, check_units, suggest
+from lora_marl.core.checks import check_choice, check_record, suggest
 from lora_marl.core.device import DEVICES, Battery, Device
 from lora_marl.core.downlink import Downlink
 from lora_marl.core.interference import Interference
@@ -47,7 +47,7 @@ class Change:
     values: Mapping[str, Any]
 
     def __post_init__(self) -> None:
-        check_units(vars(self), "change")
+        check_record(self, "change")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +117,7 @@ class Scenario:
                     f"scenario.{name}: shape {xy_m.shape}; allowed is [at least 1, 2], for nodes [B, N, 2]"
                 )
             object.__setattr__(self, name, xy_m)
-        check_units(vars(self), "scenario")
+        check_record(self, "scenario")
         self._check_frame()
         self._check_shapes()
         self._check_networks()

@@ -209,5 +209,5 @@ def _count(name: str, value: float) -> int:
 
 def _length_m(name: str, value: float) -> float:
     if not (math.isfinite(value) and value > 0.0):
-        raise ValueError(f"{name} is {value!r}: it must be a finite number above 0")
+        raise ValueError(f"{name} is {value!r}: it must be a finite number of m above 0")
     return float(value)

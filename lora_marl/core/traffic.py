@@ -8,7 +8,7 @@ from typing import Literal, get_args, get_type_hints
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lora_marl.core.checks import check_choice, check_units
+from lora_marl.core.checks import check_choice, check_record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ class Traffic:
 
     def __post_init__(self) -> None:
         check_choice("traffic.kind", self.kind, get_args(get_type_hints(Traffic)["kind"]))
-        check_units(vars(self), "traffic")
+        check_record(self, "traffic")
         payload = np.asarray(self.payload_bytes)
         valid = (payload >= 1) & (payload <= 255) & (payload == np.floor(payload))
         if not np.all(valid):

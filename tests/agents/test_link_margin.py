@@ -46,5 +46,17 @@ def test_the_nearest_gateway_counts():
 
 
 def test_a_margin_must_be_finite():
-    with pytest.raises(ValueError, match="margin_db = nan"):
+    with pytest.raises(ValueError, match="margin_db: nan is not within -300 to 300 dB"):
         feasible(norel_network(2), 1, np.nan)
+
+
+def test_every_node_may_have_a_margin_of_its_own():
+    scenario = norel_network(6, 4000.0)
+    margins_db = np.array([0.0, 3.0, 10.0, 0.0, 3.0, 10.0])
+    together = feasible(scenario, 1, margins_db)
+    for node, margin_db in enumerate(margins_db):
+        assert np.array_equal(together[:, node], feasible(scenario, 1, margin_db)[:, node])
+    with pytest.raises(
+        ValueError, match=r"margin_db: shape \(2,\); allowed is one for all, or one for each of 6 nodes"
+    ):
+        feasible(scenario, 1, [10.0, 25.0])

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 import agents
@@ -99,6 +100,30 @@ def test_an_unknown_parameter_is_an_error_that_names_the_nearest(journal):
         agents.make("cucb", journal, [0], etta=1.0)
     with pytest.raises(ValueError, match="known: none"):
         agents.make("static-sf7", journal, [0], eta=1.0)
+
+
+SINGLE = [
+    (name, parameter)
+    for name in agents.LEARNERS
+    for parameter in sorted(agents._single_valued(agents.learner_class(name)))
+]
+
+
+@pytest.mark.parametrize(("name", "parameter"), SINGLE)
+def test_a_list_where_one_value_holds_for_all_nodes_is_refused_in_words(journal, name, parameter):
+    words = rf"learner {name}: {parameter}: \[10, 25\] has several values; it takes one for all"
+    with pytest.raises(ValueError, match=words):
+        agents.make(name, journal, [0], **{parameter: [10, 25]})
+
+
+@pytest.mark.parametrize("name", ["adr", "adr-ideal", "adr-server", "min-sf", "load-br", "load-sorted", "norel"])
+def test_margins_may_differ_by_node(journal, name):
+    margins_db = np.where(np.arange(journal.nodes) % 2, 25.0, 10.0)
+    agents.make(name, journal, [0], margin_db=margins_db.tolist())
+    alike = [agents.make(name, journal, [0], margin_db=given) for given in (12.0, np.full(journal.nodes, 12.0))]
+    assert np.array_equal(alike[0].initial_points(), alike[1].initial_points())
+    with pytest.raises(ValueError, match=f"margin_db: .*one for each of {journal.nodes} nodes"):
+        agents.make(name, journal, [0], margin_db=[10.0, 25.0])
 
 
 def test_defaults_of_a_learner_can_be_listed():

@@ -110,7 +110,7 @@ def test_the_preset_of_eu868_offers_the_same_load() -> None:
         (lambda: Deployment(silent_s=((60.0, 30.0),)), r"deployment\.silent_s"),
         (lambda: ccs_study(0), r"deployments: 0 is not a whole number"),
         (lambda: ccs_study(2, occupancy=(0.1,)), r"coexistence\.occupancy: 1 values"),
-        (lambda: ccs_study(2, moves_s="x"), r"coexistence\.moves_s: 'x' is not a number above 0"),
+        (lambda: ccs_study(2, moves_s="x"), r"coexistence\.moves_s: 'x' is not a number of s"),
         (lambda: ccs_study(2, alarm_probability=2.0), r"coexistence\.alarm_probability: 2\.0"),
         (lambda: ccs_study(2, load_range=(2.0, 1.0)), r"coexistence\.load_range"),
         (lambda: Deployment(nodes="x"), r"deployment.nodes: 'x' is not a whole number of at least 1"),

@@ -48,6 +48,18 @@ def test_steps_of_three_db(snr_db, point, expected):
     assert answer(learner, point) == expected
 
 
+def test_every_node_may_have_a_margin_of_its_own():
+    """20 dB above what SF7 needs: three steps down in power for a margin of 10 dB, two up for one of 25 dB."""
+    network = norel_network(2)
+    for node, margin_db in enumerate((10.0, 25.0)):
+        commands = []
+        for given in ([10.0, 25.0], margin_db):
+            learner = AdrServer(network, [0], margin_db=given)
+            learner.hear(heard([12.5] * 20, node=node))
+            commands.append(answer(learner, (0, 0, 0, 2), node))
+        assert commands[0] == commands[1] and commands[0][3] == (0, 4)[node]
+
+
 def test_the_mean_or_the_strongest_of_the_last_packets_counts():
     for statistic, expected in (("mean", 4), ("max", 0)):
         learner = AdrServer(norel_network(2), [0], margin_db=10.0, statistic=statistic, history=3)
@@ -118,15 +130,17 @@ def test_a_margin_that_follows_the_shadowing_grows_with_it():
             rows["time_s"] = np.arange(100.0)
             learner.hear(Heard(rows[rows["rssi_dbm"] >= -137.0]))
         used[sigma_db] = learner.channel_state.sigma_at_db(np.zeros(1, int), np.array([np.inf]))[0]
-        assert learner._reserves_db(np.zeros(1, int), np.array([np.inf])) == pytest.approx(used[sigma_db] + 8)
+        assert learner._reserves_db(np.zeros(1, int), np.zeros(1, int), np.array([np.inf])) == pytest.approx(
+            used[sigma_db] + 8
+        )
         assert used[sigma_db] == pytest.approx(sigma_db, rel=0.35)
     assert used[1.0] < used[3.54] < used[7.08]
 
 
 @pytest.mark.parametrize(
     ("parameters", "named"),
-    [({"history": 0}, "history = 0"), ({"margin_db": np.nan}, "margin_db = nan"), ({"statistic": "last"}, "statistic"),
-     ({"start": "fast"}, "start: 'fast'")],
+    [({"history": 0}, "history = 0"), ({"margin_db": np.nan}, "margin_db: nan is not within"),
+     ({"statistic": "last"}, "statistic"), ({"start": "fast"}, "start: 'fast'")],
 )  # fmt: skip
 def test_parameters_outside_their_range_are_named(parameters, named):
     with pytest.raises(ValueError, match=named):
