@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from lora_marl.core.checks import check_choice
 from lora_marl.core.expect import Rayleigh
 from lora_marl.core.expect.integrals import SMALLEST
+from lora_marl.core.expect.physics import check_named_channels
 from lora_marl.core.expect.rayleigh import reference
 from lora_marl.core.region import CHANNEL, SF, TP
 
@@ -115,6 +116,7 @@ def _state(closed_form: Rayleigh, points: NDArray[np.int16]) -> _State:
     t = closed_form.tables
     closed_form.product_number()
     closed_form.check_points(points)
+    check_named_channels(points)
     if not np.array_equal(t.meets, np.eye(len(t.meets), dtype=np.bool_)):
         raise ValueError("region.channels_hz: channels overlap one another; matching needs channels that do not")
     together, node, channel = points.copy(), np.arange(len(points)), points[:, CHANNEL].astype(np.int64)

@@ -98,14 +98,13 @@ def check_single_network(scenario: Scenario, form: str) -> None:
 
 
 def check_points(scenario: Scenario, points: NDArray[np.int16], axes: int = 2) -> None:
-    """Raise ValueError for points that are not int16 `[N, 4]` or `[B, N, 4]`, outside the region, or that hop."""
+    """Raise ValueError for points that are not int16 `[N, 4]` or `[B, N, 4]`, or outside the region; nodes may hop."""
     sizes, nodes = scenario.region.factor_sizes, scenario.nodes
     if points.ndim != axes or points.shape[-2:] != (nodes, len(sizes)) or points.dtype != np.int16:
         shape = f"[{'B, ' * (axes - 2)}{nodes}, 4]"
         raise ValueError(f"points are {points.dtype} {points.shape}: they must be int16 {shape}")
     if points.min() < 0 or (points.reshape(-1, len(sizes)).max(axis=0) >= sizes).any():
         scenario.region.physical(points)
-    check_named_channels(points)
 
 
 def check_named_channels(points: NDArray[np.int16]) -> None:

@@ -11,7 +11,6 @@ from lora_marl.core.expect import LogNormal, OneGateway, Rayleigh
 from lora_marl.core.expect.physics import check_rate, cycle_s, rates_per_s
 from lora_marl.core.interference import Interference
 from lora_marl.core.presets import journal_network, mmalora_network, norel_network
-from lora_marl.core.region import CHANNEL, HOP
 from lora_marl.core.traffic import Traffic
 
 FORMS = {OneGateway: journal_network(4), LogNormal: norel_network(4, feedback="free"), Rayleigh: mmalora_network(4)}
@@ -31,15 +30,6 @@ def test_networks_that_share_the_air_bursts_and_retries_are_named(form):
     ):
         with pytest.raises(ValueError, match=named):
             form(replace(plain, **values))
-
-
-@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__name__)
-def test_nodes_that_hop_are_named(form):
-    points = np.zeros((4, 4), np.int16)
-    form(FORMS[form]).expect(points)
-    points[2, CHANNEL] = HOP
-    with pytest.raises(ValueError, match=r"points: channel is hop \(-1\)"):
-        form(FORMS[form]).expect(points)
 
 
 def rates(airtime_s, interval_s=1000.0, traffic=LIMITED):

@@ -14,6 +14,8 @@ one and two gateways (that any node may reach). With three and more, `pairwise` 
 pairs for independent, which costs 0.7 to 1.3 points of PDR at lambda 0.005 (three to five gateways, discs of 2 to
 6 km).
 
+Nodes that hop: `lora_marl.core.expect.hopping`, where channels do not overlap.
+
 Source: NoReL, section on the delivery ratio, from the INFOCOM'21 model; `joint` is ours.
 Approximations: packets of different nodes overlap independently, and each node's at most once; interferers do not add
 up (`sir_pairwise`, or collisions within a spreading factor alone under `none`).
@@ -30,6 +32,7 @@ from lora_marl.core import phy
 from lora_marl.core.checks import check_choice
 from lora_marl.core.energy import energy_costs
 from lora_marl.core.expect.expectation import Expectation
+from lora_marl.core.expect.hopping import channel_rows
 from lora_marl.core.expect.lognormal import joint, pairwise, reference
 from lora_marl.core.expect.lognormal.reference import Network
 from lora_marl.core.expect.physics import (
@@ -103,7 +106,13 @@ class LogNormal:
     def delivery(self, points: NDArray[np.int16]) -> NDArray[np.float64]:
         """Probability that a packet of each node is delivered `[N]`."""
         check_points(self.scenario, points)
-        net = self.network(points)
+        rows = channel_rows(self.scenario, points, distinct=True)
+        net = self.network(rows.points, rows.node)
+        net = net._replace(rate_per_s=net.rate_per_s * rows.traffic)
+        return rows.mean(self._delivery(net))
+
+    def _delivery(self, net: Network) -> NDArray[np.float64]:
+        """Probability of delivery of each row of a network `[M]`."""
         if self.variant == "compat" or net.sigma_db == 0.0:
             return reference.delivery(net, compat=self.variant == "compat")
         if self.variant == "joint" and len(gateways := joint.audible(net)) <= joint.MOST_GATEWAYS:

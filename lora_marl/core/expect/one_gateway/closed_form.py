@@ -14,6 +14,8 @@ SIR needed (`sir_pairwise`, at equal bandwidths), or the power that lowers the S
 `sir_pairwise` at unequal bandwidths, which act as noise), each interferer on its own.
 The expectation is taken at the middles of `LEVELS` equally likely parts of the distribution of x above the floor.
 
+Nodes that hop: `lora_marl.core.expect.hopping`.
+
 Approximations: overlaps of different nodes are independent; a node overlaps a packet once; interferers do not add up;
 `spares="pair"` counts as `target`; a packet that is lost at its start interferes nevertheless. `db_ratio` (the
 published code's quirk) becomes a limit on packets on the air: lost when more than 1 / (SINR needed) others are, their
@@ -25,6 +27,7 @@ Source: thinning of independent on-off sources; D-LoRa Eq. (2)-(5) for the physi
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -33,9 +36,11 @@ from numpy.typing import NDArray
 from lora_marl.core import phy, units
 from lora_marl.core.energy import energy_costs
 from lora_marl.core.expect.expectation import Expectation
-from lora_marl.core.expect.physics import check_named_channels, check_single_network
+from lora_marl.core.expect.hopping import ChannelRows, channel_rows
+from lora_marl.core.expect.physics import check_single_network
 from lora_marl.core.random import normal_quantile
 from lora_marl.core.reception import channel_overlaps
+from lora_marl.core.region import CHANNEL
 from lora_marl.core.scenario import Scenario
 
 LEVELS = 16
@@ -108,22 +113,17 @@ class OneGateway:
 
     def expect(self, points: NDArray[np.int16]) -> Expectation:
         """The expectation of an allocation `[N, 4]`: the plain statement, all pairs at once."""
-        check_named_channels(points)
-        t = self.tables
-        sf, bw, channel, tp = points.T
-        node = np.arange(len(points))
+        t, node = self.tables, np.arange(len(points))
+        sf, bw, _, tp = points.T
         airtime_s = t.airtime_s[node, sf, bw]
-        mean_dbm = t.gain_db + t.tp_dbm[tp] - t.channel_loss_db[channel]
-        reached, x_dbm = power_levels(mean_dbm, t.floor_dbm[sf, bw], t.sigma_db, t.levels)
         busy = busy_share(airtime_s, t.interval_s, t.airtimes)
         silent_s = t.interval_s + max(t.airtimes - 1.0, 0.0) * airtime_s
-        window_s = np.maximum(airtime_s - t.spared_s[sf, bw], 0.0)
-        hit = busy + (1 - busy) * -np.expm1(-window_s[:, None] / silent_s)
-        fatal = normal_cdf(mean_dbm[None, :, None] - self._limit_dbm(points, x_dbm), t.sigma_db)
-        survived = np.prod(1 - hit[..., None] * fatal, axis=1, where=self._disturbs(points)[..., None])
-        delivery = reached * survived.mean(axis=-1) * self._few_enough(points, busy)
+        rows = channel_rows(self.scenario, points)
+        survives = np.empty(len(rows.node))
+        for targets, others in self._blocks(rows):
+            survives[targets] = self._survives(rows, targets, others, busy, silent_s)
         return Expectation(
-            delivery=delivery,
+            delivery=rows.mean(survives) * self._few_enough(points, busy),
             packets_per_s=1 / (t.interval_s + t.airtimes * airtime_s),
             energy_mj=t.tp_mw[tp] * airtime_s + t.windows_mj[sf, bw],
             airtime_s=airtime_s,
@@ -131,25 +131,73 @@ class OneGateway:
             sleep_mw=t.sleep_mw,
         )
 
-    def _disturbs(self, points: NDArray[np.int16]) -> NDArray[np.bool_]:
-        """Whether packets of the column's node can be fatal to those of the row's `[N, N]`."""
-        sf, bw, channel, _ = points.T
-        overlap = self.tables.overlaps[channel[:, None], bw[:, None], channel, bw] & ~np.eye(len(points), dtype=bool)
-        return overlap & (self._collides(sf, bw) | (self.tables.mode in (SINR, SIR)))
+    def _blocks(self, rows: ChannelRows) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        """Rows that are judged together, and those that may disturb them: channel by channel where nodes hop."""
+        channel, everybody = rows.points[:, CHANNEL], np.arange(len(rows.node))
+        if len(everybody) == self.scenario.nodes:
+            yield everybody, everybody
+            return
+        near = np.asarray(self.tables.overlaps.any(axis=(1, 3)))
+        for c in np.unique(channel):
+            yield np.flatnonzero(channel == c), np.flatnonzero(near[c, channel])
 
-    def _collides(self, sf: NDArray, bw: NDArray) -> NDArray[np.bool_]:
-        """Whether two nodes have one spreading factor, and one bandwidth where that is needed `[N, N]`."""
-        same_bw = (bw[:, None] == bw) | (not self.tables.equal_bw)
-        return (sf[:, None] == sf) & same_bw
+    def _survives(
+        self,
+        rows: ChannelRows,
+        targets: NDArray[np.intp],
+        others: NDArray[np.intp],
+        busy: NDArray[np.float64],
+        silent_s: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """Probability that packets of target rows `[R]` reach the floor and survive other rows `[K]`: `[R]`.
 
-    def _limit_dbm(self, points: NDArray[np.int16], x_dbm: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The power of the column's node that packets of the row's just survive `[N, N, Q]`."""
-        t, (sf, bw, _, _) = self.tables, points.T
+        Args:
+            rows: All rows.
+            targets, others: Their places.
+            busy: Share of time that each node sends `[N]`.
+            silent_s: Mean silence of each node between packets `[N]`. s
+        """
+        t, points, node = self.tables, rows.points, rows.node
+        sf, bw, _, _ = points[targets].T
+        reached, x_dbm = power_levels(self._mean_dbm(rows, targets), t.floor_dbm[sf, bw], t.sigma_db, t.levels)
+        window_s = np.maximum(t.airtime_s[node[targets], sf, bw] - t.spared_s[sf, bw], 0.0)
+        share = rows.traffic[others]
+        on_air, starts_per_s = share * busy[node[others]], share / silent_s[node[others]]
+        hit = on_air + (1 - on_air) * -np.expm1(-window_s[:, None] * starts_per_s)
+        limit_dbm = self._limit_dbm(points[targets], points[others], x_dbm)
+        fatal = normal_cdf(self._mean_dbm(rows, others)[None, :, None] - limit_dbm, t.sigma_db)
+        disturbs = self._disturbs(points[targets], points[others]) & (node[targets][:, None] != node[others])
+        survived = np.prod(1 - hit[..., None] * fatal, axis=1, where=disturbs[..., None])
+        mean: NDArray[np.float64] = reached * survived.mean(axis=-1)
+        return mean
+
+    def _mean_dbm(self, rows: ChannelRows, some: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Mean received power of some rows `[R]`. dBm"""
+        t, (_, _, channel, tp) = self.tables, rows.points[some].T
+        return t.gain_db[rows.node[some]] + t.tp_dbm[tp] - t.channel_loss_db[channel]
+
+    def _disturbs(self, targets: NDArray[np.int16], others: NDArray[np.int16]) -> NDArray[np.bool_]:
+        """Whether packets of the column's point can be fatal to those of the row's `[R, K]`."""
+        (_, bw, channel, _), (_, other_bw, other_channel, _) = targets.T, others.T
+        overlap = self.tables.overlaps[channel[:, None], bw[:, None], other_channel, other_bw]
+        return overlap & (self._collides(targets, others) | (self.tables.mode in (SINR, SIR)))
+
+    def _collides(self, targets: NDArray[np.int16], others: NDArray[np.int16]) -> NDArray[np.bool_]:
+        """Whether two points have one spreading factor, and one bandwidth where that is needed `[R, K]`."""
+        (sf, bw, _, _), (other_sf, other_bw, _, _) = targets.T, others.T
+        same_bw = (bw[:, None] == other_bw) | (not self.tables.equal_bw)
+        return (sf[:, None] == other_sf) & same_bw
+
+    def _limit_dbm(
+        self, targets: NDArray[np.int16], others: NDArray[np.int16], x_dbm: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """The power of the column's point that packets of the row's just survive `[R, K, Q]`."""
+        t, (sf, bw, _, _), (other_sf, other_bw, _, _) = self.tables, targets.T, others.T
         other = sinr_limit_dbm(x_dbm, t.sinr_ratio[sf][:, None], t.noise_mw[bw][:, None])[:, None]
         if t.mode == SIR:
-            equal_bw = (bw[:, None] == bw)[..., None]  # else the other's power acts as noise
-            other = np.where(equal_bw, x_dbm[:, None] - t.sir_db[sf[:, None], sf][..., None], other)
-        return np.where(self._collides(sf, bw)[..., None], x_dbm[:, None] - t.capture_db, other)
+            equal_bw = (bw[:, None] == other_bw)[..., None]  # else the other's power acts as noise
+            other = np.where(equal_bw, x_dbm[:, None] - t.sir_db[sf[:, None], other_sf][..., None], other)
+        return np.where(self._collides(targets, others)[..., None], x_dbm[:, None] - t.capture_db, other)
 
     def _few_enough(self, points: NDArray[np.int16], busy: NDArray[np.float64]) -> NDArray[np.float64]:
         """Probability that few enough others are on the air `[N]`."""

@@ -8,6 +8,8 @@ lambda = 1 / (99 T), where such a node disturbs nobody, use `renewal`.
 Energies are of one attempt; a node's energy efficiency is bits D_i / energy (Eq. 13), the network's the sum over nodes
 (Eq. 14).
 
+Nodes that hop: `lora_marl.core.expect.hopping`, where channels do not overlap.
+
 Shape letters: `N` nodes, `G` gateways, `S` spreading factors, `C` channels, `T` transmit powers, `Z` payload sizes.
 
 Source: MMALoRa Eq. (2)-(14).
@@ -26,8 +28,10 @@ from lora_marl.core import metrics, phy, units
 from lora_marl.core.checks import check_choice
 from lora_marl.core.energy import energy_costs
 from lora_marl.core.expect.expectation import Expectation
+from lora_marl.core.expect.hopping import ChannelRows, channel_rows
 from lora_marl.core.expect.physics import (
     Rate,
+    check_named_channels,
     check_pairwise,
     check_points,
     check_rate,
@@ -98,9 +102,11 @@ class Rayleigh:
     def delivery(self, points: NDArray[np.int16]) -> NDArray[np.float64]:
         """Probability that a packet of each node is delivered, D_i `[N]`, under an allocation `[N, 4]`."""
         self.check_points(points)
+        rows = channel_rows(self.scenario, points, distinct=True)
+        tables = _of_rows(self.tables, rows)
         if self.variant == "joint":
-            return np.asarray(kernel.joint_delivery(self.tables, points))
-        return np.asarray(kernel.delivery(self.tables, points, self.product_number()))
+            return rows.mean(kernel.joint_delivery(tables, rows.points))
+        return rows.mean(kernel.delivery(tables, rows.points, self.product_number()))
 
     def gateway_delivery(self, points: NDArray[np.int16]) -> NDArray[np.float64]:
         """Probability that each gateway receives a packet of each node, D_ik `[N, G]`.
@@ -109,7 +115,8 @@ class Rayleigh:
             ValueError: `joint`, whose gateways are not independent, so that these say little about delivery.
         """
         self.check_points(points)
-        return np.asarray(kernel.gateway_delivery(self.tables, points, self.product_number()))
+        rows = channel_rows(self.scenario, points, distinct=True)
+        return rows.mean(kernel.gateway_delivery(_of_rows(self.tables, rows), rows.points, self.product_number()))
 
     def undisturbed_delivery(self, channel: NDArray[np.integer]) -> NDArray[np.float64]:
         """D_i of every spreading factor and power if nobody else sent, for the channels of nodes `[N]`: `[N, S, T]`."""
@@ -145,6 +152,7 @@ class Rayleigh:
         """
         number = self.product_number()
         self.check_points(points, axes=3)
+        check_named_channels(points)
         return Counterfactuals(*kernel.counterfactuals(self.tables, points, number))
 
     def product_number(self) -> int:
@@ -171,6 +179,14 @@ def check_scenario(scenario: Scenario) -> None:
         ("reception.spares", scenario.reception.spares, ("target",)),
     )
     check_pairwise(scenario, "Rayleigh", fields)
+
+
+def _of_rows(t: Tables, rows: ChannelRows) -> Tables:
+    """The tables of delivery for rows of nodes that hop, each with its share of the node's traffic."""
+    if len(rows.node) == len(t.gain) and (rows.traffic == 1.0).all():
+        return t
+    overlap = -np.expm1(rows.traffic[:, None] * np.log1p(-np.minimum(t.overlap[:, :, rows.node], 1.0 - 1e-16)))
+    return t._replace(gain=t.gain[rows.node], size=t.size[rows.node], overlap=np.ascontiguousarray(overlap))
 
 
 def _tables(scenario: Scenario, rate: Rate) -> Tables:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lora_marl.core.expect.physics import check_named_channels
 from lora_marl.core.expect.rayleigh import moves
 from lora_marl.core.expect.rayleigh.closed_form import Rayleigh
 
@@ -85,6 +86,7 @@ class RayleighIncremental:
     def __init__(self, closed_form: Rayleigh, points: NDArray[np.int16], *, least_delivery: float = 0.0) -> None:
         self._number, self._tables, self._least = closed_form.product_number(), closed_form.tables, least_delivery
         closed_form.check_points(points)
+        check_named_channels(points)
         power, reach, log_left, left = np.zeros((4, *self._tables.gain.shape))
         self._state = moves.State(points.copy(), power, reach, log_left, left, np.zeros(len(points)))
         moves.begin(self._tables, self._number, self._state)
