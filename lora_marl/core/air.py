@@ -18,7 +18,7 @@ from lora_marl.core.downlink import Feedback
 from lora_marl.core.kernel import loop, queue, state
 from lora_marl.core.kernel import tables as kernel_tables
 from lora_marl.core.kernel.counters import take_counters, take_heard
-from lora_marl.core.kernel.events import NO_DISTRIBUTIONS, PointDistributions
+from lora_marl.core.kernel.engine import Engine
 from lora_marl.core.kernel.state import DECISION, STREAM_KEYS, allocate, grown, on_air
 from lora_marl.core.kernel.traffic import rescale_waits
 from lora_marl.core.mixture import Mixture
@@ -99,6 +99,7 @@ class Air:
         self._decisions = np.zeros(self.replicas * scenario.nodes, DECISION)
         self._changes_made = 0
         self._tables = self._first_tables = self._make_tables()
+        self._engine = self._make_engine()
         self._schedule_first(np.ones(self._state.events.shape, np.bool_), 0.0)
 
     @property
@@ -167,12 +168,13 @@ class Air:
         """
         self._check_points(points)
         self._set_nb_trans(nb_trans)
-        distributions = NO_DISTRIBUTIONS if mixture is None else self._distributions(mixture)
+        if mixture is not None:
+            self._check_mixture(mixture)
         self._check_time(until_s)
         if until_s == np.inf:
             raise ValueError("until_s: inf has no end; advance needs a time, next_decisions does not")
         for stop_s in self._stops_s(until_s):
-            self._run(points, stop_s, distributions, deciding=False)
+            self._run(points, stop_s, mixture, deciding=False)
         return self.take_outcome()
 
     def next_decisions(
@@ -192,7 +194,7 @@ class Air:
         self._set_nb_trans(nb_trans)
         self._check_time(until_s)
         for stop_s in self._stops_s(until_s):
-            count = self._run(points, stop_s, NO_DISTRIBUTIONS, deciding=True)
+            count = self._run(points, stop_s, None, deciding=True)
             if count:
                 return Decisions(self._decisions[:count])
         return Decisions(self._decisions[:0])
@@ -200,8 +202,8 @@ class Air:
     def take_outcome(self) -> Outcome:
         """The outcome of the time since outcomes were last taken."""
         if self.scenario.traffic.confirmed:
-            loop.admit_all_frames(self._state, self._tables)
-        ahead = loop.all_drops_ahead(self._state, self._tables)
+            self._engine.admit_all_frames()
+        ahead = self._engine.drops_ahead()
         self._state.counts[..., state.DROPPED] -= ahead
         outcome = Outcome(**take_counters(self._state, float(self._tables.rule["sleep_mw"][0])))
         self._state.counts[..., state.DROPPED] = ahead
@@ -217,11 +219,12 @@ class Air:
         Random numbers go on, the schedule of changes and the record of packets begin anew, and a node that lost its
         packet so decides again, with fate NONE. What was counted and not taken is part of the next outcome.
         """
-        self._state.counts[..., state.DROPPED] -= loop.all_drops_ahead(self._state, self._tables)
+        self._state.counts[..., state.DROPPED] -= self._engine.drops_ahead()
         if self._changes_made:
             self.scenario, self._changes_made = self._first_scenario, 0
             self._tables = self._first_tables
-        loop.clear(self._state, int(Fate.NONE))
+            self._engine = self._make_engine()
+        self._engine.clear(int(Fate.NONE))
         self._schedule_first(np.ones(self._state.events.shape, np.bool_), 0.0)
 
     def recording(self, replica: int = 0) -> tuple[Packets, Receptions]:
@@ -265,6 +268,7 @@ class Air:
         for change in self._first_scenario.changes[: self._changes_made]:
             self.scenario = _changed(self.scenario, change)
         self._tables = self._make_tables()
+        self._engine = self._make_engine()
 
     def _make_tables(self) -> kernel_tables.Tables:
         keys = self._state.replicas["shadowing_key"]
@@ -272,9 +276,12 @@ class Air:
             self.scenario, keys, record=self._record, count_arms=self._count_arms, feedback=self.feedback
         )
 
+    def _make_engine(self) -> Engine:
+        return Engine(self._state, self._tables, self._decisions, self._threads)
+
     def _schedule_first(self, which: NDArray[np.bool_], now_s: float) -> None:
         """Draw a first packet or burst for the sources `which [B, N + C]`, and put all sources in order of time."""
-        starts_s = loop.first_starts_s(self._state, self._tables, now_s, which)
+        starts_s = self._engine.first_starts_s(which, now_s)
         times_s = np.where(which, starts_s, queue.times_by_source(self._state.events))
         queue.fill(self._state.events, times_s, on_air(self._state))
 
@@ -286,14 +293,19 @@ class Air:
     def _set_nb_trans(self, nb_trans: NDArray[np.int8] | None) -> None:
         """Let the loop see the caller's array; frames are counted from the first one on."""
         if nb_trans is None:
-            if self._state.nb_trans.size:
-                self._state = self._state._replace(nb_trans=self._state.nb_trans[:, :0].copy())
-            return
-        self._state = self._state._replace(nb_trans=self._checked_nb_trans(nb_trans))
-        if not self._state.frames.size:
-            self._state = state.with_frames(self._state)
+            if not self._state.nb_trans.size:
+                return
+            self._state = self._state._replace(nb_trans=self._state.nb_trans[:, :0].copy())
+        else:
+            self._check_nb_trans(nb_trans)
+            if nb_trans is self._state.nb_trans:
+                return
+            self._state = self._state._replace(nb_trans=nb_trans)
+            if not self._state.frames.size:
+                self._state = state.with_frames(self._state)
+        self._engine = self._make_engine()
 
-    def _checked_nb_trans(self, nb_trans: NDArray[np.int8]) -> NDArray[np.int8]:
+    def _check_nb_trans(self, nb_trans: NDArray[np.int8]) -> None:
         shape = (self.replicas, self.nodes)
         if nb_trans.dtype != np.int8 or nb_trans.shape != shape or not nb_trans.flags.carray:
             raise ValueError(
@@ -303,10 +315,8 @@ class Air:
             raise ValueError(f"nb_trans: {nb_trans.min()} to {nb_trans.max()}; allowed is 1 to {MOST_TRANSMISSIONS}")
         if self.scenario.traffic.confirmed:
             raise ValueError("nb_trans: confirmed frames are sent up to traffic.max_attempts times; allowed is None")
-        return nb_trans
 
-    def _distributions(self, mixture: Mixture) -> PointDistributions:
-        """The mixture as the loop takes it, checked."""
+    def _check_mixture(self, mixture: Mixture) -> None:
         if mixture.cumulative.shape[:2] != (self.replicas, self.nodes):
             shape = (self.replicas, self.nodes)
             raise ValueError(f"mixture.cumulative: of {mixture.cumulative.shape[:2]} replicas and nodes; not {shape}")
@@ -314,7 +324,6 @@ class Air:
             raise ValueError(
                 "mixture: nodes that a server commands by downlinks do not draw; feedback.decides is server"
             )
-        return PointDistributions(mixture.cumulative, mixture.points)
 
     def _check_time(self, until_s: float) -> None:
         now_s = self._state.replicas["now_s"].max()
@@ -336,7 +345,7 @@ class Air:
         """Apply the next change; waiting times change in proportion to the mean interval, silent channels wake."""
         change = self._first_scenario.changes[self._changes_made]
         if self.scenario.traffic.confirmed:
-            loop.admit_all_frames(self._state, self._tables)
+            self._engine.admit_all_frames()
         before = self._tables
         self.scenario = _changed(self.scenario, change)
         self._changes_made += 1
@@ -345,6 +354,8 @@ class Air:
         joining = np.zeros(self._state.events.shape, np.bool_)
         if not np.array_equal(before.interval_s, self._tables.interval_s):
             joining[:, : self.nodes] = self._rescale_waits(before, change.at_s)
+        else:
+            self._engine = self._make_engine()
         silent = np.isinf(queue.times_by_source(self._state.events)[:, self.nodes :])
         joining[:, self.nodes :] = silent & np.isfinite(self._tables.mean_gap_s)
         if joining.any():
@@ -353,28 +364,26 @@ class Air:
     def _rescale_waits(self, before: kernel_tables.Tables, at_s: float) -> NDArray[np.bool_]:
         """Let waits follow the intervals, and drops that were counted ahead of them; returns which nodes join."""
         dropped = self._state.counts[..., state.DROPPED]
-        ahead = loop.all_drops_ahead(self._state, before)
+        ahead = self._engine.drops_ahead()
         joining = rescale_waits(self._state, before.interval_s, self._tables.interval_s, at_s)
-        dropped += np.where(ahead > 0, loop.all_drops_ahead(self._state, self._tables), 0) - ahead
+        self._engine = self._make_engine()
+        dropped += np.where(ahead > 0, self._engine.drops_ahead(), 0) - ahead
         return joining
 
-    def _run(
-        self, points: NDArray[np.int16], until_s: float, distributions: PointDistributions, *, deciding: bool
-    ) -> int:
+    def _run(self, points: NDArray[np.int16], until_s: float, mixture: Mixture | None, *, deciding: bool) -> int:
         """Run all replicas; returns the number of decisions written."""
-        if self._threads > 1 and not deciding:
-            loop.run_in_threads(self._state, self._tables, points, distributions, until_s, self._threads)
-            return 0
+        if not points.flags.c_contiguous:
+            contiguous = np.ascontiguousarray(points)
+            count = self._run(contiguous, until_s, mixture, deciding=deciding)
+            points[...] = contiguous
+            return count
         count, done = 0, 0
         while True:
-            count, done, status = loop.run(
-                self._state, self._tables, points, distributions, until_s, deciding, self._decisions, done, count
-            )
+            count, done, status = self._engine.run(points, until_s, mixture, deciding, done, count)
             if status == loop.DONE:
                 return count
-            if status == loop.OUTSIDE_REGION:
-                raise loop.outside_region(self._state, points, done)
             self._state = grown(self._state)
+            self._engine = self._make_engine()
 
 
 def _changed(scenario: Scenario, change: Change) -> Scenario:

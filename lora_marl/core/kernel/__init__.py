@@ -6,6 +6,10 @@ from functools import partial
 
 from numba import njit
 
+from lora_marl.core.kernel import notice
+
+notice.install()
+
 _options = {"nogil": True, "error_model": "numpy", "_nrt": False, "forceinline": True}
 
 entry_point = partial(njit, **_options)
@@ -19,5 +23,5 @@ compiled = partial(entry_point, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 """The decorator of functions that only compiled functions call, `@compiled()`.
 
 They have no wrappers that convert Python's arguments, which take 60 % of the time of compilation (measured). Calling
-one from Python crashes the process.
+one from Python crashes the process. What a network does not need is left out of the loop: `features` says how.
 """

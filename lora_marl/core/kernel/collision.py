@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lora_marl.core.kernel import compiled
+from lora_marl.core.kernel.features import MATRIX, RARE
 from lora_marl.core.kernel.rule import INTER_SF
 
 NONE = INTER_SF["none"]
@@ -81,23 +82,23 @@ def _overlap_packet(state, tables, b, p, q):
     new_point, old_point = new_node.point, old_node.point
     equal_bw = new_point[1] == old_point[1]
     same_sf = new_point[0] == old_point[0] and (equal_bw or not rule.same_sf_needs_equal_bw)
-    by_energy = rule.inter_sf == SIR_ENERGY and equal_bw
-    pairwise = rule.inter_sf == SIR_PAIRWISE and equal_bw
+    by_energy = MATRIX and rule.inter_sf == SIR_ENERGY and equal_bw
+    pairwise = MATRIX and rule.inter_sf == SIR_PAIRWISE and equal_bw
     noise_like = not same_sf and not by_energy and not pairwise and rule.inter_sf not in (NONE, DB_RATIO)
     new_network, old_network = tables.node_network[p], tables.node_network[q]
     for g in range(state.links.shape[2]):
         to_new, to_old = tables.gateway_network[g] == new_network, tables.gateway_network[g] == old_network
-        if not (to_new or to_old or rule.record):
+        if not (to_new or to_old or (RARE and rule.record)):
             continue
         new, old = state.links[b, p, g], state.links[b, q, g]
         if rule.linear:
             _add_power(rule, new, old, hits_new, hits_old, noise_like)
-        if by_energy:
+        if MATRIX and by_energy:
             _add_energy(state, b, p, q, g, new, old, to_new, to_old)
         elif same_sf:
             if rule.lost_packets_interfere or not new_node.lost:
                 _collide(rule, new, old, hits_new, hits_old)
-        elif pairwise:
+        elif MATRIX and pairwise:
             _interfere(rule, tables, new, old, new_point[0], old_point[0], hits_new, hits_old)
 
 

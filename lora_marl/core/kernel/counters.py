@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lora_marl.core.kernel import compiled
+from lora_marl.core.kernel.features import RARE
 from lora_marl.core.kernel.state import (
     AIRTIME_S,
     ANSWERED,
@@ -39,7 +40,7 @@ def count_packet(state, tables, b, n):
         sums[ENERGY_MJ] += tables.windows_mj[node.point[0], node.point[1]]
     if delivered:
         sums[DELIVERED_BITS] += node.payload_bits
-    if rule.count_arms:
+    if RARE and rule.count_arms:
         sizes = (tables.airtime_s.shape[1], tables.airtime_s.shape[2], tables.channel_loss_db.shape[0])
         offset = 0
         for f in range(4):

@@ -7,6 +7,7 @@ import numpy as np
 from lora_marl.core.kernel import compiled
 from lora_marl.core.kernel.collision import NONE, SINR, SIR_ENERGY, SIR_PAIRWISE, survives
 from lora_marl.core.kernel.counters import record_downlink
+from lora_marl.core.kernel.features import RARE
 from lora_marl.core.kernel.interference import add_burst_to_downlink
 from lora_marl.core.kernel.queue import replace_first
 from lora_marl.core.kernel.reception import BELOW_SENSITIVITY, COLLIDED, DELIVERED, INTERFERED, dbm_to_mw
@@ -156,10 +157,11 @@ def _send(state, tables, b, n, g, now_s, second):
     link.interfered = False
     _overlap_uplinks(state, tables, b, g)
     _overlap_downlinks(state, tables, b, g)
-    add_burst_to_downlink(state, tables, b, g)
+    if RARE:
+        add_burst_to_downlink(state, tables, b, g)
     state.gateway_airtime_s[b, g] += airtime_s
     state.counts[b, n, ANSWERED] += 1
-    if rule.record:
+    if RARE and rule.record:
         record_downlink(state, b, g)
     node.phase = RECEIVING
     node.gateway = g
@@ -240,7 +242,7 @@ def receive_downlink(state, tables, b, n):
     fate = _fate(state, tables, b, g)
     if tables.rule[0].rx_mw > 0.0 and fate != BELOW_SENSITIVITY:
         _count_reception(state, tables, b, n, g)
-    if tables.rule[0].record:
+    if RARE and tables.rule[0].record:
         state.packets[b, state.downlinks[b, g].record].fate = fate
     if fate != DELIVERED:
         return False

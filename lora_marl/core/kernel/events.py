@@ -6,15 +6,13 @@ when on the node may send again, or infinity while it is not through with its pa
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
-from numpy.typing import NDArray
 
 from lora_marl.core.kernel import compiled
 from lora_marl.core.kernel.collision import join_channel, leave_channel, overlap_packets
 from lora_marl.core.kernel.counters import DELIVERED, count_packet, record_start
 from lora_marl.core.kernel.downlinks import open_window, overlap_downlinks, receive_downlink
+from lora_marl.core.kernel.features import DOWNLINKS, RARE
 from lora_marl.core.kernel.feedback import answer_due, begin_frame, count_uplink, miss_answer, receive_answer
 from lora_marl.core.kernel.hopping import hop_channel
 from lora_marl.core.kernel.interference import add_burst
@@ -27,45 +25,30 @@ from lora_marl.core.random import uniform
 from lora_marl.core.region import HOP
 
 
-class PointDistributions(NamedTuple):
-    """Distributions from which nodes draw the operating point of every packet; `K` points, 0 where they do not."""
-
-    cumulative: NDArray[np.float64]  # [B, N, K], cumulative probabilities
-    points: NDArray[np.int16]  # [B, N, K, 4]
-
-    def replicas_in(self, part: slice) -> PointDistributions:
-        """A view of some replicas."""
-        return PointDistributions(self.cumulative[part], self.points[part])
-
-
-NO_DISTRIBUTIONS = PointDistributions(np.zeros((0, 0, 0)), np.zeros((0, 0, 0, 4), np.int16))
-"""Nodes that send with the points that they were given."""
-
-
 @compiled()
-def draw_point(state, distributions, points, b, n):
-    """Draw the point of node `n`'s next packet, and write it into `points`."""
+def draw_point(state, exchange, b, n):
+    """Draw the point of node `n`'s next packet, and write it among the points."""
     drawn = uniform(state.replicas[b].distribution_key, n, state.nodes[b, n].packet)
     k = 0
-    while k < distributions.cumulative.shape[2] - 1 and drawn >= distributions.cumulative[b, n, k]:
+    while k < exchange.cumulative.shape[2] - 1 and drawn >= exchange.cumulative[b, n, k]:
         k += 1
     for f in range(4):
-        points[b, n, f] = distributions.points[b, n, k, f]
+        exchange.points[b, n, f] = exchange.possible_points[b, n, k, f]
 
 
 @compiled()
 def start_packet(state, tables, points, b, n, now_s):
     """Start node `n`'s packet with the parameters in force, on a channel of its own where they name none."""
     node, rule = state.nodes[b, n], tables.rule[0]
-    commanded = rule.server and rule.downlinks
+    commanded = DOWNLINKS and rule.server and rule.downlinks
     if commanded and node.in_force[0] < 0:
         for f in range(4):
             node.in_force[f] = points[b, n, f]
-    if commanded:
+    if RARE and commanded:
         begin_with_nb_trans(state, b, n)
     for f in range(4):
         node.point[f] = node.in_force[f] if commanded else points[b, n, f]
-    if rule.backoff and is_new_frame(state, tables, b, n):
+    if DOWNLINKS and rule.backoff and is_new_frame(state, tables, b, n):
         begin_frame(state, tables, points, b, n)
     if node.point[2] == HOP:
         node.point[2] = hop_channel(state, tables, b, n)
@@ -79,13 +62,13 @@ def start_packet(state, tables, points, b, n, now_s):
     node.phase = SENDING
     node.lost = begin_reception(state, tables, b, n, sf, bw, tables.tp_dbm[tp] - tables.channel_loss_db[channel])
     overlap_packets(state, tables, b, n)
-    if rule.downlinks and rule.down_interference:
+    if DOWNLINKS and rule.downlinks and rule.down_interference:
         overlap_downlinks(state, tables, b, n)
-    if rule.bursts and state.bursts[b, channel].on:
+    if RARE and rule.bursts and state.bursts[b, channel].on:
         add_burst(state, tables, b, channel, n)
     join_channel(state, b, n, channel)
     state.replicas[b].on_air += 1
-    if rule.record:
+    if RARE and rule.record:
         record_start(state, b, n)
     replace_first(state.events[b], node.end_s, ~n)
 
@@ -99,9 +82,9 @@ def schedule_next(state, tables, b, n, now_s, free_s):
     node = state.nodes[b, n]
     node.phase = WAITING
     node.free_s = max(node.free_s, free_s)
-    if tables.rule[0].confirmed:
+    if DOWNLINKS and tables.rule[0].confirmed:
         start_s = next_attempt_s(state, tables, b, n, now_s)
-    elif repeats_frame(state, tables, b, n):
+    elif RARE and repeats_frame(state, tables, b, n):
         start_s = next_repeat_s(state, tables, b, n)
     else:
         start_s = next_start_s(state, tables, b, n, node.end_s)
@@ -115,7 +98,7 @@ def end_packet(state, tables, points, b, n, deciding):
     end_reception(state, tables, b, n)
     leave_channel(state, b, n)
     count_packet(state, tables, b, n)
-    if rule.record:
+    if RARE and rule.record:
         state.packets[b, node.record].fate = node.last_fate
     replica = state.replicas[b]
     replica.on_air -= 1
@@ -124,15 +107,18 @@ def end_packet(state, tables, points, b, n, deciding):
     delivered = node.last_fate == DELIVERED
     node.acknowledged = delivered and not rule.downlinks
     repeated = False
-    if rule.confirmed:
+    if DOWNLINKS and rule.confirmed:
         repeated = state.queues[b, n].received
         if delivered:
             receive_frame(state, tables, b, n, node.end_s)
-    elif state.frames.shape[1] > 0:
+    elif RARE and state.frames.shape[1] > 0:
         repeated = receive_repeat(state, b, n, delivered)
-    elif not delivered:
+    elif DOWNLINKS and not delivered:
         miss_frame(node)
-    if count_uplink(state, tables, points, b, n, node.end_s, deciding, repeated):
+    answered = count_uplink(state, tables, points, b, n, node.end_s, deciding, repeated)
+    if not DOWNLINKS:
+        return node.end_s
+    if answered:
         node.phase = RX1 if rule.windows & 1 else RX2
         delay_s = rule.rx1_delay_s if rule.windows & 1 else rule.rx2_delay_s
         replace_first(state.events[b], node.end_s + delay_s, n)

@@ -19,6 +19,7 @@ import numpy as np
 
 from lora_marl.core.kernel import compiled
 from lora_marl.core.kernel.counters import DELIVERED
+from lora_marl.core.kernel.features import DOWNLINKS
 from lora_marl.core.kernel.repeats import nb_trans_differs, reset_nb_trans
 from lora_marl.core.kernel.traffic import is_new_frame
 from lora_marl.core.outcome import REPEATED
@@ -157,21 +158,21 @@ def count_uplink(state, tables, points, b, n, now_s, deciding, repeated):
     """
     rule, node = tables.rule[0], state.nodes[b, n]
     delivered = node.last_fate == DELIVERED
-    node.round_sent += not rule.server or is_new_frame(state, tables, b, n)
-    node.round_delivered += delivered and not (rule.server and repeated)
-    if rule.listens and delivered:
+    node.round_sent += not (DOWNLINKS and rule.server) or is_new_frame(state, tables, b, n)
+    node.round_delivered += delivered and not (DOWNLINKS and rule.server and repeated)
+    if DOWNLINKS and rule.listens and delivered:
         _report_uplink(state, b, n, now_s, repeated)
-    if rule.server:
+    if DOWNLINKS and rule.server:
         if delivered and (node.round_delivered >= rule.feedback_packets or node.adr_ack_req):
             end_round(state, b, n, now_s, deciding)
             if not rule.downlinks:
                 node.adr_ack_count = 0
         return rule.downlinks and delivered and (node.undecided or answer_due(state, tables, points, b, n))
-    if rule.waits:
+    if DOWNLINKS and rule.waits:
         return delivered and (rule.confirmed or node.round_sent >= rule.feedback_packets)
     if node.round_sent >= rule.feedback_packets:
         end_round(state, b, n, now_s, deciding)
-    return rule.downlinks and delivered
+    return DOWNLINKS and rule.downlinks and delivered
 
 
 @compiled()

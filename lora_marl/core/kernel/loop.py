@@ -1,22 +1,22 @@
-"""The loop that handles the events of every replica in order of time, and its ways to stop.
+"""The loop that handles the events of every replica in order of time, its ways to stop, and other entry points.
 
-Replicas are independent, so threads can share them, and any number of threads gives the same results.
+Python calls the functions of `EntryPoints`, which take the addresses of handles; `engine` does.
 """
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from lora_marl.core.kernel import compiled, entry_point
+from lora_marl.core.kernel.arrays import at
 from lora_marl.core.kernel.events import (
-    PointDistributions,
     draw_point,
     end_downlink,
     end_packet,
@@ -24,10 +24,11 @@ from lora_marl.core.kernel.events import (
     schedule_next,
     start_packet,
 )
+from lora_marl.core.kernel.features import DOWNLINKS, RARE, specialised
 from lora_marl.core.kernel.feedback import mark_undecided
 from lora_marl.core.kernel.interference import begin_burst, end_burst, next_burst_s
 from lora_marl.core.kernel.reception import INTERFERED
-from lora_marl.core.kernel.state import DECISION, DROPPED, RECEIVING, SENDING, WAITING, State
+from lora_marl.core.kernel.state import DROPPED, RECEIVING, SENDING, WAITING, State
 from lora_marl.core.kernel.tables import Tables
 from lora_marl.core.kernel.traffic import admit_frames, clear_queue, drops_ahead, first_start_s
 from lora_marl.core.region import HOP
@@ -42,8 +43,17 @@ SOURCES = (
 """The files that the loop is compiled from."""
 
 
+class Exchange(NamedTuple):
+    """What a call hands to the loop, beside state and tables, and what the loop hands back."""
+
+    points: NDArray[np.int16]  # [B, N, 4]; written where nodes draw them or back off
+    decisions: NDArray[np.void]  # DECISION [M], written: those that are due
+    cumulative: NDArray[np.float64]  # [B, N, K], of the distributions that points are drawn from; or [0, 0, 0]
+    possible_points: NDArray[np.int16]  # [B, N, K, 4]
+
+
 @compiled()
-def _write_decisions(state, b, decisions, count):
+def _write_decisions(state, decisions, b, count):
     """Move all decisions that are due in a replica behind the `count` first rows; returns how many there are now."""
     replica = state.replicas[b]
     for i in range(replica.due):
@@ -77,14 +87,14 @@ def _in_region(tables, points, b, n):
 
 
 @compiled()
-def _run_replica(state, tables, points, distributions, b, until_s, deciding):
+def _run_replica(state, tables, exchange, b, until_s, deciding):
     """Handle the events of a replica before `until_s`, or until another reason to stop; returns the reason."""
-    replica, rule = state.replicas[b], tables.rule[0]
+    replica, rule, points = state.replicas[b], tables.rule[0], exchange.points
     events, nodes = state.events[b], state.nodes.shape[1]
     while events[0].time_s < until_s:
         time_s, source = events[0].time_s, events[0].source
         n = ~source if source < 0 else source
-        if n >= nodes:
+        if RARE and n >= nodes:
             if source < 0:
                 end_burst(state, tables, b, n - nodes, time_s)
                 continue
@@ -94,177 +104,152 @@ def _run_replica(state, tables, points, distributions, b, until_s, deciding):
             continue
         node = state.nodes[b, n]
         if source < 0:
-            if node.phase == RECEIVING:
+            if DOWNLINKS and node.phase == RECEIVING:
                 free_s = end_downlink(state, tables, b, n, time_s, deciding)
             else:
-                if rule.listens and replica.heard >= state.heard.shape[1]:
+                if DOWNLINKS and rule.listens and replica.heard >= state.heard.shape[1]:
                     return RECORD_FULL
                 free_s = end_packet(state, tables, points, b, n, deciding)
         else:
             if deciding and node.undecided:
                 replica.now_s = time_s
                 return DECISION_DUE
-            if node.phase == WAITING and distributions.cumulative.shape[2] > 0:
-                draw_point(state, distributions, points, b, n)
+            if RARE and node.phase == WAITING and exchange.cumulative.shape[2] > 0:
+                draw_point(state, exchange, b, n)
             if not _in_region(tables, points, b, n):
                 return OUTSIDE_REGION
-            if rule.record and replica.recorded >= state.packets.shape[1]:
+            if RARE and rule.record and replica.recorded >= state.packets.shape[1]:
                 return RECORD_FULL
-            if node.phase == WAITING:
+            if DOWNLINKS and node.phase != WAITING:
+                free_s = open_receive_window(state, tables, points, b, n, time_s, deciding)
+            else:
                 start_packet(state, tables, points, b, n, time_s)
                 continue
-            free_s = open_receive_window(state, tables, points, b, n, time_s, deciding)
         if free_s < np.inf:
             schedule_next(state, tables, b, n, time_s, free_s)
     replica.now_s = until_s
     return DONE
 
 
-def _compile_run(source_hash: int) -> Callable:
-    """Compile the loop; the hash, a closure variable, makes the compiler's disk cache notice an edited kernel file."""
+@compiled()
+def _clear_replica(state, b, none):
+    """Clear the air and the clock of a replica."""
+    replica = state.replicas[b]
+    for c in range(state.newest.shape[1]):
+        state.newest[b, c] = -1
+    for c in range(state.bursts.shape[1]):
+        burst = state.bursts[b, c]
+        if burst.on:
+            burst.busy_s += replica.now_s - max(burst.start_s, replica.taken_s)
+            burst.on = False
+            burst.index += 1
+    replica.on_air = 0
+    replica.recorded = 0
+    replica.taken_s -= replica.now_s
+    replica.now_s = 0.0
+    for g in range(state.gateways.shape[1]):
+        gateway = state.gateways[b, g]
+        gateway.locked = 0
+        gateway.on_air_dbm = 0.0
+        for band in range(gateway.free_s.shape[0]):
+            gateway.free_s[band] = 0.0
+        state.downlinks[b, g].end_s = 0.0
+    for n in range(state.nodes.shape[1]):
+        node = state.nodes[b, n]
+        sending, node.phase = node.phase == SENDING, WAITING
+        node.round_sent, node.round_delivered, node.adr_ack_count, node.adr_ack_req = 0, 0, 0, False
+        node.missed = -1
+        node.free_s = 0.0
+        if n < state.queues.shape[1]:
+            clear_queue(state.queues[b, n])
+        if n < state.frames.shape[1]:
+            state.frames[b, n].sent = 0
+            state.frames[b, n].received = False
+        if not sending:
+            continue
+        node.packet += 1
+        node.last_fate = none
+        if not node.undecided:
+            mark_undecided(state, b, n)
 
-    @entry_point(cache=True)
-    def run(state, tables, points, distributions, until_s, deciding, decisions, first, count):
+
+class EntryPoints(NamedTuple):
+    """The compiled functions that Python calls."""
+
+    run: Callable[[int, int, int, float, bool, int, int], tuple[int, int, int]]
+    first_starts_s: Callable[[int, int, float, NDArray[np.bool_], NDArray[np.float64]], None]
+    admit_all_frames: Callable[[int, int], None]
+    clear: Callable[[int, int], None]
+    all_drops_ahead: Callable[[int, int, NDArray[np.int64]], None]
+
+
+def _define(key: str) -> EntryPoints:
+    """The entry points as Python functions; each mentions the key, which tells the compiler's disk cache them apart."""
+
+    def run(state_address, tables_address, exchange_address, until_s, deciding, first, count):
         """Run the replicas from `first` on and write the decisions that are due behind the `count` first rows.
 
         Returns the number of decisions, the replica to go on with (`B`: all done), and why it stopped there:
         `RECORD_FULL`, or `OUTSIDE_REGION` for the point of the node whose event is the earliest.
         """
-        replicas = state.replicas.shape[0] if source_hash >= 0 else 0
+        state, tables, exchange = at(State, state_address), at(Tables, tables_address), at(Exchange, exchange_address)
+        replicas = state.replicas.shape[0] if key else 0
         for b in range(first, replicas):
-            status = _run_replica(state, tables, points, distributions, b, until_s, deciding)
+            status = _run_replica(state, tables, exchange, b, until_s, deciding)
             if status == RECORD_FULL or status == OUTSIDE_REGION:
                 return count, b, status
             if status == DECISION_DUE:
-                count = _write_decisions(state, b, decisions, count)
+                count = _write_decisions(state, exchange.decisions, b, count)
         return count, replicas, DONE
 
-    return run
-
-
-def _compile_first_starts(source_hash: int) -> Callable:
-    """Compile the function that draws the first packets and bursts; the hash is that of `_compile_run`."""
-
-    @njit(cache=True)
-    def first_starts_s(state, tables, now_s, which):
-        """First starts of the nodes, and of the channels' bursts, `which [B, N + C]`; infinite for the others. s"""
-        starts_s, nodes = np.full(which.shape, np.inf if source_hash >= 0 else 0.0), state.nodes.shape[1]
+    def first_starts_s(state_address, tables_address, now_s, which, starts_s):
+        """Write the first starts of the nodes and of the channels' bursts that `which [B, N + C]` names. s"""
+        state, tables = at(State, state_address), at(Tables, tables_address)
+        nodes = state.nodes.shape[1] if key else 0
         for b in range(which.shape[0]):
             for n in range(which.shape[1]):
-                if which[b, n] and n >= nodes:
+                if n < nodes:
+                    if which[b, n]:
+                        starts_s[b, n] = first_start_s(state, tables, b, n, now_s)
+                elif RARE and which[b, n]:
                     starts_s[b, n] = next_burst_s(state, tables, b, n - nodes, now_s)
-                elif which[b, n]:
-                    starts_s[b, n] = first_start_s(state, tables, b, n, now_s)
-        return starts_s
 
-    return first_starts_s
-
-
-def _compile_admit_all_frames(source_hash: int) -> Callable:
-    """Compile the function that admits waiting frames; the hash is that of `_compile_run`."""
-
-    @njit(cache=True)
-    def admit_all_frames(state, tables):
+    def admit_all_frames(state_address, tables_address):
         """Let all frames generated before the clocks join their queues."""
-        for b in range(state.queues.shape[0] if source_hash >= 0 else 0):
+        state, tables = at(State, state_address), at(Tables, tables_address)
+        for b in range(state.queues.shape[0] if key else 0):
             for n in range(state.queues.shape[1]):
                 admit_frames(state, tables, b, n, state.replicas[b].now_s)
 
-    return admit_all_frames
+    def clear(state_address, none):
+        """Clear the air and the clocks; nodes whose packet vanishes unjudged decide again, with the fate `none`."""
+        state = at(State, state_address)
+        for b in range(state.nodes.shape[0] if key else 0):
+            _clear_replica(state, b, none)
 
-
-def _compile_all_drops_ahead(source_hash: int) -> Callable:
-    """Compile the function that finds drops counted ahead of time; the hash is that of `_compile_run`."""
-
-    @njit(cache=True)
-    def all_drops_ahead(state, tables):
-        """Packets that nodes drop and that are counted, but generated only after the clocks. `[B, N]`"""
-        ahead = np.zeros(state.nodes.shape if source_hash >= 0 else (0, 0), np.int64)
-        for b in range(ahead.shape[0]):
+    def all_drops_ahead(state_address, tables_address, ahead):
+        """Write the number of packets that nodes drop and that are counted, but generated only after the clocks."""
+        state, tables = at(State, state_address), at(Tables, tables_address)
+        for b in range(ahead.shape[0] if key else 0):
             for n in range(ahead.shape[1]):
                 counted = state.counts[b, n, DROPPED]
                 if counted > 0:
                     ahead[b, n] = min(drops_ahead(state, tables, b, n), counted)
-        return ahead
 
-    return all_drops_ahead
+    return EntryPoints(run, first_starts_s, admit_all_frames, clear, all_drops_ahead)
 
 
 _SOURCE_HASH = zlib.crc32(b"".join(source.read_bytes() for source in SOURCES))
 
-run = _compile_run(_SOURCE_HASH)
-first_starts_s = _compile_first_starts(_SOURCE_HASH)
-admit_all_frames = _compile_admit_all_frames(_SOURCE_HASH)
-all_drops_ahead = _compile_all_drops_ahead(_SOURCE_HASH)
 
+@cache
+def entry_points(features: frozenset[str]) -> EntryPoints:
+    """The entry points for a set of features; each is compiled when it is called first, or read from the disk cache.
 
-@njit(cache=True)
-def clear(state, none):
-    """Clear the air and the clocks; nodes whose packet vanishes unjudged decide again, with the fate `none`."""
-    state.newest[:] = -1
-    state.downlinks["end_s"][:] = 0.0
-    state.gateways["free_s"][:] = 0.0
-    for b in range(state.nodes.shape[0]):
-        replica = state.replicas[b]
-        for c in range(state.bursts.shape[1]):
-            burst = state.bursts[b, c]
-            if burst.on:
-                burst.busy_s += replica.now_s - max(burst.start_s, replica.taken_s)
-                burst.on = False
-                burst.index += 1
-        replica.on_air = 0
-        replica.recorded = 0
-        replica.taken_s -= replica.now_s
-        replica.now_s = 0.0
-        for g in range(state.gateways.shape[1]):
-            state.gateways[b, g].locked = 0
-            state.gateways[b, g].on_air_dbm = 0.0
-        for n in range(state.nodes.shape[1]):
-            node = state.nodes[b, n]
-            sending, node.phase = node.phase == SENDING, WAITING
-            node.round_sent, node.round_delivered, node.adr_ack_count, node.adr_ack_req = 0, 0, 0, False
-            node.missed = -1
-            node.free_s = 0.0
-            if n < state.queues.shape[1]:
-                clear_queue(state.queues[b, n])
-            if n < state.frames.shape[1]:
-                state.frames[b, n].sent = 0
-                state.frames[b, n].received = False
-            if not sending:
-                continue
-            node.packet += 1
-            node.last_fate = none
-            if not node.undecided:
-                mark_undecided(state, b, n)
-
-
-def run_in_threads(
-    state: State,
-    tables: Tables,
-    points: NDArray[np.int16],
-    distributions: PointDistributions,
-    until_s: float,
-    threads: int,
-) -> None:
-    """Run every replica of a state that records nothing to a time, without decisions.
-
-    Raises:
-        ValueError: a packet's point outside the region.
+    A hash of the sources is part of the key: the disk cache alone would not notice an edited file of the kernel.
     """
-    edges = np.linspace(0, len(state.nodes), threads + 1).astype(int)
-    no_decisions = np.empty(0, DECISION)
-
-    def run_part(first: int, last: int) -> None:
-        part = slice(first, last)
-        part_state, part_tables = state.replicas_in(part), tables.replicas_from(first)
-        _, stopped, status = run(
-            part_state, part_tables, points[part], distributions.replicas_in(part), until_s, False, no_decisions, 0, 0
-        )
-        if status == OUTSIDE_REGION:
-            raise outside_region(part_state, points[part], stopped, first)
-
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(run_part, edges[:-1], edges[1:]))  # raises what a part raised
+    functions = _define(f"{_SOURCE_HASH:08x} {sorted(features)}")
+    return EntryPoints(*(entry_point(cache=True)(specialised(function, features)) for function in functions))
 
 
 def outside_region(state: State, points: NDArray[np.int16], b: int, first: int = 0) -> ValueError:

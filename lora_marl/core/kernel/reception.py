@@ -10,6 +10,7 @@ import numpy as np
 from lora_marl.core.kernel import compiled
 from lora_marl.core.kernel.collision import DB_RATIO, SINR, SIR_ENERGY, survives
 from lora_marl.core.kernel.counters import record_link
+from lora_marl.core.kernel.features import DOWNLINKS, MATRIX, RARE
 from lora_marl.core.random import draw_index, exponential, normal
 from lora_marl.core.reception import FATES, Fate
 from lora_marl.core.units import dbm_to_mw as _dbm_to_mw
@@ -58,15 +59,15 @@ def begin_reception(state, tables, b, n, sf, bw, mean_tp_dbm):
         link.overlap_mw = 0.0
         link.collided = False
         link.interfered = False
-        if rule.inter_sf == DB_RATIO:
+        if RARE and rule.inter_sf == DB_RATIO:
             link.interfered = _fails_db_ratio(tables, rule, replica, n, packet, sf, rssi_dbm, gateway.on_air_dbm)
             gateway.on_air_dbm += rssi_dbm
         audible = rssi_dbm >= tables.sensitivity_dbm[sf, bw]
-        link.deaf = rule.downlinks and state.downlinks[b, g].end_s > critical_s
+        link.deaf = DOWNLINKS and rule.downlinks and state.downlinks[b, g].end_s > critical_s
         link.locked = audible and not link.deaf and gateway.locked < rule.demodulators
         gateway.locked += link.locked
         lost = lost and (link.interfered or not audible)
-        if rule.inter_sf == SIR_ENERGY:
+        if MATRIX and rule.inter_sf == SIR_ENERGY:
             state.sf_energy[b, n, g, :] = 0.0
     return lost
 
@@ -98,7 +99,7 @@ def _fate_at(state, tables, b, n, g):
     if rule.inter_sf == SINR or link.noise_like_mw > 0.0:
         if link.power_mw < tables.sinr_ratio[sf] * (tables.noise_mw[bw] + link.noise_like_mw):
             return INTERFERED
-    if rule.inter_sf == SIR_ENERGY:
+    if MATRIX and rule.inter_sf == SIR_ENERGY:
         if not _passes_sir(state, tables, rule, b, n, g, sf, link.power_mw * (node.end_s - node.start_s)):
             return INTERFERED
     return COLLIDED if link.collided else DELIVERED
@@ -124,8 +125,9 @@ def end_reception(state, tables, b, n):
             state.foreign_busy_s[b, g, node.point[2]] += node.end_s - node.start_s
         link.received = gateway_fate == DELIVERED
         gateway.locked -= link.locked
-        gateway.on_air_dbm = gateway.on_air_dbm - link.rssi_dbm if state.replicas[b].on_air > 1 else 0.0
-        if tables.rule[0].record:
+        if RARE:
+            gateway.on_air_dbm = gateway.on_air_dbm - link.rssi_dbm if state.replicas[b].on_air > 1 else 0.0
+        if RARE and tables.rule[0].record:
             record_link(state, b, n, g, gateway_fate)
     node.last_fate = fate
     node.gateway = best

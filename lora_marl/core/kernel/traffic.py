@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lora_marl.core.kernel import compiled, queue
+from lora_marl.core.kernel.features import DOWNLINKS
 from lora_marl.core.kernel.rule import TRAFFIC
 from lora_marl.core.kernel.state import DROPPED, WAITING, State, on_air
 from lora_marl.core.random import exponential, uniform
@@ -112,9 +113,9 @@ def first_start_s(state, tables, b, n, now_s):
     rule, node = tables.rule[0], state.nodes[b, n]
     node.free_s = max(node.free_s, now_s)
     time_s = first_generated_s(state, tables, b, n, now_s)
-    if rule.confirmed:
+    if DOWNLINKS and rule.confirmed:
         state.queues[b, n].next_s = time_s
-    if rule.confirmed or rule.queued or time_s >= node.free_s:
+    if (DOWNLINKS and rule.confirmed) or rule.queued or time_s >= node.free_s:
         return max(time_s, node.free_s)
     state.counts[b, n, DROPPED] += 1
     return next_start_s(state, tables, b, n, time_s)

@@ -1,0 +1,80 @@
+"""What the loop is compiled without where nothing needs it, so that a feature that is off costs nothing.
+
+Each constant stands before the switches that it covers, `if DOWNLINKS and rule.listens:`. It is True here; a variant of
+the loop is compiled with some of them False, and the compiler drops what stands behind.
+
+To put a new switch under a constant: write the constant before it, and add the switch to `needed`. A new constant
+doubles the number of variants, each of which takes some seconds to compile, once: prefer one of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+from numba.core.dispatcher import Dispatcher
+from numpy.typing import NDArray
+
+from lora_marl.core.kernel import compiled
+from lora_marl.core.kernel.rule import INTER_SF
+
+DOWNLINKS = True
+"""Downlinks, a server that decides or listens, confirmed traffic: all but free feedback of nodes that decide."""
+
+MATRIX = True
+"""Signal against the powers or energies of single spreading factors (`sir_pairwise`, `sir_energy`)."""
+
+RARE = True
+"""Records of packets, counts by factor value, bursts, repeats, points drawn from distributions, and `db_ratio`."""
+
+FEATURES = ("DOWNLINKS", "MATRIX", "RARE")
+
+
+def needed(rule: NDArray[np.void], *, repeats: bool, draws_points: bool) -> frozenset[str]:
+    """The features that a rule (RULE [1]) needs, frames sent with NbTrans, or points drawn from distributions."""
+    switches = {name: rule[name][0] for name in rule.dtype.names or ()}
+    on = {
+        "DOWNLINKS": any(
+            switches[name] for name in ("downlinks", "server", "waits", "backoff", "listens", "confirmed")
+        ),
+        "MATRIX": switches["inter_sf"] in (INTER_SF["sir_pairwise"], INTER_SF["sir_energy"]),
+        "RARE": repeats
+        or draws_points
+        or switches["inter_sf"] == INTER_SF["db_ratio"]
+        or any(switches[name] for name in ("record", "count_arms", "bursts")),
+    }
+    return frozenset(name for name in FEATURES if on[name])
+
+
+def specialised(function: Any, features: frozenset[str]) -> Any:
+    """A Python function that calls compiled ones, and these and all that they call, for a set of features.
+
+    Functions that mention no feature are shared by all sets.
+    """
+    constants = {name: name in features for name in FEATURES}
+    return _with_constants(function, constants, {})
+
+
+def _with_constants(function: FunctionType, constants: Mapping[str, bool], made: dict[Dispatcher, Dispatcher]) -> Any:
+    """A copy of a function that sees other constants, or itself where it would not differ."""
+    changed: dict[str, Any] = {}
+    for name in function.__code__.co_names:
+        value = function.__globals__.get(name)
+        if name in constants:
+            changed[name] = constants[name]
+        elif isinstance(value, Dispatcher):
+            if value not in made:
+                clone = _with_constants(value.py_func, constants, made)
+                made[value] = value if clone is value.py_func else compiled()(clone)
+            if made[value] is not value:
+                changed[name] = made[value]
+    if not changed:
+        return function
+    clone = FunctionType(
+        function.__code__, {**function.__globals__, **changed}, function.__name__, function.__defaults__,
+        function.__closure__,
+    )  # fmt: skip
+    clone.__qualname__, clone.__module__, clone.__doc__ = function.__qualname__, function.__module__, function.__doc__
+    return clone
