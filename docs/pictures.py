@@ -6,16 +6,20 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
 import agents
 import lora_marl
 from lora_marl.core.air import Air
 from lora_marl.core.coexistence import Deployment
+from lora_marl.core.metrics import frame_pdr, pdr
 from lora_marl.core.presets import journal_network
 from lora_marl.core.presets.ccs import ccs_study, non_learning
 from lora_marl.core.reception import Fate
+from lora_marl.core.region import CHANNEL, HOP
 from lora_marl.core.scenario import DutyCycleWarning
+from lora_marl.core.traffic import Traffic
 from lora_marl.render.map import FATE_COLOURS
 
 SIZE_INCH = (7.0, 4.5)
@@ -23,7 +27,7 @@ SIZE_INCH = (7.0, 4.5)
 
 def draw_all(folder: Path) -> None:
     """Write every picture into a folder."""
-    for draw in (map_of_rings, channels_by_time, packets, learning):
+    for draw in (map_of_rings, channels_by_time, packets, nb_trans, learning):
         figure = Figure(figsize=SIZE_INCH, layout="constrained")
         with warnings.catch_warnings(action="ignore", category=DutyCycleWarning):  # the papers' networks break it
             draw(figure)
@@ -66,6 +70,26 @@ def packets(figure: Any) -> None:
             axes.barh(channel, end_s - start_s, 0.6, start_s, color=colour, alpha=0.7, label=name)
     axes.set(xlabel="time (s)", ylabel="channel", title="Packets on the air")
     axes.legend(fontsize="x-small")
+
+
+def nb_trans(figure: Any) -> None:
+    """Delivery of frames that are sent once, twice and three times, from a quiet network to a crowded one."""
+    axes, sizes = figure.add_subplot(), (100, 300, 1000, 3000, 10_000)
+    for number in (1, 2, 3):
+        frames, packets_delivered = [], []
+        for nodes in sizes:
+            network = journal_network(nodes, traffic=Traffic(interval_s=60.0))
+            points = agents.make("distance-quantile", network, [0]).initial_points()
+            points[..., CHANNEL] = HOP
+            transmissions = np.full((1, nodes), number, np.int8)
+            outcome = Air(network, [0]).advance(points, 600.0, nb_trans=transmissions)
+            frames.append(100 * frame_pdr(outcome.frames_delivered.sum(), outcome.frames_lost.sum()))
+            packets_delivered.append(100 * pdr(outcome.sent.sum(), outcome.delivered.sum()))
+        (line,) = axes.plot(sizes, frames, marker="o", label=f"NbTrans {number}: frames")
+        axes.plot(sizes, packets_delivered, "--", color=line.get_color(), label=f"NbTrans {number}: packets")
+    axes.set(xscale="log", xlabel="nodes with a frame a minute", ylabel="delivered (%)")
+    axes.set_title("Repeats help a quiet network and harm a crowded one")
+    axes.legend()
 
 
 def learning(figure: Any) -> None:
