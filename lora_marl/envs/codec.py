@@ -13,6 +13,7 @@ import numpy as np
 from gymnasium.spaces import Discrete, MultiDiscrete
 from numpy.typing import ArrayLike, NDArray
 
+from lora_marl.core.air import MOST_TRANSMISSIONS
 from lora_marl.core.checks import check_choice
 from lora_marl.core.region import CHANNEL, FACTORS, HOP, Region, checked_points, chosen_factors
 from lora_marl.core.scenario import Scenario
@@ -47,14 +48,17 @@ class ActionCodec:
             index, which `np.unravel_index(action, codec.sizes)` takes apart.
         fixed_point: Indices of the factors that are not chosen, and of all before the first action `[4]`; None: the
             first value of each factor, highest power, and `HOP` where the channel is not chosen.
+        nb_trans: Largest NbTrans that is chosen, as one more factor behind the others, whose values begin with 1; None:
+            it is not chosen.
 
     Attributes:
         factors: The chosen factors, in the order of `FACTORS`.
-        sizes: Number of values of each chosen factor. `[F]`
+        nb_trans: As given.
+        sizes: Number of values of each chosen factor, NbTrans included. `[F]`
 
     Raises:
-        ValueError: an unknown factor or format, a fixed point outside the region, or one that hops where actions choose
-            the channel.
+        ValueError: an unknown factor or format, a fixed point outside the region, one that hops where actions choose
+            the channel, or an NbTrans outside 1 to 15.
     """
 
     def __init__(
@@ -64,12 +68,18 @@ class ActionCodec:
         factors: Sequence[str] | None = None,
         action_format: ActionFormat = "multidiscrete",
         fixed_point: Sequence[int] | None = None,
+        nb_trans: int | None = None,
     ) -> None:
         check_choice("action_format", action_format, get_args(ActionFormat))
         self.factors = chosen_factors(region, factors)
         self.flat = action_format == "discrete"
         self._columns = [FACTORS.index(name) for name in self.factors]
+        if nb_trans is not None and nb_trans not in range(1, MOST_TRANSMISSIONS + 1):
+            raise ValueError(f"nb_trans: {nb_trans!r}; allowed is None, or 1 to {MOST_TRANSMISSIONS}")
+        self.nb_trans = nb_trans
         self.sizes = tuple(region.factor_sizes[column] for column in self._columns)
+        if nb_trans is not None:
+            self.sizes += (nb_trans,)
         self.fixed_point = checked_points(region, fixed_point, ())
         if "channel" in self.factors and self.fixed_point[CHANNEL] == HOP:
             if fixed_point is not None:
@@ -93,19 +103,28 @@ class ActionCodec:
         """A new action space of one node."""
         return Discrete(math.prod(self.sizes)) if self.flat else MultiDiscrete(list(self.sizes))
 
-    def encode(self, points: NDArray[np.int16]) -> NDArray[np.int64]:
-        """The actions that choose operating points: from `[..., 4]` to `[..., F]`, or to flat indices `[...]`."""
+    def encode(self, points: NDArray[np.int16], nb_trans: NDArray[np.int8] | None = None) -> NDArray[np.int64]:
+        """The actions that choose operating points: from `[..., 4]` to `[..., F]`, or to flat indices `[...]`.
+
+        Args:
+            points: Operating points. `[..., 4]`
+            nb_trans: What is chosen with them, where actions choose it; None: 1. `[...]`
+        """
         choices = points[..., self._columns].astype(np.int64)
+        if self.nb_trans is not None:
+            repeats = np.zeros(choices.shape[:-1], np.int64) if nb_trans is None else nb_trans - np.int64(1)
+            choices = np.concatenate([choices, repeats[..., None]], axis=-1)
         if not self.flat:
             return choices
         return np.asarray(np.ravel_multi_index(tuple(np.moveaxis(choices, -1, 0)), self.sizes), np.int64)
 
-    def write(self, actions: ArrayLike, points: NDArray[np.int16]) -> None:
-        """Write the chosen factors into operating points, in place.
+    def write(self, actions: ArrayLike, points: NDArray[np.int16], nb_trans: NDArray[np.int8] | None = None) -> None:
+        """Write the chosen factors into operating points, in place, and the chosen NbTrans.
 
         Args:
             actions: Integers `[..., F]`, or flat indices `[...]`.
             points: Operating points, indices into the region's lists. `[..., 4]`
+            nb_trans: Written where actions choose it. `[...]`
 
         Raises:
             ValueError: actions of another type or shape, or outside the action space.
@@ -120,6 +139,8 @@ class ActionCodec:
         choices = self._choices[array] if self.flat else array
         for i, column in enumerate(self._columns):
             points[..., column] = choices[..., i]
+        if self.nb_trans is not None and nb_trans is not None:
+            nb_trans[...] = choices[..., -1] + 1
 
     def masks(self, scenario: Scenario, min_margin_db: float | None) -> NDArray[np.bool_]:
         """Mask of the actions that leave the mean received power at the best gateway a margin above the sensitivity.
@@ -136,7 +157,8 @@ class ActionCodec:
         """
         if min_margin_db is None:
             return np.ones((scenario.nodes, self.mask_size), np.bool_)
-        margins_db = scenario.mean_gain_db().max(axis=-1)[..., None] + self._point_margins_db(scenario).ravel()
+        point_margins_db = np.repeat(self._point_margins_db(scenario).ravel(), self.nb_trans or 1)
+        margins_db = scenario.mean_gain_db().max(axis=-1)[..., None] + point_margins_db
         return self.mask_of(margins_db >= np.minimum(min_margin_db, margins_db.max(axis=-1, keepdims=True)))
 
     def mask_of(self, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -23,6 +23,9 @@ or `Discrete(336)`:
 | 1 | channel | 868.1 to 869.5 MHz in steps of 200 kHz |
 | 2 | TP | 2, 4, 6, 8, 10, 12, 14 dBm |
 
+With `nb_trans=3`, say, one more index, the last, of 0 to 2: how often a frame is sent (NbTrans), less 1. Repeats are
+packets of their own, seconds apart, and stop when a downlink is received.
+
 `action_masks()` (bool `[N, K]`) tells which actions leave the mean received power `min_margin_db` above the sensitivity
 at some gateway: `K` flat indices, or the values of all chosen factors one after another, where a value stays if it does
 so together with the best values of the others. The best action always stays. Masked actions are poor, not illegal: the
@@ -60,6 +63,7 @@ parameters it was sent with) and 0 where none ended:
 | term | meaning | range |
 |---|---|---|
 | `delivery` | share that was delivered | 0 to 1 |
+| `frame_delivery` | share of frames of which a packet was delivered; for `nb_trans` and confirmed traffic | 0 to 1 |
 | `dlora` | mean over packets of the sum over the F chosen factors of +1 or -1 plus a bonus | F (+-1) plus bonuses |
 | `energy_efficiency` | bits delivered per energy spent, over that of the region's thriftiest operating point | 0 to 1 |
 | `throughput` | bits delivered per second of airtime, over that of its fastest one | 0 to 1 |
@@ -67,8 +71,9 @@ parameters it was sent with) and 0 where none ended:
 The bonuses of `dlora` are xi w_SF, zeta BW / sum BW and eta (1 - TP / sum TP), for the value used, with
 w_SF = (SF / 2^SF) / sum (SF / 2^SF); its indicator is +1 for a delivered packet, -1 for a lost one.
 
-Infos carry `sent`, `delivered`, `energy_mj` and each term as `reward_<term>`, at reset too; where the scenario has
-`energy: states`, also `battery_life_years` at the mean power of the step (nan at reset).
+Infos carry `sent`, `delivered`, `energy_mj` and each term as `reward_<term>`, at reset too; with `nb_trans` also
+`frames_delivered` and `frames_lost`; where the scenario has `energy: states`, also `battery_life_years` at the mean
+power of the step (nan at reset).
 
 ## Starting state
 
@@ -89,6 +94,8 @@ Of `parallel_env`, `raw_env` and `env`:
 - `factors`: What nodes choose, of `sf`, `bw`, `channel`, `tp`; None: the factors with more than one value.
 - `fixed_point`: Indices `[4]` of what is not chosen; None: the first value of each factor, highest power, and `hop`
   where the channel is not chosen: nodes draw one of the region's for every packet, as LoRaWAN's devices do.
+- `nb_trans`: Largest NbTrans that nodes choose, 1 to 15; None: every frame is sent once. With it, the observation has
+  `nb_trans` behind the last choices.
 - `action_format`: `multidiscrete` or `discrete`.
 - `min_margin_db`: Margin that masks ask for; None: nothing is masked. dB
 - `window_s`: Length of a step; in a window much shorter than the gap between packets most nodes have nothing to report

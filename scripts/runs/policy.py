@@ -69,9 +69,13 @@ class ExportedPolicy(Learner):
             factors=settings["factors"],
             action_format=settings["action_format"],
             fixed_point=settings["fixed_point"],
+            nb_trans=settings.get("nb_trans"),
         )
         super().__init__(scenario, seeds, factors=self._codec.factors, fixed_point=self._codec.fixed_point)
-        self._features, self._memory = NodeFeatures(scenario, self.factors, 1.0), settings["memory"]
+        if self._codec.nb_trans is not None:
+            self.nb_trans = np.ones((self.replicas, self.nodes), np.int8)
+        self._features = NodeFeatures(scenario, self.factors, 1.0, nb_trans=self._codec.nb_trans)
+        self._memory = settings["memory"]
         if self._features.names != spaces.feature_names or self.policy.spaces.sizes != self._codec.action_sizes:
             raise ValueError(
                 f"{path}: observes {len(spaces.feature_names)} features and chooses of {list(spaces.sizes)}; "
@@ -110,16 +114,20 @@ class ExportedPolicy(Learner):
         masks = None if self._masks is None else self._masks[replica, node]
         actions = self.policy.choose(self._observations(decisions), draws, masks, greedy=self._greedy)
         points = self._chosen[replica, node]
-        self._codec.write(actions[:, 0] if self._codec.flat else actions, points)
+        nb_trans = None if self.nb_trans is None else self.nb_trans[replica, node]
+        self._codec.write(actions[:, 0] if self._codec.flat else actions, points, nb_trans)
         self._chosen[replica, node] = points
+        if self.nb_trans is not None and nb_trans is not None:
+            self.nb_trans[replica, node] = nb_trans
         self._decided[replica, node] += 1
         return points
 
     def state_arrays(self) -> dict[str, NDArray]:
-        """Packets by factor value `[B, N, K]`, points chosen last `[B, N, 4]`, decisions so far `[B, N]`."""
-        return {
+        """Packets by factor value `[B, N, K]`, points and NbTrans chosen last, decisions so far `[B, N]`."""
+        arrays: dict[str, NDArray] = {
             "sent": self._sent, "delivered": self._delivered, "chosen": self._chosen, "decided": self._decided,
         }  # fmt: skip
+        return arrays if self.nb_trans is None else arrays | {"nb_trans": self.nb_trans}
 
     def _observations(self, decisions: Decisions) -> NDArray[np.float32]:
         """The observations of the nodes that decide. `[M, D]`"""
@@ -133,6 +141,7 @@ class ExportedPolicy(Learner):
             self._delivered[replica, node],
             decisions.sent,
             np.ones(len(decisions), np.bool_),
+            None if self.nb_trans is None else self.nb_trans[replica, node],
         )
 
 

@@ -38,6 +38,7 @@ class UplinkSettings(EnvSettings):
     scenario: Scenario | None = None
     factors: Sequence[str] | None = None
     fixed_point: Sequence[int] | None = None
+    nb_trans: int | None = None
     action_format: ActionFormat = "multidiscrete"
     min_margin_db: float | None = None
     window_s: float = 20.0
@@ -55,6 +56,8 @@ class UplinkSettings(EnvSettings):
         if self.scenario is not None:
             check_scenario_type(self.scenario)
         check_redraw(self.redraw, self.scenario)
+        if self.nb_trans is not None and self.scenario is not None and self.scenario.traffic.confirmed:
+            raise ValueError("nb_trans: the scenario's traffic is confirmed, which has traffic.max_attempts instead")
         if not 0.0 < self.window_s < np.inf:
             raise ValueError(f"window_s: {self.window_s} is not a number of seconds above 0")
         if self.min_margin_db is not None and not np.isfinite(self.min_margin_db):
@@ -69,6 +72,7 @@ class UplinkGame:
         codec: Translates actions to operating points.
         features: The observations' features.
         points: Operating points that are in force. `[B, N, 4]`
+        nb_trans: How often each frame is sent, where actions choose it. `[B, N]`
         outcome: What came of the last step.
     """
 
@@ -83,8 +87,10 @@ class UplinkGame:
             factors=settings.factors,
             action_format=settings.action_format,
             fixed_point=settings.fixed_point,
+            nb_trans=settings.nb_trans,
         )
-        self.features = NodeFeatures(self.scenario, self.codec.factors, settings.memory)
+        self.nb_trans: NDArray[np.int8] | None = None
+        self.features = NodeFeatures(self.scenario, self.codec.factors, settings.memory, nb_trans=settings.nb_trans)
         self._scales = Scales.of(
             self.scenario, self.codec.factors, xi=settings.xi, zeta=settings.zeta, eta=settings.eta
         )
@@ -108,6 +114,7 @@ class UplinkGame:
         # Where nodes get new parameters by downlink, a window's choice is the server's command; else the node's own.
         feedback = Feedback(decides="server" if scenario.feedback == "downlink" else "node")
         self.points = np.tile(self.codec.fixed_point, (*self._shape, 1))
+        self.nb_trans = None if self.codec.nb_trans is None else np.ones(self._shape, np.int8)
         self._air = Air(
             scenario, seeds, count_arms=True, threads=self.settings.threads, feedback=feedback, in_force=self.points
         )
@@ -117,9 +124,9 @@ class UplinkGame:
         self.features.begin(self.outcome)
 
     def advance(self, actions: ArrayLike) -> None:
-        self.codec.write(actions, self.points)
+        self.codec.write(actions, self.points, self.nb_trans)
         self._cycle += 1
-        self._record(self.air.advance(self.points, self._cycle * self.settings.window_s))
+        self._record(self.air.advance(self.points, self._cycle * self.settings.window_s, nb_trans=self.nb_trans))
 
     def run_to_decision(self, until_s: float) -> list[int]:
         """Run the air until nodes are due to choose.
@@ -127,7 +134,7 @@ class UplinkGame:
         Returns:
             Those nodes of the first replica; none when it has reached `until_s`.
         """
-        nodes = self.air.next_decisions(self.points, until_s).node.tolist()
+        nodes = self.air.next_decisions(self.points, until_s, self.nb_trans).node.tolist()
         self._record(self.air.take_outcome())
         return nodes
 
@@ -137,10 +144,11 @@ class UplinkGame:
         Raises:
             ValueError: an action outside the space.
         """
-        self.codec.write(action, self.points[0, node])
+        nb_trans = None if self.nb_trans is None else self.nb_trans[0, node, ...]
+        self.codec.write(action, self.points[0, node], nb_trans)
 
     def observations(self) -> NDArray[np.float32]:
-        return self.features.array(self.air, self.points, self.active())
+        return self.features.array(self.air, self.points, self.active(), self.nb_trans)
 
     def rewards(self) -> NDArray[np.float64]:
         return self._reward.total(self._terms)
@@ -151,6 +159,7 @@ class UplinkGame:
             "delivered": self.outcome.delivered.copy(),
             "energy_mj": self.outcome.energy_mj.copy(),
             **self._battery_life(),
+            **self._frames(),
         } | {f"reward_{name}": term.copy() for name, term in self._terms.items()}
 
     def _battery_life(self) -> dict[str, NDArray]:
@@ -158,6 +167,11 @@ class UplinkGame:
         if self.scenario.energy != "states":
             return {}
         return {"battery_life_years": battery_life_years(self.scenario, self.outcome.power_mw)}
+
+    def _frames(self) -> dict[str, NDArray]:
+        """Frames that ended in the last step, where nodes choose how often they send one."""
+        names = () if self.nb_trans is None else ("frames_delivered", "frames_lost")
+        return {name: getattr(self.outcome, name).copy() for name in names}
 
     def masks(self) -> NDArray[np.bool_]:
         scenario = self.scenario if self._air is None else self._air.scenario

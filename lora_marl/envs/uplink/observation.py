@@ -28,6 +28,7 @@ class NodeFeatures:
         scenario: The network.
         factors: The factors that nodes choose; the observation shows the last choice of these.
         memory: Share of the packet counts behind the delivery averages that each step keeps; 1: all of the episode.
+        nb_trans: Largest NbTrans that nodes choose; None: they do not.
 
     Attributes:
         table: The features in their order.
@@ -37,11 +38,13 @@ class NodeFeatures:
         ValueError: a memory outside 0 to 1.
     """
 
-    def __init__(self, scenario: Scenario, factors: tuple[str, ...], memory: float) -> None:
+    def __init__(
+        self, scenario: Scenario, factors: tuple[str, ...], memory: float, *, nb_trans: int | None = None
+    ) -> None:
         if not 0.0 <= memory <= 1.0:
             raise ValueError(f"memory: {memory} is not from 0 to 1")
         region = scenario.region
-        self._memory, self._fates = memory, len(_fates(scenario))
+        self._memory, self._fates, self._most_transmissions = memory, len(_fates(scenario)), nb_trans
         self._factors = [(FACTORS.index(name), region.factor_sizes[FACTORS.index(name)]) for name in factors]
         sf, bw, channel, _ = np.cumsum((0, *region.factor_sizes[:3])).tolist()
         self._arms = (slice(sf, bw), slice(channel, channel + region.factor_sizes[2]))
@@ -49,7 +52,7 @@ class NodeFeatures:
         self._snr_floor_dbm = phy.noise_dbm(bw_hz, scenario.reception.noise_figure_db) + np.expand_dims(
             scenario.reception.sinr_thresholds_db(np.array(region.spreading_factors)), 1
         )
-        self.table = _table(scenario, factors)
+        self.table = _table(scenario, factors, nb_trans)
         self.names = names(self.table)
 
     def box(self) -> Box:
@@ -71,10 +74,16 @@ class NodeFeatures:
         self._arm_delivered += outcome.arm_delivered
         self._ended = outcome.sent
 
-    def array(self, air: Air, points: NDArray[np.int16], active: NDArray[np.bool_]) -> NDArray[np.float32]:
+    def array(
+        self,
+        air: Air,
+        points: NDArray[np.int16],
+        active: NDArray[np.bool_],
+        nb_trans: NDArray[np.int8] | None = None,
+    ) -> NDArray[np.float32]:
         """The observations of all nodes. `[B, N, D]`"""
         last = air.last_fate, air.last_point, air.last_rssi_dbm
-        return self.rows(points, *last, self._arm_sent, self._arm_delivered, self._ended, active)
+        return self.rows(points, *last, self._arm_sent, self._arm_delivered, self._ended, active, nb_trans)
 
     def rows(
         self,
@@ -86,6 +95,7 @@ class NodeFeatures:
         arm_delivered: NDArray,
         ended: NDArray[np.integer],
         active: NDArray[np.bool_],
+        nb_trans: NDArray[np.int8] | None = None,
     ) -> NDArray[np.float32]:
         """The observations of some nodes, from the fates of their packets.
 
@@ -97,6 +107,7 @@ class NodeFeatures:
             arm_sent, arm_delivered: Packet counts by factor value, for the delivery averages. `[..., K]`
             ended: Packets that ended in the step. `[...]`
             active: Whether the node is part of the network. `[...]`
+            nb_trans: NbTrans chosen last, where nodes choose it. `[...]`
 
         Returns:
             Values of `table`. `[..., D]`
@@ -109,6 +120,8 @@ class NodeFeatures:
                 at = _write(values, at, _one_hot(index, size))
             else:
                 at = _write(values, at, (index / max(size - 1, 1))[..., None])
+        if nb_trans is not None and self._most_transmissions is not None:
+            at = _write(values, at, ((nb_trans - 1) / max(self._most_transmissions - 1, 1))[..., None])
         at = _write(values, at, _one_hot(fate + 1, self._fates))
         for arms in self._arms:
             at = _write(values, at, (arm_delivered[..., arms] + 1.0) / (arm_sent[..., arms] + 2.0))
@@ -127,7 +140,7 @@ class NodeFeatures:
         return np.where(fate == Fate.DELIVERED, np.clip(margin_db / SNR_SCALE_DB, -1.0, 1.0), 0.0)
 
 
-def _table(scenario: Scenario, factors: tuple[str, ...]) -> tuple[Feature, ...]:
+def _table(scenario: Scenario, factors: tuple[str, ...], nb_trans: int | None) -> tuple[Feature, ...]:
     """The features of a node that chooses these factors, in their order."""
     region = scenario.region
     channels = tuple(f"_{channel}" for channel in range(len(region.channels_hz)))
@@ -141,6 +154,7 @@ def _table(scenario: Scenario, factors: tuple[str, ...]) -> tuple[Feature, ...]:
     sf = tuple(str(sf) for sf in region.spreading_factors)
     return (
         *(last[name] for name in factors),
+        *(() if nb_trans is None else (Feature("nb_trans", "highest index", 0, 1, "NbTrans chosen last, less 1"),)),
         Feature("fate_", "flag", 0, 1, "fate of the last packet", fates),
         Feature("delivery_sf", "share", 0, 1, "delivered by spreading factor, (d + 1) / (n + 2)", sf),
         Feature("delivery_channel", "share", 0, 1, "delivered by channel, (d + 1) / (n + 2)", channels),

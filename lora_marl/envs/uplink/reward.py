@@ -72,6 +72,11 @@ def delivery(outcome: Outcome, scales: Scales) -> Term:
     return ratio(outcome.delivered, outcome.sent, empty=0.0)
 
 
+def frame_delivery(outcome: Outcome, scales: Scales) -> Term:
+    """Delivered share of the frames that ended, where each is sent up to several times. `[B, N]`, 0 to 1"""
+    return ratio(outcome.frames_delivered, outcome.frames_delivered + outcome.frames_lost, empty=0.0)
+
+
 def dlora(outcome: Outcome, scales: Scales) -> Term:
     """D-LoRa's reward: the sum over the chosen factors, averaged over the packets that ended.
 
@@ -94,6 +99,6 @@ def throughput(outcome: Outcome, scales: Scales) -> Term:
 
 
 TERMS: Mapping[str, TermFunction] = MappingProxyType(
-    {term.__name__: term for term in (delivery, dlora, energy_efficiency, throughput)}
+    {term.__name__: term for term in (delivery, frame_delivery, dlora, energy_efficiency, throughput)}
 )
 """The terms by name."""

@@ -240,3 +240,40 @@ def test_nodes_whose_action_leaves_the_channel_out_hop(busy: Scenario) -> None:
     env.step({agent: np.array([0]) for agent in env.agents})
     by_channel = env.game.outcome.arm_sent[0].sum(axis=0)[9:17]
     assert (by_channel > 0).sum() > 3
+
+
+@pytest.mark.parametrize("action_format", ["multidiscrete", "discrete"])
+def test_nodes_may_choose_how_often_they_send_a_frame(busy: Scenario, action_format: str) -> None:
+    env = uplink_v0.parallel_env(
+        scenario=busy, factors=("sf",), nb_trans=3, window_s=200.0, action_format=action_format,
+        reward={"frame_delivery": 1.0},
+    )  # fmt: skip
+    column = env.feature_names.index("nb_trans")
+    assert env.reset_array([0])[0, :, column].tolist() == [0.0] * 5
+    factors = np.array([[[2, 0], [2, 1], [2, 2], [2, 2], [2, 0]]])
+    actions = (
+        factors
+        if action_format == "multidiscrete"
+        else np.ravel_multi_index((factors[..., 0], factors[..., 1]), (6, 3))
+    )
+    observations, rewards, *_, infos = env.step_array(actions)
+    assert env.game.nb_trans is not None and env.game.nb_trans.tolist() == [[1, 2, 3, 3, 1]]
+    assert observations[0, :, column].tolist() == [0.0, 0.5, 1.0, 1.0, 0.0]
+    frames = infos["frames_delivered"] + infos["frames_lost"]
+    assert np.abs(infos["sent"] - env.game.nb_trans * frames).max() <= 3  # a frame is under way
+    np.testing.assert_allclose(rewards, infos["frames_delivered"] / frames)
+
+
+def test_turns_choose_how_often_a_frame_is_sent_too(busy: Scenario) -> None:
+    env = uplink_v0.raw_env(scenario=busy, factors=("sf",), nb_trans=2, max_cycles=4)
+    env.reset(seed=0)
+    while not all(env.truncations.values()):
+        env.step(np.array([0, 1]))
+    assert env.game.nb_trans.tolist() == [[2] * 5]
+    assert set(env.infos["node_0"]) >= {"frames_delivered", "frames_lost"}
+
+
+@pytest.mark.parametrize("nb_trans", [0, 16])
+def test_an_nb_trans_that_no_device_has_is_an_error(nb_trans: int) -> None:
+    with pytest.raises(ValueError, match=f"nb_trans: {nb_trans}; allowed is None, or 1 to 15"):
+        uplink_v0.parallel_env(nb_trans=nb_trans)

@@ -137,3 +137,13 @@ def test_policies_for_something_else_are_refused(tmp_path: Path) -> None:
         ExportedPolicy(NETWORK, [0], path=path, digest=own)
     with pytest.raises(ValueError, match="holds no policy"):
         ExportedPolicy(NETWORK, [0], path=str(tmp_path / "nowhere"))
+
+
+def test_it_chooses_how_often_frames_are_sent_where_its_environment_does(tmp_path: Path) -> None:
+    env = uplink_v0.parallel_env(scenario=NETWORK, factors=("sf",), nb_trans=3)
+    learner = ExportedPolicy(NETWORK, [9], path=written(tmp_path, env))
+    air = Air(NETWORK, [9], feedback=learner.feedback)
+    outcome = run_until(air, learner, learner.initial_points(), 400.0)
+    chosen = learner.state_arrays()["nb_trans"]
+    assert chosen.min() >= 1 and 1 < chosen.max() <= 3
+    assert outcome.sent.sum() > (outcome.frames_delivered + outcome.frames_lost).sum() > 0
