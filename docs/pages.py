@@ -24,7 +24,7 @@ PHYSICS = (
 """Modules of `lora_marl/core`: the network, a packet in the order of its life, its fate, and closed forms."""
 
 UNNAMED = (
-    *("planners/__init__", "planners/matching", "maac/__init__", "lns/__init__"),
+    *("rules/served_adr", "planners/__init__", "planners/matching", "maac/__init__", "lns/__init__"),
     *("coexistence/__init__", "ccs/__init__"),
 )
 """Modules of `agents` whose learners have no name in `agents.LEARNERS`, or share a page."""

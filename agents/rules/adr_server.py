@@ -41,9 +41,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from agents.channel_state import ChannelState
-from agents.learner import Learner, most_robust_point
-from agents.link_margin import checked_margin_db, least_sf, of_nodes
+from agents.learner import Learner
+from agents.link_margin import checked_margin_db, of_nodes
 from agents.rules.adr import after_margin, check_history
+from agents.rules.served_adr import first_points
 from lora_marl.core import phy
 from lora_marl.core.checks import check_choice
 from lora_marl.core.downlink import Feedback
@@ -55,7 +56,6 @@ if TYPE_CHECKING:
 
 SIGMA_MARGIN_DB = 8.0
 """Added to the standard deviation of the shadowing where the margin follows it. dB. Source: NoReL, section on ADR."""
-STARTS = ("min_sf", "slowest")
 STATISTICS = ("mean", "max")
 
 
@@ -115,11 +115,7 @@ class AdrServer(Learner):
     ) -> None:
         check_history(history)
         check_choice("statistic", statistic, STATISTICS)
-        check_choice("start", start, STARTS)
-        first = np.tile(most_robust_point(scenario.region), (len(seeds), scenario.nodes, 1))
-        first[..., CHANNEL] = scenario.region.default_channel
-        if start == "min_sf":
-            first[..., SF] = least_sf(scenario, len(seeds))
+        first = first_points(scenario, len(seeds), start)
         super().__init__(scenario, seeds, fixed_point=first)
         self.feedback = Feedback(decides="server", packets=int(history), backoff=backoff, listens=True)
         self.margin_db = None if margin_db is None else checked_margin_db(margin_db, scenario.nodes)

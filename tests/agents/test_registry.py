@@ -82,7 +82,7 @@ def test_attention_critics_are_no_learner_of_packets(journal, typed):
     ("learner", "message"),
     [
         ("cucbb", "did you mean 'cucb'"),
-        ("zzz", "known: adr, adr-ideal, adr-max, adr-mean, adr-server, caasi, cd-lora"),
+        ("zzz", "known: adr, adr-chirpstack, adr-ideal, adr-max, adr-mean, adr-ns3, adr-semtech"),
         ("agents.nowhere:X", "cannot be imported"),
         ("agents.bandits.cucb:X", "cannot be imported"),
         ("agents.bandits.cucb.CUCB", "unknown learner 'agents.bandits.cucb.CUCB'; an import path is 'module:Class'"),
