@@ -56,7 +56,7 @@ class AdrChirpStack(ServedAdr):
     """ChirpStack v4's default ADR algorithm.
 
     Args:
-        scenario, seeds, margin_db, start, backoff: As in `ServedAdr`.
+        scenario, seeds, margin_db, start, channels, backoff: As in `ServedAdr`.
 
     Raises:
         ValueError: a parameter outside its range, naming it.
@@ -71,9 +71,10 @@ class AdrChirpStack(ServedAdr):
         *,
         margin_db: ArrayLike = 10.0,
         start: str = "slowest",
+        channels: str = "hop",
         backoff: bool = True,
     ) -> None:
-        super().__init__(scenario, seeds, margin_db=margin_db, start=start, backoff=backoff)
+        super().__init__(scenario, seeds, margin_db=margin_db, start=start, channels=channels, backoff=backoff)
 
     def _take_in(self, records: NDArray[np.void], snr_db: NDArray[np.float32]) -> None:
         margin_db = self.margin_db.astype(np.float32)

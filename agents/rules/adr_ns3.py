@@ -47,7 +47,7 @@ class AdrNs3(ServedAdr):
     """The rule of ns-3's `AdrComponent`.
 
     Args:
-        scenario, seeds, start, backoff: As in `ServedAdr`.
+        scenario, seeds, start, channels, backoff: As in `ServedAdr`.
         margin_db: As in `ServedAdr`; the module has none. dB
         history: Frames that are looked at, 1 to 20.
         statistic: Statistic of their SNR, in dB: `mean`, `max` or `min`.
@@ -69,12 +69,13 @@ class AdrNs3(ServedAdr):
         statistic: str = "mean",
         change_power: bool = True,
         start: str = "slowest",
+        channels: str = "hop",
         backoff: bool = True,
     ) -> None:
         check_choice("statistic", statistic, STATISTICS)
         if history not in range(1, HISTORY + 1):
             raise ValueError(f"history = {history}: must be a whole number from 1 to {HISTORY}")
-        super().__init__(scenario, seeds, margin_db=margin_db, start=start, backoff=backoff)
+        super().__init__(scenario, seeds, margin_db=margin_db, start=start, channels=channels, backoff=backoff)
         self.nb_trans = None  # the module sends every frame once
         self.history, self._statistic, self._change_power = int(history), STATISTICS.index(statistic), change_power
 

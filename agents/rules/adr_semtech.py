@@ -53,7 +53,7 @@ class AdrSemtech(ServedAdr):
     """Semtech's rule, on a network server.
 
     Args:
-        scenario, seeds, margin_db, start, backoff: As in `ServedAdr`.
+        scenario, seeds, margin_db, start, channels, backoff: As in `ServedAdr`.
 
     Raises:
         ValueError: a parameter outside its range, naming it.
@@ -68,9 +68,10 @@ class AdrSemtech(ServedAdr):
         *,
         margin_db: ArrayLike = 10.0,
         start: str = "slowest",
+        channels: str = "hop",
         backoff: bool = True,
     ) -> None:
-        super().__init__(scenario, seeds, margin_db=margin_db, start=start, backoff=backoff)
+        super().__init__(scenario, seeds, margin_db=margin_db, start=start, channels=channels, backoff=backoff)
 
     def _take_in(self, records: NDArray[np.void], snr_db: NDArray[np.float32]) -> None:
         _take_in(self._sessions, records, snr_db, self._needed_db, self.margin_db, self._lowest, self._most_nb_trans)

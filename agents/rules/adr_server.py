@@ -93,6 +93,7 @@ class AdrServer(Learner):
         statistic: Statistic of their SNR: `mean` (in dB) or `max`.
         start: First spreading factor, at the highest power: `min_sf`, the smallest that reaches a gateway with a margin
             of one standard deviation of the shadowing, or `slowest`.
+        channels: `hop`, or `dealt`: see `ServedAdr`.
         backoff: Whether nodes back off.
 
     Raises:
@@ -111,11 +112,12 @@ class AdrServer(Learner):
         history: int = 20,
         statistic: str = "mean",
         start: str = "min_sf",
+        channels: str = "hop",
         backoff: bool = True,
     ) -> None:
         check_history(history)
         check_choice("statistic", statistic, STATISTICS)
-        first = first_points(scenario, len(seeds), start)
+        first = first_points(scenario, len(seeds), start, channels)
         super().__init__(scenario, seeds, fixed_point=first)
         self.feedback = Feedback(decides="server", packets=int(history), backoff=backoff, listens=True)
         self.margin_db = None if margin_db is None else checked_margin_db(margin_db, scenario.nodes)
@@ -150,7 +152,7 @@ class AdrServer(Learner):
         reserve_db = self._reserves_db(b[received], n[received], decisions.time_s[received])
         margin_db = snr_db - self._needed_db[point[:, SF]] - reserve_db
         chosen[received] = after_margin(point, margin_db, len(self.region.tp_dbm))
-        chosen[:, CHANNEL] = self.region.default_channel  # not the one that the last packet happened to be on
+        chosen[:, CHANNEL] = self.fixed_points[b, n, CHANNEL]  # not the one that the last packet happened to be on
         self._commanded[b, n] = chosen
         return chosen
 

@@ -53,7 +53,7 @@ class AdrTts(ServedAdr):
     """The Things Stack's ADR algorithm.
 
     Args:
-        scenario, seeds, margin_db, start, backoff: As in `ServedAdr`.
+        scenario, seeds, margin_db, start, channels, backoff: As in `ServedAdr`.
 
     Raises:
         ValueError: a parameter outside its range, naming it.
@@ -68,9 +68,10 @@ class AdrTts(ServedAdr):
         *,
         margin_db: ArrayLike = 15.0,
         start: str = "slowest",
+        channels: str = "hop",
         backoff: bool = True,
     ) -> None:
-        super().__init__(scenario, seeds, margin_db=margin_db, start=start, backoff=backoff)
+        super().__init__(scenario, seeds, margin_db=margin_db, start=start, channels=channels, backoff=backoff)
         tp_dbm = np.array(self.region.tp_dbm, np.float32)
         self._offset_db = tp_dbm[::-1] - tp_dbm[-1]
 

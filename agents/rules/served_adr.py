@@ -56,6 +56,7 @@ REQUIRED_SNR_DB = {7: -7.5, 8: -10.0, 9: -12.5, 10: -15.0, 11: -17.5, 12: -20.0}
 LOSS_TABLE = np.array([[1, 1, 2], [1, 2, 3], [2, 3, 3], [3, 3, 3]])
 """NbTrans by packet loss (below 5, 10, 30 %, above) and the NbTrans in force, 1 to 3. Source: Semtech's algorithm."""
 STARTS = ("slowest", "min_sf")
+CHANNELS = ("hop", "dealt")
 
 SESSION = np.dtype(
     [
@@ -82,18 +83,27 @@ class ServedAdr(Learner):
         margin_db: Reserve for fading and interference (installation margin), for all nodes or for each `[N]`. dB
         start: First spreading factor, at the highest power: `slowest`, as LoRaWAN has it until the server commands, or
             `min_sf`, the smallest that reaches a gateway.
+        channels: `hop`: each transmission on a channel drawn from all of the region's; `dealt`: node n keeps channel
+            n mod C of C, as if the server had sent it a mask of one channel.
         backoff: Whether nodes back off.
 
     Raises:
-        ValueError: see `checked_margin_db`; or an unknown start.
+        ValueError: see `checked_margin_db`; or unknown `start` or `channels`.
     """
 
     whole_rounds: ClassVar[bool] = True
 
     def __init__(
-        self, scenario: Scenario, seeds: Sequence[int], *, margin_db: ArrayLike, start: str, backoff: bool
+        self,
+        scenario: Scenario,
+        seeds: Sequence[int],
+        *,
+        margin_db: ArrayLike,
+        start: str,
+        channels: str,
+        backoff: bool,
     ) -> None:
-        super().__init__(scenario, seeds, fixed_point=first_points(scenario, len(seeds), start))
+        super().__init__(scenario, seeds, fixed_point=first_points(scenario, len(seeds), start, channels))
         self.feedback = Feedback(decides="server", packets=1, backoff=backoff, listens=True)
         self.margin_db = np.array(np.broadcast_to(checked_margin_db(margin_db, self.nodes), self.nodes))
         self._noise_dbm = phy.noise_dbm(np.array(self.region.bandwidths_hz), scenario.reception.noise_figure_db)
@@ -152,15 +162,17 @@ class ServedAdr(Learner):
         """Update the sessions by uplinks received, HEARD rows `[M]` in order of time, with their SNR `[M]` in dB."""
 
 
-def first_points(scenario: Scenario, replicas: int, start: str) -> NDArray[np.int16]:
-    """Points before the first command: the highest power, hopping, and a spreading factor by `start`. `[B, N, 4]`
+def first_points(scenario: Scenario, replicas: int, start: str, channels: str) -> NDArray[np.int16]:
+    """Points before the first command: the highest power, spreading factor and channel as of `ServedAdr`. `[B, N, 4]`
 
     Raises:
-        ValueError: `start` is none of `STARTS`.
+        ValueError: `start` is none of `STARTS`, or `channels` none of `CHANNELS`.
     """
     check_choice("start", start, STARTS)
+    check_choice("channels", channels, CHANNELS)
     first = np.tile(most_robust_point(scenario.region), (replicas, scenario.nodes, 1))
-    first[..., CHANNEL] = scenario.region.default_channel
+    dealt = np.arange(scenario.nodes) % len(scenario.region.channels_hz)
+    first[..., CHANNEL] = scenario.region.default_channel if channels == "hop" else dealt
     if start == "min_sf":
         first[..., SF] = least_sf(scenario, replicas)
     return first

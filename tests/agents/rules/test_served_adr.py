@@ -96,6 +96,15 @@ def test_the_first_spreading_factor_may_be_the_smallest_that_reaches():
     assert len(set(learner.initial_points()[0, :, 0].tolist())) > 1
 
 
+@pytest.mark.parametrize("name", [*SERVED, "adr-server"])
+def test_channels_may_be_dealt_out_and_stay(name):
+    scenario = network(10, spread_m=100.0, propagation=STILL, region=region(channels=8))
+    learner = agents.make(name, scenario, [0], channels="dealt", backoff=False)
+    air, points = Air(scenario, [0], feedback=learner.feedback), learner.initial_points()
+    run_until(air, learner, points, 1000.0)
+    assert points[0, :, 2].tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 0, 1]
+
+
 @pytest.mark.parametrize("name", SERVED)
 def test_uplinks_of_one_batch_are_taken_in_one_after_another(name):
     rng = np.random.default_rng(4)
@@ -198,7 +207,12 @@ def test_every_node_may_have_a_margin_of_its_own(name):
 
 @pytest.mark.parametrize("name", SERVED)
 @pytest.mark.parametrize(
-    ("parameters", "named"), [({"margin_db": np.nan}, "margin_db"), ({"start": "fast"}, "start: 'fast'")]
+    ("parameters", "named"),
+    [
+        ({"margin_db": np.nan}, "margin_db"),
+        ({"start": "fast"}, "start: 'fast'"),
+        ({"channels": "one"}, "channels: 'one'"),
+    ],
 )
 def test_parameters_outside_their_range_are_named(name, parameters, named):
     with pytest.raises(ValueError, match=named):
