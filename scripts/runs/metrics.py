@@ -26,17 +26,21 @@ SUMS = ("airtime_s", "energy_mj", "delivered_bits", "downlink_airtime_s")
 METRICS = ("pdr", "ee_bits_per_mj", "bits_per_airtime_s", "goodput_bps", "fairness")
 """The reported metrics; `fairness` is Jain's index of the PDR of the nodes that sent anything."""
 
+FRAMES = ("frames_delivered", "frames_lost")
+"""Columns of learners that let nodes send a frame several times; `frame_pdr` beside them is their `pdr` of frames."""
+
 _ROW = "row/"
 _TINY_H = 1e-9
 
 
-def rows(outcome: Outcome, region: Region, scenario: Scenario | None = None) -> list[Row]:
+def rows(outcome: Outcome, region: Region, scenario: Scenario | None = None, *, frames: bool = False) -> list[Row]:
     """One row per replica.
 
     Args:
         outcome: Of a segment; usage by factor value is told where the air counted it.
         region: Of the factor values.
         scenario: Tells battery life where its energy is that of all `states`.
+        frames: Whether frames are told apart from packets, since nodes may send one several times.
     """
     columns: dict[str, NDArray] = {"duration_s": outcome.duration_s}
     columns |= {name: getattr(outcome, name).sum(axis=1) for name in COUNTS + SUMS}
@@ -44,6 +48,9 @@ def rows(outcome: Outcome, region: Region, scenario: Scenario | None = None) -> 
     columns["fairness"] = np.array([_fairness(*node) for node in zip(outcome.sent, outcome.delivered, strict=True)])
     if scenario is not None and scenario.energy == "states":
         columns["battery_life_years"] = battery_life_years(scenario, outcome.power_mw).mean(axis=1)
+    if frames:
+        columns |= {name: getattr(outcome, name).sum(axis=1) for name in FRAMES}
+        columns["frame_pdr"] = metrics.frame_pdr(*(columns[name] for name in FRAMES))
     usage = outcome.arm_sent.sum(axis=1)
     if usage.shape[1]:
         columns |= dict(zip(usage_columns(region), usage.T, strict=True))
@@ -101,6 +108,7 @@ def reported(curve: Sequence[Row], last_h: float) -> Row:
         "downlink_airtime": _over(totals["downlink_airtime_s"], totals["duration_s"]),
         "energy_per_delivered_mj": float(metrics.energy_per_delivered_mj(totals["energy_mj"], totals["delivered"])),
         "fairness": math.fsum(row["fairness"] for row in chosen) / len(chosen),
+        **_frame_pdr(chosen),
         **{name: _mean_over_time(chosen, name) for name in chosen[0] if name == "battery_life_years"},
         **{name: math.fsum(row[name] for row in chosen) for name in chosen[0] if name.startswith("sent_")},
     }
@@ -214,6 +222,14 @@ def _over(above: float, below: float) -> float:
 
 def _sums(curve: Sequence[Row]) -> Row:
     return {name: math.fsum(row[name] for row in curve) for name in ("duration_s", *COUNTS, *SUMS)}
+
+
+def _frame_pdr(chosen: Sequence[Row]) -> Row:
+    """Delivery ratio of frames, where the rows count them."""
+    if FRAMES[0] not in chosen[0]:
+        return {}
+    delivered, lost = (math.fsum(row[name] for row in chosen) for name in FRAMES)
+    return {"frame_pdr": float(metrics.frame_pdr(delivered, lost))}
 
 
 def _fairness(sent: NDArray[np.int64], delivered: NDArray[np.int64]) -> float:

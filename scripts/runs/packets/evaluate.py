@@ -61,7 +61,9 @@ def evaluate_run(folder: RunFolder, config: PacketRun, held_out: tuple[int, ...]
             _load(air, arrays_under("air", air_from), folder.path)
         until_s = float(air.now_s.max()) + HOUR_S * hours
         outcome = run_until(air, learner, points.copy(), until_s)
-        return Result(label, scenario_name(config), rows(outcome, scenario.region, scenario))
+        return Result(
+            label, scenario_name(config), rows(outcome, scenario.region, scenario, frames=learner.nb_trans is not None)
+        )
 
     results = []
     for label, state in states.items():

@@ -96,7 +96,9 @@ class PacketExperiment:
             {"time_h": segment.end_h, "evaluation": int(segment.evaluation)}
             | row
             | {name: float(values[replica]) for name, values in diagnostics.items()}
-            for replica, row in enumerate(rows(self.outcome, self.scenario.region, self.scenario))
+            for replica, row in enumerate(
+                rows(self.outcome, self.scenario.region, self.scenario, frames=self.learner.nb_trans is not None)
+            )
         ]
 
     def _run(self, segment: Segment) -> Outcome:

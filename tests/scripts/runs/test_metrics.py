@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -39,6 +40,16 @@ def outcome(sent, delivered):
         arm_sent=np.zeros((*sent.shape, 0), np.int64),
         arm_delivered=np.zeros((*sent.shape, 0), np.int64),
     )
+
+
+def test_frames_are_told_apart_from_packets_where_nodes_repeat_them():
+    repeated = replace(outcome([[6, 6]], [[3, 1]]), frames_delivered=np.array([[2, 1]]), frames_lost=np.array([[0, 1]]))
+    (row,) = rows(repeated, REGIONS["EU868"], frames=True)
+    assert (row["frames_delivered"], row["frames_lost"], row["frame_pdr"], row["pdr"]) == (3, 1, 0.75, 4 / 12)
+    curve = [row | {"time_h": 1.0, "evaluation": 0}, row | {"time_h": 2.0, "evaluation": 0, "frames_lost": 4}]
+    assert reported(curve, 2.0)["frame_pdr"] == 6 / 11
+    (row,) = rows(repeated, REGIONS["EU868"])
+    assert "frame_pdr" not in row
 
 
 def test_rows_are_ratios_of_sums_over_nodes():
