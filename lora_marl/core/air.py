@@ -298,7 +298,7 @@ class Air:
             self._state = self._state._replace(nb_trans=self._state.nb_trans[:, :0].copy())
         else:
             self._check_nb_trans(nb_trans)
-            if nb_trans is self._state.nb_trans:
+            if nb_trans is self._state.nb_trans and self._state.frames.size:
                 return
             self._state = self._state._replace(nb_trans=nb_trans)
             if not self._state.frames.size:
