@@ -84,7 +84,8 @@ every episode, unless `redraw` is given. `reset(seed=...)` determines everything
 
 Truncation of all nodes after `max_cycles` windows; by turns, when that time has passed. Nodes that the scenario's
 changes switch off or on stay in `agents`, with a no-op and the feature `active`; `remove_dead=True` terminates the
-former, for the rest of the episode, and adds the latter when they join (by turns all stay).
+former, for the rest of the episode, and adds the latter when they join (by turns all stay). Wrappers that know the
+agents of the first reset alone, such as SuperSuit's `black_death_v3`, need False where nodes join.
 
 ## Arguments
 
