@@ -58,7 +58,7 @@ lint: $(VENV)/.installed-dev
 benchmark: $(VENV)/.installed-scripts
 	$(BIN)/python scripts/benchmark.py
 
-reproduce: $(VENV)/.installed-scripts
+reproduce: $(VENV)/.installed-torch
 	$(BIN)/python scripts/reproduce.py --all
 
 clean:
@@ -70,6 +70,11 @@ $(BIN)/python:
 
 $(VENV)/.installed-scripts: $(SOURCES) | $(BIN)/python
 	$(INSTALL) -e ".[scripts]"
+	touch $@
+
+# What studies of attention critics and of coexisting networks need besides.
+$(VENV)/.installed-torch: $(VENV)/.installed-scripts
+	$(INSTALL) torch==2.13.0
 	touch $@
 
 $(LATEST)/.installed: $(SOURCES) constraints-latest.txt

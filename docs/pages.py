@@ -8,6 +8,8 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+import commands
+import configuration
 import reference
 
 import agents
@@ -54,6 +56,8 @@ def write_all(folder: Path) -> None:
     write(folder / "physics.md", "Physics and its sources", sections(f"lora_marl/core/{name}" for name in PHYSICS))
     write(folder / "libraries.md", "Other libraries", sections(f"lora_marl/{name}" for name in LIBRARIES))
     write(folder / "reference.md", "Reference", reference.sections())
+    write(folder / "configuration.md", "Configuration keys", configuration.parts())
+    write(folder / "commands.md", "Commands", commands.parts())
     write(folder / "recipes.md", "Recipes", sections(RECIPES))
 
 

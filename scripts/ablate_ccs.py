@@ -18,17 +18,19 @@ from typing import Annotated, Any
 
 import typer
 
-from scripts.runs.cli import JsonPath, UsageError, console, new_app, one_line_errors, write_json
+from scripts.runs.cli import JsonPath, UsageError, console, needed, new_app, one_line_errors, write_json
 from scripts.runs.jobs import Store
 from scripts.runs.progress import counting
 from scripts.runs.report import markdown, with_interval
 from scripts.runs.statistics import estimate
-from scripts.service_training.overrides import with_overrides
-from scripts.service_training.pipeline import PASSES, ServiceTraining, shortened
-from scripts.studies.ccs import ablations
-from scripts.studies.ccs.ablations import REGIMES, VARIANTS
 from scripts.studies.claim import Results
 from scripts.studies.results import cell_table, simulated
+
+with needed("torch"):
+    from scripts.service_training.overrides import with_overrides
+    from scripts.service_training.pipeline import PASSES, ServiceTraining, shortened
+    from scripts.studies.ccs import ablations
+    from scripts.studies.ccs.ablations import REGIMES, VARIANTS
 
 app = new_app()
 

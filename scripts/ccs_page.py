@@ -22,13 +22,15 @@ from PIL import Image
 
 from lora_marl.core.checks import suggest
 from lora_marl.core.files import write_atomically
-from scripts.runs.cli import ROOT, UsageError, console, new_app, one_line_errors
+from scripts.runs.cli import ROOT, UsageError, console, needed, new_app, one_line_errors
 from scripts.runs.jobs import Store
 from scripts.studies import studies
-from scripts.studies.ccs import eu868, figures, options, regimes, tables
-from scripts.studies.ccs.tables import Table
 from scripts.studies.claim import Results, Study
 from scripts.studies.results import simulated
+
+with needed("torch"):
+    from scripts.studies.ccs import eu868, figures, options, regimes, tables
+    from scripts.studies.ccs.tables import Table
 
 app = new_app()
 PAGES = (ROOT / "docs" / "coexistence.md", ROOT / "README.md")

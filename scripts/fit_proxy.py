@@ -18,12 +18,14 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from agents.ccs.fitting import STEPS, Quality, Segments, fit, quality
-from agents.ccs.proxy import Constants, Proxy
-from agents.torch_utils import threads
-from scripts.runs.cli import JsonPath, UsageError, console, errors, new_app, one_line_errors, write_json
+from scripts.runs.cli import JsonPath, UsageError, console, errors, needed, new_app, one_line_errors, write_json
 from scripts.runs.progress import counting
-from scripts.service_training.calibration import PRESETS, REGIMES, draw_quality, run_segments
+
+with needed("torch"):
+    from agents.ccs.fitting import STEPS, Quality, Segments, fit, quality
+    from agents.ccs.proxy import Constants, Proxy
+    from agents.torch_utils import threads
+    from scripts.service_training.calibration import PRESETS, REGIMES, draw_quality, run_segments
 
 app = new_app()
 

@@ -23,7 +23,7 @@ from lora_marl.adapters.offline import Recording, policy_choice, record
 from lora_marl.adapters.policy import Policy
 from lora_marl.core.scenario import DutyCycleWarning
 from lora_marl.envs.codec import sizes_of
-from scripts.runs.cli import UsageError, console, new_app, one_line_errors
+from scripts.runs.cli import UsageError, console, how_to_install, new_app, one_line_errors
 from scripts.runs.environments import environment_of, settings_of
 
 app = new_app()
@@ -56,7 +56,7 @@ def main(
         if out.exists() and not overwrite:
             raise UsageError(f"--out: {out} exists already; replace it with --overwrite")
         if minari is not None and find_spec("minari") is None:
-            raise UsageError("--minari: needs the extra offline: pip install 'lora_marl[offline]'")
+            raise UsageError(f"--minari: {how_to_install('minari')}")
         settings = settings_of(environment, config, set_ or (), env or ())
         try:
             exported = None if policy is None else Policy.read(policy)

@@ -22,10 +22,10 @@ import typer
 from rich.table import Table
 
 from lora_marl.core.checks import suggest
-from scripts.runs.cli import JsonPath, UsageError, console, new_app, one_line_errors, write_json
+from scripts.runs.cli import JsonPath, UsageError, console, how_to_install, new_app, one_line_errors, write_json
 from scripts.runs.jobs import Store
 from scripts.runs.report import counted, markdown
-from scripts.studies import NOT_REPRODUCIBLE, studies
+from scripts.studies import NOT_REPRODUCIBLE, has_torch, needs_torch, studies
 from scripts.studies.claim import HEADER, ClaimResult, Study, claim_results
 from scripts.studies.results import cell_table, simulated
 
@@ -73,15 +73,20 @@ def chosen(names: Sequence[str], *, everything: bool, quick: bool) -> list[Study
     """The studies of some names, each once.
 
     Raises:
-        UsageError: an unknown name, or none at all.
+        UsageError: an unknown name, none at all, or studies that need torch where it is missing.
     """
     by_name = studies(quick=quick)
     for name in names:
         if name not in by_name:
-            raise UsageError(f"{name!r} is no study{suggest(name, by_name)} (all: --list)")
+            more = "" if has_torch() else f"; each study of coexisting networks {how_to_install('torch')}"
+            raise UsageError(f"{name!r} is no study{suggest(name, by_name)} (all: --list){more}")
     if not (names or everything):
         raise UsageError(f"name a study ({', '.join(by_name)}), or give --all or --list")
-    return [by_name[name] for name in (by_name if everything else dict.fromkeys(names))]
+    wanted = [by_name[name] for name in (by_name if everything else dict.fromkeys(names))]
+    without = [study.name for study in wanted if needs_torch(study) and not has_torch()]
+    if without:
+        raise UsageError(f"{', '.join(without)}: {how_to_install('torch')}")
+    return wanted
 
 
 def show_list() -> None:
@@ -91,6 +96,8 @@ def show_list() -> None:
             f"{study.name}: {study.title}; {counted(len(study.cells), 'cell')}, {counted(len(study.claims), 'number')}",
             markup=False, soft_wrap=True,
         )  # fmt: skip
+    if not has_torch():
+        console.print(f"studies of coexisting networks: each {how_to_install('torch')}", markup=False, soft_wrap=True)
     console.print("not reproducible:")
     for published, reason in NOT_REPRODUCIBLE.items():
         console.print(f"  {published}: {reason}", markup=False, soft_wrap=True)

@@ -18,10 +18,12 @@ from typing import Annotated
 
 import typer
 
-from scripts.runs.cli import UsageError, console, errors, new_app, one_line_errors
+from scripts.runs.cli import UsageError, console, errors, needed, new_app, one_line_errors
 from scripts.runs.progress import counting
-from scripts.service_training.overrides import with_overrides
-from scripts.service_training.pipeline import CPU_S, PASSES, ServiceTraining, cpu_s_by_stage, shortened
+
+with needed("torch"):
+    from scripts.service_training.overrides import with_overrides
+    from scripts.service_training.pipeline import CPU_S, PASSES, ServiceTraining, cpu_s_by_stage, shortened
 
 app = new_app()
 

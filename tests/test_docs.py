@@ -174,3 +174,24 @@ def options_of(module: str) -> set[str] | None:
     except ImportError:
         return None
     return {"--help"}.union(*([*parameter.opts, *parameter.secondary_opts] for parameter in command.params))
+
+
+def test_the_page_of_keys_has_every_key_and_its_range(written: Path) -> None:
+    text = (written / "configuration.md").read_text()
+    for line in (
+        "## `scenario.traffic`\n",
+        "| `radius_m` | number | m | 0 to 4.1e+07 | `1000` | Of the disc",
+        "| `least_delivery` | number |  | at least 0, at most 1 | `0.7` |",
+        "| `learners` | section by text |  |  | required |",
+    ):
+        assert line in text, line
+
+
+def test_the_page_of_commands_has_every_option(written: Path) -> None:
+    text = (written / "commands.md").read_text()
+    for path in (ROOT / "scripts").glob("[!_]*.py"):
+        section = text.partition(f"## `python scripts/{path.name}`\n")[2].partition("\n## ")[0]
+        assert section, path.name
+        options = options_of(f"scripts.{path.stem}")
+        assert [option for option in options or () if option.startswith("--") and option not in ("--help",)
+                and f"`{option}`" not in section] == []  # fmt: skip

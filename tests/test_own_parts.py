@@ -207,6 +207,52 @@ def test_a_reward_term_is_a_part_of_infos(folder: Path, monkeypatch: pytest.Monk
             lora_marl.make(name, **settings, reward=flat_reward).reset()
 
 
+def quiet(outcome: Any, scales: Any) -> Any:
+    return -outcome.airtime_s
+
+
+def test_a_reward_term_may_be_a_function() -> None:
+    network = conference_network(5, 2000.0)
+    rewards = {}
+    for reward in ({"delivery": 1.0, quiet: 0.5}, {quiet: 0.5}, quiet):
+        env = lora_marl.make("uplink_v0", scenario=network, reward=reward, replicas=1)
+        env.reset_array([0])
+        _, rewards[len(rewards)], *_, infos = env.step_array(env.game.first_actions())
+        assert (infos["reward_quiet"] <= 0).all() and infos["reward_quiet"].any()
+    np.testing.assert_allclose(rewards[1], 0.5 * rewards[2])
+    np.testing.assert_allclose(rewards[2], infos["reward_quiet"])
+    for reward, message in (
+        ({lambda outcome, scales: outcome.sent: 1.0}, "has no name, under which infos show the term; define it by def"),
+        ({quiet: 1.0, "elsewhere:quiet": 1.0}, "is a second term called 'quiet'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            lora_marl.make("uplink_v0", scenario=network, reward=reward)
+
+
+def losses(interval: Any) -> Any:
+    return -interval.totals.frames_lost
+
+
+def crowd(counterfactuals: Any, channel_nodes: Any) -> Any:
+    return np.broadcast_to(channel_nodes, counterfactuals.delivery.shape)
+
+
+@pytest.mark.parametrize(
+    ("name", "reward"),
+    [
+        ("coexistence_v0", losses),
+        ("coexistence_v0", [{losses: 2.0}, losses]),
+        ("energy_v0", crowd),
+        ("energy_v0", {crowd: 1.0}),
+    ],
+)
+def test_every_environment_takes_functions_as_terms(name: str, reward: Any) -> None:
+    env = lora_marl.make(name, **SMALL[name] | {"reward": reward})
+    env.reset_array([0])
+    *_, infos = env.step_array(env.game.first_actions())
+    assert f"reward_{'crowd' if name == 'energy_v0' else 'losses'}" in infos
+
+
 def test_a_reward_term_counts_for_nodes_that_are_delivered_often_enough(folder: Path, monkeypatch: Any) -> None:
     monkeypatch.syspath_prepend(str(folder))
     env = lora_marl.make("energy_v0", **SMALL["energy_v0"], reward={"own": 2.0, "my_parts:crowd": 0.5}, replicas=2)

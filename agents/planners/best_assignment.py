@@ -155,7 +155,9 @@ def closed_form_of(scenario: Scenario) -> ClosedForm:
     try:
         return LogNormal(scenario, variant="pairwise")
     except ValueError as error:
-        raise ValueError(f"scenario has {scenario.gateways} gateways; {error}") from error
+        raise ValueError(
+            f"the best assignment needs a closed form, and for {scenario.gateways} gateways there is none: {error}"
+        ) from error
 
 
 def best_assignment(closed_form: ClosedForm, candidates: Points, least_pdr: float, sweeps: int) -> Points:

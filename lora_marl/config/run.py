@@ -76,7 +76,12 @@ class LearnerConfig(Section):
 
 
 class EnvironmentConfig(Section):
-    """The environment through which an external library meets the scenario; our own learners need none."""
+    """The environment through which an external library meets the scenario; our own learners need none.
+
+    Attributes:
+        name: `uplink_v0`, `energy_v0` or `coexistence_v0`.
+        parameters: Passed to its constructor by keyword.
+    """
 
     name: str
     parameters: dict[str, Any] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,6 +127,7 @@ def _one_of(values: Sequence[float], unit: str = "") -> AfterValidator:
 class RegionConfig(RecordSection):
     """A region by name; what is stated here replaces its values (the region's limits on payloads stay)."""
 
+    record: ClassVar[type | None] = Region
     name: str = "EU868"
     channels_hz: tuple[float, ...] | None = None
     bandwidths_hz: tuple[Annotated[float, _one_of(tables.BANDWIDTHS_HZ, " Hz")], ...] | None = None
@@ -214,6 +215,7 @@ class ScenarioConfig(RecordSection):
     """A network; beyond these sections, the fields and defaults of `lora_marl.core.scenario.Scenario`.
 
     Attributes:
+        topology: Where nodes and gateways are.
         active: Whether each node is on, or how many of the first nodes are.
         path_loss_csv: File of measured path losses in place of `path_loss_db`, a matrix or a list of pairs
             (`lora_marl/config/links.py`); a relative path counts from the configuration's folder.

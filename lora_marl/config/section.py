@@ -29,6 +29,8 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     refused: ClassVar[Mapping[str, str]] = {}
     """Fields that other sections of the kind have, and the error text that tells why this one does not."""
+    record: ClassVar[type | None] = None
+    """The record of the core that has the fields of this section, and says what they mean."""
 
     def fields(self) -> dict[str, Any]:
         """The values by field name; sections stay sections."""
@@ -76,9 +78,11 @@ def fields_of(record: type, *, omit: tuple[str, ...] = ()) -> Callable[[type[S]]
             for field in dataclasses.fields(record)
             if field.name not in stated
         }
-        return create_model(
+        made = create_model(
             section.__name__, __base__=section, __module__=section.__module__, __doc__=section.__doc__, **fields
         )
+        made.record = record
+        return made
 
     return add
 

@@ -56,18 +56,19 @@ class TopologyConfig(RecordSection):
             and `uniform_union`: the same, a disc around each gateway, or evenly over their union; `ring`: nodes,
             radius_m; `clusters`: nodes, clusters, cluster_radius_m, radius_m (of their centres), seed; `arrays`:
             node_xy_m; `csv`: nodes_csv.
-        nodes: N.
-        radius_m: m
+        nodes: How many nodes, N.
+        radius_m: Of the disc, the discs around gateways, the ring, or the disc of the clusters' centres. m
         seed: Of the placement; runs with other seeds share it.
         placements: With more than one, each replica has a placement of its own, of seeds `seed`, `seed + 1`, ...: at
             least as many as the run has seeds.
         clusters: Number of clusters.
-        cluster_radius_m: m
+        cluster_radius_m: Of each cluster. m
         node_xy_m: `[N, 2]` or `[B, N, 2]`. m
         gateway_xy_m: `[G, 2]`; for every kind. m
         gateways: With it, so many are drawn from the square from (0, 0) to (side_m, side_m), at least apart_m from each
             other, in place of `gateway_xy_m`; all placements have those of `seed`.
-        side_m, apart_m: m
+        side_m: Side of that square. m
+        apart_m: Least distance of any two of those gateways. m
         nodes_csv: Columns x_m, y_m, or lat, lon in degrees (WGS84); if wished id, payload_bytes, interval_s. A relative
             path counts from the configuration's folder.
         gateways_csv: Columns x_m, y_m, or lat, lon, and id if wished; replaces `gateway_xy_m`.

@@ -72,7 +72,7 @@ class Device:
         voltage_v: Of the supply, at which the currents hold. V
         tx_currents: Current in mA while sending, by transmit power in dBm; every power of the region is needed.
         rx_ma: While listening or receiving. mA
-        sleep_ma: mA
+        sleep_ma: While asleep. mA
         window_symbols: Length of a receive window in which no preamble is found, in symbols of its data rate.
 
     Raises:

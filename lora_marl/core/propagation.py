@@ -28,7 +28,7 @@ class Propagation:
             carrier with the path-loss exponent of the paper in place of 2.
         exponent: Path-loss exponent gamma.
         reference_loss_db: Mean path loss at the reference distance. dB
-        reference_distance_m: m
+        reference_distance_m: At which the reference loss holds. m
         flat_below_reference: Whether the loss stays constant below the reference distance (as ns-3 does).
         shadowing_db: Standard deviation of log-normal shadowing. dB
         shadowing: Drawn for every `packet`, or once per `link`.

@@ -106,9 +106,9 @@ Of `parallel_env`, `raw_env` and `env`:
 - `tp_dbm`: Powers that may be chosen, ascending; any of the region's.
 - `interference_indicator`: What `busy_channel` measures: `external` bursts, `all` (also packets of other networks that
   the network's gateways can hear), or `none`.
-- `reward`: Weight by name of term, or by the import path of a function of yours, `"my_module:my_term"`, which takes an
-  `Interval` of `lora_marl.envs.coexistence.reward` and gives `[B, S, Q]`; or one such mapping for each learning
-  network.
+- `reward`: Weight by name of term, or by the import path of a function of yours, `"my_module:my_term"`, or
+  the function itself, which takes an `Interval` of `lora_marl.envs.coexistence.reward` and gives `[B, S, Q]`; or one
+  such mapping for each learning network.
 - `success`: What the term `delivery` counts: attempts `received`, or `acknowledged`.
 - `threads`: Threads that share the replicas; results are the same for any number.
 - `max_cycles`: Steps of an episode; interference and alarms are drawn for as many at `reset`.

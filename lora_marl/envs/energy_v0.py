@@ -76,8 +76,8 @@ Of `parallel_env`, `raw_env` and `env`:
 - `masks`: Whether masks leave anything out; False is the paper's setting.
 - `least_delivery`: D_th, 0 to 1.
 - `reward`: `marginal`, `printed` or `team`; or weight by name of term, or by the import path of a function of yours,
-  `"my_module:my_term"`, which takes `Counterfactuals` and N_c `[N]` as those of `lora_marl.envs.energy.reward` and
-  gives `[B, N]`; it is multiplied by gamma_i.
+  `"my_module:my_term"`, or the function itself, which takes `Counterfactuals` and N_c `[N]` as those of
+  `lora_marl.envs.energy.reward` and gives `[B, N]`; it is multiplied by gamma_i.
 - `energy`: `supply` (LoRaSim's supply currents at 3 V) or `radiated` power; None: the scenario's, by default `supply`.
 - `variant`: Of the closed form, `expect` or `meang` (Eq. 11 with the interferers' fading at its mean).
 - `rate`: How often nodes send under their duty cycle, `linear`, `linear_clipped` or `renewal`; above one packet per 99

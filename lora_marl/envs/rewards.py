@@ -1,4 +1,4 @@
-"""Rewards as weighted sums of named terms: plain functions, ours by name or yours by import path.
+"""Rewards as weighted sums of named terms: plain functions, ours by name, yours by import path or as they are.
 
 What a term takes, and the shape it returns, depend on the environment: see `lora_marl.envs.uplink.reward`,
 `lora_marl.envs.energy.reward` and `lora_marl.envs.coexistence.reward`.
@@ -18,6 +18,8 @@ from lora_marl.core.checks import suggest, warn_renamed
 
 Term = NDArray[np.float64]
 TermFunction = Callable[..., Term]
+Weights = Mapping[str, float] | Mapping[TermFunction, float] | Mapping[str | TermFunction, float] | TermFunction
+"""What a reward is made of: weight by term, or a single term of weight 1."""
 
 _OF_UPLINK = ("Scales", "TERMS", "delivery", "dlora", "energy_efficiency", "throughput")
 
@@ -31,31 +33,31 @@ class Reward:
 
     Args:
         weights: Weight by name in `terms_by_name`, or by the import path `"package.module:function"` of a function of
-            yours, whose name is then the term's.
+            yours, whose name is then the term's, or by the function itself. A function alone has the weight 1.
         terms_by_name: The environment's terms.
 
     Attributes:
         weights: Weight by name of term.
 
     Raises:
-        ValueError: no terms, an unknown one, two of one name, or a weight that is not finite.
+        ValueError: no terms, an unknown one, two of one name, a function without one, or a weight that is not finite.
     """
 
-    def __init__(self, weights: Mapping[str, float], terms_by_name: Mapping[str, TermFunction]) -> None:
+    def __init__(self, weights: Weights, terms_by_name: Mapping[str, TermFunction]) -> None:
+        weights = weights_by_term(weights)
         if not isinstance(weights, Mapping) or not weights:
             example = f"{{{next(iter(terms_by_name))!r}: 1.0}}"
             raise ValueError(f"reward: {weights!r} is not a mapping from reward term to weight, such as {example}")
         self.weights: dict[str, float] = {}
         self._functions: dict[str, TermFunction] = {}
         for path, weight in weights.items():
-            if not isinstance(path, str):
-                raise ValueError(f"reward: {path!r} is not the name of a term")
-            name = path.rpartition(":")[2]
+            name = _name(path)
             if isinstance(weight, bool) or not isinstance(weight, Real) or not np.isfinite(weight):
                 raise ValueError(f"reward: the weight of {path} is {weight!r}; it must be a finite number")
             if name in self.weights:
                 raise ValueError(f"reward: {path!r} is a second term called {name!r}")
-            self.weights[name], self._functions[name] = weight, _function(path, terms_by_name)
+            self.weights[name] = weight
+            self._functions[name] = _function(path, terms_by_name) if isinstance(path, str) else path
 
     def terms(self, shape: tuple[int, ...], *arguments: Any) -> dict[str, Term]:
         """The terms by name, without their weights.
@@ -81,6 +83,23 @@ class Reward:
     def total(self, terms: Mapping[str, Term]) -> Term:
         """The weighted sum of the terms, of their shape."""
         return np.sum([weight * terms[name] for name, weight in self.weights.items()], axis=0)
+
+
+def weights_by_term(reward: Any) -> Any:
+    """Weight by term of a function alone; anything else comes back as it is."""
+    return {reward: 1.0} if callable(reward) else reward
+
+
+def _name(path: object) -> str:
+    """The name of a term. ValueError: it is neither a string nor a function with a name."""
+    if isinstance(path, str):
+        return path.rpartition(":")[2]
+    if not callable(path):
+        raise ValueError(f"reward: {path!r} is not the name of a term")
+    name = getattr(path, "__name__", "")
+    if not name.isidentifier():
+        raise ValueError(f"reward: {path!r} has no name, under which infos show the term; define it by def")
+    return str(name)
 
 
 def _checked_term(name: str, result: Any, shape: tuple[int, ...]) -> Term:

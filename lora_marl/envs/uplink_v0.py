@@ -102,8 +102,8 @@ Of `parallel_env`, `raw_env` and `env`:
 - `window_s`: Length of a step; in a window much shorter than the gap between packets most nodes have nothing to report
   (NoReL's nodes send every 1,000 s). s
 - `max_cycles`: Steps of an episode; a plain attribute of the environment as well.
-- `reward`: Weight by name of term, or by the import path of a function of yours, `"my_module:my_term"`, which takes an
-  `Outcome` and the `Scales` of `lora_marl.envs.uplink.reward` and gives `[B, N]`.
+- `reward`: Weight by name of term, or by the import path of a function of yours, `"my_module:my_term"`, or
+  the function itself, which takes an `Outcome` and the `Scales` of `lora_marl.envs.uplink.reward` and gives `[B, N]`.
 - `xi`, `zeta`, `eta`: Metric factors of the term `dlora`.
 - `memory`: Share of the packet counts behind the delivery averages that each step (by turns, each round of decisions)
   keeps: 1 averages over the episode, less forgets.

@@ -85,7 +85,7 @@ def _note_refusal(job: Job[PacketRun], why: str, notes: list[str]) -> None:
     name = job.config.name
     if not job.optional:
         raise UsageError(f"{name}: {why}")
-    note = f"{job.label} is not here: {why.removeprefix(f'learners.{job.label}: ')}"
+    note = f"{job.label} is left out: {why.removeprefix(f'learners.{job.label}: ')}"
     if note not in notes:
         notes.append(note)
         errors.print(f"note: {name}: {note}", markup=False, style="yellow", soft_wrap=True)

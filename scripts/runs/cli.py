@@ -6,7 +6,7 @@ import json
 import re
 import sys
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,6 +25,19 @@ errors = Console(stderr=True, highlight=False, soft_wrap=True)
 JsonPath = Annotated[
     Path | None, typer.Option("--json", metavar="PATH", help="Also write the result here, for machines.")
 ]
+
+
+EXTRAS: Mapping[str, str] = {
+    "torch": "torch",
+    "safetensors": "scripts",
+    "stable_baselines3": "sb3",
+    "sb3_contrib": "sb3",
+    "minari": "offline",
+    "ray": "ray",
+    "torchrl": "torchrl",
+    "moviepy": "video",
+}
+"""Libraries that some commands need beyond the extra `scripts`, and the extra that installs each."""
 
 
 class UsageError(Exception):
@@ -51,6 +64,8 @@ def one_line_errors() -> Iterator[None]:
         lines: Sequence[str] = error.problems
     except UsageError as error:
         lines = [str(error)]
+    except ModuleNotFoundError as error:
+        lines = [_missing(error)]
     except KeyboardInterrupt:
         errors.print("interrupted")
         raise typer.Exit(INTERRUPTED) from None
@@ -59,6 +74,38 @@ def one_line_errors() -> Iterator[None]:
     for line in lines:
         errors.print(f"error: {line}", markup=False, style="red")
     raise typer.Exit(BAD_INPUT)
+
+
+@contextmanager
+def needed(library: str) -> Iterator[None]:
+    """Imports of a command that does nothing without a library: where it is missing, one line and exit status 2.
+
+    Whoever imports the command from Python gets the ImportError, with the same line.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if str(error.name).partition(".")[0] != library:
+            raise
+        line = _missing(error)
+        if Path(sys.argv[0]).resolve().parent != ROOT / "scripts":
+            raise ModuleNotFoundError(line, name=library) from error
+        errors.print(f"error: {line}", markup=False, style="red")
+        raise SystemExit(BAD_INPUT) from None
+
+
+def how_to_install(library: str) -> str:
+    """What to do where a library is missing, in one line."""
+    extra = EXTRAS[library]
+    return f"needs {library}, of the extra {extra}: pip install -e '.[{extra}]' in the clone"
+
+
+def _missing(error: ModuleNotFoundError) -> str:
+    """What to do where a module is missing. ModuleNotFoundError: it is of no extra, so that something else is wrong."""
+    library = str(error.name).partition(".")[0]
+    if library not in EXTRAS:
+        raise error
+    return f"this {how_to_install(library)}"
 
 
 def read_config(path: Path, overrides: Iterable[str] = (), *, notes: bool = True) -> TrainConfig:

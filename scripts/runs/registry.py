@@ -6,7 +6,7 @@ import importlib
 from typing import Any
 
 from lora_marl.config import CoexistenceRun, EnergyRun, PacketRun, TrainConfig
-from scripts.runs.cli import UsageError
+from scripts.runs.cli import EXTRAS, UsageError, how_to_install
 from scripts.runs.loop import RunType
 
 RUN_TYPES: dict[type[Any], tuple[str, str]] = {
@@ -31,5 +31,7 @@ def run_type_of(config: TrainConfig) -> RunType[Any, Any]:
     try:
         run_type: type[RunType[Any, Any]] = getattr(importlib.import_module(module), name)
     except ModuleNotFoundError as error:
-        raise UsageError(f"a run with a section {section}: {error}; it needs the extra torch") from None
+        if error.name is None or error.name not in EXTRAS:
+            raise
+        raise UsageError(f"a run with a section {section} {how_to_install(error.name)}") from None
     return run_type(config)

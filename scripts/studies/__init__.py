@@ -8,28 +8,45 @@ independent simulation of the authors' rules on the placement of seed 42, and wh
 
 from __future__ import annotations
 
-from scripts.studies.ccs import eu868, figures, options, regimes
+from importlib.util import find_spec
+
 from scripts.studies.claim import Study
-from scripts.studies.dlora import conference, inversion, journal
-from scripts.studies.mmalora import closed_form
-from scripts.studies.mmalora import networks as mmalora_networks
-from scripts.studies.norel import networks as norel_networks
-from scripts.studies.norel import published_simulator
+
+
+def has_torch() -> bool:
+    """Whether studies that need torch can run."""
+    return find_spec("torch") is not None
+
+
+def needs_torch(study: Study) -> bool:
+    """Whether a study plays coexisting networks or attention critics."""
+    return any(cell.learner == "maac" or cell.config.startswith("ccs_") for cell in study.cells)
 
 
 def studies(*, quick: bool = False) -> dict[str, Study]:
-    """All studies by name, in the order of the papers; `quick`: those without cells are shorter."""
+    """All studies by name, in the order of the papers; `quick`: those without cells are shorter.
+
+    Without torch those of coexisting networks are missing. Modules are imported here, so that a command that uses the
+    helpers of one study does not need the libraries of all.
+    """
+    from scripts.studies.dlora import conference, inversion, journal
+    from scripts.studies.mmalora import closed_form
+    from scripts.studies.mmalora import networks as mmalora_networks
+    from scripts.studies.norel import networks as norel_networks
+    from scripts.studies.norel import published_simulator
+
+    everything: tuple[Study, ...]
     everything = (*conference.studies(), *journal.studies(), *inversion.studies())
     everything += (
         *published_simulator.studies(quick=quick),
         *norel_networks.studies(),
         *closed_form.studies(quick=quick),
         *mmalora_networks.studies(),
-        *regimes.studies(),
-        *figures.studies(),
-        *eu868.studies(),
-        *options.studies(),
     )
+    if has_torch():
+        from scripts.studies.ccs import eu868, figures, options, regimes
+
+        everything += (*regimes.studies(), *figures.studies(), *eu868.studies(), *options.studies())
     return {study.name: study for study in everything}
 
 

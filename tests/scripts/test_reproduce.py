@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 
 import pytest
 
@@ -25,6 +27,33 @@ def test_list_has_every_study_and_what_cannot_be_reproduced(invoke):
     assert result.exit_code == 0
     for name in (*studies(), *NOT_REPRODUCIBLE):
         assert name in result.output
+
+
+def test_without_torch_the_list_is_there_and_says_what_is_missing(invoke, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    how = "needs torch, of the extra torch: pip install -e '.[torch]' in the clone"
+    listed = invoke(reproduce.app, "--list")
+    assert listed.exit_code == 0 and "fig3b" in listed.output
+    assert f"studies of coexisting networks: each {how}" in listed.output
+    for arguments, named in (
+        (["ccs-table1"], "'ccs-table1' is no study"),
+        (["mmalora-attention"], "mmalora-attention: "),
+    ):
+        refused = invoke(reproduce.app, *arguments)
+        assert refused.exit_code == 2
+        assert named in refused.output and how in refused.output and "Traceback" not in refused.output
+
+
+@pytest.mark.parametrize("command", ["fit_proxy", "ablate_ccs", "train_ccs", "ccs_page"])
+def test_a_command_names_the_extra_that_it_needs(command):
+    script = reproduce.Path(reproduce.__file__).with_name(f"{command}.py")
+    code = (
+        "import runpy, sys; sys.modules['torch'] = None; "
+        f"sys.argv = [{str(script)!r}, '--help']; runpy.run_path({str(script)!r}, run_name='__main__')"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=script.parents[1])
+    assert result.returncode == 2, result.stderr
+    assert result.stderr == "error: this needs torch, of the extra torch: pip install -e '.[torch]' in the clone\n"
 
 
 def test_a_study_leaves_table_records_and_picture_and_is_not_played_twice(invoke, tmp_path):

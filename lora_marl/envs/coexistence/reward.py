@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from lora_marl.core.checks import warn_renamed
 from lora_marl.envs.coexistence.totals import IntervalTotals
-from lora_marl.envs.rewards import Reward, Term, TermFunction
+from lora_marl.envs.rewards import Reward, Term, TermFunction, Weights, weights_by_term
 
 
 @dataclass(frozen=True)
@@ -87,19 +87,21 @@ class NetworkRewards:
     All networks have the same terms, ours and all that any of them weighs; the others' weights are 0.
 
     Args:
-        reward: Weight by name or import path of a term; or one such mapping for each network.
+        reward: Weight by name, import path or function of a term, or such a function alone; or one such reward for
+            each network.
         networks: L, how many networks learn.
 
     Raises:
         ValueError: a number of rewards other than one or one for each network, or weights that `Reward` refuses.
     """
 
-    def __init__(self, reward: Mapping[str, float] | Sequence[Mapping[str, float]], networks: int) -> None:
+    def __init__(self, reward: Weights | Sequence[Weights], networks: int) -> None:
+        reward = weights_by_term(reward)
         if not isinstance(reward, (Mapping, Sequence)) or isinstance(reward, str):
             raise ValueError(
                 f"reward: {reward!r} is neither a mapping from reward term to weight nor a list of such by network"
             )
-        rewards = [reward] * networks if isinstance(reward, Mapping) else list(reward)
+        rewards = [weights_by_term(one) for one in ([reward] * networks if isinstance(reward, Mapping) else reward)]
         if len(rewards) != networks:
             raise ValueError(f"reward: {len(rewards)} rewards; allowed is one, or one for each of {networks} networks")
         by_network = [Reward(weights, TERMS).weights for weights in rewards]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -12,6 +12,7 @@ from lora_marl.core.presets.ccs import COEXISTENCES, ccs_eu868
 from lora_marl.envs.codec import ActionFormat
 from lora_marl.envs.coexistence.reward import DEFAULT
 from lora_marl.envs.game import EnvSettings
+from lora_marl.envs.rewards import Weights
 
 Decider = Literal["server", "group"]
 Indicator = Literal["external", "all", "none"]
@@ -32,7 +33,7 @@ class CoexistenceSettings(EnvSettings):
     groups: int = 4
     tp_dbm: Sequence[float] = (8.0, 14.0)
     interference_indicator: Indicator = "external"
-    reward: Mapping[str, float] | Sequence[Mapping[str, float]] = field(default_factory=lambda: dict(DEFAULT))
+    reward: Weights | Sequence[Weights] = field(default_factory=lambda: dict(DEFAULT))
     success: Success = "received"
     threads: int = 1
 

@@ -5,7 +5,7 @@ Shape letters: `B` replicas, `N` agents, `G` gateways, `D` features, `K` entries
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -32,6 +32,7 @@ from lora_marl.envs.energy.network import (
 from lora_marl.envs.energy.observation import feature_table, observation_array, scaled_distances
 from lora_marl.envs.energy.reward import reward_of
 from lora_marl.envs.game import EnvSettings, Redraw, check_redraw
+from lora_marl.envs.rewards import Weights
 from lora_marl.render.map import MapFrame
 
 
@@ -46,7 +47,7 @@ class EnergySettings(EnvSettings):
     action_format: ActionFormat = "discrete"
     masks: bool = True
     least_delivery: float = 0.7
-    reward: str | Mapping[str, float] = "marginal"
+    reward: str | Weights = "marginal"
     energy: EnergyMode | None = None
     variant: Variant = "expect"
     rate: Rate = "linear_clipped"

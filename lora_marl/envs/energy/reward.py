@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from lora_marl.core.checks import check_choice
 from lora_marl.core.expect.rayleigh import Counterfactuals
-from lora_marl.envs.rewards import Reward, Term, TermFunction
+from lora_marl.envs.rewards import Reward, Term, TermFunction, Weights
 
 
 def system(expected: Counterfactuals, channel_nodes: NDArray[np.int64]) -> Term:
@@ -59,8 +59,8 @@ REWARDS: Mapping[str, tuple[TermFunction, ...]] = MappingProxyType(
 """The terms of each reward that has a name."""
 
 
-def reward_of(reward: str | Mapping[str, float]) -> Reward:
-    """A reward by its name in `REWARDS`, or from weights by term.
+def reward_of(reward: str | Weights) -> Reward:
+    """A reward by its name in `REWARDS`, or from weights by term, or from a term alone.
 
     Raises:
         ValueError: an unknown name, or weights that `Reward` refuses.

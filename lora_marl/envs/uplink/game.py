@@ -5,7 +5,7 @@ Shape letters: `B` replicas, `N` nodes, `F` chosen factors, `D` features, `K` en
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -22,7 +22,7 @@ from lora_marl.core.scenario import Scenario
 from lora_marl.core.traffic import Traffic
 from lora_marl.envs.codec import ActionCodec, ActionFormat
 from lora_marl.envs.game import EnvSettings, Redraw, check_redraw, check_scenario_type
-from lora_marl.envs.rewards import Reward
+from lora_marl.envs.rewards import Reward, Weights
 from lora_marl.envs.uplink.observation import NodeFeatures
 from lora_marl.envs.uplink.reward import TERMS, Scales
 from lora_marl.render.map import MapFrame, packet_frame
@@ -42,7 +42,7 @@ class UplinkSettings(EnvSettings):
     action_format: ActionFormat = "multidiscrete"
     min_margin_db: float | None = None
     window_s: float = 20.0
-    reward: Mapping[str, float] = field(default_factory=lambda: {"delivery": 1.0})
+    reward: Weights = field(default_factory=lambda: {"delivery": 1.0})
     xi: float = 1.0
     zeta: float = 0.0
     eta: float = 1.8

@@ -23,6 +23,7 @@ from lora_marl.core.expect.rayleigh import Rayleigh
 from lora_marl.core.random import stream_key
 from lora_marl.envs.energy.network import check_scenario
 from scripts.runs.checkpoints import State
+from scripts.runs.cli import EXTRAS, how_to_install
 from scripts.runs.metrics import Row
 from scripts.runs.packets.experiment import build_scenario
 
@@ -149,8 +150,10 @@ class EnergyExperiment:
         try:
             from agents.maac.groups import Hyperparameters
             from scripts.runs.energy.training import Training
-        except ImportError as error:
-            raise ConfigError([f"learners.{label}: {error}; attention critics need the extra torch"]) from None
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name not in EXTRAS:
+                raise
+            raise ConfigError([f"learners.{label}: {how_to_install(error.name)}"]) from None
         known = Hyperparameters.__dataclass_fields__
         for name in parameters:
             if name not in known:

@@ -111,7 +111,7 @@ def test_bad_parameters_and_networks_are_named(network):
         agents.make("reference-ee", network, [0], least_pdr=1.5)
     with pytest.raises(ValueError, match="sweeps = 0"):
         agents.make("reference-pdr", network, [0], sweeps=0)
-    with pytest.raises(ValueError, match="2 gateways; reception.inter_sf: 'sinr'"):
+    with pytest.raises(ValueError, match="for 2 gateways there is none: reception.inter_sf: 'sinr'"):
         agents.make("reference-pdr", replace(network, gateway_xy_m=np.zeros((2, 2))), [0])
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,8 @@ def test_a_run_is_of_one_kind() -> None:
 
 
 def test_a_library_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(registry.RUN_TYPES, CoexistenceRun, ("coexistence", "torch_that_is_not_there:X"))
-    with pytest.raises(UsageError, match="section coexistence: .*'torch_that_is_not_there'; it needs the extra torch"):
+    monkeypatch.setitem(registry.RUN_TYPES, CoexistenceRun, ("coexistence", "torch:X"))
+    monkeypatch.setitem(sys.modules, "torch", None)
+    words = r"a run with a section coexistence needs torch, of the extra torch: pip install -e '\.\[torch\]' in the"
+    with pytest.raises(UsageError, match=words):
         registry.run_type_of(load(CONFIGS / "ccs_two.yaml"))
