@@ -12,6 +12,7 @@ import yaml
 
 from lora_marl import config
 from lora_marl.core import tables
+from lora_marl.core.downlink import PAPERS_DOWNLINK
 from lora_marl.core.propagation import Propagation
 from lora_marl.core.reception import Reception
 from lora_marl.core.scenario import Scenario
@@ -290,8 +291,23 @@ def test_scenarios_that_change(name: str, changes: int, last_h: float) -> None:
 
 
 def test_a_newer_schema_is_refused_before_its_keys() -> None:
-    message = problem({"schema_version": 3, "holograms": True})
-    assert message == "x.yaml: schema_version: 3 is newer than 2, the newest known; upgrade lora_marl"
+    message = problem({"schema_version": 4, "holograms": True})
+    assert message == "x.yaml: schema_version: 4 is newer than 3, the newest known; upgrade lora_marl"
+
+
+def test_a_resolved_file_of_version_2_keeps_the_downlinks_and_limits_that_it_had(tmp_path: Path) -> None:
+    """They were the same in all regions, and files did not state them."""
+    stated = {
+        "region": {"name": "CN470", "channels_hz": [470.1e6]},
+        "feedback": "downlink",
+        "traffic": {"payload_bytes": 20},
+    }
+    path = written(tmp_path, yaml.safe_dump({"schema_version": 2, "scenario": stated, "learners": LEARNERS}))
+    run = config.load(path)
+    assert isinstance(run, config.PacketRun)
+    scenario = run.scenario.build()
+    assert scenario.downlink == PAPERS_DOWNLINK and scenario.region.dwell_time_s is None
+    assert scenario.receive_windows.channels_hz == (470.1e6, 869.525e6)
 
 
 def test_learners_take_their_label_as_name() -> None:

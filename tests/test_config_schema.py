@@ -87,7 +87,8 @@ def test_a_key_has_type_unit_range_default_and_meaning() -> None:
     assert (interval.unit, interval.allowed, interval.default) == ("s", "1e-06 to 1e+10 or infinite", "20")
     assert "mean gap" in interval.meaning
     assert by_place[""]["learners"].default is None
-    assert by_place["scenario.downlink"]["rx2_hz"].default == "869525000"
+    assert by_place["scenario.downlink"]["rx1_delay_s"].default == "1"
+    assert by_place["scenario.downlink"]["rx2_hz"].default == "null"  # the region's
     assert by_place["scenario.propagation"]["fading"].kind == "`none`, `rayleigh`"
     assert meanings(config.ScenarioConfig)["feedback"].startswith("`free`: the fate of packets")
 

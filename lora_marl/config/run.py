@@ -25,10 +25,22 @@ from lora_marl.config.quantities import with_units
 from lora_marl.config.scenario import ScenarioConfig
 from lora_marl.config.section import Section
 from lora_marl.core.checks import suggest, warn_renamed
+from lora_marl.core.downlink import PAPERS_DOWNLINK
 from lora_marl.core.scenario import DutyCycleWarning
 
-SCHEMA_VERSION: Final = 2
-"""Version 1 had one kind of run, so that a resolved file stated the fields of all kinds."""
+SCHEMA_VERSION: Final = 3
+"""Version 1 had one kind of run, so that a resolved file stated the fields of all kinds; version 2 had one region's
+downlinks as the default of all regions."""
+
+_FORMER_SCENARIO: Final[Mapping[str, Mapping[str, Any]]] = {
+    "region": {"max_tp_dbm": None, "dwell_time_s": None, "rx1_channels_hz": (), "channel_data_rates": ()},
+    "traffic": {"duty_cycle": None},
+    "downlink": {
+        name: getattr(PAPERS_DOWNLINK, name)
+        for name in ("rx2_hz", "rx2_sf", "rx1_duty_cycle", "rx2_duty_cycle", "tp_dbm", "low_data_rate")
+    },
+}
+"""What versions 1 and 2 did where a scenario does not state it."""
 
 
 FORMER_PATHS: Final[Mapping[str, str]] = {"scripts.policy:ExportedPolicy": "scripts.runs.policy:ExportedPolicy"}
@@ -274,8 +286,9 @@ def upgrade(values: dict[str, Any]) -> type[TrainConfig]:
     """Bring the values of a file, in place, into the newest version of the format.
 
     A resolved file of version 1 states fields of all kinds of runs; those of other kinds had no effect and are removed.
-    Beside `coexistence` version 1 accepted only their defaults, and other values are still refused. In any version,
-    fields of other kinds without a value say nothing and are removed.
+    Beside `coexistence` version 1 accepted only their defaults, and other values are still refused. What a scenario of
+    version 1 or 2 does not state is as it was then: downlinks as in the papers' networks, and no duty cycle. In any
+    version, fields of other kinds without a value say nothing and are removed.
 
     Returns:
         The kind of run that the values describe.
@@ -292,12 +305,24 @@ def upgrade(values: dict[str, Any]) -> type[TrainConfig]:
     if len(sections) > 1:
         raise ValueError(f"{' and '.join(sections)}: a run has one of them")
     run = SECTIONS[sections[0]] if sections else PacketRun
+    if version in (1, 2) and isinstance(values.get("scenario", {}), dict):
+        values["scenario"] = _with_former_defaults(values.get("scenario", {}))
     for name in {*run.refused, *SECTIONS} - set(run.model_fields):
         if name in values and (values[name] is None or (version == 1 and _had_no_effect(run, name, values[name]))):
             del values[name]
-    if version == 1:
+    if version in (1, 2):
         values["schema_version"] = SCHEMA_VERSION
     return run
+
+
+def _with_former_defaults(scenario: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a scenario of version 1 or 2, with what was their default then."""
+    former = {
+        section: {**defaults, **scenario.get(section, {})}
+        for section, defaults in _FORMER_SCENARIO.items()
+        if isinstance(scenario.get(section, {}), Mapping)
+    }
+    return {**scenario, **former}
 
 
 def _had_no_effect(run: type[TrainConfig], name: str, value: Any) -> bool:
@@ -310,4 +335,6 @@ def _had_no_effect(run: type[TrainConfig], name: str, value: Any) -> bool:
         scenario = _scenario_without_warning(value)
     except ValidationError:
         return False
-    return scenario.model_dump(mode="json") == _default_scenario().model_dump(mode="json")
+    former = _scenario_without_warning(_FORMER_SCENARIO)
+    defaults = (former.model_dump(mode="json"), _default_scenario().model_dump(mode="json"))
+    return scenario.model_dump(mode="json") in defaults

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import Field, field_validator
 
 from lora_marl.config.links import read_path_loss_db
 from lora_marl.config.quantities import with_units
+from lora_marl.config.region import RegionConfig
 from lora_marl.config.section import InputFile, RecordSection, Section, fields_of
 from lora_marl.config.topology import Sites, TopologyConfig
 from lora_marl.core import tables
@@ -22,7 +23,6 @@ from lora_marl.core.downlink import Downlink
 from lora_marl.core.interference import Interference
 from lora_marl.core.propagation import Propagation
 from lora_marl.core.reception import Reception
-from lora_marl.core.region import REGIONS, Region
 from lora_marl.core.scenario import Change, Scenario
 from lora_marl.core.traffic import Traffic
 
@@ -113,33 +113,6 @@ def _device(value: Device | str) -> Device:
             raise ValueError(f"device: {value!r} is no device{suggest(value, DEVICES)}")
         return DEVICES[value]
     return value
-
-
-def _one_of(values: Sequence[float], unit: str = "") -> AfterValidator:
-    def check(value: float) -> float:
-        if value not in values:
-            raise ValueError(f"{value:g} is not one of {', '.join(f'{allowed:g}' for allowed in values)}{unit}")
-        return value
-
-    return AfterValidator(check)
-
-
-class RegionConfig(RecordSection):
-    """A region by name; what is stated here replaces its values (the region's limits on payloads stay)."""
-
-    record: ClassVar[type | None] = Region
-    name: str = "EU868"
-    channels_hz: tuple[float, ...] | None = None
-    bandwidths_hz: tuple[Annotated[float, _one_of(tables.BANDWIDTHS_HZ, " Hz")], ...] | None = None
-    spreading_factors: tuple[Annotated[int, _one_of(tables.SPREADING_FACTORS)], ...] | None = None
-    tp_dbm: tuple[float, ...] | None = None
-    sub_band_edges_hz: tuple[float, ...] | None = None
-
-    def build(self) -> Region:
-        if self.name not in REGIONS:
-            raise ValueError(f"name: {self.name!r} is no region{suggest(self.name, REGIONS)}")
-        stated = {name: value for name, value in self.fields().items() if value is not None}
-        return dataclasses.replace(REGIONS[self.name], **stated)
 
 
 class ChangeConfig(Section):
@@ -249,6 +222,7 @@ class ScenarioConfig(RecordSection):
         if values["active"] is not None:
             values["active"] = _active(values["active"], sites.node_xy_m.shape[-2])
         values["traffic"] = dataclasses.replace(values["traffic"], **sites.traffic)
+        values["downlink"] = self._downlink()
         for name in ("changes", "path_loss_csv"):
             del values[name]
         scenario = Scenario(node_xy_m=sites.node_xy_m, gateway_xy_m=sites.gateway_xy_m, **values)
@@ -259,7 +233,8 @@ class ScenarioConfig(RecordSection):
     @property
     def files(self) -> list[Path]:
         """The files that the network is read from."""
-        named = (self.topology.nodes_csv, self.topology.gateways_csv, self.path_loss_csv)
+        topology, region = self.topology, self.region
+        named = (topology.nodes_csv, topology.gateways_csv, self.path_loss_csv, region.chirpstack_toml, region.tts_yaml)
         return [path for path in named if path is not None]
 
     def _path_loss_db(self, sites: Sites) -> NDArray[np.float64] | None:
@@ -269,6 +244,16 @@ class ScenarioConfig(RecordSection):
         if stated is not None:
             raise ValueError("path_loss_csv: path_loss_db is given, too; keep one of them")
         return read_path_loss_db("path_loss_csv", self.path_loss_csv, sites.node_names, sites.gateway_names)
+
+    def _downlink(self) -> Downlink:
+        """How gateways send; what is at its default is as a region's file says, where there is one."""
+        downlink, file = self.downlink.build(), self.region.file
+        defaults = Downlink()
+        by_file = {} if file is None else file.downlink
+        return dataclasses.replace(
+            downlink,
+            **{name: value for name, value in by_file.items() if getattr(downlink, name) == getattr(defaults, name)},
+        )
 
     def _scheduled(self, scenario: Scenario) -> tuple[Change, ...]:
         """All changes in order; each begins with the values that those before it leave."""

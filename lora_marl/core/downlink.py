@@ -1,39 +1,50 @@
 """Downlinks: how a network answers, and what a learner asks of it. Parameters only; `lora_marl.core.air` runs them.
 
-A node that has sent an uplink opens two receive windows: RX1, 1 s after its end, on the uplink's channel, bandwidth and
-spreading factor, and RX2, 2 s after it, on a frequency and spreading factor of their own. Until they are over it sends
-nothing. The gateway that heard the uplink best answers in RX1, if it may and can: it must have no duty cycle to wait
-for, be sending nothing, and be receiving nothing (`priority`). Otherwise the gateways that received it are asked for
-RX2, the loudest first. Nobody: the downlink is refused.
+A node that has sent an uplink opens two receive windows: RX1, 1 s after its end, on the channel and at the data rate
+that the region has for an answer to the uplink's, and RX2, 2 s after it, on a frequency and at a data rate of their
+own. Until they are over it sends nothing. The gateway that heard the uplink best answers in RX1, if it may and can: it
+must have no duty cycle to wait for, be sending nothing, and be receiving nothing (`priority`). Otherwise the gateways
+that received it are asked for RX2, the loudest first. Nobody: the downlink is refused.
 
 While a gateway sends it is deaf to uplinks (half duplex). The node receives a downlink by the gateways' rule of
 sensitivity, capture and interference, at its own path loss, with shadowing and fading of its own.
 
-Source: LoRaWAN L2 1.0.4, section 5 (class A); Regional Parameters RP002-1.0.5 (RX2 and duty cycles of EU868).
+What a network does not state is its region's: frequencies, data rates, powers, duty cycles by sub-band. A region that
+does not state it either is an error (`lora_marl.core.windows`).
+
+Source: LoRaWAN L2 1.0.4, section 5 (class A); Regional Parameters RP002-1.0.5 (`lora_marl.core.regions`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Literal, get_args, get_type_hints
 
 from lora_marl.core.checks import check_choice, check_record
+from lora_marl.core.phy import LowDataRate, check_bandwidth_hz
+
+DutyCycle = float | Literal["region"] | None
+"""A share of time above 0 and at most 1, `region`: that of the sub-band, or None: no limit."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Downlink:
-    """How gateways send, EU868's rules by default.
+    """How gateways send; what is None or `region` is as the region has it.
 
     Attributes:
         windows: Which receive windows are used.
         rx1_delay_s, rx2_delay_s: From the end of the uplink to the window. s
+        rx1_dr_offset: RX1DROffset: which of the region's data rates of RX1 is used for a data rate of the uplink.
         rx2_hz: Centre frequency of RX2. Hz
-        rx2_sf: Its spreading factor, at the region's first bandwidth.
+        rx2_sf: Its spreading factor.
+        rx2_bandwidth_hz: Its bandwidth; None: the region's, or the first of the uplinks where it has none.
         rx1_duty_cycle, rx2_duty_cycle: Share of time that a gateway may send in a sub-band: after a downlink of airtime
-            T it is silent there for T (1 / duty - 1); None: no limit. RX1's holds in every sub-band of the uplink
-            channels (`Region.sub_band_edges_hz`) by itself.
-        tp_dbm: Of the gateways. dBm
+            T it is silent there for T (1 / duty - 1); `region`: that of the sub-band; None: no limit. A number for RX1
+            holds in every sub-band of the channels of RX1 (`Region.sub_band_edges_hz`) by itself.
+        tp_dbm: Of the gateways in both windows, fed to a dipole; None: what the region allows at each frequency. dBm
         payload_bytes: PHY payload of a downlink. bytes
+        low_data_rate: Low-data-rate optimisation of downlinks; None: as of uplinks (`Scenario.low_data_rate`).
         priority: `uplink`: a gateway that is receiving does not begin to send; `downlink`: it does, and loses them.
         interference: Whether uplinks and the downlinks of other gateways harm each other where their spectra meet, as
             if both had the same I/Q orientation; downlinks among themselves always do. Under `sir_energy` it must be
@@ -46,12 +57,15 @@ class Downlink:
     windows: Literal["both", "rx1", "rx2"] = "both"
     rx1_delay_s: float = 1.0
     rx2_delay_s: float = 2.0
-    rx2_hz: float = 869.525e6
-    rx2_sf: int = 12
-    rx1_duty_cycle: float | None = 0.01
-    rx2_duty_cycle: float | None = 0.1
-    tp_dbm: float = 14.0
+    rx1_dr_offset: int = 0
+    rx2_hz: float | None = None
+    rx2_sf: int | None = None
+    rx2_bandwidth_hz: float | None = None
+    rx1_duty_cycle: DutyCycle = "region"
+    rx2_duty_cycle: DutyCycle = "region"
+    tp_dbm: float | None = None
     payload_bytes: int = 20
+    low_data_rate: LowDataRate | None = None
     priority: Literal["uplink", "downlink"] = "uplink"
     interference: bool = True
 
@@ -59,19 +73,38 @@ class Downlink:
         for name in ("windows", "priority"):
             check_choice(f"downlink.{name}", getattr(self, name), get_args(get_type_hints(Downlink)[name]))
         check_record(self, "downlink")
+        if self.low_data_rate is not None:
+            check_choice("downlink.low_data_rate", self.low_data_rate, get_args(LowDataRate))
         if not 0 < self.rx1_delay_s < self.rx2_delay_s:
             raise ValueError(
                 f"downlink.rx1_delay_s, rx2_delay_s: {self.rx1_delay_s}, {self.rx2_delay_s} s; "
                 "RX1 opens after the uplink and before RX2"
             )
-        if self.rx2_sf not in range(7, 13):
+        if self.rx1_dr_offset not in range(8):
+            raise ValueError(f"downlink.rx1_dr_offset: {self.rx1_dr_offset} is not a whole number from 0 to 7")
+        if self.rx2_sf is not None and self.rx2_sf not in range(7, 13):
             raise ValueError(f"downlink.rx2_sf: {self.rx2_sf} is not a whole number from 7 to 12")
+        if self.rx2_bandwidth_hz is not None:
+            check_bandwidth_hz(self.rx2_bandwidth_hz)
         for name in ("rx1_duty_cycle", "rx2_duty_cycle"):
-            duty = getattr(self, name)
-            if duty is not None and not 0 < duty <= 1:
-                raise ValueError(f"downlink.{name}: {duty} is not above 0 and at most 1 (or None: no limit)")
+            check_duty_cycle(f"downlink.{name}", getattr(self, name))
         if self.payload_bytes not in range(1, 256):
             raise ValueError(f"downlink.payload_bytes: {self.payload_bytes} is not a whole number from 1 to 255 bytes")
+
+
+def check_duty_cycle(name: str, duty: DutyCycle) -> None:
+    """Raise ValueError for a duty cycle that is neither None, nor `region`, nor a share above 0."""
+    if duty is not None and duty != "region" and not (isinstance(duty, Real) and 0 < duty <= 1):
+        raise ValueError(f"{name}: {duty} is not above 0 and at most 1 (or region: by sub-band; or None: no limit)")
+
+
+PAPERS_DOWNLINK = Downlink(
+    rx2_hz=869.525e6, rx2_sf=12, rx1_duty_cycle=0.01, rx2_duty_cycle=0.1, tp_dbm=14.0, low_data_rate="auto"
+)
+"""How gateways send in the papers' networks: EU868's windows with 14 dBm in both, 1 % in RX1 and 10 % in RX2.
+
+EU868 itself allows 27 dBm in RX2, and .1 % on some channels of RX1.
+"""
 
 
 NEVER = 2**31 - 1

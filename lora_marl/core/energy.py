@@ -7,8 +7,9 @@
 | `states` | sending, two receive windows by their data rates, receiving a downlink, and sleeping (`Device`) |
 
 Under `states` each uplink is followed by the receive windows of class A, whether feedback is free or not: RX1 at the
-uplink's data rate and RX2 at `downlink.rx2_sf`, each `Device.window_symbols` long. A downlink that the node can hear
-takes its airtime in place of its window, and one in RX1 spares RX2. All other time a node sleeps, even one that is off.
+region's data rate for the uplink's and RX2 at its own, each `Device.window_symbols` long. A downlink that the node can
+hear takes its airtime in place of its window, and one in RX1 spares RX2. All other time a node sleeps, even one that is
+off.
 
 The powers and energies are those above sleeping, so the energy of a period is their sum plus `sleep_mw` times its
 length.
@@ -22,6 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lora_marl.core import metrics, phy
+from lora_marl.core.windows import rx1_rates, rx2_rate
 
 if TYPE_CHECKING:
     from lora_marl.core.scenario import Scenario
@@ -64,11 +66,12 @@ def energy_costs(scenario: Scenario) -> EnergyCosts:
     device = scenario.device
     sleep_mw = device.voltage_v * device.sleep_ma
     rx_mw = device.voltage_v * device.rx_ma - sleep_mw
-    rx1_mj = rx_mw * device.window_symbols * phy.symbol_time_s(sf[:, None], bw_hz)
-    rx2_mj = float(rx_mw * device.window_symbols * phy.symbol_time_s(down.rx2_sf, bw_hz[0]))
+    rx1, (rx2_sf, rx2_hz) = np.array(list(rx1_rates(region, down).values())), rx2_rate(region, down)
+    rx1_mj = rx_mw * device.window_symbols * phy.symbol_time_s(rx1[:, 0].astype(np.int64), bw_hz=rx1[:, 1])
+    rx2_mj = float(rx_mw * device.window_symbols * phy.symbol_time_s(rx2_sf, bw_hz=rx2_hz))
     windows_mj = np.zeros((len(sf), len(bw_hz)))
     if down.windows != "rx2":
-        windows_mj += rx1_mj
+        windows_mj += rx1_mj.reshape(windows_mj.shape)
     if down.windows != "rx1":
         windows_mj += rx2_mj
     return EnergyCosts(tp_mw, windows_mj, rx_mw, rx2_mj, sleep_mw)

@@ -241,9 +241,9 @@ class Packets:
     Attributes:
         source: Node that sent it, or that a downlink is for; the channel of a burst. `[P]`
         gateway: That sent a downlink, else -1. `[P]`
-        kind: `UPLINK_KIND`; `DOWNLINK_KIND`, whose operating point has RX2's channel behind those of uplinks, and
-            power 0; or `BURST_KIND`, whose operating point has a channel and nothing else, and which keeps fate NONE.
-            `[P]`
+        kind: `UPLINK_KIND`; `DOWNLINK_KIND`, whose operating point has indices of `Scenario.receive_windows`, where
+            RX2's channel is behind those of uplinks, and power 0; or `BURST_KIND`, whose operating point has a channel
+            and nothing else, and which keeps fate NONE. `[P]`
         index: Its number among the source's packets. `[P]`
         fate: `Fate`; NONE while it is on the air. `[P]`
         start_s, end_s, critical_s: On the air from start to end; harmful overlaps lie after `critical_s`. `[P]` s

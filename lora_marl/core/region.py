@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from lora_marl.core.checks import check_choice, check_record, suggest
 from lora_marl.core.phy import LARGEST_PAYLOAD_BYTES, check_bandwidth_hz, check_spreading_factor
+from lora_marl.core.regions import PLANS
+from lora_marl.core.regions.rates import Rate
 
 FACTORS = ("sf", "bw", "channel", "tp")
 """The order of a decision's factors: operating points are `int16 [..., 4]`, indices into a region's lists."""
@@ -41,17 +43,32 @@ class Allocation:
 
 @dataclass(frozen=True, kw_only=True)
 class Region:
-    """The channels, data rates and powers that a node may choose from, with the limits of a region.
+    """The channels, data rates and powers that a node may choose from, the limits of a region, and its downlinks.
+
+    A data rate is a pair (SF, BW in Hz). A sub-band lies between two neighbouring edges, the first below all of them.
 
     Attributes:
         name: `EU868`, ...
-        channels_hz: Centre frequencies, each once, in the order of their numbers. `[C]` Hz
+        channels_hz: Centre frequencies of uplinks, each once, in the order of their numbers. `[C]` Hz
         bandwidths_hz: Subset of 125,000, 250,000 and 500,000, ascending. Hz
         spreading_factors: Subset of 7 to 12, ascending.
         tp_dbm: Transmit powers, ascending. dBm
-        duty_cycle: Largest share of time that a node may send by law; None: no such limit.
-        max_payload_bytes: Largest PHY payload by (SF, BW in Hz); what is missing is not limited.
-        sub_band_edges_hz: Between the sub-bands in each of which a gateway keeps its own duty cycle, ascending. Hz
+        duty_cycle: Largest share of time that a sender may send in a sub-band by law; None: no such limit.
+        max_payload_bytes: Largest PHY payload of uplinks by data rate; what is missing is not limited.
+        sub_band_edges_hz: Between the sub-bands in each of which a sender keeps its own duty cycle, ascending. `[E]` Hz
+        sub_band_duty_cycles: In place of `duty_cycle`, of each sub-band; 0: nobody may send there. `[E + 1]`
+        channel_data_rates: Data rates that each channel takes. `[C]`, or empty: all of them.
+        default_channels: How many of the first channels every device has; the others are added by a network.
+        dwell_time_s: Longest frame of a node; None: no such limit. s
+        max_tp_dbm: Largest transmit power of a node, fed to a dipole; None: no such limit. dBm
+        listen_before_talk: Whether the law wants it in some country of the region. It is not modelled.
+        rx1_channels_hz: Where each channel is answered in RX1. `[C]` Hz, or empty: on the channel itself.
+        rx1_data_rates: Data rates of RX1 by that of the uplink, one for each RX1DROffset; empty: that of the uplink.
+        rx2_hz: Frequency of RX2; None: not given. Hz
+        rx2_sf, rx2_bandwidth_hz: Data rate of RX2; None: not given.
+        max_downlink_bytes: Largest PHY payload of downlinks by data rate; empty: that of uplinks.
+        gateway_tp_dbm: Transmit power of gateways, fed to a dipole: one, or one for each sub-band; empty: not given.
+            dBm
 
     Raises:
         ValueError: a list that is empty, out of order or out of range, or a limit out of range, naming it.
@@ -63,22 +80,81 @@ class Region:
     spreading_factors: tuple[int, ...] = (7, 8, 9, 10, 11, 12)
     tp_dbm: tuple[float, ...] = (2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 14.0)
     duty_cycle: float | None = None
-    max_payload_bytes: tuple[tuple[tuple[int, float], int], ...] = ()
+    max_payload_bytes: tuple[tuple[Rate, int], ...] = ()
     sub_band_edges_hz: tuple[float, ...] = ()
+    sub_band_duty_cycles: tuple[float | None, ...] = ()
+    channel_data_rates: tuple[tuple[Rate, ...], ...] = ()
+    default_channels: int | None = None
+    dwell_time_s: float | None = None
+    max_tp_dbm: float | None = None
+    listen_before_talk: bool = False
+    rx1_channels_hz: tuple[float, ...] = ()
+    rx1_data_rates: tuple[tuple[Rate, tuple[Rate, ...]], ...] = ()
+    rx2_hz: float | None = None
+    rx2_sf: int | None = None
+    rx2_bandwidth_hz: float | None = None
+    max_downlink_bytes: tuple[tuple[Rate, int], ...] = ()
+    gateway_tp_dbm: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         for field in ("spreading_factors", "bandwidths_hz", "channels_hz", "tp_dbm"):
             _check_list(f"{field} of region {self.name}", getattr(self, field), ascending=field != "channels_hz")
-        check_record(self, "region", by_rate=("max_payload_bytes",))
+        check_record(self, "region", by_rate=("max_payload_bytes", "max_downlink_bytes"))
         check_spreading_factor(self.spreading_factors)
         check_bandwidth_hz(self.bandwidths_hz)
         if self.duty_cycle is not None and not 0.0 < self.duty_cycle <= 1.0:
             raise ValueError(f"duty_cycle of region {self.name} is {self.duty_cycle!r}: it must be above 0, at most 1")
-        for (sf, bw_hz), size in self.max_payload_bytes:
-            check_spreading_factor(sf)
-            check_bandwidth_hz(bw_hz)
-            if not 1 <= size <= LARGEST_PAYLOAD_BYTES:
-                raise ValueError(f"max_payload_bytes of region {self.name} has {size!r}: it must be 1 to 255 bytes")
+        for field in ("max_payload_bytes", "max_downlink_bytes"):
+            for rate, size in getattr(self, field):
+                _check_rate(rate)
+                if not 1 <= size <= LARGEST_PAYLOAD_BYTES:
+                    raise ValueError(f"{field} of region {self.name} has {size!r}: it must be 1 to 255 bytes")
+        self._check_lengths()
+        self._check_limits()
+        self._check_downlinks()
+
+    def _check_lengths(self) -> None:
+        """Check that lists which go with the channels or the sub-bands have as many values."""
+        channels, bands = len(self.channels_hz), len(self.sub_band_edges_hz) + 1
+        for field, expected, of in (
+            ("channel_data_rates", (0, channels), f"{channels} channels"),
+            ("rx1_channels_hz", (0, channels), f"{channels} channels"),
+            ("sub_band_duty_cycles", (0, bands), f"the {bands} sub-bands of its sub_band_edges_hz"),
+            ("gateway_tp_dbm", (0, 1, bands), f"the {bands} sub-bands of its sub_band_edges_hz"),
+        ):
+            count = len(getattr(self, field))
+            if count not in expected:
+                raise ValueError(f"{field} of region {self.name} has {count} values: there are {of}; give it anew, too")
+
+    def _check_limits(self) -> None:
+        _check_list_if_any(f"sub_band_edges_hz of region {self.name}", self.sub_band_edges_hz, ascending=True)
+        for duty in self.sub_band_duty_cycles:
+            if duty is not None and not 0.0 <= duty <= 1.0:
+                raise ValueError(f"sub_band_duty_cycles of region {self.name} has {duty!r}: it must be 0 to 1, or None")
+        if self.max_tp_dbm is not None and max(self.tp_dbm) > self.max_tp_dbm:
+            raise ValueError(
+                f"tp_dbm of region {self.name} has {max(self.tp_dbm):g}: it allows {self.max_tp_dbm:g} dBm "
+                "(max_tp_dbm, fed to a dipole; None: no limit)"
+            )
+        if self.dwell_time_s is not None and not self.dwell_time_s > 0.0:
+            raise ValueError(f"dwell_time_s of region {self.name} is {self.dwell_time_s!r}: it must be above 0 s")
+        if self.default_channels is not None and not 1 <= self.default_channels:
+            raise ValueError(f"default_channels of region {self.name} is {self.default_channels!r}: it must be above 0")
+        for rates in self.channel_data_rates:
+            if not any(sf in self.spreading_factors and bw_hz in self.bandwidths_hz for sf, bw_hz in rates):
+                raise ValueError(
+                    f"channel_data_rates of region {self.name} has {list(rates)}: a channel must take a data rate of "
+                    "the region's spreading factors and bandwidths"
+                )
+
+    def _check_downlinks(self) -> None:
+        for uplink, downlinks in self.rx1_data_rates:
+            for rate in (uplink, *downlinks):
+                _check_rate(rate)
+        if (self.rx2_sf is None) != (self.rx2_bandwidth_hz is None):
+            raise ValueError(f"rx2_sf, rx2_bandwidth_hz of region {self.name}: only one of them is given")
+        if self.rx2_sf is not None and self.rx2_bandwidth_hz is not None:
+            _check_rate((self.rx2_sf, self.rx2_bandwidth_hz))
 
     @property
     def factor_sizes(self) -> tuple[int, int, int, int]:
@@ -91,9 +167,16 @@ class Region:
         return HOP if len(self.channels_hz) > 1 else 0
 
     @property
+    def data_rates(self) -> tuple[Rate, ...]:
+        """Data rates that at least one channel takes."""
+        taken = {rate for rates in self.channel_data_rates for rate in rates}
+        pairs = ((sf, bw_hz) for sf in self.spreading_factors for bw_hz in self.bandwidths_hz)
+        return tuple(rate for rate in pairs if not taken or rate in taken)
+
+    @property
     def sub_bands(self) -> tuple[int, ...]:
         """Number of each channel's sub-band among those that have channels, from 1. `[C]`"""
-        return tuple((np.unique(self._bands(self.channels_hz), return_inverse=True)[1] + 1).tolist())
+        return tuple((np.unique(self.interval_of(self.channels_hz), return_inverse=True)[1] + 1).tolist())
 
     def sub_band_of(self, frequency_hz: float) -> int:
         """The number in `sub_bands` of the sub-band that a frequency lies in; 0 where that has no channel.
@@ -102,14 +185,61 @@ class Region:
         """
         if not self.sub_band_edges_hz:
             return int(frequency_hz in self.channels_hz)
-        numbers = dict(zip(self._bands(self.channels_hz).tolist(), self.sub_bands, strict=True))
-        return numbers.get(int(self._bands(frequency_hz)), 0)
+        numbers = dict(zip(self.interval_of(self.channels_hz).tolist(), self.sub_bands, strict=True))
+        return numbers.get(int(self.interval_of(frequency_hz)), 0)
 
-    def _bands(self, frequency_hz: ArrayLike) -> NDArray[np.intp]:
+    def interval_of(self, frequency_hz: ArrayLike) -> NDArray[np.intp]:
         return np.searchsorted(self.sub_band_edges_hz, frequency_hz, side="right")
 
+    def duty_cycle_at(self, frequency_hz: float) -> float | None:
+        """Largest share of time that a sender may send in the sub-band of a frequency; None: no limit.
+
+        Raises:
+            ValueError: a frequency that nobody may send on, naming it.
+        """
+        if not self.sub_band_duty_cycles:
+            return self.duty_cycle
+        duty = self.sub_band_duty_cycles[int(self.interval_of(frequency_hz))]
+        if duty == 0.0:
+            raise ValueError(
+                f"region.channels_hz: {frequency_hz / 1e6:.10g} MHz lies in no sub-band of {self.name} in which "
+                "anybody may send; leave it out, or give a duty cycle (traffic.duty_cycle, downlink.rx1_duty_cycle)"
+            )
+        return duty
+
+    def gateway_tp_at_dbm(self, frequency_hz: float) -> float | None:
+        """Transmit power of gateways at a frequency, fed to a dipole; None: the region does not give it. dBm"""
+        if not self.gateway_tp_dbm:
+            return None
+        return self.gateway_tp_dbm[int(self.interval_of(frequency_hz)) if len(self.gateway_tp_dbm) > 1 else 0]
+
+    def with_channels(self, numbers: Sequence[int]) -> Region:
+        """The region with some of its channels, in this order: a channel mask.
+
+        Args:
+            numbers: Of channels, from 0.
+
+        Raises:
+            ValueError: a number that the region lacks, or twice the same one.
+        """
+        wrong = [number for number in numbers if number not in range(len(self.channels_hz))]
+        if wrong or not len(numbers):
+            what = f"{wrong[0]} is" if wrong else "none is"
+            raise ValueError(f"channels: {what} among 0 to {len(self.channels_hz) - 1} of region {self.name}")
+        kept: dict[str, Any] = {
+            field: tuple(getattr(self, field)[number] for number in numbers)
+            for field in ("channels_hz", "rx1_channels_hz", "channel_data_rates")
+            if getattr(self, field)
+        }
+        return replace(self, **kept)
+
+    def max_downlink(self, sf: int, bw_hz: float) -> int:
+        """Largest PHY payload of a downlink at a data rate, or LoRa's own 255 where the region has no limit."""
+        limits = dict(self.max_downlink_bytes or self.max_payload_bytes)
+        return limits.get((int(sf), float(bw_hz)), LARGEST_PAYLOAD_BYTES)
+
     def max_payload(self, sf: int, bw_hz: float) -> int:
-        """Largest PHY payload at a data rate: the region's limit, or LoRa's own 255 where it has none.
+        """Largest PHY payload of an uplink at a data rate: the region's limit, or LoRa's own 255 where it has none.
 
         Raises:
             ValueError: a spreading factor or bandwidth outside LoRa's table, naming the value.
@@ -182,6 +312,16 @@ def _allowed(column: int, size: int) -> str:
     return f"0 to {size - 1}{hop}"
 
 
+def _check_rate(rate: Rate) -> None:
+    check_spreading_factor(rate[0])
+    check_bandwidth_hz(rate[1])
+
+
+def _check_list_if_any(name: str, values: tuple[float, ...], *, ascending: bool) -> None:
+    if values:
+        _check_list(name, values, ascending=ascending)
+
+
 def _check_list(name: str, values: tuple[float, ...], *, ascending: bool) -> None:
     if not len(values):
         raise ValueError(f"{name} is empty: an empty action set leaves nothing to choose from")
@@ -193,65 +333,12 @@ def _check_list(name: str, values: tuple[float, ...], *, ascending: bool) -> Non
         raise ValueError(f"{name} is {values!r}: values must ascend")
 
 
-def _channels_hz(first_hz: float, count: int, step_hz: float = 200_000.0) -> tuple[float, ...]:
-    return tuple(first_hz + step_hz * channel for channel in range(count))
+REGIONS: dict[str, Region] = {plan["name"]: Region(**plan) for plan in PLANS}
+"""LoRaWAN's regions by name; `lora_marl.core.regions` has their values with sources.
 
-
-_MAC_OVERHEAD_BYTES = 5
-"""MAC header and integrity code, which a PHY payload has on top of the MACPayload of M bytes."""
-
-
-def _max_payload(m_bytes: dict[int, int], wide: tuple[int, float]) -> tuple[tuple[tuple[int, float], int], ...]:
-    """Limits from M by spreading factor at 125 kHz, and of one wider data rate, whose M is 250 everywhere."""
-    rates = {(sf, 125_000.0): m for sf, m in m_bytes.items()} | {wide: 250}
-    return tuple((rate, m + _MAC_OVERHEAD_BYTES) for rate, m in rates.items())
-
-
-_EU868 = Region(
-    name="EU868",
-    channels_hz=_channels_hz(868.1e6, 3) + _channels_hz(867.1e6, 5),
-    duty_cycle=0.01,
-    max_payload_bytes=_max_payload({7: 250, 8: 250, 9: 123, 10: 59, 11: 59, 12: 59}, wide=(7, 250_000.0)),
-    sub_band_edges_hz=(865e6, 868e6, 868.6e6, 868.7e6, 869.2e6, 869.4e6, 869.65e6),
-)
-
-_CN470 = Region(
-    name="CN470",
-    channels_hz=_channels_hz(470.3e6, 32) + _channels_hz(503.5e6, 32),
-    spreading_factors=(7, 8, 9, 10, 11),
-    tp_dbm=(3.0, 5.0, 7.0, 9.0, 11.0, 13.0, 15.0, 17.0),
-    max_payload_bytes=_max_payload({7: 250, 8: 250, 9: 192, 10: 94, 11: 31}, wide=(7, 500_000.0)),
-)
-
-_US915 = Region(
-    name="US915",
-    channels_hz=_channels_hz(902.3e6, 64),
-    spreading_factors=(7, 8, 9, 10),
-    tp_dbm=(2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 14.0, 16.0, 18.0, 20.0),
-    max_payload_bytes=_max_payload({7: 250, 8: 133, 9: 61, 10: 19}, wide=(8, 500_000.0)),
-)
-
-_AS923 = Region(
-    name="AS923",
-    channels_hz=_channels_hz(923.2e6, 2),
-    duty_cycle=0.01,
-    max_payload_bytes=_max_payload({7: 250, 8: 250, 9: 123, 10: 123, 11: 59, 12: 59}, wide=(7, 250_000.0)),
-)
-
-REGIONS: dict[str, Region] = {region.name: region for region in (_EU868, _CN470, _US915, _AS923)}
-"""LoRaWAN's regions: uplink channels and limits. PHY payloads are M + 5 for the M of devices without a repeater.
-
-Every combination of a region's lists is legal, hence one bandwidth each: SF7 at 250 kHz in EU868 and AS923, SF7 at
-500 kHz in CN470 and the eight channels of SF8 at 500 kHz in US915 are left out (their payload limits are there for
-whoever adds them).
-
-- EU868: the three default channels, then the five that networks usually add; sub-bands are those of ETSI EN 300 220.
-- CN470: the 20 MHz antenna's plan A; a frame may last 1 s, which leaves SF12 no payload.
-- US915: no duty cycle, but a dwell time of 400 ms, which is what its payload limits keep.
-- AS923: group 1 with its two default channels, no dwell time.
-
-Powers are those fed to a dipole: the limits are 14 dBm (EU868, AS923) and 17 dBm (CN470); US915 allows more than the
-20 dBm that a SX1276 reaches.
+Every combination of a region's lists is legal, hence one bandwidth each but in `US915-FSB1` and the like, where the
+channel decides: SF7 at 250 kHz in EU868 and AS923, SF7 at 500 kHz in CN470 and the eight channels of SF8 at 500 kHz in
+`US915` are left out (their payload limits are there for whoever adds them).
 
 Source: LoRaWAN Regional Parameters RP002-1.0.5.
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -13,16 +14,17 @@ from numpy.typing import ArrayLike, NDArray
 from lora_marl.core import phy
 from lora_marl.core.checks import check_choice, check_record, suggest
 from lora_marl.core.device import DEVICES, Battery, Device
-from lora_marl.core.downlink import Downlink
+from lora_marl.core.downlink import PAPERS_DOWNLINK, Downlink
 from lora_marl.core.interference import Interference
 from lora_marl.core.propagation import Propagation, path_loss_db
 from lora_marl.core.reception import Reception
 from lora_marl.core.region import Region
 from lora_marl.core.topology import distances_m
 from lora_marl.core.traffic import Traffic
+from lora_marl.core.windows import ReceiveWindows, receive_windows, unused_windows
 
 SUB_BANDS = 8
-"""Sub-bands in which a gateway can keep duty cycles: RX2's and seven of uplink channels."""
+"""Sub-bands in which a gateway can keep duty cycles: RX2's and seven others."""
 
 NO_LINK_DB = 400.0
 """Path loss that stands for a pair without a link: over 200 dB below any sensitivity. dB"""
@@ -122,6 +124,7 @@ class Scenario:
         self._check_shapes()
         self._check_networks()
         self._check_payload()
+        self._check_dwell_time()
         self._check_downlink()
         if any(later.at_s < sooner.at_s for sooner, later in zip(self.changes, self.changes[1:], strict=False)):
             raise ValueError(f"scenario.changes: at_s {[c.at_s for c in self.changes]} is not in order of time")
@@ -221,14 +224,22 @@ class Scenario:
             low_data_rate=self.low_data_rate,
         )
 
+    @cached_property
+    def receive_windows(self) -> ReceiveWindows:
+        """The receive windows of the nodes; where feedback is free, those that never open."""
+        windows = receive_windows if self.feedback == "downlink" else unused_windows
+        return windows(self.region, self.downlink)
+
     def downlink_airtime_s(self) -> NDArray[np.float64]:
-        """Airtime of a downlink, which has no CRC, at each spreading factor and bandwidth. `[S, W]` s"""
+        """Airtime of a downlink, which has no CRC, at each spreading factor and bandwidth of `receive_windows`. s"""
+        unused = PAPERS_DOWNLINK.low_data_rate if self.feedback == "free" else self.low_data_rate
         return phy.airtime_s(
-            np.array(self.region.spreading_factors)[:, None],
+            np.array(self.receive_windows.spreading_factors)[:, None],
             self.downlink.payload_bytes,
-            bw_hz=np.array(self.region.bandwidths_hz),
+            bw_hz=np.array(self.receive_windows.bandwidths_hz),
             coding_rate=self.coding_rate,
             preamble_symbols=self.preamble_symbols,
+            low_data_rate=self.downlink.low_data_rate or unused or "auto",
             crc=False,
         )
 
@@ -309,13 +320,10 @@ class Scenario:
             raise ValueError(f"scenario.gateway_network: network {alone[0]} has nodes and no gateway")
 
     def _check_downlink(self) -> None:
-        rule, sf = self.reception, self.downlink.rx2_sf
+        rule = self.reception
         check_choice("scenario.feedback", self.feedback, ("free", "downlink"))
         if self.feedback == "free":
             return
-        if sf not in self.region.spreading_factors:
-            factors = ", ".join(map(str, self.region.spreading_factors))
-            raise ValueError(f"downlink.rx2_sf: {sf} is not one of the region's spreading factors, {factors}")
         if rule.inter_sf == "db_ratio" or rule.interferers != "all_overlaps":
             raise ValueError(
                 f"scenario.feedback: 'downlink' needs reception.inter_sf none, sinr, sir_pairwise or sir_energy over "
@@ -326,8 +334,26 @@ class Scenario:
                 "downlink.interference: True; allowed is False where reception.inter_sf is sir_energy, under which "
                 "uplinks and downlinks do not harm each other"
             )
-        if max(self.region.sub_bands) >= SUB_BANDS:
-            raise ValueError(f"region.sub_band_edges_hz: channels in {max(self.region.sub_bands)} sub-bands; at most 7")
+        if (most := int(self.receive_windows.sub_band.max())) >= SUB_BANDS:
+            raise ValueError(f"region.sub_band_edges_hz: channels in {most} sub-bands; at most {SUB_BANDS - 1}")
+        self._check_downlink_payload()
+
+    def _check_downlink_payload(self) -> None:
+        """Check that a downlink is no larger than any of its data rates allows."""
+        windows, down = self.receive_windows, self.downlink
+        rates = {
+            "rx1": {(int(sf), int(bw)) for sf, bw in windows.rx1_rate.reshape(-1, 2)},
+            "rx2": {windows.rx2_rate},
+        }
+        used = rates["rx1"] | rates["rx2"] if down.windows == "both" else rates[down.windows]
+        for sf, bw in sorted(used):
+            factor, bw_hz = windows.spreading_factors[sf], windows.bandwidths_hz[bw]
+            limit = self.region.max_downlink(factor, bw_hz)
+            if down.payload_bytes > limit:
+                raise ValueError(
+                    f"downlink.payload_bytes: {down.payload_bytes} exceeds {self.region.name}'s {limit} bytes at "
+                    f"SF{factor}/{bw_hz / 1000:g} kHz; shorten the payload or leave that data rate out"
+                )
 
     def _check_payload(self) -> None:
         payload = int(np.max(self.traffic.payload_bytes))
@@ -339,6 +365,22 @@ class Scenario:
                         f"traffic.payload_bytes: {payload} exceeds {self.region.name}'s {limit} bytes at "
                         f"SF{sf}/{bw_hz / 1000:g} kHz; shorten the payload or leave that data rate out"
                     )
+
+    def _check_dwell_time(self) -> None:
+        """Check that no frame lasts longer than the region allows."""
+        limit_s = self.region.dwell_time_s
+        if limit_s is None:
+            return
+        for sf, bw_hz in self.region.data_rates:
+            at = self.region.spreading_factors.index(sf), self.region.bandwidths_hz.index(bw_hz)
+            airtime_s = float(self.airtime_s()[at])
+            if airtime_s > limit_s:
+                payload = int(np.max(self.traffic.payload_bytes))
+                raise ValueError(
+                    f"traffic.payload_bytes: {payload} bytes last {airtime_s:.3f} s at SF{sf}/{bw_hz / 1000:g} kHz; "
+                    f"{self.region.name} allows {limit_s:g} s (region.dwell_time_s); shorten the payload or leave that "
+                    "data rate out"
+                )
 
     def _check_change(self, change: Change) -> None:
         """A change must name what may change, and leave a scenario of the same size."""

@@ -6,7 +6,7 @@ import pytest
 import agents
 from agents.run import run_episodes, run_intervals, run_until
 from lora_marl.core.air import Air
-from lora_marl.core.downlink import Downlink
+from lora_marl.core.downlink import PAPERS_DOWNLINK
 from lora_marl.core.kernel.state import DECISION
 from lora_marl.core.outcome import Decisions
 from lora_marl.core.presets import norel_network
@@ -90,7 +90,7 @@ def test_an_air_with_other_feedback_is_refused(journal):
 def test_who_learns_from_packets_is_told_of_all_of_them_when_answers_are_late():
     """With gateways that may always send, feedback by downlink teaches CUCB nearly what free feedback does."""
     free = norel_network(40, 3000.0, packets_per_s=0.002, feedback="free")
-    always = Downlink(rx1_duty_cycle=None, rx2_duty_cycle=None, interference=False)
+    always = replace(PAPERS_DOWNLINK, rx1_duty_cycle=None, rx2_duty_cycle=None, interference=False)
     shares = {}
     for name, scenario in (("free", free), ("paid", replace(free, feedback="downlink", downlink=always))):
         learner = agents.make("cucb", scenario, [0, 1], eta=0.0)

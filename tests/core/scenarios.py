@@ -1,8 +1,11 @@
 """Small networks for the tests of the air."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from lora_marl.core.air import Air
+from lora_marl.core.downlink import PAPERS_DOWNLINK
 from lora_marl.core.propagation import Propagation
 from lora_marl.core.reception import Fate
 from lora_marl.core.region import Region
@@ -21,6 +24,11 @@ def region(channels=3, step_hz=200e3, bandwidths_hz=(125e3,), **fields):
     )
 
 
+def downlink(**fields):
+    """How gateways send: as in the papers' networks but for some fields; the tests' region states nothing."""
+    return replace(PAPERS_DOWNLINK, **fields)
+
+
 def network(nodes=20, *, seed=0, spread_m=800.0, gateways=1, **fields):
     """Nodes at random around the gateways, busy enough that packets meet."""
     rng = np.random.default_rng(seed)
@@ -29,6 +37,7 @@ def network(nodes=20, *, seed=0, spread_m=800.0, gateways=1, **fields):
         "gateway_xy_m": rng.normal(size=(gateways, 2)) * 500.0,
         "region": region(),
         "traffic": Traffic(interval_s=5.0),
+        "downlink": PAPERS_DOWNLINK,
     }
     return Scenario(**(values | fields))
 
@@ -61,6 +70,7 @@ def timed(starts_s, loss_db, **fields):
         "active": starts_s <= 0,
         "changes": changes,
         "low_data_rate": "off",
+        "downlink": PAPERS_DOWNLINK,
     }
     return Scenario(**(values | fields))
 

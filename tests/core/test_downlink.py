@@ -10,9 +10,11 @@ from lora_marl.core.air import Air
 from lora_marl.core.downlink import NEVER, Downlink, Feedback
 from lora_marl.core.propagation import path_loss_db
 from lora_marl.core.reception import Fate, Reception
+from lora_marl.core.region import REGIONS
 from lora_marl.core.traffic import Traffic
-from tests.core.scenarios import STILL, network, random_points, region, timed
+from tests.core.scenarios import STILL, downlink, network, random_points, region, timed
 
+SMALL = Traffic(interval_s=5.0, payload_bytes=15)
 SLOW = Traffic(kind="periodic", interval_s=1e6, random_phase=False, payload_bytes=20)
 EVERY = Feedback()
 
@@ -27,7 +29,7 @@ def exchange(scenario, sf, *, feedback=EVERY, until_s=50.0, channel=0):
 
 
 def answered(starts_s, loss_db, sf, *, down=None, **fields):
-    scenario = timed(starts_s, loss_db, feedback="downlink", downlink=down or Downlink(), **fields)
+    scenario = timed(starts_s, loss_db, feedback="downlink", downlink=down or downlink(), **fields)
     return exchange(scenario, np.asarray(sf))
 
 
@@ -47,7 +49,7 @@ def test_rx1_opens_one_second_after_the_uplink_on_its_channel_and_spreading_fact
 
 
 def test_rx2_opens_two_seconds_after_it_at_a_spreading_factor_of_its_own():
-    packets, _ = answered([0.0], [100.0], 7, down=Downlink(windows="rx2"))
+    packets, _ = answered([0.0], [100.0], 7, down=downlink(windows="rx2"))
     assert packets.start_s[1] == packets.end_s[0] + 2.0
     assert packets.point[1].tolist() == [5, 0, 3, 0]
     assert packets.end_s[1] - packets.start_s[1] == pytest.approx(airtime_s(12))
@@ -62,13 +64,13 @@ def test_a_gateway_that_must_keep_silent_in_rx1_answers_in_rx2():
 
 
 def test_nobody_answers_when_no_window_is_left():
-    packets, outcome = answered([0.0, 3.0], [100.0, 100.0], 7, down=Downlink(windows="rx1"))
+    packets, outcome = answered([0.0, 3.0], [100.0, 100.0], 7, down=downlink(windows="rx1"))
     assert (packets.kind == 1).sum() == 1
     assert outcome.downlinks_refused[0].tolist() == [0, 1] and outcome.downlinks[0].tolist() == [1, 0]
 
 
 def test_no_duty_cycle_answers_everybody_in_rx1():
-    packets, outcome = answered([0.0, 3.0], [100.0, 100.0], 7, down=Downlink(rx1_duty_cycle=None))
+    packets, outcome = answered([0.0, 3.0], [100.0, 100.0], 7, down=downlink(rx1_duty_cycle=None))
     assert packets.point[packets.kind == 1, 0].tolist() == [0, 0]
     assert outcome.downlinks_refused.sum() == 0
 
@@ -114,7 +116,7 @@ def test_a_receiving_gateway_does_not_begin_to_send_unless_downlinks_go_first():
     fields = {"region": region(channels=2)}
     scenario = timed([0.0, 0.9], [100.0, 100.0], feedback="downlink", **fields)
     polite, _ = exchange(scenario, np.array([7, 10]), channel=np.array([0, 1]))
-    first = replace(scenario, downlink=Downlink(priority="downlink"))
+    first = replace(scenario, downlink=downlink(priority="downlink"))
     rude, outcome = exchange(first, np.array([7, 10]), channel=np.array([0, 1]))
     assert polite.point[(polite.kind == 1) & (polite.source == 0), 0].tolist() == [5]
     assert rude.point[(rude.kind == 1) & (rude.source == 0), 0].tolist() == [0]
@@ -123,7 +125,7 @@ def test_a_receiving_gateway_does_not_begin_to_send_unless_downlinks_go_first():
 
 def test_the_next_best_gateway_answers_in_rx2():
     # Gateway 1 hears node 0 best and answers it; node 1 is then answered by gateway 0, which hears it worse.
-    down = Downlink(rx1_duty_cycle=0.01, rx2_duty_cycle=None)
+    down = downlink(rx1_duty_cycle=0.01, rx2_duty_cycle=None)
     packets, _ = answered([0.0, 1.0], [[110.0, 100.0]] * 2, [12, 7], down=down, region=region(channels=1))
     answers = packets.kind == 1
     assert set(zip(packets.source[answers].tolist(), packets.gateway[answers].tolist(), strict=True)) <= {
@@ -139,7 +141,7 @@ def test_a_node_too_far_for_the_window_does_not_receive():
     weak = Reception(sensitivity_dbm=tables.SENSITIVITY_DBM["norel"], inter_sf="none")
     scenario = timed([0.0], [140.0], feedback="downlink", reception=weak)
     _, far = exchange(scenario, 12)
-    _, too_far = exchange(replace(scenario, downlink=Downlink(tp_dbm=2.0)), 12)
+    _, too_far = exchange(replace(scenario, downlink=downlink(tp_dbm=2.0)), 12)
     assert far.downlinks_received[0, 0] == 1
     assert too_far.downlinks[0, 0] == 1 and too_far.downlinks_received[0, 0] == 0
 
@@ -152,7 +154,7 @@ def test_a_lost_uplink_is_not_answered():
 def test_answers_wait_for_the_packets_between_feedbacks():
     scenario = network(
         1, spread_m=10.0, propagation=STILL, feedback="downlink", traffic=Traffic(interval_s=30.0),
-        downlink=Downlink(rx1_duty_cycle=None),
+        downlink=downlink(rx1_duty_cycle=None),
     )  # fmt: skip
     for count in (1, 4):
         air = Air(scenario, [0], feedback=Feedback(packets=count))
@@ -191,7 +193,7 @@ def test_a_decision_by_downlink_covers_every_packet_since_the_last_that_arrived(
     scenario = network(
         6,
         feedback="downlink",
-        downlink=Downlink(rx1_duty_cycle=0.001, rx2_duty_cycle=0.01),
+        downlink=downlink(rx1_duty_cycle=0.001, rx2_duty_cycle=0.01),
         traffic=Traffic(interval_s=8.0),
     )
     air, points = Air(scenario, [3], feedback=Feedback(packets=3, patience=NEVER)), random_points(scenario)
@@ -210,7 +212,7 @@ def test_a_decision_by_downlink_covers_every_packet_since_the_last_that_arrived(
 def test_a_command_is_in_force_once_it_has_arrived_and_is_repeated_until_then():
     scenario = network(
         1, spread_m=10.0, propagation=STILL, feedback="downlink", traffic=Traffic(interval_s=30.0),
-        downlink=Downlink(windows="rx1", rx1_duty_cycle=0.0001),
+        downlink=downlink(windows="rx1", rx1_duty_cycle=0.0001),
     )  # fmt: skip
     air = Air(scenario, [0], record=True, feedback=Feedback(decides="server"))
     one, other = scenario.region.points(sf=[7, 9], bw_hz=125e3, channel=0, tp_dbm=14.0)
@@ -228,7 +230,7 @@ def test_a_command_is_in_force_once_it_has_arrived_and_is_repeated_until_then():
 
 
 def test_a_node_that_decides_has_patience_for_96_packets_without_an_answer():
-    down = Downlink(tp_dbm=-50.0, rx1_duty_cycle=None)  # answers are sent, and lost
+    down = downlink(tp_dbm=-50.0, rx1_duty_cycle=None)  # answers are sent, and lost
     scenario = network(
         1, spread_m=100.0, propagation=STILL, feedback="downlink", downlink=down, traffic=Traffic(interval_s=30.0)
     )
@@ -271,7 +273,7 @@ def test_a_node_that_hears_nothing_for_96_packets_sends_louder_and_then_slower()
 
 @pytest.mark.parametrize(
     "down",
-    [Downlink(tp_dbm=-50.0, rx1_duty_cycle=None), Downlink(windows="rx1", rx1_duty_cycle=1e-7)],
+    [downlink(tp_dbm=-50.0, rx1_duty_cycle=None), downlink(windows="rx1", rx1_duty_cycle=1e-7)],
     ids=["answers are lost", "answers are refused"],
 )
 def test_a_node_that_is_received_but_hears_nothing_sends_louder_and_slower_too(down):
@@ -296,7 +298,7 @@ def test_a_node_that_is_received_but_hears_nothing_sends_louder_and_slower_too(d
 def test_a_gateway_that_did_not_receive_an_uplink_does_not_answer_it():
     """Gateway 1 hears node 0 loudly but collides it with node 1; gateway 0 alone receives it, and answers in RX2."""
     scenario = timed(
-        [0.0, 0.0], [[120.0, 110.0], [150.0, 110.0]], feedback="downlink", downlink=Downlink(windows="rx2"),
+        [0.0, 0.0], [[120.0, 110.0], [150.0, 110.0]], feedback="downlink", downlink=downlink(windows="rx2"),
         region=region(channels=1),
     )  # fmt: skip
     packets, outcome = exchange(scenario, 7)
@@ -310,7 +312,7 @@ def test_rx2_in_a_sub_band_of_the_uplinks_shares_its_duty_cycle():
     separate, shared = (
         timed(
             [0.0, 3.0], [100.0, 100.0], feedback="downlink", region=replace(region(channels=1), **edges),
-            downlink=Downlink(rx2_hz=rx2_hz, rx2_duty_cycle=0.01, rx1_duty_cycle=0.01),
+            downlink=downlink(rx2_hz=rx2_hz, rx2_duty_cycle=0.01, rx1_duty_cycle=0.01),
         )
         for rx2_hz in (869.525e6, 868.3e6)
     )  # fmt: skip
@@ -377,24 +379,25 @@ class Oracle:
 
     def __init__(self, scenario, packets):
         self.s, self.p = scenario, packets
-        self.rx, self.region = scenario.reception, scenario.region
-        self.carriers_hz = np.array([*self.region.channels_hz, scenario.downlink.rx2_hz])
+        self.rx, self.region, self.windows = scenario.reception, scenario.region, scenario.receive_windows
+        self.carrier_hz = np.array(self.windows.channels_hz)[packets.point[:, 2]]
+        self.bw_hz = np.array(self.windows.bandwidths_hz)[packets.point[:, 1]]
 
     def power_dbm(self, j, xy_m):
         p, down = self.p, self.p.kind[j] == 1
         source = self.s.gateway_xy_m[p.gateway[j]] if down else self.s.node_xy_m[p.source[j]]
-        tp_dbm = self.s.downlink.tp_dbm if down else self.region.tp_dbm[p.point[j, 3]]
+        tp_dbm = self.windows.tp_dbm[p.point[j, 2]] if down else self.region.tp_dbm[p.point[j, 3]]
         apart_m = np.hypot(*(source - xy_m))
         return tp_dbm - path_loss_db(self.s.propagation, apart_m, carrier_hz=self.s.carrier_hz)
 
     def fate(self, i, xy_m, gateway):
         p, rx = self.p, self.rx
-        sf = np.array(self.region.spreading_factors)
+        sf, bw_hz = np.array(self.windows.spreading_factors), self.bw_hz
         signal_dbm, signal_sf = self.power_dbm(i, xy_m), sf[p.point[i, 0]]
-        if signal_dbm < rx.sensitivities_dbm(np.array([signal_sf]), np.array([125e3]))[0, 0]:
+        if signal_dbm < rx.sensitivities_dbm(np.array([signal_sf]), bw_hz[i : i + 1])[0, 0]:
             return Fate.BELOW_SENSITIVITY
         meets = (p.start_s < p.end_s[i]) & (p.end_s > p.critical_s[i]) & (p.start_s + 0 < p.end_s)
-        meets &= np.abs(self.carriers_hz[p.point[:, 2]] - self.carriers_hz[p.point[i, 2]]) < 125e3
+        meets &= np.abs(self.carrier_hz - self.carrier_hz[i]) < (bw_hz + bw_hz[i]) / 2
         meets[i] = False
         if p.kind[i] == 0:
             sending = (p.kind == 1) & (p.gateway == gateway) & (p.start_s < p.end_s[i]) & (p.end_s > p.critical_s[i])
@@ -411,14 +414,16 @@ class Oracle:
                 energy_mw_s[rival_sf] += units.dbm_to_mw(rival_dbm) * together_s
             elif by_energy:
                 interfered |= signal_dbm - rival_dbm < rx.sir_db[signal_sf - 7, rival_sf - 7]
+            elif bw_hz[i] != bw_hz[j]:
+                noise_mw += units.dbm_to_mw(rival_dbm) * (rx.inter_sf != "none")
             elif rival_sf == signal_sf:
                 collided |= signal_dbm - rival_dbm < rx.capture_db
             elif rx.inter_sf == "sir_pairwise":
                 interfered |= signal_dbm - rival_dbm < rx.sir_db[signal_sf - 7, rival_sf - 7]
             elif rx.inter_sf == "sinr":
                 noise_mw += units.dbm_to_mw(rival_dbm)
-        if rx.inter_sf == "sinr":
-            floor_mw = units.dbm_to_mw(phy.noise_dbm(125e3, rx.noise_figure_db))
+        if rx.inter_sf == "sinr" or noise_mw > 0.0:
+            floor_mw = units.dbm_to_mw(phy.noise_dbm(bw_hz[i], rx.noise_figure_db))
             needed = units.db_to_ratio(rx.sinr_thresholds_db(np.array([signal_sf]))[0])
             interfered |= units.dbm_to_mw(signal_dbm) < needed * (floor_mw + noise_mw)
         if by_energy:
@@ -435,11 +440,20 @@ class Oracle:
         return Fate.DELIVERED if Fate.DELIVERED in at else at[loudest]
 
 
+SPLIT = region(
+    channels=2, spreading_factors=(7, 8), rx1_channels_hz=(868.2e6, 869.0e6), rx2_sf=9, rx2_bandwidth_hz=250e3,
+    rx1_data_rates=(((7, 125e3), ((10, 250e3), (11, 125e3))), ((8, 125e3), ((12, 125e3), (12, 250e3)))),
+    sub_band_edges_hz=(868.9e6,), gateway_tp_dbm=(14.0, 20.0), rx2_hz=869.1e6,
+)  # fmt: skip
+"""Downlinks on other channels, at other data rates and powers than uplinks; RX1 overlaps both channels of uplinks."""
+
 BUSY = [
-    {"downlink": Downlink()},
-    {"downlink": Downlink(rx1_duty_cycle=None, rx2_duty_cycle=None, priority="downlink")},
-    {"downlink": Downlink(rx2_hz=868.1e6, rx2_sf=9, rx1_duty_cycle=0.1, rx2_duty_cycle=None)},
-    {"downlink": Downlink(rx1_duty_cycle=None, rx2_duty_cycle=None, interference=False)},
+    {"downlink": downlink()},
+    {"downlink": downlink(rx1_duty_cycle=None, rx2_duty_cycle=None, priority="downlink")},
+    {"downlink": downlink(rx2_hz=868.1e6, rx2_sf=9, rx1_duty_cycle=0.1, rx2_duty_cycle=None)},
+    {"downlink": downlink(rx1_duty_cycle=None, rx2_duty_cycle=None, interference=False)},
+    {"downlink": Downlink(rx1_dr_offset=1, rx1_duty_cycle=0.1), "region": SPLIT},
+    {"downlink": Downlink(rx1_duty_cycle=None, rx2_duty_cycle=0.1, priority="downlink"), "region": SPLIT},
 ]
 
 
@@ -450,8 +464,8 @@ BUSY = [
 def test_every_reception_is_what_the_reference_says(fields, inter_sf):
     rule = Reception(inter_sf=inter_sf, sir_db=tables.SIR_DB["norel"], spared_preamble_symbols=7.25, capture_db=1.0)
     scenario = network(
-        30, gateways=3, spread_m=2500.0, propagation=STILL, reception=rule, region=region(channels=2),
-        traffic=Traffic(interval_s=6.0), feedback="downlink", **fields,
+        30, gateways=3, spread_m=2500.0, propagation=STILL, reception=rule, traffic=Traffic(interval_s=6.0),
+        feedback="downlink", **({"region": region(channels=2)} | fields),
     )  # fmt: skip
     air = Air(scenario, [2], record=True)
     outcome = air.advance(random_points(scenario), 300.0)
@@ -575,9 +589,88 @@ def test_feedback_and_rules_that_do_not_fit_are_named():
     energy = Reception(inter_sf="sir_energy", sir_db=tables.SIR_DB["norel"])
     with pytest.raises(ValueError, match="downlink.interference: True; allowed is False"):
         network(feedback="downlink", reception=energy)
-    assert network(feedback="downlink", reception=energy, downlink=Downlink(interference=False)).nodes == 20
-    with pytest.raises(ValueError, match="downlink.rx2_sf: 12"):
-        network(feedback="downlink", region=region(spreading_factors=(7, 8)))
+    assert network(feedback="downlink", reception=energy, downlink=downlink(interference=False)).nodes == 20
+    with pytest.raises(ValueError, match="downlink.rx2_hz: is not given, and region test has none"):
+        network(feedback="downlink", downlink=Downlink())
+    with pytest.raises(ValueError, match="downlink.tp_dbm: is not given, and region test has none"):
+        network(feedback="downlink", downlink=Downlink(rx2_hz=869.525e6, rx2_sf=12))
+    with pytest.raises(ValueError, match="downlink.rx1_dr_offset: 1; region test has 0 to 0 at SF7/125 kHz"):
+        network(feedback="downlink", downlink=downlink(rx1_dr_offset=1))
+
+
+def test_a_downlink_is_no_larger_than_its_data_rates_allow():
+    eu868 = {"feedback": "downlink", "region": REGIONS["EU868"]}
+    with pytest.raises(ValueError, match="downlink.payload_bytes: 65 exceeds EU868's 64 bytes at SF10/125 kHz"):
+        network(**eu868, downlink=Downlink(payload_bytes=65))
+    fast = replace(REGIONS["EU868"], spreading_factors=(7, 8))
+    network(feedback="downlink", region=fast, downlink=Downlink(payload_bytes=255, windows="rx1"))
+    with pytest.raises(ValueError, match="255 exceeds EU868's 64 bytes at SF12"):
+        network(feedback="downlink", region=fast, downlink=Downlink(payload_bytes=255, windows="rx2"))
+    with pytest.raises(ValueError, match="67 exceeds US915's 66 bytes at SF12/500 kHz"):
+        network(feedback="downlink", region=REGIONS["US915"], traffic=SMALL, downlink=Downlink(payload_bytes=67))
+
+
+def test_downlinks_have_the_low_data_rate_optimisation_of_uplinks_unless_they_state_their_own():
+    off, on, own = (
+        network(low_data_rate=low, feedback="downlink", downlink=downlink(low_data_rate=own)).downlink_airtime_s()
+        for low, own in (("off", None), ("on", None), ("off", "auto"))
+    )
+    expected = [phy.airtime_s(12, 20, bw_hz=125e3, crc=False, low_data_rate=low) for low in ("off", "on", "auto")]
+    assert [airtime_s[-1, 0] for airtime_s in (off, on, own)] == pytest.approx(expected)
+    assert off[-1, 0] < on[-1, 0]
+
+
+def test_us915_answers_at_500_khz_on_channels_of_its_own_and_without_a_duty_cycle():
+    scenario = network(
+        40, spread_m=300.0, feedback="downlink", region=REGIONS["US915"], downlink=Downlink(),
+        traffic=replace(SMALL, interval_s=60.0, after_end=False, confirmed=True), propagation=STILL,
+    )  # fmt: skip
+    air = Air(scenario, [0], record=True)
+    outcome = air.advance(random_points(scenario), 1200.0)
+    packets, windows = air.recording()[0], scenario.receive_windows
+    frequency_hz, bw_hz = (
+        np.array(values)[packets.point[:, f]] for f, values in ((2, windows.channels_hz), (1, windows.bandwidths_hz))
+    )
+    down = np.flatnonzero(packets.kind == 1)
+    assert len(down) > 500 and outcome.delivered.sum() - len(down) == outcome.downlinks_refused.sum() < 0.05 * len(down)
+    assert set(bw_hz[down]) == {500e3}
+    for i in down:
+        up = np.flatnonzero(
+            (packets.kind == 0) & (packets.source == packets.source[i]) & (packets.index == packets.index[i])
+        )[0]
+        first = packets.start_s[i] < packets.end_s[up] + 1.5
+        channel, sf = packets.point[up, 2], scenario.region.spreading_factors[packets.point[up, 0]]
+        assert frequency_hz[i] == pytest.approx(923.3e6 + 600e3 * (channel % 8) if first else 923.3e6)
+        assert windows.spreading_factors[packets.point[i, 0]] == (sf if first else 12)
+    # Gateways send again at once: many answers follow each other by less than 1 % or 10 % would allow.
+    start_s, end_s = packets.start_s[down], packets.end_s[down]
+    assert (start_s[1:] - end_s[:-1] < 9 * (end_s - start_s)[:-1]).mean() > 0.1
+
+
+def test_regions_without_further_settings_answer_where_rp002_says():
+    def windows(name):
+        return network(feedback="downlink", region=REGIONS[name], traffic=SMALL, downlink=Downlink()).receive_windows
+
+    as923 = windows("AS923-1")
+    assert as923.channels_hz[2] == 923.2e6 and as923.spreading_factors[as923.rx2_rate[0]] == 10
+    assert as923.tp_dbm.tolist() == [14.0] * 3 and as923.duty_cycle.tolist() == [0.01] * 3
+    eu868 = windows("EU868")
+    assert eu868.tp_dbm.tolist() == [14.0] * 8 + [27.0] and eu868.duty_cycle.tolist() == [0.01] * 8 + [0.1]
+    assert eu868.sub_band.tolist() == [2, 2, 2, 1, 1, 1, 1, 1, 0]
+    rx2_mhz = {name: windows(name).channels_hz[len(REGIONS[name].channels_hz)] / 1e6 for name in REGIONS}
+    assert rx2_mhz.items() >= {
+        "AS923-2": 921.4, "AS923-3": 916.6, "AS923-4": 917.3, "EU433": 434.665, "IN865": 866.55, "KR920": 921.9,
+        "RU864": 869.1, "AU915": 923.3, "CN470": 486.9, "CN470-20B": 498.3, "CN470-26A": 492.5, "CN470-26B": 502.5,
+    }.items()  # fmt: skip
+    assert windows("KR920").tp_dbm.tolist() == [20.85] * 3 + [7.85]
+
+
+def test_channels_of_a_tenth_of_a_percent_silence_gateways_longer():
+    slow = replace(REGIONS["EU868"], channels_hz=(868.1e6, 868.8e6, 863.5e6))
+    scenario = network(feedback="downlink", region=slow, downlink=Downlink())
+    assert scenario.receive_windows.duty_cycle.tolist() == [0.01, 0.001, 0.001, 0.1]
+    with pytest.raises(ValueError, match="869.3 MHz lies in no sub-band of EU868"):
+        network(feedback="downlink", region=replace(slow, channels_hz=(869.3e6,)), downlink=Downlink())
 
 
 def test_sub_bands_number_the_channels_that_share_a_duty_cycle():

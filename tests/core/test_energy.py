@@ -8,7 +8,7 @@ import pytest
 from lora_marl.config.scenario import ScenarioConfig
 from lora_marl.core.air import Air
 from lora_marl.core.device import DEVICES, Battery, Device
-from lora_marl.core.downlink import Downlink
+from lora_marl.core.downlink import PAPERS_DOWNLINK
 from lora_marl.core.energy import battery_life_years, energy_costs
 from lora_marl.core.expect import LogNormal, LogNormalIncremental, OneGateway, OneGatewayIncremental, Rayleigh
 from lora_marl.core.presets import journal_network, mmalora_network, norel_network
@@ -42,7 +42,7 @@ def test_one_node_by_hand():
 
 @pytest.mark.parametrize("window", ["rx1", "rx2"])
 def test_a_downlink_takes_the_place_of_its_window(window):
-    downlink = Downlink(rx1_duty_cycle=None, rx2_duty_cycle=None, rx2_sf=10, windows=window)
+    downlink = replace(PAPERS_DOWNLINK, rx1_duty_cycle=None, rx2_duty_cycle=None, rx2_sf=10, windows=window)
     confirmed = {"confirmed": True, "after_end": False}
     scenario, points = alone(feedback="downlink", downlink=downlink, also=confirmed)
     outcome = Air(scenario, [0]).advance(points, 1000.0)
@@ -55,7 +55,7 @@ def test_a_downlink_takes_the_place_of_its_window(window):
 
 def test_a_downlink_in_rx1_spares_rx2_and_one_in_rx2_follows_an_empty_rx1():
     confirmed = {"confirmed": True, "after_end": False}
-    both = Downlink(rx1_duty_cycle=None, rx2_duty_cycle=None)
+    both = replace(PAPERS_DOWNLINK, rx1_duty_cycle=None, rx2_duty_cycle=None)
     scenario, points = alone(feedback="downlink", downlink=both, also=confirmed)
     first_mj = Air(scenario, [0]).advance(points, 50.0).energy_mj[0, 0]
     only, _ = alone(feedback="downlink", downlink=replace(both, windows="rx1"), also=confirmed)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lora_marl.core import frame_reference as reference
 from lora_marl.core.air import Air
-from lora_marl.core.downlink import Downlink, Feedback
+from lora_marl.core.downlink import PAPERS_DOWNLINK, Feedback
 from lora_marl.core.outcome import REPEATED
 from lora_marl.core.propagation import Propagation
 from lora_marl.core.reception import Fate, Reception
@@ -19,7 +19,7 @@ from tests.core.scenarios import STILL, network, random_points, region, timed
 
 COMMANDED = Feedback(decides="server", packets=10**6, backoff=True, listens=True)
 """A server that hears, and never changes its mind."""
-DEAF_NODES = Downlink(tp_dbm=-50.0, rx1_duty_cycle=None, rx2_duty_cycle=None)
+DEAF_NODES = replace(PAPERS_DOWNLINK, tp_dbm=-50.0, rx1_duty_cycle=None, rx2_duty_cycle=None)
 """Answers are sent, and lost."""
 
 
@@ -63,7 +63,7 @@ def test_a_data_rate_is_never_lowered_into_a_wider_bandwidth():
     # By airtime: SF7 at 250 kHz, SF8 at 250 kHz, SF7 at 125 kHz, and from there on 125 kHz alone.
     plan = region(channels=1, bandwidths_hz=(125e3, 250e3, 500e3), spreading_factors=(7, 8, 9))
     traffic = Traffic(kind="periodic", interval_s=20.0, random_phase=False, payload_bytes=20)
-    scenario = timed([0.0], [170.0], traffic=traffic, region=plan, downlink=Downlink(rx2_sf=9))
+    scenario = timed([0.0], [170.0], traffic=traffic, region=plan, downlink=replace(PAPERS_DOWNLINK, rx2_sf=9))
     scenario = replace(scenario, feedback="downlink")
     air, _, _ = played(scenario, (0, 1, 0, 6), 300 * 20.0)
     packets, mine = uplinks(air)
@@ -132,7 +132,10 @@ RETRIED = replace(QUICK, after_end=False, confirmed=True, retry_s=(0.5, 1.0), ne
     spread_m=st.sampled_from([600.0, 2500.0, 6000.0]),
     first=st.sampled_from([(0, 0), (3, 2), (5, 6), (4, 6)]),
     down=st.sampled_from(
-        [Downlink(rx1_duty_cycle=0.001), Downlink(tp_dbm=-8.0, rx1_duty_cycle=None, rx2_duty_cycle=None)]
+        [
+            replace(PAPERS_DOWNLINK, rx1_duty_cycle=0.001),
+            replace(PAPERS_DOWNLINK, tp_dbm=-8.0, rx1_duty_cycle=None, rx2_duty_cycle=None),
+        ]
     ),
 )
 def test_back_off_and_gaps_are_those_of_the_plain_statement(seed, attempts, spread_m, first, down):
@@ -177,7 +180,7 @@ def test_frames_that_the_network_missed_are_counted_once_each():
     traffic = replace(RETRIED, max_attempts=3)
     scenario = network(
         4, spread_m=4000.0, propagation=FADING, reception=weak, traffic=traffic, feedback="downlink",
-        downlink=Downlink(rx1_duty_cycle=None, rx2_duty_cycle=None),
+        downlink=replace(PAPERS_DOWNLINK, rx1_duty_cycle=None, rx2_duty_cycle=None),
     )  # fmt: skip
     air = Air(scenario, [1], record=True, feedback=replace(COMMANDED, backoff=False))
     outcome = air.advance(random_points(scenario, seed=1), 4000.0)

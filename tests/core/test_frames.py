@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from lora_marl.core import phy
 from lora_marl.core.air import Air
-from lora_marl.core.downlink import Downlink, Feedback
+from lora_marl.core.downlink import Feedback
 from lora_marl.core.outcome import Outcome
 from lora_marl.core.random import exponential, stream_key, uniform
 from lora_marl.core.reception import Fate, Reception
 from lora_marl.core.scenario import Change
 from lora_marl.core.traffic import Traffic
-from tests.core.scenarios import STILL, network, random_points, region, timed
+from tests.core.scenarios import STILL, downlink, network, random_points, region, timed
 
 BUSY = Traffic(interval_s=6.0, after_end=False, confirmed=True, payload_bytes=20)
 FRAMES = ("frames_delivered", "frames_lost", "delay_s", "queued", "dropped")
@@ -93,7 +93,7 @@ def attempts_of(scenario, packets, seed, n):
         [
             {},
             {"feedback": "downlink"},
-            {"feedback": "downlink", "downlink": Downlink(windows="rx1", rx1_duty_cycle=0.1, tp_dbm=5.0)},
+            {"feedback": "downlink", "downlink": downlink(windows="rx1", rx1_duty_cycle=0.1, tp_dbm=5.0)},
         ]
     ),
     interval_s=st.sampled_from([1.5, 6.0, 40.0]),
@@ -165,7 +165,7 @@ def test_a_frame_whose_answers_are_lost_is_delivered_once_and_sent_again():
     """Answers at -50 dBm reach nobody; retries wait for the receive windows though they may start at once."""
     traffic = replace(BUSY, kind="periodic", interval_s=100.0, random_phase=False, retry_s=(0.0, 0.0))
     scenario = timed(
-        [0.0], [110.0], traffic=traffic, feedback="downlink", downlink=Downlink(tp_dbm=-50.0, rx1_duty_cycle=None)
+        [0.0], [110.0], traffic=traffic, feedback="downlink", downlink=downlink(tp_dbm=-50.0, rx1_duty_cycle=None)
     )
     air = Air(scenario, [0], record=True, feedback=Feedback(answers=False))
     outcome = air.advance(scenario.region.points(sf=[[7]], bw_hz=125e3, channel=0, tp_dbm=14.0), 50.0)
@@ -180,7 +180,7 @@ def test_a_frame_whose_answers_are_lost_is_delivered_once_and_sent_again():
 @pytest.mark.parametrize("decides", ["node", "server"])
 def test_every_attempt_that_is_received_is_answered_whoever_decides(decides):
     scenario = network(
-        10, spread_m=200.0, propagation=STILL, feedback="downlink", downlink=Downlink(rx1_duty_cycle=None),
+        10, spread_m=200.0, propagation=STILL, feedback="downlink", downlink=downlink(rx1_duty_cycle=None),
         traffic=replace(BUSY, interval_s=30.0),
     )  # fmt: skip
     air, points = Air(scenario, [2], feedback=Feedback(decides=decides, packets=5)), random_points(scenario)

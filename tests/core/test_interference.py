@@ -9,13 +9,12 @@ from hypothesis import strategies as st
 
 from lora_marl.core import tables
 from lora_marl.core.air import Air
-from lora_marl.core.downlink import Downlink
 from lora_marl.core.interference import Interference
 from lora_marl.core.propagation import Propagation
 from lora_marl.core.reception import Fate, Reception
 from lora_marl.core.scenario import Change
 from lora_marl.core.traffic import Traffic
-from tests.core.scenarios import network, random_points, region, timed
+from tests.core.scenarios import downlink, network, random_points, region, timed
 from tests.core.test_frames import same
 from tests.core.test_reference import RULES, overall, played
 
@@ -118,7 +117,7 @@ def test_bursts_harm_downlinks_at_the_nodes_that_listen():
     for power_dbm in (-150.0, -40.0):
         bursts = Interference(occupancy=[0.6], power_dbm=(power_dbm, power_dbm))
         scenario = network(
-            20, spread_m=100.0, feedback="downlink", downlink=Downlink(windows="rx1", rx1_duty_cycle=None),
+            20, spread_m=100.0, feedback="downlink", downlink=downlink(windows="rx1", rx1_duty_cycle=None),
             region=region(channels=1), interference=bursts, traffic=Traffic(interval_s=30.0),
         )  # fmt: skip
         outcome = Air(scenario, [0]).advance(np.zeros((1, 20, 4), np.int16), 900.0)
@@ -129,7 +128,7 @@ def test_bursts_harm_downlinks_at_the_nodes_that_listen():
 
 def test_in_rx2_nodes_listen_beside_the_bursts():
     scenario = network(
-        20, spread_m=100.0, feedback="downlink", downlink=Downlink(windows="rx2", rx2_duty_cycle=None),
+        20, spread_m=100.0, feedback="downlink", downlink=downlink(windows="rx2", rx2_duty_cycle=None),
         region=region(channels=1, spreading_factors=(7, 12)), traffic=Traffic(interval_s=60.0),
         interference=Interference(occupancy=[0.3], power_dbm=(-40.0, -40.0)),
     )  # fmt: skip

@@ -9,11 +9,10 @@ from hypothesis import strategies as st
 
 from lora_marl.core import phy, tables
 from lora_marl.core.air import Air
-from lora_marl.core.downlink import Downlink
 from lora_marl.core.propagation import Propagation
 from lora_marl.core.reception import Fate, Reception
 from lora_marl.core.traffic import Traffic
-from tests.core.scenarios import network, played_once, random_points, region, timed
+from tests.core.scenarios import downlink, network, played_once, random_points, region, timed
 from tests.core.test_reference import RULES, overall, played
 
 TWO = {"node_network": np.arange(60) % 2, "gateway_network": np.array([0, 1, 1])}
@@ -109,7 +108,7 @@ def test_networks_apart_in_frequency_do_not_notice_each_other():
 def test_answers_come_from_the_own_network():
     scenario = network(
         40, gateways=2, spread_m=600.0, traffic=Traffic(interval_s=4.0), feedback="downlink",
-        downlink=Downlink(rx1_duty_cycle=None, rx2_duty_cycle=None),
+        downlink=downlink(rx1_duty_cycle=None, rx2_duty_cycle=None),
         node_network=np.arange(40) % 2, gateway_network=np.array([1, 0]),
     )  # fmt: skip
     air = Air(scenario, [4], record=True)

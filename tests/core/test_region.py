@@ -52,26 +52,96 @@ def test_channels():
 
 @pytest.mark.parametrize("name", REGIONS)
 def test_channels_of_a_region_do_not_overlap(name):
-    spacing_hz = np.diff(np.sort(region(name).channels_hz))
-    assert (spacing_hz >= max(region(name).bandwidths_hz)).all()
+    """Those of 500 kHz lie over those of 125 kHz; they are more than one bandwidth apart from each other."""
+    plan = region(name)
+    rates = plan.channel_data_rates or (((7, plan.bandwidths_hz[0]),),) * len(plan.channels_hz)
+    for bw_hz in plan.bandwidths_hz:
+        alike_hz = [hz for hz, taken in zip(plan.channels_hz, rates, strict=True) if taken[0][1] == bw_hz]
+        assert (np.diff(np.sort(alike_hz)) >= bw_hz).all()
 
 
 def test_legal_limits():
-    assert {name: plan.duty_cycle for name, plan in REGIONS.items()} == {
-        "EU868": 0.01, "CN470": None, "US915": None, "AS923": 0.01,
-    }  # fmt: skip
-    assert {name: max(plan.tp_dbm) for name, plan in REGIONS.items()} == {
-        "EU868": 14.0, "CN470": 17.0, "US915": 20.0, "AS923": 14.0,
-    }  # fmt: skip
+    assert {name: plan.duty_cycle for name, plan in REGIONS.items()}.items() >= {
+        "EU868": 0.01, "CN470": None, "US915": None, "AS923": 0.01, "EU433": 0.1, "AU915": None, "RU864": 0.01,
+        "KR920": None, "IN865": None,
+    }.items()  # fmt: skip
+    assert {name: max(plan.tp_dbm) for name, plan in REGIONS.items()}.items() >= {
+        "EU868": 14.0, "CN470": 17.0, "US915": 20.0, "AS923": 14.0, "EU433": 10.0, "KR920": 10.0, "IN865": 20.0,
+    }.items()  # fmt: skip
+    assert {name: plan.dwell_time_s for name, plan in REGIONS.items() if plan.dwell_time_s}.items() >= {
+        "US915": 0.4, "AU915": 0.4, "CN470": 1.0, "CN470-26B": 1.0,
+    }.items()  # fmt: skip
+    assert [name for name, plan in REGIONS.items() if plan.listen_before_talk] == [
+        "AS923", "AS923-1", "AS923-2", "AS923-3", "AS923-4", "KR920",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("mhz", "duty_cycle", "tp_dbm"),
+    [
+        (863.5, 0.001, 14.0), (866.0, 0.01, 14.0), (868.3, 0.01, 14.0), (868.9, 0.001, 14.0),
+        (869.525, 0.1, 27.0), (869.85, 0.01, 14.0),
+    ],
+)  # fmt: skip
+def test_eu868_has_the_sub_bands_of_en_300_220(mhz, duty_cycle, tp_dbm):
+    eu868 = region("EU868")
+    assert (eu868.duty_cycle_at(mhz * 1e6), eu868.gateway_tp_at_dbm(mhz * 1e6)) == (duty_cycle, tp_dbm)
+
+
+@pytest.mark.parametrize("mhz", [862.9, 868.65, 869.3, 869.675, 870.1])
+def test_between_the_sub_bands_of_eu868_nobody_may_send(mhz):
+    with pytest.raises(ValueError, match=f"{mhz} MHz lies in no sub-band of EU868"):
+        region("EU868").duty_cycle_at(mhz * 1e6)
+
+
+@pytest.mark.parametrize(
+    ("name", "uplink", "by_offset"),
+    [
+        ("EU868", (8, 125e3), ["8/125", "9/125", "10/125", "11/125", "12/125", "12/125"]),
+        ("US915", (10, 125e3), ["10/500", "11/500", "12/500", "12/500"]),
+        ("US915", (7, 125e3), ["7/500", "8/500", "9/500", "10/500"]),
+        ("US915", (8, 500e3), ["7/500", "7/500", "8/500", "9/500"]),
+        ("AU915", (7, 125e3), ["7/500", "8/500", "9/500", "10/500", "11/500", "12/500"]),
+        ("AU915", (8, 500e3), ["7/500", "7/500", "8/500", "9/500", "10/500", "11/500"]),
+        ("AS923-1", (10, 125e3), ["10/125", "11/125", "12/125", "12/125", "12/125", "12/125", "9/125", "8/125"]),
+        ("CN470", (10, 125e3), ["10/125", "11/125", "11/125", "11/125", "11/125", "11/125"]),
+    ],
+)  # fmt: skip
+def test_data_rates_of_rx1_by_offset(name, uplink, by_offset):
+    rates = dict(region(name).rx1_data_rates)[uplink]
+    assert [f"{sf}/{bw_hz / 1000:g}" for sf, bw_hz in rates] == by_offset
+
+
+def test_channels_of_rx1():
+    us915, cn470 = region("US915"), region("CN470-26A")
+    assert us915.rx1_channels_hz[9] == pytest.approx(923.9e6) and us915.rx1_channels_hz[63] == pytest.approx(927.5e6)
+    assert cn470.rx1_channels_hz[25] == pytest.approx(490.3e6)
+    assert region("CN470").rx1_channels_hz[33] == pytest.approx(490.5e6) and region("EU868").rx1_channels_hz == ()
+
+
+def test_a_channel_mask_keeps_what_goes_with_each_channel():
+    part = region("US915").with_channels(range(8, 16))
+    assert part.channels_hz[0] == pytest.approx(903.9e6) and len(part.channels_hz) == 8
+    assert part.rx1_channels_hz == region("US915").rx1_channels_hz[:8]
+    with pytest.raises(ValueError, match="channels: 64 is among 0 to 63 of region US915"):
+        region("US915").with_channels([64])
+    with pytest.raises(ValueError, match="rx1_channels_hz of region US915 has 64 values: there are 8 channels"):
+        replace(region("US915"), channels_hz=region("US915").channels_hz[:8])
+
+
+def test_powers_above_the_limit_of_a_region_are_refused():
+    with pytest.raises(ValueError, match="tp_dbm of region EU868 has 20: it allows 14 dBm"):
+        replace(region("EU868"), tp_dbm=(14.0, 20.0))
+    assert replace(region("EU868"), tp_dbm=(14.0, 20.0), max_tp_dbm=None).tp_dbm == (14.0, 20.0)
 
 
 @pytest.mark.parametrize(
     ("wrong", "hint"),
     [
-        ("EU886", r"did you mean 'EU868'\? Known: AS923, CN470, EU868, US915$"),
-        ("us915", r"did you mean 'US915'\? Known: AS923, CN470, EU868, US915$"),
-        ("cn-470", r"did you mean 'CN470'\? Known: AS923, CN470, EU868, US915$"),
-        ("KR920", "known: AS923, CN470, EU868, US915$"),
+        ("EU886", r"did you mean 'EU868'\?$"),
+        ("us915", r"did you mean 'US915'\?$"),
+        ("cn-470", r"did you mean 'CN470'\?$"),
+        ("moon", "known: .*AS923, AS923-1, .*CN470, .*EU868, .*US915"),
     ],
 )
 def test_an_unknown_region_is_answered_with_the_most_similar_one_and_all(wrong, hint):
@@ -150,6 +220,16 @@ def test_points_outside_a_region_are_named(points, message):
         ("tp_dbm", (), "tp_dbm .* empty"),
         ("duty_cycle", 0.0, "duty_cycle of region R is 0.0"),
         ("duty_cycle", 1.5, "duty_cycle of region R is 1.5"),
+        (
+            "sub_band_duty_cycles",
+            (0.1, 0.2),
+            "sub_band_duty_cycles of region R has 2 values: there are the 1 sub-bands",
+        ),
+        ("sub_band_duty_cycles", (1.2,), "sub_band_duty_cycles of region R has 1.2"),
+        ("rx1_channels_hz", (868.1e6, 868.3e6), "rx1_channels_hz of region R has 2 values: there are 1 channels"),
+        ("channel_data_rates", (((7, 500e3),),), "a channel must take a data rate of the region's"),
+        ("dwell_time_s", 0.0, "dwell_time_s of region R is 0.0"),
+        ("rx2_sf", 9, "rx2_sf, rx2_bandwidth_hz of region R: only one of them is given"),
         ("max_payload_bytes", (((6, 125e3), 10),), "spreading factor is 6"),
         ("max_payload_bytes", (((7, 125e3), 256),), "has 256: it must be 1 to 255"),
     ],

@@ -7,7 +7,7 @@ import pytest
 
 from lora_marl.core import frame_reference as reference
 from lora_marl.core.air import Air
-from lora_marl.core.downlink import Downlink, Feedback
+from lora_marl.core.downlink import PAPERS_DOWNLINK, Feedback
 from lora_marl.core.expect import OneGateway
 from lora_marl.core.metrics import frame_pdr, pdr
 from lora_marl.core.outcome import Outcome
@@ -20,7 +20,7 @@ from lora_marl.core.traffic import Traffic
 from tests.core.scenarios import STILL, network, random_points, region, timed
 
 BUSY = network(15, spread_m=1500.0, traffic=Traffic(interval_s=30.0, duty_cycle=0.1))
-DOWN = replace(BUSY, feedback="downlink", downlink=Downlink(rx1_duty_cycle=0.1))
+DOWN = replace(BUSY, feedback="downlink", downlink=replace(PAPERS_DOWNLINK, rx1_duty_cycle=0.1))
 FRAMES = ("frames_delivered", "frames_lost")
 
 

@@ -159,6 +159,13 @@ def test_a_payload_beyond_a_data_rates_maximum_names_the_data_rate():
         Scenario(node_xy_m=np.zeros((1, 2)), region=REGIONS["EU868"], traffic=Traffic(payload_bytes=100))
 
 
+def test_a_frame_beyond_a_regions_dwell_time_names_the_data_rate():
+    us915 = {"node_xy_m": np.zeros((1, 2)), "region": REGIONS["US915"]}
+    with pytest.raises(ValueError, match=r"24 bytes last 0.4.. s at SF10/125 kHz; US915 allows 0.4 s"):
+        Scenario(**us915, traffic=Traffic(payload_bytes=24), coding_rate=4)
+    assert Scenario(**us915, traffic=Traffic(payload_bytes=24)).nodes == 1
+
+
 @pytest.mark.parametrize(
     ("traffic", "share"),
     [

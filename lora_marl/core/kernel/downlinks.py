@@ -51,13 +51,25 @@ def _interfere(rule, tables, link, sf, bw, interferer_dbm, interferer_sf, interf
 
 
 @compiled()
+def _rx1_channel(tables, channel):
+    """Channel of RX1 after an uplink on a channel."""
+    return tables.rx1_channel[channel] if tables.rx1_channel.shape[0] > 0 else channel
+
+
+@compiled()
+def _down_tp_dbm(rule, tables, channel):
+    """Power of gateways on a channel."""
+    return rule.down_tp_dbm + (tables.down_above_db[channel] if tables.down_above_db.shape[0] > 0 else 0.0)
+
+
+@compiled()
 def _at_node_dbm(state, tables, b, n, g, channel):
     """Received power of a downlink of gateway `g` at node `n`."""
     rule, node = tables.rule[0], state.nodes[b, n]
     loss_db = tables.channel_loss_db[channel] if channel < tables.channel_loss_db.shape[0] else 0.0
     gain_db = tables.gain_db[b % tables.gain_db.shape[0], n, g] - loss_db
     key = state.replicas[b].downlink_key
-    return rule.down_tp_dbm + gain_db + _varied_db(rule, key, n, draw_index(node.packet, g))
+    return _down_tp_dbm(rule, tables, channel) + gain_db + _varied_db(rule, key, n, draw_index(node.packet, g))
 
 
 @compiled()
@@ -89,7 +101,7 @@ def _overlap_uplink(state, tables, b, q, g):
         for h in range(state.links.shape[2]):
             if h != g:
                 varied_db = _varied_db(rule, key, down.node, draw_index(packet, _GATEWAY_DRAWS + h))
-                interferer_dbm = rule.down_tp_dbm + tables.gateway_gain_db[g, h] + varied_db
+                interferer_dbm = _down_tp_dbm(rule, tables, down.channel) + tables.gateway_gain_db[g, h] + varied_db
                 _interfere(rule, tables, state.links[b, q, h], sf, bw, interferer_dbm, down.sf, down.bw)
 
 
@@ -140,10 +152,15 @@ def _overlap_downlinks(state, tables, b, g):
 def _send(state, tables, b, n, g, now_s, second):
     """Gateway `g` sends to node `n` in RX1 or, `second`, RX2."""
     rule, node, down = tables.rule[0], state.nodes[b, n], state.downlinks[b, g]
+    sf, bw = node.last_point[0], node.last_point[1]
     down.node = n
-    down.sf = rule.rx2_sf if second else node.last_point[0]
-    down.bw = 0 if second else node.last_point[1]
-    down.channel = state.newest.shape[1] if second else node.last_point[2]
+    if second:
+        down.sf, down.bw, down.channel = rule.rx2_sf, rule.rx2_bw, state.newest.shape[1]
+    elif tables.rx1_rate.shape[0] > 0:
+        down.sf, down.bw = tables.rx1_rate[sf, bw, 0], tables.rx1_rate[sf, bw, 1]
+        down.channel = _rx1_channel(tables, node.last_point[2])
+    else:
+        down.sf, down.bw, down.channel = sf, bw, _rx1_channel(tables, node.last_point[2])
     airtime_s = tables.down_airtime_s[down.sf, down.bw]
     down.start_s = now_s
     down.critical_s = now_s + tables.spared_s[down.sf, down.bw]
@@ -197,7 +214,7 @@ def open_window(state, tables, b, n, now_s):
     """
     rule, node = tables.rule[0], state.nodes[b, n]
     if node.phase == RX1:
-        if _can_send(state, tables, b, node.gateway, node.last_point[2], now_s):
+        if _can_send(state, tables, b, node.gateway, _rx1_channel(tables, node.last_point[2]), now_s):
             _send(state, tables, b, n, node.gateway, now_s, False)
             return True
         if rule.windows > 1:

@@ -37,7 +37,7 @@ def add_burst(state, tables, b, c, n):
     for g in range(state.links.shape[2]):
         if tables.gateway_network[g] == tables.node_network[n]:
             if rule.inter_sf == SIR_ENERGY:
-                state.sf_energy[b, n, g, tables.sir_db.shape[1]] += state.burst_mw[b, c, g] * (until_s - from_s)
+                state.sf_energy[b, n, g, tables.sir_ratio.shape[0]] += state.burst_mw[b, c, g] * (until_s - from_s)
             else:
                 state.links[b, n, g].noise_like_mw += state.burst_mw[b, c, g]
 

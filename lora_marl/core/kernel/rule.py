@@ -59,7 +59,8 @@ RULE = np.dtype(
         ("rx1_delay_s", np.float64),
         ("rx2_delay_s", np.float64),
         ("rx2_sf", np.int64),
-        ("down_tp_dbm", np.float64),
+        ("rx2_bw", np.int64),
+        ("down_tp_dbm", np.float64),  # on channel 0; on others `Tables.down_above_db` more
         ("busy_gateways_send", np.bool_),
         ("down_interference", np.bool_),
         ("bursts", np.bool_),
@@ -85,7 +86,7 @@ FEEDBACK = ("downlinks", "server", "waits", "feedback_packets", "patience", "bac
 The names of all others are part of the number by which a snapshot knows its network (`Tables.digest`): they are data.
 """
 
-ADDED = ("rx_mw", "rx2_mj", "sleep_mw")
+ADDED = ("rx2_bw", "rx_mw", "rx2_mj", "sleep_mw")
 """Fields that the first snapshots do not know. Each is 0 or False where its part is off, and counts elsewhere only."""
 
 
@@ -151,13 +152,14 @@ def make_rule(scenario: Scenario, feedback: Feedback, record: bool, count_arms: 
 def _downlink_rule(scenario: Scenario) -> dict[str, float]:
     """The fields of the rule that say how gateways send."""
     down, law = scenario.downlink, distance_law(scenario.propagation, scenario.carrier_hz)
-    factors = scenario.region.spreading_factors
+    windows = scenario.receive_windows
     return {
         "windows": WINDOWS[down.windows],
         "rx1_delay_s": down.rx1_delay_s,
         "rx2_delay_s": down.rx2_delay_s,
-        "rx2_sf": factors.index(down.rx2_sf) if down.rx2_sf in factors else 0,  # a scenario with downlinks has it
-        "down_tp_dbm": down.tp_dbm,
+        "rx2_sf": windows.rx2_rate[0],
+        "rx2_bw": windows.rx2_rate[1],
+        "down_tp_dbm": windows.tp_dbm[0],
         "busy_gateways_send": down.priority == "downlink",
         "down_interference": down.interference,
         "near_gain_db": scenario.propagation.antenna_gain_db - law.reference_loss_db,

@@ -118,7 +118,7 @@ DOWNLINK = np.dtype(
         ("node", np.int32),
         ("sf", np.int16),
         ("bw", np.int16),
-        ("channel", np.int16),  # of the uplinks in RX1, their number in RX2
+        ("channel", np.int16),  # the number of uplink channels in RX2
     ],
     align=True,
 )

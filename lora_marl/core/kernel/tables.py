@@ -26,16 +26,17 @@ RETIMING = frozenset({"active", "traffic.interval_s", "interference.occupancy"})
 class Tables(NamedTuple):
     """Constants of a scenario by index: `S` spreading factors, `W` bandwidths, `C` channels, `T` powers, `Z` payloads.
 
-    Arrays with a leading `b` hold one replica for all, or one each.
+    `S'`, `W'` and `D` have those of downlinks behind them (`lora_marl.core.windows`). Arrays with a leading `b` hold
+    one replica for all, or one each.
     """
 
     rule: NDArray[np.void]  # RULE [1]
     airtime_s: NDArray[np.float64]  # [Z, S, W]
-    spared_s: NDArray[np.float64]  # [S, W]
-    sensitivity_dbm: NDArray[np.float64]  # [S, W]
-    sinr_ratio: NDArray[np.float64]  # [S]
-    noise_mw: NDArray[np.float64]  # [W]
-    sir_db: NDArray[np.float64]  # [S, S], wanted by interferer
+    spared_s: NDArray[np.float64]  # [S', W']
+    sensitivity_dbm: NDArray[np.float64]  # [S', W']
+    sinr_ratio: NDArray[np.float64]  # [S']
+    noise_mw: NDArray[np.float64]  # [W']
+    sir_db: NDArray[np.float64]  # [S', S'], wanted by interferer
     sir_ratio: NDArray[np.float64]  # [S, S + 1], the last one against bursts
     tp_dbm: NDArray[np.float64]  # [T]
     tp_mw: NDArray[np.float64]  # [T], drawn from the battery or radiated
@@ -52,10 +53,13 @@ class Tables(NamedTuple):
     mean_gap_s: NDArray[np.float64]  # [b, C] between bursts, or [b, 0] without interference
     xy_m: NDArray[np.float64]  # [b, N, 2], or [b, 0, 2] without downlinks
     gateway_gain_db: NDArray[np.float64]  # [G, G], received minus transmitted power from gateway to gateway
-    down_airtime_s: NDArray[np.float64]  # [S, W]
-    down_overlaps: NDArray[np.bool_]  # [C + 1, W, C + 1, W], the last channel is RX2's
-    sub_band: NDArray[np.int64]  # [C + 1], RX2's is 0
-    off_per_down_airtime: NDArray[np.float64]  # [C + 1]
+    down_airtime_s: NDArray[np.float64]  # [S', W']
+    down_overlaps: NDArray[np.bool_]  # [D, W', D, W'], channel C is RX2's
+    sub_band: NDArray[np.int64]  # [D], RX2's is 0
+    off_per_down_airtime: NDArray[np.float64]  # [D]
+    rx1_channel: NDArray[np.int64]  # [C], or [0]: RX1 is on the uplink's channel
+    rx1_rate: NDArray[np.int64]  # [S, W, 2], or [0, 0, 2]: at its data rate
+    down_above_db: NDArray[np.float64]  # [D], power above the rule's, or [0]: it is the same everywhere
 
     def digest(self) -> int:
         """A number that differs for scenarios that can have different outcomes, whoever decides; snapshots keep it."""
@@ -120,20 +124,29 @@ def _times(scenario: Scenario) -> dict[str, NDArray]:
 
 def _downlink_tables(scenario: Scenario) -> dict[str, NDArray]:
     """The tables that only downlinks need; without downlinks the positions are left out."""
-    region, down = scenario.region, scenario.downlink
-    bw_hz, carriers_hz = np.array(region.bandwidths_hz), np.array([*region.channels_hz, down.rx2_hz])
+    windows = scenario.receive_windows
+    bw_hz, carriers_hz = np.array(windows.bandwidths_hz), np.array(windows.channels_hz)
     apart_m = distances_m(scenario.gateway_xy_m, scenario.gateway_xy_m)
     loss_db = path_loss_db(scenario.propagation, apart_m, carrier_hz=scenario.carrier_hz)
     xy_m = scenario.node_xy_m.reshape(-1, *scenario.node_xy_m.shape[-2:])
-    duty = np.array([down.rx1_duty_cycle or 1.0] * len(region.channels_hz) + [down.rx2_duty_cycle or 1.0])
+    same_rate = np.moveaxis(np.indices(windows.rx1_rate.shape[:2]), 0, -1)
+    above_db = windows.tp_dbm - windows.tp_dbm[0]
     return {
         "xy_m": xy_m if scenario.feedback == "downlink" else xy_m[:, :0],
         "gateway_gain_db": scenario.propagation.antenna_gain_db - loss_db,
         "down_airtime_s": scenario.downlink_airtime_s(),
         "down_overlaps": channel_overlaps(carriers_hz, bw_hz, scenario.reception.channel_overlap),
-        "sub_band": np.array([*region.sub_bands, region.sub_band_of(down.rx2_hz)]),
-        "off_per_down_airtime": 1.0 / duty - 1.0,
+        "sub_band": windows.sub_band,
+        "off_per_down_airtime": 1.0 / windows.duty_cycle - 1.0,
+        "rx1_channel": _unless(windows.rx1_channel, np.arange(len(windows.rx1_channel))),
+        "rx1_rate": _unless(windows.rx1_rate, same_rate),
+        "down_above_db": _unless(above_db, np.zeros(len(above_db))),
     }
+
+
+def _unless(table: NDArray, default: NDArray) -> NDArray:
+    """The table, or one without elements where it is the default, which the loop then has no need to look up."""
+    return table[(slice(0, 0),) * min(table.ndim, 2)] if np.array_equal(table, default) else table
 
 
 def retimed(tables: Tables, scenario: Scenario) -> Tables:
@@ -157,19 +170,23 @@ def make_tables(
     bw_hz = np.array(region.bandwidths_hz)
     tp_dbm = np.array(region.tp_dbm, np.float64)
     nodes, costs = scenario.nodes, energy_costs(scenario)
+    windows = scenario.receive_windows
+    all_sf, all_bw_hz = np.array(windows.spreading_factors), np.array(windows.bandwidths_hz)
     payload_bytes, payload = np.unique(np.asarray(scenario.traffic.payload_bytes), return_inverse=True)
     overlaps = channel_overlaps(np.array(region.channels_hz), bw_hz, rx.channel_overlap)
-    sir_db = rx.sir_db[np.ix_(sf - 7, sf - 7)] if rx.sir_db is not None else np.full((len(sf),) * 2, -np.inf)
-    sinr_ratio = units.db_to_ratio(rx.sinr_thresholds_db(sf))
+    shape = (len(all_sf),) * 2
+    sir_db = rx.sir_db[np.ix_(all_sf - 7, all_sf - 7)] if rx.sir_db is not None else np.full(shape, -np.inf)
+    sinr_ratio = units.db_to_ratio(rx.sinr_thresholds_db(all_sf))
+    uplinks = slice(len(sf))
     tables = Tables(
         rule=make_rule(scenario, feedback, record, count_arms),
         airtime_s=scenario.airtime_s(payload_bytes),
-        spared_s=rx.spared_preamble_symbols * phy.symbol_time_s(sf[:, None], bw_hz=bw_hz),
-        sensitivity_dbm=rx.sensitivities_dbm(sf, bw_hz),
+        spared_s=rx.spared_preamble_symbols * phy.symbol_time_s(all_sf[:, None], bw_hz=all_bw_hz),
+        sensitivity_dbm=rx.sensitivities_dbm(all_sf, all_bw_hz),
         sinr_ratio=sinr_ratio,
-        noise_mw=units.dbm_to_mw(phy.noise_dbm(bw_hz, rx.noise_figure_db)),
+        noise_mw=units.dbm_to_mw(phy.noise_dbm(all_bw_hz, rx.noise_figure_db)),
         sir_db=sir_db,
-        sir_ratio=np.column_stack([units.db_to_ratio(sir_db), sinr_ratio]),
+        sir_ratio=np.column_stack([units.db_to_ratio(sir_db[uplinks, uplinks]), sinr_ratio[uplinks]]),
         tp_dbm=tp_dbm,
         tp_mw=costs.tp_mw,
         windows_mj=costs.windows_mj if scenario.energy == "states" else np.zeros((0, 0)),

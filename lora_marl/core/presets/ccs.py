@@ -11,7 +11,7 @@ import numpy as np
 from lora_marl.core import tables
 from lora_marl.core.checks import check_above_0, check_choice, check_count, warn_renamed
 from lora_marl.core.coexistence import Coexistence, Deployment, Rule
-from lora_marl.core.downlink import Downlink
+from lora_marl.core.downlink import PAPERS_DOWNLINK
 from lora_marl.core.propagation import Propagation
 from lora_marl.core.reception import Reception
 from lora_marl.core.region import REGIONS
@@ -86,7 +86,7 @@ def ccs_eu868(
     radio = replace(
         _radio(traffic, _EU868_FACTOR * _PERIOD_S),
         feedback=acknowledgements,
-        downlink=Downlink(payload_bytes=13, rx2_sf=9, interference=False, priority="downlink"),
+        downlink=replace(PAPERS_DOWNLINK, payload_bytes=13, rx2_sf=9, interference=False, priority="downlink"),
     )
     radio = radio.with_values({"traffic.duty_cycle": 0.01})
     return _coexistence("ccs_eu868", radio, load, _listed(deployments, nodes=1000), interference, others)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from lora_marl.core.downlink import PAPERS_DOWNLINK
 from lora_marl.core.region import REGIONS
 from lora_marl.core.scenario import Scenario
 from lora_marl.core.topology import published_disc
@@ -32,6 +33,7 @@ def journal_network(
         node_xy_m=published_disc(nodes, radius_m, seed),
         region=region,
         traffic=traffic or Traffic(interval_s=20.0, payload_bytes=50),
+        downlink=PAPERS_DOWNLINK,
     )
     scenario.warn_about_duty_cycle(stacklevel=3)
     return scenario
@@ -58,12 +60,15 @@ def conference_network(
         bandwidths_hz=(125e3, 250e3, 500e3),
         spreading_factors=(7, 8, 9, 10, 11, 12),
         tp_dbm=(2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 14.0),
+        dwell_time_s=None,
+        rx1_channels_hz=(),
     )
     scenario = Scenario(
         name="conference",
         node_xy_m=published_disc(nodes, radius_m, seed),
         region=region,
         traffic=traffic or Traffic(interval_s=4.0, payload_bytes=20),
+        downlink=PAPERS_DOWNLINK,
     )
     scenario.warn_about_duty_cycle(stacklevel=3)
     return scenario

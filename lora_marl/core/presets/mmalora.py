@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from lora_marl.core import tables
 from lora_marl.core.checks import check_choice
+from lora_marl.core.downlink import PAPERS_DOWNLINK
 from lora_marl.core.propagation import Propagation
 from lora_marl.core.reception import Reception
 from lora_marl.core.region import REGIONS
@@ -70,6 +71,7 @@ def mmalora_network(
             REGIONS["EU868"],
             channels_hz=tuple((CARRIER_HZ + offsets_hz).tolist()),
             tp_dbm=tuple(np.linspace(2.0, 20.0, power_levels).tolist()),
+            max_tp_dbm=None,
         ),
         propagation=Propagation(model="friis", exponent=2.7, shadowing_db=0.0, fading="rayleigh"),
         reception=Reception(
@@ -82,6 +84,7 @@ def mmalora_network(
         traffic=Traffic(interval_s=mean_interval_s(packets_per_s), payload_bytes=20, duty_cycle=0.01),
         low_data_rate="sf11_125khz",
         energy="supply",
+        downlink=PAPERS_DOWNLINK,
     )
     scenario.warn_about_duty_cycle(stacklevel=3)
     return scenario

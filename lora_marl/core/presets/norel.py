@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from lora_marl.core import tables
 from lora_marl.core.checks import check_choice
+from lora_marl.core.downlink import PAPERS_DOWNLINK
 from lora_marl.core.propagation import Propagation
 from lora_marl.core.reception import Reception
 from lora_marl.core.region import REGIONS
@@ -39,7 +40,7 @@ def norel_network(
         gateway_xy_m: `[G, 2]`. m
         packets_per_s: Rate lambda of a node's packets: 100 airtimes after one began (1 % duty cycle), the next follows
             after an exponential time of mean 1 / lambda. 1/s
-        feedback: See `Scenario`; downlinks under EU868's rules.
+        feedback: See `Scenario`; downlinks as in all papers' networks (`PAPERS_DOWNLINK`).
         seed: Of the placement.
 
     Source: NoReL, section on the evaluation, and its authors' code; `configs/norel.yaml` says the same.
@@ -67,6 +68,7 @@ def norel_network(
         supply="norel",
         receive_mj=NOREL_RECEIVE_MJ,
         feedback=feedback,
+        downlink=PAPERS_DOWNLINK,
     )
     scenario.warn_about_duty_cycle(stacklevel=3)
     return scenario

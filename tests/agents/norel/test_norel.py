@@ -14,7 +14,7 @@ from agents.norel.kernel import empty_table, learn
 from agents.norel.norel import NoReL
 from agents.run import run_until
 from lora_marl.core.air import Air
-from lora_marl.core.downlink import Downlink
+from lora_marl.core.downlink import PAPERS_DOWNLINK
 from lora_marl.core.kernel.state import DECISION
 from lora_marl.core.outcome import Decisions
 from lora_marl.core.presets import norel_network
@@ -131,7 +131,9 @@ def test_every_packet_but_those_of_open_rounds_is_learned_from_once(decides, fee
 @pytest.mark.parametrize("name", ["norel", "norel-frugal"])
 def test_rounds_of_a_server_are_of_one_action(name):
     """Commands arrive late, or never at first; packets sent meanwhile belong to no round of the new action."""
-    scenario = replace(norel_network(40, packets_per_s=0.005), downlink=Downlink(windows="rx1", rx1_duty_cycle=0.003))
+    scenario = replace(
+        norel_network(40, packets_per_s=0.005), downlink=replace(PAPERS_DOWNLINK, windows="rx1", rx1_duty_cycle=0.003)
+    )
     learner = agents.make(name, scenario, [0], **({"decides": "server"} if name == "norel" else {}))
     air, points = Air(scenario, [0], record=True, feedback=learner.feedback), learner.initial_points()
     rounds, checked = np.zeros(40), 0

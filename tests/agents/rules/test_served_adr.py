@@ -1,5 +1,7 @@
 """What servers that run ADR have in common: sessions, histories, commands; and each of them on the air."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from agents.rules.served_adr import LOSS_TABLE, SESSION, after_steps, nb_trans_b
 from agents.run import run_until
 from lora_marl.core import phy
 from lora_marl.core.air import Air
-from lora_marl.core.downlink import Downlink
+from lora_marl.core.downlink import PAPERS_DOWNLINK
 from lora_marl.core.kernel.state import DECISION, HEARD
 from lora_marl.core.outcome import REPEATED, Decisions, Heard
 from lora_marl.core.presets import norel_network
@@ -139,7 +141,7 @@ def test_each_settles_where_its_margin_is_used_up(name):
     """120 dB leave 11 dB of SNR at 14 dBm: the fastest data rate, a power that fits, and then no more commands."""
     scenario = network(
         4, path_loss_db=np.full((4, 1), 120.0), propagation=STILL, feedback="downlink", region=region(channels=8),
-        downlink=Downlink(rx1_duty_cycle=None, rx2_duty_cycle=None),
+        downlink=replace(PAPERS_DOWNLINK, rx1_duty_cycle=None, rx2_duty_cycle=None),
     )  # fmt: skip
     learner = agents.make(name, scenario, [0, 1])
     air, points = Air(scenario, [0, 1], feedback=learner.feedback), learner.initial_points()
@@ -168,7 +170,7 @@ def test_frames_that_fading_loses_are_sent_more_than_once(name):
     scenario = network(
         6, path_loss_db=np.full((6, 1), 14.0 - NOISE_DBM + 15.0), propagation=FADING, region=region(channels=8),
         traffic=Traffic(interval_s=120.0, payload_bytes=20), reception=Reception(inter_sf="none", capture_db=-np.inf),
-        feedback="downlink", downlink=Downlink(rx1_duty_cycle=None, rx2_duty_cycle=None),
+        feedback="downlink", downlink=replace(PAPERS_DOWNLINK, rx1_duty_cycle=None, rx2_duty_cycle=None),
     )  # fmt: skip
     learner = agents.make(name, scenario, [0], backoff=False)
     air, points = Air(scenario, [0], feedback=learner.feedback), learner.initial_points()

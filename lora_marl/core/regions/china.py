@@ -1,0 +1,62 @@
+"""CN470 by antenna (20 or 26 MHz) and plan (A or B), which tell on which channels uplinks and downlinks are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lora_marl.core.regions.rates import OFFSETS_TO_5, Rate, channels_hz, payloads, rx1_rates
+
+_RATES: Mapping[int, Rate] = {12 - sf: (sf, 125e3) for sf in range(11, 6, -1)}  # RP002-1.0.5, 3.9.3: DR1 to DR5
+_WIDE: Rate = (7, 500e3)  # DR6
+
+_M_BYTES = dict(zip((*_RATES.values(), _WIDE), (31, 94, 192, 250, 250, 250), strict=True))  # 3.9.6
+
+_COMMON: Mapping[str, Any] = {
+    "spreading_factors": (7, 8, 9, 10, 11),  # a frame may last 1 s, which leaves SF12 no payload
+    "tp_dbm": (3.0, 5.0, 7.0, 9.0, 11.0, 13.0, 15.0, 17.0),
+    "max_payload_bytes": payloads(_M_BYTES),
+    "rx1_data_rates": rx1_rates(_RATES, _RATES, OFFSETS_TO_5, least=1, most=5),  # 3.9.7
+    "rx2_sf": 11,  # 3.9.7: DR1
+    "rx2_bandwidth_hz": 125e3,
+    "dwell_time_s": 1.0,  # 3.9.2
+    "gateway_tp_dbm": (17.0,),
+    "max_tp_dbm": 17.0,  # 3.9.3: 19.15 dBm EIRP
+}
+
+# 3.9.2 and 3.9.7: uplink channels, the channels of RX1 (number n modulo their number), and RX2 of devices without join.
+_20A: Mapping[str, Any] = {
+    **_COMMON,
+    "channels_hz": channels_hz(470.3e6, 32) + channels_hz(503.5e6, 32),
+    "rx1_channels_hz": channels_hz(483.9e6, 32) + channels_hz(490.3e6, 32),
+    "rx2_hz": 486.9e6,
+}
+_20B: Mapping[str, Any] = {
+    **_COMMON,
+    "channels_hz": channels_hz(476.9e6, 32) + channels_hz(496.9e6, 32),
+    "rx1_channels_hz": channels_hz(476.9e6, 32) + channels_hz(496.9e6, 32),
+    "rx2_hz": 498.3e6,
+}
+_26A: Mapping[str, Any] = {
+    **_COMMON,
+    "channels_hz": channels_hz(470.3e6, 48),
+    "rx1_channels_hz": channels_hz(490.1e6, 24) * 2,
+    "rx2_hz": 492.5e6,
+}
+_26B: Mapping[str, Any] = {
+    **_COMMON,
+    "channels_hz": channels_hz(480.3e6, 48),
+    "rx1_channels_hz": channels_hz(500.1e6, 24) * 2,
+    "rx2_hz": 502.5e6,
+}
+
+CN470 = {**_20A, "name": "CN470"}
+"""The 20 MHz antenna's plan A, by its older name."""
+
+PLANS: tuple[Mapping[str, Any], ...] = (
+    CN470,
+    {**_20A, "name": "CN470-20A"},
+    {**_20B, "name": "CN470-20B"},
+    {**_26A, "name": "CN470-26A"},
+    {**_26B, "name": "CN470-26B"},
+)
