@@ -21,7 +21,6 @@ exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"lora_marl {version}"
 html_copy_source = False
-suppress_warnings = ["myst.header"]  # sections of the README begin at its levels
 
 write_all(HERE / "generated")
 draw_all(HERE / "generated")

@@ -1,13 +1,19 @@
-"""The pictures of the documentation, drawn from short runs when it is built."""
+"""The pictures of the documentation, drawn from short runs when it is built.
+
+`python docs/pictures.py` draws the picture of the README anew, which is kept in `docs/figures`.
+"""
 
 from __future__ import annotations
 
+import re
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 import agents
 import lora_marl
@@ -22,16 +28,58 @@ from lora_marl.core.scenario import DutyCycleWarning
 from lora_marl.core.traffic import Traffic
 from lora_marl.render.map import FATE_COLOURS
 
+HERE = Path(__file__).parent
 SIZE_INCH = (7.0, 4.5)
+WIDE_INCH = (9.6, 4.4)
 
 
 def draw_all(folder: Path) -> None:
     """Write every picture into a folder."""
     for draw in (map_of_rings, channels_by_time, packets, nb_trans, learning):
-        figure = Figure(figsize=SIZE_INCH, layout="constrained")
-        with warnings.catch_warnings(action="ignore", category=DutyCycleWarning):  # the papers' networks break it
-            draw(figure)
-        figure.savefig(folder / f"{draw.__name__}.png", dpi=110)
+        save(draw, folder / f"{draw.__name__}.png", SIZE_INCH)
+
+
+def save(draw: Callable[[Any], None], path: Path, size_inch: tuple[float, float]) -> None:
+    """Write one picture."""
+    figure = Figure(figsize=size_inch, layout="constrained")
+    with warnings.catch_warnings(action="ignore", category=DutyCycleWarning):  # the papers' networks break it
+        draw(figure)
+    figure.savefig(path, dpi=110)
+
+
+def overview(figure: Any) -> None:
+    """A network and its packets, and what learners and references make of it."""
+    left, right = figure.subfigures(1, 2, width_ratios=(1.0, 1.15))
+    map_of_rings(left)
+    trade_off(right)
+
+
+KINDS = {
+    "bandits": ("cucb", "cd-lora", "epsilon-greedy", "thompson", "mix-mab", "ucb1"),
+    "rules": ("caasi", "adr", "rs-lora", "round-robin"),
+    "trivial references": ("random", "static-sf7", "distance-quantile"),
+    "best fixed assignments": ("reference-pdr", "reference-ee"),
+}
+"""Learners of the picture by kind, each a marker; `adr-ideal` lies far outside (49 %, 1,270 bits/mJ)."""
+
+
+def trade_off(figure: Any) -> None:
+    """Delivery and energy efficiency of all learners on the journal network, from the table of `results_dlora.md`."""
+    row = re.compile(r"^\| `([\w-]+)` \| ([\d.]+) ± [\d.]+ \| [\d.]+ \| ([\d.]+) ±", re.MULTILINE)
+    table = {name: (float(x), float(y)) for name, x, y in row.findall((HERE / "results_dlora.md").read_text("utf-8"))}
+    axes = figure.add_subplot()
+    for (kind, names), marker in zip(KINDS.items(), "osD*", strict=True):
+        axes.scatter(*zip(*(table[name] for name in names), strict=True), marker=marker, s=45, label=kind)
+        for name in names:
+            label = "cucb (D-LoRa)" if name == "cucb" else name
+            offset = {"caasi": (-30, -12), "reference-pdr": (-30, 7)}.get(name, (5, 4))
+            axes.annotate(label, table[name], xytext=offset, textcoords="offset points", fontsize="x-small")
+    axes.set(xlabel="packets delivered (%)", ylabel="energy efficiency (bits/mJ)", yscale="log", xlim=(74, 100))
+    axes.set_yticks([30, 50, 70, 100, 150], ["30", "50", "70", "100", "150"], minor=False)
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.set_title("Learners, rules and references on one air")
+    axes.grid(alpha=0.3)
+    figure.legend(loc="outside lower center", ncols=4, fontsize="x-small", frameon=False)
 
 
 def map_of_rings(figure: Any) -> None:
@@ -108,3 +156,7 @@ def learning(figure: Any) -> None:
         axes.plot([row["time_h"] for row in rows], [100 * row["pdr"] for row in rows], label=label)
     axes.set(xlabel="simulated hours", ylabel="PDR (%)", title="Learning on the journal network")
     axes.legend()
+
+
+if __name__ == "__main__":
+    save(overview, HERE / "figures" / "overview.png", WIDE_INCH)

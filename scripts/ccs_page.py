@@ -1,7 +1,7 @@
 """Writes the tables and pictures of coexisting networks into the documents that show them.
 
-- `python scripts/ccs_page.py` (`docs/coexistence.md` and `README.md`)
-- `python scripts/ccs_page.py docs/coexistence.md --only ccs-dynamic --only ccs-static`
+- `python scripts/ccs_page.py` (`docs/coexistence.md` and `docs/coexistence_tables.md`)
+- `python scripts/ccs_page.py docs/coexistence_tables.md --only ccs-dynamic --only ccs-static`
 
 Each table directly under a comment that names it, such as `<!-- ccs-dynamic: gains -->`, is rewritten, and so are the
 pictures that a page links to; the text around them stays as it is. Cells are those of `reproduce.py`. Missing ones are
@@ -33,7 +33,7 @@ with needed("torch"):
     from scripts.studies.ccs.tables import Table
 
 app = new_app()
-PAGES = (ROOT / "docs" / "coexistence.md", ROOT / "README.md")
+PAGES = (ROOT / "docs" / "coexistence.md", ROOT / "docs" / "coexistence_tables.md")
 FIGURES = ROOT / "docs" / "figures"
 COMMENT = re.compile(r"<!--[^>]*\bccs[^>]*-->.*\n?")
 """A comment that seems to name a table."""

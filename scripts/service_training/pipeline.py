@@ -133,7 +133,7 @@ PASSES = (
     Pass(80, 100, (5, 25, 50, 75, 100), 800, 2e-3),
     Pass(10, 90, (15, 30, 45, 60, 75, 90), 3200, 2e-3),
 )
-"""Ten rollouts with the service in the loop trained a better one than sixty (`docs/coexistence.md`, at its end)."""
+"""Ten rollouts with the service in the loop trained a better one than sixty (`docs/coexistence_tables.md`)."""
 
 
 @dataclass(frozen=True)
