@@ -2,18 +2,24 @@
 
 - `python scripts/benchmark.py`
 - `python scripts/benchmark.py --quick --json benchmark.json`
+- `python scripts/benchmark.py --quick --against COMMIT --lines air_32_replicas,cucb_1_replica`
 
 Default reception, one gateway, the journal's traffic (50 bytes every 20 s from 100 nodes; more nodes send less often,
-at equal offered Erlang per channel). Compilation and warm-up are left out; the best of some repeats counts, since
-whatever else the machine does can only slow a run down. NoReL and the closed forms are timed on NoReL's network.
-MAAC and the coordination service are timed where torch is installed, on one thread; Stable-Baselines3's rows where it
-is, and against SuperSuit where that is.
+at equal offered Erlang per channel). Every line is measured several times: median, smallest and largest value are
+shown. Compilation and warm-up are left out, save in lines of start-up. NoReL and the closed forms are timed on NoReL's
+network. MAAC and the coordination service are timed where torch is installed, on one thread; Stable-Baselines3's rows
+where it is, and against SuperSuit where that is.
+
+`--against` compares with another commit: both versions are played in turns, and a line's ratio is a mean over turns
+with its 95 % interval. Above 1, this version is the better one.
 """
 
 from __future__ import annotations
 
+import os
 import platform
-from collections.abc import Callable, Iterator
+import statistics
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,8 +29,9 @@ import typer
 from rich.table import Table
 
 from lora_marl.core.expect.lognormal import Variant
-from scripts.bench import cases, kernels, libraries
-from scripts.runs.cli import JsonPath, console, errors, new_app, one_line_errors, write_json
+from scripts.bench import cases, kernels, libraries, versions
+from scripts.bench.versions import median_with_range, number
+from scripts.runs.cli import ROOT, JsonPath, UsageError, console, errors, new_app, one_line_errors, write_json
 
 app = new_app()
 
@@ -44,6 +51,7 @@ class Line:
         target: The least value, or the largest where `at_most`, that is good enough.
         measure: Takes the measurement.
         at_most: Whether the target is an upper limit.
+        once: Whether repeats would give the same value, or nearly, and cost too much.
     """
 
     name: str
@@ -52,6 +60,7 @@ class Line:
     target: float
     measure: Callable[[], float]
     at_most: bool = False
+    once: bool = False
 
     def meets(self, value: float) -> bool:
         """Whether a value meets the target."""
@@ -61,67 +70,132 @@ class Line:
 @app.command(help=__doc__)
 def main(
     quick: Annotated[
-        bool, typer.Option("--quick", help="Shorter runs and one repeat: same lines, more noise.")
+        bool, typer.Option("--quick", help="Shorter runs, fewer repeats: same lines, more noise.")
     ] = False,
+    only: Annotated[
+        str | None, typer.Option("--lines", metavar="NAME,...", help="Measure these lines alone, by their names.")
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option("--against", metavar="COMMIT", help="Compare with this commit, in turns.")
+    ] = None,
+    turns: Annotated[int, typer.Option("--turns", min=3, help="With --against: how often each is played.")] = 9,
+    repeats: Annotated[
+        int | None, typer.Option("--repeats", min=1, help="How often a line is measured; 5, or 3 where --quick.")
+    ] = None,
     json: JsonPath = None,
 ) -> None:
     """Prints a table with a row for each line, and writes the values for machines."""
     with one_line_errors():
+        chosen = chosen_lines(lines(quick), only)
+        if against is not None:
+            options = ["--quick"] * quick + [f"--lines={','.join(line.name for line in chosen)}"] * (only is not None)
+            compare(against, chosen, options, turns, json)
+            return
         table = Table("what", title=f"per CPU second of one core: {cpu()}", title_justify="left")
-        for name in ("value", "target", "unit"):
+        for name in ("median", "range", "target", "unit"):
             table.add_column(name, justify="right" if name != "unit" else "left")
         table.add_column("met")
         records = []
-        for line, value in measured(lines(quick)):
-            records.append({"name": line.name, "value": value, "unit": line.unit, "target": line.target, "cpu": cpu()})
+        for line, values in measured(chosen, repeats or (3 if quick else 5)):
+            value = statistics.median(values)
+            records.append(
+                {"name": line.name, "value": value, "low": min(values), "high": max(values), "unit": line.unit,
+                 "target": line.target, "cpu": cpu(), "load": os.getloadavg()[0]}
+            )  # fmt: skip
             sign = "at most" if line.at_most else "at least"
             met = "yes" if line.meets(value) else "no"
-            table.add_row(
-                line.what,
-                f"{value:,.0f}" if value >= 1000 else f"{value:.3g}",
-                f"{sign} {line.target:,g}",
-                line.unit,
-                met,
-            )
+            spread = f"{number(min(values))} to {number(max(values))}"
+            table.add_row(line.what, number(value), spread, f"{sign} {line.target:,g}", line.unit, met)
         console.print(table)
+        console.print(load())
         write_json(json, records)
 
 
-def measured(chosen: list[Line]) -> Iterator[tuple[Line, float]]:
-    """Lines with their values; the error stream names the one that is measured."""
+def compare(commit: str, chosen: Sequence[Line], options: Sequence[str], turns: int, json: Path | None) -> None:
+    """Prints a row for each line that this version and a commit have, and writes the values for machines."""
+    measured = []
+    with versions.checkout(commit, ROOT) as old:
+        for number_of_turn, turn in enumerate(versions.turns(old, ROOT, options, turns), start=1):
+            errors.print(f"turn {number_of_turn} of {turns}: {load()}", markup=False)
+            measured.append(turn)
+    smaller_is_better = frozenset(line.name for line in chosen if line.at_most)
+    table = Table("what", title=f"this version over {commit}, {turns} turns: {cpu()}", title_justify="left")
+    for name in (commit, "now", "unit", "ratio", "95 % interval"):
+        table.add_column(name, justify="right" if name != "unit" else "left")
+    records, titles = [], {line.name: line.what for line in chosen}
+    for line in versions.compared(measured, smaller_is_better):
+        table.add_row(
+            titles.get(line.name, line.name), median_with_range(line.old), median_with_range(line.new), line.unit,
+            f"{line.speed:.3f}", f"{line.low:.3f} to {line.high:.3f}",
+        )  # fmt: skip
+        records.append(
+            {"name": line.name, "unit": line.unit, "old": line.old, "new": line.new, "ratio": line.speed,
+             "low": line.low, "high": line.high, "cpu": cpu()}
+        )  # fmt: skip
+    console.print(table)
+    console.print(load())
+    write_json(json, records)
+
+
+def chosen_lines(all_lines: list[Line], only: str | None) -> list[Line]:
+    """Lines by their names, separated by commas; all where none is named.
+
+    Raises:
+        UsageError: a name that no line has.
+    """
+    if only is None:
+        return all_lines
+    names = only.split(",")
+    known = {line.name for line in all_lines}
+    for name in names:
+        if name not in known:
+            raise UsageError(f"--lines: {name!r} is not one of {', '.join(sorted(known))}")
+    return [line for line in all_lines if line.name in names]
+
+
+def measured(chosen: list[Line], repeats: int) -> Iterator[tuple[Line, list[float]]]:
+    """Lines with the values of their repeats; the error stream names the one that is measured."""
     for line in chosen:
         with errors.status(line.what):
-            value = line.measure()
-        yield line, value
+            values = [line.measure() for _ in range(1 if line.once else repeats)]
+        yield line, values
+
+
+def load() -> str:
+    """Returns how busy the machine is, in words: processes that ran in the last minute, on average, and its cores."""
+    return f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
 
 
 def lines(quick: bool) -> list[Line]:
     """All lines in the order of the table; `quick` shortens the runs and leaves the networks as they are."""
-    repeats, share = (1, 0.1) if quick else (5, 1.0)
+    share = 0.1 if quick else 1.0
     with_torch = find_spec("torch") is not None
     return [
-        *packets(repeats, share),
-        *closed_forms(repeats),
-        *rayleigh(repeats),
-        *growth(1 if quick else 3),
-        *(maac(quick, repeats) if with_torch else []),
-        *(ccs(repeats) if with_torch else []),
-        *environments(quick, repeats),
-        *(sb3(quick, repeats) if find_spec("stable_baselines3") else []),
+        *packets(share),
+        *closed_forms(1),
+        *rayleigh(1),
+        *growth(1),
+        *startup(),
+        *(maac(quick, 1) if with_torch else []),
+        *(ccs(1) if with_torch else []),
+        *environments(quick, 1),
+        *(sb3(quick, 1) if find_spec("stable_baselines3") else []),
     ]
 
 
-def packets(repeats: int, share: float) -> list[Line]:
+def packets(share: float) -> list[Line]:
     """Packets of the air and of learners that decide after every packet; `share` shortens the runs."""
 
     def rate(learner: str | None, replicas: int, timed: float) -> Callable[[], float]:
         return lambda: cases.packets_per_s(
-            learner, replicas=replicas, warm_up=50 * share, timed=timed * share, repeats=repeats
+            learner, replicas=replicas, warm_up=50 * share, timed=timed * share, repeats=1
         )
 
     def run_s(learner: str) -> Callable[[], float]:
         lengths: Any = {"replicas": 1, "warm_up": 5000 * share, "timed": 5000 * share, "repeats": 1}
         return lambda: RUN_PACKETS / cases.packets_per_s(learner, **lengths)
+
+    from_packets = f"from {5000 * share * cases.JOURNAL_NODES / 1e6:g} million"
 
     def norel(nodes: int) -> Callable[[], float]:
         return lambda: cases.norel_packets_per_s(nodes, replicas=32, hours=240 * share)
@@ -131,7 +205,14 @@ def packets(repeats: int, share: float) -> list[Line]:
         Line("cucb_32_replicas", "CUCB after every packet, 32 replicas", "packets/s", 2.5e6, rate("cucb", 32, 500)),
         Line("cucb_1_replica", "CUCB after every packet, 1 replica", "packets/s", 1e6, rate("cucb", 1, 10_000)),
         *(
-            Line(f"run_{name}", f"{name}, 2,000 h, one replica (36 million packets)", "s", limit, run_s(name), True)
+            Line(
+                f"run_{name}",
+                f"{name}, 2,000 h, one replica (36 million packets, {from_packets})",
+                "s",
+                limit,
+                run_s(name),
+                True,
+            )
             for name, limit in (("cucb", 60), ("cd-lora", 60), ("ucb1", 60), ("mix-mab", 120))
         ),
         *(
@@ -189,8 +270,21 @@ def growth(repeats: int) -> list[Line]:
     return [
         Line("air_cost_ratio", f"air, cost of a packet: {sizes}", "ratio", 3, ratio(None), True),
         Line("cucb_cost_ratio", f"CUCB, cost of a packet: {sizes}", "ratio", 4, ratio("cucb"), True),
-        Line("memory", f"peak memory, {MANY:,} nodes", "GiB", 1, lambda: cases.peak_memory_gib(MANY), True),
+        Line("memory", f"peak memory, {MANY:,} nodes", "GiB", 1, lambda: cases.peak_memory_gib(MANY), True, True),
     ]
+
+
+def startup() -> list[Line]:
+    """What the first simulations after installation take, with nothing compiled yet."""
+
+    def first(name: str) -> Callable[[], float]:
+        return lambda: cases.first_s(name)
+
+    return [
+        Line(f"first_{name}", f"first {what}, nothing compiled yet", "s", limit,
+             first(name), True, True)
+        for name, what, limit in (("advance", "Air.advance", 10), ("run", "run of CUCB", 20))
+    ]  # fmt: skip
 
 
 def maac(quick: bool, repeats: int) -> list[Line]:

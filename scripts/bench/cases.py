@@ -9,8 +9,11 @@ Shape letters: `B` replicas, `N` nodes.
 
 from __future__ import annotations
 
+import os
+import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -133,6 +136,26 @@ def report_peak_memory(nodes: int) -> None:
     with open("/proc/self/status", encoding="ascii") as file:
         kib = next(int(line.split()[1]) for line in file if line.startswith("VmHWM"))
     sys.stdout.write(str(kib / 2**20))
+
+
+FIRST = {
+    "advance": "Air(journal()[1], [0]).advance(random_points(journal()[1], 1), 1000.0)",
+    "run": "_journal_run(JOURNAL_NODES, 'cucb', [0])(1000.0)",
+}
+"""What is simulated first, by name."""
+
+
+def first_s(name: str) -> float:
+    """CPU time of a fresh process that simulates one of `FIRST` and has no compiled function; imports count. s"""
+    code = f"from scripts.bench.cases import *; from scripts.bench.cases import _journal_run; {FIRST[name]}"
+    with tempfile.TemporaryDirectory() as cache:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, "NUMBA_CACHE_DIR": cache}, check=True,
+            capture_output=True,
+        )  # fmt: skip
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def array_agent_steps_per_s(*, replicas: int, nodes: int, steps: int, repeats: int) -> float:

@@ -4,6 +4,7 @@ import json
 from importlib.util import find_spec
 
 from scripts import benchmark
+from scripts.bench import cases
 
 NAMES = [
     "air_32_replicas",
@@ -31,6 +32,8 @@ NAMES = [
     "air_cost_ratio",
     "cucb_cost_ratio",
     "memory",
+    "first_advance",
+    "first_run",
     "maac_speed_up",
     "maac_update",
     "ccs_round_4",
@@ -50,13 +53,15 @@ NAMES = [
 
 def test_quick_run_measures_every_line(invoke, tmp_path, monkeypatch):
     monkeypatch.setattr(benchmark, "MANY", 2_000)
-    result = invoke(benchmark.app, "--quick", "--json", tmp_path / "out.json")
+    monkeypatch.setattr(cases, "FIRST", dict.fromkeys(cases.FIRST, "pass"))
+    result = invoke(benchmark.app, "--quick", "--repeats", 1, "--json", tmp_path / "out.json")
     assert result.exit_code == 0, result.output
     records = json.loads((tmp_path / "out.json").read_text())
     assert [record["name"] for record in records] == NAMES
     for record in records:
-        assert set(record) == {"name", "value", "unit", "target", "cpu"}
-        assert record["value"] > 0
+        assert set(record) == {"name", "value", "low", "high", "unit", "target", "cpu", "load"}
+        assert 0 < record["low"] <= record["value"] <= record["high"]
+    assert "load " in result.output and "from 0.05 million" in result.output
 
 
 def test_both_kinds_of_targets():
@@ -64,8 +69,17 @@ def test_both_kinds_of_targets():
     assert lines["env_dict"].meets(500) and not lines["env_dict"].meets(499)
     assert lines["memory"].meets(1.0) and not lines["memory"].meets(1.1)
     targets = [4e6, 2.5e6, 1e6, 60, 60, 60, 120, 1e6, 1e6, 10, 15, 80, 2000]
-    targets += [100, 200, 1000, 10_000, 5, 50, 0.1, 50, 1e6, 3, 4, 1, 3, 0.16]
+    targets += [100, 200, 1000, 10_000, 5, 50, 0.1, 50, 1e6, 3, 4, 1, 10, 20, 3, 0.16]
     targets += [20, 1, 112_000, 56_000, 28_600, 31_500, 17_500, 9_100, 1e6, 500, 1e4]
     targets += [10] if find_spec("supersuit") else []
     assert [line.target for line in lines.values()] == targets
     assert list(lines) == NAMES
+
+
+def test_only_the_lines_that_are_named(invoke, tmp_path):
+    result = invoke(benchmark.app, "--quick", "--lines", "rayleigh_trial", "--json", tmp_path / "out.json")
+    assert result.exit_code == 0, result.output
+    [record] = json.loads((tmp_path / "out.json").read_text())
+    assert record["name"] == "rayleigh_trial" and record["low"] < record["high"]
+    result = invoke(benchmark.app, "--quick", "--lines", "rayleigh_trail")
+    assert result.exit_code == 2 and "'rayleigh_trail' is not one of " in result.output

@@ -53,4 +53,4 @@ def _say(name: str) -> None:
 def install() -> None:
     """Say so in this process from now on, unless it is a worker."""
     if multiprocessing.parent_process() is None:
-        event.register("numba:compile", CompilationNotice(after_s=1.0))
+        event.register("numba:compile", CompilationNotice(after_s=2.0))
