@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE)]
 
-from pages import write_all  # noqa: E402
+from pages import unbroken, write_all  # noqa: E402
 from pictures import draw_all  # noqa: E402
 
 import lora_marl  # noqa: E402
@@ -21,6 +22,12 @@ exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"lora_marl {version}"
 html_copy_source = False
+
+
+def setup(app: Any) -> None:
+    """Keep a number and its interval, and a short first cell, in one line of a table's cell."""
+    app.connect("source-read", lambda app, name, source: source.__setitem__(0, unbroken(source[0])))
+
 
 write_all(HERE / "generated")
 draw_all(HERE / "generated")

@@ -94,3 +94,10 @@ def page_of(module: str, *, deeper: int = 0) -> str:
 def write(path: Path, title: str, parts: Iterable[str]) -> None:
     """Write a page with a title."""
     path.write_text("\n\n".join([f"# {title}", *parts]) + "\n", encoding="utf-8")
+
+
+def unbroken(text: str) -> str:
+    """A page of Markdown whose tables keep a number with its interval, and a short first cell, in one line."""
+    text = re.sub(r"^\|.*", lambda line: line[0].replace(" ± ", "\xa0±\xa0"), text, flags=re.MULTILINE)
+    first = re.compile(r"^\| ([^|`\n]{1,10}) \|", re.MULTILINE)
+    return first.sub(lambda cell: f"| {cell[1].replace(' ', chr(0xA0))} |", text)

@@ -56,6 +56,11 @@ def test_lists_and_headings_of_docstrings_become_markdown(pages: ModuleType) -> 
         pages.page_of("scripts/__init__")
 
 
+def test_intervals_and_short_labels_of_tables_stay_in_one_line(pages: ModuleType) -> None:
+    text = pages.unbroken("| 2 P | 9.3 ± 3.6 | a b |\n| a longer label | - |\nWords ± more.")
+    assert text == "| 2\xa0P | 9.3\xa0±\xa03.6 | a b |\n| a longer label | - |\nWords ± more."
+
+
 def test_every_page_is_in_the_contents(written: Path) -> None:
     index = (DOCS / "index.md").read_text()
     by_hand = {path.stem for path in DOCS.glob("*.md")} - {"index"}
@@ -81,7 +86,7 @@ def test_the_reference_names_what_is_public(written: Path) -> None:
 def test_pictures_show_something(tmp_path: Path) -> None:
     figure_module = pytest.importorskip("matplotlib.figure")
     pictures = imported("pictures")
-    for draw in (pictures.map_of_rings, pictures.packets):
+    for draw in (pictures.map_of_rings, pictures.packets, pictures.trade_off):
         figure = figure_module.Figure()
         draw(figure)
         (axes,) = figure.axes
