@@ -16,6 +16,7 @@ import lora_marl  # noqa: E402
 
 project = "lora_marl"
 author = "The lora_marl authors"
+project_copyright = f"2026 {author}"
 version = release = lora_marl.__version__
 extensions = ["myst_parser"]
 exclude_patterns = ["_build"]
