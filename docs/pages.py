@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 
 PHYSICS = (
     *("units", "region", "tables", "scenario", "topology", "coexistence", "random", "traffic", "mixture", "phy"),
-    *("device", "energy"),
+    *("device", "energy", "links"),
     *("propagation", "interference", "reception", "downlink", "air", "outcome", "metrics", "reference"),
     *(f"expect/{name}/closed_form" for name in ("one_gateway", "rayleigh", "lognormal")),
 )

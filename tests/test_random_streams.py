@@ -44,10 +44,13 @@ EXPECTED = {
     "generator(_, 'batch', _)",
     "manual_seed(0)",
     "manual_seed(_)",
+    "stream_key(_, 'fading')",
     "stream_key(_, 'hop')",
     "stream_key(_, 'learner')",
+    "stream_key(_, 'lost')",
     "stream_key(_, 'matching')",
     "stream_key(_, 'shadowing')",
+    "stream_key(_, 'slow')",
     "stream_key(_, 'traffic')",
     "stream_key(_, _)",
     "stream_key(_, f'lns.{_}')",
@@ -121,7 +124,7 @@ def test_streams_of_the_air_stay() -> None:
         "choice",
     )
 
-    assert air.STREAM_KEYS.names == ("hop",)
+    assert air.STREAM_KEYS.names == ("hop", "slow", "lost")
 
 
 @pytest.mark.parametrize(

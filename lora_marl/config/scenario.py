@@ -21,6 +21,7 @@ from lora_marl.core.checks import suggest
 from lora_marl.core.device import DEVICES, Battery, Device
 from lora_marl.core.downlink import Downlink
 from lora_marl.core.interference import Interference
+from lora_marl.core.links import Links
 from lora_marl.core.propagation import Propagation
 from lora_marl.core.reception import Reception
 from lora_marl.core.scenario import Change, Scenario
@@ -104,6 +105,19 @@ class BatteryConfig(RecordSection):
 
     def build(self) -> Battery:
         return Battery(**self.fields())
+
+
+@fields_of(Links)
+class LinksConfig(RecordSection):
+    """Measured links; fields and defaults of `lora_marl.core.links.Links`."""
+
+    groups: dict[str, tuple[int, ...]] = {}
+
+    def build(self) -> Links:
+        values = self.fields()
+        if values["path_loss_db"] is not None:
+            values["path_loss_db"] = np.asarray(values["path_loss_db"], np.float64)
+        return Links(**values)
 
 
 def _device(value: Device | str) -> Device:
@@ -203,6 +217,7 @@ class ScenarioConfig(RecordSection):
     downlink: DownlinkConfig = DownlinkConfig()
     device: str | DeviceConfig = "sx1261"
     battery: BatteryConfig = BatteryConfig()
+    links: LinksConfig | None = None
     active: tuple[bool, ...] | int | None = None
     path_loss_csv: InputFile | None = None
     changes: tuple[ChangeConfig, ...] = ()

@@ -86,6 +86,7 @@ class Air:
             arms=sum(scenario.region.factor_sizes) if count_arms else 0,
             packets=_FIRST_RECORDS if record else 0,
             heard=_FIRST_RECORDS if feedback.listens else 0,
+            slow=0 if scenario.links is None else scenario.gateways + len(scenario.links.groups),
             frames=scenario.traffic.queue_frames if scenario.traffic.confirmed else 0,
         )
         for field, stream in _STREAMS.items():

@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from lora_marl.core import phy, units
+from lora_marl.core import links_reference, phy, units
 from lora_marl.core.outcome import BURST_KIND, Packets, Receptions
 from lora_marl.core.random import stream_key, uniform
 from lora_marl.core.reception import Fate
@@ -138,6 +138,7 @@ def _disturbed(
     rssi_dbm: NDArray[np.float64],
     burst_mw: NDArray[np.float64],
     lost: NDArray[np.bool_],
+    noise_ratio: NDArray[np.float64],
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Which packets the others interfere with, and which they collide with, at one gateway."""
     rx = scenario.reception
@@ -153,7 +154,7 @@ def _disturbed(
         in_burst &= facts.burst_first | (rx.interferers != "at_start")
         noise_like_mw += (in_burst * burst_mw).sum(1)
     bw_hz = np.array(scenario.region.bandwidths_hz)[facts.bw]
-    noise_mw = units.dbm_to_mw(phy.noise_dbm(bw_hz, rx.noise_figure_db))
+    noise_mw = units.dbm_to_mw(phy.noise_dbm(bw_hz, rx.noise_figure_db)) * noise_ratio
     needed = _sinr_ratio(scenario, facts)
     if rx.inter_sf == "sinr":
         interfered |= power_mw < needed * (noise_mw + noise_like_mw)
@@ -197,7 +198,11 @@ def channels(scenario: Scenario, packets: Packets, points: NDArray[np.int16], se
 
 
 def fates(
-    scenario: Scenario, packets: Packets, receptions: Receptions, noise: NDArray[np.float64] | None = None
+    scenario: Scenario,
+    packets: Packets,
+    receptions: Receptions,
+    noise: NDArray[np.float64] | None = None,
+    unheard: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.int8]:
     """Fate of each packet at each gateway, as if all of them had been judged.
 
@@ -206,6 +211,8 @@ def fates(
         packets: `P` uplinks, and bursts of interference, in order of start.
         receptions: Their received powers.
         noise: The unit normal draws of `db_ratio`. `[P]`
+        unheard: Packets to which a gateway does not listen (`lora_marl.core.links_reference`); None: there are none.
+            `[P, G]`
 
     Returns:
         Fates; NONE at gateways of other networks, and of bursts. `[P, G]`
@@ -219,6 +226,7 @@ def fates(
         _rows(packets, burst),
         units.dbm_to_mw(receptions.rssi_dbm[burst]),
         None if noise is None else noise[~burst],
+        (np.zeros(judged.shape, np.bool_) if unheard is None else unheard)[~burst],
     )
     return judged
 
@@ -234,13 +242,15 @@ def _uplink_fates(
     bursts: Packets,
     burst_mw: NDArray[np.float64],
     noise: NDArray[np.float64] | None,
+    unheard: NDArray[np.bool_],
 ) -> NDArray[np.int8]:
     rx = scenario.reception
     facts = _facts(scenario, packets, bursts)
     sensitivity_dbm = rx.sensitivities_dbm(
         np.array(scenario.region.spreading_factors), np.array(scenario.region.bandwidths_hz)
     )[facts.sf, facts.bw]
-    heard = rssi_dbm >= sensitivity_dbm[:, None]
+    heard = rssi_dbm >= sensitivity_dbm[:, None] + links_reference.raised_db(scenario, packets)
+    noise_ratio = units.db_to_ratio(links_reference.noise_db(scenario, packets.point[:, 2]))
     weak = np.zeros_like(heard)
     if rx.inter_sf == "db_ratio" and noise is not None:
         columns = [_fails_db_ratio(scenario, packets, facts, rssi, noise) for rssi in rssi_dbm.T]
@@ -248,10 +258,13 @@ def _uplink_fates(
     lost = np.asarray((~heard | weak).all(1))
     judged = np.empty(heard.shape, np.int8)
     for g in range(heard.shape[1]):
-        interfered, collided = _disturbed(scenario, packets, facts, rssi_dbm[:, g], burst_mw[:, g], lost)
+        interfered, collided = _disturbed(
+            scenario, packets, facts, rssi_dbm[:, g], burst_mw[:, g], lost, noise_ratio[:, g]
+        )
+        refused = _refused(packets, heard[:, g] & ~unheard[:, g], rx.demodulators)
         judged[:, g] = np.select(
-            [~heard[:, g], _refused(packets, heard[:, g], rx.demodulators), interfered | weak[:, g], collided],
-            [Fate.BELOW_SENSITIVITY, Fate.NO_DEMODULATOR, Fate.INTERFERED, Fate.COLLIDED],
+            [~heard[:, g], unheard[:, g], refused, interfered | weak[:, g], collided],
+            [Fate.BELOW_SENSITIVITY, Fate.GATEWAY_SENDING, Fate.NO_DEMODULATOR, Fate.INTERFERED, Fate.COLLIDED],
             Fate.DELIVERED,
         )
     if scenario.node_network is not None and scenario.gateway_network is not None:

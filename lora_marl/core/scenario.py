@@ -16,6 +16,7 @@ from lora_marl.core.checks import check_choice, check_record, suggest
 from lora_marl.core.device import DEVICES, Battery, Device
 from lora_marl.core.downlink import PAPERS_DOWNLINK, Downlink
 from lora_marl.core.interference import Interference
+from lora_marl.core.links import Links
 from lora_marl.core.propagation import Propagation, path_loss_db
 from lora_marl.core.reception import Reception
 from lora_marl.core.region import Region
@@ -66,6 +67,7 @@ class Scenario:
         propagation: Mean path loss, shadowing, fading.
         path_loss_db: A measured mean path loss `[N, G]` or `[B, N, G]` that replaces the model's; infinite: the gateway
             never hears the node. dB
+        links: What measured links have beyond distance, shadowing and fading; None: nothing.
         channel_loss_db: `[C]`, path loss of each channel on top of the mean. dB
         reception: The gateways' rule.
         traffic: When nodes send and how much.
@@ -95,6 +97,7 @@ class Scenario:
     propagation: Propagation = field(default_factory=Propagation)
     path_loss_db: NDArray[np.float64] | None = None
     channel_loss_db: NDArray[np.float64] | None = None
+    links: Links | None = None
     reception: Reception = field(default_factory=Reception)
     traffic: Traffic = field(default_factory=Traffic)
     interference: Interference | None = None
@@ -122,6 +125,7 @@ class Scenario:
         check_record(self, "scenario")
         self._check_frame()
         self._check_shapes()
+        self._check_links()
         self._check_networks()
         self._check_payload()
         self._check_dwell_time()
@@ -199,11 +203,14 @@ class Scenario:
 
         `[N, G]` or `[B, N, G]`, in dB.
         """
-        if self.path_loss_db is None:
+        measured_db = self.path_loss_db
+        if self.links is not None and self.links.path_loss_db is not None:
+            measured_db = self.links.mean_path_loss_db()
+        if measured_db is None:
             distance_m = distances_m(self.node_xy_m, self.gateway_xy_m)
             loss_db = path_loss_db(self.propagation, distance_m, carrier_hz=self.carrier_hz)
         else:
-            loss_db = np.minimum(np.asarray(self.path_loss_db, np.float64), NO_LINK_DB)
+            loss_db = np.minimum(np.asarray(measured_db, np.float64), NO_LINK_DB)
         return self.propagation.antenna_gain_db - loss_db
 
     def interval_s(self) -> NDArray[np.float64]:
@@ -298,6 +305,13 @@ class Scenario:
                 continue
             if np.shape(value)[-len(shape) :] != shape or np.ndim(value) > most_axes:
                 raise ValueError(f"scenario.{name}: shape {np.shape(value)}; allowed is {shape}")
+
+    def _check_links(self) -> None:
+        if self.links is None:
+            return
+        self.links.check(self.nodes, self.gateways, len(self.region.channels_hz))
+        if self.links.path_loss_db is not None and self.path_loss_db is not None:
+            raise ValueError("scenario.path_loss_db: links.path_loss_db is given, too; allowed is one of them")
 
     def _check_networks(self) -> None:
         if (self.node_network is None) != (self.gateway_network is None):

@@ -11,8 +11,10 @@ from lora_marl.core.device import DEVICES, Battery, Device
 from lora_marl.core.downlink import PAPERS_DOWNLINK
 from lora_marl.core.energy import battery_life_years, energy_costs
 from lora_marl.core.expect import LogNormal, LogNormalIncremental, OneGateway, OneGatewayIncremental, Rayleigh
+from lora_marl.core.outcome import DOWNLINK_KIND
 from lora_marl.core.presets import journal_network, mmalora_network, norel_network
 from lora_marl.core.propagation import Propagation
+from lora_marl.core.region import REGIONS
 from lora_marl.core.traffic import Traffic
 from tests.core.scenarios import STILL, network, region
 
@@ -69,6 +71,25 @@ def test_a_downlink_in_rx1_spares_rx2_and_one_in_rx2_follows_an_empty_rx1():
     listened_s = 8 * 2**9 / 125e3 + received_s
     expected_mj = 120.0 * sent_s + 30.0 * listened_s + 0.003 * (100.0 - sent_s - listened_s)
     assert second_mj == pytest.approx(expected_mj, rel=1e-9)
+
+
+def test_rx1_on_channels_that_no_uplink_has_spares_rx2():
+    """US915 answers on 500 kHz channels of its own, which are numbered behind RX2's."""
+    device = Device(tx_currents=dict.fromkeys(REGIONS["US915"].tp_dbm, 40.0))
+    traffic = Traffic(kind="periodic", interval_s=100.0, random_phase=False, payload_bytes=11, confirmed=True,
+                      after_end=False)  # fmt: skip
+    scenario = network(1, region=REGIONS["US915"], node_xy_m=np.zeros((1, 2)), propagation=STILL, traffic=traffic,
+                       feedback="downlink", energy="states", device=device)  # fmt: skip
+    points = np.array([[[1, 0, 0, 5]]], np.int16)
+    air = Air(scenario, [0], record=True)
+    outcome = air.advance(points, 1000.0)
+    packets, _ = air.recording()
+    down = packets.kind == DOWNLINK_KIND
+    assert down.sum() == outcome.sent.sum() == 10 and (packets.point[down, 2] > len(scenario.region.channels_hz)).all()
+    sent_s, received_s = (float((packets.end_s - packets.start_s)[kind].sum()) for kind in (~down, down))
+    sleep_mw = 3.3 * 0.0006
+    expected_mj = 132.0 * sent_s + 3.3 * 4.6 * received_s + sleep_mw * (1000.0 - sent_s - received_s)
+    assert outcome.energy_mj[0, 0] == pytest.approx(expected_mj, rel=1e-9)
 
 
 @pytest.mark.parametrize("form", [OneGateway, LogNormal, Rayleigh])

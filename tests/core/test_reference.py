@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lora_marl.core import reference, tables
+from lora_marl.core import links_reference, reference, tables
 from lora_marl.core.air import Air
 from lora_marl.core.outcome import UPLINK_KIND
 from lora_marl.core.propagation import Propagation
@@ -56,7 +56,8 @@ def played(scenario, seed, until_s=40.0):
     np.testing.assert_array_equal(packets.point[uplink, CHANNEL], channels[uplink])
     key = stream_key(seed, "noise")
     noise = np.array([normal(key, n, i) for n, i in zip(packets.source, packets.index, strict=True)])
-    return packets, receptions, reference.fates(scenario, packets, receptions, noise)
+    unheard = links_reference.unheard(scenario, packets, seed)
+    return packets, receptions, reference.fates(scenario, packets, receptions, noise, unheard)
 
 
 def overall(fates, rssi_dbm):

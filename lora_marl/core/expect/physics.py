@@ -87,10 +87,11 @@ def check_pairwise(scenario: Scenario, form: str, further: Iterable[tuple[str, A
 
 
 def check_single_network(scenario: Scenario, form: str) -> None:
-    """Raise ValueError for what no closed form has: other networks, interference from outside, retransmissions."""
+    """Raise ValueError for what no closed form has: other networks, interference, retransmissions, links."""
     for name, value, allowed in (
         ("node_network", scenario.networks, 1),
         ("interference", scenario.interference, None),
+        ("links", None if scenario.links is None else "measured", None),
         ("traffic.confirmed", scenario.traffic.confirmed, False),
     ):
         if value != allowed:

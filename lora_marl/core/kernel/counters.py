@@ -36,7 +36,7 @@ def count_packet(state, tables, b, n):
     sums = state.sums[b, n]
     sums[AIRTIME_S] += airtime_s
     sums[ENERGY_MJ] += airtime_s * tables.tp_mw[node.point[3]] + rule.receive_mj
-    if rule.rx_mw > 0.0:
+    if RARE and rule.rx_mw > 0.0:
         sums[ENERGY_MJ] += tables.windows_mj[node.point[0], node.point[1]]
     if delivered:
         sums[DELIVERED_BITS] += node.payload_bits

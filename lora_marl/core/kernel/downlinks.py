@@ -9,6 +9,7 @@ from lora_marl.core.kernel.collision import NONE, SINR, SIR_ENERGY, SIR_PAIRWISE
 from lora_marl.core.kernel.counters import record_downlink
 from lora_marl.core.kernel.features import RARE
 from lora_marl.core.kernel.interference import add_burst_to_downlink
+from lora_marl.core.kernel.links import is_off, link_gain_db
 from lora_marl.core.kernel.queue import replace_first
 from lora_marl.core.kernel.reception import BELOW_SENSITIVITY, COLLIDED, DELIVERED, INTERFERED, dbm_to_mw
 from lora_marl.core.kernel.state import ANSWERED, ANSWERS_RECEIVED, ENERGY_MJ, RECEIVING, REFUSED, RX1, RX2
@@ -69,6 +70,8 @@ def _at_node_dbm(state, tables, b, n, g, channel):
     loss_db = tables.channel_loss_db[channel] if channel < tables.channel_loss_db.shape[0] else 0.0
     gain_db = tables.gain_db[b % tables.gain_db.shape[0], n, g] - loss_db
     key = state.replicas[b].downlink_key
+    if RARE and rule.links:
+        gain_db += link_gain_db(state, tables, b, n, g, channel, node.end_s)
     return _down_tp_dbm(rule, tables, channel) + gain_db + _varied_db(rule, key, n, draw_index(node.packet, g))
 
 
@@ -191,6 +194,8 @@ def _can_send(state, tables, b, g, channel, now_s):
     gateway = state.gateways[b, g]
     if state.downlinks[b, g].end_s > now_s or gateway.free_s[tables.sub_band[channel]] > now_s:
         return False
+    if RARE and tables.rule[0].links and is_off(tables, g, now_s, np.nextafter(now_s, np.inf)):
+        return False
     return gateway.locked == 0 or tables.rule[0].busy_gateways_send
 
 
@@ -247,7 +252,7 @@ def _fate(state, tables, b, g):
 def _count_reception(state, tables, b, n, g):
     """Count the energy of a downlink that node `n` hears, in place of its window; after one in RX1 there is no RX2."""
     rule, node, down = tables.rule[0], state.nodes[b, n], state.downlinks[b, g]
-    second = down.channel >= state.newest.shape[1]
+    second = down.channel == state.newest.shape[1]  # channels behind it are of RX1 alone
     window_mj = rule.rx2_mj if second else tables.windows_mj[node.last_point[0], node.last_point[1]]
     state.sums[b, n, ENERGY_MJ] += rule.rx_mw * (down.end_s - down.start_s) - window_mj
 
@@ -257,7 +262,7 @@ def receive_downlink(state, tables, b, n):
     """End the downlink for node `n`; returns whether the node has received it."""
     g = state.nodes[b, n].gateway
     fate = _fate(state, tables, b, g)
-    if tables.rule[0].rx_mw > 0.0 and fate != BELOW_SENSITIVITY:
+    if RARE and tables.rule[0].rx_mw > 0.0 and fate != BELOW_SENSITIVITY:
         _count_reception(state, tables, b, n, g)
     if RARE and tables.rule[0].record:
         state.packets[b, state.downlinks[b, g].record].fate = fate

@@ -27,7 +27,8 @@ MATRIX = True
 """Signal against the powers or energies of single spreading factors (`sir_pairwise`, `sir_energy`)."""
 
 RARE = True
-"""Records of packets, counts by factor value, bursts, repeats, points drawn from distributions, and `db_ratio`."""
+"""Records of packets, counts by factor value, bursts, repeats, points drawn from distributions, energy by state,
+measured links, and `db_ratio`."""
 
 FEATURES = ("DOWNLINKS", "MATRIX", "RARE")
 
@@ -43,7 +44,7 @@ def needed(rule: NDArray[np.void], *, repeats: bool, draws_points: bool) -> froz
         "RARE": repeats
         or draws_points
         or switches["inter_sf"] == INTER_SF["db_ratio"]
-        or any(switches[name] for name in ("record", "count_arms", "bursts")),
+        or any(switches[name] for name in ("record", "count_arms", "bursts", "links", "rx_mw")),
     }
     return frozenset(name for name in FEATURES if on[name])
 

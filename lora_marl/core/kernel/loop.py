@@ -38,7 +38,7 @@ DONE, DECISION_DUE, RECORD_FULL, OUTSIDE_REGION = 0, 1, 2, 3
 
 SOURCES = (
     *sorted(Path(__file__).parent.glob("*.py")),
-    *(Path(__file__).parents[1] / name for name in ("outcome.py", "random.py", "reception.py", "units.py")),
+    *(Path(__file__).parents[1] / name for name in ("links.py", "outcome.py", "random.py", "reception.py", "units.py")),
 )
 """The files that the loop is compiled from."""
 
@@ -143,6 +143,8 @@ def _clear_replica(state, b, none):
             burst.busy_s += replica.now_s - max(burst.start_s, replica.taken_s)
             burst.on = False
             burst.index += 1
+    if state.slow_from_s.shape[1] > 0:
+        state.slow_from_s[b, 0] += replica.now_s
     replica.on_air = 0
     replica.recorded = 0
     replica.taken_s -= replica.now_s

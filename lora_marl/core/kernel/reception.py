@@ -11,6 +11,7 @@ from lora_marl.core.kernel import compiled
 from lora_marl.core.kernel.collision import DB_RATIO, SINR, SIR_ENERGY, survives
 from lora_marl.core.kernel.counters import record_link
 from lora_marl.core.kernel.features import DOWNLINKS, MATRIX, RARE
+from lora_marl.core.kernel.links import is_lost_anyway, is_off, link_gain_db, link_spread_db
 from lora_marl.core.random import draw_index, exponential, normal
 from lora_marl.core.reception import FATES, Fate
 from lora_marl.core.units import dbm_to_mw as _dbm_to_mw
@@ -25,11 +26,22 @@ NONE = int(Fate.NONE)
 def _rssi_dbm(tables, rule, replica, n, packet, g, mean_dbm, common_db):
     """Received power of a packet at gateway `g`: its mean with shadowing and fading."""
     rssi_dbm = mean_dbm + common_db
-    if rule.packet_shadowing:
+    if RARE and rule.links:
+        rssi_dbm += link_spread_db(tables, replica.shadowing_key, n, packet, g)
+    elif rule.packet_shadowing:
         rssi_dbm += rule.own_db * normal(replica.shadowing_key, n, draw_index(packet, g))
     if rule.rayleigh:
         rssi_dbm += 10.0 * np.log10(exponential(replica.fading_key, n, draw_index(packet, g)))
     return rssi_dbm
+
+
+@compiled()
+def _is_heard(tables, n, g, point, rssi_dbm):
+    """Whether a packet of node `n` reaches the sensitivity of gateway `g`."""
+    floor_dbm = tables.sensitivity_dbm[point[0], point[1]]
+    if RARE and tables.rule[0].links:
+        floor_dbm += tables.cells[n, g, point[2]].floor_db
+    return rssi_dbm >= floor_dbm
 
 
 @compiled()
@@ -48,10 +60,14 @@ def begin_reception(state, tables, b, n, sf, bw, mean_tp_dbm):
     common_db = 0.0
     if rule.packet_shadowing and rule.common_db > 0.0:
         common_db = rule.common_db * normal(replica.shadowing_key, n, draw_index(packet, -1))
+    node = state.nodes[b, n]
+    lost_anyway = RARE and rule.links and is_lost_anyway(state, tables, b, n)
     lost = True
     for g in range(state.links.shape[2]):
         link, gateway = state.links[b, n, g], state.gateways[b, g]
         mean_dbm = mean_tp_dbm + tables.gain_db[b % tables.gain_db.shape[0], n, g]
+        if RARE and rule.links:
+            mean_dbm += link_gain_db(state, tables, b, n, g, node.point[2], node.start_s)
         rssi_dbm = _rssi_dbm(tables, rule, replica, n, packet, g, mean_dbm, common_db)
         link.rssi_dbm = rssi_dbm
         link.power_mw = dbm_to_mw(rssi_dbm) if rule.linear else 0.0
@@ -62,8 +78,10 @@ def begin_reception(state, tables, b, n, sf, bw, mean_tp_dbm):
         if RARE and rule.inter_sf == DB_RATIO:
             link.interfered = _fails_db_ratio(tables, rule, replica, n, packet, sf, rssi_dbm, gateway.on_air_dbm)
             gateway.on_air_dbm += rssi_dbm
-        audible = rssi_dbm >= tables.sensitivity_dbm[sf, bw]
+        audible = _is_heard(tables, n, g, node.point, rssi_dbm)
         link.deaf = DOWNLINKS and rule.downlinks and state.downlinks[b, g].end_s > critical_s
+        if RARE and rule.links:
+            link.deaf = link.deaf or lost_anyway or is_off(tables, g, node.start_s, node.end_s)
         link.locked = audible and not link.deaf and gateway.locked < rule.demodulators
         gateway.locked += link.locked
         lost = lost and (link.interfered or not audible)
@@ -88,7 +106,7 @@ def _fate_at(state, tables, b, n, g):
     rule = tables.rule[0]
     node, link = state.nodes[b, n], state.links[b, n, g]
     sf, bw = node.point[0], node.point[1]
-    if link.rssi_dbm < tables.sensitivity_dbm[sf, bw]:
+    if not _is_heard(tables, n, g, node.point, link.rssi_dbm):
         return BELOW_SENSITIVITY
     if link.deaf:
         return GATEWAY_SENDING
@@ -97,7 +115,10 @@ def _fate_at(state, tables, b, n, g):
     if link.interfered:
         return INTERFERED
     if rule.inter_sf == SINR or link.noise_like_mw > 0.0:
-        if link.power_mw < tables.sinr_ratio[sf] * (tables.noise_mw[bw] + link.noise_like_mw):
+        noise_mw = tables.noise_mw[bw]
+        if RARE and rule.links:
+            noise_mw *= tables.cells[n, g, node.point[2]].noise_ratio
+        if link.power_mw < tables.sinr_ratio[sf] * (noise_mw + link.noise_like_mw):
             return INTERFERED
     if MATRIX and rule.inter_sf == SIR_ENERGY:
         if not _passes_sir(state, tables, rule, b, n, g, sf, link.power_mw * (node.end_s - node.start_s)):
@@ -121,7 +142,7 @@ def end_reception(state, tables, b, n):
             louder = best < 0 or link.rssi_dbm > state.links[b, n, best].rssi_dbm
             if (gateway_fate == DELIVERED and (fate != DELIVERED or louder)) or (fate != DELIVERED and louder):
                 best, fate = g, gateway_fate
-        elif link.rssi_dbm >= tables.sensitivity_dbm[node.point[0], node.point[1]]:
+        elif _is_heard(tables, n, g, node.point, link.rssi_dbm):
             state.foreign_busy_s[b, g, node.point[2]] += node.end_s - node.start_s
         link.received = gateway_fate == DELIVERED
         gateway.locked -= link.locked

@@ -75,6 +75,9 @@ RULE = np.dtype(
         ("rx_mw", np.float64),  # while receiving, above sleeping; 0 where no state but sending is counted
         ("rx2_mj", np.float64),  # of an RX2 in which nothing comes
         ("sleep_mw", np.float64),
+        ("links", np.bool_),  # measured links
+        ("group_share", np.float64),
+        ("lost_share", np.float64),
     ],
     align=True,
 )
@@ -86,7 +89,7 @@ FEEDBACK = ("downlinks", "server", "waits", "feedback_packets", "patience", "bac
 The names of all others are part of the number by which a snapshot knows its network (`Tables.digest`): they are data.
 """
 
-ADDED = ("rx2_bw", "rx_mw", "rx2_mj", "sleep_mw")
+ADDED = ("rx2_bw", "rx_mw", "rx2_mj", "sleep_mw", "links", "group_share", "lost_share")
 """Fields that the first snapshots do not know. Each is 0 or False where its part is off, and counts elsewhere only."""
 
 
@@ -133,6 +136,9 @@ def make_rule(scenario: Scenario, feedback: Feedback, record: bool, count_arms: 
             "rx_mw": costs.rx_mw,
             "rx2_mj": costs.rx2_mj,
             "sleep_mw": costs.sleep_mw,
+            "links": scenario.links is not None,
+            "group_share": 0.0 if scenario.links is None else scenario.links.group_share,
+            "lost_share": 0.0 if scenario.links is None else scenario.links.lost_share,
             "server": feedback.decides == "server",
             "waits": scenario.feedback == "downlink" and feedback.answers and feedback.decides == "node",
             "feedback_packets": feedback.packets,

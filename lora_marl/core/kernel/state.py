@@ -154,8 +154,11 @@ REPLICA = np.dtype(
     align=True,
 )
 
-STREAM_KEYS = np.dtype([("hop", np.uint64)], align=True)
+STREAM_KEYS = np.dtype([("hop", np.uint64), ("slow", np.uint64), ("lost", np.uint64)], align=True)
 """Streams of random numbers, by name, that are no part of REPLICA, to which nothing can be added."""
+
+SLOW = np.dtype([("value", np.float64), ("draws", np.int64)], align=True)
+"""A slow term of variance 1, and how many steps of it have been drawn."""
 
 EVENT = np.dtype([("time_s", np.float64), ("source", np.int64)], align=True)
 
@@ -218,6 +221,9 @@ GROWING = ("packets", "receptions", "heard")
 NOT_STORED = ("streams", "nb_trans")
 """Arrays that follow from the seeds, or are the caller's."""
 
+OF_LINKS = ("slow", "slow_from_s")
+"""Arrays that are empty, and no part of snapshots, where the scenario has no measured links."""
+
 OPTIONAL = {"frames": FRAME}
 """Arrays `[B, N]` that air has only if it needs them, and then keeps; their types."""
 
@@ -239,6 +245,8 @@ class State(NamedTuple):
     down_links: NDArray[np.void]  # LINK [B, G], how its node receives it
     replicas: NDArray[np.void]  # REPLICA [B]
     streams: NDArray[np.void]  # STREAM_KEYS [B]
+    slow: NDArray[np.void]  # SLOW [B, N, G + groups, 1 + C] of measured links (of the link, of its channels), or empty
+    slow_from_s: NDArray[np.float64]  # [B, 1], length of former episodes, or [B, 0]
     bursts: NDArray[np.void]  # BURST [B, C], the last of each channel, or [B, 0] without interference
     burst_mw: NDArray[np.float64]  # [B, C, G], its power at each gateway
     events: NDArray[np.void]  # EVENT [B, N + C], a binary heap: the next event of each node and each channel's bursts
@@ -269,8 +277,12 @@ def allocate(
     packets: int,
     heard: int,
     frames: int,
+    slow: int = 0,
 ) -> State:
-    """A state of `sizes = (B, N, G)`, all nodes silent and nothing on the air; 0 `frames`: no queues."""
+    """A state of `sizes = (B, N, G)`, all nodes silent and nothing on the air; 0 `frames`: no queues.
+
+    `slow`: gateways and groups that have slow terms; 0: measured links are off.
+    """
     replicas, nodes, gateways = sizes
     noisy = channels if bursts else 0
     state = State(
@@ -285,6 +297,8 @@ def allocate(
         down_links=np.zeros((replicas, gateways), LINK),
         replicas=np.zeros(replicas, REPLICA),
         streams=np.zeros(replicas, STREAM_KEYS),
+        slow=np.zeros((replicas, nodes if slow else 0, slow, 1 + channels), SLOW),
+        slow_from_s=np.zeros((replicas, 1 if slow else 0)),
         bursts=np.zeros((replicas, noisy), BURST),
         burst_mw=np.zeros((replicas, noisy, gateways)),
         events=np.zeros((replicas, nodes + noisy), EVENT),
@@ -335,7 +349,7 @@ def pack(state: State) -> dict[str, NDArray]:
     return {
         _STORED_NAMES.get(name, name): (array.view(np.uint8) if array.dtype.names else array).copy()
         for name, array in state._asdict().items()
-        if name not in NOT_STORED and not (name in OPTIONAL and not array.size)
+        if name not in NOT_STORED and not (name in (*OPTIONAL, *OF_LINKS) and not array.size)
     }
 
 
@@ -350,7 +364,9 @@ def unpack(state: State, saved: Mapping[str, NDArray]) -> State:
     current_arrays = state._asdict()
     for name, dtype in OPTIONAL.items():
         current_arrays[name] = np.zeros(state.nodes.shape if name in saved else (len(state.nodes), 0), dtype)
-    stored = [name for name in current_arrays if name not in NOT_STORED and (name not in OPTIONAL or name in saved)]
+    left_out = {*NOT_STORED, *(name for name in OPTIONAL if name not in saved)}
+    left_out |= {name for name in OF_LINKS if not current_arrays[name].size}
+    stored = [name for name in current_arrays if name not in left_out]
     arrays = {name: _unpack_array(_STORED_NAMES.get(name, name), current_arrays[name], saved) for name in stored}
     return State(**(current_arrays | arrays))
 

@@ -13,14 +13,34 @@ from lora_marl.core import phy, units
 from lora_marl.core.downlink import Feedback
 from lora_marl.core.energy import energy_costs
 from lora_marl.core.kernel.rule import ADDED, FEEDBACK, RULE, make_rule
+from lora_marl.core.links import STEPS_PER_TIME_CONSTANT
 from lora_marl.core.propagation import path_loss_db
 from lora_marl.core.random import draw_index, normal
 from lora_marl.core.reception import channel_overlaps
-from lora_marl.core.scenario import Scenario
+from lora_marl.core.scenario import NO_LINK_DB, Scenario
 from lora_marl.core.topology import distances_m
 
 RETIMING = frozenset({"active", "traffic.interval_s", "interference.occupancy"})
 """Fields of a scenario that say how often nodes send and bursts come, and nothing else."""
+
+
+TRAITS = np.dtype(
+    [
+        ("spread_db", np.float64),
+        ("slow_db", np.float64),
+        ("slow_step_s", np.float64),
+        ("channel_slow_db", np.float64),
+        ("channel_step_s", np.float64),
+        ("group_slow_step_s", np.float64),  # of what the gateway's group shares
+        ("group_channel_step_s", np.float64),
+        ("group", np.int64),  # -1: none
+    ],
+    align=True,
+)
+"""A measured link."""
+
+CELL = np.dtype([("gain_db", np.float64), ("floor_db", np.float64), ("noise_ratio", np.float64)], align=True)
+"""A channel of a measured link: gain over the link's mean, what it adds to the sensitivity, noise over the floor."""
 
 
 class Tables(NamedTuple):
@@ -43,6 +63,9 @@ class Tables(NamedTuple):
     windows_mj: NDArray[np.float64]  # [S, W], receive windows after an uplink, or [0, 0] where they are `receive_mj`
     gain_db: NDArray[np.float64]  # [b, N, G], received minus transmitted power
     channel_loss_db: NDArray[np.float64]  # [C]
+    traits: NDArray[np.void]  # TRAITS [N, G] of measured links, or [0, 0]
+    cells: NDArray[np.void]  # CELL [N, G, C], or [0, 0, 0]
+    off_s: NDArray[np.float64]  # [G, K, 2], from when until when gateways are off, or [G, 0, 2]
     node_network: NDArray[np.int32]  # [N]
     gateway_network: NDArray[np.int32]  # [G]
     reach: NDArray[np.int32]  # [C, R], channels that may overlap each, -1 where there are fewer
@@ -110,6 +133,39 @@ def _link_shadowing_db(key, nodes, gateways, common_db, own_db):  # type: ignore
         for g in range(gateways):
             shadowing_db[n, g] = shared_db + own_db * normal(key, n, draw_index(-1, g))
     return shadowing_db
+
+
+def _link_tables(scenario: Scenario) -> dict[str, NDArray]:
+    """The tables of measured links, which are empty where there are none."""
+    nodes, gateways, channels = scenario.nodes, scenario.gateways, len(scenario.region.channels_hz)
+    links = scenario.links
+    if links is None:
+        return {"traits": np.zeros((0, 0), TRAITS), "cells": np.zeros((0, 0, 0), CELL), "off_s": np.zeros((0, 0, 2))}
+    air, group = scenario.propagation, links.group_of(gateways)
+    per_packet_db = air.shadowing_parts_db[1] if air.shadowing == "packet" else 0.0
+    traits = np.zeros((nodes, gateways), TRAITS)
+    traits["spread_db"] = per_packet_db if links.spread_db is None else links.spread_db
+    traits["slow_db"], traits["channel_slow_db"] = links.slow_db, links.channel_slow_db
+    traits["slow_step_s"] = np.asarray(links.slow_s) / STEPS_PER_TIME_CONSTANT
+    traits["channel_step_s"] = np.asarray(links.channel_slow_s) / STEPS_PER_TIME_CONSTANT
+    traits["group"] = group
+    leader = np.array([np.flatnonzero(group == number)[0] if number >= 0 else g for g, number in enumerate(group)])
+    traits["group_slow_step_s"] = traits["slow_step_s"][:, leader]
+    traits["group_channel_step_s"] = traits["channel_step_s"][:, leader]
+    cells = np.zeros((nodes, gateways, channels), CELL)
+    mean_db = links.mean_path_loss_db()
+    if mean_db is not None and links.path_loss_db is not None:
+        loss_db = np.minimum(np.asarray(links.path_loss_db, np.float64), NO_LINK_DB)
+        cells["gain_db"] = np.minimum(mean_db, NO_LINK_DB)[..., None] - loss_db
+    noise_db = np.broadcast_to(links.noise_db, (gateways, channels))
+    cells["floor_db"] = np.broadcast_to(links.sensitivity_db, (nodes, gateways))[..., None] + noise_db
+    cells["noise_ratio"] = units.db_to_ratio(noise_db)
+    most = max([sum(g == gateway for gateway, _, _ in links.off) for g in range(gateways)])
+    off_s = np.full((gateways, most, 2), np.inf)
+    for g in range(gateways):
+        for k, span in enumerate([span for gateway, *span in links.off if gateway == g]):
+            off_s[g, k] = span
+    return {"traits": traits, "cells": cells, "off_s": off_s}
 
 
 def _times(scenario: Scenario) -> dict[str, NDArray]:
@@ -199,6 +255,7 @@ def make_tables(
         overlaps=overlaps,
         payload=np.broadcast_to(payload.astype(np.int32), (*_lead(payload), nodes)),
         payload_bits=8.0 * payload_bytes,
+        **_link_tables(scenario),
         **_times(scenario),
         **_downlink_tables(scenario),
     )  # fmt: skip

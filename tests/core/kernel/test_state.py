@@ -22,6 +22,7 @@ LAYOUTS = {
     "DOWNLINK": "f8 f8 f8 i8 i4 i2 i2 i2",
     "BURST": "f8 f8 f8 i8 b1",
     "REPLICA": "u8 u8 u8 u8 u8 u8 u8 u8 f8 f8 i8 i8 i8 i8",
+    "SLOW": "f8 i8",
     "EVENT": "f8 i8",
     "HEARD": "i4 i4 i4 i4 f8 f8 f8 4i2",
     "PACKET": "i4 i4 i1 i1 i8 f8 f8 f8 4i2",
