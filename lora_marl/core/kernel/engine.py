@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from lora_marl.core.kernel.arrays import Handle
 from lora_marl.core.kernel.features import needed
 from lora_marl.core.kernel.loop import DONE, OUTSIDE_REGION, EntryPoints, Exchange, entry_points, outside_region
-from lora_marl.core.kernel.state import State
+from lora_marl.core.kernel.state import DROPPED, State
 from lora_marl.core.kernel.tables import Tables
 from lora_marl.core.mixture import Mixture
 
@@ -169,5 +169,7 @@ class Engine:
     def drops_ahead(self) -> NDArray[np.int64]:
         """Packets that nodes drop and that are counted, but generated only after the clocks. `[B, N]`"""
         ahead = np.zeros(self._state.arrays.nodes.shape, np.int64)
+        if not self._state.arrays.counts[..., DROPPED].any():
+            return ahead
         self._entry.all_drops_ahead(self._state.address, self._tables.address, ahead)
         return ahead

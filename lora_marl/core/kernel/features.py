@@ -10,6 +10,7 @@ doubles the number of variants, each of which takes some seconds to compile, onc
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from types import FunctionType
 from typing import Any
 
@@ -58,6 +59,12 @@ def specialised(function: Any, features: frozenset[str]) -> Any:
     return _with_constants(function, constants, {})
 
 
+@cache
+def _without_wrappers(function: Dispatcher) -> Dispatcher:
+    """A compiled function as the loop calls it: one that Python can call, too, takes longer to compile."""
+    return function if function.targetoptions.get("no_cpython_wrapper") else compiled()(function.py_func)
+
+
 def _with_constants(function: FunctionType, constants: Mapping[str, bool], made: dict[Dispatcher, Dispatcher]) -> Any:
     """A copy of a function that sees other constants, or itself where it would not differ."""
     changed: dict[str, Any] = {}
@@ -68,7 +75,7 @@ def _with_constants(function: FunctionType, constants: Mapping[str, bool], made:
         elif isinstance(value, Dispatcher):
             if value not in made:
                 clone = _with_constants(value.py_func, constants, made)
-                made[value] = value if clone is value.py_func else compiled()(clone)
+                made[value] = _without_wrappers(value) if clone is value.py_func else compiled()(clone)
             if made[value] is not value:
                 changed[name] = made[value]
     if not changed:
