@@ -20,6 +20,9 @@ Differences: those of `agents.rules.served_adr`, of which the second does not co
     3. Powers are the region's values, 2 dB apart from 2 to 14 dBm in the module.
     4. Like the module, the server knows the power that its device uses.
     5. Nodes back off as LoRaWAN has it.
+    6. The module's gateways hear 5.5 dB less than its rule asks for (SF7 at -130 dBm), which is its margin. Where a
+       scenario's sensitivities are above the noise plus `REQUIRED_SNR_DB`, the rule commands what cannot be heard:
+       give it a `margin_db`.
 
 Shape letters: `M` uplinks received.
 """
