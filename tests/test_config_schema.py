@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from lora_marl import config
 from lora_marl.config.keys import keys_of, meanings, sections
-from lora_marl.config.load import _Loader
+from lora_marl.config.reading import read_file
 from lora_marl.config.schema import json_schema
 from scripts import schema
 
@@ -30,7 +30,7 @@ def validator() -> Any:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_file_fits_the_schema_as_written_and_as_resolved(validator: Any, path: Path) -> None:
-    assert [error.message for error in validator.iter_errors(yaml.load(path.read_text(), _Loader))] == []
+    assert [error.message for error in validator.iter_errors(read_file(path))] == []
     resolved = yaml.safe_load(config.dump(config.load(path)))
     assert [error.message for error in validator.iter_errors(resolved)] == []
 

@@ -12,6 +12,9 @@ from pydantic import ValidationError
 from lora_marl.config.section import Section
 from lora_marl.core.checks import range_of, suggest
 
+LONGEST_LINE, MOST_LINES = 1000, 50
+"""Most characters of a line about a problem, and most problems that are told of at once."""
+
 
 class ConfigError(ValueError):
     """A configuration that cannot be used.
@@ -21,14 +24,16 @@ class ConfigError(ValueError):
     """
 
     def __init__(self, problems: Iterable[str]) -> None:
-        self.problems = tuple(problems)
+        self.problems = tuple(line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}..." for line in problems)
         super().__init__("\n".join(self.problems))
 
 
 def problems(error: ValidationError, model: type[Section], source: str) -> list[str]:
     """One line for each problem that pydantic reports of values that were read from `source`."""
     details = error.errors(include_url=False)
-    return [_line(item, model, source) for item in details if not _follows_from_others(item, details)]
+    told = details[:MOST_LINES]
+    lines = [_line(item, model, source) for item in told if not _follows_from_others(item, details)]
+    return lines + ([f"{source}: {len(details) - len(told)} more problems"] if len(details) > len(told) else [])
 
 
 def _follows_from_others(item: Any, details: Sequence[Any]) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,33 +10,11 @@ import yaml
 from pydantic import ValidationError
 
 from lora_marl.config.errors import ConfigError, problems
+from lora_marl.config.reading import TextError, read_file, values_of
 from lora_marl.config.run import SECTIONS, TrainConfig, upgrade
 
-_BOOL, _FLOAT = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:float"
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML with the scalars of version 1.2, where `off` is a word and `1e-4` a number; a key may occur once."""
-
-    yaml_implicit_resolvers = {
-        first: [(tag, pattern) for tag, pattern in resolvers if tag not in (_BOOL, _FLOAT)]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
-        for (key, _), name in zip(node.value, keys, strict=True):
-            if keys.count(name) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {name!r} occurs twice", key.start_mark)
-        return super().construct_mapping(node, deep)
-
-
-_Loader.add_implicit_resolver(_BOOL, re.compile(r"^(?:true|True|false|False)$"), list("tTfF"))
-_Loader.add_implicit_resolver(
-    _FLOAT,
-    re.compile(r"^[-+]?(?:(?:\.\d+|\d+\.?\d*)(?:[eE][-+]?\d+)?|\.(?:inf|Inf))$|^\.(?:nan|NaN)$"),
-    list("-+.0123456789"),
-)
+LONGEST_CHAIN = 50
+"""Most files that inherit one from another."""
 
 
 def load(path: str | Path, overrides: Iterable[str] = ()) -> TrainConfig:
@@ -89,21 +66,31 @@ def _kind_of_run(values: dict[str, Any], source: str) -> type[TrainConfig]:
 
 
 def _read(path: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
-    if path.resolve() in heirs:
+    if len(heirs) > LONGEST_CHAIN:
+        raise ConfigError([f"{path}: base: over {LONGEST_CHAIN} files inherit from each other"])
+    if _resolved(path) in heirs:
         raise ConfigError([f"{path}: base: inherits from itself"])
     try:
-        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except OSError as error:
-        raise ConfigError([f"{path}: {error.strerror or error}"]) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError([f"{path}: {' '.join(str(error).split())}"]) from None
+        values = read_file(path)
+    except TextError as error:
+        raise ConfigError([f"{path}: {error}"]) from None
     if not isinstance(values, dict):
-        raise ConfigError([f"{path}: {values!r} is not a mapping of keys to values"])
+        raise ConfigError([f"{path}: is not a mapping of keys to values"])
+    odd = next((key for key in values if not isinstance(key, str)), None)
+    if odd is not None:
+        raise ConfigError([f"{path}: {odd!r} is not a key"])
     values = _rooted(values, path.parent)
     base = values.pop("base", None)
     if base is None:
         return values
-    return _inherited(_read(path.parent / str(base), (*heirs, path.resolve())), values)
+    return _inherited(_read(path.parent / str(base), (*heirs, _resolved(path))), values)
+
+
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, ValueError, RuntimeError):  # a NUL, or links in a circle; reading it says so
+        return path
 
 
 def _rooted(value: Any, folder: Path) -> Any:
@@ -151,6 +138,6 @@ def set_value(values: dict[str, Any], override: str) -> None:
         if not isinstance(values, dict):
             raise ConfigError([f"{override}: {'.'.join(parents[:depth])} is not a mapping of keys to values"])
     try:
-        values[last] = yaml.load(text, _Loader)
-    except yaml.YAMLError as error:
-        raise ConfigError([f"{override}: {' '.join(str(error).split())}"]) from None
+        values[last] = values_of(text)
+    except TextError as error:
+        raise ConfigError([f"{override}: {error}"]) from None

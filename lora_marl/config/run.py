@@ -11,8 +11,11 @@ Unknown keys are refused by the base of all sections, `lora_marl.config.section`
 
 from __future__ import annotations
 
+import re
+import reprlib
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Self, TypeAlias
 
@@ -51,6 +54,25 @@ FORMER_STRATEGIES: Final[Mapping[str, str]] = {
     "random": "coexistence-random",
 }
 """Names of strategies until 0.1, and today's; accepted until 0.2.0."""
+
+
+MOST_SEEDS: Final = 10_000
+"""Most seeds of a run: each is a replica with an air, a folder and files of its own."""
+
+NAME_PATTERN: Final = r"^\w[\w.-]{0,99}$"
+"""Of the name of a run, which is that of its folder."""
+
+_LABEL = re.compile(r"\w(?:[\w.:+=,()-]| (?! )){0,98}[\w)]|\w")
+_FILES = frozenset({"config.yaml", "versions.json", "map.png"})
+
+
+def check_label(label: object) -> None:
+    """Raise ValueError unless a label of a learner, which names a folder and columns, is safe to."""
+    if not isinstance(label, str) or not _LABEL.fullmatch(label) or label.casefold() in _FILES:
+        raise ValueError(
+            f"{reprlib.repr(label)} is no label: it names a folder, and has at most 100 letters, digits, spaces and "
+            "'_ . : + = , ( ) -', the first and the last a letter or digit"
+        )
 
 
 def _warn_former(former: str, name: str) -> None:
@@ -123,7 +145,7 @@ class BaseRun(Section):
 
     model_config = ConfigDict(allow_inf_nan=False)
     schema_version: int = Field(default=SCHEMA_VERSION, ge=1)
-    name: str = Field(default="run", pattern=r"^\w[\w.-]*$")
+    name: str = Field(default="run", pattern=NAME_PATTERN)
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**63)], ...] = (0, 1, 2, 3, 4)
     learners: dict[str, LearnerConfig]
 
@@ -132,9 +154,11 @@ class BaseRun(Section):
     def _some_and_unique(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
         if not seeds:
             raise ValueError("needs at least one")
-        twice = [seed for seed in seeds if seeds.count(seed) > 1]
-        if twice:
-            raise ValueError(f"{twice[0]} occurs twice; seeds must be unique")
+        if len(seeds) > MOST_SEEDS:
+            raise ValueError(f"{len(seeds)} seeds; at most {MOST_SEEDS} are played in a run")
+        twice = next((seed for seed, count in Counter(seeds).items() if count > 1), None)
+        if twice is not None:
+            raise ValueError(f"{twice} occurs twice; seeds must be unique")
         return seeds
 
     @field_validator("learners", mode="before")
@@ -150,6 +174,8 @@ class BaseRun(Section):
         }
         if not labelled:
             raise ValueError("needs at least one")
+        for label in labelled:
+            check_label(label)
         return labelled
 
 

@@ -14,7 +14,7 @@ from pydantic import Field, field_validator
 from lora_marl.config.links import read_path_loss_db
 from lora_marl.config.quantities import with_units
 from lora_marl.config.region import RegionConfig
-from lora_marl.config.section import InputFile, RecordSection, Section, fields_of
+from lora_marl.config.section import InputFile, RecordSection, Section, checked_numbers, fields_of
 from lora_marl.config.topology import Sites, TopologyConfig
 from lora_marl.core import tables
 from lora_marl.core.checks import suggest
@@ -33,7 +33,7 @@ def _table(field: str, value: Any, tables_by_name: Mapping[str, NDArray[np.float
         if value not in tables_by_name:
             raise ValueError(f"{field}: {value!r} is no table{suggest(value, tables_by_name)}")
         return tables_by_name[value]
-    return None if value is None else np.asarray(value, np.float64)
+    return None if value is None else np.asarray(checked_numbers(value), np.float64)
 
 
 @fields_of(Propagation)
@@ -142,7 +142,7 @@ class ChangeConfig(Section):
     at_s: float
     values: dict[str, Any]
     until_s: float | None = None
-    steps: int = Field(default=100, ge=1)
+    steps: int = Field(default=100, ge=1, le=100_000)
 
     @field_validator("values", mode="before")
     @classmethod

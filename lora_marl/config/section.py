@@ -87,7 +87,8 @@ def fields_of(record: type, *, omit: tuple[str, ...] = ()) -> Callable[[type[S]]
     return add
 
 
-def _checked_numbers(value: Any) -> Any:
+def checked_numbers(value: Any) -> Any:
+    """The value, lists for an array. ValueError: neither a number nor an even list of numbers."""
     value = value.tolist() if isinstance(value, np.ndarray) else value
     try:
         numbers = np.asarray(value).dtype.kind in "iuf"
@@ -98,7 +99,7 @@ def _checked_numbers(value: Any) -> Any:
     return value
 
 
-Numbers = Annotated[Any, PlainValidator(_checked_numbers)]
+Numbers = Annotated[Any, PlainValidator(checked_numbers)]
 """The type of an array in a file: a number, or nested lists of numbers."""
 
 

@@ -17,6 +17,9 @@ from lora_marl.core.geodesy import check_degrees
 FAR_M = 100_000.0
 """Where no node of a file is nearer to a gateway, they were not given in the same coordinates. m"""
 
+MOST_POSITIONS = 20_000_000
+"""Most positions of nodes, all placements together: a third of a gigabyte."""
+
 T = TypeVar("T")
 
 
@@ -83,12 +86,12 @@ class TopologyConfig(RecordSection):
     nodes: int = Field(default=100, ge=1, le=1_000_000)
     radius_m: float = 1000.0
     seed: int = Field(default=42, ge=0)
-    placements: int = Field(default=1, ge=1)
-    clusters: int = 4
+    placements: int = Field(default=1, ge=1, le=10_000)
+    clusters: int = Field(default=4, ge=1, le=1_000_000)
     cluster_radius_m: float = 200.0
     node_xy_m: Numbers | None = None
     gateway_xy_m: Numbers = [[0.0, 0.0]]
-    gateways: int | None = Field(default=None, ge=1)
+    gateways: int | None = Field(default=None, ge=1, le=10_000)
     side_m: float = 20_000.0
     apart_m: float = 12_000.0
     nodes_csv: InputFile | None = None
@@ -102,6 +105,10 @@ class TopologyConfig(RecordSection):
             raise ValueError(f"nodes_csv: is not read by kind {self.kind!r}; set kind: csv")
         if self.kind in ("csv", "arrays") and self.nodes != type(self).model_fields["nodes"].default:
             raise ValueError(f"nodes: {self.nodes}; kind {self.kind!r} has those of its positions, leave it out")
+        if self.nodes * self.placements > MOST_POSITIONS:
+            raise ValueError(
+                f"placements: {self.placements} of {self.nodes} nodes; at most {MOST_POSITIONS} positions are drawn"
+            )
         gateways = self._gateways()
         if self.kind == "csv":
             return self._from_files(gateways)

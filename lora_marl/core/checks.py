@@ -101,13 +101,34 @@ def check_record(record: Any, owner: str, *, by_rate: Iterable[str] = ()) -> Non
     fields = dataclasses.fields(record)
     by_node = [field.name for field in fields if field.type == "ArrayLike"]
     for field in fields:
-        if field.type in _SCALARS:
-            check_single(f"{owner}.{field.name}", values[field.name], by_node)
+        if field.name in by_rate:
+            continue
+        name, value, kind = f"{owner}.{field.name}", values[field.name], str(field.type).removesuffix(" | None")
+        if kind in _SCALARS:
+            check_single(name, value, by_node)
+            if not (isinstance(value, _SCALARS[kind][0]) or (value is None and field.type != kind)):
+                raise ValueError(f"{name}: {reprlib.repr(value)} is not {_SCALARS[kind][1]}")
+        elif kind.startswith(("NDArray", "ArrayLike")) and value is not None:
+            _check_numbers(name, value)
     check_units(values, owner)
 
 
-_SCALARS = {f"{kind}{optional}" for kind in ("bool", "int", "float", "str") for optional in ("", " | None")}
-"""Annotations of fields that have one value for all."""
+_SCALARS: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
+    "bool": ((bool, np.bool_), "true or false"),
+    "int": ((Real, np.number), "a number"),  # whether it is whole is checked, and said, with its range
+    "float": ((Real, np.number), "a number"),
+    "str": ((str,), "a text"),
+}
+"""Annotations of fields that have one value for all: the types that the value may have, and what a message calls it."""
+
+
+def _check_numbers(name: str, value: object) -> None:
+    try:
+        numbers = np.asarray(value).dtype.kind in "iufb"
+    except ValueError:  # lists of unequal lengths
+        numbers = False
+    if not numbers:
+        raise ValueError(f"{name}: {reprlib.repr(value)} is neither a number nor an even list of numbers")
 
 
 def check_single(name: str, value: object, by_node: Iterable[str] = ()) -> None:

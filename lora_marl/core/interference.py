@@ -38,13 +38,13 @@ class Interference:
     power_dbm: tuple[float, float] = (-103.0, -97.0)
 
     def __post_init__(self) -> None:
+        check_record(self, "interference")
         occupancy = np.asarray(self.occupancy, np.float64)
         inside = (occupancy >= 0.0) & (occupancy < 1.0)
         if occupancy.ndim not in (1, 2) or not inside.all():
             wrong = f"shape {occupancy.shape}" if inside.all() else f"{occupancy[~inside].flat[0]}"
             raise ValueError(f"interference.occupancy: {wrong}; allowed is [C] or [B, C] from 0 to below 1")
         object.__setattr__(self, "occupancy", occupancy)
-        check_record(self, "interference")
         if len(self.burst_s) != 2 or not 0 < self.burst_s[0] <= self.burst_s[1]:
             raise ValueError(f"interference.burst_s: {self.burst_s} is not a least and a largest length above 0 s")
         if len(self.power_dbm) != 2 or not self.power_dbm[0] <= self.power_dbm[1]:

@@ -115,6 +115,7 @@ class Scenario:
     changes: tuple[Change, ...] = ()
 
     def __post_init__(self) -> None:
+        check_record(self, "scenario")
         for name, axes in (("node_xy_m", (2, 3)), ("gateway_xy_m", (2,))):
             xy_m = np.asarray(getattr(self, name), np.float64)
             if xy_m.ndim not in axes or xy_m.shape[-1] != 2 or xy_m.shape[-2] == 0:
@@ -122,7 +123,6 @@ class Scenario:
                     f"scenario.{name}: shape {xy_m.shape}; allowed is [at least 1, 2], for nodes [B, N, 2]"
                 )
             object.__setattr__(self, name, xy_m)
-        check_record(self, "scenario")
         self._check_frame()
         self._check_shapes()
         self._check_links()
