@@ -14,7 +14,6 @@ from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from lora_marl.config.coexistence import CoexistenceConfig, NetworkConfig
 from lora_marl.config.energy import EnergyConfig
@@ -156,10 +155,7 @@ def _kind(annotation: Any) -> str:
 def _default(field: FieldInfo) -> str | None:
     if field.is_required():
         return None
-    value = field.default
-    if value is PydanticUndefined or isinstance(value, Section):
-        return "its defaults"
-    return _yaml(value)
+    return "its defaults" if field.default_factory is not None else _yaml(field.default)
 
 
 def _yaml(value: Any) -> str:

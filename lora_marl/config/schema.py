@@ -11,6 +11,7 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from lora_marl.config.keys import meanings, run_models, sections
+from lora_marl.config.region import REGION
 from lora_marl.config.run import CoexistenceRun, EnergyRun, PacketRun
 from lora_marl.core.checks import range_of
 
@@ -35,6 +36,7 @@ def json_schema() -> dict[str, Any]:
     for model in run_models():
         _as_in_files(definitions[model.__name__])
     _learners_as_in_files(definitions)
+    _region_as_in_files(definitions)
     run = {model: refs[model, "validation"] for model in (PacketRun, EnergyRun, CoexistenceRun)}
     energy = {"if": _has("energy"), "then": run[EnergyRun], "else": run[PacketRun]}
     return {
@@ -73,6 +75,16 @@ def _learners_as_in_files(definitions: dict[str, Any]) -> None:
     for model in run_models():
         learners = definitions[model.__name__]["properties"]["learners"]
         learners["additionalProperties"] = {"anyOf": [{"$ref": "#/$defs/LearnerConfig"}, {"type": "null"}]}
+
+
+def _region_as_in_files(definitions: dict[str, Any]) -> None:
+    """A value may be `region`, as the named region has it; a table by data rate may be a mapping."""
+    properties = definitions["RegionConfig"]["properties"]
+    for key, value in properties.items():
+        if value.get("default") == REGION:
+            about = {name: value[name] for name in ("default", "description", "title") if name in value}
+            tables = [{"type": "object"}] if value.get("type") == "array" else []
+            properties[key] = {**about, "anyOf": [value, {"const": REGION}, *tables]}
 
 
 def _with_unit(value: Any, unit: str) -> Any:
