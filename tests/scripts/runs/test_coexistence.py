@@ -116,13 +116,13 @@ def rounds_of(
     config = small(vendor=5, intervals=20, networks=networks * [{"learner": "pg", "nodes": 8}])
     config.learners["ccs"].parameters.update({"congestion": None, "floor": False} | parameters)
     play, given = new_rollout(config, "ccs"), []
-    add = play.strategy.team.add  # type: ignore[attr-defined]
+    add = play.strategy.residuals.add  # type: ignore[attr-defined]
 
     def noted(delta: np.ndarray) -> None:
         given.extend((play.done, int(place)) for place in np.flatnonzero(delta.any(axis=(0, 2, 3))))
         add(delta)
 
-    monkeypatch.setattr(play.strategy.team, "add", noted)  # type: ignore[attr-defined]
+    monkeypatch.setattr(play.strategy.residuals, "add", noted)  # type: ignore[attr-defined]
     return play, given
 
 
@@ -168,7 +168,7 @@ def test_what_servers_hold_fades_round_by_round_and_what_they_learn_does_not(mon
     held, learnt = strategy.residuals.total.copy(), _last_layers(strategy) - strategy.residuals.total
     assert held.any()
     monkeypatch.setattr(strategy, "_participating", lambda replica: np.zeros(2, np.bool_))  # nobody reports any more
-    strategy._round(strategy._ledgers)
+    strategy._round(1, play.done * strategy.episode.interval_s)
     np.testing.assert_allclose(strategy.residuals.total, (1.0 - strategy._fade) * held, rtol=1e-5, atol=1e-7)
     np.testing.assert_allclose(_last_layers(strategy) - strategy.residuals.total, learnt, atol=1e-6)
     assert 0.0 < strategy._fade < 1.0
@@ -195,7 +195,7 @@ def test_servers_clip_residuals_by_their_own_layers(monkeypatch: pytest.MonkeyPa
 
 
 def _last_layers(strategy: Any) -> np.ndarray:
-    ((servers, _),) = strategy.team.learners()
+    ((servers, _),) = strategy.team.learners
     return last_layer_of(servers.parameters(), servers.schema)
 
 

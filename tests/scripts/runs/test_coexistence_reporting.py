@@ -53,12 +53,12 @@ class Listener:
         self.services: list[Service] = strategy._services
         report = strategy._round
 
-        def noted(ledgers: Any) -> None:
+        def noted(number: int, now_s: float) -> None:
             self.reports.append([])
-            ((servers, _),) = rollout.strategy.team.learners()  # type: ignore[attr-defined]
+            ((servers, _),) = rollout.strategy.team.learners  # type: ignore[attr-defined]
             self.true.append(servers.parameters())
             self.residuals.append(strategy.residuals.total.copy())
-            report(ledgers)
+            report(number, now_s)
 
         strategy._round = noted
         while rollout.done < 5 * rounds:

@@ -29,7 +29,7 @@ def rollout_of(name: str, networks: list[dict[str, Any]], intervals: int = 12, *
 
 def test_averaging_is_over_the_networks_of_a_world_and_not_over_worlds() -> None:
     rollout = rollout_of("averaging", 3 * [NETWORK])
-    ((servers, _),) = rollout.strategy.team.learners()  # type: ignore[attr-defined]
+    ((servers, _),) = rollout.strategy.team.learners  # type: ignore[attr-defined]
     while rollout.done < 4:
         rollout.step()
     before = servers.parameters()
@@ -192,7 +192,7 @@ def test_a_vendor_that_is_not_there_is_said_beside_those_that_are() -> None:
 
 def test_without_a_clip_an_empty_layer_takes_what_it_is_given() -> None:
     rollout = rollout_of("ccs", 2 * [NETWORK])
-    ((servers, _),) = rollout.strategy.team.learners()  # type: ignore[attr-defined]
+    ((servers, _),) = rollout.strategy.team.learners  # type: ignore[attr-defined]
     servers.replace_parameters(np.zeros_like(servers.parameters()))
     held = rollout.strategy.residuals  # type: ignore[attr-defined]
     delta = np.full_like(held.total, 0.25)
