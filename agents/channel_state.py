@@ -78,7 +78,7 @@ class ChannelState:
         self._sensitivity_dbm = scenario.reception.sensitivities_dbm(
             np.array(region.spreading_factors), np.array(region.bandwidths_hz)
         )
-        duty = scenario.traffic.duty_cycle
+        duty = scenario.duty_cycle
         self._off_s = scenario.airtime_s() / (1.0 if duty is None else duty)
         self._tp_dbm = np.array(region.tp_dbm)
         rate = float(np.mean(1.0 / np.asarray(scenario.traffic.interval_s, np.float64)))

@@ -109,7 +109,9 @@ def _one_sender_each(
     payload_bytes = np.asarray(scenario.traffic.payload_bytes)
     if payload_bytes.ndim == 2 and len(payload_bytes) > 1:
         payload_bytes = np.repeat(payload_bytes, nodes_per_seed, axis=0)
-    traffic = Traffic(kind="periodic", interval_s=interval_s, random_phase=False, payload_bytes=payload_bytes)
+    traffic = Traffic(
+        kind="periodic", interval_s=interval_s, random_phase=False, payload_bytes=payload_bytes, duty_cycle=None
+    )
     by_replica: dict[str, Any] = {}
     for name in ("node_xy_m", "path_loss_db"):
         value = getattr(scenario, name)

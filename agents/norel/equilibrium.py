@@ -61,7 +61,7 @@ def deviations(scenario: Scenario, strategy: NDArray[np.float64]) -> NDArray[np.
         ValueError: another network.
     """
     check_scenario(scenario)
-    region, traffic = scenario.region, scenario.traffic
+    region, traffic = scenario.region, scenario.lone_traffic
     tp_dbm, sf = np.array(region.tp_dbm), np.array(region.spreading_factors)
     airtime_s, bw_hz = scenario.airtime_s()[:, 0], region.bandwidths_hz[0]
     rate_per_s = rates_per_s("renewal", traffic, scenario.interval_s()[:, None], airtime_s)  # [N, S]

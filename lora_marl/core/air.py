@@ -88,6 +88,7 @@ class Air:
             heard=_FIRST_RECORDS if feedback.listens else 0,
             slow=0 if scenario.links is None else scenario.gateways + len(scenario.links.groups),
             frames=scenario.traffic.queue_frames if scenario.traffic.confirmed else 0,
+            sub_bands=max(scenario.region.sub_bands) if scenario.duty_cycles_by_sub_band else 0,
         )
         for field, stream in _STREAMS.items():
             self._state.replicas[field] = [stream_key(seed, stream) for seed in self.seeds]

@@ -230,6 +230,12 @@ def check_share(name: str, value: object, *, below_1: bool = False) -> None:
         raise ValueError(f"{name}: {value!r} is not a number {allowed}")
 
 
+def check_duty_cycle(name: str, duty: object) -> None:
+    """Raise ValueError for a duty cycle that is neither None, nor `region`, nor a share above 0."""
+    if duty is not None and duty != "region" and not (_is_number(duty) and 0.0 < duty <= 1.0):  # type: ignore[operator]
+        raise ValueError(f"{name}: {duty} is not above 0 and at most 1 (or region: by sub-band; or None: no limit)")
+
+
 def check_range(name: str, value: object) -> None:
     """Raise ValueError unless the value is two finite numbers above 0 that ascend."""
     pair = value if isinstance(value, (tuple, list)) else ()

@@ -18,10 +18,9 @@ Source: LoRaWAN L2 1.0.4, section 5 (class A); Regional Parameters RP002-1.0.5 (
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Real
 from typing import Literal, get_args, get_type_hints
 
-from lora_marl.core.checks import check_choice, check_record
+from lora_marl.core.checks import check_choice, check_duty_cycle, check_record
 from lora_marl.core.phy import LowDataRate, check_bandwidth_hz
 
 DutyCycle = float | Literal["region"] | None
@@ -90,12 +89,6 @@ class Downlink:
             check_duty_cycle(f"downlink.{name}", getattr(self, name))
         if self.payload_bytes not in range(1, 256):
             raise ValueError(f"downlink.payload_bytes: {self.payload_bytes} is not a whole number from 1 to 255 bytes")
-
-
-def check_duty_cycle(name: str, duty: DutyCycle) -> None:
-    """Raise ValueError for a duty cycle that is neither None, nor `region`, nor a share above 0."""
-    if duty is not None and duty != "region" and not (isinstance(duty, Real) and 0 < duty <= 1):
-        raise ValueError(f"{name}: {duty} is not above 0 and at most 1 (or region: by sub-band; or None: no limit)")
 
 
 PAPERS_DOWNLINK = Downlink(

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lora_marl.core import links_reference, phy, units
-from lora_marl.core.outcome import BURST_KIND, Packets, Receptions
+from lora_marl.core.outcome import BURST_KIND, UPLINK_KIND, Packets, Receptions
 from lora_marl.core.random import stream_key, uniform
 from lora_marl.core.reception import Fate
 from lora_marl.core.region import CHANNEL, HOP
@@ -183,18 +183,46 @@ def _refused(packets: Packets, heard: NDArray[np.bool_], demodulators: int | Non
 def channels(scenario: Scenario, packets: Packets, points: NDArray[np.int16], seed: int) -> NDArray[np.int64]:
     """Channel of each uplink: the one that its node's operating point names, or one drawn for that packet alone.
 
+    A node that hops uses the channels that take its data rate and whose sub-band is free; if none is, the first one to
+    become free.
+
     Args:
-        scenario: Its region is used.
-        packets: `P` uplinks.
+        scenario: Its region and duty cycles are used.
+        packets: `P` uplinks, in order of start; a node has the point from the beginning.
         points: Operating points of the nodes, the same for all packets. `[N, 4]`
         seed: Of the replica.
 
     Returns:
         Indices of channels. `[P]`
     """
-    named, count, key = points[packets.source, CHANNEL], len(scenario.region.channels_hz), stream_key(seed, "hop")
-    drawn = [int(count * uniform(key, n, i)) for n, i in zip(packets.source, packets.index, strict=True)]
-    return np.where(named == HOP, drawn, named)
+    key, channels = stream_key(seed, "hop"), np.empty(len(packets.source), np.int64)
+    by_sub_band, off = scenario.duty_cycles_by_sub_band, 1.0 / scenario.channel_duty_cycles - 1.0
+    band = np.array(scenario.region.sub_bands) * by_sub_band
+    free_s = np.zeros((len(points), band.max() + 1))
+    for i, n in enumerate(packets.source):
+        if packets.kind[i] != UPLINK_KIND:
+            channels[i] = packets.point[i, CHANNEL]
+            continue
+        chosen = points[n, CHANNEL]
+        if chosen == HOP:
+            takes = _channels_that_take(scenario, points[n])
+            free = [c for c in takes if free_s[n, band[c]] <= packets.start_s[i]]
+            free = free or [min(takes, key=lambda c: free_s[n, band[c]])]
+            chosen = free[int(len(free) * uniform(key, n, packets.index[i]))]
+        channels[i] = chosen
+        if by_sub_band:
+            airtime_s = packets.end_s[i] - packets.start_s[i]
+            free_s[n, band[chosen]] = packets.end_s[i] + off[chosen] * airtime_s
+    return channels
+
+
+def _channels_that_take(scenario: Scenario, point: NDArray[np.int16]) -> list[int]:
+    """Channels that take a point's data rate; all where none does."""
+    region = scenario.region
+    rate = (region.spreading_factors[point[0]], region.bandwidths_hz[point[1]])
+    everywhere = list(range(len(region.channels_hz)))
+    rates = region.channel_data_rates or [(rate,)] * len(everywhere)
+    return [c for c in everywhere if not rates[c] or rate in rates[c]] or everywhere
 
 
 def fates(

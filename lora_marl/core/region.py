@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lora_marl.core.checks import check_choice, check_record, suggest
-from lora_marl.core.phy import LARGEST_PAYLOAD_BYTES, check_bandwidth_hz, check_spreading_factor
+from lora_marl.core.phy import LARGEST_PAYLOAD_BYTES, bit_rate_bps, check_bandwidth_hz, check_spreading_factor
 from lora_marl.core.regions import PLANS
 from lora_marl.core.regions.rates import Rate
 
@@ -57,7 +57,8 @@ class Region:
         max_payload_bytes: Largest PHY payload of uplinks by data rate; what is missing is not limited.
         sub_band_edges_hz: Between the sub-bands in each of which a sender keeps its own duty cycle, ascending. `[E]` Hz
         sub_band_duty_cycles: In place of `duty_cycle`, of each sub-band; 0: nobody may send there. `[E + 1]`
-        channel_data_rates: Data rates that each channel takes. `[C]`, or empty: all of them.
+        channel_data_rates: Data rates that each channel takes, none: all of them; a packet with another one is sent
+            at the channel's own with the closest bit rate. `[C]`, or empty: all channels take all.
         default_channels: How many of the first channels every device has; the others are added by a network.
         dwell_time_s: Longest frame of a node; None: no such limit. s
         max_tp_dbm: Largest transmit power of a node, fed to a dipole; None: no such limit. dBm
@@ -141,7 +142,7 @@ class Region:
         if self.default_channels is not None and not 1 <= self.default_channels:
             raise ValueError(f"default_channels of region {self.name} is {self.default_channels!r}: it must be above 0")
         for rates in self.channel_data_rates:
-            if not any(sf in self.spreading_factors and bw_hz in self.bandwidths_hz for sf, bw_hz in rates):
+            if rates and not any(sf in self.spreading_factors and bw_hz in self.bandwidths_hz for sf, bw_hz in rates):
                 raise ValueError(
                     f"channel_data_rates of region {self.name} has {list(rates)}: a channel must take a data rate of "
                     "the region's spreading factors and bandwidths"
@@ -169,9 +170,22 @@ class Region:
     @property
     def data_rates(self) -> tuple[Rate, ...]:
         """Data rates that at least one channel takes."""
-        taken = {rate for rates in self.channel_data_rates for rate in rates}
         pairs = ((sf, bw_hz) for sf in self.spreading_factors for bw_hz in self.bandwidths_hz)
-        return tuple(rate for rate in pairs if not taken or rate in taken)
+        by_channel = self.channel_data_rates or ((),)
+        return tuple(pair for pair in pairs if any(not rates or pair in rates for rates in by_channel))
+
+    def rates_by_channel(self) -> NDArray[np.int64]:
+        """Data rate on each channel, as indices, for each of a point: its own, or the one of the closest bit rate.
+
+        `[C, S, W, 2]`
+        """
+        sizes = (len(self.spreading_factors), len(self.bandwidths_hz))
+        pairs = [(sf, bw_hz) for sf in self.spreading_factors for bw_hz in self.bandwidths_hz]
+        bit_rate = np.log2([bit_rate_bps(sf, bw_hz=bw_hz) for sf, bw_hz in pairs])
+        taken = [set(rates) or set(pairs) for rates in self.channel_data_rates or ((),) * len(self.channels_hz)]
+        far = np.array([[0.0 if pair in rates else np.inf for pair in pairs] for rates in taken])
+        closest = (np.abs(bit_rate[:, None] - bit_rate) + far[:, None]).argmin(axis=-1)
+        return np.stack(np.unravel_index(closest, sizes), axis=-1).reshape(len(taken), *sizes, 2).astype(np.int64)
 
     @property
     def sub_bands(self) -> tuple[int, ...]:

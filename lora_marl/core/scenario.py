@@ -129,6 +129,7 @@ class Scenario:
         self._check_networks()
         self._check_payload()
         self._check_dwell_time()
+        self.channel_duty_cycles.min()  # raises for a channel on which nobody may send
         self._check_downlink()
         if any(later.at_s < sooner.at_s for sooner, later in zip(self.changes, self.changes[1:], strict=False)):
             raise ValueError(f"scenario.changes: at_s {[c.at_s for c in self.changes]} is not in order of time")
@@ -187,6 +188,48 @@ class Scenario:
     def carrier_hz(self) -> float:
         """Mean of the channels' frequencies. Hz"""
         return float(np.mean(self.region.channels_hz))
+
+    @cached_property
+    def channel_duty_cycles(self) -> NDArray[np.float64]:
+        """Largest share of time that a node may send on each channel; 1: no limit. `[C]`
+
+        Raises:
+            ValueError: `traffic.duty_cycle` is `region`, and a channel lies where nobody may send.
+        """
+        own = self.traffic.duty_cycle
+        if own != "region":
+            return np.full(len(self.region.channels_hz), 1.0 if own is None else float(own))
+        regional = [self.region.duty_cycle_at(frequency_hz) for frequency_hz in self.region.channels_hz]
+        return np.array([1.0 if duty is None else duty for duty in regional])
+
+    @property
+    def duty_cycles_by_sub_band(self) -> bool:
+        """Whether a node keeps duty cycles in more than one sub-band, each by itself."""
+        limited = self.traffic.duty_cycle == "region" and len(set(self.region.sub_bands)) > 1
+        return bool(limited and self.channel_duty_cycles.min() < 1.0)
+
+    @property
+    def duty_cycle(self) -> float | None:
+        """The duty cycle of a node that keeps its channel; None: no limit.
+
+        Raises:
+            ValueError: it depends on the channel.
+        """
+        if self.traffic.duty_cycle != "region":
+            return self.traffic.duty_cycle
+        duties = set(self.channel_duty_cycles.tolist())
+        if len(duties) > 1:
+            raise ValueError(
+                f"traffic.duty_cycle: region allows {sorted(duties)} by channel, for which there is no closed form; "
+                "take channels of one limit, or give a number"
+            )
+        (duty,) = duties
+        return None if duty == 1.0 else duty
+
+    @property
+    def lone_traffic(self) -> Traffic:
+        """The traffic of a node that keeps its channel: its duty cycle is a number, or None."""
+        return replace(self.traffic, duty_cycle=self.duty_cycle)
 
     def with_values(self, values: Mapping[str, Any]) -> Scenario:
         """This scenario with other values of dotted fields, e.g. `{"traffic.interval_s": 4.0}`."""
@@ -252,21 +295,36 @@ class Scenario:
 
     def warn_about_duty_cycle(self, stacklevel: int = 2) -> None:
         """Warn when the traffic at the slowest data rate breaks the region's duty cycle; `stacklevel` as for `warn`."""
-        limit, duty_cycle = self.region.duty_cycle, self.traffic.duty_cycle
-        if limit is None or (duty_cycle is not None and duty_cycle <= limit):
+        own, (limit, at) = self.traffic.duty_cycle, self._strictest_channel()
+        if own == "region" or limit is None or (own is not None and own <= limit):
             return
         traffic, airtime_s = self.traffic, float(self.airtime_s().max())
         packets = traffic.burst_packets if traffic.kind == "burst" else 1
         after_end = traffic.kind == "burst" or (traffic.kind == "poisson" and traffic.after_end)
         cycle_s = float(np.min(self.interval_s())) + (packets * airtime_s if after_end else 0.0)
-        share = packets * airtime_s / cycle_s
+        share = min(packets * airtime_s / cycle_s, own or 1.0)
         if share > limit:
             warnings.warn(
                 f"{self.name}: a node at the slowest data rate sends {share:.1%} of the time; "
-                f"{self.region.name} allows {limit:.1%}",
+                f"{self.region.name} allows {limit:.1%}{at}",
                 DutyCycleWarning,
                 stacklevel=stacklevel,
             )
+
+    def _strictest_channel(self) -> tuple[float | None, str]:
+        """The region's smallest duty cycle of a channel, None where it has none, and where that is, in words."""
+        limits: list[tuple[float, float]] = []
+        for frequency_hz in self.region.channels_hz:
+            try:
+                duty = self.region.duty_cycle_at(frequency_hz)
+            except ValueError:  # nobody may send there
+                duty = 0.0
+            limits += [] if duty is None else [(duty, frequency_hz)]
+        if not limits:
+            return None, ""
+        limit, frequency_hz = min(limits)
+        alike = {duty for duty, _ in limits} == {limit}
+        return limit, "" if alike else f" on {frequency_hz / 1e6:.10g} MHz"
 
     def check_replicas(self, replicas: int) -> None:
         """Raise ValueError when a field has another number of replicas."""

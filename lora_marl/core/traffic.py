@@ -8,7 +8,7 @@ from typing import Literal, get_args, get_type_hints
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lora_marl.core.checks import check_choice, check_record
+from lora_marl.core.checks import check_choice, check_duty_cycle, check_record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +25,8 @@ class Traffic:
         burst_packets: Packets of one burst.
         burst_gap_s: From the end of one packet of a burst to the generation of the next. s
         payload_bytes: `[N]` or `[B, N]` or a number: PHY payload. bytes
-        duty_cycle: Share of time that a node may send: after a packet of airtime T it is off for T (1 / duty - 1);
-            None: no limit.
+        duty_cycle: Share of time that a node may send: after a packet of airtime T it is off for T (1 / duty - 1), on
+            all channels; `region`: the region's limits, which hold in each sub-band by itself; None: no limit.
         queued: Whether packets generated while the node is busy or off are sent when it is free; else they are dropped.
         confirmed: Whether nodes generate frames that wait for an acknowledgement: a frame is sent, each attempt a
             packet, until one is acknowledged or `max_attempts` have failed. Frames are generated whatever the node does
@@ -46,7 +46,7 @@ class Traffic:
     burst_packets: int = 1
     burst_gap_s: float = 0.0
     payload_bytes: ArrayLike = 50
-    duty_cycle: float | None = None
+    duty_cycle: float | Literal["region"] | None = "region"
     queued: bool = False
     confirmed: bool = False
     max_attempts: int = 4
@@ -63,8 +63,7 @@ class Traffic:
             raise ValueError(
                 f"traffic.payload_bytes: {_first(payload, valid)} is not a whole number from 1 to 255 bytes"
             )
-        if self.duty_cycle is not None and not 0 < self.duty_cycle <= 1:
-            raise ValueError(f"traffic.duty_cycle: {self.duty_cycle} is not above 0 and at most 1")
+        check_duty_cycle("traffic.duty_cycle", self.duty_cycle)
         if self.burst_packets < 1:
             raise ValueError(f"traffic.burst_packets: {self.burst_packets} is not at least 1")
         self._check_confirmed()

@@ -70,7 +70,8 @@ def uplink(nodes: int, steps: int, replicas: int = 1, **settings: Any) -> Any:
     """The uplink environment on the journal network, one packet per node and window, with further settings."""
     from lora_marl.envs import uplink_v0
 
-    scenario = replace(journal(nodes)[1], traffic=Traffic.one_per_window(JOURNAL_INTERVAL_S))
+    traffic = replace(Traffic.one_per_window(JOURNAL_INTERVAL_S), duty_cycle=None)
+    scenario = replace(journal(nodes)[1], traffic=traffic)
     windows = {"window_s": JOURNAL_INTERVAL_S, "max_cycles": steps}
     return uplink_v0.parallel_env(**{"scenario": scenario, "replicas": replicas, **windows, **settings})
 

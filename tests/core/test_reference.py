@@ -20,6 +20,12 @@ from tests.core.scenarios import network, random_points, region
 WIDE = region(channels=3, step_hz=100e3, bandwidths_hz=(125e3, 250e3, 500e3))
 FEW = region(channels=2, step_hz=200e3, bandwidths_hz=(125e3, 500e3), spreading_factors=(8, 9, 12))
 
+PARTED = region(
+    channels=3, step_hz=200e3, bandwidths_hz=(125e3, 500e3), sub_band_edges_hz=(868.2e6,),
+    sub_band_duty_cycles=(0.6, 0.4), channel_data_rates=((), ((7, 125e3), (9, 125e3)), ((8, 500e3),)),
+)  # fmt: skip
+"""Two sub-bands; one channel takes all data rates, one some, one of 500 kHz a single one."""
+
 RULES = st.builds(
     Reception,
     spared_preamble_symbols=st.sampled_from([0.0, 3.0, 7.25]),
@@ -70,7 +76,7 @@ def overall(fates, rssi_dbm):
 @given(
     rule=RULES,
     propagation=AIRS,
-    plan=st.sampled_from([WIDE, FEW]),
+    plan=st.sampled_from([WIDE, FEW, PARTED]),
     gateways=st.integers(1, 3),
     seed=st.integers(0, 2**31),
 )

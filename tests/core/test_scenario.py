@@ -102,14 +102,22 @@ def test_an_episode_begins_with_the_first_scenario():
 
 
 def test_the_journal_network_breaks_its_regions_duty_cycle_and_says_so():
-    with pytest.warns(DutyCycleWarning, match=r"9.7% of the time; EU868 allows 1.0%"):
-        replace(journal_network(), low_data_rate="off").warn_about_duty_cycle()
+    """Its channels lie in sub-bands of 1 % and of .1 %, and one where nobody may send."""
+    journal = replace(journal_network(), low_data_rate="off")
+    with pytest.warns(DutyCycleWarning, match=r"9.7% of the time; EU868 allows 0.0% on 869.3 MHz"):
+        journal.warn_about_duty_cycle()
     with pytest.warns(DutyCycleWarning):
         journal_network()
-    for traffic in (Traffic(interval_s=20.0, duty_cycle=0.01), Traffic(interval_s=600.0)):
+    lawful = replace(journal, region=REGIONS["EU868"])
+    with pytest.warns(DutyCycleWarning, match=r"9.7% of the time; EU868 allows 1.0%$"):
+        lawful.warn_about_duty_cycle()
+    slow = replace(lawful, region=replace(REGIONS["EU868"], channels_hz=(868.1e6, 868.9e6)))
+    with pytest.warns(DutyCycleWarning, match="0.4% of the time; EU868 allows 0.1% on 868.9 MHz"):
+        slow.with_values({"traffic.interval_s": 600.0}).warn_about_duty_cycle()
+    for values in ({"duty_cycle": 0.01}, {"interval_s": 600.0}, {"duty_cycle": "region"}):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            journal_network(traffic=traffic).warn_about_duty_cycle()
+            lawful.with_values({f"traffic.{name}": value for name, value in values.items()}).warn_about_duty_cycle()
 
 
 @pytest.mark.parametrize(

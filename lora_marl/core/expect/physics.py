@@ -39,7 +39,12 @@ def check_rate(rate: str) -> None:
 
 
 def cycle_s(traffic: Traffic, airtime_s: Vector) -> Vector:
-    """Time from a packet's start to where the gap to the next one begins, for airtimes `[...]`: `[...]`. s"""
+    """Time from a packet's start to where the gap to the next one begins, for airtimes `[...]`: `[...]`. s
+
+    The traffic's duty cycle is a number or None, as of `Scenario.lone_traffic`.
+    """
+    if isinstance(traffic.duty_cycle, str):
+        raise ValueError("traffic.duty_cycle: 'region' is known of a scenario only; use its lone_traffic")
     if traffic.duty_cycle is not None:
         return airtime_s / traffic.duty_cycle
     return airtime_s * traffic.after_end

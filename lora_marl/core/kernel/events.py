@@ -20,6 +20,7 @@ from lora_marl.core.kernel.queue import replace_first
 from lora_marl.core.kernel.reception import begin_reception, end_reception
 from lora_marl.core.kernel.repeats import begin_with_nb_trans, next_repeat_s, receive_repeat, repeats_frame
 from lora_marl.core.kernel.state import RX1, RX2, SENDING, WAITING
+from lora_marl.core.kernel.sub_bands import close_sub_band, set_rate
 from lora_marl.core.kernel.traffic import is_new_frame, miss_frame, next_attempt_s, next_start_s, receive_frame
 from lora_marl.core.random import uniform
 from lora_marl.core.region import HOP
@@ -51,7 +52,9 @@ def start_packet(state, tables, points, b, n, now_s):
     if DOWNLINKS and rule.backoff and is_new_frame(state, tables, b, n):
         begin_frame(state, tables, points, b, n)
     if node.point[2] == HOP:
-        node.point[2] = hop_channel(state, tables, b, n)
+        node.point[2] = hop_channel(state, tables, b, n, now_s)
+    if RARE and rule.channel_rates:
+        set_rate(tables, node.point)
     sf, bw, channel, tp = node.point[0], node.point[1], node.point[2], node.point[3]
     payload = tables.payload[b % tables.payload.shape[0], n]
     airtime_s = tables.airtime_s[payload, sf, bw]
@@ -104,6 +107,8 @@ def end_packet(state, tables, points, b, n, deciding):
     replica.on_air -= 1
     node.packet += 1
     node.free_s = node.end_s + rule.off_per_airtime * (node.end_s - node.start_s)
+    if RARE and rule.sub_bands:
+        close_sub_band(state, tables, b, n, node.point[2], node.end_s, node.end_s - node.start_s)
     delivered = node.last_fate == DELIVERED
     node.acknowledged = delivered and not rule.downlinks
     repeated = False

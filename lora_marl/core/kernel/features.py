@@ -29,7 +29,7 @@ MATRIX = True
 
 RARE = True
 """Records of packets, counts by factor value, bursts, repeats, points drawn from distributions, energy by state,
-measured links, and `db_ratio`."""
+measured links, `db_ratio`, duty cycles of nodes by sub-band, and channels that take some data rates only."""
 
 FEATURES = ("DOWNLINKS", "MATRIX", "RARE")
 
@@ -45,7 +45,10 @@ def needed(rule: NDArray[np.void], *, repeats: bool, draws_points: bool) -> froz
         "RARE": repeats
         or draws_points
         or switches["inter_sf"] == INTER_SF["db_ratio"]
-        or any(switches[name] for name in ("record", "count_arms", "bursts", "links", "rx_mw")),
+        or any(
+            switches[name]
+            for name in ("record", "count_arms", "bursts", "links", "rx_mw", "sub_bands", "channel_rates")
+        ),
     }
     return frozenset(name for name in FEATURES if on[name])
 

@@ -8,11 +8,19 @@ from __future__ import annotations
 import numpy as np
 
 from lora_marl.core.kernel import compiled
+from lora_marl.core.kernel.features import RARE
+from lora_marl.core.kernel.sub_bands import choose_channel
 from lora_marl.core.random import uniform
 
 
 @compiled()
-def hop_channel(state, tables, b, n):
-    """Draw the channel of node `n`'s next packet, each of the region's as likely: by seed, node and packet alone."""
-    channels = tables.channel_loss_db.shape[0]
-    return np.int64(channels * uniform(state.streams[b].hop, n, state.nodes[b, n].packet))
+def hop_channel(state, tables, b, n, now_s):
+    """Draw the channel of node `n`'s next packet, by seed, node and packet alone.
+
+    Each of the region's is as likely, of those that the node may use where sub-bands or data rates restrict it.
+    """
+    node, channels = state.nodes[b, n], tables.channel_loss_db.shape[0]
+    drawn = uniform(state.streams[b].hop, n, node.packet)
+    if RARE and (tables.rule[0].sub_bands or tables.rule[0].channel_rates):
+        return choose_channel(state, tables, b, n, node.point[0], node.point[1], now_s, drawn)
+    return np.int64(channels * drawn)

@@ -29,6 +29,7 @@ from lora_marl.core.kernel.feedback import mark_undecided
 from lora_marl.core.kernel.interference import begin_burst, end_burst, next_burst_s
 from lora_marl.core.kernel.reception import INTERFERED
 from lora_marl.core.kernel.state import DROPPED, RECEIVING, SENDING, WAITING, State
+from lora_marl.core.kernel.sub_bands import open_s, wait_or_drop
 from lora_marl.core.kernel.tables import Tables
 from lora_marl.core.kernel.traffic import admit_frames, clear_queue, drops_ahead, first_start_s
 from lora_marl.core.region import HOP
@@ -123,6 +124,11 @@ def _run_replica(state, tables, exchange, b, until_s, deciding):
             if DOWNLINKS and node.phase != WAITING:
                 free_s = open_receive_window(state, tables, points, b, n, time_s, deciding)
             else:
+                if RARE and rule.sub_bands:
+                    channel_open_s = open_s(state, tables, points, b, n)
+                    if channel_open_s > time_s:
+                        wait_or_drop(state, tables, b, n, time_s, channel_open_s)
+                        continue
                 start_packet(state, tables, points, b, n, time_s)
                 continue
         if free_s < np.inf:
@@ -157,6 +163,8 @@ def _clear_replica(state, b, none):
             gateway.free_s[band] = 0.0
         state.downlinks[b, g].end_s = 0.0
     for n in range(state.nodes.shape[1]):
+        for band in range(state.sub_band_free_s.shape[2]):
+            state.sub_band_free_s[b, n, band] = 0.0
         node = state.nodes[b, n]
         sending, node.phase = node.phase == SENDING, WAITING
         node.round_sent, node.round_delivered, node.adr_ack_count, node.adr_ack_req = 0, 0, 0, False

@@ -78,6 +78,8 @@ RULE = np.dtype(
         ("links", np.bool_),  # measured links
         ("group_share", np.float64),
         ("lost_share", np.float64),
+        ("sub_bands", np.bool_),  # nodes keep duty cycles by sub-band
+        ("channel_rates", np.bool_),  # some channels take some data rates only
     ],
     align=True,
 )
@@ -89,7 +91,7 @@ FEEDBACK = ("downlinks", "server", "waits", "feedback_packets", "patience", "bac
 The names of all others are part of the number by which a snapshot knows its network (`Tables.digest`): they are data.
 """
 
-ADDED = ("rx2_bw", "rx_mw", "rx2_mj", "sleep_mw", "links", "group_share", "lost_share")
+ADDED = ("rx2_bw", "rx_mw", "rx2_mj", "sleep_mw", "links", "group_share", "lost_share", "sub_bands", "channel_rates")
 """Fields that the first snapshots do not know. Each is 0 or False where its part is off, and counts elsewhere only."""
 
 
@@ -122,7 +124,9 @@ def make_rule(scenario: Scenario, feedback: Feedback, record: bool, count_arms: 
             "random_phase": traffic.random_phase,
             "burst_packets": traffic.burst_packets,
             "burst_gap_s": traffic.burst_gap_s,
-            "off_per_airtime": 0.0 if traffic.duty_cycle is None else 1.0 / traffic.duty_cycle - 1.0,
+            "off_per_airtime": 0.0
+            if scenario.duty_cycles_by_sub_band
+            else float(1.0 / scenario.channel_duty_cycles[0] - 1.0),
             "queued": traffic.queued,
             "confirmed": traffic.confirmed,
             "max_attempts": traffic.max_attempts,
@@ -139,6 +143,8 @@ def make_rule(scenario: Scenario, feedback: Feedback, record: bool, count_arms: 
             "links": scenario.links is not None,
             "group_share": 0.0 if scenario.links is None else scenario.links.group_share,
             "lost_share": 0.0 if scenario.links is None else scenario.links.lost_share,
+            "sub_bands": scenario.duty_cycles_by_sub_band,
+            "channel_rates": bool(scenario.region.channel_data_rates),
             "server": feedback.decides == "server",
             "waits": scenario.feedback == "downlink" and feedback.answers and feedback.decides == "node",
             "feedback_packets": feedback.packets,

@@ -227,6 +227,9 @@ OF_LINKS = ("slow", "slow_from_s")
 OPTIONAL = {"frames": FRAME}
 """Arrays `[B, N]` that air has only if it needs them, and then keeps; their types."""
 
+MAY_BE_EMPTY = ("sub_band_free_s",)
+"""Arrays that are younger than snapshots are: one without elements is not stored."""
+
 _STORED_NAMES = {"generated_s": "born_s", "gateways": "gates", "gateway_airtime_s": "gate_airtime_s"}
 """Names in snapshots, which stay as they were when arrays get other names."""
 
@@ -236,6 +239,7 @@ class State(NamedTuple):
 
     nodes: NDArray[np.void]  # NODE [B, N]
     links: NDArray[np.void]  # LINK [B, N, G]
+    sub_band_free_s: NDArray[np.float64]  # [B, N, U], end of the off time in each sub-band of uplinks, or [B, N, 0]
     queues: NDArray[np.void]  # QUEUE [B, N] of confirmed traffic, else [B, 0]
     generated_s: NDArray[np.float64]  # [B, N, Q], a ring: when the frames that wait were generated; or [B, 0, 1]. s
     nb_trans: NDArray[np.int8]  # [B, N], the caller's: how often each frame is sent, or [B, 0]: once
@@ -278,6 +282,7 @@ def allocate(
     heard: int,
     frames: int,
     slow: int = 0,
+    sub_bands: int = 0,
 ) -> State:
     """A state of `sizes = (B, N, G)`, all nodes silent and nothing on the air; 0 `frames`: no queues.
 
@@ -288,6 +293,7 @@ def allocate(
     state = State(
         nodes=np.zeros((replicas, nodes), NODE),
         links=np.zeros((replicas, nodes, gateways), LINK),
+        sub_band_free_s=np.zeros((replicas, nodes, sub_bands)),
         queues=np.zeros((replicas, nodes if frames else 0), QUEUE),
         generated_s=np.zeros((replicas, nodes if frames else 0, max(frames, 1))),
         nb_trans=np.zeros((replicas, 0), np.int8),
@@ -349,7 +355,7 @@ def pack(state: State) -> dict[str, NDArray]:
     return {
         _STORED_NAMES.get(name, name): (array.view(np.uint8) if array.dtype.names else array).copy()
         for name, array in state._asdict().items()
-        if name not in NOT_STORED and not (name in (*OPTIONAL, *OF_LINKS) and not array.size)
+        if name not in NOT_STORED and not (name in (*OPTIONAL, *OF_LINKS, *MAY_BE_EMPTY) and not array.size)
     }
 
 
@@ -365,7 +371,7 @@ def unpack(state: State, saved: Mapping[str, NDArray]) -> State:
     for name, dtype in OPTIONAL.items():
         current_arrays[name] = np.zeros(state.nodes.shape if name in saved else (len(state.nodes), 0), dtype)
     left_out = {*NOT_STORED, *(name for name in OPTIONAL if name not in saved)}
-    left_out |= {name for name in OF_LINKS if not current_arrays[name].size}
+    left_out |= {name for name in (*OF_LINKS, *MAY_BE_EMPTY) if not current_arrays[name].size}
     stored = [name for name in current_arrays if name not in left_out]
     arrays = {name: _unpack_array(_STORED_NAMES.get(name, name), current_arrays[name], saved) for name in stored}
     return State(**(current_arrays | arrays))

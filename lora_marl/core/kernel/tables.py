@@ -83,6 +83,9 @@ class Tables(NamedTuple):
     rx1_channel: NDArray[np.int64]  # [C], or [0]: RX1 is on the uplink's channel
     rx1_rate: NDArray[np.int64]  # [S, W, 2], or [0, 0, 2]: at its data rate
     down_above_db: NDArray[np.float64]  # [D], power above the rule's, or [0]: it is the same everywhere
+    node_sub_band: NDArray[np.int64]  # [C], sub-band in which a node keeps a duty cycle, or [0]: in none by itself
+    off_per_up_airtime: NDArray[np.float64]  # [C], or [0]
+    channel_rate: NDArray[np.int64]  # [C, S, W, 2], data rate in place of a point's, or [0, 0, 0, 2]: it is the same
 
     def digest(self) -> int:
         """A number that differs for scenarios that can have different outcomes, whoever decides; snapshots keep it."""
@@ -200,6 +203,16 @@ def _downlink_tables(scenario: Scenario) -> dict[str, NDArray]:
     }
 
 
+def _node_tables(scenario: Scenario) -> dict[str, NDArray]:
+    """The tables of channels that restrict nodes."""
+    region, limited = scenario.region, scenario.duty_cycles_by_sub_band
+    return {
+        "node_sub_band": np.array(region.sub_bands if limited else (), np.int64) - 1,
+        "off_per_up_airtime": 1.0 / scenario.channel_duty_cycles - 1.0 if limited else np.zeros(0),
+        "channel_rate": region.rates_by_channel() if region.channel_data_rates else np.zeros((0, 0, 0, 2), np.int64),
+    }
+
+
 def _unless(table: NDArray, default: NDArray) -> NDArray:
     """The table, or one without elements where it is the default, which the loop then has no need to look up."""
     return table[(slice(0, 0),) * min(table.ndim, 2)] if np.array_equal(table, default) else table
@@ -258,6 +271,7 @@ def make_tables(
         **_link_tables(scenario),
         **_times(scenario),
         **_downlink_tables(scenario),
+        **_node_tables(scenario),
     )  # fmt: skip
     return Tables(**{name: np.array(array, order="C") for name, array in tables._asdict().items()})
 

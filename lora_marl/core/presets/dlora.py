@@ -22,7 +22,7 @@ def journal_network(
     Args:
         nodes: N.
         radius_m: Of the disc around the gateway, a whole number. m
-        traffic: None: 50 bytes, with exponential gaps of 20 s between packets.
+        traffic: None: 50 bytes, with exponential gaps of 20 s between packets; a duty cycle only if it is a number.
         seed: Of the placement; the papers' topology is 42.
 
     Source: D-LoRa journal, Tables I to III; `configs/default.yaml` says the same.
@@ -32,7 +32,7 @@ def journal_network(
         name="journal",
         node_xy_m=published_disc(nodes, radius_m, seed),
         region=region,
-        traffic=traffic or Traffic(interval_s=20.0, payload_bytes=50),
+        traffic=_unlimited(traffic or Traffic(interval_s=20.0, payload_bytes=50)),
         downlink=PAPERS_DOWNLINK,
     )
     scenario.warn_about_duty_cycle(stacklevel=3)
@@ -49,7 +49,7 @@ def conference_network(
     Args:
         nodes: N.
         radius_m: Of the disc around the gateway, a whole number. m
-        traffic: None: 20 bytes, with exponential gaps of 4 s between packets.
+        traffic: None: 20 bytes, with exponential gaps of 4 s between packets; a duty cycle only if it is a number.
         seed: Of the placement; the papers' topology is 42.
 
     Source: D-LoRa conference, Tables I and II and section V (the code's channels are 100 kHz apart).
@@ -67,11 +67,16 @@ def conference_network(
         name="conference",
         node_xy_m=published_disc(nodes, radius_m, seed),
         region=region,
-        traffic=traffic or Traffic(interval_s=4.0, payload_bytes=20),
+        traffic=_unlimited(traffic or Traffic(interval_s=4.0, payload_bytes=20)),
         downlink=PAPERS_DOWNLINK,
     )
     scenario.warn_about_duty_cycle(stacklevel=3)
     return scenario
+
+
+def _unlimited(traffic: Traffic) -> Traffic:
+    """The traffic without the region's duty cycles, which the papers' nodes do not keep; a number stays."""
+    return replace(traffic, duty_cycle=None) if traffic.duty_cycle == "region" else traffic
 
 
 def _channels_hz(first_hz: float) -> tuple[float, ...]:

@@ -56,7 +56,7 @@ def channel_of(
     sf = points[:, SF].astype(np.int64)
     tp_dbm = np.array(scenario.region.tp_dbm, np.float64)[points[:, TP]]
     rng = np.random.default_rng(int(stream_key(seed, "traffic")))
-    cycle_s = scenario.airtime_s()[sf, 0] / float(scenario.traffic.duty_cycle or 1.0)
+    cycle_s = scenario.airtime_s()[sf, 0] / float(scenario.duty_cycle or 1.0)
     start_s, node = draw_uplinks(rng, scenario.interval_s(), cycle_s, duration_s)
     return channel_of_uplinks(scenario, sf, tp_dbm, start_s, node, seed, early_stop)
 

@@ -81,4 +81,4 @@ def _parts(plan: Mapping[str, Any], wide_hz: tuple[float, ...]) -> Iterator[Mapp
 
 
 # 3.5.3: 21 dBm where fewer than 50 channels of 125 kHz are enabled.
-PLANS = (US915, AU915)
+PLANS = (US915, AU915, *_parts({**US915, "max_tp_dbm": 21.0}, _US_WIDE_HZ), *_parts(AU915, _AU_WIDE_HZ))

@@ -24,7 +24,10 @@ def test_networks_that_share_the_air_bursts_and_retries_are_named(form):
     channels = len(plain.region.channels_hz)
     two = {"node_network": np.array([0, 1, 0, 1]), "gateway_network": np.arange(2)}
     for values, named in (
-        ({"traffic": Traffic(confirmed=True, after_end=False)}, "scenario.traffic.confirmed: True has no"),
+        (
+            {"traffic": Traffic(confirmed=True, after_end=False, duty_cycle=None)},
+            "scenario.traffic.confirmed: True has no",
+        ),
         ({"interference": Interference(occupancy=np.zeros(channels))}, "scenario.interference: .* has no"),
         (two | {"gateway_xy_m": np.zeros((2, 2))}, "scenario.node_network: 2 has no"),
     ):
@@ -52,7 +55,7 @@ def test_below_zero_only_the_printed_rate_goes():
 
 def test_without_a_duty_cycle_packets_are_not_thinned():
     for after_end in (True, False):
-        traffic = Traffic(after_end=after_end)
+        traffic = Traffic(after_end=after_end, duty_cycle=None)
         linear, clipped, renewal = rates(0.5, 10.0, traffic)
         assert linear == clipped == 0.1
         assert renewal == (1 / 10.5 if after_end else 0.1)

@@ -116,7 +116,9 @@ def test_masks_travel_where_they_are_asked_for(journal: Any) -> None:
 
 
 def test_a_window_without_a_packet_rewards_nothing(journal: Any) -> None:
-    scenario = replace(journal(), traffic=Traffic(kind="periodic", interval_s=200.0, random_phase=True))
+    scenario = replace(
+        journal(), traffic=Traffic(kind="periodic", interval_s=200.0, random_phase=True, duty_cycle=None)
+    )
     env = uplink_v0.parallel_env(scenario=scenario, reward=ALL_TERMS)
     env.reset_array([0])
     sent = env.feature_names.index("sent")

@@ -97,7 +97,7 @@ class LogNormal:
             channel=channel,
             airtime_s=airtime_s,
             spared_s=self._spared_s[sf],
-            rate_per_s=rates_per_s(self.rate, self.scenario.traffic, self._interval_s[node], airtime_s),
+            rate_per_s=rates_per_s(self.rate, self.scenario.lone_traffic, self._interval_s[node], airtime_s),
             threshold_db=self._threshold_db,
             meets=self._meets,
             sigma_db=float(self.scenario.propagation.shadowing_db),
@@ -130,7 +130,7 @@ class LogNormal:
         airtime_s = self._airtime_s[nodes, points[:, 0]]
         return Expectation(
             delivery=delivery,
-            packets_per_s=1.0 / (self._interval_s[nodes] + cycle_s(self.scenario.traffic, airtime_s)),
+            packets_per_s=1.0 / (self._interval_s[nodes] + cycle_s(self.scenario.lone_traffic, airtime_s)),
             energy_mj=self._costs.tp_mw[points[:, 3]] * airtime_s + self._costs.windows_mj[points[:, 0], 0],
             airtime_s=airtime_s,
             bits=8.0 * self._payload[nodes],

@@ -239,7 +239,7 @@ def normal_cdf(difference: NDArray[np.float64], sigma: float) -> NDArray[np.floa
 
 
 def _tables(scenario: Scenario, gain_db: NDArray[np.float64] | None, sigma_db: float) -> Tables:
-    region, reception, traffic = scenario.region, scenario.reception, scenario.traffic
+    region, reception, traffic = scenario.region, scenario.reception, scenario.lone_traffic
     sf, bw_hz = np.array(region.spreading_factors), np.array(region.bandwidths_hz)
     nodes, costs = scenario.nodes, energy_costs(scenario)
     gain = np.asarray(scenario.mean_gain_db() if gain_db is None else gain_db)
@@ -258,7 +258,7 @@ def _tables(scenario: Scenario, gain_db: NDArray[np.float64] | None, sigma_db: f
     airtime_s = scenario.airtime_s(per_node)
     interval = np.broadcast_to(interval_s.reshape(-1), (nodes,)).astype(np.float64)
     gap_begins = float(traffic.after_end and traffic.kind != "periodic")
-    airtimes = gap_begins if traffic.duty_cycle is None else 1.0 / traffic.duty_cycle
+    airtimes = gap_begins if traffic.duty_cycle is None else 1.0 / float(traffic.duty_cycle)
     most = float(busy_share(airtime_s.max(axis=(1, 2)), interval, airtimes).sum())
     return Tables(
         gain_db=gain.reshape(nodes).astype(np.float64),

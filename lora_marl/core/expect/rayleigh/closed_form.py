@@ -132,7 +132,7 @@ class Rayleigh:
 
     def expect(self, points: NDArray[np.int16]) -> Expectation:
         """The expectation of an allocation `[N, 4]`."""
-        delivery, t, traffic = self.delivery(points), self.tables, self.scenario.traffic
+        delivery, t, traffic = self.delivery(points), self.tables, self.scenario.lone_traffic
         node, sf = np.arange(len(points)), points[:, 0]
         airtime_s = t.airtime_s[node, sf]
         return Expectation(
@@ -191,7 +191,7 @@ def _of_rows(t: Tables, rows: ChannelRows) -> Tables:
 
 def _tables(scenario: Scenario, rate: Rate) -> Tables:
     """The tables of a scenario without a replica axis."""
-    region, traffic, nodes = scenario.region, scenario.traffic, scenario.nodes
+    region, traffic, nodes = scenario.region, scenario.lone_traffic, scenario.nodes
     sf, bw_hz = np.array(region.spreading_factors), np.array(region.bandwidths_hz)
     tp_dbm = np.array(region.tp_dbm, np.float64)
     sizes, size = np.unique(np.broadcast_to(traffic.payload_bytes, nodes), return_inverse=True)
