@@ -115,6 +115,7 @@ def test_no_learner_is_forgotten(learner):
     """A new learner is added above, or here where it does not learn or not on this air."""
     fixed = {"random", "static-sf7", "distance-quantile", "round-robin", "rs-lora", "caasi", "adr", "adr-ideal"}
     fixed |= {"min-sf", "load-br", "load-sorted", "tolio", "adr-server", "dylora"}
+    fixed |= {"adr-chirpstack", "adr-tts", "adr-ns3", "adr-semtech"}
     fixed |= set(PLANNERS)
     fixed.add("reference-ee")  # seeks what no learner seeks
     fixed |= {"norel", "norel-frugal"}  # end at mixed strategies: tests/agents/norel/test_norel.py

@@ -35,7 +35,7 @@ class Refusing:
     """A learner that is not for this scenario."""
 
     def __init__(self, scenario, seeds):
-        raise ValueError("only one gateway is computed")
+        raise ValueError("only one gateway is computed <i>|x</i>")
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def job(*changes: str, label: str = "cucb") -> Job:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A comparison with everything in it: two scenarios, a change, a reference, a label that needs escaping."""
+    """A comparison with everything in it: two scenarios, a change, a reference, a text that needs escaping."""
     folder = tmp_path_factory.mktemp("finished")
     changed = folder / "changed.yaml"
     changed.write_text(f"base: {CONFIG}\nname: changed\nscenario:\n  changes: [{{at_s: 36000, values: {{}}}}]\n")
@@ -85,7 +85,7 @@ def finished(tmp_path_factory):
         patch.setitem(agents.LEARNERS, "reference-pdr", "agents.rules.fixed:DistanceQuantile")
         patch.setitem(agents.LEARNERS, "reference-ee", "tests.scripts.test_compare:Refusing")
         arguments = [CONFIG, changed, *TINY, "--hours", 24, "--out", folder, "--seeds", "0,1", "--learners", "ucb1"]
-        arguments += ["--set", 'learners={cucb: {}, "<i>|x</i>": {name: ucb1}}', "--json", folder / "copy.json"]
+        arguments += ["--set", 'learners={cucb: {}, "mine (x)": {name: ucb1}}', "--json", folder / "copy.json"]
         result = CliRunner().invoke(compare.app, [str(argument) for argument in arguments], env={"COLUMNS": "200"})
     assert result.exit_code == 0, result.output
     return folder / "tiny", result.output
@@ -106,7 +106,7 @@ class TestFiles:
 
     def test_trivial_references_are_always_among_them(self, finished):
         labels = [key[1] for key in records(finished[0]) if key[::2] == ("journal_fit", "pdr")]
-        assert labels == ["cucb", "<i>|x</i>", "ucb1", *TRIVIAL, "reference-pdr"]
+        assert labels == ["cucb", "mine (x)", "ucb1", *TRIVIAL, "reference-pdr"]
 
     def test_records(self, finished):
         measures = records(finished[0])
@@ -145,7 +145,7 @@ class TestFiles:
 
     def test_markdown_says_what_was_measured(self, finished):
         text = (finished[0] / "comparison.md").read_text()
-        assert "<i>\\|x</i>" in text and "Identical air" in text and "scripts/compare.py" in text
+        assert "mine (x)" in text and "Identical air" in text and "scripts/compare.py" in text
         tables = [line for line in text.splitlines() if line.startswith("| learner")]
         assert len(tables) == 2 and "Δ PDR [points]" in tables[0]
         for line in text.splitlines():

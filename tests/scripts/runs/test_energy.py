@@ -196,9 +196,11 @@ def test_what_is_wrong_is_said_before_anything_is_trained(tmp_path, changes, mes
 
 
 def test_without_torch_it_says_what_is_needed(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "scripts.runs.energy.training", None)
+    for module in [name for name in sys.modules if name.startswith(("agents.maac", "scripts.runs.energy.training"))]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "torch", None)
     result = trained(tmp_path)
-    assert result.exit_code == 2 and "attention critics need the extra torch" in result.output
+    assert result.exit_code == 2 and "needs torch, of the extra torch" in result.output
 
 
 @pytest.mark.parametrize(("config", "kind"), [(CONFIG, "energy"), (ROOT / "configs" / "ccs_two.yaml", "coexistence")])
