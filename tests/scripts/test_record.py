@@ -44,7 +44,7 @@ def test_random_actions_and_a_policy_are_recorded(invoke, tmp_path):
         (("uplink_v0", "--policy", POLICY.parent), "policies: holds no policy, which is policy.safetensors and"),
         (("uplink_v0", "--env", "replicas=3"), "replicas: 3; leave it out, --replicas or --episodes says how many"),
         (("uplink_v0", "--env", "info_level=full"), "info_level: 'full'; leave it out, scripts look at no infos"),
-        (("energy_v0", "--env", "max_cycles=1", "--minari", "lora/x-v0"), "--minari: needs minari, of the extra offline"),
+        (("energy_v0", "--env", "max_cycles=1", "--minari", "lora/x-v0"), "needs minari, of the extra offline"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_line(invoke, tmp_path, arguments, message):
