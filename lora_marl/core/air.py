@@ -92,7 +92,8 @@ class Air:
         )
         for field, stream in _STREAMS.items():
             self._state.replicas[field] = [stream_key(seed, stream) for seed in self.seeds]
-        for stream in STREAM_KEYS.names or ():
+        used_streams = ("hop",) if scenario.links is None else STREAM_KEYS.names or ()
+        for stream in used_streams:  # deriving keys is most of what a new air of many replicas costs
             self._state.streams[stream] = [stream_key(seed, stream) for seed in self.seeds]
         if in_force is not None:
             self._check_points(in_force)

@@ -80,7 +80,7 @@ class Handle:
 
 
 def _words(array: NDArray[Any]) -> tuple[int, ...]:
-    return (array.size, array.itemsize, array.ctypes.data, *array.shape, *array.strides)
+    return (array.size, array.itemsize, array.__array_interface__["data"][0], *array.shape, *array.strides)
 
 
 @intrinsic

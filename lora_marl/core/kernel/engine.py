@@ -44,10 +44,13 @@ class _Part:
         state, tables: Of these replicas.
         decisions: DECISION, written. `[M]`
         replicas: Which of the air's they are.
+
+    Attributes:
+        state, tables: Handles of both.
     """
 
     def __init__(self, state: State, tables: Tables, decisions: NDArray[np.void], replicas: slice) -> None:
-        self._state, self._tables, self._decisions, self._replicas = Handle(state), Handle(tables), decisions, replicas
+        self.state, self.tables, self._decisions, self._replicas = Handle(state), Handle(tables), decisions, replicas
         self._given: tuple[object, object] = None, None
         self._exchange: Handle | None = None
 
@@ -64,7 +67,7 @@ class _Part:
         """Call `run` of the entry points; `points` and the mixture are those of all replicas."""
         if self._exchange is None or self._given[0] is not points or self._given[1] is not mixture:
             self._given, self._exchange = (points, mixture), self._hand_over(points, mixture)
-        state, tables, exchange = self._state.address, self._tables.address, self._exchange.address
+        state, tables, exchange = self.state.address, self.tables.address, self._exchange.address
         return entry.run(state, tables, exchange, until_s, deciding, first, count)
 
     def _hand_over(self, points: NDArray[np.int16], mixture: Mixture | None) -> Handle:
@@ -76,7 +79,7 @@ class _Part:
     def outside_region(self, points: NDArray[np.int16], b: int) -> ValueError:
         """The error of the replica in which the loop stopped."""
         first = self._replicas.start
-        return outside_region(self._state.arrays, points[self._replicas], b, first)
+        return outside_region(self.state.arrays, points[self._replicas], b, first)
 
 
 class Engine:
@@ -91,13 +94,13 @@ class Engine:
     def __init__(self, state: State, tables: Tables, decisions: NDArray[np.void], threads: int) -> None:
         self._arguments = state, tables, decisions, threads
         replicas, nodes = state.nodes.shape
-        self._state, self._tables = Handle(state), Handle(tables)
         repeats = state.frames.size > 0
         self._entry, self._drawing_entry = (
             entry_points(needed(tables.rule, repeats=repeats, draws_points=draws)) for draws in (False, True)
         )
         self._whole = _Part(state, tables, decisions, slice(0, replicas))
-        edges = np.linspace(0, replicas, threads + 1).astype(int).tolist()
+        self._state, self._tables = self._whole.state, self._whole.tables
+        edges = np.linspace(0, replicas, threads + 1).astype(int).tolist() if threads > 1 else []
         self._parts = [
             _Part(state.replicas_in(part), tables.replicas_from(part.start), decisions[:0], part)
             for part in (slice(*ends) for ends in pairwise(edges))
@@ -123,7 +126,7 @@ class Engine:
             ValueError: a packet's point outside the region.
         """
         entry = self._entry if mixture is None else self._drawing_entry
-        if len(self._parts) > 1 and not deciding:
+        if self._parts and not deciding:
             if self._packets_per_s * (until_s - self._state.arrays.replicas["now_s"].min()) >= _LEAST_PACKETS:
                 return self._run_in_threads(entry, points, until_s, mixture)
         count, stopped, status = self._whole.run(entry, points, mixture, float(until_s), deciding, first, count)
