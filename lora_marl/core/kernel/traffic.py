@@ -3,6 +3,9 @@
 Confirmed traffic: frames wait in a node's queue, and the first is sent until it is acknowledged, or often enough.
 Frames need no events of their own: they join the queue when somebody looks at it, in the order and as of the time in
 which they were generated.
+
+The off time of a duty cycle is imposed where a packet ends (`events.end_packet`; by sub-band: `sub_bands`); here a node
+waits for its end (`free_s`), or drops what is generated before.
 """
 
 from __future__ import annotations
