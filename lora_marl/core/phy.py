@@ -1,4 +1,7 @@
-"""LoRa's physical layer as formulas: symbol time, airtime, bit rate, noise, energy."""
+"""LoRa's physical layer as formulas: symbol time, airtime, bit rate, noise, energy.
+
+Published tables are in `lora_marl/core/tables.py`: sensitivities by spreading factor and bandwidth, SIR, currents.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Duty cycles of nodes by sub-band, and channels that take some data rates only: what a node may use, and when.
 
 Both are off where their tables have no elements. A packet that is generated while its sub-band is closed waits where
-frames wait, and is dropped and counted where they do not, as under a duty cycle of the whole node.
+frames wait, and is dropped and counted where they do not, as under a duty cycle of the whole node, whose off time
+`events.end_packet` imposes.
 
 Source: ETSI EN 300 220-2 (a duty cycle holds in each sub-band by itself); LoRaWAN L2 1.0.4, section 4.3.1.
 """
