@@ -16,7 +16,7 @@ Where no margin is above 0, it uses the first parameters.
 
 `adr-ideal` takes n = floor(margin / 3 dB) steps. Each step lowers the spreading factor by one, and once that is the
 smallest, the power by one value. If n is below 0, the power rises by -n values. The spreading factor never rises, since
-LoRaWAN leaves that to the node.
+LoRaWAN leaves that to the node, which backs off when it hears nothing (`lora_marl/core/kernel/feedback.py`).
 
 Commands are free, instantaneous and never lost in both. They are therefore references and not what a network achieves.
 

@@ -1,4 +1,7 @@
-"""Propagation: from transmitted to received power."""
+"""Propagation: from transmitted to received power.
+
+Shadowing is drawn by packet in `lora_marl/core/kernel/reception.py`, and by link in `lora_marl/core/kernel/tables.py`.
+"""
 
 from __future__ import annotations
 
