@@ -275,7 +275,7 @@ def growth(repeats: int) -> list[Line]:
 
 
 def startup() -> list[Line]:
-    """What the first simulations after installation take, with nothing compiled yet."""
+    """The times of the first simulations after installation, with nothing compiled yet."""
 
     def first(name: str) -> Callable[[], float]:
         return lambda: cases.first_s(name)

@@ -31,9 +31,9 @@ class ConfigError(ValueError):
 def problems(error: ValidationError, model: type[Section], source: str) -> list[str]:
     """One line for each problem that pydantic reports of values that were read from `source`."""
     details = error.errors(include_url=False)
-    told = details[:MOST_LINES]
-    lines = [_line(item, model, source) for item in told if not _follows_from_others(item, details)]
-    return lines + ([f"{source}: {len(details) - len(told)} more problems"] if len(details) > len(told) else [])
+    listed = details[:MOST_LINES]
+    lines = [_line(item, model, source) for item in listed if not _follows_from_others(item, details)]
+    return lines + ([f"{source}: {len(details) - len(listed)} more problems"] if len(details) > len(listed) else [])
 
 
 def _follows_from_others(item: Any, details: Sequence[Any]) -> bool:

@@ -72,7 +72,7 @@ def keys_of(section: type[Section]) -> list[Key]:
 
 
 def meanings(section: type[Section]) -> dict[str, str]:
-    """What the fields of a section mean, by name: from its record's docstring and those of itself and its bases."""
+    """The meaning of a section's fields, by name: from its record's docstring and those of itself and its bases."""
     texts: dict[str, str] = {}
     for cls in (section.record, *reversed(section.__mro__)):
         if cls is not None and cls not in (object, NoneType):
@@ -86,11 +86,11 @@ def run_models() -> tuple[type[BaseRun], ...]:
 
 
 def _documented(cls: type) -> dict[str, str]:
-    found = _ATTRIBUTES.search(inspect.cleandoc(cls.__dict__.get("__doc__") or "") + "\n")
-    if found is None:
+    entries = _ATTRIBUTES.search(inspect.cleandoc(cls.__dict__.get("__doc__") or "") + "\n")
+    if entries is None:
         return {}
     return {
-        name.strip(): " ".join(text.split()) for names, text in _ENTRY.findall(found[1]) for name in names.split(",")
+        name.strip(): " ".join(text.split()) for names, text in _ENTRY.findall(entries[1]) for name in names.split(",")
     }
 
 

@@ -55,7 +55,7 @@ _WIDE_DOWNLINK_RATES: Mapping[int, Rate] = {20 - sf: (sf, 500e3) for sf in range
 
 @dataclass(frozen=True)
 class RegionFile:
-    """What a server's file says.
+    """The fields that a server's file states.
 
     Attributes:
         region: Channels, data rates and limits.

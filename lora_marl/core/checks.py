@@ -25,7 +25,7 @@ _FEW = 10
 
 
 class Range(NamedTuple):
-    """What the values of a quantity may be.
+    """The range of the values of a quantity.
 
     Attributes:
         unit: As a message names it.

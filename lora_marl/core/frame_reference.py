@@ -37,7 +37,7 @@ def frame_counters(acknowledged: NDArray[np.bool_], most_packets: int) -> NDArra
 
 
 def missed_frames(counters: NDArray[np.int64], received: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """What `Heard.missed` is of the packets received, from the frame counters alone. `[packets received]`"""
+    """`Heard.missed` of the packets received, from the frame counters alone. `[packets received]`"""
     missed, last = [], None
     for counter in counters[received]:
         missed.append(-1 if last is None else REPEATED if counter == last else int(counter - last - 1))

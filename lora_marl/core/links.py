@@ -35,7 +35,7 @@ _OF_LINKS = ("spread_db", "sensitivity_db", "slow_db", "slow_s", "channel_slow_d
 
 @dataclass(frozen=True, kw_only=True)
 class Links:
-    """What links have beyond distance, shadowing and fading.
+    """The parts of links beyond distance, shadowing and fading.
 
     Attributes:
         path_loss_db: `[N, G, C]`, mean path loss of each link and channel in place of the model's; infinite: no link.

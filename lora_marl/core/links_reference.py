@@ -19,7 +19,7 @@ from lora_marl.core.scenario import NO_LINK_DB, Scenario
 
 
 def raised_db(scenario: Scenario, packets: Packets) -> NDArray[np.float64]:
-    """What each packet's link and channel add to the sensitivity of a gateway. `[P, G]` dB"""
+    """The decibels that each packet's link and channel add to the sensitivity of a gateway. `[P, G]` dB"""
     if scenario.links is None:
         return np.zeros((len(packets.source), scenario.gateways))
     links, channel = scenario.links, packets.point[:, 2]

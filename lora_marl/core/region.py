@@ -413,7 +413,7 @@ def checked_points(region: Region, points: ArrayLike | None, cells: tuple[int, .
 
 
 def _default_point(region: Region) -> NDArray[np.int64]:
-    """What is not chosen: what a device does that nobody has told otherwise. `[4]`"""
+    """The point of a device that nobody has configured. `[4]`"""
     return np.array([0, 0, region.default_channel, len(region.tp_dbm) - 1])
 
 

@@ -95,7 +95,7 @@ def needed(library: str) -> Iterator[None]:
 
 
 def how_to_install(library: str) -> str:
-    """What to do where a library is missing, in one line."""
+    """How to install a library that is missing, in one line."""
     extra = EXTRAS[library]
     return f"needs {library}, of the extra {extra}: pip install -e '.[{extra}]' in the clone"
 
