@@ -35,7 +35,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lora_marl.core.downlink import Feedback
-from lora_marl.core.region import FACTORS, Region, checked_points, chosen_factors
+from lora_marl.core.factors import checked_points, chosen_factors
+from lora_marl.core.region import FACTORS, Region
 
 if TYPE_CHECKING:
     from lora_marl.core.outcome import Decisions, Heard, Outcome

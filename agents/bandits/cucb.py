@@ -41,8 +41,8 @@ from agents.bandits.index_bandit import IndexBandit, factor_groups, product_grou
 from agents.bandits.kernel import END
 from agents.bandits.rewards import indicator as indicator_rewards
 from agents.bandits.rewards import reward_table
+from lora_marl.core.factors import chosen_factors
 from lora_marl.core.metric_factors import metric_bonus
-from lora_marl.core.region import chosen_factors
 
 if TYPE_CHECKING:
     from lora_marl.core.scenario import Scenario

@@ -43,8 +43,8 @@ from agents.bandits.index_bandit import product_group
 from agents.bandits.kernel import END, FIRST, Floats, Groups, Points, Records, arm_of, set_factors
 from agents.draws import learner_keys
 from agents.learner import Learner
+from lora_marl.core.factors import chosen_factors
 from lora_marl.core.random import uniform
-from lora_marl.core.region import chosen_factors
 
 if TYPE_CHECKING:
     from lora_marl.core.outcome import Decisions

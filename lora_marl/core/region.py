@@ -1,4 +1,4 @@
-"""Regions: the operating points that nodes may choose from, which factors of them are chosen, and the legal limits."""
+"""Regions: the operating points that nodes may choose from, and the legal limits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lora_marl.core.checks import check_choice, check_record, suggest
+from lora_marl.core.checks import check_record, suggest
 from lora_marl.core.phy import LARGEST_PAYLOAD_BYTES, bit_rate_bps, check_bandwidth_hz, check_spreading_factor
 from lora_marl.core.regions import PLANS
 from lora_marl.core.regions.rates import Rate
@@ -296,7 +296,7 @@ class Region:
         outside = np.argwhere((indices < LEAST) | (indices >= np.array(self.factor_sizes)))
         if len(outside):
             at = tuple(outside[0])
-            factor, allowed = FACTORS[at[-1]], _allowed(at[-1], self.factor_sizes[at[-1]])
+            factor, allowed = FACTORS[at[-1]], allowed_indices(at[-1], self.factor_sizes[at[-1]])
             raise ValueError(f"{factor} index is {indices[at]}: region {self.name} has {allowed}")
         return Allocation(
             sf=np.array(self.spreading_factors, dtype=np.int64)[indices[..., 0]],
@@ -311,7 +311,7 @@ class Region:
         missing = wanted[table[indices] != wanted]
         if missing.size:
             values = ", ".join(f"{value:.10g}" for value in table)
-            has = _allowed(CHANNEL, len(table) + HOP) if name == "channel" else values
+            has = allowed_indices(CHANNEL, len(table) + HOP) if name == "channel" else values
             raise ValueError(f"{name} is {missing.flat[0]:.10g}: region {self.name} has {has}")
         return indices
 
@@ -320,7 +320,7 @@ LEAST = np.array([0, 0, HOP, 0])
 """The smallest index of each factor in an operating point. `[4]`"""
 
 
-def _allowed(column: int, size: int) -> str:
+def allowed_indices(column: int, size: int) -> str:
     """The indices that a column of operating points may hold, in words."""
     hop = f", or {HOP} (hop: drawn for every transmission)" if column == CHANNEL else ""
     return f"0 to {size - 1}{hop}"
@@ -367,63 +367,3 @@ def region(name: str) -> Region:
     if name in REGIONS:
         return REGIONS[name]
     raise ValueError(f"region {name!r} is unknown{suggest(name, REGIONS)}")
-
-
-def chosen_factors(region: Region, factors: Sequence[str] | None) -> tuple[str, ...]:
-    """The chosen factors in the order of `FACTORS`; None chooses those with more than one value in the region.
-
-    Raises:
-        ValueError: an unknown, repeated or missing factor, naming it.
-    """
-    if factors is None:
-        return tuple(name for name, size in zip(FACTORS, region.factor_sizes, strict=True) if size > 1)
-    for name in factors:
-        check_choice("factors", name, FACTORS)
-    if len(factors) == 0 or len(set(factors)) < len(factors):
-        raise ValueError(f"factors: {list(factors)}; allowed is at least one, each once, of {', '.join(FACTORS)}")
-    return tuple(name for name in FACTORS if name in factors)
-
-
-def checked_points(region: Region, points: ArrayLike | None, cells: tuple[int, ...]) -> NDArray[np.int16]:
-    """Operating points within the region for all `cells`, from one `[4]` or as many as broadcast to them.
-
-    Args:
-        region: What may be chosen.
-        points: Indices, in the column of channels also `HOP` or `"hop"`; None: the first spreading factor and
-            bandwidth, the highest power, and `HOP` where there is more than one channel.
-        cells: Leading shape of the result, such as (replicas, nodes).
-
-    Returns:
-        int16 `[*cells, 4]`
-
-    Raises:
-        ValueError: a shape that does not broadcast, or an index outside the region's list, naming it and the limits.
-    """
-    indices = _default_point(region) if points is None else _with_hops(points)
-    if indices.ndim == 0 or indices.shape[-1] != len(FACTORS):
-        raise ValueError(f"fixed_point: {indices.tolist()}; needs {len(FACTORS)} indices, of {', '.join(FACTORS)}")
-    for at, (name, size) in enumerate(zip(FACTORS, region.factor_sizes, strict=True)):
-        outside = indices[..., at][(indices[..., at] < LEAST[at]) | (indices[..., at] >= size)]
-        if outside.size:
-            raise ValueError(f"fixed_point: {name} = {outside.flat[0]} is outside {_allowed(at, size)}")
-    try:
-        return np.broadcast_to(indices, (*cells, len(FACTORS))).astype(np.int16)
-    except ValueError:
-        raise ValueError(f"fixed_point: shape {indices.shape} is not one of a point for {cells}") from None
-
-
-def _default_point(region: Region) -> NDArray[np.int64]:
-    """The point of a device that nobody has configured. `[4]`"""
-    return np.array([0, 0, region.default_channel, len(region.tp_dbm) - 1])
-
-
-def _with_hops(points: ArrayLike) -> NDArray[Any]:
-    """Indices with `HOP` where a file says `hop`. `[..., 4]`"""
-    indices = np.asarray(points)
-    if indices.dtype.kind not in "UO":
-        return indices
-    values = np.asarray(points, object)
-    try:
-        return np.where(values == "hop", HOP, values).astype(np.int64)
-    except (TypeError, ValueError):
-        raise ValueError(f"fixed_point: {values.tolist()}; needs whole numbers, or hop for the channel") from None

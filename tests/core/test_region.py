@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lora_marl.core.factors import checked_points
 from lora_marl.core.phy import airtime_s
-from lora_marl.core.region import FACTORS, HOP, REGIONS, Region, checked_points, region
+from lora_marl.core.region import FACTORS, HOP, REGIONS, Region, region
 
 ALL = list(REGIONS.values())
 small = Region(name="small", channels_hz=(868.1e6, 867.9e6), bandwidths_hz=(125e3, 500e3), spreading_factors=(8, 10))
