@@ -24,22 +24,25 @@ from lora_marl.adapters.policy import Policy
 from lora_marl.core.scenario import DutyCycleWarning
 from lora_marl.envs.codec import sizes_of
 from scripts.runs.cli import UsageError, console, how_to_install, new_app, one_line_errors
-from scripts.runs.environments import environment_of, settings_of
+from scripts.runs.environments import (
+    EnvironmentName,
+    EnvironmentSettings,
+    NetworkChanges,
+    NetworkConfig,
+    environment_of,
+    settings_of,
+)
 
 app = new_app()
 
 
 @app.command(help=__doc__)
 def main(
-    environment: Annotated[str, typer.Argument(metavar="ENV", help="Name of the environment, such as uplink_v0.")],
+    environment: EnvironmentName,
     out: Annotated[Path, typer.Option(metavar="FILE", help="File of the recording.")],
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Configuration whose scenario is the network.")
-    ] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the configuration.")
-    ] = None,
-    env: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Setting of the environment.")] = None,
+    config: NetworkConfig = None,
+    set_: NetworkChanges = None,
+    env: EnvironmentSettings = None,
     policy: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Policy that chooses actions; default: they are random.")
     ] = None,

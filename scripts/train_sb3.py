@@ -31,21 +31,26 @@ import lora_marl
 from lora_marl.adapters.policy import SPACES, Policy
 from lora_marl.core.scenario import DutyCycleWarning
 from scripts.runs.cli import JsonPath, UsageError, checked_name, console, errors, new_app, one_line_errors, write_json
-from scripts.runs.environments import FIRST_SEED, compare_with_random, options, settings_of
+from scripts.runs.environments import (
+    FIRST_SEED,
+    EnvironmentName,
+    EnvironmentSettings,
+    NetworkChanges,
+    NetworkConfig,
+    compare_with_random,
+    options,
+    settings_of,
+)
 
 app = new_app()
 
 
 @app.command(help=__doc__)
 def main(
-    environment: Annotated[str, typer.Argument(metavar="ENV", help="Name of the environment, such as uplink_v0.")],
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Configuration whose scenario is the network.")
-    ] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the configuration.")
-    ] = None,
-    env: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Setting of the environment.")] = None,
+    environment: EnvironmentName,
+    config: NetworkConfig = None,
+    set_: NetworkChanges = None,
+    env: EnvironmentSettings = None,
     hyper: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Hyperparameter of the algorithm.")
     ] = None,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+import typer
 from numpy.typing import NDArray
 from rich.table import Table
 
@@ -18,6 +19,18 @@ from lora_marl.config.load import set_value
 from scripts.runs.cli import UsageError, read_config
 from scripts.runs.packets.experiment import build_scenario
 from scripts.runs.statistics import estimate
+
+EnvironmentName = Annotated[str, typer.Argument(metavar="ENV", help="Name of the environment, such as uplink_v0.")]
+NetworkConfig = Annotated[
+    Path | None, typer.Option("--config", metavar="FILE", help="Configuration whose scenario is the network.")
+]
+NetworkChanges = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the configuration.")
+]
+EnvironmentSettings = Annotated[
+    list[str] | None, typer.Option("--env", metavar="KEY=VALUE", help="Setting of the environment.")
+]
+"""Arguments and options of the commands that make an environment; `settings_of` reads them."""
 
 SET_BY_SCRIPTS = {"replicas": "--replicas or --episodes says how many", "info_level": "scripts look at no infos"}
 """Settings that commands choose themselves, and why."""
