@@ -19,12 +19,12 @@ import agents
 import lora_marl
 from lora_marl.core.air import Air
 from lora_marl.core.coexistence import Deployment
+from lora_marl.core.duty_cycle import DutyCycleWarning
 from lora_marl.core.metrics import frame_pdr, pdr
 from lora_marl.core.presets import journal_network
 from lora_marl.core.presets.ccs import ccs_study, non_learning
 from lora_marl.core.reception import Fate
 from lora_marl.core.region import CHANNEL, HOP
-from lora_marl.core.scenario import DutyCycleWarning
 from lora_marl.core.traffic import Traffic
 from lora_marl.render.map import FATE_COLOURS
 

@@ -29,7 +29,7 @@ from typing import Annotated, Any
 import typer
 
 from lora_marl.adapters.policy import SPACES, Policy
-from lora_marl.core.scenario import DutyCycleWarning
+from lora_marl.core.duty_cycle import DutyCycleWarning
 from scripts.runs.cli import JsonPath, UsageError, console, new_app, one_line_errors, write_json
 from scripts.runs.environments import FIRST_SEED, compare_with_random, environment_of
 from scripts.runs.folder import read_run

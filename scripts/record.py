@@ -21,7 +21,7 @@ import typer
 import lora_marl
 from lora_marl.adapters.offline import Recording, policy_choice, record
 from lora_marl.adapters.policy import Policy
-from lora_marl.core.scenario import DutyCycleWarning
+from lora_marl.core.duty_cycle import DutyCycleWarning
 from lora_marl.envs.codec import sizes_of
 from scripts.runs.cli import UsageError, console, how_to_install, new_app, one_line_errors
 from scripts.runs.environments import (

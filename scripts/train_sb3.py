@@ -29,7 +29,7 @@ from rich import progress
 
 import lora_marl
 from lora_marl.adapters.policy import SPACES, Policy
-from lora_marl.core.scenario import DutyCycleWarning
+from lora_marl.core.duty_cycle import DutyCycleWarning
 from scripts.runs.cli import JsonPath, UsageError, checked_name, console, errors, new_app, one_line_errors, write_json
 from scripts.runs.environments import (
     FIRST_SEED,

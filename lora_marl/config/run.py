@@ -29,7 +29,7 @@ from lora_marl.config.scenario import ScenarioConfig
 from lora_marl.config.section import Section
 from lora_marl.core.checks import suggest, warn_renamed
 from lora_marl.core.downlink import PAPERS_DOWNLINK
-from lora_marl.core.scenario import DutyCycleWarning
+from lora_marl.core.duty_cycle import DutyCycleWarning
 
 SCHEMA_VERSION: Final = 3
 """Version 1 had one kind of run, so that a resolved file stated the fields of all kinds; version 2 had one region's

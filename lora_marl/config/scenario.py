@@ -20,6 +20,7 @@ from lora_marl.core import tables
 from lora_marl.core.checks import suggest
 from lora_marl.core.device import DEVICES, Battery, Device
 from lora_marl.core.downlink import Downlink
+from lora_marl.core.duty_cycle import warn_about_duty_cycle
 from lora_marl.core.interference import Interference
 from lora_marl.core.links import Links
 from lora_marl.core.propagation import Propagation
@@ -242,7 +243,7 @@ class ScenarioConfig(RecordSection):
             del values[name]
         scenario = Scenario(node_xy_m=sites.node_xy_m, gateway_xy_m=sites.gateway_xy_m, **values)
         scenario = dataclasses.replace(scenario, changes=self._scheduled(scenario))
-        scenario.warn_about_duty_cycle()
+        warn_about_duty_cycle(scenario)
         return scenario
 
     @property

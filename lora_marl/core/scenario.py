@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lora_marl.core import phy
-from lora_marl.core.checks import check_choice, check_record, suggest
+from lora_marl.core.checks import check_record
 from lora_marl.core.device import DEVICES, Battery, Device
 from lora_marl.core.downlink import PAPERS_DOWNLINK, Downlink
 from lora_marl.core.interference import Interference
@@ -20,19 +19,13 @@ from lora_marl.core.links import Links
 from lora_marl.core.propagation import Propagation, path_loss_db
 from lora_marl.core.reception import Reception
 from lora_marl.core.region import Region
+from lora_marl.core.scenario_checks import check_scenario
 from lora_marl.core.topology import distances_m
 from lora_marl.core.traffic import Traffic
 from lora_marl.core.windows import ReceiveWindows, receive_windows, unused_windows
 
-SUB_BANDS = 8
-"""Sub-bands in which a gateway can keep duty cycles: RX2's and seven others."""
-
 NO_LINK_DB = 400.0
 """Path loss that stands for a pair without a link: over 200 dB below any sensitivity. dB"""
-
-
-class DutyCycleWarning(UserWarning):
-    """A network's traffic breaks the duty cycle of its region."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,18 +116,7 @@ class Scenario:
                     f"scenario.{name}: shape {xy_m.shape}; allowed is [at least 1, 2], for nodes [B, N, 2]"
                 )
             object.__setattr__(self, name, xy_m)
-        self._check_frame()
-        self._check_shapes()
-        self._check_links()
-        self._check_networks()
-        self._check_payload()
-        self._check_dwell_time()
-        self.channel_duty_cycles.min()  # raises for a channel on which nobody may send
-        self._check_downlink()
-        if any(later.at_s < sooner.at_s for sooner, later in zip(self.changes, self.changes[1:], strict=False)):
-            raise ValueError(f"scenario.changes: at_s {[c.at_s for c in self.changes]} is not in order of time")
-        for change in self.changes:
-            self._check_change(change)
+        check_scenario(self)
 
     @property
     def nodes(self) -> int:
@@ -293,179 +275,8 @@ class Scenario:
             crc=False,
         )
 
-    def warn_about_duty_cycle(self, stacklevel: int = 2) -> None:
-        """Warn when the traffic at the slowest data rate breaks the region's duty cycle; `stacklevel` as for `warn`."""
-        own, (limit, at) = self.traffic.duty_cycle, self._strictest_channel()
-        if own == "region" or limit is None or (own is not None and own <= limit):
-            return
-        traffic, airtime_s = self.traffic, float(self.airtime_s().max())
-        packets = traffic.burst_packets if traffic.kind == "burst" else 1
-        after_end = traffic.kind == "burst" or (traffic.kind == "poisson" and traffic.after_end)
-        cycle_s = float(np.min(self.interval_s())) + (packets * airtime_s if after_end else 0.0)
-        share = min(packets * airtime_s / cycle_s, own or 1.0)
-        if share > limit:
-            warnings.warn(
-                f"{self.name}: a node at the slowest data rate sends {share:.1%} of the time; "
-                f"{self.region.name} allows {limit:.1%}{at}",
-                DutyCycleWarning,
-                stacklevel=stacklevel,
-            )
-
-    def _strictest_channel(self) -> tuple[float | None, str]:
-        """The region's smallest duty cycle of a channel, None where it has none, and where that is, in words."""
-        limits: list[tuple[float, float]] = []
-        for frequency_hz in self.region.channels_hz:
-            try:
-                duty = self.region.duty_cycle_at(frequency_hz)
-            except ValueError:  # nobody may send there
-                duty = 0.0
-            limits += [] if duty is None else [(duty, frequency_hz)]
-        if not limits:
-            return None, ""
-        limit, frequency_hz = min(limits)
-        alike = {duty for duty, _ in limits} == {limit}
-        return limit, "" if alike else f" on {frequency_hz / 1e6:.10g} MHz"
-
     def check_replicas(self, replicas: int) -> None:
         """Raise ValueError when a field has another number of replicas."""
         for name, (value, with_replicas) in self._per_replica().items():
             if np.ndim(value) == with_replicas and np.shape(value)[0] not in (1, replicas):
                 raise ValueError(f"scenario.{name}: {np.shape(value)[0]} replicas; allowed are 1 or {replicas}")
-
-    def _check_frame(self) -> None:
-        for name, allowed in {
-            "low_data_rate": get_args(phy.LowDataRate),
-            "energy": get_args(phy.EnergyMode),
-            "coding_rate": (1, 2, 3, 4),
-        }.items():
-            check_choice(f"scenario.{name}", getattr(self, name), allowed)
-        if not self.preamble_symbols >= 0:
-            raise ValueError(f"scenario.preamble_symbols: {self.preamble_symbols} is not at least 0")
-        if self.energy == "states":
-            self.device.tx_power_mw(np.array(self.region.tp_dbm, np.float64))
-            if self.receive_mj:
-                raise ValueError(
-                    f"scenario.receive_mj: {self.receive_mj}; energy 'states' counts receive windows, allowed is 0"
-                )
-
-    def _check_shapes(self) -> None:
-        channels = len(self.region.channels_hz)
-        expected: dict[str, tuple[Any, tuple[int, ...], int]] = {
-            "path_loss_db": (self.path_loss_db, (self.nodes, self.gateways), 3),
-            "channel_loss_db": (self.channel_loss_db, (channels,), 1),
-            "active": (self.active, (self.nodes,), 1),
-            "traffic.interval_s": (self.traffic.interval_s, (self.nodes,), 2),
-            "traffic.payload_bytes": (self.traffic.payload_bytes, (self.nodes,), 2),
-            "interference.occupancy": (self._occupancy, (channels,), 2),
-        }
-        for name, (value, shape, most_axes) in expected.items():
-            if value is None or np.ndim(value) == 0:
-                continue
-            if np.shape(value)[-len(shape) :] != shape or np.ndim(value) > most_axes:
-                raise ValueError(f"scenario.{name}: shape {np.shape(value)}; allowed is {shape}")
-
-    def _check_links(self) -> None:
-        if self.links is None:
-            return
-        self.links.check(self.nodes, self.gateways, len(self.region.channels_hz))
-        if self.links.path_loss_db is not None and self.path_loss_db is not None:
-            raise ValueError("scenario.path_loss_db: links.path_loss_db is given, too; allowed is one of them")
-
-    def _check_networks(self) -> None:
-        if (self.node_network is None) != (self.gateway_network is None):
-            raise ValueError(
-                "scenario: only one of node_network and gateway_network is given; allowed are both or none"
-            )
-        for name, size in (("node_network", self.nodes), ("gateway_network", self.gateways)):
-            network = getattr(self, name)
-            if network is None:
-                return
-            network = np.asarray(network)
-            if network.shape != (size,) or network.dtype.kind not in "iu" or network.min() < 0:
-                raise ValueError(
-                    f"scenario.{name}: {network.dtype} {network.shape}, at least {network.min(initial=0)}; "
-                    f"allowed are {size} whole numbers of at least 0"
-                )
-            object.__setattr__(self, name, network.astype(np.int64))
-        alone = np.setdiff1d(np.asarray(self.node_network), np.asarray(self.gateway_network))
-        if len(alone):
-            raise ValueError(f"scenario.gateway_network: network {alone[0]} has nodes and no gateway")
-
-    def _check_downlink(self) -> None:
-        rule = self.reception
-        check_choice("scenario.feedback", self.feedback, ("free", "downlink"))
-        if self.feedback == "free":
-            return
-        if rule.inter_sf == "db_ratio" or rule.interferers != "all_overlaps":
-            raise ValueError(
-                f"scenario.feedback: 'downlink' needs reception.inter_sf none, sinr, sir_pairwise or sir_energy over "
-                f"all_overlaps; they are {rule.inter_sf} and {rule.interferers}"
-            )
-        if rule.inter_sf == "sir_energy" and self.downlink.interference:
-            raise ValueError(
-                "downlink.interference: True; allowed is False where reception.inter_sf is sir_energy, under which "
-                "uplinks and downlinks do not harm each other"
-            )
-        if (most := int(self.receive_windows.sub_band.max())) >= SUB_BANDS:
-            raise ValueError(f"region.sub_band_edges_hz: channels in {most} sub-bands; at most {SUB_BANDS - 1}")
-        self._check_downlink_payload()
-
-    def _check_downlink_payload(self) -> None:
-        """Check that a downlink is no larger than any of its data rates allows."""
-        windows, down = self.receive_windows, self.downlink
-        rates = {
-            "rx1": {(int(sf), int(bw)) for sf, bw in windows.rx1_rate.reshape(-1, 2)},
-            "rx2": {windows.rx2_rate},
-        }
-        used = rates["rx1"] | rates["rx2"] if down.windows == "both" else rates[down.windows]
-        for sf, bw in sorted(used):
-            factor, bw_hz = windows.spreading_factors[sf], windows.bandwidths_hz[bw]
-            limit = self.region.max_downlink(factor, bw_hz)
-            if down.payload_bytes > limit:
-                raise ValueError(
-                    f"downlink.payload_bytes: {down.payload_bytes} exceeds {self.region.name}'s {limit} bytes at "
-                    f"SF{factor}/{bw_hz / 1000:g} kHz; shorten the payload or leave that data rate out"
-                )
-
-    def _check_payload(self) -> None:
-        payload = int(np.max(self.traffic.payload_bytes))
-        for sf in self.region.spreading_factors:
-            for bw_hz in self.region.bandwidths_hz:
-                limit = self.region.max_payload(sf, bw_hz)
-                if payload > limit:
-                    raise ValueError(
-                        f"traffic.payload_bytes: {payload} exceeds {self.region.name}'s {limit} bytes at "
-                        f"SF{sf}/{bw_hz / 1000:g} kHz; shorten the payload or leave that data rate out"
-                    )
-
-    def _check_dwell_time(self) -> None:
-        """Check that no frame lasts longer than the region allows."""
-        limit_s = self.region.dwell_time_s
-        if limit_s is None:
-            return
-        for sf, bw_hz in self.region.data_rates:
-            at = self.region.spreading_factors.index(sf), self.region.bandwidths_hz.index(bw_hz)
-            airtime_s = float(self.airtime_s()[at])
-            if airtime_s > limit_s:
-                payload = int(np.max(self.traffic.payload_bytes))
-                raise ValueError(
-                    f"traffic.payload_bytes: {payload} bytes last {airtime_s:.3f} s at SF{sf}/{bw_hz / 1000:g} kHz; "
-                    f"{self.region.name} allows {limit_s:g} s (region.dwell_time_s); shorten the payload or leave that "
-                    "data rate out"
-                )
-
-    def _check_change(self, change: Change) -> None:
-        """A change must name what may change, and leave a scenario of the same size."""
-        paths = [f"{part}.{f.name}" for part in ("propagation", "traffic") for f in fields(getattr(self, part))]
-        paths = [path for path in paths if path not in ("traffic.confirmed", "traffic.queue_frames")]
-        paths += ["interference.occupancy"] if self.interference is not None else []
-        paths += ["path_loss_db", "channel_loss_db", "active", "node_xy_m", "gateway_xy_m"]
-        for path in change.values:
-            if path not in paths:
-                raise ValueError(f"scenario.changes: {path!r} at {change.at_s} s cannot change{suggest(path, paths)}")
-        changed = replace(self, changes=()).with_values(change.values)
-        if (changed.nodes, changed.gateways) != (self.nodes, self.gateways):
-            sizes = f"{changed.nodes} nodes and {changed.gateways} gateways"
-            raise ValueError(
-                f"scenario.changes: {', '.join(change.values)} at {change.at_s} s makes {sizes}; they cannot change"
-            )

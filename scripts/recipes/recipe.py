@@ -17,7 +17,7 @@ import typer
 
 import lora_marl
 from lora_marl.adapters.policy import Policy
-from lora_marl.core.scenario import DutyCycleWarning
+from lora_marl.core.duty_cycle import DutyCycleWarning
 from scripts.runs.cli import new_app, one_line_errors
 from scripts.runs.environments import FIRST_SEED, mean_rewards, options
 

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from lora_marl.core.air import Air
+from lora_marl.core.duty_cycle import DutyCycleWarning, warn_about_duty_cycle
 from lora_marl.core.presets import journal_network
 from lora_marl.core.reception import Fate
 from lora_marl.core.region import REGIONS
-from lora_marl.core.scenario import Change, DutyCycleWarning, Scenario
+from lora_marl.core.scenario import Change, Scenario
 from lora_marl.core.traffic import Traffic
 from tests.core.scenarios import STILL, network, random_points
 
@@ -105,19 +106,19 @@ def test_the_journal_network_breaks_its_regions_duty_cycle_and_says_so():
     """Its channels lie in sub-bands of 1 % and of .1 %, and one where nobody may send."""
     journal = replace(journal_network(), low_data_rate="off")
     with pytest.warns(DutyCycleWarning, match=r"9.7% of the time; EU868 allows 0.0% on 869.3 MHz"):
-        journal.warn_about_duty_cycle()
+        warn_about_duty_cycle(journal)
     with pytest.warns(DutyCycleWarning):
         journal_network()
     lawful = replace(journal, region=REGIONS["EU868"])
     with pytest.warns(DutyCycleWarning, match=r"9.7% of the time; EU868 allows 1.0%$"):
-        lawful.warn_about_duty_cycle()
+        warn_about_duty_cycle(lawful)
     slow = replace(lawful, region=replace(REGIONS["EU868"], channels_hz=(868.1e6, 868.9e6)))
     with pytest.warns(DutyCycleWarning, match="0.4% of the time; EU868 allows 0.1% on 868.9 MHz"):
-        slow.with_values({"traffic.interval_s": 600.0}).warn_about_duty_cycle()
+        warn_about_duty_cycle(slow.with_values({"traffic.interval_s": 600.0}))
     for values in ({"duty_cycle": 0.01}, {"interval_s": 600.0}, {"duty_cycle": "region"}):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            lawful.with_values({f"traffic.{name}": value for name, value in values.items()}).warn_about_duty_cycle()
+            warn_about_duty_cycle(lawful.with_values({f"traffic.{name}": value for name, value in values.items()}))
 
 
 @pytest.mark.parametrize(

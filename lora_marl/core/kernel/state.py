@@ -16,8 +16,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lora_marl.core.duty_cycle import SUB_BANDS
 from lora_marl.core.reception import FATES
-from lora_marl.core.scenario import SUB_BANDS
 
 POINT = ("point", np.int16, 4)
 

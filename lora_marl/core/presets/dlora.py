@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lora_marl.core.downlink import PAPERS_DOWNLINK
+from lora_marl.core.duty_cycle import warn_about_duty_cycle
 from lora_marl.core.region import REGIONS
 from lora_marl.core.scenario import Scenario
 from lora_marl.core.topology import published_disc
@@ -35,7 +36,7 @@ def journal_network(
         traffic=_unlimited(traffic or Traffic(interval_s=20.0, payload_bytes=50)),
         downlink=PAPERS_DOWNLINK,
     )
-    scenario.warn_about_duty_cycle(stacklevel=3)
+    warn_about_duty_cycle(scenario, stacklevel=3)
     return scenario
 
 
@@ -70,7 +71,7 @@ def conference_network(
         traffic=_unlimited(traffic or Traffic(interval_s=4.0, payload_bytes=20)),
         downlink=PAPERS_DOWNLINK,
     )
-    scenario.warn_about_duty_cycle(stacklevel=3)
+    warn_about_duty_cycle(scenario, stacklevel=3)
     return scenario
 
 

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from lora_marl.core import tables
 from lora_marl.core.checks import check_choice
 from lora_marl.core.downlink import PAPERS_DOWNLINK
+from lora_marl.core.duty_cycle import warn_about_duty_cycle
 from lora_marl.core.propagation import Propagation
 from lora_marl.core.reception import Reception
 from lora_marl.core.region import REGIONS
@@ -86,5 +87,5 @@ def mmalora_network(
         energy="supply",
         downlink=PAPERS_DOWNLINK,
     )
-    scenario.warn_about_duty_cycle(stacklevel=3)
+    warn_about_duty_cycle(scenario, stacklevel=3)
     return scenario
