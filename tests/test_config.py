@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from typing_extensions import Buffer, TypeAliasType
 
 from lora_marl import config
+from lora_marl.config.section import Section, fields_of
 from lora_marl.core import tables
 from lora_marl.core.downlink import PAPERS_DOWNLINK
 from lora_marl.core.propagation import Propagation
@@ -48,6 +50,15 @@ def test_defaults_are_those_of_the_core() -> None:
         if field.name not in sections:
             default = field.default_factory() if field.default is dataclasses.MISSING else field.default
             assert getattr(scenario, field.name) == default, field.name
+
+
+def test_arrays_of_named_types_are_numbers_in_files() -> None:
+    """From Python 3.12 on numpy's `ArrayLike` is a named alias, which pydantic cannot read."""
+    named = TypeAliasType("named", Buffer | np.ndarray | float)
+    record = dataclasses.make_dataclass("Record", [("loss_db", named, 1.0), ("other_db", named | None, None)])
+    section = fields_of(record)(type("Losses", (Section,), {"__module__": __name__}))
+    losses = section(loss_db=[1.0, 2.0], other_db=[[3.0]])
+    assert (losses.loss_db, losses.other_db) == ([1.0, 2.0], [[3.0]])
 
 
 def test_every_field_of_the_records_can_be_set() -> None:

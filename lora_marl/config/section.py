@@ -6,7 +6,7 @@ import dataclasses
 import reprlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self, TypeVar, get_type_hints
+from typing import Annotated, Any, ClassVar, Self, TypeVar, get_args, get_type_hints
 
 import numpy as np
 from pydantic import (
@@ -114,4 +114,10 @@ InputFile = Annotated[Path, AfterValidator(_from_folder)]
 
 def _readable(hint: Any) -> Any:
     """The type of a field as a file has it: numbers in place of arrays."""
-    return Numbers | None if "numpy" in repr(hint) else hint
+    return Numbers | None if _holds_arrays(hint) else hint
+
+
+def _holds_arrays(hint: Any) -> bool:
+    """Whether a type is that of arrays; numpy's `ArrayLike` is a named alias from Python 3.12 on."""
+    named = getattr(hint, "__value__", hint)
+    return "numpy" in repr(named) or any(_holds_arrays(part) for part in get_args(named))
