@@ -34,9 +34,13 @@ LEARNERS: dict[str, str] = {
     "adr-tts": "agents.rules.adr_tts:AdrTts",
     "adr-ns3": "agents.rules.adr_ns3:AdrNs3",
     "adr-semtech": "agents.rules.adr_semtech:AdrSemtech",
+    "adr-lite": "agents.rules.adr_lite:AdrLite",
     "norel": "agents.norel.norel:NoReL",
     "dylora": "agents.rules.dylora:DyLoRa",
     "norel-frugal": "agents.norel.frugal:FrugalNoReL",
+    "fadr": "agents.rules.fadr:FADR",
+    "explora-sf": "agents.rules.explora:ExploraSF",
+    "explora-at": "agents.rules.explora:ExploraAT",
     "rs-lora": "agents.rules.rs_lora:RSLoRa",
     "distance-quantile": "agents.rules.fixed:DistanceQuantile",
     "ucb1": "agents.bandits.cucb:UCB1",
@@ -47,6 +51,8 @@ LEARNERS: dict[str, str] = {
     "caasi": "agents.dlora.caasi:Caasi",
     "cd-lora": "agents.dlora.caasi:CDLoRa",
     "mix-mab": "agents.bandits.mix_mab:MixMAB",
+    "exp3": "agents.bandits.exp3:Exp3",
+    "exp3s": "agents.bandits.exp3:Exp3S",
     "epsilon-greedy": "agents.bandits.exploration:EpsilonGreedy",
     "thompson": "agents.bandits.exploration:Thompson",
     "rcst": "agents.planners.learners:Rcst",
@@ -62,7 +68,7 @@ LEARNERS: dict[str, str] = {
 }
 """Import path of every learner. It is imported when the learner is made, so that its libraries load only with it."""
 
-PAPER_NAMES: dict[str, str] = {"d-lora": "cucb", "naive-mab": "ucb1", "mmalora": "maac"}
+PAPER_NAMES: dict[str, str] = {"d-lora": "cucb", "naive-mab": "ucb1", "mmalora": "maac", "lora-mab": "exp3"}
 """Names that papers give to learners, and ours."""
 
 RENAMED: dict[str, str] = {"independent": "energy-independent"}

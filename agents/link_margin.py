@@ -93,3 +93,9 @@ def least_sf(scenario: Scenario, replicas: int, margin_db: ArrayLike | None = No
         Indices into the region's spreading factors. `[B, N]`
     """
     return feasible(scenario, replicas, margin_db)[..., -1].argmax(axis=-1)
+
+
+def strength_rank(scenario: Scenario, replicas: int) -> NDArray[np.intp]:
+    """The place of each node in the order of mean received power at its best gateway, 0 for the strongest. `[B, N]`"""
+    gain_db = np.broadcast_to(scenario.mean_gain_db().max(axis=-1), (replicas, scenario.nodes))
+    return np.argsort(np.argsort(-gain_db, axis=-1, kind="stable"), axis=-1)

@@ -33,6 +33,9 @@ def test_a_class_can_be_named_by_its_import_path(journal, path):
         ("DyLoRa", "dylora"),
         ("NoReL", "norel"),
         ("EF-LoRa", "ef-lora"),
+        ("LoRa-MAB", "exp3"),
+        ("EXPLoRa-SF", "explora-sf"),
+        ("ADR-Lite", "adr-lite"),
     ],
 )
 def test_the_papers_names_work(network_of, typed, name):
@@ -48,7 +51,7 @@ def test_a_misspelt_paper_name_is_never_sent_to_another_algorithm(journal, typed
 
 @pytest.mark.parametrize(
     "word",
-    ["ppo", "mappo", "ippo", "a2c", "sac", "td3", "qmix", "vdn", "iql", "exp3", "dqn", "lora", "naive-ucb", "ql"],
+    ["ppo", "mappo", "ippo", "a2c", "sac", "td3", "qmix", "vdn", "iql", "dqn", "lora", "naive-ucb", "ql"],
 )
 def test_well_known_algorithms_that_are_missing_are_not_answered_with_one_of_ours(word):
     assert "did you mean" not in suggest(word, agents.LEARNERS, same_start=True)
@@ -82,7 +85,7 @@ def test_attention_critics_are_no_learner_of_packets(journal, typed):
     ("learner", "message"),
     [
         ("cucbb", "did you mean 'cucb'"),
-        ("zzz", "known: adr, adr-chirpstack, adr-ideal, adr-max, adr-mean, adr-ns3, adr-semtech"),
+        ("zzz", "known: adr, adr-chirpstack, adr-ideal, adr-lite, adr-max, adr-mean, adr-ns3, adr-semtech"),
         ("agents.nowhere:X", "cannot be imported"),
         ("agents.bandits.cucb:X", "cannot be imported"),
         ("agents.bandits.cucb.CUCB", "unknown learner 'agents.bandits.cucb.CUCB'; an import path is 'module:Class'"),

@@ -32,6 +32,8 @@ LEARNERS: dict[str, tuple[dict[str, Any], int, str]] = {
     "conference-cucb": ({"variant": "PDR"}, 5_000, "delivery"),
     "ucb1": ({}, 10_000, "delivery"),
     "mix-mab": ({}, 20_000, "delivery"),
+    "exp3": ({"horizon": 40_000}, 40_000, "delivery"),
+    "exp3s": ({"horizon": 40_000}, 40_000, "delivery"),
     "epsilon-greedy": ({}, 10_000, "rewards"),
     "thompson": ({}, 5_000, "rewards"),
     "cd-lora": ({}, 5_000, "rewards"),
@@ -115,6 +117,7 @@ def test_no_learner_is_forgotten(learner):
     """A new learner is added above, or here where it does not learn or not on this air."""
     fixed = {"random", "static-sf7", "distance-quantile", "round-robin", "rs-lora", "caasi", "adr", "adr-ideal"}
     fixed |= {"min-sf", "load-br", "load-sorted", "tolio", "adr-server", "dylora"}
+    fixed |= {"fadr", "explora-sf", "explora-at", "adr-lite"}
     fixed |= {"adr-chirpstack", "adr-tts", "adr-ns3", "adr-semtech"}
     fixed |= set(PLANNERS)
     fixed.add("reference-ee")  # seeks what no learner seeks
