@@ -662,7 +662,7 @@ def test_regions_without_further_settings_answer_where_rp002_says():
         "AS923-2": 921.4, "AS923-3": 916.6, "AS923-4": 917.3, "EU433": 434.665, "IN865": 866.55, "KR920": 921.9,
         "RU864": 869.1, "AU915": 923.3, "CN470": 486.9, "CN470-20B": 498.3, "CN470-26A": 492.5, "CN470-26B": 502.5,
     }.items()  # fmt: skip
-    assert windows("KR920").tp_dbm.tolist() == [20.85] * 3 + [7.85]
+    assert windows("KR920").tp_dbm.tolist() == [20.85] * 4
 
 
 def test_channels_of_a_tenth_of_a_percent_silence_gateways_longer():

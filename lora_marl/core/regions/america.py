@@ -14,13 +14,13 @@ from lora_marl.core.regions.rates import OFFSETS_TO_5, Rate, channels_hz, payloa
 _WIDE: Rate = (8, 500e3)
 """The data rate of uplink channels of 500 kHz: DR4 of US915, DR6 of AU915."""
 
-# RP002-1.0.5, 3.5.3 and 3.8.3: DR8 to DR13, downlinks alone.
+# TTS, LBM: DR8 to DR13, downlinks alone.
 _DOWN: Mapping[int, Rate] = {20 - sf: (sf, 500e3) for sf in range(12, 6, -1)}
 
-# RP002-1.0.5, 3.5.6 and 3.8.6: largest M of downlinks without a repeater.
+# TTS, LBM: largest M of downlinks without a repeater.
 _DOWN_M_BYTES = dict(zip(_DOWN.values(), (61, 137, 250, 250, 250, 250), strict=True))
 
-# RP002-1.0.5, 3.5.2 and 3.8.2: downlinks on 923.3 to 927.5 MHz.
+# LBM: downlinks on 923.3 to 927.5 MHz.
 _DOWN_HZ = channels_hz(923.3e6, 8, 600e3)
 
 _POWERS_DBM = (2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 14.0, 16.0, 18.0, 20.0)
@@ -29,40 +29,41 @@ _POWERS_DBM = (2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 14.0, 16.0, 18.0, 20.0)
 _COMMON: Mapping[str, Any] = {
     "spreading_factors": (7, 8, 9, 10),
     "tp_dbm": _POWERS_DBM,
-    # 3.5.7 and 3.8.7: RX1 on downlink channel n modulo 8 of uplink channel n, whose 64th has 500 kHz.
+    # TTS, 1.0.3: RX1 on downlink channel n modulo 8 of uplink channel n, whose 64th has 500 kHz.
     "max_downlink_bytes": payloads(_DOWN_M_BYTES),
-    "rx2_hz": 923.3e6,  # 3.5.7 and 3.8.7: DR8
+    "rx2_hz": 923.3e6,  # TTS, LBM: DR8
     "rx2_sf": 12,
     "rx2_bandwidth_hz": 500e3,
-    "dwell_time_s": 0.4,  # 3.5.2 (FCC 15.247) and 3.8.2 (UplinkDwellTime, which devices assume at first)
-    "max_tp_dbm": 27.85,  # 3.5.3 and 3.8.3: 30 dBm EIRP
+    # US915: FCC 15.247. AU915: by country, and what devices assume at first (UplinkDwellTime; TTS, LBM).
+    "dwell_time_s": 0.4,
+    "max_tp_dbm": 27.85,  # TTS: 30 dBm EIRP
 }
 
-_US_UP: Mapping[int, Rate] = {**{10 - sf: (sf, 125e3) for sf in range(10, 6, -1)}, 4: _WIDE}  # 3.5.3: DR0 to DR4
-_AU_UP: Mapping[int, Rate] = {**{12 - sf: (sf, 125e3) for sf in range(12, 6, -1)}, 6: _WIDE}  # 3.8.3: DR0 to DR6
+_US_UP: Mapping[int, Rate] = {**{10 - sf: (sf, 125e3) for sf in range(10, 6, -1)}, 4: _WIDE}  # TTS, LBM: DR0 to DR4
+_AU_UP: Mapping[int, Rate] = {**{12 - sf: (sf, 125e3) for sf in range(12, 6, -1)}, 6: _WIDE}  # the same: DR0 to DR6
 
 _US_WIDE_HZ, _AU_WIDE_HZ = channels_hz(903.0e6, 8, 1.6e6), channels_hz(915.9e6, 8, 1.6e6)
-"""The uplink channels of 500 kHz, numbers 64 to 71. Hz"""
+"""The uplink channels of 500 kHz, numbers 64 to 71. Hz. Source: LBM."""
 
 US915: Mapping[str, Any] = {
     **_COMMON,
     "name": "US915",
-    "channels_hz": channels_hz(902.3e6, 64),  # 3.5.2
+    "channels_hz": channels_hz(902.3e6, 64),  # LBM
     "rx1_channels_hz": _DOWN_HZ * 8,
-    "max_payload_bytes": payloads(dict(zip(_US_UP.values(), (19, 61, 133, 250, 250), strict=True))),  # 3.5.6
-    "rx1_data_rates": rx1_rates(_US_UP, _DOWN, (0, 1, 2, 3), least=8, most=13, shift=10),  # 3.5.7
-    "gateway_tp_dbm": (26.0,),  # 3.5.3: at 500 kHz
+    "max_payload_bytes": payloads(dict(zip(_US_UP.values(), (19, 61, 133, 250, 250), strict=True))),  # TTS, LBM
+    "rx1_data_rates": rx1_rates(_US_UP, _DOWN, (0, 1, 2, 3), least=8, most=13, shift=10),  # LBM, 1.0.3
+    "gateway_tp_dbm": (26.0,),  # TTS: at 923.3 to 927.5 MHz
 }
 
 AU915: Mapping[str, Any] = {
     **_COMMON,
     "name": "AU915",
-    "channels_hz": channels_hz(915.2e6, 64),  # 3.8.2
+    "channels_hz": channels_hz(915.2e6, 64),  # LBM
     "rx1_channels_hz": _DOWN_HZ * 8,
-    # 3.8.6, with the dwell time, which leaves DR0 and DR1 no payload: theirs are those without it.
+    # TTS, LBM: with the dwell time, which leaves DR0 and DR1 no payload; theirs are those without it.
     "max_payload_bytes": payloads(dict(zip(_AU_UP.values(), (59, 59, 19, 61, 133, 250, 250), strict=True))),
-    "rx1_data_rates": rx1_rates(_AU_UP, _DOWN, OFFSETS_TO_5, least=8, most=13, shift=8),  # 3.8.7
-    "gateway_tp_dbm": (27.85,),  # 3.8.3: 30 dBm EIRP, in both directions
+    "rx1_data_rates": rx1_rates(_AU_UP, _DOWN, OFFSETS_TO_5, least=8, most=13, shift=8),  # LBM
+    "gateway_tp_dbm": (27.85,),  # TTS: 30 dBm EIRP, in both directions
 }
 
 
@@ -80,5 +81,5 @@ def _parts(plan: Mapping[str, Any], wide_hz: tuple[float, ...]) -> Iterator[Mapp
         }
 
 
-# 3.5.3: 21 dBm where fewer than 50 channels of 125 kHz are enabled.
+# TTS: 21 dBm, what FCC 15.247 allows where fewer than 50 channels of 125 kHz are enabled.
 PLANS = (US915, AU915, *_parts({**US915, "max_tp_dbm": 21.0}, _US_WIDE_HZ), *_parts(AU915, _AU_WIDE_HZ))

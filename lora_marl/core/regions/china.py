@@ -7,24 +7,27 @@ from typing import Any
 
 from lora_marl.core.regions.rates import OFFSETS_TO_5, Rate, channels_hz, payloads, rx1_rates
 
-_RATES: Mapping[int, Rate] = {12 - sf: (sf, 125e3) for sf in range(11, 6, -1)}  # RP002-1.0.5, 3.9.3: DR1 to DR5
+_RATES: Mapping[int, Rate] = {12 - sf: (sf, 125e3) for sf in range(11, 6, -1)}  # TTS, LBM, LMN: DR1 to DR5
 _WIDE: Rate = (7, 500e3)  # DR6
 
-_M_BYTES = dict(zip((*_RATES.values(), _WIDE), (31, 94, 192, 250, 250, 250), strict=True))  # 3.9.6
+_M_BYTES = dict(
+    zip((*_RATES.values(), _WIDE), (31, 94, 192, 250, 250, 250), strict=True)
+)  # LBM, LMN; TTS has 172 at SF9
 
 _COMMON: Mapping[str, Any] = {
     "spreading_factors": (7, 8, 9, 10, 11),  # a frame may last 1 s, which leaves SF12 no payload
     "tp_dbm": (3.0, 5.0, 7.0, 9.0, 11.0, 13.0, 15.0, 17.0),
     "max_payload_bytes": payloads(_M_BYTES),
-    "rx1_data_rates": rx1_rates(_RATES, _RATES, OFFSETS_TO_5, least=1, most=5),  # 3.9.7
-    "rx2_sf": 11,  # 3.9.7: DR1
+    "rx1_data_rates": rx1_rates(_RATES, _RATES, OFFSETS_TO_5, least=1, most=5),  # LBM, LMN
+    "rx2_sf": 11,  # LBM, LMN: DR1, the slowest that the dwell time leaves
     "rx2_bandwidth_hz": 125e3,
-    "dwell_time_s": 1.0,  # 3.9.2
+    "dwell_time_s": 1.0,  # what the largest payloads just keep
     "gateway_tp_dbm": (17.0,),
-    "max_tp_dbm": 17.0,  # 3.9.3: 19.15 dBm EIRP
+    "max_tp_dbm": 17.0,  # TTS, LMN: 19.15 dBm EIRP
 }
 
-# 3.9.2 and 3.9.7: uplink channels, the channels of RX1 (number n modulo their number), and RX2 of devices without join.
+# LBM, TTS: uplink channels, the channels of RX1 (number n modulo their number). TTS, LMN: RX2 of devices without join;
+# one that joins has a frequency by its join channel (LBM), which is another one in the plans of 20 MHz.
 _20A: Mapping[str, Any] = {
     **_COMMON,
     "channels_hz": channels_hz(470.3e6, 32) + channels_hz(503.5e6, 32),

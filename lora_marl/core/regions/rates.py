@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 
 Rate = tuple[int, float]
 """A LoRa data rate: spreading factor, and bandwidth in Hz."""
@@ -33,16 +34,19 @@ def rx1_rates(
 ) -> tuple[tuple[Rate, tuple[Rate, ...]], ...]:
     """The data rates of RX1 by that of the uplink and by RX1DROffset: DR + shift - offset, within `least` to `most`.
 
+    A list ends before the first offset that leads to a data rate which is not among the downlinks.
+
     Args:
         uplink, downlink: Data rates by number (DR).
         offsets: What each RX1DROffset lowers the data rate by.
         least, most: The slowest and the fastest number of a downlink.
         shift: Between the numbers of uplinks and downlinks at offset 0.
     """
-    return tuple(
-        (rate, tuple(downlink[min(max(number + shift - offset, least), most)] for offset in offsets))
-        for number, rate in uplink.items()
-    )
+    by_offset: list[tuple[Rate, tuple[Rate, ...]]] = []
+    for number, rate in uplink.items():
+        numbers = [min(max(number + shift - offset, least), most) for offset in offsets]
+        by_offset.append((rate, tuple(downlink[known] for known in takewhile(downlink.__contains__, numbers))))
+    return tuple(by_offset)
 
 
 def channels_hz(first_hz: float, count: int, step_hz: float = 200_000.0) -> tuple[float, ...]:
