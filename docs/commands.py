@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum
 from pathlib import Path
 from types import NoneType
@@ -40,9 +40,18 @@ def _options(name: str) -> str:
         app = importlib.import_module(f"scripts.{name}").app
     except ModuleNotFoundError as error:
         return f"Its options are not shown here, since this page was made without a library: {error}."
-    (command,) = app.registered_commands
+    if len(app.registered_commands) == 1:
+        return _table(app.registered_commands[0].callback)
+    return "\n\n".join(
+        f"### `{command.name or command.callback.__name__}`\n\n{inspect.getdoc(command.callback)}\n\n"
+        + _table(command.callback)
+        for command in app.registered_commands
+    )
+
+
+def _table(command: Callable[..., None]) -> str:
     rows = ["| option | value | default | meaning |", "|---|---|---|---|"]
-    for parameter in inspect.signature(command.callback, eval_str=True).parameters.values():
+    for parameter in inspect.signature(command, eval_str=True).parameters.values():
         kind, *_ = get_args(parameter.annotation)
         info = next(item for item in parameter.annotation.__metadata__ if isinstance(item, ParameterInfo))
         meaning = " ".join((info.help or "").split())

@@ -17,6 +17,7 @@ MODULES = {
     "lora_marl/views": ("*",),
     "lora_marl/adapters": ("*",),
     "lora_marl/config": ("*",),
+    "lora_marl/logs": ("*",),
     "agents": ("*",),
     "agents/bandits": ("*",),
     "agents/dlora": ("*",),

@@ -180,6 +180,7 @@ def lines(quick: bool) -> list[Line]:
         *(ccs(1) if with_torch else []),
         *environments(quick, 1),
         *(sb3(quick, 1) if find_spec("stable_baselines3") else []),
+        *(recorded(share) if find_spec("orjson") and find_spec("pyarrow") else []),
     ]
 
 
@@ -220,6 +221,19 @@ def packets(share: float) -> list[Line]:
             for nodes in (200, 1000)
         ),
     ]
+
+
+def recorded(share: float) -> list[Line]:
+    """Reading recorded traffic, with seven gateways per frame and with one; `share` shortens the files."""
+    from scripts.bench.recorded import import_rate
+
+    many, single = round(20_000 * share), round(60_000 * share)
+    return [
+        Line("log_receptions", "import of a log, seven gateways per frame", "receptions/s", 2e5,
+             lambda: import_rate(many, 7, of_receptions=True)),
+        Line("log_frames", "import of a log, one gateway per frame", "frames/s", 1e5,
+             lambda: import_rate(single, 1, of_receptions=False)),
+    ]  # fmt: skip
 
 
 def closed_forms(repeats: int) -> list[Line]:

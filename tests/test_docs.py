@@ -178,7 +178,8 @@ def options_of(module: str) -> set[str] | None:
         command = get_command(importlib.import_module(module).app)
     except ImportError:
         return None
-    return {"--help"}.union(*([*parameter.opts, *parameter.secondary_opts] for parameter in command.params))
+    parameters = [one for part in (command, *getattr(command, "commands", {}).values()) for one in part.params]
+    return {"--help"}.union(*([*parameter.opts, *parameter.secondary_opts] for parameter in parameters))
 
 
 def test_the_page_of_keys_has_every_key_and_its_range(written: Path) -> None:

@@ -22,6 +22,7 @@ LAYERS = {
         *("lora_marl.core", "lora_marl.envs"),
         *("lora_marl.render", "lora_marl.render.channels", "lora_marl.render.map"),
     },
+    "lora_marl/logs/": {"numpy", "scipy", "orjson", "pyarrow", "paho", "lora_marl.core", "lora_marl.logs"},
     "lora_marl/render": {"numpy", "matplotlib", "mpl_toolkits", "lora_marl.core", "lora_marl.render"},
     "lora_marl/views": {"numpy", "gymnasium", "lora_marl.core.checks", "lora_marl.envs", "lora_marl.views"},
     "lora_marl/__init__": {"gymnasium", "pettingzoo", "lora_marl.core.checks"},
@@ -43,7 +44,8 @@ ONLY_IN = {
     "sb3_contrib": ("lora_marl/adapters",),
     "torchrl": ("lora_marl/adapters", "scripts/recipes"),
     "benchmarl": ("lora_marl/adapters", "scripts/recipes"),
-    "matplotlib": ("lora_marl/render", "scripts/runs", "scripts/service_training", "scripts/studies"),
+    "matplotlib": ("lora_marl/render", "scripts/runs", "scripts/bridge", "scripts/service_training", "scripts/studies"),
+    **dict.fromkeys(("orjson", "pyarrow", "paho", "scipy"), ("lora_marl/logs",)),
     "tensorboard": ("scripts/",),
     "typer": ("scripts/",),
     "rich": ("scripts/",),
@@ -151,7 +153,7 @@ def test_every_module_has_a_layer() -> None:
 
 
 def test_importing_the_package_is_light() -> None:
-    heavy = "numba torch pydantic matplotlib"
+    heavy = "numba torch pydantic matplotlib pyarrow scipy"
     code = f"import sys, lora_marl; print([m for m in '{heavy}'.split() if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"

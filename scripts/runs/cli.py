@@ -36,6 +36,10 @@ EXTRAS: Mapping[str, str] = {
     "ray": "ray",
     "torchrl": "torchrl",
     "moviepy": "video",
+    "orjson": "logs",
+    "pyarrow": "logs",
+    "paho": "logs",
+    "scipy": "logs",
 }
 """Libraries that some commands need beyond the extra `scripts`, and the extra that installs each."""
 

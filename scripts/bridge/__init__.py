@@ -1,0 +1,1 @@
+"""What commands of recorded traffic share: tables and pictures."""
