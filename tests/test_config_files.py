@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from lora_marl import config
-from lora_marl.config.links import NodesWithoutLink
+from lora_marl.config.links import WithoutLink
 from lora_marl.config.tabular import IgnoredColumns
 from lora_marl.config.topology import Sites
 
@@ -53,6 +53,8 @@ def sites(folder: Path, nodes: str | bytes, **sections: object) -> Sites:
         b'"x_m","y_m"\n"1.5","2"\n"-3","4"\n',
         b"x_m,y_m,\n1.5,2,\n-3,4,\n",
         b"\nx_m,y_m\n1.5,2\n-3,4\n",
+        b"x_m;y_m\r1,5;2\r-3;4\r",
+        b"# our nodes, as surveyed\n\n# x; y\nx_m;y_m\n1,5;2\n# moved:\n-3;4\n",
     ],
 )
 def test_the_same_table_in_many_dialects(tmp_path: Path, content: bytes) -> None:
@@ -78,6 +80,7 @@ def test_the_same_table_in_many_dialects(tmp_path: Path, content: bytes) -> None
         ("x_m,y_m\n1,2\n".encode("utf-16-le"), "is not a text file"),
         (b"x_m,y_m,interval_s\n1,2,3 km\n", "line 2: interval_s: '3 km' is not in a unit of this field"),
         (b'x_m,y_m\n"1,2\n', "line"),
+        (b"# x_m,y_m\n1,2\n3,4\n", "has no header; the first row must name the columns, not hold 1, 2"),
         (b"x_m,y_m\n500000,5300000\n", "no node is nearer than 5324 km to a gateway"),
     ],
 )
@@ -129,6 +132,17 @@ def test_latitude_and_longitude_are_projected_around_the_gateways(tmp_path: Path
     np.testing.assert_array_equal(listed.gateway_xy_m, built.gateway_xy_m)
 
 
+def test_places_on_both_sides_of_180_degrees_lie_side_by_side(tmp_path: Path) -> None:
+    fiji = {"gateways.csv": "lat,lon\n-16.8,179.9\n-16.8,-179.9\n"}
+    built = sites(tmp_path, "lat,lon\n-16.8,179.99\n-16.8,-179.99\n", **fiji)
+    np.testing.assert_allclose(built.gateway_xy_m, [[-10_660, 0], [10_660, 0]], atol=10)
+    np.testing.assert_allclose(built.node_xy_m, [[-1066, 0], [1066, 0]], atol=10)
+    pole = {"gateways.csv": "lat,lon\n89.99,-120\n89.99,0\n89.99,120\n"}
+    around = sites(tmp_path, "lat,lon\n90,0\n", **pole)
+    apart_m = np.hypot(*(around.gateway_xy_m - around.node_xy_m).T)
+    np.testing.assert_allclose(apart_m, 1117, atol=1)
+
+
 def test_degrees_beside_metres_need_an_origin(tmp_path: Path) -> None:
     with pytest.raises(config.ConfigError, match=r"origin_lat_lon: is required, since nodes are in degrees"):
         scenario(tmp_path, DEGREES)
@@ -165,6 +179,23 @@ def test_path_losses_as_matrix_and_as_list(tmp_path: Path, losses: str) -> None:
     assert built.mean_gain_db().tolist() == [[-100.0, -400.0], [-120.5, -90.0]]
 
 
+def test_ids_that_differ_in_case_alone_are_told_apart(tmp_path: Path) -> None:
+    nodes, losses = "id,x_m,y_m\n#ab,1,2\n#AB,3,4\n", "node,gateway,loss_db\n#AB,east,100\n#ab,East,90\n"
+    files = {"gateways.csv": GATEWAYS.splitlines()[0] + "\neast,0,0\n", "losses.csv": losses}
+    assert scenario(tmp_path, nodes, **files, path_loss_csv="losses.csv").build().path_loss_db.tolist() == [[90], [100]]
+    files["losses.csv"] = losses.replace("#ab", "#Ab")
+    with pytest.raises(config.ConfigError, match="line 3: '#Ab' is no node"):
+        scenario(tmp_path, nodes, **files, path_loss_csv="losses.csv")
+
+
+@pytest.mark.parametrize("losses", ["0\n100\n120\n", "node;0\n0;100\n1;120\n", "node,gateway_0\n1,120\n0,100\n"])
+def test_the_columns_of_a_matrix_may_be_numbers_of_gateways(tmp_path: Path, losses: str) -> None:
+    built = scenario(tmp_path, "x_m,y_m\n1,2\n3,4\n", **{"losses.csv": losses}, path_loss_csv="losses.csv").build()
+    assert built.path_loss_db.tolist() == [[100.0], [120.0]]
+    with pytest.raises(config.ConfigError, match="has no header; the first row must name the columns, not hold 100"):
+        scenario(tmp_path, "x_m,y_m\n1,2\n", **{"losses.csv": "100\n120\n"}, path_loss_csv="losses.csv")
+
+
 @pytest.mark.parametrize("name", ["0", "node_0"])
 def test_without_ids_nodes_and_gateways_go_by_their_numbers(tmp_path: Path, name: str) -> None:
     nodes = "x_m,y_m\n1,2\n3,4\n"
@@ -197,8 +228,12 @@ def test_what_is_wrong_in_a_file_of_losses_is_named(tmp_path: Path, losses: str,
 
 def test_nodes_that_nobody_hears_are_named(tmp_path: Path) -> None:
     losses = "node,gateway,loss_db\na,east,100\n"
-    with pytest.warns(NodesWithoutLink, match="1 nodes without any link: b"):
-        scenario(tmp_path, **{"gateways.csv": GATEWAYS, "losses.csv": losses}, path_loss_csv="losses.csv")
+    files = {"gateways.csv": GATEWAYS, "losses.csv": losses}
+    with (
+        pytest.warns(WithoutLink, match="1 nodes without any link: b"),
+        pytest.warns(WithoutLink, match="1 gateways without any link: west"),
+    ):
+        scenario(tmp_path, **files, path_loss_csv="losses.csv")
 
 
 def test_losses_are_stated_once(tmp_path: Path) -> None:

@@ -19,8 +19,11 @@ from lora_marl.config.scenario import ChangeConfig, InterferenceConfig
 from lora_marl.config.section import Section
 from lora_marl.core.checks import RANGES, check_units, range_of
 from lora_marl.core.coexistence import Coexistence, Deployment
+from lora_marl.core.device import Device
 from lora_marl.core.interference import Interference
 from lora_marl.core.presets.ccs import ccs_study
+from lora_marl.core.propagation import Propagation
+from lora_marl.core.reception import Reception
 from lora_marl.core.region import REGIONS, Region
 from lora_marl.core.scenario import Change, Scenario
 
@@ -152,6 +155,20 @@ def test_channels_in_mhz_are_refused_and_told_how() -> None:
     """They were one shared channel in silence: 868.1 and 868.3 Hz overlap."""
     with pytest.raises(ValueError, match=r"^region\.channels_hz\[0\]: 868\.1 is not within .* Hz; 868\.1 MHz is 868"):
         dataclasses.replace(REGIONS["EU868"], channels_hz=(868.1, 868.3))
+
+
+@pytest.mark.parametrize(
+    ("record", "values", "message"),
+    [
+        (Region, {"dwell_time_s": 400.0}, r"region.dwell_time_s: 400 is not within 0 to 60 s; 400 ms is 0.4"),
+        (Reception, {"noise_figure_db": -6.0}, "reception.noise_figure_db: -6 is not within 0 to 50 dB"),
+        (Propagation, {"reference_loss_db": -127.41}, r"reference_loss_db: -127.41 is not within .* is a loss of 127"),
+        (Device, {"tx_currents": {14: 0.0255}}, r"tx_currents at 14 dBm: 0.0255 is not within .* 0.0255 A is 25.5"),
+    ],
+)
+def test_values_in_a_usual_wrong_unit_or_sign_are_told_how(record: type, values: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(EXAMPLES.get(record, record)(), **values)
 
 
 def test_infinity_is_a_value_where_it_means_something() -> None:

@@ -8,6 +8,7 @@ else by their numbers from 0. A pair that is missing, or whose cell is empty, ha
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,8 +25,8 @@ NODES = ("node", "id", "dev_eui")
 """Names of the column that has the nodes; a list has `node`."""
 
 
-class NodesWithoutLink(UserWarning):
-    """A file of path losses leaves nodes without any gateway."""
+class WithoutLink(UserWarning):
+    """A file of path losses leaves nodes without any gateway, or gateways without any node."""
 
 
 def read_path_loss_db(key: str, path: Path, nodes: Sequence[str], gateways: Sequence[str]) -> NDArray[np.float64]:
@@ -42,7 +43,7 @@ def read_path_loss_db(key: str, path: Path, nodes: Sequence[str], gateways: Sequ
     Raises:
         ValueError: a node, gateway or loss that is none, a pair that occurs twice, or a column that is missing.
     """
-    table = read_table(key, path)
+    table = read_table(key, path, columns=[name.casefold() for name in gateways])
     loss_db = np.full((len(nodes), len(gateways)), np.nan)
     if "node" in table.header and "gateway" in table.header:
         column = _only(table, LOSSES)
@@ -60,10 +61,11 @@ def read_path_loss_db(key: str, path: Path, nodes: Sequence[str], gateways: Sequ
         _fill_from_matrix(table, loss_db, nodes, gateways)
     loss_db[np.isnan(loss_db)] = np.inf
     check_in_range(table.place, loss_db, RANGES["path_loss_db"])
-    silent = [name for name, row in zip(nodes, loss_db, strict=True) if np.isinf(row).all()]
-    if silent:
-        named = ", ".join(silent[:5]) + (", ..." if len(silent) > 5 else "")
-        warnings.warn(f"{table.place}: {len(silent)} nodes without any link: {named}", NodesWithoutLink, stacklevel=2)
+    for kind, names, losses_db in (("nodes", nodes, loss_db), ("gateways", gateways, loss_db.T)):
+        silent = [name for name, row in zip(names, losses_db, strict=True) if np.isinf(row).all()]
+        if silent:
+            named = ", ".join(silent[:5]) + (", ..." if len(silent) > 5 else "")
+            warnings.warn(f"{table.place}: {len(silent)} {kind} without any link: {named}", WithoutLink, stacklevel=2)
     return loss_db
 
 
@@ -82,8 +84,9 @@ def _fill_from_matrix(
         rows = _numbers_of(table, "node", table.texts(of_nodes), nodes)
         if len(set(rows)) < len(rows):
             raise ValueError(f"{table.place}: column {of_nodes!r}: a node occurs twice")
+    known = _Names("gateway", gateways)
     for column in columns:
-        gateway = _number_of(f"{table.place}: column {column!r}", "gateway", column, gateways)
+        gateway = known.number(f"{table.place}: column {column!r}", column)
         loss_db[rows, gateway] = table.numbers(column, empty=np.inf)
 
 
@@ -95,20 +98,37 @@ def _only(table: TextTable, names: Sequence[str]) -> str:
 
 
 def _numbers_of(table: TextTable, kind: str, texts: Sequence[str], names: Sequence[str]) -> list[int]:
-    known = {name.casefold(): number for number, name in enumerate(names)}
-    return [
-        known[text.casefold()]
-        if text.casefold() in known
-        else _number_of(f"{table.place} line {line}", kind, text, names)
-        for text, line in zip(texts, table.lines, strict=True)
-    ]
+    known = _Names(kind, names)
+    return [known.number(f"{table.place} line {line}", text) for text, line in zip(texts, table.lines, strict=True)]
 
 
-def _number_of(place: str, kind: str, text: str, names: Sequence[str]) -> int:
-    """The number of a node or gateway that a file names, `3` and `node_3` among them where they have no ids."""
-    known = {name.casefold(): number for number, name in enumerate(names)}
-    for spelling in (text.casefold(), text.casefold().removeprefix(f"{kind}_")):
-        if spelling in known:
-            return known[spelling]
-    allowed = f"; allowed are 0 to {len(names) - 1}" if "0" in known else suggest(text, names)
-    raise ValueError(f"{place}: {text!r} is no {kind}{allowed}")
+class _Names:
+    """Names of nodes or gateways, and the numbers that they stand for.
+
+    Args:
+        kind: `node` or `gateway`: `node_3` is accepted for `3`.
+        names: In order.
+    """
+
+    def __init__(self, kind: str, names: Sequence[str]) -> None:
+        self._kind, self._names = kind, names
+        self._exact = {name: number for number, name in enumerate(names)}
+        alike = Counter(name.casefold() for name in names)
+        self._any_case = {name.casefold(): n for name, n in self._exact.items() if alike[name.casefold()] == 1}
+
+    def number(self, place: str, text: str) -> int:
+        """The number of the one that a file names, in any case where that tells them apart.
+
+        Raises:
+            ValueError: a name that none has.
+        """
+        lower = text.casefold()
+        for spelling, known in (
+            (text, self._exact),
+            (lower, self._any_case),
+            (lower.removeprefix(f"{self._kind}_"), self._any_case),
+        ):
+            if spelling in known:
+                return known[spelling]
+        allowed = f"; allowed are 0 to {len(self._names) - 1}" if "0" in self._exact else suggest(text, self._names)
+        raise ValueError(f"{place}: {text!r} is no {self._kind}{allowed}")

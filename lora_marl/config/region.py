@@ -59,7 +59,8 @@ class RegionConfig(RecordSection):
     """A region; beyond what is listed here, fields of `lora_marl.core.region.Region`.
 
     What is stated replaces the value of the named region, `region` keeps it. Data rates are written `SF7BW125`, and
-    tables by data rate are mappings: `max_payload_bytes: {SF7BW125: 255}`.
+    tables by data rate are mappings: `max_payload_bytes: {SF7BW125: 255}`. A `duty_cycle` holds in every sub-band if no
+    `sub_band_duty_cycles` are stated beside it.
 
     Attributes:
         name: One of LoRaWAN's regions, or any other name of one of your `own`.
@@ -117,6 +118,8 @@ class RegionConfig(RecordSection):
         wanted = stated.get("channels_hz", ())
         if wanted and set(wanted) <= set(region.channels_hz):
             region = region.with_channels([region.channels_hz.index(frequency_hz) for frequency_hz in wanted])
+        if "duty_cycle" in stated:
+            stated.setdefault("sub_band_duty_cycles", ())  # those of the region would go before it
         return dataclasses.replace(region, **stated)
 
     def _check(self) -> None:

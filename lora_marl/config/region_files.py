@@ -16,17 +16,19 @@ from typing import Any
 
 import yaml
 
-from lora_marl.core.checks import suggest
+from lora_marl.config.quantities import in_field_unit
+from lora_marl.core.checks import check_choice, check_count, suggest
 from lora_marl.core.region import REGIONS, Region
+from lora_marl.core.regions import america
 from lora_marl.core.regions.rates import Rate
 
 _CHIRPSTACK_NAMES: Mapping[str, str] = {
     **{name: name for name in ("EU868", "EU433", "US915", "AU915", "KR920", "IN865", "RU864")},
     "AS923": "AS923-1",
     **{f"AS923_{group}": f"AS923-{group}" for group in (2, 3, 4)},
-    "CN470": "CN470-26A",
+    "CN470": "CN470-96",
 }
-"""Our names of ChirpStack's regions; its CN470 has 96 uplink channels of both 26 MHz plans."""
+"""Our names of ChirpStack's regions."""
 
 _TTS_NAMES: Mapping[str, str] = {
     "EU_863_870": "EU868",
@@ -38,6 +40,7 @@ _TTS_NAMES: Mapping[str, str] = {
     "KR_920_923": "KR920",
     "IN_865_867": "IN865",
     "RU_864_870": "RU864",
+    "CN_470_510": "CN470-96",
     **{f"CN_470_510_{antenna}_{plan}": f"CN470-{antenna}{plan}" for antenna in (20, 26) for plan in "AB"},
 }
 """Our names of the bands of The Things Stack."""
@@ -48,6 +51,9 @@ _UPLINK_RATES: Mapping[str, Mapping[int, Rate]] = {
 }
 _OTHER_UPLINK_RATES: Mapping[int, Rate] = {12 - sf: (sf, 125e3) for sf in range(12, 6, -1)}
 """Data rates by number (DR) of uplinks at 125 kHz, and at 500 kHz in America."""
+
+_WINDOWS = {0: "both", 1: "rx1", 2: "rx2"}
+"""ChirpStack's `rx_window`, and `Downlink.windows`."""
 
 _WIDE_DOWNLINK_RATES: Mapping[int, Rate] = {20 - sf: (sf, 500e3) for sf in range(12, 6, -1)}
 """DR8 to DR13 of America, of downlinks alone."""
@@ -79,36 +85,39 @@ def read_chirpstack_toml(key: str, path: Path) -> RegionFile:
     """
     values = _loaded(key, path, lambda text: tomllib.loads(text))
     regions = values.get("regions", [])
-    if not isinstance(regions, list) or len(regions) != 1:
+    if not isinstance(regions, list) or len(regions) != 1 or not isinstance(regions[0], Mapping):
         count = len(regions) if isinstance(regions, list) else 0
         raise ValueError(f"{key}: {path}: has {count} [[regions]]; allowed is 1")
-    name = str(regions[0].get("common_name", ""))
-    base = _base(f"{key}: {path}: common_name", name, _CHIRPSTACK_NAMES)
-    network = regions[0].get("network", {})
+    base = _base(f"{key}: {path}: common_name", str(regions[0].get("common_name", "")), _CHIRPSTACK_NAMES)
     where = f"{key}: {path}: regions.network"
+    network = _table(where, regions[0].get("network", {}))
     if base.default_channels is None:
-        region = _enabled(where, base, network.get("enabled_uplink_channels", []))
+        region = _enabled(f"{where}.enabled_uplink_channels", base, network.get("enabled_uplink_channels", []))
     else:
-        extra = [(channel["frequency"], channel.get("max_dr")) for channel in network.get("extra_channels", [])]
-        channels_hz = base.channels_hz[: base.default_channels] + tuple(float(hz) for hz, _ in extra)
-        region = _with_new_channels(base, channels_hz)
-    region = _between(where, region, network.get("min_dr"), network.get("max_dr"))
+        extra_hz = _channels_hz(f"{where}.extra_channels", network.get("extra_channels", []))
+        region = _with_new_channels(base, base.channels_hz[: base.default_channels] + extra_hz)
+    region = _between(where, region, *(_whole_or_none(where, network, name) for name in ("min_dr", "max_dr")))
     if "rx2_frequency" in network:
-        region = replace(region, rx2_hz=float(network["rx2_frequency"]))
+        region = replace(region, rx2_hz=_number(f"{where}.rx2_frequency", network["rx2_frequency"]))
     if "rx2_dr" in network:
-        sf, bw_hz = _downlink_rate(f"{where}.rx2_dr", region, int(network["rx2_dr"]))
+        sf, bw_hz = _downlink_rate(f"{where}.rx2_dr", region, _whole(f"{where}.rx2_dr", network["rx2_dr"]))
         region = replace(region, rx2_sf=sf, rx2_bandwidth_hz=bw_hz)
-    return RegionFile(region, _chirpstack_downlink(network))
+    return RegionFile(region, _chirpstack_downlink(where, network))
 
 
-def _chirpstack_downlink(network: Mapping[str, Any]) -> dict[str, Any]:
+def _chirpstack_downlink(where: str, network: Mapping[str, Any]) -> dict[str, Any]:
     """How the server answers."""
-    downlink: dict[str, Any] = {"rx1_dr_offset": int(network.get("rx1_dr_offset", 0))}
-    delay_s = float(network.get("rx1_delay", 1))
-    downlink |= {"rx1_delay_s": delay_s, "rx2_delay_s": delay_s + 1.0}  # LoRaWAN L2 1.0.4: RX2 is 1 s after RX1
-    downlink["windows"] = {0: "both", 1: "rx1", 2: "rx2"}[int(network.get("rx_window", 0))]
+    delay_s = _number(f"{where}.rx1_delay", network.get("rx1_delay", 1)) or 1.0  # LoRaWAN L2 1.0.4: 0 stands for 1 s
+    window = _whole(f"{where}.rx_window", network.get("rx_window", 0))
+    check_choice(f"{where}.rx_window", window, _WINDOWS)
+    downlink: dict[str, Any] = {
+        "rx1_dr_offset": _whole(f"{where}.rx1_dr_offset", network.get("rx1_dr_offset", 0)),
+        "rx1_delay_s": delay_s,
+        "rx2_delay_s": delay_s + 1.0,  # LoRaWAN L2 1.0.4: RX2 is 1 s after RX1
+        "windows": _WINDOWS[window],
+    }
     if network.get("downlink_tx_power", -1) != -1:
-        downlink["tp_dbm"] = float(network["downlink_tx_power"])
+        downlink["tp_dbm"] = _number(f"{where}.downlink_tx_power", network["downlink_tx_power"])
     return downlink
 
 
@@ -118,35 +127,39 @@ def read_tts_yaml(key: str, path: Path) -> RegionFile:
     Args, Raises: as of `read_chirpstack_toml`.
     """
     values = _loaded(key, path, yaml.safe_load)
-    base = _base(f"{key}: {path}: band-id", str(values.get("band-id", "")), _TTS_NAMES)
+    where = f"{key}: {path}"
+    base = _base(f"{where}: band-id", str(values.get("band-id", "")), _TTS_NAMES)
+    base = _with_dwell_time(f"{where}: dwell-time", base, values.get("dwell-time"))
     channels = values.get("uplink-channels", [])
-    if not channels:
-        raise ValueError(f"{key}: {path}: uplink-channels: has none")
-    channels_hz = tuple(float(channel["frequency"]) for channel in channels)
+    channels_hz = _channels_hz(f"{where}: uplink-channels", channels)
+    if not channels_hz:
+        raise ValueError(f"{where}: uplink-channels: has none")
     wide = values.get("lora-standard-channel")
     if base.default_channels is None:
-        wide_hz = (float(wide["frequency"]),) if wide else ()
-        region = _of_plan(f"{key}: {path}: uplink-channels", base, channels_hz + wide_hz)
+        wide_hz = _channels_hz(f"{where}: lora-standard-channel", [wide] if wide else [])
+        region = _of_plan(f"{where}: uplink-channels", base, channels_hz + wide_hz)
     else:
         region = _with_new_channels(base, channels_hz)
-    least = min(channel.get("min-data-rate", 0) for channel in channels)
-    most = max(channel.get("max-data-rate", 5) for channel in channels)
-    region = _between(f"{key}: {path}: uplink-channels", region, least, most)
+    rates = f"{where}: uplink-channels"
+    least = min(_whole_or_none(rates, channel, "min-data-rate") or 0 for channel in channels)
+    stated = [_whole_or_none(rates, channel, "max-data-rate") for channel in channels]
+    region = _between(rates, region, least, max(5 if most is None else most for most in stated))
     if "rx2-channel" in values:
-        region = replace(region, rx2_hz=float(values["rx2-channel"]["frequency"]))
+        region = replace(region, rx2_hz=_channels_hz(f"{where}: rx2-channel", [values["rx2-channel"]])[0])
     if "rx2-default-data-rate" in values:
-        sf, bw_hz = _downlink_rate(
-            f"{key}: {path}: rx2-default-data-rate", region, int(values["rx2-default-data-rate"])
-        )
+        rx2 = f"{where}: rx2-default-data-rate"
+        sf, bw_hz = _downlink_rate(rx2, region, _whole(rx2, values["rx2-default-data-rate"]))
         region = replace(region, rx2_sf=sf, rx2_bandwidth_hz=bw_hz)
-    return RegionFile(_with_dwell_time(region, values.get("dwell-time")))
+    return RegionFile(region)
 
 
-def _with_dwell_time(region: Region, dwell: Mapping[str, Any] | None) -> Region:
-    if not dwell:
-        return region
-    milliseconds = float(str(dwell.get("duration", "400ms")).removesuffix("ms"))
-    return replace(region, dwell_time_s=milliseconds / 1000.0 if dwell.get("uplinks") else None)
+def _with_dwell_time(where: str, base: Region, dwell: Any) -> Region:
+    """The region with the dwell time that a plan states for uplinks, or without one; None: as the region has it."""
+    if dwell is None or "uplinks" not in _table(where, dwell):
+        return base
+    if not dwell["uplinks"]:
+        return replace(base, **america.WITHOUT_DWELL_TIME.get(base.name, {"dwell_time_s": None}))
+    return replace(base, dwell_time_s=_number(where, in_field_unit("dwell_time_s", dwell.get("duration", "400ms"))))
 
 
 def _loaded(key: str, path: Path, parse: Any) -> Mapping[str, Any]:
@@ -156,9 +169,35 @@ def _loaded(key: str, path: Path, parse: Any) -> Mapping[str, Any]:
         raise ValueError(f"{key}: {path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"{key}: {path}: {' '.join(str(error).split())}") from None
-    if not isinstance(values, Mapping):
-        raise ValueError(f"{key}: {path}: is not a mapping of keys to values")
-    return values
+    return _table(f"{key}: {path}", values)
+
+
+def _table(where: str, value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{where}: is not a mapping of keys to values")
+    return value
+
+
+def _number(where: str, value: Any) -> float:
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise ValueError(f"{where}: {value!r} is not a number")
+    return float(value)
+
+
+def _whole(where: str, value: Any) -> int:
+    check_count(where, value, least=0)
+    return int(value)
+
+
+def _whole_or_none(where: str, values: Mapping[str, Any], name: str) -> int | None:
+    return _whole(f"{where}.{name}", values[name]) if name in values else None
+
+
+def _channels_hz(where: str, channels: Any) -> tuple[float, ...]:
+    """The frequencies of a list of channels. Hz"""
+    if not isinstance(channels, list):
+        raise ValueError(f"{where}: is not a list of channels")
+    return tuple(_number(f"{where}.frequency", _table(where, channel).get("frequency")) for channel in channels)
 
 
 def _base(where: str, name: str, names: Mapping[str, str]) -> Region:
@@ -182,13 +221,15 @@ def _whole_plan(base: Region) -> Region:
     )
 
 
-def _enabled(where: str, base: Region, numbers: list[int]) -> Region:
+def _enabled(where: str, base: Region, stated: Any) -> Region:
     """The enabled channels of a region whose channels are fixed; an empty list enables all."""
-    whole = _whole_plan(base)
+    if not isinstance(stated, list):
+        raise ValueError(f"{where}: {stated!r} is not a list of channels")
+    whole, numbers = _whole_plan(base), [_whole(where, number) for number in stated]
     wrong = [number for number in numbers if number not in range(len(whole.channels_hz))]
     if wrong:
         most = len(whole.channels_hz) - 1
-        raise ValueError(f"{where}.enabled_uplink_channels: {wrong[0]}; {base.name} has 0 to {most}")
+        raise ValueError(f"{where}: {wrong[0]}; {base.name} has 0 to {most}")
     return _simplified(whole.with_channels(numbers or range(len(whole.channels_hz))))
 
 

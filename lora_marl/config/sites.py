@@ -94,8 +94,12 @@ def in_metres(places: Places, origin: tuple[float, float] | None) -> NDArray[np.
 
 
 def _middle(places: Places) -> tuple[float, float]:
-    first, second = places.positions.mean(axis=0).tolist()
-    return first, second
+    """Latitude and longitude of the middle; longitudes on both sides of 180 degrees are 360 degrees nearer."""
+    latitudes, longitudes = places.positions.T
+    if np.ptp(longitudes) > 180.0:
+        longitudes = longitudes % 360.0
+    longitude = float(longitudes.mean())
+    return float(latitudes.mean()), longitude - 360.0 if longitude > 180.0 else longitude
 
 
 def _position_columns(table: TextTable) -> tuple[tuple[str, str], bool]:

@@ -1,8 +1,8 @@
 """Tables in text files, as spreadsheets and other programs write them.
 
 Understood are commas, semicolons and tabs between columns; decimal commas where columns are not separated by commas;
-UTF-8 with and without a byte order mark, UTF-16, and Windows' code page 1252; empty rows; quotes. The first row names
-the columns, in any case; a column that nobody asked for is ignored with a note.
+UTF-8 with and without a byte order mark, UTF-16, and Windows' code page 1252; empty rows; quotes; comments, which begin
+with `#`. The first row names the columns, in any case; a column that nobody asked for is ignored with a note.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import io
 import math
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +29,7 @@ LARGEST_FILE_BYTES = 256 * 2**20
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _SEPARATORS = "\t;,"
 _SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
+_COMMENT = "#"
 _DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+(?:[eE][-+]?\d+)?")
 _NEAR = 0.8
 """Similarity from which a column is taken for a misspelt one instead of one that is to be ignored."""
@@ -111,12 +112,13 @@ class TextTable:
         return number
 
 
-def read_table(key: str, path: Path) -> TextTable:
+def read_table(key: str, path: Path, *, columns: Collection[str] = ()) -> TextTable:
     """The table in a file.
 
     Args:
         key: The configuration key that names the file, for messages.
         path: The file.
+        columns: Names that its columns may have even if they are numbers.
 
     Raises:
         ValueError: it cannot be read, is no text, has no rows, or rows of another length than its header, or a name of
@@ -126,13 +128,14 @@ def read_table(key: str, path: Path) -> TextTable:
     text = _text(place, path)
     separator_line = _SEPARATOR_LINE.match(text)
     text = text[separator_line.end() :] if separator_line else text
-    first = text.lstrip("\r\n").partition("\n")[0]
+    first = next((line for line in text.splitlines() if line.strip() and not line.startswith(_COMMENT)), "")
     separator = separator_line[1] if separator_line else next((mark for mark in _SEPARATORS if mark in first), ",")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
-    rows, lines, skipped = [], [], 1 if separator_line else 0
+    rows: list[tuple[str, ...]] = []
+    lines, skipped = [], 1 if separator_line else 0
     try:
         for cells in reader:
-            if any(cell.strip() for cell in cells):
+            if any(cell.strip() for cell in cells) and not _is_comment(cells, beside_columns=bool(rows)):
                 rows.append(tuple(cell.strip() for cell in cells))
                 lines.append(reader.line_num + skipped)
     except csv.Error as error:
@@ -140,7 +143,7 @@ def read_table(key: str, path: Path) -> TextTable:
     header = tuple(name.lower() for name in rows[0]) if rows else ()
     while header and not header[-1]:  # a separator ends every line of some programs' files
         header = header[:-1]
-    _check_header(place, header)
+    _check_header(place, header, columns)
     if header and len(rows) < 2:
         raise ValueError(f"{place}: has no rows below its header")
     width = len(header)
@@ -150,11 +153,17 @@ def read_table(key: str, path: Path) -> TextTable:
     return TextTable(place, header, tuple(row[:width] for row in rows[1:]), tuple(lines[1:]), separator != ",")
 
 
-def _check_header(place: str, header: tuple[str, ...]) -> None:
+def _is_comment(cells: list[str], *, beside_columns: bool) -> bool:
+    """Whether a row is a comment. Among rows of cells it has one cell alone: a name may begin with the same mark."""
+    return cells[0].startswith(_COMMENT) and not (beside_columns and any(cell.strip() for cell in cells[1:]))
+
+
+def _check_header(place: str, header: tuple[str, ...], columns: Collection[str]) -> None:
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
         raise ValueError(f"{place}: the column {', '.join(map(repr, twice))} occurs twice; remove or rename one")
-    if header and all(re.fullmatch(r"[-+\d.,eE ]*", name) for name in header):
+    numbers = all(re.fullmatch(r"[-+\d.,eE ]*", name) for name in header)
+    if header and numbers and not set(header) <= set(columns):
         raise ValueError(f"{place}: has no header; the first row must name the columns, not hold {', '.join(header)}")
 
 

@@ -49,6 +49,9 @@ RANGES: Final[Mapping[str, Range]] = {
     "tp_dbm": Range("dBm", -50.0, 50.0, example="25 mW is 14"),
     "sensitivity_dbm": Range("dBm", -300.0, 0.0, infinite=True),
     "db": Range("dB", -300.0, 300.0),
+    "noise_figure_db": Range("dB", 0.0, 50.0),
+    "reference_loss_db": Range("dB", 0.0, 300.0, example="a gain of -127 dB is a loss of 127"),
+    "antenna_gain_db": Range("dB", -100.0, 100.0),
     "capture_db": Range("dB", -300.0, 300.0, infinite=True),
     "sir_db": Range("dB", -300.0, 300.0, infinite=True),
     "sinr_db": Range("dB", -300.0, 300.0, infinite=True),
@@ -63,9 +66,11 @@ RANGES: Final[Mapping[str, Range]] = {
     "interval_s": Range("s", 1e-6, 1e10, infinite=True, example="10 minutes is 600"),
     "silent_s": Range("s", 0.0, 1e10, infinite=True),
     "delay_s": Range("s", 0.0, 60.0, example="1,000 ms is 1"),
+    "dwell_time_s": Range("s", 0.0, 60.0, example="400 ms is 0.4"),
     "h": Range("h", 0.0, 1e7),
     "mj": Range("mJ", 0.0, 1e9),
     "ma": Range("mA", 0.0, 1e4),
+    "tx_ma": Range("mA", 1.0, 1e4, example="0.0255 A is 25.5"),
     "sleep_ma": Range("mA", 0.0, 1e2, example="1 uA is 0.001"),
     "mah": Range("mAh", 1.0, 1e7, example="2.6 Ah is 2600"),
     "voltage_v": Range("V", 0.5, 50.0, example="3,300 mV is 3.3"),
@@ -75,8 +80,8 @@ RANGES: Final[Mapping[str, Range]] = {
 
 They catch a value in another unit (868.1 for a channel, which is in Hz) and a sign that was forgotten, not a bad idea:
 LoRa's carriers lie between 137 MHz and 2.5 GHz and its bandwidths between 7.8 kHz and 1.6 MHz, a gateway transmits 10 W
-at most, no passive link amplifies, the Earth measures 40,000 km around, a receive delay is 15 s at most, and a LoRa
-frame has 255 bytes at most.
+at most, no passive link amplifies, no receiver is quieter than thermal noise, the Earth measures 40,000 km around, a
+receive delay is 15 s at most, and a LoRa frame has 255 bytes and lasts some 10 s at most.
 """
 
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from lora_marl.core.checks import check_above_0, check_at_least_0, check_record, check_share
+from lora_marl.core.checks import RANGES, check_above_0, check_at_least_0, check_in_range, check_record, check_share
 
 _SX1261_UA = (
     *(5200, 5400, 5600, 5700, 5800, 6000, 6100, 6200, 6500, 6800, 7000, 7300, 7500, 7900, 8300, 8800, 9300),
@@ -93,6 +93,7 @@ class Device:
         )
         for tp_dbm, current_ma in self.tx_currents.items():
             check_above_0(f"device.tx_currents at {tp_dbm:g} dBm", current_ma)
+            check_in_range(f"device.tx_currents at {tp_dbm:g} dBm", current_ma, RANGES["tx_ma"])
         check_record(self, "device")
         check_above_0("device.rx_ma", self.rx_ma)
         check_at_least_0("device.window_symbols", self.window_symbols)

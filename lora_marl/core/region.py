@@ -132,6 +132,11 @@ class Region:
         for duty in self.sub_band_duty_cycles:
             if duty is not None and not 0.0 <= duty <= 1.0:
                 raise ValueError(f"sub_band_duty_cycles of region {self.name} has {duty!r}: it must be 0 to 1, or None")
+        if self.sub_band_duty_cycles and self.duty_cycle not in (None, *self.sub_band_duty_cycles):
+            raise ValueError(
+                f"duty_cycle of region {self.name} is {self.duty_cycle!r}, but its sub_band_duty_cycles hold in its "
+                "place; give them anew, too, or none: ()"
+            )
         if self.max_tp_dbm is not None and max(self.tp_dbm) > self.max_tp_dbm:
             raise ValueError(
                 f"tp_dbm of region {self.name} has {max(self.tp_dbm):g}: it allows {self.max_tp_dbm:g} dBm "

@@ -238,6 +238,12 @@ def test_bad_regions_are_named(field, value, message):
         Region(**({"name": "R", "channels_hz": (868.1e6,)} | {field: value}))
 
 
+def test_a_duty_cycle_without_effect_is_refused():
+    with pytest.raises(ValueError, match=r"duty_cycle of region EU868 is 0.02, but its sub_band_duty_cycles hold"):
+        replace(region("EU868"), duty_cycle=0.02)
+    assert replace(region("EU868"), duty_cycle=0.02, sub_band_duty_cycles=()).duty_cycle_at(868.1e6) == 0.02
+
+
 def test_the_channel_of_a_point_may_be_hop():
     points = small.points(sf=8, bw_hz=125e3, channel=[HOP, 1], tp_dbm=14)
     assert points.tolist() == [[0, 0, HOP, 6], [0, 0, 1, 6]]

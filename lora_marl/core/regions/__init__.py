@@ -22,7 +22,7 @@ to SF12 (FSK, LR-FHSS, SF5 and SF6) are left out.
 | US915, AU915 | `america.py` | - | 400 ms | - |
 | AS923-1 to -4 | `asia.py` | 1 % | - | AS923-1, in Japan; not modelled |
 | KR920, IN865 | `asia.py` | - | - | KR920; not modelled |
-| CN470 by antenna and plan | `china.py` | - | 1 s | - |
+| CN470 by antenna and plan; `CN470-96` | `china.py` | - | 1 s; - | - |
 """
 
 from __future__ import annotations

@@ -66,6 +66,16 @@ AU915: Mapping[str, Any] = {
     "gateway_tp_dbm": (27.85,),  # TTS: 30 dBm EIRP, in both directions
 }
 
+WITHOUT_DWELL_TIME: Mapping[str, Mapping[str, Any]] = {
+    "AU915": {
+        "dwell_time_s": None,
+        "spreading_factors": (7, 8, 9, 10, 11, 12),
+        # 3.8.6, UplinkDwellTime 0; ChirpStack v4, `lrwn/src/region/au915.rs`.
+        "max_payload_bytes": payloads(dict(zip(_AU_UP.values(), (59, 59, 59, 123, 250, 250, 250), strict=True))),
+    }
+}
+"""The fields of regions that are others where the network has told devices that there is no dwell time, by name."""
+
 
 def _parts(plan: Mapping[str, Any], wide_hz: tuple[float, ...]) -> Iterator[Mapping[str, Any]]:
     """The eight parts of a plan, each of eight channels of 125 kHz and one of 500 kHz."""

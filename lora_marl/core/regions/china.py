@@ -1,4 +1,7 @@
-"""CN470 by antenna (20 or 26 MHz) and plan (A or B), which tell on which channels uplinks and downlinks are."""
+"""CN470 by antenna (20 or 26 MHz) and plan (A or B), which tell on which channels uplinks and downlinks are.
+
+`CN470-96` is the plan of 96 channels that was there before, up to RP002-1.0.0, and that network servers still run.
+"""
 
 from __future__ import annotations
 
@@ -53,6 +56,23 @@ _26B: Mapping[str, Any] = {
     "rx2_hz": 502.5e6,
 }
 
+_RATES_96: Mapping[int, Rate] = {12 - sf: (sf, 125e3) for sf in range(12, 6, -1)}
+_M_BYTES_96 = dict(zip(_RATES_96.values(), (59, 59, 59, 123, 250, 250), strict=True))
+
+# Source: ChirpStack v4, `lrwn/src/region/cn470.rs` (channels, RX1 on number n modulo 48, RX2, payloads of RP002-1.0.0);
+# The Things Network's frequency plans of CN_470_510 have the same pairs of channels.
+_96: Mapping[str, Any] = {
+    **_COMMON,
+    "spreading_factors": (7, 8, 9, 10, 11, 12),
+    "channels_hz": channels_hz(470.3e6, 96),
+    "max_payload_bytes": payloads(_M_BYTES_96),
+    "rx1_channels_hz": channels_hz(500.3e6, 48) * 2,
+    "rx1_data_rates": rx1_rates(_RATES_96, _RATES_96, OFFSETS_TO_5, least=0, most=5),
+    "rx2_hz": 505.3e6,
+    "rx2_sf": 12,
+    "dwell_time_s": None,
+}
+
 CN470 = {**_20A, "name": "CN470"}
 """The 20 MHz antenna's plan A, by its older name."""
 
@@ -62,4 +82,5 @@ PLANS: tuple[Mapping[str, Any], ...] = (
     {**_20B, "name": "CN470-20B"},
     {**_26A, "name": "CN470-26A"},
     {**_26B, "name": "CN470-26B"},
+    {**_96, "name": "CN470-96"},
 )
