@@ -16,13 +16,13 @@ demo: $(VENV)/.installed-scripts
 	$(BIN)/python scripts/train.py --config $(CONFIG) --resume
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 # Environments, views and Stable-Baselines3 (2.9 allows Gymnasium below 2.0) with the newest versions that were
 # tried, in a virtual environment that nothing else installs into.
 conformance: $(LATEST)/.installed
 	$(LATEST)/bin/python -m pip check
-	$(LATEST)/bin/python -m pytest tests/envs tests/views tests/adapters/test_sb3.py
+	$(LATEST)/bin/python -m pytest -n auto --dist loadfile tests/envs tests/views tests/adapters/test_sb3.py
 
 docs: $(VENV)/.installed-docs
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html

@@ -29,9 +29,9 @@ import typer
 from rich.table import Table
 
 from lora_marl.core.expect.lognormal import Variant
-from scripts.bench import cases, kernels, libraries, versions
-from scripts.bench.versions import median_with_range, number
 from scripts.runs.cli import ROOT, JsonPath, UsageError, console, errors, new_app, one_line_errors, write_json
+from scripts.speed import cases, kernels, libraries, versions
+from scripts.speed.versions import median_with_range, number
 
 app = new_app()
 
@@ -225,7 +225,7 @@ def packets(share: float) -> list[Line]:
 
 def recorded(share: float) -> list[Line]:
     """Reading recorded traffic, with seven gateways per frame and with one; `share` shortens the files."""
-    from scripts.bench.recorded import import_rate
+    from scripts.speed.recorded import import_rate
 
     many, single = round(20_000 * share), round(60_000 * share)
     return [
@@ -303,7 +303,7 @@ def startup() -> list[Line]:
 
 def maac(quick: bool, repeats: int) -> list[Line]:
     """Updates of MAAC."""
-    from scripts.bench import torch_cases  # torch loads only where it is installed
+    from scripts.speed import torch_cases  # torch loads only where it is installed
 
     def speed_up() -> float:
         return torch_cases.maac_speed_up(40, repeats=1 if quick else 3, hidden=128, batch=1024, mu=0.99)
@@ -319,7 +319,7 @@ def maac(quick: bool, repeats: int) -> list[Line]:
 
 def ccs(repeats: int) -> list[Line]:
     """The coordination service: a round, and the size of what a server sends to it."""
-    from scripts.bench import torch_cases
+    from scripts.speed import torch_cases
 
     def size(encoding: str, share: float = 0.5) -> Callable[[], float]:
         return lambda: torch_cases.snapshot_bytes(encoding, share)

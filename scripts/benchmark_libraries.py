@@ -17,8 +17,8 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from scripts.bench import libraries
 from scripts.runs.cli import JsonPath, UsageError, console, new_app, one_line_errors, write_json
+from scripts.speed import libraries
 
 app = new_app()
 

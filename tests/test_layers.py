@@ -38,14 +38,15 @@ ONLY_IN = {
         "agents/torch_utils",
         "lora_marl/adapters",
         "scripts/recipes",
-        "scripts/bench/libraries",
+        "scripts/speed/libraries",
     ),
     "stable_baselines3": ("lora_marl/adapters",),
     "sb3_contrib": ("lora_marl/adapters",),
     "torchrl": ("lora_marl/adapters", "scripts/recipes"),
     "benchmarl": ("lora_marl/adapters", "scripts/recipes"),
     "matplotlib": ("lora_marl/render", "scripts/runs", "scripts/bridge", "scripts/service_training", "scripts/studies"),
-    **dict.fromkeys(("orjson", "pyarrow", "paho", "scipy"), ("lora_marl/logs",)),
+    **dict.fromkeys(("orjson", "pyarrow", "paho"), ("lora_marl/logs",)),
+    "scipy": ("lora_marl/logs", "scripts/leaderboard"),
     "tensorboard": ("scripts/",),
     "typer": ("scripts/",),
     "rich": ("scripts/",),
@@ -125,7 +126,7 @@ def test_tests_of_the_core_import_no_agents() -> None:
     assert importers([path for path in LIBRARY_TESTS if path.is_relative_to(ROOT / "tests" / "core")], "agents") == {}
 
 
-@pytest.mark.parametrize("package", ["studies", "bench"])
+@pytest.mark.parametrize("package", ["studies", "leaderboard", "speed"])
 def test_studies_and_benchmarks_are_imported_by_commands_only(package: str) -> None:
     scripts = ROOT / "scripts"
     others = [p for p in MODULES if p.parent != scripts and not p.is_relative_to(scripts / package)]

@@ -101,7 +101,8 @@ def test_ci_runs_the_test_command() -> None:
 def test_conformance_has_an_environment_of_its_own_with_stable_baselines3() -> None:
     command = ["make", "--dry-run", "conformance", "VENV=some"]
     printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert "some-conformance/bin/python -m pytest tests/envs tests/views tests/adapters/test_sb3.py" in printed
+    kept = "-m pytest -n auto --dist loadfile tests/envs tests/views tests/adapters/test_sb3.py"
+    assert f"some-conformance/bin/python {kept}" in printed
     assert "some/bin" not in printed
 
 

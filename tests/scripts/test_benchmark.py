@@ -4,7 +4,7 @@ import json
 from importlib.util import find_spec
 
 from scripts import benchmark
-from scripts.bench import cases
+from scripts.speed import cases
 
 NAMES = [
     "air_32_replicas",

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from scripts import benchmark_libraries
-from scripts.bench import libraries
+from scripts.speed import libraries
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from scripts import benchmark
-from scripts.bench import versions
 from scripts.runs.cli import UsageError
+from scripts.speed import versions
 
 STUB = """
 import json, pathlib, sys

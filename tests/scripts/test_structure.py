@@ -1,4 +1,4 @@
-"""The counts of `scripts.bench.structure`, on a small checkout whose numbers are known, and the traces on this one."""
+"""The counts of `scripts.speed.structure`, on a small checkout whose numbers are known, and the traces on this one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.bench import structure, traces
+from scripts.speed import structure, traces
 
 ROOT = Path(__file__).parents[2]
 BLOCK = "    a = 1\n    b = 2\n\n    c = 3\n    d = 4  # four\n    # no code\n    return [\n        a, b, c, d\n    ]\n"

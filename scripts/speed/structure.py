@@ -1,7 +1,7 @@
 """Counts what a reader of the code meets: sizes of modules, imports, private functions, repeated blocks, hops.
 
-- `python -m scripts.bench.structure`
-- `python -m scripts.bench.structure --at BEFORE --at . --json structure.json`
+- `python -m scripts.speed.structure`
+- `python -m scripts.speed.structure --at BEFORE --at . --json structure.json`
 
 Every folder given by `--at` is a checkout, and a column of the table. The counts are of `lora_marl`, `agents` and
 `scripts`; tests are left out.
@@ -18,7 +18,7 @@ Every folder given by `--at` is a checkout, and a column of the table. The count
 | words | identifiers, and words in strings and comments, that name nothing either |
 
 The ways of a configured value and of a policy snapshot are traced while `scripts/train.py` runs, with the checkout's
-own code in a process of its own; `scripts.bench.traces` defines what is counted. `--json` lists the places, too.
+own code in a process of its own; `scripts.speed.traces` defines what is counted. `--json` lists the places, too.
 """
 
 from __future__ import annotations
@@ -270,7 +270,7 @@ def prose_count(module: Module) -> int:
 
 
 def traced(folder: Path) -> dict[str, list[str]]:
-    """Returns the counts of `scripts.bench.traces`, from a process that imports the checkout's code.
+    """Returns the counts of `scripts.speed.traces`, from a process that imports the checkout's code.
 
     Raises:
         UsageError: the checkout's run fails.

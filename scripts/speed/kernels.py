@@ -17,7 +17,7 @@ from lora_marl.core.expect.lognormal import LogNormal
 from lora_marl.core.expect.lognormal import Variant as LogNormalVariant
 from lora_marl.core.expect.rayleigh import Rayleigh, RayleighIncremental, Variant, kernel
 from lora_marl.core.presets import mmalora_network, norel_network
-from scripts.bench.cases import best_rate, best_s, random_points
+from scripts.speed.cases import best_rate, best_s, random_points
 
 _CALLS = 20
 """Timed together, since the clock is coarser than one call."""

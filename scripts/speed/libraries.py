@@ -20,8 +20,8 @@ import lora_marl
 from lora_marl.core.coexistence import Deployment
 from lora_marl.core.presets.ccs import ccs_study
 from lora_marl.envs.codec import sizes_of
-from scripts.bench.cases import best_rate, uplink
 from scripts.runs.cli import UsageError
+from scripts.speed.cases import best_rate, uplink
 
 NODES, REPLICAS = 100, 32
 

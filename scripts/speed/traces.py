@@ -1,6 +1,6 @@
 """Follows two things through a run of `scripts/train.py`: values of its YAML file, and a policy snapshot.
 
-`python -P scripts/bench/traces.py`, called in a checkout with that checkout on `PYTHONPATH`, prints the counts, and
+`python -P scripts/speed/traces.py`, called in a checkout with that checkout on `PYTHONPATH`, prints the counts, and
 the places that were counted, as JSON. Only Python functions of `lora_marl`, `agents` and `scripts` are seen: compiled
 functions, imports and class bodies are not.
 
@@ -97,7 +97,7 @@ class Trace:
         if path not in self._places:
             place = path.removeprefix(self._root)
             inside = place.startswith(tuple(f"{package}/" for package in PACKAGES)) and "site-packages" not in place
-            self._places[path] = place if inside and not place.startswith("scripts/bench/") else ""
+            self._places[path] = place if inside and not place.startswith("scripts/speed/") else ""
         return self._places[path]
 
     def is_one_of(self, frame: FrameType, entries: tuple[str, ...]) -> bool:

@@ -19,8 +19,8 @@ from agents.lns.network import Schema
 from agents.maac import MAAC
 from agents.maac.reference import ReferenceTraining
 from agents.torch_utils import threads
-from scripts.bench.cases import best_s
 from scripts.runs.cli import ROOT
+from scripts.speed.cases import best_s
 
 KPIS = np.array([0.5, 1.0, 1.0, 0.4], np.float32)
 """A summary of a crowded network, which the service does not leave alone."""

@@ -123,7 +123,7 @@ def norel_packets_per_s(nodes: int, *, replicas: int, hours: float) -> float:
 
 def peak_memory_gib(nodes: int) -> float:
     """Peak resident memory of a fresh process in which CUCB decides for so many nodes, one packet each. GiB"""
-    code = f"from scripts.bench.cases import report_peak_memory; report_peak_memory({nodes})"
+    code = f"from scripts.speed.cases import report_peak_memory; report_peak_memory({nodes})"
     answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     return float(answer.stdout)
 
@@ -148,7 +148,7 @@ FIRST = {
 
 def first_s(name: str) -> float:
     """CPU time of a fresh process that simulates one of `FIRST` and has no compiled function; imports count. s"""
-    code = f"from scripts.bench.cases import *; from scripts.bench.cases import _journal_run; {FIRST[name]}"
+    code = f"from scripts.speed.cases import *; from scripts.speed.cases import _journal_run; {FIRST[name]}"
     with tempfile.TemporaryDirectory() as cache:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run(
