@@ -65,7 +65,9 @@ class Learner(ABC):
         overhead: Outcome of the packets that collected data before the first decision; None: there were none.
         feedback: Who decides, and how many packets lie between two decisions; by default nodes, after every packet.
         nb_trans: How often each unconfirmed frame of a node is sent, 1 to 15 (`lora_marl.core.air.Air.advance`); the
-            learner may write into it with every decision. None: once. `[B, N]` int8
+            learner may write into it with every decision. None: as the scenario's traffic has it. `[B, N]` int8
+        channel_masks: Channels that each node may use where its point's channel is `HOP`; written as `nb_trans` is.
+            None: as the scenario has it. `[B, N, C]` bool
 
     Raises:
         ValueError: no seeds, an unknown factor, or a fixed point outside the region.
@@ -99,6 +101,7 @@ class Learner(ABC):
         self.overhead: Outcome | None = None
         self.feedback = Feedback()
         self.nb_trans: NDArray[np.int8] | None = None
+        self.channel_masks: NDArray[np.bool_] | None = None
         self._downlinks = scenario.feedback == "downlink"
 
     @property

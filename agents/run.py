@@ -37,7 +37,7 @@ def run_until(air: Air, learner: Learner, points: NDArray[np.int16], until_s: fl
     """
     if air.feedback != learner.feedback:
         raise ValueError(f"{learner.name} needs an air with {learner.feedback}; this one has {air.feedback}")
-    while len(decisions := air.next_decisions(points, until_s, learner.nb_trans)):
+    while len(decisions := air.next_decisions(points, until_s, learner.nb_trans, learner.channel_masks)):
         if learner.feedback.listens:
             learner.hear(air.take_heard())
         learner.answer(decisions, points)

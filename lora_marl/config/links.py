@@ -8,15 +8,15 @@ else by their numbers from 0. A pair that is missing, or whose cell is empty, ha
 from __future__ import annotations
 
 import warnings
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lora_marl.config.ids import Names, numbers_of
 from lora_marl.config.tabular import TextTable, read_table
-from lora_marl.core.checks import RANGES, check_in_range, suggest
+from lora_marl.core.checks import RANGES, check_in_range
 
 LOSSES = ("loss_db", "path_loss_db")
 """Names of the column of a list that has the losses."""
@@ -48,8 +48,8 @@ def read_path_loss_db(key: str, path: Path, nodes: Sequence[str], gateways: Sequ
     if "node" in table.header and "gateway" in table.header:
         column = _only(table, LOSSES)
         places = zip(
-            _numbers_of(table, "node", table.texts("node"), nodes),
-            _numbers_of(table, "gateway", table.texts("gateway"), gateways),
+            numbers_of(table, "node", table.texts("node"), nodes),
+            numbers_of(table, "gateway", table.texts("gateway"), gateways),
             strict=True,
         )
         for (node, gateway), line, loss in zip(places, table.lines, table.numbers(column, empty=np.inf), strict=True):
@@ -61,12 +61,17 @@ def read_path_loss_db(key: str, path: Path, nodes: Sequence[str], gateways: Sequ
         _fill_from_matrix(table, loss_db, nodes, gateways)
     loss_db[np.isnan(loss_db)] = np.inf
     check_in_range(table.place, loss_db, RANGES["path_loss_db"])
+    warn_of_silence(table.place, nodes, gateways, loss_db)
+    return loss_db
+
+
+def warn_of_silence(place: str, nodes: Sequence[str], gateways: Sequence[str], loss_db: NDArray[np.float64]) -> None:
+    """Warn of nodes, and of gateways, that losses `[N, G]` leave without any link."""
     for kind, names, losses_db in (("nodes", nodes, loss_db), ("gateways", gateways, loss_db.T)):
         silent = [name for name, row in zip(names, losses_db, strict=True) if np.isinf(row).all()]
         if silent:
             named = ", ".join(silent[:5]) + (", ..." if len(silent) > 5 else "")
-            warnings.warn(f"{table.place}: {len(silent)} {kind} without any link: {named}", WithoutLink, stacklevel=2)
-    return loss_db
+            warnings.warn(f"{place}: {len(silent)} {kind} without any link: {named}", WithoutLink, stacklevel=3)
 
 
 def _fill_from_matrix(
@@ -81,10 +86,10 @@ def _fill_from_matrix(
             )
         rows = list(range(len(nodes)))
     else:
-        rows = _numbers_of(table, "node", table.texts(of_nodes), nodes)
+        rows = numbers_of(table, "node", table.texts(of_nodes), nodes)
         if len(set(rows)) < len(rows):
             raise ValueError(f"{table.place}: column {of_nodes!r}: a node occurs twice")
-    known = _Names("gateway", gateways)
+    known = Names("gateway", gateways)
     for column in columns:
         gateway = known.number(f"{table.place}: column {column!r}", column)
         loss_db[rows, gateway] = table.numbers(column, empty=np.inf)
@@ -95,40 +100,3 @@ def _only(table: TextTable, names: Sequence[str]) -> str:
     if column is None:
         raise ValueError(f"{table.place}: the column {names[0]!r} is required; found: {', '.join(table.header)}")
     return column
-
-
-def _numbers_of(table: TextTable, kind: str, texts: Sequence[str], names: Sequence[str]) -> list[int]:
-    known = _Names(kind, names)
-    return [known.number(f"{table.place} line {line}", text) for text, line in zip(texts, table.lines, strict=True)]
-
-
-class _Names:
-    """Names of nodes or gateways, and the numbers that they stand for.
-
-    Args:
-        kind: `node` or `gateway`: `node_3` is accepted for `3`.
-        names: In order.
-    """
-
-    def __init__(self, kind: str, names: Sequence[str]) -> None:
-        self._kind, self._names = kind, names
-        self._exact = {name: number for number, name in enumerate(names)}
-        alike = Counter(name.casefold() for name in names)
-        self._any_case = {name.casefold(): n for name, n in self._exact.items() if alike[name.casefold()] == 1}
-
-    def number(self, place: str, text: str) -> int:
-        """The number of the one that a file names, in any case where that tells them apart.
-
-        Raises:
-            ValueError: a name that none has.
-        """
-        lower = text.casefold()
-        for spelling, known in (
-            (text, self._exact),
-            (lower, self._any_case),
-            (lower.removeprefix(f"{self._kind}_"), self._any_case),
-        ):
-            if spelling in known:
-                return known[spelling]
-        allowed = f"; allowed are 0 to {len(self._names) - 1}" if "0" in self._exact else suggest(text, self._names)
-        raise ValueError(f"{place}: {text!r} is no {self._kind}{allowed}")

@@ -12,21 +12,21 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
 from lora_marl.config.links import read_path_loss_db
+from lora_marl.config.measured_links import LinksConfig
 from lora_marl.config.quantities import with_units
 from lora_marl.config.region import RegionConfig
 from lora_marl.config.section import InputFile, RecordSection, Section, checked_numbers, fields_of
 from lora_marl.config.topology import Sites, TopologyConfig
+from lora_marl.config.traffic import TrafficConfig
 from lora_marl.core import tables
 from lora_marl.core.checks import suggest
 from lora_marl.core.device import DEVICES, Battery, Device
 from lora_marl.core.downlink import Downlink
 from lora_marl.core.duty_cycle import warn_about_duty_cycle
 from lora_marl.core.interference import Interference
-from lora_marl.core.links import Links
 from lora_marl.core.propagation import Propagation
 from lora_marl.core.reception import Reception
 from lora_marl.core.scenario import Change, Scenario
-from lora_marl.core.traffic import Traffic
 
 
 def _table(field: str, value: Any, tables_by_name: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64] | None:
@@ -65,14 +65,6 @@ class ReceptionConfig(RecordSection):
         return Reception(**values)
 
 
-@fields_of(Traffic)
-class TrafficConfig(RecordSection):
-    """Times and sizes of the nodes' frames; fields and defaults of `lora_marl.core.traffic.Traffic`."""
-
-    def build(self) -> Traffic:
-        return Traffic(**self.fields())
-
-
 @fields_of(Interference)
 class InterferenceConfig(RecordSection):
     """Noise-like bursts from outside; fields and defaults of `lora_marl.core.interference.Interference`."""
@@ -108,19 +100,6 @@ class BatteryConfig(RecordSection):
         return Battery(**self.fields())
 
 
-@fields_of(Links)
-class LinksConfig(RecordSection):
-    """Measured links; fields and defaults of `lora_marl.core.links.Links`."""
-
-    groups: dict[str, tuple[int, ...]] = {}
-
-    def build(self) -> Links:
-        values = self.fields()
-        if values["path_loss_db"] is not None:
-            values["path_loss_db"] = np.asarray(values["path_loss_db"], np.float64)
-        return Links(**values)
-
-
 def _device(value: Device | str) -> Device:
     """A device, or the one of a name."""
     if isinstance(value, str):
@@ -135,7 +114,8 @@ class ChangeConfig(Section):
 
     Attributes:
         at_s: When the change begins. s
-        values: Dotted fields to new values; `active: n` switches the first n nodes on and the others off.
+        values: Dotted fields to new values; `active: n` switches the first n nodes on and the others off, and
+            `channel_mask` has numbers of channels, as the scenario's.
         until_s: When a change that goes little by little has arrived; None: at once. s
         steps: Number of equal steps, at equal distances in time.
     """
@@ -156,7 +136,11 @@ class ChangeConfig(Section):
         Raises:
             ValueError: `until_s` is not after `at_s`, or a value that cannot go little by little.
         """
-        values = {name: _active(v, before.nodes) if name == "active" else v for name, v in self.values.items()}
+        values = dict(self.values)
+        if "active" in values:
+            values["active"] = _active(values["active"], before.nodes)
+        if "channel_mask" in values:
+            values["channel_mask"] = _channel_mask(values["channel_mask"], len(before.region.channels_hz))
         if self.until_s is None:
             return [Change(at_s=self.at_s, values=values)]
         if not self.until_s > self.at_s:
@@ -198,6 +182,16 @@ def _active(value: Any, nodes: int) -> NDArray[np.bool_]:
     return np.asarray(value)
 
 
+def _channel_mask(numbers: Any, channels: int) -> NDArray[np.bool_]:
+    """The mask of some channels, by their numbers; of each node where it has a list of its own. `[C]` or `[N, C]`"""
+    listed = list(numbers) if isinstance(numbers, list | tuple) else []
+    if listed and all(isinstance(of_node, list | tuple) for of_node in listed):
+        return np.stack([_channel_mask(of_node, channels) for of_node in listed])
+    if not listed or any(type(number) is not int or number not in range(channels) for number in listed):
+        raise ValueError(f"channel_mask: {numbers!r}; allowed are numbers of channels from 0 to {channels - 1}")
+    return np.isin(np.arange(channels), listed)
+
+
 @fields_of(Scenario, omit=("node_xy_m", "gateway_xy_m"))
 class ScenarioConfig(RecordSection):
     """A network; beyond these sections, the fields and defaults of `lora_marl.core.scenario.Scenario`.
@@ -205,6 +199,9 @@ class ScenarioConfig(RecordSection):
     Attributes:
         topology: Where nodes and gateways are.
         active: Whether each node is on, or how many of the first nodes are.
+        channel_mask: Numbers of the channels, from 0, that nodes use where their operating points leave the channel to
+            them (`hop`), for every transmission, retry and repeat: one list for all, or a list for each node; null:
+            all. Points that name a channel are played as given. A server may command other masks.
         path_loss_csv: File of measured path losses in place of `path_loss_db`, a matrix or a list of pairs
             (`lora_marl/config/links.py`); a relative path counts from the configuration's folder.
     """
@@ -220,6 +217,7 @@ class ScenarioConfig(RecordSection):
     battery: BatteryConfig = BatteryConfig()
     links: LinksConfig | None = None
     active: tuple[bool, ...] | int | None = None
+    channel_mask: tuple[int, ...] | tuple[tuple[int, ...], ...] | None = None
     path_loss_csv: InputFile | None = None
     changes: tuple[ChangeConfig, ...] = ()
 
@@ -229,15 +227,18 @@ class ScenarioConfig(RecordSection):
         values = {
             name: value.build() if isinstance(value, RecordSection) else value
             for name, value in self.fields().items()
-            if name != "topology"
+            if name not in ("topology", "traffic", "links")
         }
+        values["links"] = None if self.links is None else self.links.build(sites, values["region"].channels_hz)
+        if values["channel_mask"] is not None:
+            values["channel_mask"] = _channel_mask(values["channel_mask"], len(values["region"].channels_hz))
         values["path_loss_db"] = self._path_loss_db(sites)
         for name in ("path_loss_db", "channel_loss_db"):
             values[name] = None if values[name] is None else np.asarray(values[name])
         values["device"] = _device(values["device"])
         if values["active"] is not None:
             values["active"] = _active(values["active"], sites.node_xy_m.shape[-2])
-        values["traffic"] = dataclasses.replace(values["traffic"], **sites.traffic)
+        values["traffic"] = dataclasses.replace(self.traffic.build(sites.node_names), **sites.traffic)
         values["downlink"] = self._downlink()
         for name in ("changes", "path_loss_csv"):
             del values[name]
@@ -250,7 +251,8 @@ class ScenarioConfig(RecordSection):
     def files(self) -> list[Path]:
         """The files that the network is read from."""
         topology, region = self.topology, self.region
-        named = (topology.nodes_csv, topology.gateways_csv, self.path_loss_csv, region.chirpstack_toml, region.tts_yaml)
+        named = [topology.nodes_csv, topology.gateways_csv, self.path_loss_csv, region.chirpstack_toml, region.tts_yaml]
+        named += [self.traffic.trace_csv, *([] if self.links is None else self.links.files)]
         return [path for path in named if path is not None]
 
     def _path_loss_db(self, sites: Sites) -> NDArray[np.float64] | None:

@@ -21,6 +21,7 @@ from lora_marl.core.kernel.counters import take_counters, take_heard
 from lora_marl.core.kernel.engine import Engine
 from lora_marl.core.kernel.state import DECISION, STREAM_KEYS, allocate, grown, on_air
 from lora_marl.core.kernel.traffic import rescale_waits
+from lora_marl.core.link_adr import OwnSettings, with_settings
 from lora_marl.core.mixture import Mixture
 from lora_marl.core.outcome import Decisions, Heard, Outcome, Packets, Receptions
 from lora_marl.core.random import stream_key
@@ -34,8 +35,6 @@ _STREAMS = {
 }
 """Streams of random numbers, by the field of a replica that holds the stream's key."""
 _ALWAYS = Feedback()
-MOST_TRANSMISSIONS = 15
-"""Of a frame. Source: LoRaWAN L2 1.0.4, section 5.2."""
 
 
 class Air:
@@ -89,6 +88,7 @@ class Air:
             slow=0 if scenario.links is None else scenario.gateways + len(scenario.links.groups),
             frames=scenario.traffic.queue_frames if scenario.traffic.confirmed else 0,
             sub_bands=max(scenario.region.sub_bands) if scenario.duty_cycles_by_sub_band else 0,
+            counters=scenario.traffic.trace is not None and scenario.traffic.trace.counter is not None,
         )
         for field, stream in _STREAMS.items():
             self._state.replicas[field] = [stream_key(seed, stream) for seed in self.seeds]
@@ -101,6 +101,7 @@ class Air:
             self._state.nodes["in_force"] = in_force
         self._decisions = np.zeros(self.replicas * scenario.nodes, DECISION)
         self._changes_made = 0
+        self._own_settings = OwnSettings(scenario, self.replicas)
         self._tables = self._first_tables = self._make_tables()
         self._engine = self._make_engine()
         self._schedule_first(np.ones(self._state.events.shape, np.bool_), 0.0)
@@ -150,6 +151,7 @@ class Air:
         until_s: float,
         mixture: Mixture | None = None,
         nb_trans: NDArray[np.int8] | None = None,
+        channel_masks: NDArray[np.bool_] | None = None,
     ) -> Outcome:
         """Run all replicas to a time; every packet is sent with its node's point at its start.
 
@@ -158,19 +160,22 @@ class Air:
             until_s: Where the clocks stop; an event at exactly this time belongs to the next call. s
             mixture: What every packet draws its point from; the point drawn is written into `points`.
             nb_trans: How often each unconfirmed frame is sent, 1 to 15, unless the node receives a downlink in between;
-                None: once. Transmissions are packets, each with its node's point at its start, `Traffic.retry_s` apart;
-                where the server commands by downlinks, NbTrans is part of its commands. `[B, N]` int8
+                None: as of `Traffic.nb_trans`. Transmissions are packets, each with its node's point at its start,
+                `Traffic.retry_s` apart; where the server commands by downlinks, NbTrans is part of its commands.
+                `[B, N]` int8
+            channel_masks: Channels that nodes may use where their point says `HOP`, one at least; None: as of
+                `Scenario.channel_mask`. Part of commands, as NbTrans is. `[B, N, C]` bool
 
         Returns:
             The outcome of the time since outcomes were last taken.
 
         Raises:
-            ValueError: an endless `until_s` or one before a clock, points or `nb_trans` of another type or shape or
-                outside their range, `nb_trans` of confirmed traffic, or a mixture for another network or beside
-                commands.
+            ValueError: an endless `until_s` or one before a clock, points, `nb_trans` or masks of another type or shape
+                or outside their range, `nb_trans` of traffic that says itself what is repeated, or a mixture for
+                another network or beside commands.
         """
         self._check_points(points)
-        self._set_nb_trans(nb_trans)
+        self._set_settings(nb_trans, channel_masks)
         if mixture is not None:
             self._check_mixture(mixture)
         self._check_time(until_s)
@@ -181,20 +186,24 @@ class Air:
         return self.take_outcome()
 
     def next_decisions(
-        self, points: NDArray[np.int16], until_s: float, nb_trans: NDArray[np.int8] | None = None
+        self,
+        points: NDArray[np.int16],
+        until_s: float,
+        nb_trans: NDArray[np.int8] | None = None,
+        channel_masks: NDArray[np.bool_] | None = None,
     ) -> Decisions:
         """Run each replica to the earliest packet of a node on which a decision is due.
 
         All decisions that are due in the replicas that stopped come back; the caller writes the new points of those
-        nodes into `points`, and into `nb_trans` (see `advance`) if there is one, before the next call. Empty: all
-        replicas have reached `until_s`. The rows are a view that the next call overwrites.
+        nodes into `points`, and into `nb_trans` and `channel_masks` (see `advance`) if there are any, before the next
+        call. Empty: all replicas have reached `until_s`. The rows are a view that the next call overwrites.
 
         Raises:
-            ValueError: a clock beyond `until_s`, points or `nb_trans` of another type or shape or outside their range,
-                or `nb_trans` of confirmed traffic.
+            ValueError: a clock beyond `until_s`, points, `nb_trans` or masks of another type or shape or outside their
+                range, or `nb_trans` of traffic that says itself what is repeated.
         """
         self._check_points(points)
-        self._set_nb_trans(nb_trans)
+        self._set_settings(nb_trans, channel_masks)
         self._check_time(until_s)
         for stop_s in self._stops_s(until_s):
             count = self._run(points, stop_s, None, deciding=True)
@@ -225,6 +234,7 @@ class Air:
         self._state.counts[..., state.DROPPED] -= self._engine.drops_ahead()
         if self._changes_made:
             self.scenario, self._changes_made = self._first_scenario, 0
+            self._own_settings.take_over(self.scenario)
             self._tables = self._first_tables
             self._engine = self._make_engine()
         self._engine.clear(int(Fate.NONE))
@@ -247,11 +257,15 @@ class Air:
 
     def state_dict(self) -> dict[str, NDArray]:
         """Everything that a resumed run needs, as plain arrays."""
-        return state.pack(self._state) | {
-            "changes_made": np.array(self._changes_made),
-            "seeds": np.array(self.seeds),
-            "network": np.array(self._first_tables.digest()),
-        }
+        return (
+            state.pack(self._state)
+            | self._own_settings.pack()
+            | {
+                "changes_made": np.array(self._changes_made),
+                "seeds": np.array(self.seeds),
+                "network": np.array(self._network),
+            }
+        )
 
     def load_state_dict(self, saved: Mapping[str, NDArray]) -> None:
         """Go on from `state_dict`, bit for bit.
@@ -264,14 +278,21 @@ class Air:
                 raise ValueError(f"air state: {name} is missing; the snapshot is incomplete")
         if saved["seeds"].tolist() != list(self.seeds):
             raise ValueError(f"air state: seeds are {saved['seeds'].tolist()}; this air's are {list(self.seeds)}")
-        if int(saved["network"]) != self._first_tables.digest():
+        if int(saved["network"]) != self._network:
             raise ValueError("air state: it is of another network or rule; positions, radio or traffic differ")
-        self._state = state.unpack(self._state, saved)
+        unpacked = state.unpack(self._state, saved)
+        self._own_settings.unpack(saved)
+        self._state = unpacked
         self.scenario, self._changes_made = self._first_scenario, int(saved["changes_made"])
         for change in self._first_scenario.changes[: self._changes_made]:
             self.scenario = _changed(self.scenario, change)
         self._tables = self._make_tables()
         self._engine = self._make_engine()
+
+    @property
+    def _network(self) -> int:
+        """The number by which a snapshot knows the network."""
+        return self._own_settings.digest(self._first_tables.digest())
 
     def _make_tables(self) -> kernel_tables.Tables:
         keys = self._state.replicas["shadowing_key"]
@@ -293,31 +314,17 @@ class Air:
         if points.dtype != np.int16 or points.shape != shape:
             raise ValueError(f"points: {points.dtype} {points.shape}; the air takes int16 {shape}")
 
-    def _set_nb_trans(self, nb_trans: NDArray[np.int8] | None) -> None:
-        """Let the loop see the caller's array; frames are counted from the first one on."""
-        if nb_trans is None:
-            if not self._state.nb_trans.size:
-                return
-            self._state = self._state._replace(nb_trans=self._state.nb_trans[:, :0].copy())
-        else:
-            self._check_nb_trans(nb_trans)
-            if nb_trans is self._state.nb_trans and self._state.frames.size:
-                return
-            self._state = self._state._replace(nb_trans=nb_trans)
-            if not self._state.frames.size:
-                self._state = state.with_frames(self._state)
-        self._engine = self._make_engine()
-
-    def _check_nb_trans(self, nb_trans: NDArray[np.int8]) -> None:
-        shape = (self.replicas, self.nodes)
-        if nb_trans.dtype != np.int8 or nb_trans.shape != shape or not nb_trans.flags.carray:
-            raise ValueError(
-                f"nb_trans: {nb_trans.dtype} {nb_trans.shape}; the air takes int8 {shape}, contiguous and writable"
-            )
-        if nb_trans.min() < 1 or nb_trans.max() > MOST_TRANSMISSIONS:
-            raise ValueError(f"nb_trans: {nb_trans.min()} to {nb_trans.max()}; allowed is 1 to {MOST_TRANSMISSIONS}")
-        if self.scenario.traffic.confirmed:
-            raise ValueError("nb_trans: confirmed frames are sent up to traffic.max_attempts times; allowed is None")
+    def _set_settings(self, nb_trans: NDArray[np.int8] | None, channel_masks: NDArray[np.bool_] | None) -> None:
+        """Let the loop see the caller's arrays, or the scenario's; frames are counted from the first NbTrans on."""
+        own = self._own_settings
+        wanted = (
+            own.nb_trans if nb_trans is None else nb_trans,
+            own.channel_masks if channel_masks is None else channel_masks,
+        )
+        new_state = with_settings(self._state, self.scenario, *wanted)
+        if new_state is not self._state:
+            self._state = new_state
+            self._engine = self._make_engine()
 
     def _check_mixture(self, mixture: Mixture) -> None:
         if mixture.cumulative.shape[:2] != (self.replicas, self.nodes):
@@ -352,6 +359,8 @@ class Air:
         before = self._tables
         self.scenario = _changed(self.scenario, change)
         self._changes_made += 1
+        if not {"traffic.nb_trans", "channel_mask"}.isdisjoint(change.values):
+            self._own_settings.take_over(self.scenario)
         retiming = kernel_tables.RETIMING.issuperset(change.values)
         self._tables = kernel_tables.retimed(before, self.scenario) if retiming else self._make_tables()
         joining = np.zeros(self._state.events.shape, np.bool_)

@@ -25,7 +25,7 @@ def warn_about_duty_cycle(scenario: Scenario, stacklevel: int = 2) -> None:
     if own == "region" or limit is None or (own is not None and own <= limit):
         return
     traffic, airtime_s = scenario.traffic, float(scenario.airtime_s().max())
-    packets = traffic.burst_packets if traffic.kind == "burst" else 1
+    packets = traffic.burst_packets if traffic.kind == "burst" else int(np.max(traffic.nb_trans))
     after_end = traffic.kind == "burst" or (traffic.kind == "poisson" and traffic.after_end)
     cycle_s = float(np.min(scenario.interval_s())) + (packets * airtime_s if after_end else 0.0)
     share = min(packets * airtime_s / cycle_s, own or 1.0)

@@ -40,7 +40,8 @@ def missed_frames(counters: NDArray[np.int64], received: NDArray[np.bool_]) -> N
     """`Heard.missed` of the packets received, from the frame counters alone. `[packets received]`"""
     missed, last = [], None
     for counter in counters[received]:
-        missed.append(-1 if last is None else REPEATED if counter == last else int(counter - last - 1))
+        begins = last is None or counter < last  # counters of a device that joins again begin anew
+        missed.append(-1 if begins else REPEATED if counter == last else int(counter - last - 1))
         last = counter
     return np.array(missed, np.int64)
 

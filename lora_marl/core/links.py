@@ -24,13 +24,17 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lora_marl.core.checks import check_share, check_single, check_units
+from lora_marl.core.checks import check_record, check_share
 
 STEPS_PER_TIME_CONSTANT = 32
 """Steps in which slow terms change."""
 
-_OF_LINKS = ("spread_db", "sensitivity_db", "slow_db", "slow_s", "channel_slow_db", "channel_slow_s")
+OF_LINKS = ("spread_db", "sensitivity_db", "slow_db", "slow_s", "channel_slow_db", "channel_slow_s")
 """Fields with a value for every link, of shape `[N, G]`, `[G]` or a number."""
+
+CHANGING = ("path_loss_db", "spread_db", "sensitivity_db", "slow_db", "channel_slow_db", "noise_db", "lost_share")
+"""Fields that may change on schedule. A time constant, like the groups, is what a slow term is drawn by, and stays; a
+gateway that is off has its own times."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +42,12 @@ class Links:
     """The parts of links beyond distance, shadowing and fading.
 
     Attributes:
-        path_loss_db: `[N, G, C]`, mean path loss of each link and channel in place of the model's; infinite: no link.
+        path_loss_db: `[N, G, C]` or `[B, N, G, C]`, mean path loss of each link and channel in place of the model's;
+            infinite: no link.
             `Scenario.channel_loss_db` comes on top. dB
         spread_db: Standard deviation from packet to packet, `[N, G]`, `[G]` or a number; None: that of the
-            propagation's shadowing, its part common to all gateways aside. dB
+            propagation's shadowing, its part common to all gateways aside. Links are reciprocal in their mean and their
+            slow terms, and downlinks have the spread of the link's uplinks, drawn anew for each. dB
         sensitivity_db: Added to the gateway's sensitivity on a link, `[N, G]`, `[G]` or a number. dB
         slow_db, slow_s: Standard deviation and time constant of the slow term of a link, `[N, G]`, `[G]` or a number;
             0 dB: none. dB, s
@@ -72,9 +78,8 @@ class Links:
     lost_share: float = 0.0
 
     def __post_init__(self) -> None:
-        check_units({name: getattr(self, name) for name in (*_OF_LINKS, "path_loss_db", "noise_db")}, "links")
+        check_record(self, "links")
         for name in ("group_share", "lost_share"):
-            check_single(f"links.{name}", getattr(self, name))
             check_share(f"links.{name}", getattr(self, name))
         for gateway, from_s, until_s in self.off:
             if not 0.0 <= from_s < until_s:
@@ -85,13 +90,16 @@ class Links:
     def check(self, nodes: int, gateways: int, channels: int) -> None:
         """Raise ValueError for shapes, or numbers of gateways, that a network of this size does not have."""
         shapes = {
-            **dict.fromkeys(_OF_LINKS, ((), (gateways,), (nodes, gateways))),
+            **dict.fromkeys(OF_LINKS, ((), (gateways,), (nodes, gateways))),
             "path_loss_db": ((nodes, gateways, channels),),
             "noise_db": ((), (channels,), (gateways, channels)),
         }
         for name, allowed in shapes.items():
             value = getattr(self, name)
-            if value is not None and np.shape(value) not in allowed:
+            without_replicas = (
+                np.shape(value)[1:] if name == "path_loss_db" and np.ndim(value) == 4 else np.shape(value)
+            )
+            if value is not None and without_replicas not in allowed:
                 known = " or ".join("a number" if not shape else str(list(shape)) for shape in allowed)
                 raise ValueError(f"links.{name}: shape {list(np.shape(value))}; allowed is {known}")
         grouped = [gateway for members in self.groups.values() for gateway in members]
@@ -102,7 +110,7 @@ class Links:
             raise ValueError(f"links.groups: {dict(self.groups)} has a gateway twice; allowed is one group for each")
 
     def mean_path_loss_db(self) -> NDArray[np.float64] | None:
-        """Mean of the path loss over the channels that a link has; infinite where it has none. `[N, G]` dB"""
+        """Mean of the path loss over the channels of a link; infinite where it has none. `[N, G]` or `[B, N, G]` dB"""
         if self.path_loss_db is None:
             return None
         loss_db = np.asarray(self.path_loss_db, np.float64)

@@ -67,6 +67,38 @@ def received_dbm(scenario: Scenario, packets: Packets, seed: int) -> NDArray[np.
     return power_dbm
 
 
+def downlink_dbm(scenario: Scenario, downlinks: Packets, sent_s: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+    """Received power of downlinks of one episode at their nodes, for shadowing that is drawn for each packet.
+
+    The link is reciprocal: mean and slow terms are those of the uplink that the downlink answers, at its end, and the
+    spread is the link's, drawn anew.
+
+    Args:
+        scenario: Its gateways send at one power on all channels.
+        downlinks: `P` downlinks in RX1, on the uplink's channel.
+        sent_s: End of the uplink that each answers. `[P]` s
+        seed: Of the replica.
+
+    Returns:
+        `[P]` dBm
+    """
+    links, key = scenario.links, stream_key(seed, "downlink")
+    assert links is not None
+    common_db, own_db = scenario.propagation.shadowing_parts_db
+    spread_db = np.broadcast_to(
+        own_db if links.spread_db is None else links.spread_db, (scenario.nodes, scenario.gateways)
+    )
+    power_dbm = np.empty(len(sent_s))
+    for p, (n, g, index) in enumerate(zip(downlinks.source, downlinks.gateway, downlinks.index, strict=True)):
+        channel, counter = int(downlinks.point[p, 2]), draw_index(index + 1, g)
+        power_dbm[p] = scenario.receive_windows.tp_dbm[channel] + _gain_db(scenario, links, n, g, channel)
+        power_dbm[p] += _slow_db(scenario, links, seed, n, g, channel, sent_s[p])
+        power_dbm[p] += math.hypot(common_db, spread_db[n, g]) * normal(key, n, counter)
+        if scenario.propagation.fading == "rayleigh":
+            power_dbm[p] += 10.0 * np.log10(exponential(key, n, ~counter))
+    return power_dbm
+
+
 def _gain_db(scenario: Scenario, links: Links, n: int, g: int, channel: int) -> float:
     """Mean gain of a link on a channel. dB"""
     channel_db = 0.0 if scenario.channel_loss_db is None else float(scenario.channel_loss_db[channel])

@@ -180,17 +180,24 @@ def _refused(packets: Packets, heard: NDArray[np.bool_], demodulators: int | Non
     return refused
 
 
-def channels(scenario: Scenario, packets: Packets, points: NDArray[np.int16], seed: int) -> NDArray[np.int64]:
+def channels(
+    scenario: Scenario,
+    packets: Packets,
+    points: NDArray[np.int16],
+    seed: int,
+    masks: NDArray[np.bool_] | None = None,
+) -> NDArray[np.int64]:
     """Channel of each uplink: the one that its node's operating point names, or one drawn for that packet alone.
 
-    A node that hops uses the channels that take its data rate and whose sub-band is free; if none is, the first one to
-    become free.
+    A node that hops uses the channels of its mask that take its data rate and whose sub-band is free; if none is, the
+    first one to become free.
 
     Args:
         scenario: Its region and duty cycles are used.
         packets: `P` uplinks, in order of start; a node has the point from the beginning.
         points: Operating points of the nodes, the same for all packets. `[N, 4]`
         seed: Of the replica.
+        masks: Channels that nodes may hop to, the same for all packets; None: all. `[N, C]`
 
     Returns:
         Indices of channels. `[P]`
@@ -205,7 +212,7 @@ def channels(scenario: Scenario, packets: Packets, points: NDArray[np.int16], se
             continue
         chosen = points[n, CHANNEL]
         if chosen == HOP:
-            takes = _channels_that_take(scenario, points[n])
+            takes = _channels_that_take(scenario, points[n], None if masks is None else masks[n])
             free = [c for c in takes if free_s[n, band[c]] <= packets.start_s[i]]
             free = free or [min(takes, key=lambda c: free_s[n, band[c]])]
             chosen = free[int(len(free) * uniform(key, n, packets.index[i]))]
@@ -216,12 +223,13 @@ def channels(scenario: Scenario, packets: Packets, points: NDArray[np.int16], se
     return channels
 
 
-def _channels_that_take(scenario: Scenario, point: NDArray[np.int16]) -> list[int]:
-    """Channels that take a point's data rate; all where none does."""
+def _channels_that_take(scenario: Scenario, point: NDArray[np.int16], mask: NDArray[np.bool_] | None) -> list[int]:
+    """Channels of a mask that take a point's data rate; all of it where none does."""
     region = scenario.region
     rate = (region.spreading_factors[point[0]], region.bandwidths_hz[point[1]])
-    everywhere = list(range(len(region.channels_hz)))
-    rates = region.channel_data_rates or [(rate,)] * len(everywhere)
+    channels = len(region.channels_hz)
+    everywhere = list(range(channels)) if mask is None else np.flatnonzero(mask).tolist()
+    rates = region.channel_data_rates or [(rate,)] * channels
     return [c for c in everywhere if not rates[c] or rate in rates[c]] or everywhere
 
 

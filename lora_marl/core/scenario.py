@@ -35,8 +35,8 @@ class Change:
     Attributes:
         at_s: Time of the change; it holds for packets that start at or after it. s
         values: Dotted field names to new values, e.g. `{"propagation.exponent": 3.32, "traffic.interval_s": 4.0}`: any
-            field of `propagation` and `traffic`, and `interference.occupancy`, `path_loss_db`, `channel_loss_db`,
-            `active` and positions.
+            field of `propagation` and `traffic`, losses, spreads, sensitivities, slow terms and noise of `links`, and
+            `interference.occupancy`, `path_loss_db`, `channel_loss_db`, `channel_mask`, `active` and positions.
     """
 
     at_s: float
@@ -65,6 +65,9 @@ class Scenario:
         reception: The gateways' rule.
         traffic: When nodes send and how much.
         interference: Noise-like bursts from outside; None: there are none.
+        channel_mask: `[C]` or `[N, C]` bool: the channels that nodes use where their operating points leave the channel
+            to them (`HOP`), for every transmission, retry and repeat; None: all. Points that name a channel are played
+            as given. A server may command other masks (`Air.advance`).
         active: `[N]` bool; nodes that are off send nothing (a change switches them).
         low_data_rate: Low-data-rate optimisation: `auto` (symbols of 16 ms and longer), `on`, `off`, or
             `sf11_125khz` (SF11 and SF12 at 125 kHz).
@@ -94,6 +97,7 @@ class Scenario:
     reception: Reception = field(default_factory=Reception)
     traffic: Traffic = field(default_factory=Traffic)
     interference: Interference | None = None
+    channel_mask: NDArray[np.bool_] | None = None
     active: NDArray[np.bool_] | None = None
     low_data_rate: phy.LowDataRate = "auto"
     coding_rate: int = 1
@@ -157,6 +161,7 @@ class Scenario:
         return {
             "node_xy_m": (self.node_xy_m, 3),
             "path_loss_db": (self.path_loss_db, 3),
+            "links.path_loss_db": (None if self.links is None else self.links.path_loss_db, 4),
             "traffic.interval_s": (self.traffic.interval_s, 2),
             "traffic.payload_bytes": (self.traffic.payload_bytes, 2),
             "interference.occupancy": (self._occupancy, 2),
@@ -165,6 +170,12 @@ class Scenario:
     @property
     def _occupancy(self) -> ArrayLike | None:
         return None if self.interference is None else self.interference.occupancy
+
+    @property
+    def repeats_frames(self) -> bool:
+        """Whether a frame of some node is sent several times, now or on schedule, where nobody commands otherwise."""
+        scheduled = (change.values.get("traffic.nb_trans", 1) for change in self.changes)
+        return any(bool(np.max(nb_trans) > 1) for nb_trans in (self.traffic.nb_trans, *scheduled))
 
     @property
     def carrier_hz(self) -> float:

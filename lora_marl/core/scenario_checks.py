@@ -10,6 +10,7 @@ import numpy as np
 from lora_marl.core import phy
 from lora_marl.core.checks import check_choice, suggest
 from lora_marl.core.duty_cycle import SUB_BANDS
+from lora_marl.core.links import CHANGING
 
 if TYPE_CHECKING:
     from lora_marl.core.scenario import Change, Scenario
@@ -60,13 +61,34 @@ def _check_shapes(scenario: Scenario) -> None:
         "active": (scenario.active, (scenario.nodes,), 1),
         "traffic.interval_s": (scenario.traffic.interval_s, (scenario.nodes,), 2),
         "traffic.payload_bytes": (scenario.traffic.payload_bytes, (scenario.nodes,), 2),
+        "traffic.nb_trans": (scenario.traffic.nb_trans, (scenario.nodes,), 1),
+        "channel_mask": (scenario.channel_mask, (channels,), 2),
         "interference.occupancy": (None if bursts is None else bursts.occupancy, (channels,), 2),
     }
+    trace = scenario.traffic.trace
+    if trace is not None and trace.nodes != scenario.nodes:
+        raise ValueError(f"traffic.trace: of {trace.nodes} nodes; the network has {scenario.nodes}")
     for name, (value, shape, most_axes) in expected.items():
         if value is None or np.ndim(value) == 0:
             continue
         if np.shape(value)[-len(shape) :] != shape or np.ndim(value) > most_axes:
             raise ValueError(f"scenario.{name}: shape {np.shape(value)}; allowed is {shape}")
+    _check_mask(scenario)
+
+
+def _check_mask(scenario: Scenario) -> None:
+    """Check that every node may use a channel, and that what is no truth value is not taken for one."""
+    mask = scenario.channel_mask
+    if mask is None:
+        return
+    if np.asarray(mask).dtype != np.bool_ or np.shape(mask)[:-1] not in ((), (scenario.nodes,)):
+        shape, channels = np.shape(mask), len(scenario.region.channels_hz)
+        raise ValueError(
+            f"scenario.channel_mask: {np.asarray(mask).dtype} {list(shape)}; allowed is bool [{channels}] or "
+            f"[{scenario.nodes}, {channels}]"
+        )
+    if not np.all(np.any(mask, axis=-1)):
+        raise ValueError("scenario.channel_mask: a node has no channel; each needs one at least")
 
 
 def _check_links(scenario: Scenario) -> None:
@@ -166,9 +188,13 @@ def _check_dwell_time(scenario: Scenario) -> None:
 def _check_change(scenario: Scenario, change: Change) -> None:
     """A change must name what may change, and leave a scenario of the same size."""
     paths = [f"{part}.{f.name}" for part in ("propagation", "traffic") for f in fields(getattr(scenario, part))]
-    paths = [path for path in paths if path not in ("traffic.confirmed", "traffic.queue_frames")]
+    fixed = ["traffic.confirmed", "traffic.queue_frames", "traffic.trace"]
+    if scenario.traffic.trace is not None:
+        fixed += ["traffic.kind", "traffic.interval_s", "traffic.payload_bytes", "traffic.after_end"]
+    paths = [path for path in paths if path not in fixed]
     paths += ["interference.occupancy"] if scenario.interference is not None else []
-    paths += ["path_loss_db", "channel_loss_db", "active", "node_xy_m", "gateway_xy_m"]
+    paths += [f"links.{name}" for name in CHANGING] if scenario.links is not None else []
+    paths += ["path_loss_db", "channel_loss_db", "channel_mask", "active", "node_xy_m", "gateway_xy_m"]
     for path in change.values:
         if path not in paths:
             raise ValueError(f"scenario.changes: {path!r} at {change.at_s} s cannot change{suggest(path, paths)}")

@@ -9,6 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lora_marl.core.checks import check_choice, check_duty_cycle, check_record
+from lora_marl.core.trace import Trace
+
+MOST_TRANSMISSIONS = 15
+"""Of a frame. Source: LoRaWAN L2 1.0.4, section 5.2."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +20,7 @@ class Traffic:
     """When packets are generated and how large they are.
 
     Attributes:
-        kind: `poisson`, `periodic` or `burst`.
+        kind: `poisson`, `periodic`, `burst` or `trace`.
         interval_s: `[N]` or `[B, N]` or a number: mean gap (poisson), period (periodic), mean gap between bursts. s
         after_end: Whether a Poisson or burst gap starts at the end of the last packet (a renewal process, as in the
             D-LoRa code) or at its generation (a plain Poisson process).
@@ -36,9 +40,13 @@ class Traffic:
         retry_s: From the end of a failed attempt to the next one, drawn uniformly. s
         next_s: From the end of a frame's last attempt to the earliest start of the next frame, drawn uniformly. s
         queue_frames: Frames that wait at most, the one being sent included.
+        nb_trans: `[N]` or a number: how often each unconfirmed frame is sent, 1 to 15, unless the node receives a
+            downlink in between; played where no learner, action or command says otherwise.
+        trace: Under `trace`, the packets that nodes generate; `interval_s` and `payload_bytes` then follow from it, as
+            each node's mean interval and largest payload `[N]`, and gaps count from generation to generation.
     """
 
-    kind: Literal["poisson", "periodic", "burst"] = "poisson"
+    kind: Literal["poisson", "periodic", "burst", "trace"] = "poisson"
     interval_s: ArrayLike = 20.0
     after_end: bool = True
     jitter_s: float = 0.0
@@ -53,9 +61,12 @@ class Traffic:
     retry_s: tuple[float, float] = (3.0, 5.0)
     next_s: tuple[float, float] = (2.0, 3.0)
     queue_frames: int = 4
+    nb_trans: ArrayLike = 1
+    trace: Trace | None = None
 
     def __post_init__(self) -> None:
         check_choice("traffic.kind", self.kind, get_args(get_type_hints(Traffic)["kind"]))
+        self._take_over_trace()
         check_record(self, "traffic")
         payload = np.asarray(self.payload_bytes)
         valid = (payload >= 1) & (payload <= 255) & (payload == np.floor(payload))
@@ -67,6 +78,43 @@ class Traffic:
         if self.burst_packets < 1:
             raise ValueError(f"traffic.burst_packets: {self.burst_packets} is not at least 1")
         self._check_confirmed()
+
+        self._check_nb_trans()
+
+    def _take_over_trace(self) -> None:
+        """Let the mean intervals and largest payloads be those of the trace, for whoever asks for them."""
+        trace = self.trace
+        if (trace is None) != (self.kind != "trace"):
+            raise ValueError(
+                f"traffic.trace: {'is given' if trace else 'None'} under kind {self.kind!r}; trace needs one"
+            )
+        if trace is None:
+            return
+        for name, follows in (("interval_s", trace.mean_interval_s), ("payload_bytes", trace.largest_payload_bytes)):
+            value, default = np.asarray(getattr(self, name)), getattr(Traffic, name)
+            if not (value.ndim == 0 and value == default) and not np.array_equal(value, follows):
+                raise ValueError(f"traffic.{name}: follows from the trace; leave it out")
+            object.__setattr__(self, name, follows)
+        if self.confirmed:
+            raise ValueError("traffic.confirmed: True; the rows of a trace are packets already sent, allowed is False")
+        object.__setattr__(self, "after_end", False)
+
+    def _check_nb_trans(self) -> None:
+        repeats = np.asarray(self.nb_trans)
+        if repeats.dtype.kind not in "iuf":
+            raise ValueError(f"traffic.nb_trans: {self.nb_trans!r} is neither a number nor a list of numbers")
+        valid = (repeats >= 1) & (repeats <= MOST_TRANSMISSIONS) & (repeats == np.floor(repeats))
+        if not np.all(valid) or repeats.ndim > 1:
+            wrong = f"shape {list(repeats.shape)}" if np.all(valid) else f"{_first(repeats, valid):g}"
+            raise ValueError(f"traffic.nb_trans: {wrong} is not a whole number from 1 to {MOST_TRANSMISSIONS}, or [N]")
+        if self.confirmed and repeats.max() > 1:
+            raise ValueError(
+                f"traffic.nb_trans: {repeats.max()}; confirmed frames are sent up to max_attempts times, allowed is 1"
+            )
+        if self.trace is not None and self.trace.repeats_frames and repeats.max() > 1:
+            raise ValueError(
+                f"traffic.nb_trans: {repeats.max()}; the trace has frame counters that occur twice, allowed is 1"
+            )
 
     def _check_confirmed(self) -> None:
         for name in ("max_attempts", "queue_frames"):

@@ -13,11 +13,11 @@ import numpy as np
 from gymnasium.spaces import Discrete, MultiDiscrete
 from numpy.typing import ArrayLike, NDArray
 
-from lora_marl.core.air import MOST_TRANSMISSIONS
 from lora_marl.core.checks import check_choice
 from lora_marl.core.factors import checked_points, chosen_factors
 from lora_marl.core.region import CHANNEL, FACTORS, HOP, Region
 from lora_marl.core.scenario import Scenario
+from lora_marl.core.traffic import MOST_TRANSMISSIONS
 
 ActionFormat = Literal["multidiscrete", "discrete"]
 

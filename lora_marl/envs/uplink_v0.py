@@ -71,7 +71,7 @@ parameters it was sent with) and 0 where none ended:
 The bonuses of `dlora` are xi w_SF, zeta BW / sum BW and eta (1 - TP / sum TP), for the value used, with
 w_SF = (SF / 2^SF) / sum (SF / 2^SF); its indicator is +1 for a delivered packet, -1 for a lost one.
 
-Infos carry `sent`, `delivered`, `energy_mj` and each term as `reward_<term>`, at reset too; with `nb_trans` also
+Infos carry `sent`, `delivered`, `energy_mj` and each term as `reward_<term>`, at reset too; with NbTrans also
 `frames_delivered` and `frames_lost`; where the scenario has `energy: states`, also `battery_life_years` at the mean
 power of the step (nan at reset).
 
@@ -95,8 +95,8 @@ Of `parallel_env`, `raw_env` and `env`:
 - `factors`: What nodes choose, of `sf`, `bw`, `channel`, `tp`; None: the factors with more than one value.
 - `fixed_point`: Indices `[4]` of what is not chosen; None: the first value of each factor, highest power, and `hop`
   where the channel is not chosen: nodes draw one of the region's for every packet, as LoRaWAN's devices do.
-- `nb_trans`: Largest NbTrans that nodes choose, 1 to 15; None: every frame is sent once. With it, the observation has
-  `nb_trans` behind the last choices.
+- `nb_trans`: Largest NbTrans that nodes choose, 1 to 15; None: as `traffic.nb_trans` says. With it, the observation
+  has `nb_trans` behind the last choices.
 - `action_format`: `multidiscrete` or `discrete`.
 - `min_margin_db`: Margin that masks ask for; None: nothing is masked. dB
 - `window_s`: Length of a step; in a window much shorter than the gap between packets most nodes have nothing to report

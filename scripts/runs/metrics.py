@@ -40,7 +40,8 @@ def rows(outcome: Outcome, region: Region, scenario: Scenario | None = None, *, 
         outcome: Of a segment; usage by factor value is told where the air counted it.
         region: Of the factor values.
         scenario: Tells battery life where its energy is that of all `states`.
-        frames: Whether frames are told apart from packets, since nodes may send one several times.
+        frames: Whether frames are told apart from packets, since the learner lets nodes send one several times; they
+            are where the scenario does, too.
     """
     columns: dict[str, NDArray] = {"duration_s": outcome.duration_s}
     columns |= {name: getattr(outcome, name).sum(axis=1) for name in COUNTS + SUMS}
@@ -48,7 +49,7 @@ def rows(outcome: Outcome, region: Region, scenario: Scenario | None = None, *, 
     columns["fairness"] = np.array([_fairness(*node) for node in zip(outcome.sent, outcome.delivered, strict=True)])
     if scenario is not None and scenario.energy == "states":
         columns["battery_life_years"] = battery_life_years(scenario, outcome.power_mw).mean(axis=1)
-    if frames:
+    if frames or (scenario is not None and scenario.repeats_frames):
         columns |= {name: getattr(outcome, name).sum(axis=1) for name in FRAMES}
         columns["frame_pdr"] = metrics.frame_pdr(*(columns[name] for name in FRAMES))
     usage = outcome.arm_sent.sum(axis=1)

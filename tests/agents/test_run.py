@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import agents
+from agents.learner import Learner
 from agents.run import run_episodes, run_intervals, run_until
 from lora_marl.core.air import Air
 from lora_marl.core.downlink import PAPERS_DOWNLINK
@@ -11,7 +12,9 @@ from lora_marl.core.kernel.state import DECISION
 from lora_marl.core.outcome import Decisions
 from lora_marl.core.presets import norel_network
 from lora_marl.core.reception import Fate
+from lora_marl.core.region import CHANNEL
 from lora_marl.core.units import HOUR_S
+from tests.core.scenarios import network
 
 
 def air_and_learner(scenario, name, seeds):
@@ -132,3 +135,23 @@ def test_earlier_packets_are_looked_for_where_downlinks_answer(monkeypatch):
     monkeypatch.setattr(Decisions, "earlier", lambda decisions: looked.append(len(decisions)) or iter(()))
     run_until(*(pair := air_and_learner(norel_network(20), "cucb", [0])), pair[1].initial_points(), HOUR_S)
     assert looked
+
+
+class _Masked(Learner):
+    """Lets nodes hop over all channels but the first, from its second decision on."""
+
+    def select(self, decisions):
+        later = decisions.fate != Fate.NONE
+        self.channel_masks[decisions.replica[later], decisions.node[later], 0] = False
+        return self.fixed_points[decisions.replica, decisions.node]
+
+
+def test_a_learners_channel_masks_are_those_of_its_nodes():
+    scenario = network(30)
+    learner = _Masked(scenario, [0])
+    learner.channel_masks = np.ones((1, 30, 3), np.bool_)
+    air = Air(scenario, [0], record=True, feedback=learner.feedback)
+    run_until(air, learner, learner.initial_points(), 200.0)
+    packets, _ = air.recording()
+    assert 0 in packets.point[packets.index == 0, CHANNEL]
+    assert set(packets.point[packets.index > 0, CHANNEL]) == {1, 2}

@@ -1,6 +1,6 @@
 """Measured links: against the plain statement, each part by hand, and nothing where they are off."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -12,12 +12,15 @@ from lora_marl.core import links_reference
 from lora_marl.core.air import Air
 from lora_marl.core.downlink import PAPERS_DOWNLINK
 from lora_marl.core.links import Links
+from lora_marl.core.outcome import Packets
 from lora_marl.core.reception import Fate, Reception
+from lora_marl.core.scenario import Change
 from lora_marl.core.traffic import Traffic
 from tests.core.scenarios import STILL, network, random_points, region, timed
 from tests.core.test_reference import AIRS, RULES, WIDE, overall, played
 
 NODES, CHANNELS = 20, 3
+RX1 = replace(PAPERS_DOWNLINK, windows="rx1", rx1_duty_cycle=None)
 
 
 def everything(gateways, seed=0, channels=CHANNELS, nodes=NODES):
@@ -65,6 +68,59 @@ def test_received_powers_are_those_of_the_plain_statement(stated):
     assert len(packets.source) > 100
     expected_dbm = links_reference.received_dbm(scenario, packets, 5)
     np.testing.assert_allclose(receptions.rssi_dbm, expected_dbm, rtol=0, atol=1e-9)
+
+
+def test_a_downlink_has_the_link_of_its_uplink_and_a_spread_of_its_own():
+    links = replace(everything(3), off=(), lost_share=0.0, slow_s=200.0, path_loss_db=None, noise_db=0.0)
+    traffic = Traffic(interval_s=40.0, payload_bytes=20, confirmed=True, after_end=False)
+    scenario = network(NODES, gateways=3, links=links, traffic=traffic, feedback="downlink", downlink=RX1)
+    air = Air(scenario, [5], record=True)
+    air.advance(random_points(scenario), 300.0)
+    packets, receptions = air.recording()
+    down, ends_s = packets.kind == 1, {}
+    for n, index, end_s, kind in zip(packets.source, packets.index, packets.end_s, packets.kind, strict=True):
+        ends_s |= {(n, index): end_s} if kind == 0 else {}
+    downlinks = Packets(**{field.name: getattr(packets, field.name)[down] for field in fields(Packets)})
+    answered_s = np.array([ends_s[key] for key in zip(downlinks.source, downlinks.index, strict=True)])
+    assert len(answered_s) > 30
+    expected_dbm = links_reference.downlink_dbm(scenario, downlinks, answered_s, 5)
+    np.testing.assert_allclose(receptions.rssi_dbm[down, 0], expected_dbm, rtol=0, atol=1e-9)
+
+
+def test_losses_by_channel_may_differ_by_replica():
+    loss_db = np.full((2, 1, 1, 3), 100.0)
+    loss_db[1] = 200.0
+    scenario = network(1, propagation=STILL, links=Links(path_loss_db=loss_db))
+    points = np.zeros((2, 1, 4), np.int16)
+    outcome = Air(scenario, [0, 0], threads=2).advance(points, 3000.0)
+    assert outcome.delivered[0, 0] == outcome.sent[0, 0] > 100 and outcome.delivered[1, 0] == 0
+    assert scenario.placements == 2 and scenario.replica(1).links.path_loss_db.shape == (1, 1, 3)
+    with pytest.raises(ValueError, match="scenario.links.path_loss_db: 2 replicas; allowed are 1 or 3"):
+        Air(scenario, [0, 1, 2])
+
+
+def test_links_change_on_schedule():
+    """The second packet of three meets each change; what may not change is said."""
+    loss_db = np.full((1, 1, 3), 100.0)
+    for name, value in {
+        "path_loss_db": loss_db + 60.0,
+        "noise_db": 60.0,
+        "sensitivity_db": 60.0,
+        "lost_share": 1.0,
+    }.items():
+        changes = tuple(
+            Change(at_s=at_s, values={f"links.{name}": values})
+            for at_s, values in ((5.0, value), (15.0, loss_db if name == "path_loss_db" else 0.0))
+        )
+        traffic = Traffic(kind="periodic", interval_s=10.0, random_phase=False, payload_bytes=20)
+        scenario = network(1, propagation=STILL, traffic=traffic, links=Links(path_loss_db=loss_db), changes=changes)
+        air = Air(scenario, [0], record=True)
+        air.advance(np.array([[[0, 0, 0, 6]]], np.int16), 25.0)
+        assert (air.recording()[0].fate == Fate.DELIVERED).tolist() == [True, False, True], name
+    with pytest.raises(ValueError, match="scenario.changes: 'links.slow_s' at 1.0 s cannot change"):
+        network(1, links=Links(), changes=(Change(at_s=1.0, values={"links.slow_s": 5.0}),))
+    with pytest.raises(ValueError, match="'links.noise_db' at 1.0 s cannot change"):
+        network(1, changes=(Change(at_s=1.0, values={"links.noise_db": 5.0}),))
 
 
 def test_links_without_any_part_change_nothing():
@@ -196,6 +252,7 @@ def test_what_does_not_fit_the_network_is_named(values, message):
     ("values", "message"),
     [
         ({"slow_s": 0.0}, "links.slow_s: 0 is not within"),
+        ({"sensitivity_db": [1.0, "x"]}, r"links.sensitivity_db: \[1.0, 'x'\] is neither a number nor"),
         ({"lost_share": 1.5}, "links.lost_share: 1.5 is not a number from 0 to 1"),
         ({"off": ((0, 5.0, 5.0),)}, "links.off: gateway 0 from 5.0 until 5.0 s is no time"),
     ],

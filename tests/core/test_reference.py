@@ -51,13 +51,19 @@ AIRS = st.builds(
 
 
 def played(scenario, seed, until_s=40.0):
-    """Packets of nodes of which every third hops and every other sends its frames twice; their fates by the rule."""
+    """Packets of nodes of which every third hops, some over two channels alone, and every other sends its frames twice.
+
+    And their fates by the rule.
+    """
     air = Air(scenario, [seed], record=True)
     points = random_points(scenario, seed=seed)
     points[:, ::3, CHANNEL] = HOP
-    air.advance(points, until_s, nb_trans=np.resize([1, 2], (1, scenario.nodes)).astype(np.int8))
+    masks = np.ones((1, scenario.nodes, len(scenario.region.channels_hz)), np.bool_)
+    masks[:, ::6, seed % masks.shape[-1]] = False
+    nb_trans = np.resize([1, 2], (1, scenario.nodes)).astype(np.int8)
+    air.advance(points, until_s, nb_trans=nb_trans, channel_masks=masks)
     packets, receptions = air.recording()
-    channels = reference.channels(scenario, packets, points[0], seed)
+    channels = reference.channels(scenario, packets, points[0], seed, masks[0])
     uplink = packets.kind == UPLINK_KIND
     np.testing.assert_array_equal(packets.point[uplink, CHANNEL], channels[uplink])
     key = stream_key(seed, "noise")

@@ -44,6 +44,17 @@ def assert_equal(one, other, but=()):
 
 
 @pytest.mark.parametrize("scenario", [BUSY, DOWN], ids=["free", "downlink"])
+def test_a_networks_nb_trans_is_played_unless_the_caller_has_one(scenario):
+    number = repeats(scenario)[0]
+    own = replace(scenario, traffic=replace(scenario.traffic, nb_trans=number))
+    points = hopping(scenario)
+    given = Air(scenario, [3]).advance(points, 2000.0, nb_trans=repeats(scenario))
+    assert_equal(Air(own, [3]).advance(points, 2000.0), given)
+    over = Air(own, [3]).advance(points, 2000.0, nb_trans=repeats(scenario, 1))
+    assert_equal(over, Air(scenario, [3]).advance(points, 2000.0), but=FRAMES)
+
+
+@pytest.mark.parametrize("scenario", [BUSY, DOWN], ids=["free", "downlink"])
 def test_one_transmission_is_no_nb_trans_but_for_the_count_of_frames(scenario):
     airs, points = [Air(scenario, [3], record=True) for _ in range(2)], hopping(scenario)
     with_one = airs[0].advance(points, 2000.0, nb_trans=repeats(scenario, 1))
@@ -131,6 +142,43 @@ def test_a_snapshot_without_nb_trans_is_read_by_air_with_it():
     later = [one.advance(hopping(BUSY), 200.0, nb_trans=nb_trans) for one in (air, other)]
     assert later[1].frames_delivered.sum() > 0
     assert_equal(*later)
+
+
+def test_a_networks_nb_trans_changes_on_schedule_and_resumes():
+    changes = (Change(at_s=500.0, values={"traffic.nb_trans": 3}),)
+    scenario = replace(BUSY, changes=changes)
+    air = Air(scenario, [0])
+    before = air.advance(hopping(BUSY), 500.0)
+    assert before.frames_delivered.sum() == before.delivered.sum()
+    resumed = Air(scenario, [0])
+    later = air.advance(hopping(BUSY), 2000.0)
+    with pytest.raises(ValueError, match="another network"):
+        Air(BUSY, [0]).load_state_dict(air.state_dict())
+    resumed.load_state_dict(air.state_dict())
+    assert_equal(*(one.advance(hopping(BUSY), 3000.0) for one in (air, resumed)))
+    assert later.sent.sum() > 2 * (later.frames_delivered + later.frames_lost).sum()
+    air.begin_episode()
+    assert air.advance(hopping(BUSY), 400.0).frames_delivered.sum() > 0
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"nb_trans": 0}, "traffic.nb_trans: 0 is not a whole number from 1 to 15"),
+        ({"nb_trans": np.array([1, 16])}, "traffic.nb_trans: 16 is not a whole number"),
+        ({"nb_trans": 2, "confirmed": True, "after_end": False}, "traffic.nb_trans: 2; confirmed frames are sent"),
+    ],
+)
+def test_a_networks_nb_trans_outside_its_range_is_an_error(values, message):
+    with pytest.raises(ValueError, match=message):
+        Traffic(**values)
+
+
+def test_closed_forms_have_no_repeats():
+    with pytest.raises(ValueError, match="scenario.traffic.nb_trans: 3 has no one-gateway closed form; it takes 1"):
+        OneGateway(network(3, traffic=Traffic(nb_trans=np.array([1, 3, 1]))))
+    with pytest.raises(ValueError, match=r"scenario.traffic.nb_trans: shape \(2,\); allowed is \(3,\)"):
+        network(3, traffic=Traffic(nb_trans=np.array([1, 3])))
 
 
 def alone(**values):

@@ -180,6 +180,7 @@ def test_a_frame_beyond_a_regions_dwell_time_names_the_data_rate():
     [
         (Traffic(kind="burst", interval_s=600.0, burst_packets=20), "7.1%"),
         (Traffic(kind="periodic", interval_s=60.0), "3.8%"),
+        (Traffic(kind="periodic", interval_s=60.0, nb_trans=2), "7.7%"),
     ],
 )
 def test_bursts_and_periods_count_in_full(traffic, share):

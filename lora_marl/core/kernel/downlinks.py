@@ -37,6 +37,20 @@ def _varied_db(rule, key, n, counter):
 
 
 @compiled()
+def _varied_at_node_db(tables, key, n, g, counter):
+    """Shadowing and fading of a downlink of gateway `g` at node `n`, whose spread is that of the uplink of the link."""
+    rule = tables.rule[0]
+    if not (RARE and rule.links):
+        return _varied_db(rule, key, n, counter)
+    common_db = rule.common_db if rule.packet_shadowing else 0.0
+    spread_db = np.sqrt(common_db**2 + tables.traits[n, g].spread_db ** 2)
+    varied_db = spread_db * normal(key, n, counter) if spread_db > 0.0 else 0.0
+    if rule.rayleigh:
+        varied_db += 10.0 * np.log10(exponential(key, n, ~counter))
+    return varied_db
+
+
+@compiled()
 def _interfere(rule, tables, link, sf, bw, interferer_dbm, interferer_sf, interferer_bw):
     """Add an interferer's power to a reception that it overlaps in time and frequency."""
     same_sf = sf == interferer_sf and (bw == interferer_bw or not rule.same_sf_needs_equal_bw)
@@ -72,7 +86,8 @@ def _at_node_dbm(state, tables, b, n, g, channel):
     key = state.replicas[b].downlink_key
     if RARE and rule.links:
         gain_db += link_gain_db(state, tables, b, n, g, channel, node.end_s)
-    return _down_tp_dbm(rule, tables, channel) + gain_db + _varied_db(rule, key, n, draw_index(node.packet, g))
+    varied_db = _varied_at_node_db(tables, key, n, g, draw_index(node.packet, g))
+    return _down_tp_dbm(rule, tables, channel) + gain_db + varied_db
 
 
 @compiled()

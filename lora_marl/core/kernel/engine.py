@@ -94,9 +94,9 @@ class Engine:
     def __init__(self, state: State, tables: Tables, decisions: NDArray[np.void], threads: int) -> None:
         self._arguments = state, tables, decisions, threads
         replicas, nodes = state.nodes.shape
-        repeats = state.frames.size > 0
+        on = {"repeats": state.frames.size > 0, "masks": state.channel_masks.size > 0}
         self._entry, self._drawing_entry = (
-            entry_points(needed(tables.rule, repeats=repeats, draws_points=draws)) for draws in (False, True)
+            entry_points(needed(tables.rule, draws_points=draws, **on)) for draws in (False, True)
         )
         self._whole = _Part(state, tables, decisions, slice(0, replicas))
         self._state, self._tables = self._whole.state, self._whole.tables

@@ -16,11 +16,13 @@ from lora_marl.core.kernel.features import DOWNLINKS, RARE
 from lora_marl.core.kernel.feedback import answer_due, begin_frame, count_uplink, miss_answer, receive_answer
 from lora_marl.core.kernel.hopping import hop_channel
 from lora_marl.core.kernel.interference import add_burst
+from lora_marl.core.kernel.masks import begin_with_mask, command_mask
 from lora_marl.core.kernel.queue import replace_first
 from lora_marl.core.kernel.reception import begin_reception, end_reception
 from lora_marl.core.kernel.repeats import begin_with_nb_trans, next_repeat_s, receive_repeat, repeats_frame
 from lora_marl.core.kernel.state import RX1, RX2, SENDING, WAITING
 from lora_marl.core.kernel.sub_bands import close_sub_band, set_rate
+from lora_marl.core.kernel.trace import receive_counter, trace_counter, trace_payload
 from lora_marl.core.kernel.traffic import is_new_frame, miss_frame, next_attempt_s, next_start_s, receive_frame
 from lora_marl.core.random import uniform
 from lora_marl.core.region import HOP
@@ -45,6 +47,8 @@ def start_packet(state, tables, points, b, n, now_s):
     if commanded and node.in_force[0] < 0:
         for f in range(4):
             node.in_force[f] = points[b, n, f]
+        if RARE:
+            begin_with_mask(state, b, n)
     if RARE and commanded:
         begin_with_nb_trans(state, b, n)
     for f in range(4):
@@ -56,7 +60,9 @@ def start_packet(state, tables, points, b, n, now_s):
     if RARE and rule.channel_rates:
         set_rate(tables, node.point)
     sf, bw, channel, tp = node.point[0], node.point[1], node.point[2], node.point[3]
-    payload = tables.payload[b % tables.payload.shape[0], n]
+    payload = np.int64(tables.payload[b % tables.payload.shape[0], n])
+    if RARE and rule.trace:
+        payload = trace_payload(tables, n, node.generated)
     airtime_s = tables.airtime_s[payload, sf, bw]
     node.payload_bits = tables.payload_bits[payload]
     node.start_s = now_s
@@ -85,6 +91,8 @@ def schedule_next(state, tables, b, n, now_s, free_s):
     node = state.nodes[b, n]
     node.phase = WAITING
     node.free_s = max(node.free_s, free_s)
+    if RARE and state.counters.shape[1] > 0:
+        state.counters[b, n].sent = trace_counter(tables, n, node.generated)
     if DOWNLINKS and tables.rule[0].confirmed:
         start_s = next_attempt_s(state, tables, b, n, now_s)
     elif RARE and repeats_frame(state, tables, b, n):
@@ -120,6 +128,8 @@ def end_packet(state, tables, points, b, n, deciding):
         repeated = receive_repeat(state, b, n, delivered)
     elif DOWNLINKS and not delivered:
         miss_frame(node)
+    if RARE and state.counters.shape[1] > 0:
+        repeated = receive_counter(state, tables, b, n, delivered)
     answered = count_uplink(state, tables, points, b, n, node.end_s, deciding, repeated)
     if not DOWNLINKS:
         return node.end_s
@@ -140,6 +150,8 @@ def open_receive_window(state, tables, points, b, n, now_s, deciding):
         node.command[f] = points[b, n, f]
     if state.nb_trans.shape[1] > 0:
         state.frames[b, n].command = state.nb_trans[b, n]
+    if RARE:
+        command_mask(state, b, n)
     if answer_due(state, tables, points, b, n) and open_window(state, tables, b, n, now_s):
         return np.inf
     miss_answer(state, tables, b, n, now_s, deciding)

@@ -29,13 +29,14 @@ MATRIX = True
 
 RARE = True
 """Records of packets, counts by factor value, bursts, repeats, points drawn from distributions, energy by state,
-measured links, `db_ratio`, duty cycles of nodes by sub-band, and channels that take some data rates only."""
+measured links, `db_ratio`, duty cycles of nodes by sub-band, channels that take some data rates only, traffic of
+a trace, and channel masks of nodes."""
 
 FEATURES = ("DOWNLINKS", "MATRIX", "RARE")
 
 
-def needed(rule: NDArray[np.void], *, repeats: bool, draws_points: bool) -> frozenset[str]:
-    """The features that a rule (RULE [1]) needs, frames sent with NbTrans, or points drawn from distributions."""
+def needed(rule: NDArray[np.void], *, repeats: bool, draws_points: bool, masks: bool = False) -> frozenset[str]:
+    """The features that a rule (RULE [1]) needs, frames with NbTrans, points drawn from distributions, or masks."""
     switches = {name: rule[name][0] for name in rule.dtype.names or ()}
     on = {
         "DOWNLINKS": any(
@@ -44,10 +45,11 @@ def needed(rule: NDArray[np.void], *, repeats: bool, draws_points: bool) -> froz
         "MATRIX": switches["inter_sf"] in (INTER_SF["sir_pairwise"], INTER_SF["sir_energy"]),
         "RARE": repeats
         or draws_points
+        or masks
         or switches["inter_sf"] == INTER_SF["db_ratio"]
         or any(
             switches[name]
-            for name in ("record", "count_arms", "bursts", "links", "rx_mw", "sub_bands", "channel_rates")
+            for name in ("record", "count_arms", "bursts", "links", "rx_mw", "sub_bands", "channel_rates", "trace")
         ),
     }
     return frozenset(name for name in FEATURES if on[name])

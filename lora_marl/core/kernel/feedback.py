@@ -19,7 +19,8 @@ import numpy as np
 
 from lora_marl.core.kernel import compiled
 from lora_marl.core.kernel.counters import DELIVERED
-from lora_marl.core.kernel.features import DOWNLINKS
+from lora_marl.core.kernel.features import DOWNLINKS, RARE
+from lora_marl.core.kernel.masks import enable_all, mask_differs, obey_mask
 from lora_marl.core.kernel.repeats import nb_trans_differs, reset_nb_trans
 from lora_marl.core.kernel.traffic import is_new_frame
 from lora_marl.core.outcome import REPEATED
@@ -64,6 +65,7 @@ def answer_due(state, tables, points, b, n):
     node = state.nodes[b, n]
     rule = tables.rule[0]
     changed = differs(points[b, n], node.in_force) or nb_trans_differs(state, b, n)
+    changed = changed or (RARE and mask_differs(state, b, n))
     return not rule.server or rule.confirmed or node.adr_ack_req or changed
 
 
@@ -114,6 +116,8 @@ def _lower_rate(state, tables, b, n, point):
     if slower_sf == point[0] and slower_bw == point[1]:
         point[2] = HOP if tables.channel_loss_db.shape[0] > 1 else point[2]
         reset_nb_trans(state, b, n)
+        if RARE:
+            enable_all(state, b, n)
     point[0], point[1] = slower_sf, slower_bw
 
 
@@ -187,5 +191,7 @@ def receive_answer(state, tables, b, n, now_s, deciding):
             node.in_force[f] = node.command[f]
         if state.nb_trans.shape[1] > 0:
             state.frames[b, n].in_force = state.frames[b, n].command
+        if RARE:
+            obey_mask(state, b, n)
     elif rule.waits and node.round_sent >= rule.feedback_packets:
         end_round(state, b, n, now_s, deciding)

@@ -17,10 +17,10 @@ from lora_marl.core.random import uniform
 def hop_channel(state, tables, b, n, now_s):
     """Draw the channel of node `n`'s next packet, by seed, node and packet alone.
 
-    Each of the region's is as likely, of those that the node may use where sub-bands or data rates restrict it.
+    Each of the region's is as likely, of those that the node may use where a mask, sub-bands or data rates restrict it.
     """
     node, channels = state.nodes[b, n], tables.channel_loss_db.shape[0]
     drawn = uniform(state.streams[b].hop, n, node.packet)
-    if RARE and (tables.rule[0].sub_bands or tables.rule[0].channel_rates):
+    if RARE and (tables.rule[0].sub_bands or tables.rule[0].channel_rates or state.channel_masks.shape[1] > 0):
         return choose_channel(state, tables, b, n, node.point[0], node.point[1], now_s, drawn)
     return np.int64(channels * drawn)

@@ -53,11 +53,12 @@ def _mixed_slow(state, rule, trait, b, n, g, c, step_s, group_step_s, now_s):
 def link_gain_db(state, tables, b, n, g, channel, now_s):
     """Gain of a link on a channel at a time, on top of its mean over the channels; beyond the last one: no channel."""
     rule, trait = tables.rule[0], tables.traits[n, g]
-    gain_db = tables.cells[n, g, channel].gain_db if channel < tables.cells.shape[2] else 0.0
+    named = channel < tables.cells.shape[3]
+    gain_db = tables.cells[b % tables.cells.shape[0], n, g, channel].gain_db if named else 0.0
     if trait.slow_db > 0.0:
         step_s, group_step_s = trait.slow_step_s, trait.group_slow_step_s
         gain_db += trait.slow_db * _mixed_slow(state, rule, trait, b, n, g, 0, step_s, group_step_s, now_s)
-    if trait.channel_slow_db > 0.0 and channel < tables.cells.shape[2]:
+    if trait.channel_slow_db > 0.0 and named:
         step_s, group_step_s = trait.channel_step_s, trait.group_channel_step_s
         slow = _mixed_slow(state, rule, trait, b, n, g, channel + 1, step_s, group_step_s, now_s)
         gain_db += trait.channel_slow_db * slow

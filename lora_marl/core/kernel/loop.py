@@ -175,6 +175,9 @@ def _clear_replica(state, b, none):
         if n < state.frames.shape[1]:
             state.frames[b, n].sent = 0
             state.frames[b, n].received = False
+        if n < state.counters.shape[1]:
+            state.counters[b, n].sent = -1
+            state.counters[b, n].received = -1
         if not sending:
             continue
         node.packet += 1

@@ -36,11 +36,11 @@ def _rssi_dbm(tables, rule, replica, n, packet, g, mean_dbm, common_db):
 
 
 @compiled()
-def _is_heard(tables, n, g, point, rssi_dbm):
+def _is_heard(tables, b, n, g, point, rssi_dbm):
     """Whether a packet of node `n` reaches the sensitivity of gateway `g`."""
     floor_dbm = tables.sensitivity_dbm[point[0], point[1]]
     if RARE and tables.rule[0].links:
-        floor_dbm += tables.cells[n, g, point[2]].floor_db
+        floor_dbm += tables.cells[b % tables.cells.shape[0], n, g, point[2]].floor_db
     return rssi_dbm >= floor_dbm
 
 
@@ -78,7 +78,7 @@ def begin_reception(state, tables, b, n, sf, bw, mean_tp_dbm):
         if RARE and rule.inter_sf == DB_RATIO:
             link.interfered = _fails_db_ratio(tables, rule, replica, n, packet, sf, rssi_dbm, gateway.on_air_dbm)
             gateway.on_air_dbm += rssi_dbm
-        audible = _is_heard(tables, n, g, node.point, rssi_dbm)
+        audible = _is_heard(tables, b, n, g, node.point, rssi_dbm)
         link.deaf = DOWNLINKS and rule.downlinks and state.downlinks[b, g].end_s > critical_s
         if RARE and rule.links:
             link.deaf = link.deaf or lost_anyway or is_off(tables, g, node.start_s, node.end_s)
@@ -106,7 +106,7 @@ def _fate_at(state, tables, b, n, g):
     rule = tables.rule[0]
     node, link = state.nodes[b, n], state.links[b, n, g]
     sf, bw = node.point[0], node.point[1]
-    if not _is_heard(tables, n, g, node.point, link.rssi_dbm):
+    if not _is_heard(tables, b, n, g, node.point, link.rssi_dbm):
         return BELOW_SENSITIVITY
     if link.deaf:
         return GATEWAY_SENDING
@@ -117,7 +117,7 @@ def _fate_at(state, tables, b, n, g):
     if rule.inter_sf == SINR or link.noise_like_mw > 0.0:
         noise_mw = tables.noise_mw[bw]
         if RARE and rule.links:
-            noise_mw *= tables.cells[n, g, node.point[2]].noise_ratio
+            noise_mw *= tables.cells[b % tables.cells.shape[0], n, g, node.point[2]].noise_ratio
         if link.power_mw < tables.sinr_ratio[sf] * (noise_mw + link.noise_like_mw):
             return INTERFERED
     if MATRIX and rule.inter_sf == SIR_ENERGY:
@@ -142,7 +142,7 @@ def end_reception(state, tables, b, n):
             louder = best < 0 or link.rssi_dbm > state.links[b, n, best].rssi_dbm
             if (gateway_fate == DELIVERED and (fate != DELIVERED or louder)) or (fate != DELIVERED and louder):
                 best, fate = g, gateway_fate
-        elif _is_heard(tables, n, g, node.point, link.rssi_dbm):
+        elif _is_heard(tables, b, n, g, node.point, link.rssi_dbm):
             state.foreign_busy_s[b, g, node.point[2]] += node.end_s - node.start_s
         link.received = gateway_fate == DELIVERED
         gateway.locked -= link.locked

@@ -12,7 +12,7 @@ from lora_marl.core.propagation import distance_law
 from lora_marl.core.scenario import Scenario
 
 INTER_SF = {"none": 0, "sir_pairwise": 1, "sir_energy": 2, "sinr": 3, "db_ratio": 4}
-TRAFFIC = {"poisson": 0, "periodic": 1, "burst": 2}
+TRAFFIC = {"poisson": 0, "periodic": 1, "burst": 2, "trace": 3}
 WINDOWS = {"both": 3, "rx1": 1, "rx2": 2}
 UNLIMITED = np.iinfo(np.int64).max
 
@@ -80,6 +80,8 @@ RULE = np.dtype(
         ("lost_share", np.float64),
         ("sub_bands", np.bool_),  # nodes keep duty cycles by sub-band
         ("channel_rates", np.bool_),  # some channels take some data rates only
+        ("trace", np.bool_),  # packets are those of a trace
+        ("trace_repeat_s", np.float64),  # 0: it is played once
     ],
     align=True,
 )
@@ -91,7 +93,10 @@ FEEDBACK = ("downlinks", "server", "waits", "feedback_packets", "patience", "bac
 The names of all others are part of the number by which a snapshot knows its network (`Tables.digest`): they are data.
 """
 
-ADDED = ("rx2_bw", "rx_mw", "rx2_mj", "sleep_mw", "links", "group_share", "lost_share", "sub_bands", "channel_rates")
+ADDED = (
+    *("rx2_bw", "rx_mw", "rx2_mj", "sleep_mw", "links", "group_share", "lost_share", "sub_bands", "channel_rates"),
+    *("trace", "trace_repeat_s"),
+)
 """Fields that the first snapshots do not know. Each is 0 or False where its part is off, and counts elsewhere only."""
 
 
@@ -145,6 +150,8 @@ def make_rule(scenario: Scenario, feedback: Feedback, record: bool, count_arms: 
             "lost_share": 0.0 if scenario.links is None else scenario.links.lost_share,
             "sub_bands": scenario.duty_cycles_by_sub_band,
             "channel_rates": bool(scenario.region.channel_data_rates),
+            "trace": traffic.trace is not None,
+            "trace_repeat_s": 0.0 if traffic.trace is None else traffic.trace.repeat_s or 0.0,
             "server": feedback.decides == "server",
             "waits": scenario.feedback == "downlink" and feedback.answers and feedback.decides == "node",
             "feedback_packets": feedback.packets,

@@ -85,6 +85,9 @@ FRAME = np.dtype(
     align=True,
 )
 
+COUNTER = np.dtype([("sent", np.int64), ("received", np.int64)], align=True)
+"""Frame counter of a node's last packet that ended, and of its last one received, by a trace; -1: there is none."""
+
 LINK = np.dtype(
     [
         ("rssi_dbm", np.float64),
@@ -218,16 +221,16 @@ AIRTIME_S, ENERGY_MJ, DELIVERED_BITS = 0, 1, 2
 GROWING = ("packets", "receptions", "heard")
 """Arrays that grow when they are full."""
 
-NOT_STORED = ("streams", "nb_trans")
+NOT_STORED = ("streams", "nb_trans", "channel_masks")
 """Arrays that follow from the seeds, or are the caller's."""
 
 OF_LINKS = ("slow", "slow_from_s")
 """Arrays that are empty, and no part of snapshots, where the scenario has no measured links."""
 
-OPTIONAL = {"frames": FRAME}
-"""Arrays `[B, N]` that air has only if it needs them, and then keeps; their types."""
+OPTIONAL = ("frames", "masks_in_force")
+"""Arrays that air has only if it needs them, and then keeps."""
 
-MAY_BE_EMPTY = ("sub_band_free_s",)
+MAY_BE_EMPTY = ("sub_band_free_s", "counters")
 """Arrays that are younger than snapshots are: one without elements is not stored."""
 
 _STORED_NAMES = {"generated_s": "born_s", "gateways": "gates", "gateway_airtime_s": "gate_airtime_s"}
@@ -244,6 +247,9 @@ class State(NamedTuple):
     generated_s: NDArray[np.float64]  # [B, N, Q], a ring: when the frames that wait were generated; or [B, 0, 1]. s
     nb_trans: NDArray[np.int8]  # [B, N], the caller's: how often each frame is sent, or [B, 0]: once
     frames: NDArray[np.void]  # FRAME [B, N] of unconfirmed traffic that is or was sent with NbTrans, else [B, 0]
+    channel_masks: NDArray[np.bool_]  # [B, N, C], the caller's: where nodes that hop may, or [B, 0, C]: everywhere
+    masks_in_force: NDArray[np.bool_]  # [B, N, 2, C] of air that has or had masks (`masks`), else [B, 0, 2, C]
+    counters: NDArray[np.void]  # COUNTER [B, N] of a trace that has frame counters, else [B, 0]
     gateways: NDArray[np.void]  # GATEWAY [B, G]
     downlinks: NDArray[np.void]  # DOWNLINK [B, G], the last of each gateway
     down_links: NDArray[np.void]  # LINK [B, G], how its node receives it
@@ -283,6 +289,7 @@ def allocate(
     frames: int,
     slow: int = 0,
     sub_bands: int = 0,
+    counters: bool = False,
 ) -> State:
     """A state of `sizes = (B, N, G)`, all nodes silent and nothing on the air; 0 `frames`: no queues.
 
@@ -298,6 +305,9 @@ def allocate(
         generated_s=np.zeros((replicas, nodes if frames else 0, max(frames, 1))),
         nb_trans=np.zeros((replicas, 0), np.int8),
         frames=np.zeros((replicas, 0), FRAME),
+        channel_masks=np.zeros((replicas, 0, channels), np.bool_),
+        masks_in_force=np.zeros((replicas, 0, 2, channels), np.bool_),
+        counters=np.full((replicas, nodes if counters else 0), -1, COUNTER),
         gateways=np.zeros((replicas, gateways), GATEWAY),
         downlinks=np.zeros((replicas, gateways), DOWNLINK),
         down_links=np.zeros((replicas, gateways), LINK),
@@ -336,6 +346,14 @@ def with_frames(state: State) -> State:
     return state._replace(frames=frames)
 
 
+def with_masks(state: State) -> State:
+    """The state of air that has channel masks from now on; nodes that are commanded have used all channels so far."""
+    replicas, nodes = state.nodes.shape
+    masks = np.zeros((replicas, nodes, 2, state.newest.shape[1]), np.bool_)
+    masks[:, :, 0] = state.nodes["in_force"][..., :1] >= 0
+    return state._replace(masks_in_force=masks)
+
+
 def on_air(state: State) -> NDArray[np.bool_]:
     """Nodes whose next event is the end of a packet or of a downlink, and channels with a burst `[B, N + C]`."""
     busy = (state.nodes["phase"] == SENDING) | (state.nodes["phase"] == RECEIVING)
@@ -368,8 +386,10 @@ def unpack(state: State, saved: Mapping[str, NDArray]) -> State:
         ValueError: an array is missing, or of another type or shape; the state is as it was.
     """
     current_arrays = state._asdict()
-    for name, dtype in OPTIONAL.items():
-        current_arrays[name] = np.zeros(state.nodes.shape if name in saved else (len(state.nodes), 0), dtype)
+    for name in OPTIONAL:
+        array = current_arrays[name]
+        nodes = state.nodes.shape[1] if name in saved else 0
+        current_arrays[name] = np.zeros((len(array), nodes, *array.shape[2:]), array.dtype)
     left_out = {*NOT_STORED, *(name for name in OPTIONAL if name not in saved)}
     left_out |= {name for name in (*OF_LINKS, *MAY_BE_EMPTY) if not current_arrays[name].size}
     stored = [name for name in current_arrays if name not in left_out]

@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from lora_marl.core.kernel import compiled
+from lora_marl.core.kernel.masks import is_enabled
 from lora_marl.core.kernel.queue import replace_first
 from lora_marl.core.kernel.state import DROPPED
 from lora_marl.core.kernel.traffic import next_start_s
@@ -40,29 +41,36 @@ def channel_free_s(state, tables, b, n, channel):
 
 
 @compiled()
+def _fits(state, tables, b, n, channel, sf, bw, any_rate):
+    return is_enabled(state, tables, b, n, channel) and (any_rate or takes_rate(tables, channel, sf, bw))
+
+
+@compiled()
 def _may_hop(state, tables, b, n, channel, sf, bw, any_rate, now_s):
-    return (any_rate or takes_rate(tables, channel, sf, bw)) and channel_free_s(state, tables, b, n, channel) <= now_s
+    fits = _fits(state, tables, b, n, channel, sf, bw, any_rate)
+    return fits and channel_free_s(state, tables, b, n, channel) <= now_s
 
 
 @compiled()
 def choose_channel(state, tables, b, n, sf, bw, now_s, drawn):
-    """The channel of node `n` that hops: uniform over those that take its data rate and whose sub-band is free.
+    """The channel of node `n` that hops: uniform over those of its mask that take its data rate, in a free sub-band.
 
-    If none takes it, all do, with a data rate of their own; if no sub-band is free, it is the first one to become free.
+    If none takes it, all of the mask do, with a data rate of their own; if no sub-band is free, it is the first one to
+    become free.
 
     Args:
         drawn: A uniform number.
     """
     channels, count, any_rate = tables.channel_loss_db.shape[0], 0, True
     for channel in range(channels):
-        if takes_rate(tables, channel, sf, bw):
+        if _fits(state, tables, b, n, channel, sf, bw, False):
             any_rate = tables.channel_rate.shape[0] == 0
             break
     first = -1
     for channel in range(channels):
         if _may_hop(state, tables, b, n, channel, sf, bw, any_rate, now_s):
             count += 1
-        elif any_rate or takes_rate(tables, channel, sf, bw):
+        elif _fits(state, tables, b, n, channel, sf, bw, any_rate):
             free_s = channel_free_s(state, tables, b, n, channel)
             if first < 0 or free_s < channel_free_s(state, tables, b, n, first):
                 first = channel

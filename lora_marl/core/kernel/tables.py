@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from typing import NamedTuple
 
@@ -39,6 +40,11 @@ TRAITS = np.dtype(
 )
 """A measured link."""
 
+TRACE_ROW = np.dtype([("time_s", np.float64), ("payload", np.int64), ("counter", np.int64)], align=True)
+TRACE_NODE = np.dtype([("first", np.int64), ("rows", np.int64), ("span", np.int64)], align=True)
+"""A row of a trace, with the index of its payload size; and a node's part: where its rows begin, how many there are,
+and how far counters go on with each repetition."""
+
 CELL = np.dtype([("gain_db", np.float64), ("floor_db", np.float64), ("noise_ratio", np.float64)], align=True)
 """A channel of a measured link: gain over the link's mean, what it adds to the sensitivity, noise over the floor."""
 
@@ -64,7 +70,7 @@ class Tables(NamedTuple):
     gain_db: NDArray[np.float64]  # [b, N, G], received minus transmitted power
     channel_loss_db: NDArray[np.float64]  # [C]
     traits: NDArray[np.void]  # TRAITS [N, G] of measured links, or [0, 0]
-    cells: NDArray[np.void]  # CELL [N, G, C], or [0, 0, 0]
+    cells: NDArray[np.void]  # CELL [b, N, G, C], or [0, 0, 0, 0]
     off_s: NDArray[np.float64]  # [G, K, 2], from when until when gateways are off, or [G, 0, 2]
     node_network: NDArray[np.int32]  # [N]
     gateway_network: NDArray[np.int32]  # [G]
@@ -86,6 +92,8 @@ class Tables(NamedTuple):
     node_sub_band: NDArray[np.int64]  # [C], sub-band in which a node keeps a duty cycle, or [0]: in none by itself
     off_per_up_airtime: NDArray[np.float64]  # [C], or [0]
     channel_rate: NDArray[np.int64]  # [C, S, W, 2], data rate in place of a point's, or [0, 0, 0, 2]: it is the same
+    trace: NDArray[np.void]  # TRACE_ROW [K], by node and time, or [0]
+    trace_nodes: NDArray[np.void]  # TRACE_NODE [N], or [0]
 
     def digest(self) -> int:
         """A number that differs for scenarios that can have different outcomes, whoever decides; snapshots keep it."""
@@ -101,7 +109,7 @@ class Tables(NamedTuple):
         """The tables of the replicas from `first` on, which the loop numbers from 0."""
         parts = {
             name: array[first:]
-            for name in ("gain_db", "payload", "interval_s", "mean_gap_s", "xy_m")
+            for name in ("gain_db", "cells", "payload", "interval_s", "mean_gap_s", "xy_m")
             if len(array := getattr(self, name)) > 1
         }
         return self._replace(**parts)
@@ -143,7 +151,7 @@ def _link_tables(scenario: Scenario) -> dict[str, NDArray]:
     nodes, gateways, channels = scenario.nodes, scenario.gateways, len(scenario.region.channels_hz)
     links = scenario.links
     if links is None:
-        return {"traits": np.zeros((0, 0), TRAITS), "cells": np.zeros((0, 0, 0), CELL), "off_s": np.zeros((0, 0, 2))}
+        return {"traits": np.zeros((0, 0), TRAITS), "cells": np.zeros((0, 0, 0, 0), CELL), "off_s": np.zeros((0, 0, 2))}
     air, group = scenario.propagation, links.group_of(gateways)
     per_packet_db = air.shadowing_parts_db[1] if air.shadowing == "packet" else 0.0
     traits = np.zeros((nodes, gateways), TRAITS)
@@ -155,8 +163,9 @@ def _link_tables(scenario: Scenario) -> dict[str, NDArray]:
     leader = np.array([np.flatnonzero(group == number)[0] if number >= 0 else g for g, number in enumerate(group)])
     traits["group_slow_step_s"] = traits["slow_step_s"][:, leader]
     traits["group_channel_step_s"] = traits["channel_step_s"][:, leader]
-    cells = np.zeros((nodes, gateways, channels), CELL)
     mean_db = links.mean_path_loss_db()
+    placements = 1 if links.path_loss_db is None else math.prod(np.shape(links.path_loss_db)[:-3])
+    cells = np.zeros((placements, nodes, gateways, channels), CELL)
     if mean_db is not None and links.path_loss_db is not None:
         loss_db = np.minimum(np.asarray(links.path_loss_db, np.float64), NO_LINK_DB)
         cells["gain_db"] = np.minimum(mean_db, NO_LINK_DB)[..., None] - loss_db
@@ -169,6 +178,25 @@ def _link_tables(scenario: Scenario) -> dict[str, NDArray]:
         for k, span in enumerate([span for gateway, *span in links.off if gateway == g]):
             off_s[g, k] = span
     return {"traits": traits, "cells": cells, "off_s": off_s}
+
+
+def _payload_tables(scenario: Scenario) -> tuple[NDArray, dict[str, NDArray]]:
+    """The payload sizes that occur `[Z]`, and the tables that have their indices."""
+    per_node, trace = np.asarray(scenario.traffic.payload_bytes), scenario.traffic.trace
+    if trace is None:
+        sizes, payload = np.unique(per_node, return_inverse=True)
+        rows, parts = np.zeros(0, TRACE_ROW), np.zeros(0, TRACE_NODE)
+    else:
+        order = trace.order
+        sizes, indices = np.unique(np.concatenate([per_node, trace.payload_bytes[order]]), return_inverse=True)
+        payload = indices[: len(per_node)]
+        rows, parts = np.zeros(len(order), TRACE_ROW), np.zeros(trace.nodes, TRACE_NODE)
+        rows["time_s"], rows["payload"] = trace.time_s[order], indices[len(per_node) :]
+        rows["counter"] = 0 if trace.counter is None else trace.counter[order]
+        parts["rows"], parts["span"] = trace.rows, trace.counter_spans
+        parts["first"] = np.cumsum(trace.rows) - trace.rows
+    by_node = np.broadcast_to(payload.astype(np.int32), (*_lead(payload), scenario.nodes))
+    return sizes, {"payload": by_node, "trace": rows, "trace_nodes": parts}
 
 
 def _times(scenario: Scenario) -> dict[str, NDArray]:
@@ -239,9 +267,9 @@ def make_tables(
     bw_hz = np.array(region.bandwidths_hz)
     tp_dbm = np.array(region.tp_dbm, np.float64)
     nodes, costs = scenario.nodes, energy_costs(scenario)
+    payload_bytes, payload_tables = _payload_tables(scenario)
     windows = scenario.receive_windows
     all_sf, all_bw_hz = np.array(windows.spreading_factors), np.array(windows.bandwidths_hz)
-    payload_bytes, payload = np.unique(np.asarray(scenario.traffic.payload_bytes), return_inverse=True)
     overlaps = channel_overlaps(np.array(region.channels_hz), bw_hz, rx.channel_overlap)
     shape = (len(all_sf),) * 2
     sir_db = rx.sir_db[np.ix_(all_sf - 7, all_sf - 7)] if rx.sir_db is not None else np.full(shape, -np.inf)
@@ -266,8 +294,8 @@ def make_tables(
         gateway_network=_network(scenario.gateway_network, scenario.gateways),
         reach=_reach(overlaps),
         overlaps=overlaps,
-        payload=np.broadcast_to(payload.astype(np.int32), (*_lead(payload), nodes)),
         payload_bits=8.0 * payload_bytes,
+        **payload_tables,
         **_link_tables(scenario),
         **_times(scenario),
         **_downlink_tables(scenario),

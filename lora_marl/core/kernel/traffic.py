@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lora_marl.core.kernel import compiled, queue
-from lora_marl.core.kernel.features import DOWNLINKS
+from lora_marl.core.kernel.features import DOWNLINKS, RARE
 from lora_marl.core.kernel.rule import TRAFFIC
 from lora_marl.core.kernel.state import DROPPED, WAITING, State, on_air
+from lora_marl.core.kernel.trace import first_in_trace, trace_counter, trace_drops_ahead, trace_s
 from lora_marl.core.random import exponential, uniform
 
 _PERIODIC = TRAFFIC["periodic"]
@@ -49,6 +50,9 @@ def next_generated_s(state, tables, b, n):
     rule, node, key = tables.rule[0], state.nodes[b, n], state.replicas[b].traffic_key
     interval_s = tables.interval_s[b % tables.interval_s.shape[0], n]
     node.generated += 1
+    if RARE and rule.trace:
+        node.generated_s = trace_s(tables, n, node.generated) if interval_s < np.inf else np.inf
+        return node.generated_s
     node.generated_s += _gap_s(tables, rule, key, n, node.generated, interval_s)
     return node.generated_s + _jitter_s(rule, key, n, node.generated)
 
@@ -82,6 +86,8 @@ def drops_ahead(state, tables, b, n):
     interval_s = tables.interval_s[b % tables.interval_s.shape[0], n]
     if rule.queued or rule.confirmed or node.phase != WAITING or interval_s == np.inf:
         return 0
+    if RARE and rule.trace:
+        return trace_drops_ahead(state, tables, b, n)
     key, number, nominal_s, ahead = state.replicas[b].traffic_key, node.generated, node.generated_s, 0
     while True:
         nominal_s -= _gap_s(tables, rule, key, n, number, interval_s)
@@ -100,6 +106,10 @@ def first_generated_s(state, tables, b, n, now_s):
     node.generated_s = now_s
     interval_s = tables.interval_s[b % tables.interval_s.shape[0], n]
     key = state.replicas[b].traffic_key
+    if RARE and rule.trace:
+        node.generated = first_in_trace(tables, n, now_s)
+        node.generated_s = trace_s(tables, n, node.generated) if interval_s < np.inf else np.inf
+        return node.generated_s
     node.generated += 1
     if rule.traffic == _PERIODIC:
         if rule.random_phase or interval_s == np.inf:
@@ -151,6 +161,8 @@ def is_new_frame(state, tables, b, n):
     """Whether node `n`'s packet is the first of its frame: it has a frame counter that no packet had before."""
     if tables.rule[0].confirmed:
         return state.queues[b, n].attempts == 0
+    if RARE and state.counters.shape[1] > 0:
+        return state.counters[b, n].sent != trace_counter(tables, n, state.nodes[b, n].generated)
     return state.frames.shape[1] == 0 or state.frames[b, n].sent == 0
 
 

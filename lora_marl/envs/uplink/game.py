@@ -169,8 +169,9 @@ class UplinkGame:
         return {"battery_life_years": battery_life_years(self.scenario, self.outcome.power_mw)}
 
     def _frames(self) -> dict[str, NDArray]:
-        """Frames that ended in the last step, where nodes choose how often they send one."""
-        names = () if self.nb_trans is None else ("frames_delivered", "frames_lost")
+        """Frames that ended in the last step, where nodes send some of them several times."""
+        repeats = self.nb_trans is not None or self.scenario.repeats_frames
+        names = ("frames_delivered", "frames_lost") if repeats else ()
         return {name: getattr(self.outcome, name).copy() for name in names}
 
     def masks(self) -> NDArray[np.bool_]:

@@ -17,6 +17,7 @@ LAYOUTS = {
     "NODE": "i8 i8 f8 f8 f8 f8 f8 f8 f8 i8 f8 f8 i4 i4 i4 i4 b1 i4 i4 i4 i4 i4 4i2 4i2 4i2 4i2 i1 b1 b1 b1 b1 i1",
     "QUEUE": "f8 f8 i8 i8 i4 i4 i4 b1",
     "FRAME": "i8 i8 i4 i1 i1 b1",
+    "COUNTER": "i8 i8",
     "LINK": "f8 f8 f8 f8 b1 b1 b1 b1 b1",
     "GATEWAY": "i8 f8 8f8",
     "DOWNLINK": "f8 f8 f8 i8 i4 i2 i2 i2",
@@ -67,7 +68,7 @@ def columns(array: np.ndarray) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("repeats", [False, True])
 def test_a_packed_state_comes_back_bit_for_bit(repeats: bool) -> None:
-    before = state.with_frames(allocated()) if repeats else allocated()
+    before = state.with_masks(state.with_frames(allocated())) if repeats else allocated()
     rng = np.random.default_rng(0)
     for array in before:
         array.view(np.uint8).reshape(-1)[:] = rng.integers(0, 2, array.nbytes)

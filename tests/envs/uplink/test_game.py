@@ -266,6 +266,14 @@ def test_nodes_may_choose_how_often_they_send_a_frame(busy: Scenario, action_for
     np.testing.assert_allclose(rewards, infos["frames_delivered"] / frames)
 
 
+def test_frames_are_told_where_the_scenario_repeats_them(busy: Scenario) -> None:
+    env = uplink_v0.parallel_env(scenario=replace(busy, traffic=replace(busy.traffic, nb_trans=2)), factors=("sf",))
+    env.reset_array([0])
+    *_, infos = env.step_array(np.zeros((1, 5, 1), np.int64))
+    frames = infos["frames_delivered"] + infos["frames_lost"]
+    assert np.abs(infos["sent"] - 2 * frames).max() <= 2
+
+
 def test_turns_choose_how_often_a_frame_is_sent_too(busy: Scenario) -> None:
     env = uplink_v0.raw_env(scenario=busy, factors=("sf",), nb_trans=2, max_cycles=4)
     env.reset(seed=0)
