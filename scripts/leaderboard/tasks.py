@@ -26,6 +26,16 @@ Group = Literal["node", "server", "everything"]
 """Who decides with what knowledge: a node with its own packets, a server with what its gateways receive, or all."""
 
 
+LATER_KEYS: Mapping[str, Any] = {
+    "scenario.channel_mask": None,
+    "scenario.traffic.nb_trans": 1,
+    "scenario.traffic.trace_csv": None,
+    "scenario.traffic.trace_repeat_s": None,
+}
+"""Keys that configurations have got since the first version was frozen, with their defaults: a digest leaves them out
+where they are at these, so that a task of before is the same task."""
+
+
 class Entry(BaseModel):
     """A learner of the catalogue.
 
@@ -131,6 +141,7 @@ class Catalogue(BaseModel):
         """The digest of a task as its files are now, 16 hexadecimal digits."""
         config = self.run(name, {}, self.held_out_seeds)
         settings = config.model_dump(mode="json", exclude={"schema_version", "name", "learners", "environment"})
+        _drop_later_keys(settings)
         files = [] if isinstance(config, CoexistenceRun) else [path.read_bytes() for path in config.scenario.files]
         text = json.dumps([self.task(name).metric, settings], sort_keys=True)
         return hashlib.sha256(b"\0".join([text.encode(), *files])).hexdigest()[:16]
@@ -162,3 +173,14 @@ def read_catalogue(path: Path = CATALOGUE) -> Catalogue:
     except (ValidationError, yaml.YAMLError) as error:
         first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": "is no YAML"}
         raise UsageError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def _drop_later_keys(settings: dict[str, Any]) -> None:
+    """Remove the keys of `LATER_KEYS` that are at their defaults from resolved settings, in place."""
+    for path, default in LATER_KEYS.items():
+        *sections, key = path.split(".")
+        section: Any = settings
+        for name in sections:
+            section = section.get(name) if isinstance(section, dict) else None
+        if isinstance(section, dict) and section.get(key, default) == default:
+            section.pop(key, None)
