@@ -9,10 +9,9 @@
 Currents of the built-in devices are the radio's alone: add what a microcontroller and sensors draw to a device of your
 own (`sleep_ma` matters most for a node that sends rarely).
 
-Source: Semtech SX1261/2 datasheet, rev. 2.1, power consumption at 3.3 V with the DC-DC regulator (receiving LoRa at
-125 kHz 4.6 mA; sleeping with retention 0.6 uA; the SX1261 sending at 14 dBm 25.5 mA and at 15 dBm 32.5 mA, the SX1262
-at 22 dBm 118 mA); currents by power: Semtech's LoRa Basics Modem, `ral_sx126x.c`, tables of the SX126x amplifiers with
-the DC-DC regulator (low power: SX1261; high power: SX1262).
+Source: Semtech's LoRa Basics Modem, `ral_sx126x.c`, for sending at each power (tables of both amplifiers with the DC-DC
+regulator; low power: SX1261; high power: SX1262) and for receiving LoRa at 125 kHz (4.6 mA; 5.3 mA with boosted gain).
+SX1261/2 datasheet, as distributors quote it, for sleeping with retention (.6 uA at 3.3 V) and for reception (4.6 mA).
 """
 
 from __future__ import annotations
@@ -78,7 +77,8 @@ class Device:
     Raises:
         ValueError: a value outside its range, naming it.
 
-    Source: the module's page; LoRaMac-node (least length of a receive window, 6 symbols).
+    Source: the module's page; LoRaMac-node (`MinRxSymbols`, the least length of a receive window: 6 symbols; it opens
+    longer ones for clocks that err, 24 symbols at SF7 for 10 ms).
     """
 
     voltage_v: float = 3.3
@@ -131,7 +131,8 @@ class Battery:
     Raises:
         ValueError: a value outside its range, naming it.
 
-    Source: Saft LS 14500 datasheet (2.6 Ah; less than 1 % in a year at 20 degrees Celsius).
+    Source: Saft LS 14500 (nominal capacity); for self-discharge, the datasheet of the LS 26500, a larger cell of that
+    series (less than 1 % after a year of storage at 20 degrees Celsius).
     """
 
     capacity_mah: float = 2600.0

@@ -29,6 +29,21 @@ def alone(**fields):
     return scenario, scenario.region.points(sf=[9], bw_hz=125e3, channel=0, tp_dbm=14)[None]
 
 
+@pytest.mark.parametrize(
+    ("name", "ma_by_dbm"),
+    [
+        ("sx1261", {-17: 5.2, -9: 6.5, 0: 9.8, 2: 11.4, 8: 16.6, 10: 18.5, 14: 25.5, 15: 32.5}),
+        ("sx1262", {-9: 24.0, 0: 40.6, 2: 46.2, 8: 63.5, 14: 89.3, 17: 95.4, 20: 103.8, 22: 117.9}),
+    ],
+)
+def test_currents_of_the_built_in_devices_are_those_of_lora_basics_modem(name, ma_by_dbm):
+    """`ral_sx126x.c`, DC-DC regulator."""
+    device = DEVICES[name]
+    assert {tp_dbm: device.tx_currents[tp_dbm] for tp_dbm in ma_by_dbm} == ma_by_dbm
+    assert (min(device.tx_currents), max(device.tx_currents)) == (min(ma_by_dbm), max(ma_by_dbm))
+    assert (device.rx_ma, device.sleep_ma) == (4.6, 0.0006)
+
+
 def test_one_node_by_hand():
     scenario, points = alone()
     outcome = Air(scenario, [0]).advance(points, 1000.0)

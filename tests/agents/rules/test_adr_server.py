@@ -1,5 +1,7 @@
 """ADR as a network server runs it, by hand-made packets and on the air."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from lora_marl.core.kernel.state import DECISION, HEARD
 from lora_marl.core.outcome import REPEATED, Decisions, Heard
 from lora_marl.core.presets import journal_network, norel_network
 from lora_marl.core.region import HOP
+from lora_marl.core.traffic import Traffic
 
 NOISE_DBM = -174 + 10 * np.log10(125e3)
 
@@ -158,3 +161,21 @@ def test_nodes_are_told_to_hop_whichever_channel_their_last_packet_was_on(margin
     assert (points != first).any()
     by_channel = outcome.arm_sent[0].sum(axis=0)[-15:-7]
     assert by_channel.min() > 0.8 * by_channel.mean()
+
+
+def test_nodes_that_hop_deliver_more_than_nodes_that_share_one_of_the_channels():
+    """The network of `configs/adr_journal.yaml`: all eight channels against the first of them alone."""
+    pdr = {}
+    network = journal_network(traffic=Traffic(interval_s=60.0, payload_bytes=50))
+    for channels in (8, 1):
+        scenario = replace(
+            network,
+            region=replace(network.region, channels_hz=network.region.channels_hz[:channels]),
+            feedback="downlink",
+        )
+        learner = agents.make("adr-server", scenario, [0])
+        air, points = Air(scenario, [0], feedback=learner.feedback), learner.initial_points()
+        run_until(air, learner, points, 3600.0)
+        outcome = run_until(air, learner, points, 3 * 3600.0)
+        pdr[channels] = outcome.delivered.sum() / outcome.sent.sum()
+    assert pdr[8] > pdr[1] + 0.08
