@@ -55,6 +55,7 @@ LEARNERS: dict[str, str] = {
     "exp3s": "agents.bandits.exp3:Exp3S",
     "epsilon-greedy": "agents.bandits.exploration:EpsilonGreedy",
     "thompson": "agents.bandits.exploration:Thompson",
+    "twin": "agents.twin.learner:Twin",
     "rcst": "agents.planners.learners:Rcst",
     "distance-sf": "agents.planners.learners:DistanceSF",
     "matching": "agents.planners.learners:Matching",

@@ -79,6 +79,9 @@ class Learner(ABC):
     whole_rounds: ClassVar[bool] = False
     """Whether it learns from `sent` and `delivered` of whole rounds instead of the fates of single packets."""
 
+    knowledge: ClassVar[tuple[str, ...] | None] = None
+    """Dotted names of the scenario's fields that it reads, `nodes` and `gateways` their numbers; None: any."""
+
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
         if not hasattr(cls, "name"):
