@@ -23,12 +23,17 @@ from typing import Annotated
 import typer
 
 from scripts.comparison.lineup import Lineup, label_list, lineups
-from scripts.comparison.report import for_terminal, write_files
+from scripts.comparison.report import write_files
 from scripts.comparison.result import Comparison
+from scripts.comparison.table import for_terminal, left_out
 from scripts.comparison.tournament import Results, run_all
+from scripts.runs.assumptions import assumptions_of, assumptions_table
 from scripts.runs.cli import ROOT, JsonPath, UsageError, checked_name, console, new_app, one_line_errors, write_json
+from scripts.runs.figures import Band, BandOption
 from scripts.runs.jobs import Store
+from scripts.runs.packets.results import reported_part
 from scripts.runs.parallel import Backend, BackendOption, RayAddress, Workers, checked_workers
+from scripts.runs.report import counted
 
 app = new_app()
 
@@ -55,6 +60,7 @@ def main(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a value of all configurations.")
     ] = None,
     no_reference: Annotated[bool, typer.Option("--no-reference", help="Leave out the two references.")] = False,
+    band: BandOption = Band.interval,
     backend: BackendOption = Backend.loky,
     ray_address: RayAddress = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Reuse nothing of an earlier call.")] = False,
@@ -72,7 +78,8 @@ def main(
         scenarios = lineups(paths, [*changes, *_replaced(seeds, hours)], asked, references=not no_reference)
         comparisons = compare(scenarios, baseline, Store(folder / "jobs", fresh=fresh), workers)
         options = {"--learners": learners, "--seeds": seeds, "--hours": hours, "--baseline": baseline, "--name": name}
-        write_files(folder, name, comparisons, _command(paths, changes, options, no_reference=no_reference))
+        command = _command(paths, changes, options, no_reference=no_reference)
+        write_files(folder, name, comparisons, command, band)
         show(folder, comparisons)
         write_json(json, [record for comparison in comparisons for record in comparison.records()])
 
@@ -104,12 +111,18 @@ def show(folder: Path, comparisons: Sequence[Comparison]) -> None:
     """Prints the tables and where the rest is."""
     for comparison in comparisons:
         config = comparison.config
-        title = f"{config.name}: {len(config.seeds)} seeds; ±: half width of the 95 % interval"
+        title = f"{config.name}: {reported_part(config)}, {counted(len(config.seeds), 'seed')}"
+        title += "; ±: half width of the 95 % interval" if len(config.seeds) > 1 else ""
         title += f"; Δ: against {comparison.baseline}" if comparison.baseline else ""
-        console.print(for_terminal(comparison, title, console.width))
+        console.print(assumptions_table(assumptions_of(config)))
+        console.print(title, markup=False)
+        table = for_terminal(comparison, console.width)
+        console.print(table)
+        if more := left_out(comparison, table):
+            console.print(f"further columns in comparison.md: {', '.join(more)}", markup=False)
     console.print(f"page:     {folder}/report.html", markup=False, soft_wrap=True)
     console.print(f"tables:   {folder}/comparison.md, comparison.json", markup=False, soft_wrap=True)
-    console.print(f"pictures: {folder}/curves-, usage-, map-<scenario>.png", markup=False, soft_wrap=True)
+    console.print(f"pictures: {folder}/curves-, usage-, map-<scenario>.png (.pdf, .svg)", markup=False, soft_wrap=True)
 
 
 def _replaced(seeds: str | None, hours: float | None) -> list[str]:

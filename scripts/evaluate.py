@@ -29,7 +29,9 @@ from typing import Annotated, Any
 import typer
 
 from lora_marl.adapters.policy import SPACES, Policy
+from lora_marl.config import TrainConfig
 from lora_marl.core.duty_cycle import DutyCycleWarning
+from scripts.runs.assumptions import assumptions_of_all, assumptions_table
 from scripts.runs.cli import JsonPath, UsageError, console, new_app, one_line_errors, write_json
 from scripts.runs.environments import FIRST_SEED, compare_with_random, environment_of
 from scripts.runs.folder import read_run
@@ -78,10 +80,13 @@ def evaluate_policies(folders: Sequence[Path], held_out: Sequence[int]) -> list[
 def evaluate_runs(paths: Sequence[Path], held_out: Sequence[int], hours: float | None) -> list[dict[str, Any]]:
     """Prints what runs have learned, kind by kind, and returns records."""
     by_type: dict[type[RunType[Any, Any]], list[Any]] = {}
+    configs: list[TrainConfig] = []
     for path in paths:
         folder, config = read_run(path)
+        configs.append(config)
         run = run_type_of(config)
         by_type.setdefault(type(run), []).append((run, folder))
+    console.print(assumptions_table(assumptions_of_all(configs)))
     return [record for run_type, runs in by_type.items() for record in run_type.evaluate(runs, held_out, hours)]
 
 

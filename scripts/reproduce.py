@@ -21,13 +21,16 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from lora_marl.config import TrainConfig
 from lora_marl.core.checks import suggest
+from scripts.runs.assumptions import assumptions_of_all, assumptions_table
 from scripts.runs.cli import JsonPath, UsageError, console, how_to_install, new_app, one_line_errors, write_json
+from scripts.runs.figures import paper_style
 from scripts.runs.jobs import Store
 from scripts.runs.report import counted, markdown
 from scripts.studies import NOT_REPRODUCIBLE, has_torch, needs_torch, studies
 from scripts.studies.claim import HEADER, ClaimResult, Study, claim_results
-from scripts.studies.results import cell_table, simulated
+from scripts.studies.results import cell_table, config_of, simulated
 
 app = new_app()
 
@@ -55,6 +58,7 @@ def main(
         banded = [result.inside for result in claims if result.inside is not None]
         title = f"{sum(banded)} of {len(banded)} inside their bands"
         title += "; quick runs, not comparable" if quick else ""
+        console.print(assumptions_table(assumptions_of_all(configurations(wanted))))
         show(title, claims)
         text = markdown(HEADER, [result.texts() for result in claims])
         folder.mkdir(parents=True, exist_ok=True)
@@ -62,7 +66,8 @@ def main(
         for study in wanted:
             of_study = {cell.name: numbers[cell.name] for cell in study.cells}
             if study.draw is not None:
-                study.draw(folder / f"{study.name}.png", of_study)
+                with paper_style():
+                    study.draw(folder / f"{study.name}.png", of_study)
             if study.columns:
                 (folder / f"{study.name}.md").write_text(cell_table(study, of_study), encoding="utf-8")
         console.print(f"table and pictures: {folder}/", markup=False)
@@ -87,6 +92,12 @@ def chosen(names: Sequence[str], *, everything: bool, quick: bool) -> list[Study
     if without:
         raise UsageError(f"{', '.join(without)}: {how_to_install('torch')}")
     return wanted
+
+
+def configurations(wanted: Sequence[Study]) -> list[TrainConfig]:
+    """The configurations of the cells of some studies, each once."""
+    distinct = {(cell.config, cell.changes): cell for study in wanted for cell in study.cells}
+    return [config_of(cell) for cell in distinct.values()]
 
 
 def show_list() -> None:

@@ -22,23 +22,25 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from rich.progress import track
+from rich.markup import escape
 from rich.table import Table
 
 from lora_marl.config import PacketRun
+from scripts.runs.assumptions import assumptions_of_all, assumptions_table
 from scripts.runs.cli import (
     JsonPath,
     UsageError,
     console,
-    errors,
     new_app,
     one_line_errors,
     read_packet_config,
     write_json,
 )
+from scripts.runs.job_progress import JobProgress, with_notes
 from scripts.runs.jobs import Job, Store, by_replica, run_job, with_seeds
 from scripts.runs.metrics import curve_of, reported
 from scripts.runs.packets.experiment import PacketExperiment
+from scripts.runs.packets.results import reported_part
 from scripts.runs.parallel import Backend, BackendOption, RayAddress, Workers, checked_workers, in_parallel
 from scripts.runs.report import NAMES, counted, markdown
 from scripts.studies.pareto_front import OBJECTIVES, GridPoint, ParetoFront, draw_front
@@ -89,8 +91,8 @@ def main(
         points = [GridPoint(settings, rows) for settings, rows in zip(grid, by_point, strict=True)]
         front = front_of(points, weights, scales)
         run = wanted[0].config
-        part = "evaluation" if run.evaluation_s else f"last {min(run.report_last_h, run.duration_h):g} h"
-        title = f"{learner} on {config.name}, {part}, {counted(len(run.seeds), 'seed')}"
+        title = f"{learner} on {config.name}, {reported_part(run)}, {counted(len(run.seeds), 'seed')}"
+        console.print(assumptions_table(assumptions_of_all([job.config for job in wanted])))
         report(title, front, folder)
         write_json(folder / "sweep.json", front.records())
         write_json(json, front.records())
@@ -150,12 +152,13 @@ def results_of(
         seeds = [seed for seed in job.seeds if seed not in stored]
         if seeds:
             missing[place] = job if by_replica(job.config) else with_seeds(job, seeds)
-    answers = in_parallel(run_job, list(missing.items()), workers)
-    for place, answer in track(answers, "points", total=len(missing), console=errors):
-        if isinstance(answer, str):
-            raise UsageError(answer)
-        store.write(missing[place], answer)
-        states[place] |= dict(zip(missing[place].seeds, answer, strict=True))
+    with JobProgress(len(missing), "points") as bar:
+        for place, answer in in_parallel(run_job, list(with_notes(list(missing.items()), bar)), workers):
+            if isinstance(answer, str):
+                raise UsageError(answer)
+            store.write(missing[place], answer)
+            states[place] |= dict(zip(missing[place].seeds, answer, strict=True))
+            bar.done()
     return [
         [reported(curve_of(by_seed[seed]), job.config.report_last_h) for seed in job.seeds]
         for job, by_seed in zip(wanted, states, strict=True)
@@ -164,7 +167,9 @@ def results_of(
 
 def report(title: str, front: ParetoFront, folder: Path) -> None:
     """Prints the table, writes it as Markdown and draws the front."""
-    table = Table(*front.header(), title=title, title_justify="left")
+    table = Table(title=title, title_justify="left")
+    for column in front.header():
+        table.add_column(escape(column), overflow="fold")
     for line, best in zip(front.lines(), front.on_front, strict=True):
         table.add_row(*line, style="bold" if best else None)
     console.print(table)
@@ -181,7 +186,7 @@ def report(title: str, front: ParetoFront, folder: Path) -> None:
     spread = np.array([[point.estimate(metric).spread for metric in OBJECTIVES] for point in front.points])
     names = [point.name for point in front.points]
     draw_front(folder / "front.png", title, front.values * factors, spread * factors, front.on_front, names)
-    console.print(f"as Markdown, JSON and picture: {folder}/sweep.md, sweep.json, front.png", markup=False)
+    console.print(f"as Markdown, JSON and picture: {folder}/sweep.md, sweep.json, front.png (.pdf, .svg)", markup=False)
 
 
 def _overrides(

@@ -15,16 +15,19 @@ from typing import Annotated
 
 import typer
 
+from scripts.runs.assumptions import assumptions_of, assumptions_table
 from scripts.runs.cli import (
     INTERRUPTED,
     JsonPath,
     UsageError,
+    console,
     errors,
     new_app,
     one_line_errors,
     read_config,
     write_json,
 )
+from scripts.runs.figures import Band, BandOption
 from scripts.runs.folder import RunFolder
 from scripts.runs.loop import train
 from scripts.runs.progress import StopRequest
@@ -43,6 +46,7 @@ def main(
     resume: Annotated[bool, typer.Option("--resume", help="Continue where an earlier run stopped, or begin.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run of this name.")] = False,
     runs: Annotated[Path, typer.Option(metavar="DIR", help="Folder for runs.")] = Path("runs"),
+    band: BandOption = Band.interval,
     json: JsonPath = None,
 ) -> None:
     """Trains, reports, draws."""
@@ -58,7 +62,13 @@ def main(
         if not finished:
             errors.print(f"interrupted; what was played is in {folder.path}; the same command with --resume goes on")
             raise typer.Exit(INTERRUPTED)
-        write_json(json, run.report(folder))
+        console.print(assumptions_table(assumptions_of(run.config)))
+        records = run.report(folder, band)
+        changes = [*(set_ or ()), *(more or ())]
+        console.print("next:")
+        for what, command in run.next_commands(folder, config, changes):
+            console.print(f"  {command}  # {what}", markup=False, soft_wrap=True)
+        write_json(json, records)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ from lora_marl.config import PacketRun
 from lora_marl.core import metrics
 from scripts.runs.checkpoints import State
 from scripts.runs.metrics import Row, converged_h, curve_of, finite, recovery_time_h, reported
-from scripts.runs.packets.results import delivery_ratio
+from scripts.runs.packets.experiment import schedule
+from scripts.runs.packets.results import delivery_ratio, reported_part
 from scripts.runs.statistics import Estimate, estimate
 
 REFERENCE_PDR, REFERENCE_EE = "reference-pdr", "reference-ee"
@@ -28,9 +29,11 @@ class Measure:
         key: In records.
         name: In tables.
         unit: Of what is shown.
-        definition: One sentence.
+        definition: One sentence; `{settled}` and `{before}` stand for hours, see `definition_of`.
         factor: From the value to what is shown.
         difference: How a learner is set against the baseline: in points of what is shown, or in percent of it.
+        share: Whether the value lies between 0 and 1, and so its interval.
+        reported: Whether it is of the reported part of a run alone.
     """
 
     key: str
@@ -39,10 +42,12 @@ class Measure:
     definition: str
     factor: float = 1.0
     difference: Literal["points", "%", ""] = ""
+    share: bool = False
+    reported: bool = True
 
 
 MEASURES = (
-    Measure("pdr", "PDR", "%", "Packets delivered per packet sent.", 100.0, "points"),
+    Measure("pdr", "PDR", "%", "Packets delivered per packet sent.", 100.0, "points", share=True),
     Measure(
         "delivery_ratio",
         "delivery ratio",
@@ -50,6 +55,7 @@ MEASURES = (
         "Mean over nodes of packets delivered per packet sent.",
         100.0,
         "points",
+        share=True,
     ),
     Measure(
         "expected_delivery",
@@ -57,6 +63,8 @@ MEASURES = (
         "%",
         "The same as the closed form expects it of the last assignment, without downlinks; empty where it has none.",
         100.0,
+        share=True,
+        reported=False,
     ),
     Measure(
         "expected_compat",
@@ -64,6 +72,8 @@ MEASURES = (
         "%",
         "The same by the closed form as NoReL's authors published it, their metric.",
         100.0,
+        share=True,
+        reported=False,
     ),
     Measure("downlinks_per_100", "downlinks", "per 100 packets", "Downlinks sent per 100 uplinks."),
     Measure("downlink_airtime", "gateway airtime", "%", "Share of time that gateways send, summed over them.", 100.0),
@@ -82,32 +92,55 @@ MEASURES = (
         "years",
         "Mean over the nodes, at the mean power of each; empty unless the scenario has `energy: states`.",
     ),
-    Measure("energy_j", "energy", "J", "Energy of all packets of all nodes over the whole run.", 1e-3),
-    Measure("fairness", "fairness", "Jain", "Jain's index of the nodes' PDR: 1 where all have the same."),
+    Measure("energy_j", "energy", "J", "Energy of all packets of all nodes over the whole run.", 1e-3, reported=False),
+    Measure("fairness", "fairness", "Jain", "Jain's index of the nodes' PDR: 1 where all have the same.", share=True),
     Measure("share_pdr", "PDR share", "% of reference", f"PDR per PDR of `{REFERENCE_PDR}` on the same seed.", 100.0),
     Measure("share_ee", "EE share", "% of reference", f"EE per EE of `{REFERENCE_EE}` on the same seed.", 100.0),
     Measure(
         "converged_pdr_h",
         "PDR converged",
         "h",
-        "When the PDR of an hour has gone 90 % of the way from the first hour to the last 100 h; empty where that way "
-        "is at most twice the standard deviation of the hours at its end, as it is for rules that do not learn.",
+        "When the PDR of an hour has gone 90 % of the way from the first hour to the last {settled}; empty where that "
+        "way is at most twice the standard deviation of the hours at its end, as it is for rules that do not learn.",
+        reported=False,
     ),
-    Measure("converged_ee_h", "EE converged", "h", "The same for EE."),
+    Measure("converged_ee_h", "EE converged", "h", "The same for EE.", reported=False),
     Measure(
         "recovery_h",
         "recovery",
         "h",
         "Time from the first change until the start of the first 10 h whose PDR together is within 1 point of that of "
-        "the 100 h before the change; empty where it does not come back.",
+        "the {before} before the change; empty where it does not come back.",
+        reported=False,
     ),
-    Measure("operations", "operations", "per decision", "Arithmetic operations of a node for one decision and update."),
-    Measure("state_bytes", "state", "bytes/node", "Memory of a node's learner."),
-    Measure("overhead_packets", "start packets", "per node", "Packets before the first decision, to collect data."),
-    Measure("overhead_airtime_s", "start airtime", "s/node", "Their airtime."),
-    Measure("overhead_energy_mj", "start energy", "mJ/node", "Their energy, which the run's does not include."),
+    Measure(
+        "operations",
+        "operations",
+        "per decision",
+        "Arithmetic operations of a node for one decision and update.",
+        reported=False,
+    ),
+    Measure("state_bytes", "state", "bytes/node", "Memory of a node's learner.", reported=False),
+    Measure(
+        "overhead_packets",
+        "start packets",
+        "per node",
+        "Packets before the first decision, to collect data.",
+        reported=False,
+    ),
+    Measure("overhead_airtime_s", "start airtime", "s/node", "Their airtime.", reported=False),
+    Measure(
+        "overhead_energy_mj",
+        "start energy",
+        "mJ/node",
+        "Their energy, which the run's does not include.",
+        reported=False,
+    ),
 )
-"""All measures; up to `fairness` and but for `energy_j` over the last part of the run (or its evaluation)."""
+"""All measures, in the order of tables."""
+
+_SETTLED_H = _BEFORE_H = 100.0
+"""Hours that the definitions of convergence and recovery mean (`converged_h`, `recovery_time_h`), where there are."""
 
 
 _REPORTED = (
@@ -160,7 +193,8 @@ class Comparison:
 
     def estimate(self, label: str, measure: Measure) -> Estimate:
         """Over the seeds that have a value, in the unit that is shown; `seeds` says how many have."""
-        return estimate([measure.factor * value for value in finite(self.values[label][measure.key])] or [math.nan])
+        values = [measure.factor * value for value in finite(self.values[label][measure.key])]
+        return estimate(values or [math.nan], measure.factor if measure.share else None)
 
     def difference(self, label: str, measure: Measure) -> Estimate | None:
         """Over seeds, this learner against the baseline on the same seed; None: there is nothing to compare."""
@@ -195,6 +229,32 @@ class Comparison:
                         for value in self.values[label][measure.key]
                     ],
                 }
+
+
+def definition_of(measure: Measure, configs: Sequence[PacketRun]) -> str:
+    """The definition of a measure, with the hours that were averaged; where scenarios differ, those of each."""
+    text = measure.definition.format(
+        settled=_by_scenario({run.name: f"{min(_SETTLED_H, _trained_h(run)):.6g} h" for run in configs}),
+        before=_by_scenario(
+            {run.name: f"{min(_BEFORE_H, times_h[0]):.6g} h" for run in configs if (times_h := changes_h(run))}
+        ),
+    )
+    if not measure.reported:
+        return text
+    return f"{text} Over: {_by_scenario({run.name: reported_part(run).removeprefix('mean of ') for run in configs})}."
+
+
+def _by_scenario(texts: Mapping[str, str]) -> str:
+    """One text where all scenarios have the same, else each with the scenario's name."""
+    distinct = dict.fromkeys(texts.values())
+    return next(iter(distinct), "-") if len(distinct) < 2 else ", ".join(f"{t} ({name})" for name, t in texts.items())
+
+
+def _trained_h(config: PacketRun) -> float:
+    return min(
+        max((part.end_h for part in schedule(config, label) if not part.evaluation), default=0.0)
+        for label in config.learners
+    )
 
 
 def differences(ours: Sequence[float], theirs: Sequence[float], measure: Measure) -> list[float]:

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import typer
-from rich import progress
 
 from lora_marl.config import PacketRun
 from scripts.comparison.lineup import Lineup
 from scripts.runs.checkpoints import State
 from scripts.runs.cli import INTERRUPTED, UsageError, errors
+from scripts.runs.job_progress import JobProgress, with_notes
 from scripts.runs.jobs import Job, Store, by_replica, plan, run_job, with_seeds
 from scripts.runs.parallel import Workers, in_parallel
 
@@ -31,7 +31,7 @@ def run_all(scenarios: Sequence[Lineup], store: Store, workers: Workers) -> tupl
     scenario_of = {lineup.config.name: number for number, lineup in enumerate(scenarios)}
     parts = plan(_missing(scenarios, results), workers.count)
     with _progress(len(parts), store) as bar:
-        for number, answer in in_parallel(run_job, list(enumerate(parts)), workers):
+        for number, answer in in_parallel(run_job, list(with_notes(list(enumerate(parts)), bar)), workers):
             job = parts[number]
             scenario = scenario_of[job.config.name]
             if isinstance(answer, str):
@@ -39,7 +39,7 @@ def run_all(scenarios: Sequence[Lineup], store: Store, workers: Workers) -> tupl
             else:
                 store.write(job, answer)
                 results[scenario][job.label] |= dict(zip(job.seeds, answer, strict=True))
-            bar.advance(bar.task_ids[0])
+            bar.done()
     return results, notes
 
 
@@ -56,20 +56,15 @@ def _missing(scenarios: Sequence[Lineup], results: Sequence[Results]) -> list[Jo
 
 
 @contextmanager
-def _progress(total: int, store: Store) -> Iterator[progress.Progress]:
+def _progress(total: int, store: Store) -> Iterator[JobProgress]:
     """A bar over jobs; Ctrl-C ends the call with a line that says what is stored."""
-    bar = progress.Progress(
-        progress.TextColumn("jobs"), progress.BarColumn(), progress.MofNCompleteColumn(), progress.TimeElapsedColumn(),
-        console=errors,
-    )  # fmt: skip
-    task = bar.add_task("jobs", total=total)
+    bar = JobProgress(total, "jobs")
     try:
         with bar:
             yield bar
     except KeyboardInterrupt:
-        done = int(bar.tasks[task].completed)
         errors.print(
-            f"interrupted; {done} of {total} jobs are kept in {store.folder}; the same command goes on",
+            f"interrupted; {bar.finished} of {total} jobs are kept in {store.folder}; the same command goes on",
             markup=False,
             soft_wrap=True,
         )

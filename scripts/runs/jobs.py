@@ -21,6 +21,7 @@ from lora_marl.config import CoexistenceRun, ConfigError, TrainConfig
 from scripts.runs import checkpoints
 from scripts.runs.checkpoints import State
 from scripts.runs.cli import UsageError, errors
+from scripts.runs.job_progress import noting
 from scripts.runs.packets.experiment import build_scenario
 from scripts.runs.packets.results import delivery_ratio
 from scripts.runs.registry import run_type_of
@@ -50,12 +51,19 @@ class Job(Generic[C]):
         return self.config.seeds
 
 
-def run_job(number: int, job: Job[Any]) -> tuple[int, list[State] | str]:
-    """Runs a job: its number and what `RunType.results` keeps of each seed, or why a learner refuses the scenario."""
-    try:
-        return number, run_type_of(job.config).results(job.label)
-    except ConfigError as error:
-        return number, str(error)
+def run_job(number: int, job: Job[Any], progress: Path | None = None) -> tuple[int, list[State] | str]:
+    """Runs a job: its number and what `RunType.results` keeps of each seed, or why a learner refuses the scenario.
+
+    Args:
+        number: To know the answer by.
+        job: The job.
+        progress: File in which it notes how far it is (`scripts.runs.job_progress`); None: it does not.
+    """
+    with noting(progress):
+        try:
+            return number, run_type_of(job.config).results(job.label)
+        except ConfigError as error:
+            return number, str(error)
 
 
 class Store:

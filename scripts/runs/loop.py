@@ -7,6 +7,7 @@ byte, from the newest snapshot.
 
 from __future__ import annotations
 
+import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -20,7 +21,9 @@ from lora_marl.envs.rewards import TermError
 from scripts.runs.checkpoints import State
 from scripts.runs.cli import UsageError
 from scripts.runs.events import EventFile
+from scripts.runs.figures import Band
 from scripts.runs.folder import RunFolder
+from scripts.runs.job_progress import note_share
 from scripts.runs.metrics import Row
 from scripts.runs.progress import Progress, StopRequest
 
@@ -116,8 +119,30 @@ class RunType(ABC, Generic[C, E]):
         """
 
     @abstractmethod
-    def report(self, folder: RunFolder) -> list[dict[str, Any]]:
-        """Prints the table of a finished run and draws its pictures; returns a record per label and number."""
+    def report(self, folder: RunFolder, band: Band = Band.interval) -> list[dict[str, Any]]:
+        """Prints the table of a finished run and draws its pictures; returns a record per label and number.
+
+        Args:
+            folder: Of the run.
+            band: What bands around curves show.
+        """
+
+    def next_commands(self, folder: RunFolder, config: Path, changes: Sequence[str]) -> list[tuple[str, str]]:
+        """Commands that go on from a finished run, and what each is for.
+
+        Args:
+            folder: Of the run.
+            config: The file that it came from.
+            changes: Changes of that file, `key.path=value`.
+        """
+        run, first = shlex.quote(str(folder.path)), max(self.config.seeds) + 1
+        repeated = "".join(f" --set {shlex.quote(change)}" for change in changes)
+        again = f"--set name={self.config.name}-more --set 'seeds=[{first},{first + 1}]'"
+        return [
+            ("judges what is left of it", f"python scripts/evaluate.py {run}"),
+            ("the same on two further seeds", f"python scripts/train.py --config {config}{repeated} {again}"),
+            ("its curves in a browser", f"tensorboard --logdir {run}"),
+        ]
 
     @classmethod
     def evaluate(
@@ -163,6 +188,7 @@ def curves_of(experiment: Experiment, seeds: int) -> list[list[Row]]:
     while not experiment.finished:
         for curve, row in zip(curves, experiment.step(), strict=True):
             curve.append(row)
+        note_share(experiment.done / experiment.total)
     return curves
 
 

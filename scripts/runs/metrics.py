@@ -26,6 +26,9 @@ SUMS = ("airtime_s", "energy_mj", "delivered_bits", "downlink_airtime_s")
 METRICS = ("pdr", "ee_bits_per_mj", "bits_per_airtime_s", "goodput_bps", "fairness")
 """The reported metrics; `fairness` is Jain's index of the PDR of the nodes that sent anything."""
 
+SHARES = ("pdr", "frame_pdr", "fairness")
+"""Metrics that lie between 0 and 1."""
+
 FRAMES = ("frames_delivered", "frames_lost")
 """Columns of learners that let nodes send a frame several times; `frame_pdr` beside them is their `pdr` of frames."""
 

@@ -17,6 +17,8 @@ from scripts.runs.cli import errors
 class Progress:
     """One bar over all labels of a run, with packets per second where packets are sent, and the time that remains.
 
+    It shows on a terminal alone.
+
     Args:
         lengths: Of each label.
         unit: Of the lengths, such as `h`.
@@ -31,6 +33,7 @@ class Progress:
             progress.TimeRemainingColumn(),
             console=errors,
             expand=True,
+            disable=not errors.is_terminal,
         )
         self._task = self._bar.add_task("", total=sum(lengths.values()), rate="")
         self._starts = dict(zip(lengths, accumulate(lengths.values(), initial=0.0), strict=False))
@@ -82,6 +85,7 @@ def counting(label: str, total: int, unit: str) -> Iterator[Callable[[int], None
     bar = progress.Progress(
         progress.TextColumn("{task.description}"), progress.BarColumn(bar_width=None), progress.MofNCompleteColumn(),
         progress.TextColumn(unit), progress.TimeRemainingColumn(), console=errors, expand=True,
+        disable=not errors.is_terminal,
     )  # fmt: skip
     with bar:
         task = bar.add_task(label, total=total)

@@ -10,7 +10,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from scripts.runs.metrics import METRICS, Row
+from scripts.runs.metrics import METRICS, SHARES, Row
 from scripts.runs.statistics import Estimate, estimate
 
 
@@ -23,8 +23,8 @@ class Result:
     by_seed: Sequence[Row]
 
     def estimate(self, metric: str) -> Estimate:
-        """A metric over the seeds."""
-        return estimate([row[metric] for row in self.by_seed])
+        """A metric over the seeds; the interval of a share lies between 0 and 1."""
+        return estimate([row[metric] for row in self.by_seed], 1.0 if metric in SHARES else None)
 
 
 def records(results: Iterable[Result]) -> Iterator[dict[str, Any]]:
@@ -62,11 +62,15 @@ def results_table(title: str, results: Sequence[Result], paper: Callable[[str, s
     Args:
         title: Of the table.
         results: One per learner.
-        paper: The published text for a learner's label and a metric; None: no such column.
+        paper: The published text for a learner's label and a metric; None, or no text at all: no such column.
     """
-    table = Table("learner", "metric", title=title, title_justify="left")
+    if paper is not None and not any(paper(result.learner, metric) for result in results for metric in NAMES):
+        paper = None
+    table = Table(title=title, title_justify="left")
+    for name in ("learner", "metric"):
+        table.add_column(name, overflow="fold")
     for name in ("ours", "spread (sd)", *(("paper",) if paper else ())):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", overflow="fold")
     for result in results:
         for metric, (name, factor) in NAMES.items():
             if not any(math.isfinite(row.get(metric, math.nan)) for row in result.by_seed):
@@ -102,13 +106,23 @@ def counted(count: int, thing: str) -> str:
 def with_interval(value: Estimate, *, sign: bool = False) -> str:
     """Mean and half width of the interval, to the decimals of the mean; without interval where there is one seed.
 
-    A value that is the same for all seeds has no interval to show either, and an integer then no decimals.
+    An interval of a share that is not as wide on both sides is shown by its ends. A value that is the same for all
+    seeds has no interval to show, and an integer then no decimals.
     """
     half = (value.ci_high - value.ci_low) / 2
     exact_integer = not half > 0 and value.mean.is_integer()
     decimals = 0 if exact_integer else _decimals(value.mean)
     text = f"{value.mean:{'+' if sign else ''},.{decimals}f}" if math.isfinite(value.mean) else "-"
-    return f"{text} ± {half:.{decimals}f}" if half > 0 else text
+    if not half > 0:
+        return text
+    lopsided = abs(value.ci_high + value.ci_low - 2 * value.mean) > _LOPSIDED * half
+    if not lopsided:
+        return f"{text} ± {half:.{decimals}f}"
+    return f"{text} ({value.ci_low:,.{decimals}f} to {value.ci_high:,.{decimals}f})"
+
+
+_LOPSIDED = 0.1
+"""Difference of the sides of an interval, as a share of its half width, from which its ends are shown."""
 
 
 def markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

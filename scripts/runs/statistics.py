@@ -19,7 +19,7 @@ _T_975 = (
 class Estimate:
     """A metric over seeds: mean, standard deviation and the 95 % confidence interval of the mean.
 
-    Spread and interval are nan where there is one seed.
+    Spread and interval are nan where there is one seed. The interval of a share need not be symmetric.
     """
 
     mean: float
@@ -29,28 +29,67 @@ class Estimate:
     seeds: int
 
 
-def estimate(values: ArrayLike) -> Estimate:
+def estimate(values: ArrayLike, highest: float | None = None) -> Estimate:
     """Mean, standard deviation (n - 1) and Student's t interval of the mean.
 
     Args:
         values: Of seeds `[n]`; or of two crossed random effects, such as vendors and seeds `[V, S]`: the deviation is
             then over the first effect, the interval over both.
+        highest: Of shares, which are from 0 to this (1, or 100 for percent): the interval stays there (`within`).
 
     Source: any statistics text; beyond 30 degrees of freedom the quantile's expansion in 1 / df (Cornish and Fisher).
     """
     array = np.asarray(values, np.float64)
     if array.ndim == 2 and min(array.shape) > 1:
-        return _crossed(array)
+        return _crossed(array, highest)
     array = array.ravel()
     mean, count = float(array.mean()), len(array)
     if count == 1:
         return Estimate(mean, math.nan, math.nan, math.nan, 1)
-    spread = float(array.std(ddof=1))
-    half = t_quantile(count - 1) * spread / math.sqrt(count)
-    return Estimate(mean, spread, mean - half, mean + half, count)
+    low, high = mean_interval(array, highest)
+    return Estimate(mean, float(array.std(ddof=1)), float(low), float(high), count)
 
 
-def _crossed(values: NDArray[np.float64]) -> Estimate:
+def mean_interval(values: ArrayLike, highest: float | None = None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The ends of Student's 95 % interval of means over seeds.
+
+    Args:
+        values: Of at least two seeds. `[n, ...]`
+        highest: Of shares, see `within`; None: the values have no bounds.
+
+    Returns:
+        Low and high ends. `[...]`
+    """
+    array = np.asarray(values, np.float64)
+    mean, spread = array.mean(axis=0), array.std(axis=0, ddof=1)
+    half = t_quantile(len(array) - 1) * spread / math.sqrt(len(array))
+    return within(mean, half, highest)
+
+
+def within(mean: ArrayLike, half: ArrayLike, highest: float | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The ends of the interval of a mean; those of a share lie between 0 and the largest value that it can have.
+
+    The interval of a share p with half width h is taken on the scale of log(p / (1 - p)), where its half width is
+    h / (p (1 - p)), and taken back. Seeds that all have 0, or all the largest value, leave an interval of no width.
+
+    Args:
+        mean, half: Mean and half width of the symmetric interval. `[...]`
+        highest: The largest value of a share; None: the symmetric interval.
+
+    Source: E. L. Korn, B. I. Graubard, Analysis of Health Surveys (1999), section 3.2 (logit intervals).
+    """
+    middle, reach = np.asarray(mean, np.float64), np.asarray(half, np.float64)
+    if highest is None:
+        return middle - reach, middle + reach
+    share = np.clip(middle / highest, 0.0, 1.0)
+    inside = (share > 0.0) & (share < 1.0)
+    safe = np.where(inside, share, 0.5)
+    logit, width = np.log(safe / (1.0 - safe)), reach / highest / (safe * (1.0 - safe))
+    ends = [np.where(inside, highest / (1.0 + np.exp(-(logit + sign * width))), middle) for sign in (-1.0, 1.0)]
+    return ends[0], ends[1]
+
+
+def _crossed(values: NDArray[np.float64], highest: float | None) -> Estimate:
     """The estimate of a two-way layout of random effects with one value per cell.
 
     The variance of the mean is (MS_rows + MS_columns - MS_rest) / (V S), with Satterthwaite's degrees of freedom, but
@@ -67,7 +106,8 @@ def _crossed(values: NDArray[np.float64]) -> Estimate:
     below = float((squares**2 / degrees).sum())
     freedom = max(int(total**2 / below) if below else 1, min(rows, columns) - 1)
     half = t_quantile(freedom) * math.sqrt(max(total, float(squares[2])) / values.size)
-    return Estimate(float(mean), float(of_rows.std(ddof=1)), float(mean) - half, float(mean) + half, values.size)
+    low, high = within(mean, half, highest)
+    return Estimate(float(mean), float(of_rows.std(ddof=1)), float(low), float(high), values.size)
 
 
 def t_quantile(degrees: int) -> float:

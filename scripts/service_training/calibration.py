@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from agents.ccs.fitting import Quality, Segments
@@ -18,6 +17,7 @@ from lora_marl.core.coexistence import Coexistence
 from lora_marl.core.presets.ccs import INTERVAL_S, ccs_eu868, ccs_study
 from lora_marl.envs.coexistence.groups import OFFSETS
 from lora_marl.envs.coexistence_v0 import Coexisting, parallel_env
+from scripts.runs.figures import paper_figure, save
 
 PRESETS: dict[str, tuple[Callable[..., Coexistence], tuple[float, float]]] = {
     "ccs_study": (ccs_study, (0.25, 3.0)),
@@ -109,7 +109,7 @@ def draw_quality(path: Path, title: str, qualities: Mapping[str, Quality]) -> No
         title: Of the picture.
         qualities: A panel for each, by name.
     """
-    figure = Figure(figsize=(4.4 * len(qualities), 4.6), layout="constrained")
+    figure = paper_figure(4.4 * len(qualities), 4.6)
     figure.suptitle(title)
     panels = figure.subplots(1, len(qualities), sharey=True, squeeze=False)[0]
     for axes, (name, quality) in zip(panels, qualities.items(), strict=True):
@@ -121,4 +121,4 @@ def draw_quality(path: Path, title: str, qualities: Mapping[str, Quality]) -> No
         axes.grid(alpha=0.3)
     panels[0].set_ylabel("played")
     panels[0].legend(loc="upper left")
-    figure.savefig(path, dpi=110)
+    save(figure, path)

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from lora_marl.core import metrics
+from scripts.runs.figures import paper_figure, paper_style, save
 from scripts.runs.metrics import Row
 from scripts.runs.report import NAMES, number
 from scripts.runs.statistics import Estimate, estimate
@@ -140,6 +140,7 @@ def _value(text: str) -> float | str:
         return text
 
 
+@paper_style()
 def draw_front(
     path: Path,
     title: str,
@@ -158,7 +159,7 @@ def draw_front(
         front: Whether a point is on the front. `[P]`
         names: Names of the points.
     """
-    figure = Figure(figsize=(8, 5.5), layout="constrained")
+    figure = paper_figure(8, 5.5)
     axes = figure.subplots()
     figure.suptitle(title)
     bars = np.nan_to_num(spread)
@@ -178,4 +179,4 @@ def draw_front(
     axes.grid(alpha=0.3)
     axes.legend()
     figure.colorbar(shown, label="throughput [bits/s of airtime]")
-    figure.savefig(path, dpi=120)
+    save(figure, path)

@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 import agents
@@ -37,6 +36,7 @@ from lora_marl.core.presets.single_node import delivery_probabilities, expected_
 from lora_marl.core.region import FACTORS
 from lora_marl.core.scenario import Scenario
 from scripts.runs.cli import UsageError
+from scripts.runs.figures import paper_figure, paper_style, save
 from scripts.runs.report import number
 from scripts.runs.statistics import Estimate, estimate
 
@@ -301,6 +301,7 @@ def arm_gaps(rewards: NDArray[np.float64], factors: Sequence[str]) -> NDArray[np
     return np.concatenate(gaps)
 
 
+@paper_style()
 def draw_regret(
     path: Path, title: str, times: NDArray[np.int64], regret: Mapping[str, Curves], bounds: Mapping[str, Curves]
 ) -> None:
@@ -313,7 +314,7 @@ def draw_regret(
         regret: By currency and learner: the mean is drawn, and a band from the lowest to the highest seed. `[P, B]`
         bounds: By currency and learner, drawn dashed in the learner's colour. `[P]`
     """
-    figure = Figure(figsize=(5.5 * len(regret), 4.4), layout="constrained")
+    figure = paper_figure(5.5 * len(regret), 4.4)
     figure.suptitle(f"{title} (mean; band: smallest to largest seed; dashed: bound)")
     for axes, (currency, curves) in zip(figure.subplots(1, len(regret), squeeze=False)[0], regret.items(), strict=True):
         for label, values in curves.items():
@@ -325,4 +326,4 @@ def draw_regret(
         axes.set(xscale="log", yscale="log", xlabel="packets", ylabel=f"regret [{currency}]")
         axes.grid(alpha=0.3)
     axes.legend()
-    figure.savefig(path, dpi=120)
+    save(figure, path)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from typing import Any
-
-from rich.progress import track
+from collections.abc import Sequence
 
 from lora_marl.config import CoexistenceRun, EnergyRun, PacketRun, TrainConfig
-from scripts.runs.cli import ROOT, UsageError, errors, read_config, read_packet_config
+from scripts.runs.cli import ROOT, UsageError, read_config, read_packet_config
+from scripts.runs.job_progress import JobProgress, with_notes
 from scripts.runs.jobs import Job, Store, chunks, extra_of, run_job
 from scripts.runs.metrics import curve_of
 from scripts.runs.parallel import Backend, Workers, in_parallel
@@ -45,14 +43,13 @@ def simulated(wanted: Sequence[Study], store: Store, *, quick: bool, jobs: int) 
     by_cell = {cell.name: Job(shortened(cell) if quick else config_of(cell), cell.learner) for cell in cells}
     distinct = {store.path(job, job.seeds[0]): job for job in by_cell.values()}
     missing = [part for job in distinct.values() for part in _parts(job) if len(store.read(part)) < len(part.seeds)]
-    calls = list(enumerate(missing))
-    finished: Iterable[tuple[int, Any]] = track(
-        in_parallel(run_job, calls, Workers(jobs, Backend.loky, None)), "cells", total=len(calls), console=errors
-    )
-    for index, states in finished:
-        if isinstance(states, str):
-            raise UsageError(f"{missing[index].label}: {states}")
-        store.write(missing[index], states)
+    with JobProgress(len(missing), "cells") as bar:
+        calls = list(with_notes(list(enumerate(missing)), bar))
+        for index, states in in_parallel(run_job, calls, Workers(jobs, Backend.loky, None)):
+            if isinstance(states, str):
+                raise UsageError(f"{missing[index].label}: {states}")
+            store.write(missing[index], states)
+            bar.done()
     return {name: _result(store, job) for name, job in by_cell.items()}
 
 

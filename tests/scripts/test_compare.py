@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import math
 import re
+import shutil
+import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,8 +19,8 @@ from lora_marl.config import load
 from scripts import compare
 from scripts.comparison import report
 from scripts.comparison.lineup import label_list, lineups
-from scripts.comparison.report import Column, as_markdown, cell, for_terminal
-from scripts.comparison.result import MEASURES, Comparison, differences
+from scripts.comparison.result import MEASURES, Comparison, definition_of, differences
+from scripts.comparison.table import Column, as_markdown, cell, for_terminal
 from scripts.runs.jobs import Job, Store, chunks, digest, plan, run_job, with_seeds
 from scripts.runs.packets import results
 from scripts.runs.packets.experiment import PacketExperiment
@@ -42,7 +44,7 @@ class Refusing:
 def tiny(invoke, tmp_path, monkeypatch):
     """Runs the tiny comparison with empty pictures; `(*more arguments)`."""
 
-    def draw(folder, comparison):
+    def draw(folder, comparison, band):
         for kind in ("curves", "usage", "map"):
             (folder / f"{kind}-{comparison.config.name}.png").touch()
 
@@ -98,11 +100,13 @@ def records(folder: Path) -> dict[tuple[str, str, str], dict]:
 
 class TestFiles:
     def test_all_are_there(self, finished):
-        pictures = {f"{kind}-{name}.png" for kind in ("curves", "usage", "map") for name in ("journal_fit", "changed")}
+        stems = [f"{kind}-{name}" for kind in ("curves", "usage", "map") for name in ("journal_fit", "changed")]
+        begins = {"png": b"\x89PNG", "pdf": b"%PDF", "svg": b"<?xml"}
+        pictures = {f"{stem}.{suffix}": begin for stem in stems for suffix, begin in begins.items()}
         names = {path.name for path in finished[0].iterdir()}
         assert names == {"comparison.md", "comparison.json", "report.html", "jobs", *pictures}
-        for picture in pictures:
-            assert (finished[0] / picture).read_bytes().startswith(b"\x89PNG")
+        for picture, begin in pictures.items():
+            assert (finished[0] / picture).read_bytes().startswith(begin)
 
     def test_trivial_references_are_always_among_them(self, finished):
         labels = [key[1] for key in records(finished[0]) if key[::2] == ("journal_fit", "pdr")]
@@ -153,6 +157,14 @@ class TestFiles:
                 assert len(re.findall(r"(?<!\\)\|", line)) in {len(table.split("|")) - 1 for table in tables}
 
 
+def page_text(folder: Path) -> str:
+    """The page of a comparison without the plotting library that it contains."""
+    text = (folder / "report.html").read_text()
+    without = re.sub(r'<script id="plotly">.*?</script>', "", text, flags=re.DOTALL)
+    assert len(without) < len(text) - 1_000_000
+    return without
+
+
 class Page(HTMLParser):
     """Everything that a page loads or links to."""
 
@@ -168,8 +180,7 @@ class Page(HTMLParser):
 
 class TestPage:
     def test_loads_nothing(self, finished):
-        page = Page()
-        text = (finished[0] / "report.html").read_text()
+        page, text = Page(), page_text(finished[0])
         page.feed(text)
         images = [value for tag, value in page.targets if tag == "img"]
         assert len(images) == 6 and all(value.startswith("data:image/png;base64,") for value in images)
@@ -178,13 +189,34 @@ class TestPage:
         assert "url(" not in text and "@import" not in text and "//" not in re.sub(r"base64,[^\"]*", "", text)
 
     def test_escapes(self, finished):
-        text = (finished[0] / "report.html").read_text()
+        text = page_text(finished[0])
         assert "&lt;i&gt;|x&lt;/i&gt;" in text and "<i>" not in text
 
     def test_explains_every_measure_it_shows(self, finished):
         text = (finished[0] / "report.html").read_text()
         for metric in {metric for _, _, metric in records(finished[0])}:
             assert f"<dt>{BY_KEY[metric].name} [" in text
+
+    @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")
+    def test_a_browser_draws_curves_and_a_map(self, finished):
+        browser = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=5000"]
+        page = (finished[0] / "report.html").as_uri()
+        document = subprocess.run(
+            [*browser, "--dump-dom", page], capture_output=True, text=True, check=True, timeout=120
+        ).stdout
+        sections = document.split('<section id="scenario-')[1:]
+        assert len(sections) == 2
+        for section in sections:
+            curves, places = section.split('class="chart map')
+            assert curves.count('class="js-line"') >= 7  # a line for each learner, and the edges of bands
+            assert places.count('class="point"') == 6 + 1  # nodes and the gateway
+            assert '<option value="reference-pdr">' in section
+
+    def test_without_the_plotting_library_the_pictures_are_left(self, tiny, tmp_path, monkeypatch):
+        monkeypatch.setattr("scripts.comparison.page._plotly", lambda: "")
+        assert tiny().exit_code == 0
+        text = (tmp_path / "tiny/report.html").read_text()
+        assert "need the package plotly" in text and text.count("data:image/png") == 3
 
 
 class TestResume:
@@ -318,8 +350,8 @@ class TestStatistics:
 
 @pytest.mark.parametrize(("width", "shown"), [(40, 2), (80, 4), (200, 4)])
 def test_a_narrow_terminal_has_fewer_columns_and_all_digits(width, shown):
-    compared = comparison(a=([0.5, 0.6, 0.7], [10, 20, 40]), b=([0.52, 0.63, 0.74], [11, 24, 52]))
-    table = for_terminal(compared, "title", width)
+    compared = comparison(a=([0.59, 0.6, 0.61], [10, 20, 40]), b=([0.61, 0.63, 0.65], [11, 24, 52]))
+    table = for_terminal(compared, width)
     assert len(table.columns) == 1 + shown
     console = Console(width=width)
     with console.capture() as capture:
@@ -399,3 +431,20 @@ def test_ray_plays_the_same(tiny, tmp_path):
     result = tiny("--fresh", "--no-reference", "--backend", "ray", "--jobs", 2)
     assert result.exit_code == 0, result.output
     assert (tmp_path / "tiny/comparison.json").read_bytes() == before
+
+
+def test_definitions_state_the_hours_that_were_averaged():
+    short = job("report_last_h=100").config
+    long = job("duration_h=300", "report_last_h=100", "name=other").config
+    assert definition_of(BY_KEY["pdr"], [short]) == "Packets delivered per packet sent. Over: the last 2 h."
+    text = definition_of(BY_KEY["pdr"], [short, long])
+    assert text.endswith("Over: the last 2 h (journal_fit), the last 100 h (other).")
+    assert "to the last 2 h (journal_fit), 100 h (other); empty" in definition_of(
+        BY_KEY["converged_pdr_h"], [short, long]
+    )
+    assert "Over" not in definition_of(BY_KEY["state_bytes"], [short])
+
+
+def test_the_hours_are_those_of_whole_rows():
+    uneven = job("duration_h=30", "interval_h=12", "report_last_h=5").config
+    assert definition_of(BY_KEY["fairness"], [uneven]).endswith("Over: the last 6 h.")

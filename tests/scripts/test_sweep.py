@@ -98,9 +98,9 @@ def test_what_is_finished_is_taken_over(invoke, tmp_path, monkeypatch):
     started = []
     play = sweep.run_job
 
-    def noting(place, job):
+    def noting(place, job, progress):
         started.append(job.seeds)
-        return play(place, job)
+        return play(place, job, progress)
 
     monkeypatch.setattr(sweep, "run_job", noting)
     _, before = tiny(invoke, tmp_path, "--vary", "eta=0,1.8", "--seeds", "0,1")

@@ -102,10 +102,16 @@ class TestRunFolder:
 
 
 class TestReport:
-    def test_table_says_ours_spread_paper_and_where_the_rest_is(self, finished):
+    def test_table_says_ours_spread_and_where_the_rest_is(self, finished):
         output = finished[1].output
-        for text in ("ours", "spread", "paper", "cucb", "random", "PDR [%]", "tensorboard --logdir", "curves.png"):
+        for text in ("ours", "spread", "cucb", "random", "PDR [%]", "tensorboard --logdir", "curves.png"):
             assert text in output
+        assert "paper" not in output  # has no numbers of six nodes
+
+    def test_assumptions_stand_above_the_table_and_next_commands_below(self, finished):
+        output = finished[1].output
+        assert output.index("drawn for every packet*") < output.index("spread (sd)") < output.index("delivers most")
+        assert "scripts/compare.py" in output.partition("next:")[2]
 
     def test_published_values_belong_to_their_network_alone(self, finished):
         assert "88 to 90" not in finished[1].output

@@ -6,14 +6,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from scripts.runs.figures import PAGE_INCH, Band, draw_line, groups_of_lines, paper_style, save
 from scripts.runs.metrics import Row
 
-_AXES = {"prr": "PRR", "epn_mj": "energy per delivered frame [mJ]", "overlap": "overlap of channel use"}
+_AXES: dict[str, tuple[str, float | None]] = {
+    "prr": ("PRR", 1.0),
+    "epn_mj": ("energy per delivered frame [mJ]", None),
+    "overlap": ("overlap of channel use", 1.0),
+}
+"""Columns that are drawn: name with unit, and the largest value where they are shares."""
+
 _PANELS = 4
 """Labels in a row of a picture."""
 
@@ -21,49 +27,54 @@ _SMOOTH = 10
 """Intervals over which each point of a curve is the mean."""
 
 
-def draw_curves(path: Path, title: str, curves: Mapping[str, Sequence[Sequence[Row]]]) -> None:
+@paper_style()
+def draw_curves(
+    path: Path, title: str, curves: Mapping[str, Sequence[Sequence[Row]]], *, band: Band = Band.interval
+) -> None:
     """Draws KPIs over intervals, means over ten intervals: mean and band over seeds."""
-    figure = Figure(figsize=(15, 4.5), layout="constrained")
-    figure.suptitle(f"{title} (means over {_SMOOTH} intervals; band: smallest to largest seed)")
-    for axes, (column, name) in zip(figure.subplots(1, len(_AXES)), _AXES.items(), strict=True):
-        for place, (label, by_seed) in enumerate(curves.items()):
-            values = np.array([[row[column] for row in curve] for curve in by_seed])
-            band(axes, values, _SMOOTH, color=f"C{place % 10}", label=label)
-        axes.set(xlabel="interval", ylabel=name)
-        axes.grid(alpha=0.3)
-    figure.axes[0].legend(fontsize="small")
-    figure.savefig(path, dpi=110)
+    groups, seeds = groups_of_lines(list(curves)), len(next(iter(curves.values())))
+    figure = Figure(figsize=(PAGE_INCH, 2.0 * len(groups) + 0.5), layout="constrained")
+    figure.suptitle(f"{title} (means over {_SMOOTH} intervals; {band.legend(seeds)})")
+    panels = figure.subplots(len(groups), len(_AXES), squeeze=False, sharex=True, sharey="col")
+    for line, group in zip(panels, groups, strict=True):
+        for axes, (column, (name, highest)) in zip(line, _AXES.items(), strict=True):
+            for number, label in enumerate(group):
+                values = np.array([[row[column] for row in curve] for curve in curves[label]])
+                at, means = smoothed(values, _SMOOTH)
+                draw_line(axes, number, at, means, band, highest, label=label)
+            axes.set_ylabel(name)
+            axes.grid(alpha=0.3)
+        line[-1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
+    for axes in panels[-1]:
+        axes.set_xlabel("interval")
+    save(figure, path)
 
 
-def band(axes: Axes, values: NDArray[np.float64], size: int, *, color: str, label: str) -> None:
-    """Draws a curve over intervals: mean over seeds, and a band from the smallest to the largest seed.
+def smoothed(values: NDArray[np.float64], size: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The middles `[P]` of groups of so many intervals, and the means over them `[B, P]`.
 
     Args:
-        axes: To draw on.
         values: By seed and interval. `[B, T]`
         size: Intervals over which each point is the mean.
-        color, label: The curve's.
     """
     size = min(size, values.shape[1])
     points = values.shape[1] // size
     means = values[:, : points * size].reshape(len(values), points, size).mean(axis=-1)
-    at = size * (np.arange(points) + 0.5)
-    axes.plot(at, means.mean(axis=0), color=color, label=label)
-    axes.fill_between(at, means.min(axis=0), means.max(axis=0), color=color, alpha=0.15, lw=0)
+    return size * (np.arange(points) + 0.5), means
 
 
+@paper_style()
 def draw_channels(path: Path, title: str, airtimes_s: Mapping[str, NDArray[np.float64]], rules: Sequence[str]) -> None:
     """Draws channel by time of every network and label, a few labels to a row; see `channel_panels`."""
     labels = list(airtimes_s)
     starts = range(0, len(labels), _PANELS)
     rows = [{label: airtimes_s[label] for label in labels[start : start + _PANELS]} for start in starts]
-    size = 4.6 * min(len(airtimes_s), _PANELS) + 1, (1.7 * len(rules) + 0.6) * len(rows) + 0.6
-    figure = Figure(figsize=size, layout="constrained")
+    figure = Figure(figsize=(PAGE_INCH, (1.1 * len(rules) + 0.4) * len(rows) + 0.4), layout="constrained")
     highest = max(float(airtime_s.max()) for airtime_s in airtimes_s.values())
     for part, by_label in zip(figure.subfigures(len(rows), squeeze=False).ravel(), rows, strict=True):
         channel_panels(part, by_label, rules, highest)
     figure.suptitle(title)
-    figure.savefig(path, dpi=110)
+    save(figure, path)
 
 
 def channel_panels(

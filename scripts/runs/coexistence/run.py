@@ -28,6 +28,7 @@ from scripts.runs.checkpoints import State
 from scripts.runs.cli import ROOT, UsageError, console, errors
 from scripts.runs.coexistence.plots import draw_channels, draw_curves
 from scripts.runs.coexistence.strategies import build_strategy, new_rollout
+from scripts.runs.figures import Band
 from scripts.runs.folder import RunFolder
 from scripts.runs.loop import RunType, curves_of
 from scripts.runs.metrics import Row, columns_of
@@ -86,16 +87,16 @@ class CoexistenceRunType(RunType[CoexistenceRun, Rollout]):
                 f"{path}: is no snapshot of this run ({error}); restore it, or train again with --overwrite"
             ) from None
 
-    def report(self, folder: RunFolder) -> list[dict[str, Any]]:
+    def report(self, folder: RunFolder, band: Band = Band.interval) -> list[dict[str, Any]]:
         config, records = self.config, self.judge(folder)
         curves = {label: [folder.curve(label, seed) for seed in config.seeds] for label in config.learners}
         title = f"{config.name}: {counted(len(config.seeds), 'seed')}"
-        draw_curves(folder.path / "curves.png", title, curves)
+        draw_curves(folder.path / "curves.png", title, curves, band=band)
         airtimes_s = {label: ledgers_of(folder, label)[0].airtime_s for label in config.learners}
         rules = [network.learner for network in config.coexistence.networks]
         draw_channels(folder.path / "channels.png", f"{config.name}: seed {config.seeds[0]}", airtimes_s, rules)
         console.print(f"metrics:         {folder.path}/<seed>/<label>/", markup=False)
-        console.print(f"pictures:        {folder.path}/curves.png, channels.png", markup=False)
+        console.print(f"pictures:        {folder.path}/curves.png, channels.png (.pdf, .svg)", markup=False)
         console.print(f"learning curves: tensorboard --logdir {folder.path}", markup=False)
         return records
 
@@ -107,7 +108,8 @@ class CoexistenceRunType(RunType[CoexistenceRun, Rollout]):
                 ledgers[label] = ledgers_of(folder, label)
             else:
                 errors.print(f"note: {folder.path}: {label} has not finished and is left out", style="yellow")
-        title = f"{self.config.name}: {counted(len(self.config.seeds), 'seed')}"
+        length = counted(self.config.coexistence.intervals, "interval")
+        title = f"{self.config.name}: {length} of a minute, {counted(len(self.config.seeds), 'seed')}"
         table, records = results_table(title, ledgers)
         console.print(table)
         console.print(LEGEND.format(first=next(iter(ledgers), "the first one")), markup=False)
@@ -146,9 +148,9 @@ def results_table(title: str, ledgers: Mapping[str, Sequence[Ledger]]) -> tuple[
         ledgers: By label, one for each seed.
     """
     table = Table(title=title, title_justify="left")
-    table.add_column("coordination", no_wrap=True)
+    table.add_column("coordination", overflow="fold")
     for column in COLUMNS:
-        table.add_column(escape(column))
+        table.add_column(escape(column), overflow="fold")
     records: list[dict[str, Any]] = []
     reference: np.ndarray | None = None
     for label, by_seed in ledgers.items():

@@ -26,11 +26,12 @@ from scripts.runs.checkpoints import State
 from scripts.runs.cli import ROOT, UsageError, console, errors
 from scripts.runs.energy import allocations
 from scripts.runs.energy.experiment import EnergyExperiment, Network, build_networks, episodes
+from scripts.runs.figures import Band
 from scripts.runs.folder import RunFolder
 from scripts.runs.loop import RunType, curves_of
 from scripts.runs.metrics import Row, columns_of
 from scripts.runs.packets.experiment import node_ids
-from scripts.runs.report import estimate_record, with_spread
+from scripts.runs.report import counted, estimate_record, with_spread
 from scripts.runs.statistics import estimate
 
 COLUMNS = {"EE [bits/mJ]": "ee_bits_per_mj", "mean delivery": "pdr", "violations": "violations",
@@ -98,12 +99,15 @@ class EnergyRunType(RunType[EnergyRun, EnergyExperiment]):
         except ValueError as error:
             raise UsageError(f"{error}; restore it, or train again with --overwrite") from None
 
-    def report(self, folder: RunFolder) -> list[dict[str, Any]]:
+    def report(self, folder: RunFolder, band: Band = Band.interval) -> list[dict[str, Any]]:
         config = self.config
         curves = {label: [folder.curve(label, seed) for seed in config.seeds] for label in config.learners}
         least = config.energy.least_delivery
-        title = f"{config.name}: {len(config.seeds)} seeds, a network each; delivery of at least {least:g}"
-        table = Table("learner", *map(escape, COLUMNS), title=title, title_justify="left")
+        seeds = counted(len(config.seeds), "seed")
+        title = f"{config.name}: last episode, {seeds}, a network each; delivery of at least {least:g}"
+        table = Table(title=title, title_justify="left")
+        for column in ("learner", *COLUMNS):
+            table.add_column(escape(column), overflow="fold", justify="left" if column == "learner" else "right")
         records: list[dict[str, Any]] = []
         for label, by_seed in curves.items():
             estimates = {name: estimate([curve[-1][name] for curve in by_seed]) for name in COLUMNS.values()}
@@ -111,10 +115,10 @@ class EnergyRunType(RunType[EnergyRun, EnergyExperiment]):
             records += [estimate_record(value, learner=label, metric=name) for name, value in estimates.items()]
         console.print(table)
         console.print("mean over seeds (sd)")
-        plots.draw_energy_curves(folder.path / "curves.png", title, curves)
+        plots.draw_energy_curves(folder.path / "curves.png", f"{config.name}: {seeds}", curves, band=band)
         self._draw_maps(folder)
         console.print(f"metrics, allocations: {folder.path}/<seed>/<learner>/", markup=False)
-        console.print(f"pictures:             {folder.path}/curves.png, <seed>/map.png", markup=False)
+        console.print(f"pictures:             {folder.path}/curves.png, <seed>/map.png (.pdf, .svg)", markup=False)
         console.print(f"learning curves:      tensorboard --logdir {folder.path}", markup=False)
         return records
 
@@ -134,8 +138,10 @@ class EnergyRunType(RunType[EnergyRun, EnergyExperiment]):
             UsageError: an allocation is missing or damaged.
         """
         config, least = self.config, self.config.energy.least_delivery
-        title = f"{config.name}: {len(config.seeds)} networks"
-        table = Table("learner", "judge", *map(escape, _JUDGED.values()), title=title)
+        title = f"{config.name}: {counted(len(config.seeds), 'network')}"
+        table = Table(title=title, title_justify="left")
+        for column in ("learner", "judge", *_JUDGED.values()):
+            table.add_column(escape(column), overflow="fold")
         records: list[dict[str, Any]] = []
         for label in config.learners:
             paths = [folder.folder(label, seed) / allocations.FILE_NAME for seed in config.seeds]

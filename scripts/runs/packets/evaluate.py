@@ -34,7 +34,9 @@ def evaluate(
         prefix = f"{config.name}/" if len(runs) > 1 else ""
         report = evaluate_run(folder, config, seeds, default_h(config) if hours is None else hours)
         results += [Result(prefix + result.learner, result.scenario, result.by_seed) for result in report]
-    console.print(results_table("evaluation: from the snapshots on, learning included", results))
+    lengths_h = sorted({default_h(config) if hours is None else hours for config, _ in runs})
+    played = " or ".join(f"{length_h:.6g}" for length_h in lengths_h)
+    console.print(results_table(f"evaluation: {played} h from the snapshots on, learning included", results))
     return list(records(results))
 
 

@@ -13,9 +13,11 @@ from lora_marl.core.expect import LogNormal
 from lora_marl.core.expect.lognormal import Variant
 from lora_marl.core.outcome import Outcome
 from lora_marl.core.scenario import Scenario
+from lora_marl.core.units import HOUR_S
 from scripts.runs.checkpoints import State
+from scripts.runs.job_progress import note_share
 from scripts.runs.metrics import Row, columns_of
-from scripts.runs.packets.experiment import PacketExperiment, Segment
+from scripts.runs.packets.experiment import PacketExperiment, Segment, schedule
 
 _MOST_PAIRS = 4000
 """Nodes beyond which all pairs at once would take too much memory."""
@@ -41,18 +43,35 @@ def run_to_the_end(config: PacketRun, label: str) -> list[State]:
         number = experiment.done
         for curve, row in zip(curves, experiment.step(), strict=True):
             curve.append(row | {"evaluation": float(row["evaluation"])})
+        note_share(experiment.done / experiment.total)
         assert experiment.outcome is not None  # a segment was run
         total = experiment.outcome if total is None or number <= first else total + experiment.outcome
     assert total is not None  # a schedule has at least one segment
     return [_kept(experiment, curve, total, replica) for replica, curve in enumerate(curves)]
 
 
-def first_reported(schedule: Sequence[Segment], last_h: float) -> int:
+def first_reported(segments: Sequence[Segment], last_h: float) -> int:
     """The number of the first segment that counts: the evaluation where there is one, else of the last part."""
-    if schedule[-1].evaluation:
-        return len(schedule) - 1
-    begin_h = schedule[-1].end_h - last_h
-    return next(number for number, segment in enumerate(schedule) if segment.end_h > begin_h + 1e-9)
+    if segments[-1].evaluation:
+        return len(segments) - 1
+    begin_h = segments[-1].end_h - last_h
+    return next(number for number, segment in enumerate(segments) if segment.end_h > begin_h + 1e-9)
+
+
+def reported_h(config: PacketRun, label: str) -> float:
+    """Length of the part of a learner's run that is reported: whole segments, its evaluation if there is one. h"""
+    segments = schedule(config, label)
+    first = first_reported(segments, config.report_last_h)
+    if segments[first].evaluation:
+        return segments[first].until_s / HOUR_S
+    return segments[-1].end_h - (segments[first - 1].end_h if first else 0.0)
+
+
+def reported_part(config: PacketRun) -> str:
+    """The part of the runs that is reported, in words: `mean of the last 100 h`."""
+    hours = sorted({reported_h(config, label) for label in config.learners})
+    text = " or ".join(f"{length_h:.6g}" for length_h in hours)
+    return f"evaluation of {text} h" if config.evaluation_s is not None else f"mean of the last {text} h"
 
 
 def _kept(experiment: PacketExperiment, curve: Sequence[Row], total: Outcome, replica: int) -> State:

@@ -15,6 +15,7 @@ from scripts.runs import plots
 from scripts.runs.checkpoints import State
 from scripts.runs.cli import ROOT, UsageError, console
 from scripts.runs.events import packet_event
+from scripts.runs.figures import Band
 from scripts.runs.folder import RunFolder
 from scripts.runs.loop import RunType
 from scripts.runs.metrics import METRICS, Row, reported
@@ -22,7 +23,8 @@ from scripts.runs.packets import nodes
 from scripts.runs.packets.evaluate import evaluate
 from scripts.runs.packets.experiment import PacketExperiment, build_scenario, node_ids, scenario_name, schedule
 from scripts.runs.packets.published_numbers import RESIMULATED_MARK, published
-from scripts.runs.packets.results import run_to_the_end
+from scripts.runs.packets.reading import next_commands, reading
+from scripts.runs.packets.results import reported_part, run_to_the_end
 from scripts.runs.report import Result, counted, records, results_table
 
 
@@ -65,11 +67,14 @@ class PacketRunType(RunType[PacketRun, PacketExperiment]):
             except ValueError as error:
                 raise UsageError(f"{folder.path}: the snapshot of {label} does not fit: {error}") from None
 
-    def report(self, folder: RunFolder) -> list[dict[str, Any]]:
+    def report(self, folder: RunFolder, band: Band = Band.interval) -> list[dict[str, Any]]:
         results = results_of(folder, self.config)
-        draw(folder, self.config, results)
+        draw(folder, self.config, results, band)
         show(folder, self.config, results)
         return list(records(results))
+
+    def next_commands(self, folder: RunFolder, config: Path, changes: Sequence[str]) -> list[tuple[str, str]]:
+        return next_commands(self.config, folder.path, config, changes)
 
     @classmethod
     def evaluate(
@@ -97,12 +102,13 @@ def results_of(folder: RunFolder, config: PacketRun) -> list[Result]:
     ]
 
 
-def draw(folder: RunFolder, config: PacketRun, results: Sequence[Result]) -> None:
-    """Draws all pictures of a finished run."""
+def draw(folder: RunFolder, config: PacketRun, results: Sequence[Result], band: Band = Band.interval) -> None:
+    """Draws all pictures of a finished run; `band` is what bands around curves and whiskers show."""
     title = f"{config.name}: {scenario_name(config)}, {counted(len(config.seeds), 'seed')}"
     curves = {label: [folder.curve(label, seed) for seed in config.seeds] for label in config.learners}
-    plots.draw_curves(folder.path / "curves.png", title, curves)
-    plots.draw_usage(folder.path / "usage.png", title, {result.learner: result.by_seed for result in results})
+    plots.draw_curves(folder.path / "curves.png", title, curves, band=band)
+    usage = {result.learner: result.by_seed for result in results}
+    plots.draw_usage(folder.path / "usage.png", title, usage, band=band)
     scenario = build_scenario(config.scenario)
     points = {label: (folder.restore(label) or {})["points"] for label in config.learners}
     for replica, seed in enumerate(config.seeds):
@@ -112,17 +118,15 @@ def draw(folder: RunFolder, config: PacketRun, results: Sequence[Result]) -> Non
 
 def show(folder: RunFolder, config: PacketRun, results: Sequence[Result]) -> None:
     """Prints the table and where the rest is."""
-    part = (
-        "evaluation"
-        if config.evaluation_s is not None
-        else f"mean of the last {min(config.report_last_h, config.duration_h):g} h"
-    )
-    title = f"{config.name}: {part}, {len(config.seeds)} seeds, {build_scenario(config.scenario).nodes} nodes"
+    nodes_there = counted(build_scenario(config.scenario).nodes, "node")
+    title = f"{config.name}: {reported_part(config)}, {counted(len(config.seeds), 'seed')}, {nodes_there}"
     console.print(results_table(title, results, lambda label, metric: published(config, label, metric)))
     if any(
         published(config, label, metric).endswith(RESIMULATED_MARK) for label in config.learners for metric in METRICS
     ):
         console.print(f"{RESIMULATED_MARK} not printed in the paper; from an independent simulation of its rules")
+    for sentence in reading(config, results):
+        console.print(sentence, markup=False)
     console.print(f"metrics, snapshots: {folder.path}/<seed>/<learner>/ (nodes.csv: a row per node)", markup=False)
-    console.print(f"pictures:           {folder.path}/curves.png, usage.png, <seed>/map.png", markup=False)
+    console.print(f"pictures:           {folder.path}/curves.png, usage.png, <seed>/map.png (.pdf, .svg)", markup=False)
     console.print(f"learning curves:    tensorboard --logdir {folder.path}", markup=False)

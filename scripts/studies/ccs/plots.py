@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import SubFigure
 
-from scripts.runs.coexistence.plots import band, channel_panels
+from scripts.runs.coexistence.plots import channel_panels, smoothed
+from scripts.runs.figures import Band, draw_line, paper_figure, save
 from scripts.studies.ccs.readings import KPIS, mean, paired
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def draw_regimes(path: Path, numbers: Results, *, study: str) -> None:
         label = head if tail.isdigit() else cell
         prr.setdefault(label, {}).setdefault(regime, []).extend(played.extra["prr"])
     regimes = list(dict.fromkeys(name.split("/")[1] for name in numbers))
-    figure = Figure(figsize=(2.2 * len(regimes) + 2, 5), layout="constrained")
+    figure = paper_figure(2.2 * len(regimes) + 2, 5)
     axes, width = figure.add_subplot(), 0.8 / max(len(prr), 1)
     for place, (label, by_regime) in enumerate(prr.items()):
         at = [regimes.index(regime) + (place + 0.5) * width - 0.4 for regime in by_regime]
@@ -37,7 +38,7 @@ def draw_regimes(path: Path, numbers: Results, *, study: str) -> None:
     axes.set(ylabel="PRR", title=f"{study}: seeds and vendors (whiskers: smallest to largest)")
     figure.legend(loc="outside right center", fontsize="small", frameon=False)
     axes.grid(axis="y", alpha=0.3)
-    figure.savefig(path, dpi=110)
+    save(figure, path)
 
 
 SUFFIXES = {"": "defended", " undefended": "undefended", "-median": "defended, median of others"}
@@ -46,7 +47,7 @@ SUFFIXES = {"": "defended", " undefended": "undefended", "-median": "defended, m
 def draw_attacks(path: Path, numbers: Results, *, study: str) -> None:
     """Draws what the honest networks gain in the mean, by attack and regime, with and without defences."""
     by_regime = _by_regime(numbers)
-    figure = Figure(figsize=(11, 3.2 * len(by_regime)), layout="constrained")
+    figure = paper_figure(11, 3.2 * len(by_regime))
     for place, (regime, cells) in enumerate(by_regime.items()):
         axes = figure.add_subplot(len(by_regime), 1, place + 1)
         attacks = [name for name in cells if not name.endswith((*list(SUFFIXES)[1:], "-5"))]
@@ -59,12 +60,12 @@ def draw_attacks(path: Path, numbers: Results, *, study: str) -> None:
         axes.grid(axis="y", alpha=0.3)
         if not place:
             figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=3, frameon=False)
-    figure.savefig(path, dpi=110)
+    save(figure, path)
 
 
 def draw_privacy(path: Path, numbers: Results, *, study: str) -> None:
     """Draws the gain in PRR by epsilon, a line for each regime and clipping norm; dotted: without privacy."""
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    figure = paper_figure(8, 4.5)
     axes = figure.add_subplot()
     for regime, cells in _by_regime(numbers).items():
         curves: dict[str, list[tuple[float, float]]] = {}
@@ -81,7 +82,7 @@ def draw_privacy(path: Path, numbers: Results, *, study: str) -> None:
     axes.set(xscale="log", xlabel="epsilon of a run (delta 1e-5)", ylabel="gain in PRR [%]", title=study)
     axes.legend(fontsize="small", frameon=False)
     axes.grid(alpha=0.3)
-    figure.savefig(path, dpi=110)
+    save(figure, path)
 
 
 def _by_regime(numbers: Results) -> dict[str, dict[str, CellResult]]:
@@ -115,7 +116,7 @@ def draw_moving(path: Path, numbers: Results, *, panels: Mapping[str, Mapping[st
         move_every: Intervals between two moves of interference.
     """
     most = max(len(regime) for regime in panels)
-    figure = Figure(figsize=(9.5 * len(panels), 3.6 + 1.7 * most), layout="constrained")
+    figure = paper_figure(9.5 * len(panels), 3.6 + 1.7 * most)
     parts = figure.subfigures(1, len(panels), squeeze=False)[0]
     for part, (regime, names) in zip(parts, panels.items(), strict=True):
         played = {label: name for label, name in names.items() if name in numbers}
@@ -125,7 +126,7 @@ def draw_moving(path: Path, numbers: Results, *, panels: Mapping[str, Mapping[st
         stored = {label: airtime_s for label, airtime_s in airtimes_s.items() if airtime_s is not None}
         if stored:
             channel_panels(below, stored, list(regime))
-    figure.savefig(path, dpi=100)
+    save(figure, path)
 
 
 def _curves(part: SubFigure, regime: str, numbers: Results, played: Mapping[str, str], move_every: int) -> None:
@@ -134,11 +135,11 @@ def _curves(part: SubFigure, regime: str, numbers: Results, played: Mapping[str,
         prr = np.array([[row["prr"] for row in curve] for curve in numbers[name].curves])
         overlap, switches = (mean(numbers[name].extra[measure]) for measure in ("overlap", "switches"))
         text = f"{label}: overlap {overlap:.2f}, busiest channel changes in {100.0 * switches:.0f} % of intervals"
-        band(axes, prr, _SMOOTH, color=f"C{number}", label=text)
+        draw_line(axes, number, *smoothed(prr, _SMOOTH), Band.interval, 1.0, label=text)
         intervals = prr.shape[1]
     for move in range(move_every, intervals, move_every):
         axes.axvline(move, color="black", lw=0.8, ls=":")
-    axes.set(xlabel="interval", ylabel="PRR", xlim=(0, intervals), title=f"{regime}: mean and band over seeds")
+    axes.set(xlabel="interval", ylabel="PRR", xlim=(0, intervals), title=f"{regime}: mean and 95 % interval")
     axes.grid(alpha=0.3)
     axes.legend(fontsize="small")
 
@@ -151,7 +152,7 @@ def draw_gains(path: Path, numbers: Results, *, panels: Mapping[str, tuple[Seque
         numbers: Cells; a panel of which one was not played stays empty.
         panels: By title: cells of the service by vendor, then of independent learners; and what each network is.
     """
-    figure = Figure(figsize=(5.5 * len(panels) + 1, 4), layout="constrained")
+    figure = paper_figure(5.5 * len(panels) + 1, 4)
     figure.suptitle("gain by the service (mean over seeds and vendors; whiskers: smallest to largest vendor)")
     grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axes, (title, (names, rules)) in zip(grid, panels.items(), strict=True):
@@ -170,7 +171,7 @@ def draw_gains(path: Path, numbers: Results, *, panels: Mapping[str, tuple[Seque
             at = np.arange(len(measures)) + 0.25 * (number - 1)
             axes.bar(at, means, 0.25, yerr=whiskers, label=kpi.split("_")[0].upper(), error_kw={"lw": 0.8})
     figure.legend(*grid[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
-    figure.savefig(path, dpi=110)
+    save(figure, path)
 
 
 Panels = Mapping[str, Mapping[str, Mapping[float, Sequence[str]]]]
@@ -186,7 +187,7 @@ def draw_sweep(path: Path, numbers: Results, *, axis: str, panels: Panels) -> No
         axis: What the number is.
         panels: Which cells belong where.
     """
-    figure = Figure(figsize=(4.4 * len(panels) + 2.2, 4.2), layout="constrained")
+    figure = paper_figure(4.4 * len(panels) + 2.2, 4.2)
     figure.suptitle("mean over seeds and vendors; band: smallest to largest seed")
     grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axes, (title, labels) in zip(grid, panels.items(), strict=True):
@@ -201,7 +202,7 @@ def draw_sweep(path: Path, numbers: Results, *, axis: str, panels: Panels) -> No
         axes.grid(alpha=0.3)
     grid[0].set(ylabel="PRR", ylim=(0.0, 1.0))
     figure.legend(*grid[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
-    figure.savefig(path, dpi=110)
+    save(figure, path)
 
 
 def draw_ablations(
@@ -221,7 +222,7 @@ def draw_ablations(
         regimes: From left to right.
         read: Gains of a regime and variant, by seed.
     """
-    figure = Figure(figsize=(2.6 * len(regimes) + 3, 0.28 * len(variants) + 1.4), layout="constrained")
+    figure = paper_figure(2.6 * len(regimes) + 3, 0.28 * len(variants) + 1.4)
     figure.suptitle("gain in PRR [%]: mean over seeds; dots: seeds; line: the first one")
     for axes, regime in zip(figure.subplots(1, len(regimes), sharey=True, squeeze=False)[0], regimes, strict=True):
         for row, variant in enumerate(variants):
@@ -235,4 +236,4 @@ def draw_ablations(
         axes.grid(axis="x", alpha=0.3)
     figure.axes[0].set_yticks(range(len(variants)), variants)
     figure.axes[0].invert_yaxis()
-    figure.savefig(path, dpi=110)
+    save(figure, path)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
+from scripts.runs.figures import Band, draw_line, paper_figure, save
 from scripts.runs.metrics import thinned
 
 if TYPE_CHECKING:
@@ -41,45 +41,46 @@ def draw_sweep(path: Path, title: str, axis: str, metrics: Sequence[str], number
     for name, result in numbers.items():
         learner, _, position = name.partition("/")[2].rpartition("-")
         lines.setdefault(learner, {})[int(position)] = result
-    figure = Figure(figsize=(5.2 * len(metrics), 4.4), layout="constrained")
-    figure.suptitle(f"{title} (whiskers: smallest to largest seed; crosses: paper)")
+    figure = paper_figure(5.2 * len(metrics), 4.4)
+    figure.suptitle(f"{title} (whiskers: 95 % interval; crosses: paper)")
     panels = figure.subplots(1, len(metrics), squeeze=False)[0]
     for axes, metric in zip(panels, metrics, strict=True):
         for learner, results in lines.items():
             positions = sorted(results)
             values = np.array([results[position].values(metric) for position in positions])
             mean = values.mean(axis=1)
-            reach = [mean - values.min(axis=1), values.max(axis=1) - mean]
+            ends = Band.interval.ends(values.T, 100.0 if metric == "pdr_percent" else None)
+            reach = None if ends is None else [mean - ends[0], ends[1] - mean]
             drawn = axes.errorbar(positions, mean, yerr=reach, label=learner, capsize=2, marker="o", ms=3)
             printed = {position: row[metric] for position, row in paper.get(learner, {}).items() if metric in row}
             axes.plot(list(printed), list(printed.values()), "x", color=drawn.lines[0].get_color(), ms=9)
         axes.set(xlabel=axis, ylabel=NAMES[metric])
         axes.grid(alpha=0.3)
     panels[-1].legend(fontsize="small")
-    figure.savefig(path, dpi=120)
+    save(figure, path)
 
 
 def draw_convergence(path: Path, numbers: Results, *, title: str) -> None:
-    """Draw PDR and EE over time: mean, and a band from the lowest to the highest seed."""
-    figure = Figure(figsize=(11, 4.2), layout="constrained")
-    figure.suptitle(f"{title} (band: smallest to largest seed)")
+    """Draw PDR and EE over time: mean over seeds, and its 95 % interval."""
+    figure = paper_figure(11, 4.2)
+    figure.suptitle(f"{title} (band: 95 % interval)")
     _curves(figure.subplots(1, 2), numbers, every_h=20.0)
-    figure.savefig(path, dpi=120)
+    save(figure, path)
 
 
 def draw_shares(path: Path, numbers: Results, *, title: str, prefix: str) -> None:
     """Draw the share of packets sent with each value of a factor, in the reported part of the run."""
-    figure = Figure(figsize=(6, 4.2), layout="constrained")
+    figure = paper_figure(6, 4.2)
     figure.suptitle(title)
     axes = figure.subplots()
     _bars(axes, {name.partition("/")[2]: (result, None) for name, result in numbers.items()}, prefix)
-    figure.savefig(path, dpi=120)
+    save(figure, path)
 
 
 def draw_change(path: Path, numbers: Results, *, title: str, change_h: float) -> None:
     """Draw PDR and EE around a change, and the use of channels before it and at the end."""
-    figure = Figure(figsize=(11, 8), layout="constrained")
-    figure.suptitle(f"{title} (band: smallest to largest seed)")
+    figure = paper_figure(11, 8)
+    figure.suptitle(f"{title} (band: 95 % interval)")
     above, below = figure.subplots(2, 2)
     _curves(above, numbers, every_h=5.0)
     for axes in above:
@@ -88,18 +89,18 @@ def draw_change(path: Path, numbers: Results, *, title: str, change_h: float) ->
     for axes, until_h, when in ((below[0], change_h, "before the change"), (below[1], None, "at the end")):
         _bars(axes, {label: (result, until_h) for label, result in results.items()}, "sent_channel")
         axes.set_title(when)
-    figure.savefig(path, dpi=120)
+    save(figure, path)
 
 
 def _curves(panels: Sequence[Any], numbers: Results, every_h: float) -> None:
     """PDR and EE over time on two axes, a point for every `every_h` hours."""
     for axes, (metric, factor) in zip(panels, (("pdr", 100.0), ("ee_bits_per_mj", 1.0)), strict=True):
-        for name, result in numbers.items():
+        for number, (name, result) in enumerate(numbers.items()):
             curves = [thinned(curve, every_h) for curve in result.curves]
             time_h = [row["time_h"] for row in curves[0]]
             values = factor * np.array([[row[metric] for row in curve] for curve in curves])
-            (line,) = axes.plot(time_h, values.mean(axis=0), label=name.partition("/")[2], lw=1)
-            axes.fill_between(time_h, values.min(axis=0), values.max(axis=0), alpha=0.2, color=line.get_color(), lw=0)
+            highest, label = 100.0 if metric == "pdr" else None, name.partition("/")[2]
+            draw_line(axes, number, time_h, values, Band.interval, highest, label=label)
         axes.set(xlabel="simulated time [h]", ylabel=NAMES["pdr_percent" if metric == "pdr" else metric])
         axes.grid(alpha=0.3)
     panels[-1].legend(fontsize="small")

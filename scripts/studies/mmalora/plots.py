@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from lora_marl.config import EnergyRun
 from scripts.runs.cli import ROOT, read_config
+from scripts.runs.figures import paper_figure, save
 from scripts.studies.claim import Results
 
 Panel = tuple[Sequence[str], Mapping[str, Sequence[Sequence[float]]]]
@@ -18,7 +18,7 @@ Panel = tuple[Sequence[str], Mapping[str, Sequence[Sequence[float]]]]
 
 def draw_errors(path: Path, panels: Mapping[str, Panel]) -> None:
     """Draw mean absolute errors, one panel per quantity that varies: mean and range over seeds."""
-    figure = Figure(figsize=(4.6 * len(panels), 4.2), layout="constrained")
+    figure = paper_figure(4.6 * len(panels), 4.2)
     figure.suptitle("closed form against packets (mean; whiskers: smallest to largest seed; floor: a perfect model)")
     for axes, (name, (names, lines)) in zip(
         figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
@@ -33,7 +33,7 @@ def draw_errors(path: Path, panels: Mapping[str, Panel]) -> None:
         axes.set(xlabel=name, ylabel="mean absolute error [%]", ylim=(0, None))
         axes.grid(alpha=0.3)
     axes.legend()
-    figure.savefig(path, dpi=120)
+    save(figure, path)
 
 
 def draw_networks(path: Path, numbers: Results, *, study: str, shown: Sequence[str], config: str) -> None:
@@ -41,7 +41,7 @@ def draw_networks(path: Path, numbers: Results, *, study: str, shown: Sequence[s
     run = read_config(ROOT / "configs" / config, [], notes=False)
     assert isinstance(run, EnergyRun)
     scenario = run.scenario.build()
-    figure = Figure(figsize=(7 * len(shown), 10), layout="constrained")
+    figure = paper_figure(7 * len(shown), 10)
     maps, bars = figure.subplots(2, len(shown))
     for axes, label in zip(maps, shown, strict=True):
         sf = np.array(scenario.region.spreading_factors)[numbers[f"{study}/0.7/{label}"].points[0][:, 0]]
@@ -63,13 +63,13 @@ def draw_networks(path: Path, numbers: Results, *, study: str, shown: Sequence[s
         axes.grid(alpha=0.3, axis="y")
     bars[0].margins(y=0.3)
     bars[0].legend(ncols=3, loc="upper center")
-    figure.savefig(path, dpi=110)
+    save(figure, path)
 
 
 def draw_convergence(path: Path, numbers: Results, *, study: str) -> None:
     """Draw EE and delivery over episodes, a column per group of cells: mean and range over seeds; planners dotted."""
     groups = list(dict.fromkeys(name.rpartition("/")[0] for name in numbers))
-    figure = Figure(figsize=(max(6.5, 4.2 * len(groups)), 7.5), layout="constrained")
+    figure = paper_figure(max(6.5, 4.2 * len(groups)), 7.5)
     for group, column_axes in zip(groups, figure.subplots(2, len(groups), squeeze=False).T, strict=True):
         results = {name: result for name, result in numbers.items() if name.rpartition("/")[0] == group}
         for axes, (column, title) in zip(
@@ -88,12 +88,12 @@ def draw_convergence(path: Path, numbers: Results, *, study: str) -> None:
             axes.grid(alpha=0.3)
         column_axes[0].set_title(group.removeprefix(study).strip("/").replace("/", ", ") or study)
         column_axes[1].legend()
-    figure.savefig(path, dpi=110)
+    save(figure, path)
 
 
 def draw_lines(path: Path, numbers: Results, *, study: str, over: Sequence[int], axis: str) -> None:
     """Draw EE and delivery of every label over a number, where there are results."""
-    figure = Figure(figsize=(14, 5), layout="constrained")
+    figure = paper_figure(14, 5)
     labels = list(dict.fromkeys(name.rpartition("/")[2] for name in numbers))
     for axes, (key, title, factor) in zip(figure.subplots(1, 2), _MEASURES, strict=False):
         for index, label in enumerate(labels):
@@ -104,12 +104,12 @@ def draw_lines(path: Path, numbers: Results, *, study: str, over: Sequence[int],
         axes.set(xlabel=axis, ylabel=title)
         axes.grid(alpha=0.3)
     axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
-    figure.savefig(path, dpi=110)
+    save(figure, path)
 
 
 def draw_bars(path: Path, numbers: Results, *, study: str) -> None:
     """Draw EE, and the number of nodes below the least delivery by three judges."""
-    figure = Figure(figsize=(13, 5), layout="constrained")
+    figure = paper_figure(13, 5)
     names = [name.removeprefix(f"{study}/") for name in numbers]
     left, right = figure.subplots(1, 2)
     ee = [np.array(result.extra["ee_expect"]) for result in numbers.values()]
@@ -125,7 +125,7 @@ def draw_bars(path: Path, numbers: Results, *, study: str) -> None:
     for axes in (left, right):
         axes.tick_params(axis="x", rotation=60)
         axes.grid(alpha=0.3, axis="y")
-    figure.savefig(path, dpi=110)
+    save(figure, path)
 
 
 _MEASURES = (("ee_expect", "EE [bits/mJ]", 1.0), ("pdr_expect", "mean PDR [%]", 100.0))

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from scripts.runs.cli import ROOT, read_packet_config
+from scripts.runs.figures import Band, draw_line, paper_figure, save
 from scripts.runs.metrics import Row, reported
 from scripts.studies.claim import CellResult, Results
 from scripts.studies.norel.readings import estimated, true_values
@@ -18,14 +18,13 @@ _FACTORS = {"sent_sf": "spreading factor", "sent_tp": "transmit power"}
 
 def draw_assignments(path: Path, numbers: Results, *, title: str) -> None:
     """Draw delivery over time, and shares of packets by spreading factor and power, a row of panels per learner."""
-    figure = Figure(figsize=(14, 2.6 * len(numbers)), layout="constrained")
-    figure.suptitle(f"{title} (mean over seeds)")
+    figure = paper_figure(14, 2.6 * len(numbers))
+    figure.suptitle(f"{title} (mean over seeds; band: 95 % interval)")
     grid = figure.subplots(len(numbers), 3, squeeze=False)
     for axes, (name, result) in zip(grid, numbers.items(), strict=True):
         time_h = [row["time_h"] for row in result.curves[0]]
         delivered = 100 * np.array([[row["pdr"] for row in curve] for curve in result.curves])
-        axes[0].plot(time_h, delivered.mean(axis=0))
-        axes[0].fill_between(time_h, delivered.min(axis=0), delivered.max(axis=0), alpha=0.25, lw=0)
+        draw_line(axes[0], 0, time_h, delivered, Band.interval, 100.0)
         axes[0].set(ylabel=f"{name.partition('/')[2]}\nPDR [%]", xlabel="simulated time [h]")
         axes[0].grid(alpha=0.3)
         for panel, (prefix, factor) in enumerate(_FACTORS.items(), 1):
@@ -35,12 +34,12 @@ def draw_assignments(path: Path, numbers: Results, *, title: str) -> None:
             axes[panel].stackplot(time_h, shares, labels=[column.removeprefix("sent_") for column in columns])
             axes[panel].set(ylabel=f"{factor} [%]", xlabel="simulated time [h]", ylim=(0, 100))
             axes[panel].legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1, 0.5))
-    figure.savefig(path, dpi=110)
+    save(figure, path)
 
 
 def draw_by_nodes(path: Path, numbers: Results, *, nodes: Sequence[int]) -> None:
     """Draw delivery and energy per packet delivered over the number of nodes; cells are `study/nodes/learner`."""
-    figure = Figure(figsize=(16, 5), layout="constrained")
+    figure = paper_figure(16, 5)
     seeds = len(next(iter(numbers.values())).curves)
     figure.suptitle(f"last 5 of 15 days (mean over {seeds} seeds and sd)")
     study = next(iter(numbers)).partition("/")[0]
@@ -59,13 +58,13 @@ def draw_by_nodes(path: Path, numbers: Results, *, nodes: Sequence[int]) -> None
         axes.set(xlabel="nodes", ylabel=title)
         axes.grid(alpha=0.3)
     axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
-    figure.savefig(path, dpi=110)
+    save(figure, path)
 
 
 def draw_maps(path: Path, numbers: Results, *, config: str, shown: Sequence[str]) -> None:
     """Draw maps of the spreading factors on the first seed's placement, and delivery of all cells as bars."""
     scenario = read_packet_config(ROOT / "configs" / config, [], notes=False).scenario.build().replica(0)
-    figure = Figure(figsize=(6 * (len(shown) + 1), 5), layout="constrained")
+    figure = paper_figure(6 * (len(shown) + 1), 5)
     *maps, bars = figure.subplots(1, len(shown) + 1)
     for axes, name in zip(maps, shown, strict=True):
         sf = np.array(scenario.region.spreading_factors)[numbers[name].points[0][:, 0]]
@@ -81,26 +80,25 @@ def draw_maps(path: Path, numbers: Results, *, config: str, shown: Sequence[str]
     bars.set_xticks(np.arange(len(labels)) + 0.2, labels, rotation=60, ha="right")
     bars.set(ylabel="delivery [%]", ylim=(40, 102))
     bars.legend(loc="lower left")
-    figure.savefig(path, dpi=110)
+    save(figure, path)
 
 
 def draw_estimates(path: Path, numbers: Results, *, config: str) -> None:
-    """Draw the estimates of the channel over time, mean and range over seeds, and the truth."""
+    """Draw the estimates of the channel over time, mean over seeds and its 95 % interval, and the truth."""
     (result,) = numbers.values()
-    figure = Figure(figsize=(12, 4), layout="constrained")
-    figure.suptitle("the channel as a network server hears it (mean; band: smallest to largest seed; dashed: truth)")
+    figure = paper_figure(12, 4)
+    figure.suptitle("the channel as a network server hears it (mean; band: 95 % interval; dashed: truth)")
     time_h = [row["time_h"] for row in result.curves[0]]
     truth = true_values(config)
     names = {"path_loss": "path loss at 1 km [dB]", "gamma": "path-loss exponent", "sigma": "sigma [dB]"}
     for axes, (quantity, title) in zip(figure.subplots(1, 3), names.items(), strict=True):
         values = np.array([[estimated(row)[quantity] for row in curve] for curve in result.curves])
-        axes.plot(time_h, values.mean(axis=0))
-        axes.fill_between(time_h, values.min(axis=0), values.max(axis=0), alpha=0.25, lw=0)
+        draw_line(axes, 0, time_h, values, Band.interval)
         edges_h = [0.0, *(end_h for end_h, _ in truth)]
         axes.stairs([true[quantity] for _, true in truth], edges_h, baseline=None, ls="--", color="black")
         axes.set(xlabel="simulated time [h]", ylabel=title)
         axes.grid(alpha=0.3)
-    figure.savefig(path, dpi=110)
+    save(figure, path)
 
 
 def _totals(curves: Sequence[Sequence[Row]], column: str) -> list[float]:
