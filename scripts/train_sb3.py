@@ -6,8 +6,8 @@
 - `python scripts/train_sb3.py coexistence_v0 --env coexistence=ccs_study --env decider=group`
 
 The network is the scenario of a configuration (whose `environment` may have parameters), its coexisting networks, or
-the environment's own. The result is `<out>/<name>/` (`.<name>.part` during training): TensorBoard events and the policy
-as `policy.safetensors` and `policy.json`.
+the environment's own. The result is `<out>/<name>/` (`.<name>.part` during training): the policy as
+`policy.safetensors` and `policy.json`, TensorBoard events, and a row per episode (`episodes.csv`, drawn beside it).
 
 `compare.py` runs a policy of `uplink_v0` against other learners of packets (`--learners cucb,runs/sb3/first`),
 `evaluate.py` evaluates one of `energy_v0`, and `train.py` takes one of `coexistence_v0` as the servers of coexisting
@@ -41,6 +41,7 @@ from scripts.runs.environments import (
     options,
     settings_of,
 )
+from scripts.runs.episodes import EPISODES, show_episodes
 
 app = new_app()
 
@@ -69,16 +70,19 @@ def main(
         warnings.simplefilter("ignore", DutyCycleWarning)  # reading a configuration has warned already
         folder = check_replaceable(out / checked_name(name), overwrite=overwrite)
         settings = settings_of(environment, config, set_ or (), env or ())
+        episodes = settings.pop("episode_log", None)
         if algorithm == "dqn":
             settings = {"action_format": "discrete", **settings}
         try:
             held_out_env = lora_marl.make(environment, **settings, replicas=held_out, info_level="none")
             unfinished = new_folder(folder.with_name(f".{folder.name}.part"))
-            train(environment, settings, algorithm, steps, replicas, seed, options(hyper or ()), unfinished)
+            log = {"episode_log": unfinished / EPISODES if episodes is None else episodes}
+            train(environment, settings | log, algorithm, steps, replicas, seed, options(hyper or ()), unfinished)
         except (ValueError, TypeError, ImportError, RuntimeError, OSError) as error:
             raise UsageError(str(error)) from None
         shutil.rmtree(folder, ignore_errors=True)
         unfinished.rename(folder)
+        show_episodes(folder / EPISODES if episodes is None else Path(episodes), f"{environment}, {algorithm}")
         policy, seeds = Policy.read(folder), range(FIRST_SEED, FIRST_SEED + held_out)
         table, records = compare_with_random(held_out_env, policy, seeds)
         console.print(table)
@@ -123,7 +127,7 @@ def train(
     from lora_marl.adapters import sb3, sb3_training
 
     rows = sb3.shared_env(environment, replicas, **settings)
-    with progress.Progress(console=errors) as bar:
+    with progress.Progress(console=errors, disable=not errors.is_terminal) as bar:
         task = bar.add_task(f"{algorithm}, agent steps", total=steps)
         model = sb3_training.train(
             rows, algorithm, steps, seed=seed, hyperparameters=hyperparameters, folder=folder,

@@ -203,7 +203,8 @@ def spaces_of(env: ArrayParallelEnv, name: str, **more: Any) -> Spaces:
     box = env.single_observation_space
     settings: dict[str, Any] = {}
     unsaid: list[str] = []
-    values = {field.name: getattr(env.settings, field.name) for field in fields(env.settings)}
+    names = (field.name for field in fields(env.settings) if field.name != "episode_log")  # that is of a training
+    values = {name: getattr(env.settings, name) for name in names}
     for key, value in (values | {"max_cycles": env.max_cycles}).items():
         try:
             settings[key] = json.loads(json.dumps(value, default=_as_json))

@@ -10,7 +10,8 @@
 
 Rows are agents (one policy for all, `shared_env`), or the deciders of another controller of `lora_marl.views`. All
 episodes end together, by truncation; infos then have `terminal_observation` and `TimeLimit.truncated`, so that the
-library bootstraps from the last observation. sb3-contrib's MaskablePPO finds `action_masks`.
+library bootstraps from the last observation, and `episode` with return `r`, length `l` and time `t` of each row, from
+which the library logs `ep_rew_mean` without a monitor. sb3-contrib's MaskablePPO finds `action_masks`.
 
 A policy trained this way takes one agent's observation, so it works for any number of agents.
 
@@ -19,6 +20,7 @@ Shape letters: `B` replicas, `D` features, `K` entries of a mask, `R` rows.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -44,6 +46,7 @@ class ControllerVecEnv(VecEnv):
 
     def __init__(self, controller: Controller) -> None:
         self.controller = controller
+        self._began_s, self._length, self._returns = time.monotonic(), 0, np.zeros(controller.rows)
         super().__init__(controller.rows, controller.observation_space, controller.action_space)
 
     def seed(self, seed: Seeds | None = None) -> Sequence[int | None]:
@@ -64,6 +67,7 @@ class ControllerVecEnv(VecEnv):
         warn_of_options(self._options[0])
         seeds = [seed for seed in self._seeds[:: self.controller.deciders] if seed is not None]
         observations = self.controller.reset(seeds or None)
+        self._length, self._returns = 0, np.zeros(self.num_envs)
         self.reset_infos = self._infos()
         self._reset_seeds()
         self._reset_options()
@@ -77,9 +81,13 @@ class ControllerVecEnv(VecEnv):
         """Run a step in all rows, and start new episodes after the last one."""
         observations, rewards, ended = self.controller.step(self._actions)
         infos = self._infos()
+        self._length, self._returns = self._length + 1, self._returns + rewards
         if ended:
-            for info, observation in zip(infos, observations, strict=True):
+            played = {"l": self._length, "t": round(time.monotonic() - self._began_s, 6)}
+            for info, observation, total in zip(infos, observations, self._returns.tolist(), strict=True):
                 info["terminal_observation"], info["TimeLimit.truncated"] = observation, True
+                info["episode"] = {"r": round(total, 6), **played}
+            self._length, self._returns = 0, np.zeros(self.num_envs)
             observations = self.controller.reset()
             self.reset_infos = self._infos()
         return observations, rewards.astype(np.float32), np.full(self.num_envs, ended), infos

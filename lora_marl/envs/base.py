@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from pettingzoo import ParallelEnv
 
 from lora_marl import render
+from lora_marl.envs.episode_log import EpisodeLog
 from lora_marl.envs.game import EnvSettings, Game, Seeds, seeds_of
 
 
@@ -162,6 +163,7 @@ class ArrayParallelEnv(PettingZooBase, ParallelEnv):
         super().__init__(game, settings)
         self._cycle = 0
         self._running = False
+        self._log = None if settings.episode_log is None else EpisodeLog(settings.episode_log, settings.replicas)
 
     def reset_array(self, seeds: Seeds | None = None) -> NDArray[np.float32]:
         """Start an episode in every replica.
@@ -259,6 +261,8 @@ class ArrayParallelEnv(PettingZooBase, ParallelEnv):
         self._cycle, self._running = 0, True
         self._actions = self.game.first_actions()[0]
         self._was_active = self.game.active()
+        if self._log is not None:
+            self._log.begin()
 
     def _joint_actions(self, actions: Mapping[str, Any]) -> NDArray:
         """The actions of all possible agents `[N, ...]`; agents that take no part keep their last one."""
@@ -290,6 +294,10 @@ class ArrayParallelEnv(PettingZooBase, ParallelEnv):
         self.game.advance(actions)
         self._cycle += 1
         self._running = self._cycle < self.max_cycles
+        if self._log is not None:
+            self._log.add(self.game.rewards(), self.game.infos())
+            if not self._running:
+                self._log.end()
         active = self.game.active()
         terminations = self._was_active & ~active if self._removes else np.zeros_like(active)
         self._was_active = active

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, Literal, Protocol, Self, TypeGuard, get_args, get_type_hints
 
 import numpy as np
@@ -44,6 +45,7 @@ class EnvSettings:
         remove_dead: Whether agents that leave the network are terminated and dropped from `agents` (for the rest of the
             episode), and agents that have not joined are not in it yet. By default all stay, with a no-op.
         render_mode: `human`, `ansi`, `rgb_array` or None.
+        episode_log: CSV file that gets a row for each finished episode (`lora_marl.envs.episode_log`); None: none.
 
     Raises:
         ValueError: a value outside its range, naming it.
@@ -56,6 +58,7 @@ class EnvSettings:
     info_level: Literal["full", "none"] = "full"
     remove_dead: bool = False
     render_mode: str | None = None
+    episode_log: str | Path | None = None
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
@@ -77,6 +80,8 @@ class EnvSettings:
             check_choice(name, getattr(self, name), get_args(get_type_hints(EnvSettings)[name]))
         if self.render_mode is not None:
             check_choice("render_mode", self.render_mode, RENDER_MODES)
+        if not isinstance(self.episode_log, str | Path | None):
+            raise ValueError(f"episode_log: {self.episode_log!r} is no path of a CSV file, or None")
 
 
 def check_scenario_type(scenario: object) -> None:

@@ -112,6 +112,8 @@ Of `parallel_env`, `raw_env` and `env`:
 - `obs_format`: `box`, or `dict` with `observation` and int8 `action_mask` (`action_mask_flat` for `MultiDiscrete`).
 - `mask_in_info`: Whether infos carry `action_mask`; for discrete actions.
 - `info_level`: `full`, or `none` for empty infos.
+- `episode_log`: CSV file that gets a row for each finished episode: return and means of infos
+  (`lora_marl/envs/episode_log.py`); None: none. Not by turns.
 - `remove_dead`: See "Episode end".
 - `replicas`: Independent networks, one seed each, played together through `reset_array(seeds)` and
   `step_array(actions)`; dicts show one.

@@ -20,6 +20,7 @@ from lora_marl.adapters.policy import Policy
 from lora_marl.core.duty_cycle import DutyCycleWarning
 from scripts.runs.cli import new_app, one_line_errors
 from scripts.runs.environments import FIRST_SEED, mean_rewards, options
+from scripts.runs.episodes import EPISODES, show_episodes
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "uplink_v0": {"max_cycles": 100},
@@ -39,7 +40,10 @@ class Train(Protocol):
 
 
 def recipe(library: str, train: Train, about: str | None) -> None:
-    """Run a recipe from the command line; the last line of its output is the result as JSON."""
+    """Run a recipe from the command line; the last line of its output is the result as JSON.
+
+    Training curves are left in `--out`, or in `runs/<library>-<environment>`.
+    """
 
     def main(
         environment: Annotated[str, typer.Argument(metavar="ENV")] = "uplink_v0",
@@ -51,8 +55,10 @@ def recipe(library: str, train: Train, about: str | None) -> None:
     ) -> None:
         with one_line_errors():
             warnings.simplefilter("ignore", DutyCycleWarning)
-            settings = options(env or ())
+            folder = (Path("runs") / f"{library}-{environment}" if out is None else out).resolve()
+            settings = {"episode_log": folder / EPISODES, **options(env or ())}
             result = train_and_evaluate(library, partial(train, **keywords), environment, steps, seed, out, **settings)
+            show_episodes(Path(settings["episode_log"]), f"{library}, {environment}")
             sys.stdout.write(json.dumps(result) + "\n")
 
     main.__signature__ = with_options_of(train, main)  # type: ignore[attr-defined]
@@ -92,6 +98,7 @@ def train_and_evaluate(
     if out is not None:
         policy.write(out)
     settings["action_format"] = policy.spaces.settings["action_format"]
+    settings["episode_log"] = None  # it is of the training
     env = lora_marl.make(environment, **settings, replicas=len(HELD_OUT), info_level="none")
     trained, random = (mean_rewards(env, HELD_OUT, chosen) for chosen in (policy, None))
     return {

@@ -59,6 +59,25 @@ def test_infos_of_a_reset_are_those_of_the_episode_that_begins(name: str) -> Non
     assert rows.reset_infos is not first
 
 
+def test_mean_returns_are_logged_without_a_monitor(name: str) -> None:
+    monitored, plain = VecMonitor(make(name)), make(name)
+    for rows in (monitored, plain):
+        rows.seed(0)
+        rows.reset()
+    rng = np.random.default_rng(0)
+    for step in range(2 * LENGTH):
+        actions = random_actions(plain.controller.env, rng).reshape(plain.num_envs, *plain.action_space.shape)
+        expected, infos = (rows.step(actions)[-1] for rows in (monitored, plain))
+        assert all(("episode" in info) == ((step + 1) % LENGTH == 0) for info in infos)
+        for info, other in zip(infos, expected, strict=True):
+            if "episode" in info:
+                assert info["episode"]["l"] == other["episode"]["l"] == LENGTH
+                assert info["episode"]["r"] == pytest.approx(other["episode"]["r"], abs=1e-4)
+    model = PPO("MlpPolicy", make(name), n_steps=LENGTH, batch_size=10, n_epochs=1, seed=0)
+    model.learn(LENGTH * model.n_envs)
+    assert len(model.ep_info_buffer) > 0
+
+
 def test_options_are_not_known(name: str) -> None:
     rows = make(name)
     rows.set_options({"hurry": True})

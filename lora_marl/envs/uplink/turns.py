@@ -35,6 +35,8 @@ class UplinkTurns(PettingZooBase, AECEnv):
     agent_selection: str
 
     def __init__(self, **settings: Any) -> None:
+        if settings.get("episode_log") is not None:
+            raise ValueError(f"episode_log: {settings['episode_log']!r}; by turns there is none, parallel_env has it")
         game = UplinkGame(UplinkSettings.of(settings))
         super().__init__(game, game.settings)
         self.game: UplinkGame = game
