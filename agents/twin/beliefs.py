@@ -105,6 +105,7 @@ class Beliefs:
             self.payload[replica],
             self.interval_s[replica],
             np.rint((self.gain_db[replica] - t.lowest_dbm) / t.fine_db).astype(np.int64),
+            strongest_pair(self.gain_db[replica]),
             np.exp(-self.hazard_per_s[replica][:, None] * exposed_s),
         )
 
@@ -129,9 +130,9 @@ class Beliefs:
         left = np.ones(0)
         for _ in range(ROUNDS):
             t, nodes = self.tables(replica), self.nodes(replica)
-            left = build_fields(t, nodes, points, np.ones(len(heard)), self.channels).left
-            self.delivery[replica], _ = deliveries(t, nodes, points, left)
-            left *= self._few(replica, t, points)[None, None, :, None]
+            fields = build_fields(t, nodes, points, np.ones(len(heard)), self.channels)
+            self.delivery[replica], _ = deliveries(t, nodes, points, fields)
+            left = fields.left * self._few(replica, t, points)[None, None, :, None]
             self._update_gains(replica, ring, heard, t, self._met(replica, epoch, left))
             if np.isfinite(settled_s):
                 self._update_hazard(replica, ring, points, t, settled_s)
@@ -243,3 +244,10 @@ class Beliefs:
         grid = np.linspace(0.0, MOST_LOAD, LOADS + 1)
         few = np.array([np.interp(load, grid, row) for row in t.few])
         return np.tile(few, len(t.airtime_s) // len(t.floor))
+
+
+def strongest_pair(gain_db: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The two strongest gateways of nodes, by gains `[N, G]`, in order of their numbers; of one, 0 and 0. `[N, 2]`"""
+    if gain_db.shape[1] == 1:
+        return np.zeros((len(gain_db), 2), np.int64)
+    return np.sort(np.argsort(-gain_db, axis=1, kind="stable")[:, :2], axis=1).astype(np.int64)

@@ -119,7 +119,7 @@ class Planner:
     def totals(self, points: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Delivery of every node `[N]`, and the totals per second `[4]`."""
         fields = build_fields(self.tables, self.nodes, points, np.ones(len(points)), self.channels)
-        return deliveries(self.tables, self.nodes, points, fields.left)
+        return deliveries(self.tables, self.nodes, points, fields)
 
     def _promise(self, points: NDArray[np.int64], price: float) -> Plan:
         delivery, totals = self.totals(points)

@@ -26,8 +26,7 @@ apart: a crowded network of new nodes, all at the largest spreading factor, must
 | theta, nu, the prices of packets and energy | `fields.Objective.theta`, `price` |
 
 Limits:
-    1. Of several gateways, a node's two paths count as independent given the node; one interferer that hits both makes
-       the model promise too much.
+    1. Of several gateways, a node's two strongest are judged together, any further ones as independent given the node.
     2. Nodes keep one channel each (a channel mask of one), the first bandwidth, and NbTrans 1.
     3. One sigma for all links; fading counts as a part of it. A node that stays below the floor at its spreading factor
        is lost without `backoff`.

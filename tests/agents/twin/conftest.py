@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from agents.twin.beliefs import strongest_pair
 from agents.twin.fields import Nodes
 from agents.twin.frames import FRAMES, FrameRing
 from agents.twin.knowledge import public_scenario
@@ -26,7 +27,8 @@ def known() -> Callable[[Scenario], tuple[Tables, Nodes]]:
         t = build_tables(public, sizes, scenario.propagation.shadowing_db)
         gain = np.rint((scenario.mean_gain_db() - t.lowest_dbm) / t.fine_db).astype(np.int64)
         interval_s = np.broadcast_to(scenario.interval_s(), (scenario.nodes,)).astype(np.float64)
-        return t, Nodes(classes, interval_s, gain, np.ones((len(scenario.region.channels_hz), len(t.airtime_s))))
+        pair = strongest_pair(scenario.mean_gain_db())
+        return t, Nodes(classes, interval_s, gain, pair, np.ones((len(scenario.region.channels_hz), len(t.airtime_s))))
 
     return build
 

@@ -20,7 +20,7 @@ from agents.twin.fields import (
     sweep,
 )
 from agents.twin.goals import slope_of
-from lora_marl.core.expect import OneGateway
+from lora_marl.core.expect import LogNormal, OneGateway
 from lora_marl.core.presets import journal_network, norel_network
 from lora_marl.core.reception import Reception
 from lora_marl.core.traffic import Traffic
@@ -64,12 +64,60 @@ def test_delivery_is_that_of_the_closed_form(known, name):
     scenario = NETWORKS[name]
     t, nodes = known(scenario)
     points = drawn_points(scenario)
-    left = build_fields(t, nodes, points, np.ones(NODES), len(nodes.outside)).left
-    delivery, totals = deliveries(t, nodes, points, left)
+    state = build_fields(t, nodes, points, np.ones(NODES), len(nodes.outside))
+    delivery, totals = deliveries(t, nodes, points, state)
     expected = closed_form(scenario).expect(as_points(points))
     assert totals[DELIVERED] / totals[PACKETS] == pytest.approx(expected.pdr, abs=2e-4)
     np.testing.assert_allclose(delivery, expected.delivery, atol=6e-3)  # gains are rounded, and fields have steps
     assert totals[ENERGY] == pytest.approx(expected.power_mw.sum(), rel=1e-12)
+
+
+@pytest.fixture(scope="module")
+def two_gateways():
+    """40 nodes that two gateways hear, 1.5 km apart."""
+    return norel_network(NODES, packets_per_s=0.003, gateway_xy_m=((0.0, 0.0), (1500.0, 0.0)))
+
+
+def test_a_pair_of_gateways_is_judged_together(known, two_gateways):
+    """Against the exact form of two gateways; taking the two for independent promises too much."""
+    t, nodes = known(two_gateways)
+    points = drawn_points(two_gateways)
+    points[:, 0] = 3 + np.arange(NODES) % 2  # all reach both gateways
+    state = build_fields(t, nodes, points, np.ones(NODES), 1)
+    delivery, totals = deliveries(t, nodes, points, state)
+    expected = LogNormal(two_gateways).expect(as_points(points))
+    assert totals[DELIVERED] / totals[PACKETS] == pytest.approx(expected.pdr, abs=1.5e-3)
+    np.testing.assert_allclose(delivery, expected.delivery, atol=0.02)
+    apart = deliveries(t, nodes, points, state._replace(both=np.ones_like(state.both)))[1]
+    assert apart[DELIVERED] / apart[PACKETS] - expected.pdr > 4e-3
+
+
+def test_the_value_of_a_pair_is_what_it_delivers(known, two_gateways):
+    """Value per second summed over the fields is packets delivered per second, which the pair's cells estimate."""
+    t, nodes = known(two_gateways)
+    points = drawn_points(two_gateways)
+    state = build_fields(t, nodes, points, np.ones(NODES), 1)
+    _, totals = deliveries(t, nodes, points, state)
+    pair_value = np.zeros_like(state.both[0])
+    rows, columns = np.zeros(pair_value.shape[:3]), np.zeros(pair_value.shape[:3])
+    fields._value_of_pairs(t, state.left[0], state.both[0], state.both_value[0], pair_value, rows, columns)
+    worth = (state.left * state.value).sum() - pair_value.sum()
+    assert worth == pytest.approx(totals[DELIVERED], rel=5e-3)
+    np.testing.assert_allclose(rows.sum(), columns.sum())
+
+
+def test_fields_of_two_gateways_follow_the_moves_of_a_sweep(known, two_gateways):
+    t, nodes = known(two_gateways)
+    points = drawn_points(two_gateways)
+    moved = build_fields(t, nodes, points, np.ones(NODES), 1)
+    before = deliveries(t, nodes, points, moved)[1]
+    objective = objective_of(two_gateways, theta=float(before[DELIVERED] / before[PACKETS]))
+    sweep(t, nodes, moved, objective, points, points.copy(), np.arange(NODES))
+    anew = build_fields(t, nodes, points, np.ones(NODES), 1)
+    np.testing.assert_allclose(moved.left, anew.left, rtol=1e-9)
+    np.testing.assert_allclose(moved.both, anew.both, rtol=1e-9)
+    after = deliveries(t, nodes, points, anew)[1]
+    assert after[DELIVERED] / after[PACKETS] > before[DELIVERED] / before[PACKETS] + 0.02
 
 
 def test_payloads_are_classes_with_airtimes_of_their_own(known):
@@ -77,7 +125,7 @@ def test_payloads_are_classes_with_airtimes_of_their_own(known):
     scenario = replace(NETWORKS["sinr"], traffic=Traffic(interval_s=20.0, payload_bytes=payload, duty_cycle=None))
     t, nodes = known(scenario)
     points = drawn_points(scenario)
-    _, totals = deliveries(t, nodes, points, build_fields(t, nodes, points, np.ones(NODES), 8).left)
+    _, totals = deliveries(t, nodes, points, build_fields(t, nodes, points, np.ones(NODES), 8))
     assert len(t.airtime_s) == 12 and nodes.payload.tolist() == (payload == 50).astype(int).tolist()
     assert totals[DELIVERED] / totals[PACKETS] == pytest.approx(
         closed_form(scenario).expect(as_points(points)).pdr, abs=2e-4
@@ -119,8 +167,8 @@ def test_a_sweep_gives_each_node_the_best_of_all_points(known, values):
     objective = objective_of(network, **values)
 
     def value(points):
-        left = build_fields(t, nodes, points, np.ones(3), 2).left
-        delivery, totals = deliveries(t, nodes, points, left)
+        state = build_fields(t, nodes, points, np.ones(3), 2)
+        delivery, totals = deliveries(t, nodes, points, state)
         if objective.shape == LOGARITHM:
             return np.log(delivery).sum()
         kind = points[:, 0]
@@ -133,15 +181,9 @@ def test_a_sweep_gives_each_node_the_best_of_all_points(known, values):
         tried = [np.where(np.arange(3)[:, None] == node, point, points) for point in rest]
         weight = objective.weight
         if objective.shape == LOGARITHM:  # harm is worth its slope where it begins, so the node is not there yet
-            left = build_fields(
-                t,
-                nodes._replace(interval_s=np.where(np.arange(3) == node, np.inf, nodes.interval_s)),
-                points,
-                np.ones(3),
-                2,
-            ).left
-            delivery, _ = deliveries(t, nodes, points, left)
-            weight = (nodes.interval_s + t.airtimes * t.airtime_s[points[:, 0]]) / delivery
+            absent = nodes._replace(interval_s=np.where(np.arange(3) == node, np.inf, nodes.interval_s))
+            delivery, _ = deliveries(t, absent, points, build_fields(t, absent, points, np.ones(3), 2))
+            weight = (nodes.interval_s + t.airtimes * t.airtime_s[points[:, 0]]) / np.where(delivery > 0, delivery, 1)
         moved = points.copy()
         state = build_fields(t, nodes, points, weight, 2)
         sweep(t, nodes, state, objective._replace(weight=weight), moved, points, np.array([node]))
