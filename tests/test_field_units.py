@@ -26,6 +26,7 @@ from lora_marl.core.propagation import Propagation
 from lora_marl.core.reception import Reception
 from lora_marl.core.region import REGIONS, Region
 from lora_marl.core.scenario import Change, Scenario
+from lora_marl.core.trace import Trace
 
 UNIT = re.compile(r"_(?:k|M)?(?:hz|dbm|db|m|km|s|ms|us|min|h|d|days|years|mj|j|mah|ma|ua|mw|uw|v|bytes|bits|bps)$")
 
@@ -35,6 +36,7 @@ EXAMPLES = {
     Interference: lambda: Interference(occupancy=[0.1]),
     Change: lambda: Change(at_s=0.0, values={}),
     Coexistence: lambda: ccs_study(2),
+    Trace: lambda: Trace.of_nodes([[0.0]], [20], repeat_s=10.0),
 }
 NEEDED = {
     ChangeConfig: {"at_s": 0, "values": {}},

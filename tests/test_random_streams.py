@@ -44,6 +44,7 @@ EXPECTED = {
     "generator(_, 'batch', _)",
     "manual_seed(0)",
     "manual_seed(_)",
+    "stream_key(_, 'downlink')",
     "stream_key(_, 'fading')",
     "stream_key(_, 'hop')",
     "stream_key(_, 'learner')",

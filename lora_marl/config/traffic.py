@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lora_marl.config.ids import numbers_of
-from lora_marl.config.section import InputFile, RecordSection, fields_of
+from lora_marl.config.section import InputFile, RecordSection, Section, fields_of
 from lora_marl.config.tabular import TextTable, read_table
 from lora_marl.core.trace import Trace
 from lora_marl.core.traffic import Traffic
@@ -34,6 +34,10 @@ class TrafficConfig(RecordSection):
 
     trace_csv: InputFile | None = None
     trace_repeat_s: float | None = None
+
+    def _check(self) -> None:
+        Section._check(self)  # a value that is not physical is told before a value that is out of place
+        self.build()
 
     def build(self, nodes: Sequence[str] | None = None) -> Traffic:
         """The traffic of nodes of these names; None: only what needs no file is checked."""
