@@ -12,6 +12,7 @@ import pytest
 
 from lora_marl.core.downlink import Downlink
 from lora_marl.core.region import REGIONS
+from lora_marl.core.regions.america import WITHOUT_DWELL_TIME
 from lora_marl.core.windows import receive_windows
 
 LORA_125 = {number: (12 - number, 125e3) for number in range(6)}
@@ -154,6 +155,13 @@ def test_a_region_has_the_values_of_rp002(name):
     # 16 dBm EIRP stands for 25 mW e.r.p., which is 14 dBm fed to a dipole, .15 dB more.
     assert plan.max_tp_dbm == pytest.approx(golden.eirp_dbm - DIPOLE_DBI, abs=0.1501)
     assert plan.dwell_time_s == golden.dwell_time_s
+
+
+def test_au915_has_longer_frames_where_there_is_no_dwell_time():
+    m_bytes = dict(enumerate((59, 59, 59, 123, 250, 250, 250)))
+    without = replace(REGIONS["AU915"], **WITHOUT_DWELL_TIME["AU915"])
+    assert dict(without.max_payload_bytes) == largest_bytes(GOLDEN["AU915"].rates, m_bytes)
+    assert without.dwell_time_s is None and without.spreading_factors == (7, 8, 9, 10, 11, 12)
 
 
 @pytest.mark.parametrize("name", GOLDEN)

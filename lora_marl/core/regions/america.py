@@ -70,7 +70,7 @@ WITHOUT_DWELL_TIME: Mapping[str, Mapping[str, Any]] = {
     "AU915": {
         "dwell_time_s": None,
         "spreading_factors": (7, 8, 9, 10, 11, 12),
-        # 3.8.6, UplinkDwellTime 0; ChirpStack v4, `lrwn/src/region/au915.rs`.
+        # TTS, LBM, ChirpStack: UplinkDwellTime 0.
         "max_payload_bytes": payloads(dict(zip(_AU_UP.values(), (59, 59, 59, 123, 250, 250, 250), strict=True))),
     }
 }
