@@ -27,6 +27,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.twin.changes import has_changed, refit
 from agents.twin.fields import Nodes, build_fields, deliveries
 from agents.twin.frames import FrameRing
 from agents.twin.gains import improve_gains
@@ -47,6 +48,8 @@ BURST_S = 0.5
 """Mean length of a burst of interference from outside, which frames do not tell; a guess. s"""
 LEAST_FRAMES = 300
 """Frames of a spreading factor on a channel from which their unexplained loss counts."""
+REFIT_FRAMES = 4.0
+"""Frames that a gain refitted after a change of the channel is worth; chosen, not fitted."""
 LEAST_DELIVERY = 0.05
 """Modelled delivery below which a node's losses say nothing about interference from outside."""
 SILENT_FRAMES = 40.0
@@ -70,6 +73,7 @@ class Beliefs:
         hazard_per_s: Of interference from outside. `[B, C]` 1/s
         delivery: Modelled delivery of every node at its point in force. `[B, N]`
         bias: Promised less measured delivery. `[B]`
+        begin_s: Since when the channel has been what it is; older frames say nothing about gains. `[B]` s
     """
 
     def __init__(self, public: Scenario, replicas: int, first: NDArray[np.int64]) -> None:
@@ -85,7 +89,9 @@ class Beliefs:
         self.hazard_per_s = np.zeros((replicas, channels))
         self.delivery = np.ones((replicas, nodes))
         self.bias = np.zeros(replicas)
+        self.begin_s = np.zeros(replicas)
         self._known = np.zeros((replicas, nodes), np.bool_)
+        self._prior_db = np.full((replicas, nodes, gateways), np.nan)
         self._tables: dict[float, Tables] = {}
         kinds, bins = self.tables(0).limit.shape[0] * len(sizes), self.tables(0).limit.shape[2]
         self._fields = np.ones((replicas, EPOCHS, channels, gateways, kinds, bins), np.float32)
@@ -139,6 +145,20 @@ class Beliefs:
         self._fields[replica, (epoch + 1) % EPOCHS] = left
         return True
 
+    def channel_changed(self, replica: int, ring: FrameRing, since_s: float) -> bool:
+        """Whether the frames since a time show a channel other than believed (`agents.twin.changes`)."""
+        return has_changed(
+            ring.frames[replica], ring.count[replica], self.gain_db[replica], float(self.sigma_db[replica]), since_s
+        )
+
+    def begin_anew(self, replica: int, ring: FrameRing, begin_s: float) -> None:
+        """Forget what frames before a change of the channel said about gains, and go on from an affine refit."""
+        gain_db, sigma_db = refit(ring.frames[replica], ring.count[replica], self.gain_db[replica], begin_s)
+        self.begin_s[replica] = begin_s
+        self.gain_db[replica] = self._prior_db[replica] = gain_db
+        if sigma_db > 0.0:
+            self.sigma_db[replica] = min(max(sigma_db, LEAST_SIGMA_DB), MOST_SIGMA_DB)
+
     def correct_bias(self, replica: int, ring: FrameRing, promised: float, settled_s: float) -> None:
         """Learn from the delivery measured since the points in force have been used, and what the plan promised."""
         counted = ring.since(replica, settled_s)
@@ -157,7 +177,9 @@ class Beliefs:
             "hazard_per_s": self.hazard_per_s,
             "delivery": self.delivery,
             "bias": self.bias,
+            "begin_s": self.begin_s,
             "known": self._known,
+            "prior_db": self._prior_db,
             "fields": self._fields,
         }
 
@@ -199,10 +221,15 @@ class Beliefs:
         self, b: int, ring: FrameRing, heard: NDArray[np.bool_], t: Tables, left: NDArray[np.float64]
     ) -> None:
         mean_db, spread_db = self._population_db(b, heard)
-        prior_frames = (self.sigma_db[b] / spread_db) ** 2
+        prior_frames = float((self.sigma_db[b] / spread_db) ** 2)
+        prior_db = self._prior_db[b]
+        if np.isnan(prior_db[0, 0]):
+            prior_db = np.broadcast_to(mean_db, prior_db.shape).copy()
+        else:
+            prior_frames = REFIT_FRAMES
         squares, number = improve_gains(
-            t, left, ring.frames[b], ring.count[b], self.payload[b], self.gain_db[b], mean_db, prior_frames,
-            float(self.sigma_db[b]), STEPS,
+            t, left, ring.frames[b], ring.count[b], float(self.begin_s[b]), self.payload[b], self.gain_db[b], prior_db,
+            prior_frames, float(self.sigma_db[b]), STEPS,
         )  # fmt: skip
         if number > LEAST_NUMBER:
             self.sigma_db[b] = min(max(math.sqrt(squares / number), LEAST_SIGMA_DB), MOST_SIGMA_DB)

@@ -56,16 +56,17 @@ def _lost_moments(t, left, mean, first, moments):  # type: ignore[no-untyped-def
 
 
 @njit(cache=True, nogil=True)
-def improve_gains(t, left, frames, count, payload, gain_db, prior_db, prior_frames, sigma_db, steps):  # type: ignore[no-untyped-def]
+def improve_gains(t, left, frames, count, begin_s, payload, gain_db, prior_db, prior_frames, sigma_db, steps):  # type: ignore[no-untyped-def]
     """Steps of expectation and maximisation on the mean gains of a replica, for one sigma and given fields.
 
     Args:
         t: `tables.Tables` of the present sigma.
         left: E of every epoch; frames of epoch e saw the one at e modulo P. `[P, C, G, V, X]`
         frames, count: Of the replica (`frames.FrameRing`). `[N, F]`, `[N]`
+        begin_s: Older frames do not count. s
         payload: Class of each node. `[N]`
         gain_db: Mean gains, changed in place. `[N, G]` dB
-        prior_db: Mean of the prior at each gateway. `[G]` dB
+        prior_db: Mean of the prior of every link. `[N, G]` dB
         prior_frames: How many frames the prior is worth.
         sigma_db: The present sigma. dB
         steps: How many steps.
@@ -83,7 +84,7 @@ def improve_gains(t, left, frames, count, payload, gain_db, prior_db, prior_fram
         points = 0
         for i in range(have):
             frame = frames[n, i]
-            if frame.missed > 0:
+            if frame.missed > 0 and frame.time_s >= begin_s:
                 point = ((frame.epoch % epochs * factors + frame.sf) * channels + frame.channel) * powers + frame.tp
                 if lost_frames[point] == 0.0:
                     used[points] = point
@@ -92,11 +93,13 @@ def improve_gains(t, left, frames, count, payload, gain_db, prior_db, prior_fram
         for g in range(gain_db.shape[1]):
             for step in range(steps if have > 0 else 0):
                 mean_db = gain_db[n, g]
-                total, weight = prior_db[g] * prior_frames, prior_frames
+                total, weight = prior_db[n, g] * prior_frames, prior_frames
                 square, seen = 0.0, 0.0
                 position = int(np.rint((mean_db - t.lowest_dbm) / t.fine_db))
                 for i in range(have):
                     frame = frames[n, i]
+                    if frame.time_s < begin_s:
+                        continue
                     if frame.gateway == g:
                         total += frame.gain_db
                         square += (frame.gain_db - mean_db) ** 2
@@ -125,7 +128,9 @@ def improve_gains(t, left, frames, count, payload, gain_db, prior_db, prior_fram
                 gain_db[n, g] = total / weight
                 if step == steps - 1:
                     shift_db = gain_db[n, g] - mean_db
-                    squares += max(square - 2.0 * shift_db * (total - prior_db[g] * prior_frames - seen * mean_db), 0.0)
+                    squares += max(
+                        square - 2.0 * shift_db * (total - prior_db[n, g] * prior_frames - seen * mean_db), 0.0
+                    )
                     squares += seen * shift_db**2 + seen / weight * sigma_db**2
                     number += seen
         for place in range(points):

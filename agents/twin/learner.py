@@ -15,6 +15,9 @@ A command costs packets: the gateway is deaf while it sends. A node leaves its p
 within `horizon_h`, the lambda (T_downlink + T_uplink) packets of the network that meet one downlink. So the plans of a
 network that does not change soon move few nodes, and a changed one moves many.
 
+A sudden change of the channel makes it begin anew from what it knew (`agents.twin.changes`), and a command must then
+pay within the time that the last state of the channel has held.
+
 The first plan is made after `FIRST_PLAN_H`, and each next one after `GROWTH` times as long, until they are `every_h`
 apart: a crowded network of new nodes, all at the largest spreading factor, must thin out before it can be learned.
 
@@ -47,6 +50,7 @@ from numpy.typing import NDArray
 
 from agents.learner import Learner, most_robust_point
 from agents.twin.beliefs import Beliefs
+from agents.twin.changes import CHECK_S
 from agents.twin.frames import FrameRing
 from agents.twin.goals import GOALS, Planner
 from agents.twin.knowledge import KNOWLEDGE, public_scenario
@@ -65,6 +69,8 @@ GROWTH = 1.5
 """Ratio of the times of successive plans, until they are `every_h` apart."""
 SETTLED = 0.95
 """Share of the nodes heard that must use the points of a plan before frames measure it."""
+LEAST_KNOWN_S = 3600.0
+"""Time after a change of the channel before another one is looked for. s"""
 PACKETS = 4
 """Frames of a node between two questions whether a plan is due."""
 FREE_MOVE = 1e-9
@@ -126,6 +132,9 @@ class Twin(Learner):
         self._plans = np.zeros(self.replicas, np.int64)
         self._due_s = np.full(self.replicas, 3600.0 * FIRST_PLAN_H)
         self._promised = np.full(self.replicas, np.nan)
+        self._checked_s = np.zeros(self.replicas)
+        self._changed_s = np.full(self.replicas, np.inf)
+        self._regime_s = np.full(self.replicas, np.inf)
         self._price = np.zeros(self.replicas)
 
     def hear(self, heard: Heard) -> None:
@@ -135,6 +144,8 @@ class Twin(Learner):
     def decide(self, decisions: Decisions, points: NDArray[np.int16]) -> None:
         """Plan where a plan is due; its commands go out with the nodes' next frames."""
         for b, now_s in zip(decisions.replica.tolist(), decisions.time_s.tolist(), strict=True):
+            if now_s >= self._checked_s[b] + CHECK_S:
+                self._check(b, now_s)
             if now_s >= self._due_s[b]:
                 self._plan(b, now_s)
                 points[b] = self._wanted[b]
@@ -160,13 +171,32 @@ class Twin(Learner):
             "plans": self._plans,
             "due_s": self._due_s,
             "promised": self._promised,
+            "checked_s": self._checked_s,
+            "changed_s": self._changed_s,
+            "regime_s": self._regime_s,
             "price": self._price,
         }
+
+    def _check(self, b: int, now_s: float) -> None:
+        """Look whether the channel has changed; if so, plan anew as soon as there are frames of what it is now."""
+        since_s, self._checked_s[b] = float(self._checked_s[b]), now_s
+        if np.isfinite(self._changed_s[b]) or since_s < self.beliefs.begin_s[b] + LEAST_KNOWN_S:
+            return
+        # A crowded network that thins out at first is no change of the channel.
+        settled = np.isfinite(self._regime_s[b]) or self._settled_since_s(b) <= since_s
+        if settled and self.beliefs.channel_changed(b, self._ring, since_s):
+            self._changed_s[b] = now_s
+            self._due_s[b] = now_s + CHECK_S
 
     def _plan(self, b: int, now_s: float) -> None:
         """Update the beliefs of a replica's server, and its plan."""
         self._plans[b] += 1
-        self._due_s[b] = min(now_s * GROWTH, now_s + self._every_s)
+        if self._changed_s[b] <= now_s:
+            self._regime_s[b] = self._changed_s[b] - self.beliefs.begin_s[b]
+            self.beliefs.begin_anew(b, self._ring, float(self._changed_s[b]))
+            self._changed_s[b] = np.inf
+        known_s = now_s - float(self.beliefs.begin_s[b])
+        self._due_s[b] = now_s + min(known_s * (GROWTH - 1.0), self._every_s)
         settled_s = self._settled_since_s(b)
         if not self.beliefs.update(b, self._ring, int(self._plans[b]) - 1, now_s, settled_s):
             return
@@ -191,7 +221,8 @@ class Twin(Learner):
         airtime_s = t.airtime_s[nodes.payload * len(t.floor) + in_force[:, 0]]
         packets_per_s = float((1.0 / (nodes.interval_s + t.airtimes * airtime_s))[active].sum())
         exposed_s = self._downlink_s + float(airtime_s[active].mean()) if active.any() else 0.0
-        cost = packets_per_s * exposed_s / self._horizon_s if self._downlink_s else FREE_MOVE
+        horizon_s = min(self._horizon_s, float(self._regime_s[b]))
+        cost = packets_per_s * exposed_s / horizon_s if self._downlink_s else FREE_MOVE
         rng = np.random.default_rng([int(self._keys[b]), int(self._plans[b])])
         movable = self._ring.count[b] > 0
         return Planner(t, nodes, self.beliefs.channels, in_force, np.full(self.nodes, cost), movable, rng)

@@ -28,8 +28,8 @@ def estimated(ring, sigma_db, left_share, *, rounds=30):
         t = build_tables(public, np.array([20]), sigma_db)
         left = np.full((EPOCHS, 1, 1, 6, t.limit.shape[2]), left_share)
         squares, number = improve_gains(
-            t, left, ring.frames[0], ring.count[0], np.zeros(nodes, np.int64), gain_db, gain_db.mean(axis=0),
-            sigma_db**2 / max(gain_db.var(), 1.0), sigma_db, 2,
+            t, left, ring.frames[0], ring.count[0], 0.0, np.zeros(nodes, np.int64), gain_db,
+            np.full_like(gain_db, gain_db.mean()), sigma_db**2 / max(gain_db.var(), 1.0), sigma_db, 2,
         )  # fmt: skip
         sigma_db = np.sqrt(squares / number)
     return gain_db[:, 0], sigma_db
