@@ -35,6 +35,7 @@ _STREAMS = {
 }
 """Streams of random numbers, by the field of a replica that holds the stream's key."""
 _ALWAYS = Feedback()
+_DUTY_CYCLE = "traffic.duty_cycle"
 
 
 class Air:
@@ -87,7 +88,7 @@ class Air:
             heard=_FIRST_RECORDS if feedback.listens else 0,
             slow=0 if scenario.links is None else scenario.gateways + len(scenario.links.groups),
             frames=scenario.traffic.queue_frames if scenario.traffic.confirmed else 0,
-            sub_bands=max(scenario.region.sub_bands) if scenario.duty_cycles_by_sub_band else 0,
+            sub_bands=max(scenario.region.sub_bands) if _keeps_sub_bands(scenario) else 0,
             counters=scenario.traffic.trace is not None and scenario.traffic.trace.counter is not None,
         )
         for field, stream in _STREAMS.items():
@@ -379,7 +380,10 @@ class Air:
         ahead = self._engine.drops_ahead()
         joining = rescale_waits(self._state, before.interval_s, self._tables.interval_s, at_s)
         self._engine = self._make_engine()
-        dropped += np.where(ahead > 0, self._engine.drops_ahead(), 0) - ahead
+        drops = ahead > 0
+        if self.scenario.traffic.kind != "burst":  # gaps within a burst do not follow the interval
+            drops |= self._state.nodes["free_s"] > at_s
+        dropped += np.where(drops & ~joining, self._engine.drops_ahead(everywhere=True), 0) - ahead
         return joining
 
     def _run(self, points: NDArray[np.int16], until_s: float, mixture: Mixture | None, *, deciding: bool) -> int:
@@ -408,6 +412,15 @@ def _sf_energies(scenario: Scenario) -> int:
     if scenario.reception.inter_sf != "sir_energy":
         return 0
     return len(scenario.region.spreading_factors) + (scenario.interference is not None)
+
+
+def _keeps_sub_bands(scenario: Scenario) -> bool:
+    """Whether nodes keep duty cycles by sub-band, from the beginning or after a change."""
+    changed = (change.values[_DUTY_CYCLE] for change in scenario.changes if _DUTY_CYCLE in change.values)
+    return any(
+        replace(scenario, changes=()).with_values({_DUTY_CYCLE: duty_cycle}).duty_cycles_by_sub_band
+        for duty_cycle in (scenario.traffic.duty_cycle, *changed)
+    )
 
 
 def _checked_seeds(seeds: Sequence[int]) -> tuple[int, ...]:

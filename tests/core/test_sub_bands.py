@@ -12,6 +12,7 @@ from lora_marl.core.expect.one_gateway import OneGateway
 from lora_marl.core.outcome import Outcome
 from lora_marl.core.presets import journal_network
 from lora_marl.core.region import CHANNEL, HOP, REGIONS
+from lora_marl.core.scenario import Change
 from lora_marl.core.traffic import Traffic
 from tests.core.scenarios import STILL, network, random_points
 
@@ -20,6 +21,8 @@ MIXED = replace(REGIONS["EU868"], channels_hz=(868.1e6, 868.3e6, 867.1e6, 868.8e
 
 OFF = np.array([99.0, 99.0, 99.0, 999.0, 9.0])
 """Off time of each channel's sub-band, in airtimes."""
+
+DUTY_CYCLE = "traffic.duty_cycle"
 
 BUSY = Traffic(interval_s=3.0, after_end=False, payload_bytes=20)
 
@@ -35,6 +38,11 @@ def played(scenario, points, until_s=400.0, seed=0):
     outcome = air.advance(points, until_s)
     packets, receptions = air.recording()
     return air, outcome, packets, receptions
+
+
+def fields_of(packets, chosen):
+    """Some of the packets."""
+    return type(packets)(**{field.name: getattr(packets, field.name)[chosen] for field in fields(packets)})
 
 
 def off_times_kept(scenario, packets):
@@ -93,6 +101,22 @@ def test_a_number_is_one_off_time_for_all_channels_and_none_is_none():
         assert np.all(gap_s >= 99.0 * (packets.end_s - packets.start_s)[mine][:-1] - 1e-9)
     _, outcome, _, _ = played(free, hopping(free), 400.0)
     assert outcome.airtime_s.sum() / 10 / 400.0 > 0.03
+
+
+def test_a_change_to_the_regions_limits_keeps_them_from_then_on_and_one_back_ends_them():
+    """The off times of sub-bands had no array to be kept in, and were written beyond one without elements."""
+    at_s = 200.0
+    change = Change(at_s=at_s, values={DUTY_CYCLE: "region"})
+    scenario = network(10, region=MIXED, traffic=replace(BUSY, queued=True, duty_cycle=None), changes=(change,))
+    points = hopping(scenario)
+    air, _, packets, _ = played(scenario, points, 1000.0)
+    assert air.state_dict()["sub_band_free_s"].shape == (1, 10, 4)
+    later, before = (fields_of(packets, chosen) for chosen in (packets.start_s >= at_s, packets.start_s < at_s))
+    assert off_times_kept(scenario, later) and not off_times_kept(scenario, before)
+    back = replace(scenario, traffic=replace(BUSY, queued=True), changes=(replace(change, values={DUTY_CYCLE: None}),))
+    _, _, packets, _ = played(back, points, 1000.0)
+    later, before = (fields_of(packets, chosen) for chosen in (packets.start_s >= at_s, packets.start_s < at_s))
+    assert off_times_kept(scenario, before) and not off_times_kept(scenario, later)
 
 
 def test_the_regions_limits_are_the_default_but_not_of_papers_networks():

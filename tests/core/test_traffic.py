@@ -96,6 +96,23 @@ def test_drops_of_nodes_that_leave_are_those_generated_before():
     assert air.take_outcome().dropped.sum() == 0
 
 
+@pytest.mark.parametrize("kind", ["poisson", "periodic"])
+def test_drops_follow_a_load_that_grows_wherever_outcomes_are_taken(kind):
+    """Off times last 90 s; from 20 s on packets are generated ten times as often, also where none was dropped yet."""
+    traffic = Traffic(kind=kind, interval_s=10.0, after_end=False, jitter_s=3.0 * (kind == "periodic"), duty_cycle=1e-3)
+    scenario = network(20, traffic=traffic, changes=(Change(at_s=20.0, values={"traffic.interval_s": 1.0}),))
+    points = np.zeros((1, 20, 4), np.int16)
+    whole = Air(scenario, [3]).advance(points, 60.0)
+    air, dropped = Air(scenario, [3]), np.zeros_like(whole.dropped)
+    for until_s in (0.5, 15.0, 19.9, 20.1, 30.0, 60.0):
+        outcome = air.advance(points, until_s)
+        assert np.all(outcome.dropped >= 0)
+        dropped += outcome.dropped
+    assert dropped.tolist() == whole.dropped.tolist()
+    generated = (whole.sent + whole.dropped)[0]
+    assert generated.mean() == pytest.approx(42.0, rel=0.1) and generated.min() > 20
+
+
 def test_periodic_packets_keep_their_period_within_the_jitter():
     times_s, _ = recorded(Traffic(kind="periodic", interval_s=10.0, jitter_s=2.0), 2000.0)
     first_s = np.array([starts_s[0] for starts_s, _ in times_s])

@@ -169,10 +169,13 @@ class Engine:
         """Clear the air and the clocks; nodes whose packet vanishes unjudged decide again, with the fate `none`."""
         self._entry.clear(self._state.address, none)
 
-    def drops_ahead(self) -> NDArray[np.int64]:
-        """Packets that nodes drop and that are counted, but generated only after the clocks. `[B, N]`"""
+    def drops_ahead(self, *, everywhere: bool = False) -> NDArray[np.int64]:
+        """Packets that nodes drop before their next one, but that are generated only after the clocks. `[B, N]`
+
+        Args:
+            everywhere: Whether nodes are looked at that have no drops counted, too, as after a change of intervals.
+        """
         ahead = np.zeros(self._state.arrays.nodes.shape, np.int64)
-        if not self._state.arrays.counts[..., DROPPED].any():
-            return ahead
-        self._entry.all_drops_ahead(self._state.address, self._tables.address, ahead)
+        if everywhere or self._state.arrays.counts[..., DROPPED].any():
+            self._entry.all_drops_ahead(self._state.address, self._tables.address, everywhere, ahead)
         return ahead

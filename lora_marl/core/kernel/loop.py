@@ -193,7 +193,7 @@ class EntryPoints(NamedTuple):
     first_starts_s: Callable[[int, int, float, NDArray[np.bool_], NDArray[np.float64]], None]
     admit_all_frames: Callable[[int, int], None]
     clear: Callable[[int, int], None]
-    all_drops_ahead: Callable[[int, int, NDArray[np.int64]], None]
+    all_drops_ahead: Callable[[int, int, bool, NDArray[np.int64]], None]
 
 
 def _define(key: str) -> EntryPoints:
@@ -240,14 +240,16 @@ def _define(key: str) -> EntryPoints:
         for b in range(state.nodes.shape[0] if key else 0):
             _clear_replica(state, b, none)
 
-    def all_drops_ahead(state_address, tables_address, ahead):
-        """Write the number of packets that nodes drop and that are counted, but generated only after the clocks."""
+    def all_drops_ahead(state_address, tables_address, everywhere, ahead):
+        """Write the number of packets that nodes drop before their next one, but that are generated after the clocks.
+
+        `everywhere`: also of nodes that have no drops counted.
+        """
         state, tables = at(State, state_address), at(Tables, tables_address)
         for b in range(ahead.shape[0] if key else 0):
             for n in range(ahead.shape[1]):
-                counted = state.counts[b, n, DROPPED]
-                if counted > 0:
-                    ahead[b, n] = min(drops_ahead(state, tables, b, n), counted)
+                if everywhere or state.counts[b, n, DROPPED] > 0:
+                    ahead[b, n] = drops_ahead(state, tables, b, n)
 
     return EntryPoints(run, first_starts_s, admit_all_frames, clear, all_drops_ahead)
 
