@@ -8,8 +8,8 @@
 
 Under `states` each uplink is followed by the receive windows of class A, whether feedback is free or not: RX1 at the
 region's data rate for the uplink's and RX2 at its own, each `Device.window_symbols` long. A downlink that the node can
-hear takes its airtime in place of its window, and one in RX1 spares RX2. All other time a node sleeps, even one that is
-off.
+hear takes its airtime in place of its window; one in RX1 spares RX2, unless it is not received and over by then. All
+other time a node sleeps, even one that is off.
 
 The powers and energies are those above sleeping, so the energy of a period is their sum plus `sleep_mw` times its
 length.

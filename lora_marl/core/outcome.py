@@ -30,7 +30,7 @@ class Outcome:
             powers; `K` is 0 where the air does not count them.
         downlinks, downlinks_received, downlinks_refused: Downlinks sent to the node, those of them that it received,
             and those that no gateway could send.
-        downlink_airtime_s: Of each gateway. `[B, G]` s
+        downlink_airtime_s: Of each gateway, of the downlinks that began in the period. `[B, G]` s
         frames_delivered, frames_lost: Frames of confirmed traffic, or sent with `nb_trans`, by whether a packet of
             theirs was received: counted at the first that was, or when the last has failed; 0 for other traffic, whose
             every packet is a frame.

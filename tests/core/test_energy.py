@@ -16,7 +16,7 @@ from lora_marl.core.presets import journal_network, mmalora_network, norel_netwo
 from lora_marl.core.propagation import Propagation
 from lora_marl.core.region import REGIONS
 from lora_marl.core.traffic import Traffic
-from tests.core.scenarios import STILL, network, region
+from tests.core.scenarios import STILL, network, region, timed
 
 DEVICE = Device(voltage_v=3.0, tx_currents={14.0: 40.0, 2: 20.0}, rx_ma=10.0, sleep_ma=0.001, window_symbols=8.0)
 
@@ -86,6 +86,23 @@ def test_a_downlink_in_rx1_spares_rx2_and_one_in_rx2_follows_an_empty_rx1():
     listened_s = 8 * 2**9 / 125e3 + received_s
     expected_mj = 120.0 * sent_s + 30.0 * listened_s + 0.003 * (100.0 - sent_s - listened_s)
     assert second_mj == pytest.approx(expected_mj, rel=1e-9)
+
+
+def test_rx2_opens_after_a_downlink_in_rx1_that_was_lost():
+    """Node 1 sends next to node 0 while that is answered."""
+    traffic = Traffic(kind="periodic", interval_s=1e6, random_phase=False, payload_bytes=20, confirmed=True,
+                      after_end=False)  # fmt: skip
+    scenario = timed(
+        [0.0, 1.2], [100.0, 100.0], traffic=traffic, feedback="downlink", energy="states", device=DEVICE,
+        region=region(tp_dbm=(2.0, 14.0)), low_data_rate="auto",
+    )  # fmt: skip
+    points = scenario.region.points(sf=[9, 9], bw_hz=125e3, channel=0, tp_dbm=14)[None]
+    outcome = Air(scenario, [0]).advance(points, 3.0)
+    assert (outcome.downlinks[0, 0], outcome.downlinks_received[0, 0]) == (1, 0)
+    sent_s, received_s = float(scenario.airtime_s()[2, 0]), float(scenario.downlink_airtime_s()[2, 0])
+    listened_s = received_s + 8 * 2**12 / 125e3
+    expected_mj = 120.0 * sent_s + 30.0 * listened_s + 0.003 * (3.0 - sent_s - listened_s)
+    assert outcome.energy_mj[0, 0] == pytest.approx(expected_mj, rel=1e-9)
 
 
 def test_rx1_on_channels_that_no_uplink_has_spares_rx2():

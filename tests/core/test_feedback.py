@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from lora_marl.core import frame_reference as reference
 from lora_marl.core.air import Air
-from lora_marl.core.downlink import PAPERS_DOWNLINK, Feedback
+from lora_marl.core.downlink import PAPERS_DOWNLINK, Downlink, Feedback
 from lora_marl.core.outcome import REPEATED
 from lora_marl.core.propagation import Propagation
 from lora_marl.core.reception import Fate, Reception
-from lora_marl.core.region import HOP
+from lora_marl.core.region import HOP, REGIONS
 from lora_marl.core.traffic import Traffic
 from tests.core.scenarios import STILL, network, random_points, region, timed
 
@@ -69,6 +69,18 @@ def test_a_data_rate_is_never_lowered_into_a_wider_bandwidth():
     packets, mine = uplinks(air)
     steps = [packets.point[mine[count], :2].tolist() for count in (96, 128, 160, 192, 224, 256)]
     assert steps == [[0, 1], [1, 1], [0, 0], [1, 0], [2, 0], [2, 0]]
+
+
+def test_a_data_rate_is_lowered_to_the_next_one_that_the_region_has():
+    """US915's are SF8 at 500 kHz and SF7 to SF10 at 125 kHz: no channel takes SF9 or SF10 at 500 kHz."""
+    plan = REGIONS["US915-FSB2"]
+    traffic = Traffic(kind="periodic", interval_s=20.0, random_phase=False, payload_bytes=15)
+    scenario = timed([0.0], [170.0], traffic=traffic, region=plan, feedback="downlink", downlink=Downlink())
+    air, _, points = played(scenario, (1, 1, HOP, 9), 300 * 20.0)
+    packets, mine = uplinks(air)
+    steps = [packets.point[mine[count], :2].tolist() for count in (96, 128, 160, 192, 224, 256)]
+    assert steps == [[1, 1], [0, 0], [1, 0], [2, 0], [3, 0], [3, 0]]
+    assert points[0, 0].tolist() == [3, 0, HOP, 9] and set(packets.point[mine[128:], 2]) == set(range(8))
 
 
 def test_a_node_asks_from_its_65th_frame_on_and_an_answer_starts_the_count_again():

@@ -12,8 +12,11 @@ from lora_marl.core.kernel.interference import add_burst_to_downlink
 from lora_marl.core.kernel.links import is_off, link_gain_db
 from lora_marl.core.kernel.queue import replace_first
 from lora_marl.core.kernel.reception import BELOW_SENSITIVITY, COLLIDED, DELIVERED, INTERFERED, dbm_to_mw
+from lora_marl.core.kernel.rule import WINDOWS
 from lora_marl.core.kernel.state import ANSWERED, ANSWERS_RECEIVED, ENERGY_MJ, RECEIVING, REFUSED, RX1, RX2
 from lora_marl.core.random import draw_index, exponential, normal
+
+BOTH = WINDOWS["both"]
 
 _GATEWAY_DRAWS = 1 << 15
 """Added to a gateway's number in draws of what it hears of another one's downlink."""
@@ -264,11 +267,16 @@ def _fate(state, tables, b, g):
 
 
 @compiled()
-def _count_reception(state, tables, b, n, g):
-    """Count the energy of a downlink that node `n` hears, in place of its window; after one in RX1 there is no RX2."""
+def _count_reception(state, tables, b, n, g, received):
+    """Count the energy of a downlink that node `n` hears, in place of its window.
+
+    After one in RX1 there is no RX2, unless that was not `received` and is over by then.
+    """
     rule, node, down = tables.rule[0], state.nodes[b, n], state.downlinks[b, g]
     second = down.channel == state.newest.shape[1]  # channels behind it are of RX1 alone
     window_mj = rule.rx2_mj if second else tables.windows_mj[node.last_point[0], node.last_point[1]]
+    if rule.windows == BOTH and not second and not received and down.end_s <= node.end_s + rule.rx2_delay_s:
+        window_mj -= rule.rx2_mj
     state.sums[b, n, ENERGY_MJ] += rule.rx_mw * (down.end_s - down.start_s) - window_mj
 
 
@@ -278,7 +286,7 @@ def receive_downlink(state, tables, b, n):
     g = state.nodes[b, n].gateway
     fate = _fate(state, tables, b, g)
     if RARE and tables.rule[0].rx_mw > 0.0 and fate != BELOW_SENSITIVITY:
-        _count_reception(state, tables, b, n, g)
+        _count_reception(state, tables, b, n, g, fate == DELIVERED)
     if RARE and tables.rule[0].record:
         state.packets[b, state.downlinks[b, g].record].fate = fate
     if fate != DELIVERED:

@@ -22,6 +22,7 @@ from lora_marl.core.kernel.counters import DELIVERED
 from lora_marl.core.kernel.features import DOWNLINKS, RARE
 from lora_marl.core.kernel.masks import enable_all, mask_differs, obey_mask
 from lora_marl.core.kernel.repeats import nb_trans_differs, reset_nb_trans
+from lora_marl.core.kernel.sub_bands import takes_rate
 from lora_marl.core.kernel.traffic import is_new_frame
 from lora_marl.core.outcome import REPEATED
 from lora_marl.core.region import HOP
@@ -90,6 +91,15 @@ def _report_uplink(state, b, n, now_s, repeated):
 
 
 @compiled()
+def _is_rate(tables, sf, bw):
+    """Whether a pair of spreading factor and bandwidth is a data rate of the region: some channel takes it."""
+    for channel in range(tables.channel_loss_db.shape[0]):
+        if takes_rate(tables, channel, sf, bw):
+            return True
+    return False
+
+
+@compiled()
 def _slower_rate(tables, b, n, sf, bw):
     """The next slower data rate of no wider bandwidth, by airtime; the same one where there is none. Two indices"""
     payload = tables.payload[b % tables.payload.shape[0], n]
@@ -97,7 +107,7 @@ def _slower_rate(tables, b, n, sf, bw):
     for other_sf in range(tables.airtime_s.shape[1]):
         for other_bw in range(bw + 1):
             airtime_s = tables.airtime_s[payload, other_sf, other_bw]
-            if tables.airtime_s[payload, sf, bw] < airtime_s and airtime_s < slower_s:
+            if tables.airtime_s[payload, sf, bw] < airtime_s < slower_s and _is_rate(tables, other_sf, other_bw):
                 slower_sf, slower_bw, slower_s = other_sf, other_bw, airtime_s
     return slower_sf, slower_bw
 
