@@ -192,6 +192,31 @@ class Region:
         closest = (np.abs(bit_rate[:, None] - bit_rate) + far[:, None]).argmin(axis=-1)
         return np.stack(np.unravel_index(closest, sizes), axis=-1).reshape(len(taken), *sizes, 2).astype(np.int64)
 
+    def rates_taken(self) -> NDArray[np.bool_]:
+        """Whether each channel takes a data rate as it is. `[C, S, W]`"""
+        rates = self.rates_by_channel()
+        return np.asarray((rates == np.moveaxis(np.indices(rates.shape[1:3]), 0, -1)).all(axis=-1))
+
+    def as_sent(self, points: NDArray[np.int16]) -> NDArray[np.int16]:
+        """Points with the data rates that packets are sent at, where channels take some data rates only. `[..., 4]`
+
+        Raises:
+            ValueError: a node that hops at a data rate that no channel takes, each of which then has its own.
+        """
+        if not self.channel_data_rates:
+            return points
+        sf, bw, channel = np.moveaxis(points[..., :TP].astype(np.int64), -1, 0)
+        taken = np.asarray(self.rates_taken().any(axis=0))
+        lost = np.argwhere((channel == HOP) & ~taken[sf, bw])
+        if len(lost):
+            point = points[tuple(lost[0])]
+            rate = f"SF{self.spreading_factors[point[SF]]}/{self.bandwidths_hz[point[BW]] / 1000:g} kHz"
+            raise ValueError(f"points: channel is hop (-1) at {rate}, which no channel of region {self.name} takes")
+        sent = points.copy()
+        own = self.rates_by_channel()[channel, sf, bw]
+        sent[..., :CHANNEL] = np.where((channel == HOP)[..., None], points[..., :CHANNEL], own)
+        return sent
+
     @property
     def sub_bands(self) -> tuple[int, ...]:
         """Number of each channel's sub-band among those that have channels, from 1. `[C]`"""

@@ -1,9 +1,9 @@
 """Nodes that hop over the channels, in expectation: one row for each channel that a node may draw.
 
-A hop is uniform over the C channels, so the packets of a node in one channel are a part of 1 / C of its traffic, and a
-packet's delivery is the mean over the channels. Different parts of Poisson traffic are independent, so rows are added
-where channels are: N C rows at most, in place of the C^N combinations. Where all nodes hop, and channels neither differ
-in their loss nor overlap, one channel stands for all.
+A hop is uniform over the C channels (those that take the data rate, where some do not), so the packets of a node in one
+channel are a part of 1 / C of its traffic, and a packet's delivery is the mean over the channels. Different parts of
+Poisson traffic are independent, so rows are added where channels are: N C rows at most, in place of the C^N
+combinations. Where all nodes hop, and channels neither differ in their loss nor overlap, one channel stands for all.
 
 That a channel is drawn among those whose sub-band is free is left out.
 """
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lora_marl.core.reception import channel_overlaps
-from lora_marl.core.region import CHANNEL, HOP
+from lora_marl.core.region import BW, CHANNEL, HOP, SF
 from lora_marl.core.scenario import Scenario
 
 
@@ -48,7 +48,8 @@ def channel_rows(scenario: Scenario, points: NDArray[np.int16], *, distinct: boo
     Raises:
         ValueError: nodes that hop over channels that overlap, though they must not.
     """
-    hops, channels = points[:, CHANNEL] == HOP, len(scenario.region.channels_hz)
+    region, hops = scenario.region, points[:, CHANNEL] == HOP
+    channels = len(region.channels_hz)
     ones = np.ones(len(points))
     if not hops.any():
         return ChannelRows(points, np.arange(len(points)), ones, ones)
@@ -56,15 +57,16 @@ def channel_rows(scenario: Scenario, points: NDArray[np.int16], *, distinct: boo
     if distinct and not apart:
         raise ValueError("points: channel is hop (-1); this closed form takes that where channels do not overlap")
     loss_db = scenario.channel_loss_db
-    if hops.all() and apart and (loss_db is None or np.ptp(loss_db) == 0.0):
+    alike = not region.channel_data_rates and (loss_db is None or np.ptp(loss_db) == 0.0)
+    if hops.all() and apart and alike:
         rows = points.copy()
         rows[:, CHANNEL] = 0
         return ChannelRows(rows, np.arange(len(points)), ones / channels, ones)
-    copies = np.where(hops, channels, 1)
-    node = np.repeat(np.arange(len(points)), copies)
-    rows, share = points[node], 1.0 / copies[node]
-    first = np.cumsum(copies) - copies
-    rows[hops[node], CHANNEL] = (np.arange(len(node)) - first[node])[hops[node]]
+    used = region.rates_taken()[:, points[:, SF], points[:, BW]].T & hops[:, None]
+    used[~hops, points[~hops, CHANNEL]] = True
+    node, channel = np.nonzero(used)
+    rows, share = points[node], 1.0 / used.sum(axis=1)[node]
+    rows[:, CHANNEL] = channel
     return ChannelRows(rows, node, share, share)
 
 

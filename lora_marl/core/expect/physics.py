@@ -85,6 +85,7 @@ def check_pairwise(scenario: Scenario, form: str, further: Iterable[tuple[str, A
         ("reception.demodulators", rule.demodulators, (None,)),
         ("traffic.kind", scenario.traffic.kind, ("poisson",)),
         ("region.bandwidths_hz", len(scenario.region.bandwidths_hz), (1,)),
+        ("region.channel_data_rates", scenario.region.channel_data_rates, ((),)),
         *further,
     ):
         if value not in allowed:

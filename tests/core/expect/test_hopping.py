@@ -16,7 +16,7 @@ from lora_marl.core.expect import (
 )
 from lora_marl.core.expect.hopping import channel_rows
 from lora_marl.core.presets import journal_network, mmalora_network, norel_network
-from lora_marl.core.region import CHANNEL, HOP
+from lora_marl.core.region import CHANNEL, HOP, REGIONS
 from lora_marl.core.traffic import Traffic
 
 CHANNELS_HZ = (868.1e6, 868.3e6, 868.5e6)
@@ -92,6 +92,50 @@ def test_channels_that_overlap():
     expectation = OneGateway(scenario).expect(points)
     outcome = Air(scenario, range(8)).advance(np.tile(points, (8, 1, 1)), 8e4)
     assert expectation.pdr == pytest.approx(outcome.delivered.sum() / outcome.sent.sum(), abs=0.01)
+
+
+def us915():
+    network = journal_network(NODES, traffic=Traffic(interval_s=10.0, payload_bytes=11))
+    return replace(network, region=REGIONS["US915-FSB2"])
+
+
+def test_channels_that_take_some_data_rates_only_are_as_on_the_air():
+    """A node on the channel of 500 kHz has its data rate, and one that hops the channels of its own."""
+    scenario = us915()
+    points = drawn(scenario, 20)
+    hops = points[:, CHANNEL] == HOP
+    points[hops, :2] = np.where(points[hops, 1:2] == 1, [1, 1], points[hops, :2])  # the rate at 500 kHz is SF8
+    points[20:24, :3] = [[3, 0, 8], [0, 1, 8], [3, 1, 0], [1, 1, 8]]
+    expectation = OneGateway(scenario).expect(points)
+    outcome = Air(scenario, range(8)).advance(np.tile(points, (8, 1, 1)), 2e4)
+    delivery = outcome.delivered.sum(axis=0) / outcome.sent.sum(axis=0)
+    assert expectation.pdr == pytest.approx(outcome.delivered.sum() / outcome.sent.sum(), abs=0.01)
+    assert np.sqrt(np.mean((delivery - expectation.delivery) ** 2)) < 0.025
+    np.testing.assert_allclose(expectation.airtime_s, (outcome.airtime_s.sum(0) / outcome.sent.sum(0)), rtol=1e-6)
+
+
+def test_an_allocation_that_follows_moves_has_the_data_rates_of_its_channels():
+    closed_form = OneGateway(us915())
+    points = drawn(closed_form.scenario, 0)
+    moved = points.copy()
+    moved[3] = [3, 0, 8, 2]
+    allocation = OneGatewayIncremental(closed_form, points)
+    tried = allocation.try_points(3, moved[3:4])[0]
+    allocation.move(3, moved[3])
+    assert allocation.points[3].tolist() == [1, 1, 8, 2]  # SF8 at 500 kHz
+    expectation = closed_form.expect(moved)
+    for totals in (tried, allocation.totals()):
+        assert totals[1] == pytest.approx(expectation.packets_per_s @ expectation.delivery, rel=1e-9)
+
+
+def test_what_forms_lack_of_such_channels_is_named():
+    closed_form = OneGateway(us915())
+    with pytest.raises(ValueError, match="channel is hop .* at SF10/500 kHz, which no channel of region US915-FSB2"):
+        closed_form.expect(np.tile(np.array([3, 1, HOP, 0], np.int16), (NODES, 1)))
+    network = norel(1)
+    some = replace(network.region, channel_data_rates=((), (), ((7, 125e3),)))
+    with pytest.raises(ValueError, match="region.channel_data_rates: .* has no log-normal closed form"):
+        LogNormal(replace(network, region=some))
 
 
 @pytest.mark.parametrize(("form", "network"), [(LogNormal, norel(1)), (Rayleigh, mmalora())])

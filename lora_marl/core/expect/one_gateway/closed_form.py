@@ -14,7 +14,8 @@ SIR needed (`sir_pairwise`, at equal bandwidths), or the power that lowers the S
 `sir_pairwise` at unequal bandwidths, which act as noise), each interferer on its own.
 The expectation is taken at the middles of `LEVELS` equally likely parts of the distribution of x above the floor.
 
-Nodes that hop: `lora_marl.core.expect.hopping`.
+Nodes that hop: `lora_marl.core.expect.hopping`. A node has the data rate that its channel takes
+(`Region.as_sent`).
 
 Approximations: overlaps of different nodes are independent; a node overlaps a packet once; interferers do not add up;
 `spares="pair"` counts as `target`; a packet that is lost at its start interferes nevertheless. `db_ratio` (the
@@ -113,7 +114,7 @@ class OneGateway:
 
     def expect(self, points: NDArray[np.int16]) -> Expectation:
         """The expectation of an allocation `[N, 4]`: the plain statement, all pairs at once."""
-        t, node = self.tables, np.arange(len(points))
+        t, node, points = self.tables, np.arange(len(points)), self.scenario.region.as_sent(points)
         sf, bw, _, tp = points.T
         airtime_s = t.airtime_s[node, sf, bw]
         busy = busy_share(airtime_s, t.interval_s, t.airtimes)

@@ -59,8 +59,8 @@ class OneGatewayIncremental:
 
     def __init__(self, closed_form: OneGateway, points: NDArray[np.int16]) -> None:
         check_named_channels(points)
-        self._tables = closed_form.tables
-        points = points.astype(np.int16)
+        self._tables, self._region = closed_form.tables, closed_form.scenario.region
+        points = self._region.as_sent(points.astype(np.int16))
         levels = _levels(self._tables, np.arange(len(points)), points)
         self._state = _State(points, *levels, np.zeros_like(levels.x_dbm))
         self._without_node: tuple[int, Vector] | None = None
@@ -78,11 +78,13 @@ class OneGatewayIncremental:
 
     def try_points(self, node: int, candidates: NDArray[np.int16]) -> Vector:
         """The totals if a node used each of some points `[K, 4]`, all others staying as they are: `[K, 4]`."""
+        candidates = self._region.as_sent(candidates)
         levels = self._levels_of(node, candidates)
         return _try_points(self._tables, self._state, self._without(node), node, candidates, levels)
 
     def bounds(self, node: int, candidates: NDArray[np.int16]) -> Vector:
         """Totals `[K, 4]` as if the node and the others did not disturb each other: `try_points` never has more."""
+        candidates = self._region.as_sent(candidates)
         reached = self._levels_of(node, candidates).reached
         return _bounds(self._tables, self._state, self._without(node), node, candidates, reached)
 
@@ -90,7 +92,7 @@ class OneGatewayIncremental:
         """Give a node another point `[4]`."""
         self._without_node, state = None, self._state
         _change_others(self._tables, state, node, -1.0)
-        state.points[node] = point
+        state.points[node] = self._region.as_sent(np.asarray(point, np.int16))
         levels = self._levels_of(node, state.points[node : node + 1])
         state.reached[node], state.x_dbm[node], state.limit_dbm[node] = (row[0] for row in levels)
         _change_others(self._tables, state, node, 1.0)
