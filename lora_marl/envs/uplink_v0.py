@@ -51,7 +51,7 @@ A `Box` of float32 `[D]`, the same for every number of nodes; `feature_names` na
 A node knows its last packet's fate and power at the gateway at once and for free (where the scenario's feedback is
 `downlink`, choices are commands of the network server: a node goes on as before until a downlink has brought its new
 parameters, which takes a packet that was received, a gateway that may send, and airtime in which it hears nobody; there
-is one more fate then, `fate_gateway_sending`). `d` and `n` count packets by the
+is one more fate then, and where the scenario has `links`: `fate_gateway_sending`). `d` and `n` count packets by the
 value that they were sent with, over the episode (see `memory`). `state()` is the observations of all nodes one after
 another, float32 `[N D]`.
 

@@ -673,6 +673,13 @@ def test_channels_of_a_tenth_of_a_percent_silence_gateways_longer():
         network(feedback="downlink", region=replace(slow, channels_hz=(869.3e6,)), downlink=Downlink())
 
 
+def test_rx2_of_eu433_shares_the_only_band_with_the_channels():
+    windows = network(region=REGIONS["EU433"], downlink=Downlink(), feedback="downlink").receive_windows
+    assert windows.sub_band.tolist() == [1, 1, 1, 1] and windows.duty_cycle.tolist() == [0.1] * 4
+    with pytest.raises(ValueError, match="434.8 MHz lies in no sub-band of EU433"):
+        network(region=replace(REGIONS["EU433"], channels_hz=(434.8e6,)))
+
+
 def test_sub_bands_number_the_channels_that_share_a_duty_cycle():
     two = region(channels=3, step_hz=400e3, sub_band_edges_hz=(868.0e6, 868.6e6, 868.7e6))
     assert two.sub_bands == (1, 1, 2)

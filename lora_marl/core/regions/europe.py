@@ -45,6 +45,8 @@ EU433: Mapping[str, Any] = {
     "tp_dbm": (0.0, 2.0, 4.0, 6.0, 8.0, 10.0),
     # ERC/REC 70-03, annex 1, band f1: 433.05 to 434.79 MHz, 10 mW e.r.p., 10 %. TTS has the same.
     "duty_cycle": 0.1,
+    "sub_band_edges_hz": (433.05e6, 434.79e6),  # one band, in which RX2 lies, too
+    "sub_band_duty_cycles": (0.0, 0.1, 0.0),
     "gateway_tp_dbm": (10.0,),
     "max_tp_dbm": 10.0,  # TTS: 12.15 dBm EIRP
     "rx2_hz": 434.665e6,  # TTS: DR0

@@ -166,8 +166,9 @@ def _table(scenario: Scenario, factors: tuple[str, ...], nb_trans: int | None) -
 
 
 def _fates(scenario: Scenario) -> list[Fate]:
-    """The fates that a packet can have; a gateway is sending only where feedback needs downlinks."""
-    return [fate for fate in Fate if fate != Fate.GATEWAY_SENDING or scenario.feedback == "downlink"]
+    """The fates that a packet can have; gateways are deaf only where they send or where links say so."""
+    deaf = scenario.feedback == "downlink" or scenario.links is not None
+    return [fate for fate in Fate if fate != Fate.GATEWAY_SENDING or deaf]
 
 
 def _write(values: NDArray[np.float32], at: int, part: NDArray) -> int:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from lora_marl.core.air import Air
+from lora_marl.core.links import Links
 from lora_marl.core.presets import journal_network
 from lora_marl.core.region import HOP
 from lora_marl.core.scenario import Change, Scenario
@@ -43,6 +44,17 @@ def test_a_replica_depends_on_its_seed_alone(busy: Scenario, threads: int) -> No
         actions = random_actions(many, rng)
         first, second = many.step_array(actions)[0], one.step_array(actions[1:2])[0]
     assert not np.array_equal(first[0], first[1])
+
+
+def test_links_that_lose_packets_anyway_are_seen_as_a_fate(busy: Scenario) -> None:
+    """Where feedback is free, no gateway sends, but one may be off."""
+    env = uplink_v0.parallel_env(scenario=replace(busy, links=Links(lost_share=1.0)), window_s=7.0)
+    env.reset_array([0])
+    rng = np.random.default_rng(0)
+    observations = np.stack([env.step_array(random_actions(env, rng))[0] for _ in range(5)])
+    fate = observations[..., list(env.feature_names).index("fate_gateway_sending")]
+    assert fate.max() == 1.0 and set(np.unique(fate)) <= {0.0, 1.0}
+    assert "fate_gateway_sending" not in uplink_v0.parallel_env(scenario=busy).feature_names
 
 
 @pytest.mark.parametrize("memory", [1.0, 0.5])
