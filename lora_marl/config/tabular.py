@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lora_marl.config.quantities import in_field_unit
+from lora_marl.core.checks import range_of
 
 LARGEST_FILE_BYTES = 256 * 2**20
 """Larger files are refused: a million nodes fit into a fifth of it."""
@@ -91,9 +92,9 @@ class TextTable:
         for name in others:
             meant = difflib.get_close_matches(name, missing, n=1, cutoff=_NEAR)
             if meant:
-                raise ValueError(
-                    f"{self.place}: unknown column {name!r}; did you mean {meant[0]!r}? Rename or remove it"
-                )
+                unit = range_of(meant[0])
+                what = repr(meant[0]) + ("" if unit is None else f", in {unit.unit}")
+                raise ValueError(f"{self.place}: unknown column {name!r}; did you mean {what}? Rename or remove it")
         if others:
             warnings.warn(f"{self.place}: ignored columns: {', '.join(others)}", IgnoredColumns, stacklevel=2)
 
