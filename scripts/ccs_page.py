@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -151,8 +152,10 @@ def draw(shown: Sequence[Study], numbers: Results, figures: Path) -> list[Path]:
     for study in shown:
         if study.name in PICTURES and study.draw is not None:
             path = figures / PICTURES[study.name]
-            study.draw(path, {cell.name: numbers[cell.name] for cell in study.cells})
-            write_atomically(path, partial(_quantised, picture=path))
+            with TemporaryDirectory() as folder:  # pages show PNG alone
+                picture = Path(folder) / path.name
+                study.draw(picture, {cell.name: numbers[cell.name] for cell in study.cells})
+                write_atomically(path, partial(_quantised, picture=picture))
             paths.append(path)
     return paths
 

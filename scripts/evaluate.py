@@ -33,7 +33,7 @@ from lora_marl.config import TrainConfig
 from lora_marl.core.duty_cycle import DutyCycleWarning
 from scripts.runs.assumptions import assumptions_of_all, assumptions_table
 from scripts.runs.cli import JsonPath, UsageError, console, new_app, one_line_errors, write_json
-from scripts.runs.environments import FIRST_SEED, compare_with_random, environment_of
+from scripts.runs.environments import FIRST_SEED, assumptions_of_environment, compare_with_random, environment_of
 from scripts.runs.folder import read_run
 from scripts.runs.loop import RunType
 from scripts.runs.registry import run_type_of
@@ -71,7 +71,9 @@ def evaluate_policies(folders: Sequence[Path], held_out: Sequence[int]) -> list[
             raise UsageError(str(error)) from None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DutyCycleWarning)
-            table, rows = compare_with_random(environment_of(policy, len(seeds)), policy, seeds)
+            env = environment_of(policy, len(seeds))
+            table, rows = compare_with_random(env, policy, seeds)
+        console.print(assumptions_table(assumptions_of_environment(env)))
         console.print(table)
         records += rows
     return records

@@ -16,6 +16,8 @@ from lora_marl.adapters.offline import policy_choice, random_choice
 from lora_marl.adapters.policy import Policy
 from lora_marl.config import CoexistenceConfig, CoexistenceRun
 from lora_marl.config.load import set_value
+from lora_marl.envs.coexistence.game import CoexistenceGame
+from scripts.runs.assumptions import Assumption, assumptions
 from scripts.runs.cli import UsageError, read_config
 from scripts.runs.packets.experiment import build_scenario
 from scripts.runs.statistics import estimate
@@ -131,6 +133,13 @@ def environment_of(policy: Policy, replicas: int) -> Any:
         raise UsageError(f"the policy was trained with {', '.join(policy.spaces.unsaid)}, which its files cannot store")
     settings |= {"replicas": replicas, "info_level": "none", "render_mode": None}
     return lora_marl.make(policy.spaces.environment, **settings)
+
+
+def assumptions_of_environment(env: Any) -> list[Assumption]:
+    """What an environment assumes of the radio."""
+    if isinstance(env.game, CoexistenceGame):
+        return assumptions(env.game.coexistence.radio, CoexistenceConfig().build().radio)
+    return assumptions(env.game.scenario)
 
 
 def compare_with_random(env: Any, policy: Policy, seeds: Sequence[int]) -> tuple[Table, list[dict[str, Any]]]:

@@ -11,7 +11,8 @@ import lora_marl
 from lora_marl.adapters.offline import policy_choice, record
 from lora_marl.adapters.policy import Policy, spaces_of
 from scripts.runs.cli import UsageError
-from scripts.runs.environments import environment_of, mean_rewards
+from scripts.runs.environments import assumptions_of_environment, environment_of, mean_rewards
+from tests.envs.small import SETTINGS
 from tests.scripts.conftest import ROOT
 
 
@@ -52,3 +53,11 @@ def test_an_environment_that_files_cannot_say_is_not_made_up() -> None:
         else:
             with pytest.raises(UsageError, match="trained with redraw, which its files cannot store"):
                 environment_of(policy, 2)
+
+
+@pytest.mark.parametrize("name", list(lora_marl.ENVS))
+def test_assumptions_of_an_environment_are_those_of_its_radio(name: str) -> None:
+    env = lora_marl.make(name, **SETTINGS[name])
+    rows = {row.topic: row.text for row in assumptions_of_environment(env)}
+    assert {"propagation", "shadowing", "reception", "feedback", "duty cycle", "traffic", "region"} <= rows.keys()
+    assert ("Rayleigh fading" in rows["shadowing"]) == (name != "uplink_v0")
