@@ -23,17 +23,17 @@ Shape letters: `B` replicas, `N` nodes, `G` gateways, `P` epochs, `C` channels, 
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agents.twin.changes import has_changed, refit
-from agents.twin.fields import Nodes, build_fields, deliveries
+from agents.twin.fields import Fields, Nodes, build_fields, deliveries
 from agents.twin.frames import FrameRing
-from agents.twin.gains import improve_gains
+from agents.twin.gains import expect_received, improve_gains
 from agents.twin.rates import mean_gaps_s
 from agents.twin.tables import LEAST_SIGMA_DB, LOADS, MOST_LOAD, MOST_SIGMA_DB, Tables, build_tables, payload_classes
-from lora_marl.core.random import normal_quantile
 from lora_marl.core.scenario import Scenario
 
 FIRST_SIGMA_DB = 6.0
@@ -92,6 +92,7 @@ class Beliefs:
         self.begin_s = np.zeros(replicas)
         self._known = np.zeros((replicas, nodes), np.bool_)
         self._prior_db = np.full((replicas, nodes, gateways), np.nan)
+        self._expected_db = np.ones((replicas, 2, nodes, gateways))
         self._tables: dict[float, Tables] = {}
         kinds, bins = self.tables(0).limit.shape[0] * len(sizes), self.tables(0).limit.shape[2]
         self._fields = np.ones((replicas, EPOCHS, channels, gateways, kinds, bins), np.float32)
@@ -147,9 +148,17 @@ class Beliefs:
 
     def channel_changed(self, replica: int, ring: FrameRing, since_s: float) -> bool:
         """Whether the frames since a time show a channel other than believed (`agents.twin.changes`)."""
-        return has_changed(
-            ring.frames[replica], ring.count[replica], self.gain_db[replica], float(self.sigma_db[replica]), since_s
-        )
+        means_db, spreads_db = self._expected_db[replica]
+        return has_changed(ring.frames[replica], ring.count[replica], means_db, spreads_db, since_s)
+
+    def expect_frames(self, replica: int, points: NDArray[np.int64], fields: Fields) -> None:
+        """Note what frames should show while nodes use some points `[N, 3]`, under the fields of these."""
+        t = self.tables(replica)
+        left = fields.left * self._few(replica, t, points)[None, None, :, None]
+        expect_received(
+            t, left, points, self.payload[replica], self.gain_db[replica], float(self.sigma_db[replica]),
+            *self._expected_db[replica],
+        )  # fmt: skip
 
     def begin_anew(self, replica: int, ring: FrameRing, begin_s: float) -> None:
         """Forget what frames before a change of the channel said about gains, and go on from an affine refit."""
@@ -180,6 +189,7 @@ class Beliefs:
             "begin_s": self.begin_s,
             "known": self._known,
             "prior_db": self._prior_db,
+            "expected_db": self._expected_db,
             "fields": self._fields,
         }
 
@@ -209,7 +219,7 @@ class Beliefs:
         if len(unheard):
             mean_db, spread_db = self._population_db(b, heard)
             ranks = (np.arange(len(unheard)) + 0.5) / len(unheard)
-            z = np.array([normal_quantile(rank) for rank in ranks])
+            z = np.array([NormalDist().inv_cdf(rank) for rank in ranks.tolist()])
             self.gain_db[b, unheard] = mean_db + spread_db * z[:, None]
 
     def _population_db(self, b: int, heard: NDArray[np.bool_]) -> tuple[NDArray[np.float64], float]:

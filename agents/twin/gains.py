@@ -24,6 +24,10 @@ FINE = 16
 """`tables.FINE`, repeated as a constant of the compiled code; a test holds them equal."""
 LEAST_WEIGHT = 1e-9
 """Share of frames lost below which a loss tells nothing."""
+LEAST_SPREAD = 0.2
+"""Least standard deviation of frames received, in those of all frames."""
+LEAST_RECEIVED = 1e-3
+"""Share of frames received below which it counts as so much."""
 
 
 @njit(cache=True)
@@ -53,6 +57,32 @@ def _lost_moments(t, left, mean, first, moments):  # type: ignore[no-untyped-def
     if moments[0] > LEAST_WEIGHT:
         moments[1] /= moments[0]
         moments[2] /= moments[0]
+
+
+@njit(cache=True, nogil=True)
+def expect_received(t, left, points, payload, gain_db, sigma_db, mean_db, spread_db):  # type: ignore[no-untyped-def]
+    """Write the mean and the standard deviation of the gains that frames received should show: weak ones are missing.
+
+    Args:
+        t: `tables.Tables`.
+        left: E. `[C, G, V, X]`
+        points: Spreading factor, channel and power of every node. `[N, 3]`
+        payload: Class of each node. `[N]`
+        gain_db: Mean gains. `[N, G]` dB
+        sigma_db: Standard deviation of the shadowing. dB
+        mean_db, spread_db: Where they are written. `[N, G]` dB
+    """
+    moments = np.zeros(3)
+    for n in range(len(points)):
+        sf, channel, tp = points[n]
+        for g in range(gain_db.shape[1]):
+            mean = min(int(np.rint((gain_db[n, g] - t.lowest_dbm) / t.fine_db)) + t.power[tp], t.top)
+            _lost_moments(t, left[channel, g, payload[n] * len(t.floor) + sf], mean, t.floor[sf], moments)
+            received = max(1.0 - moments[0], LEAST_RECEIVED)
+            excess_db = -moments[0] * moments[1] / received
+            square = (sigma_db**2 - moments[0] * moments[2]) / received - excess_db**2
+            mean_db[n, g] = gain_db[n, g] + excess_db
+            spread_db[n, g] = max(square, (LEAST_SPREAD * sigma_db) ** 2) ** 0.5
 
 
 @njit(cache=True, nogil=True)

@@ -36,6 +36,7 @@ from agents.twin.fields import (
     LOSS_POWER,
     PACKETS,
     WORST,
+    Fields,
     Nodes,
     Objective,
     build_fields,
@@ -118,8 +119,11 @@ class Planner:
 
     def totals(self, points: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Delivery of every node `[N]`, and the totals per second `[4]`."""
-        fields = build_fields(self.tables, self.nodes, points, np.ones(len(points)), self.channels)
-        return deliveries(self.tables, self.nodes, points, fields)
+        return deliveries(self.tables, self.nodes, points, self.fields(points))
+
+    def fields(self, points: NDArray[np.int64]) -> Fields:
+        """The fields of an assignment `[N, 3]`, every packet being worth the same."""
+        return build_fields(self.tables, self.nodes, points, np.ones(len(points)), self.channels)
 
     def _promise(self, points: NDArray[np.int64], price: float) -> Plan:
         delivery, totals = self.totals(points)

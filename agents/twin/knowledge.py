@@ -65,6 +65,11 @@ def _check(scenario: Scenario) -> None:
         raise ValueError(f"reception.inter_sf: {rule.inter_sf!r} has no model in the twin; use {', '.join(INTER_SF)}")
     if scenario.traffic.confirmed:
         raise ValueError("traffic.confirmed: True; retries hide from the twin what was lost, allowed is False")
+    if any(region.channel_data_rates):
+        raise ValueError(
+            f"region.channel_data_rates: channels of {region.name} take some data rates only; the twin takes regions "
+            "whose channels take all"
+        )
     meets = channel_overlaps(np.array(region.channels_hz), np.array(region.bandwidths_hz[:1]), rule.channel_overlap)
     if np.any(meets[:, 0, :, 0] & ~np.eye(len(region.channels_hz), dtype=bool)):
         raise ValueError("region.channels_hz: channels overlap at the first bandwidth; the twin takes separate ones")

@@ -69,6 +69,8 @@ GROWTH = 1.5
 """Ratio of the times of successive plans, until they are `every_h` apart."""
 SETTLED = 0.95
 """Share of the nodes heard that must use the points of a plan before frames measure it."""
+THINNED_OUT = 0.75
+"""The same share before a first change of the channel is looked for."""
 LEAST_KNOWN_S = 3600.0
 """Time after a change of the channel before another one is looked for. s"""
 PACKETS = 4
@@ -183,8 +185,9 @@ class Twin(Learner):
         if np.isfinite(self._changed_s[b]) or since_s < self.beliefs.begin_s[b] + LEAST_KNOWN_S:
             return
         # A crowded network that thins out at first is no change of the channel.
-        settled = np.isfinite(self._regime_s[b]) or self._settled_since_s(b) <= since_s
-        if settled and self.beliefs.channel_changed(b, self._ring, since_s):
+        settled_s = self._settled_since_s(b, THINNED_OUT)
+        watched = np.isfinite(self._regime_s[b]) or settled_s <= since_s
+        if watched and self.beliefs.channel_changed(b, self._ring, since_s):
             self._changed_s[b] = now_s
             self._due_s[b] = now_s + CHECK_S
 
@@ -197,7 +200,7 @@ class Twin(Learner):
             self._changed_s[b] = np.inf
         known_s = now_s - float(self.beliefs.begin_s[b])
         self._due_s[b] = now_s + min(known_s * (GROWTH - 1.0), self._every_s)
-        settled_s = self._settled_since_s(b)
+        settled_s = self._settled_since_s(b, SETTLED)
         if not self.beliefs.update(b, self._ring, int(self._plans[b]) - 1, now_s, settled_s):
             return
         if np.isfinite(self._promised[b]) and np.isfinite(settled_s):
@@ -207,12 +210,13 @@ class Twin(Learner):
         plan = planner.plan(self.goal, least_pdr, float(self._price[b]))
         self._wanted[b][:, [SF, CHANNEL, TP]] = plan.points
         self._promised[b], self._price[b] = plan.pdr, plan.price
+        self.beliefs.expect_frames(b, plan.points, planner.fields(plan.points))
 
-    def _settled_since_s(self, b: int) -> float:
-        """Since when most nodes have used the points of the last plan; infinite: they do not yet. s"""
+    def _settled_since_s(self, b: int, share: float) -> float:
+        """Since when a share of the nodes heard has used the points of the last plan; infinite: they do not yet. s"""
         arrived_s = self._ring.arrived_s(b, self._wanted[b][:, [SF, CHANNEL, TP]].astype(np.int64))
         heard = arrived_s[self._ring.count[b] > 0]
-        return float(np.quantile(heard, SETTLED, method="higher")) if len(heard) else np.inf
+        return float(np.quantile(heard, share, method="higher")) if len(heard) else np.inf
 
     def _planner(self, b: int) -> Planner:
         t, nodes = self.beliefs.tables(b), self.beliefs.nodes(b)

@@ -7,7 +7,9 @@ import pytest
 
 from agents.run import run_until
 from agents.twin.changes import has_changed, refit
+from agents.twin.gains import expect_received
 from agents.twin.learner import Twin
+from agents.twin.tables import STEP_DB
 from lora_marl.core.air import Air
 from lora_marl.core.presets import norel_network
 from lora_marl.core.scenario import Change
@@ -31,13 +33,34 @@ def after(ring_of):
 def test_the_same_channel_is_no_change(ring_of):
     ring = ring_of(BEFORE_DB, SIGMA_DB, (0, 0, 4), constant(1.0), -300.0, frames=8)
     for since_s in np.arange(0.0, 8e3, 1e3):
-        assert not has_changed(ring.frames[0], ring.count[0], BEFORE_DB[:, None], SIGMA_DB, since_s)
+        assert not has_changed(ring.frames[0], ring.count[0], BEFORE_DB[:, None], np.full((50, 1), SIGMA_DB), since_s)
 
 
 def test_a_change_is_noticed(after):
     _, ring = after
-    assert has_changed(ring.frames[0], ring.count[0], BEFORE_DB[:, None], SIGMA_DB, 0.0)
-    assert not has_changed(ring.frames[0], ring.count[0], BEFORE_DB[:, None], SIGMA_DB, 1e6)  # too few frames
+    assert has_changed(ring.frames[0], ring.count[0], BEFORE_DB[:, None], np.full((50, 1), SIGMA_DB), 0.0)
+    assert not has_changed(
+        ring.frames[0], ring.count[0], BEFORE_DB[:, None], np.full((50, 1), SIGMA_DB), 1e6
+    )  # too few frames
+
+
+def test_frames_of_weak_links_lie_above_their_mean_gain(known, norel):
+    """Of links at the floor the stronger half is received: sigma times the square root of 2 / pi above the mean."""
+    t, nodes = known(norel)
+    floor_db = t.lowest_dbm + (t.floor[0] + 1.0 - t.above_floor[0]) * STEP_DB
+    gain_db, mean_db, spread_db = np.full((2, 1), floor_db - norel.region.tp_dbm[4]), np.zeros((2, 1)), np.zeros((2, 1))
+    gain_db[1] += 30.0
+    left = np.ones((1, 1, 6, t.limit.shape[2]))
+    left[0, 0, 0, t.floor[0]] = t.above_floor[0]
+    payload = np.zeros(2, np.int64)
+    expect_received(t, left, np.array([[0, 0, 4], [0, 0, 4]]), payload, gain_db, 3.54, mean_db, spread_db)
+    assert (mean_db - gain_db)[:, 0] == pytest.approx([3.54 * np.sqrt(2 / np.pi), 0.0], abs=0.15)
+    assert spread_db[:, 0] == pytest.approx([3.54 * np.sqrt(1 - 2 / np.pi), 3.54], abs=0.1)
+
+
+def test_more_shadowing_is_a_change(ring_of):
+    ring = ring_of(BEFORE_DB, 1.6 * SIGMA_DB, (0, 0, 4), constant(1.0), -300.0, frames=8)
+    assert has_changed(ring.frames[0], ring.count[0], BEFORE_DB[:, None], np.full((50, 1), SIGMA_DB), 0.0)
 
 
 def test_gains_are_refitted_also_of_nodes_that_have_not_been_heard_since(after):

@@ -59,6 +59,10 @@ def test_it_delivers_more_than_at_its_first_points(crowded):
     assert learner.diagnostics(crowded)["estimated_sigma_db"] == pytest.approx(np.full(2, 3.54), abs=0.3)
 
 
+def test_a_channel_that_stays_is_not_taken_for_another(whole):
+    assert (whole[2].beliefs.begin_s == 0.0).all()
+
+
 def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(crowded, whole):
     expected_points, expected, _ = whole
     air, learner = air_and_learner(crowded)
@@ -139,12 +143,14 @@ def test_networks_without_a_model_are_refused():
     network = norel_network(4)
     split = {"node_network": np.array([0, 0, 1, 1]), "gateway_network": np.array([0, 1])}
     close = replace(network.region, channels_hz=(868.1e6, 868.15e6))
+    some = replace(network.region, channel_data_rates=(((7, 125e3),),))
     confirmed = Traffic(confirmed=True, after_end=False, payload_bytes=20)
     summed = replace(network.reception, inter_sf="sir_energy")
     for changed, named in (
         (replace(network, gateway_xy_m=np.zeros((2, 2)), **split), "scenario.node_network: 2 networks"),
         (replace(network, traffic=confirmed), "traffic.confirmed: True"),
         (replace(network, region=close), "region.channels_hz: channels overlap"),
+        (replace(network, region=some), "region.channel_data_rates: channels of"),
         (replace(network, feedback="free", reception=summed), "reception.inter_sf: 'sir_energy'"),
     ):
         with pytest.raises(ValueError, match=named):
