@@ -72,7 +72,7 @@ SETTLED = 0.95
 THINNED_OUT = 0.75
 """The same share before a first change of the channel is looked for."""
 LEAST_KNOWN_S = 3600.0
-"""Time after a change of the channel before another one is looked for. s"""
+"""Time after a change of the channel before another one is looked for, and between plans. s"""
 PACKETS = 4
 """Frames of a node between two questions whether a plan is due."""
 FREE_MOVE = 1e-9
@@ -198,8 +198,11 @@ class Twin(Learner):
             self._regime_s[b] = self._changed_s[b] - self.beliefs.begin_s[b]
             self.beliefs.begin_anew(b, self._ring, float(self._changed_s[b]))
             self._changed_s[b] = np.inf
-        known_s = now_s - float(self.beliefs.begin_s[b])
-        self._due_s[b] = now_s + min(known_s * (GROWTH - 1.0), self._every_s)
+        begin_s = float(self.beliefs.begin_s[b])
+        wait_s = (now_s - begin_s) * (GROWTH - 1.0)
+        if begin_s > 0.0:  # nodes are where the last plan has put them; commands cost more than at first
+            wait_s = max(wait_s, LEAST_KNOWN_S)
+        self._due_s[b] = now_s + min(wait_s, self._every_s)
         settled_s = self._settled_since_s(b, SETTLED)
         if not self.beliefs.update(b, self._ring, int(self._plans[b]) - 1, now_s, settled_s):
             return
