@@ -36,6 +36,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from lora_marl.core.allowed import Allowed, Columns, Count, Number
 from lora_marl.core.topology import distances_m
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ WINDOWS_KEPT = 64
 """Windows remembered, for decisions that fell due before the last one ended."""
 _STEPS = 4
 _LEAST_SIGMA_DB, _LARGEST_SIGMA_DB = 0.1, 30.0
+_LARGEST_ENTRY = 1e10
+"""Of a window in a state that is read: squares and sums of such entries stay finite."""
 EXCESS, LENGTH, LIMIT, GAP, PACKETS, OFF = range(6)
 """Columns of a window: e, l and the limit on x in dB, gap in s, packets in it, airtime and off time of each in s."""
 SIGMA, RATE, OFFSET, SLOPE = range(4)
@@ -128,6 +131,19 @@ class ChannelState:
             "state_sigma_db": self._sigma_db,
             "state_told": self._counted_before,
             "state_heard_s": self._heard_s,
+        }
+
+    def state_limits(self) -> dict[str, Allowed]:
+        """The place in the open window and the states are indices, which follow from estimates and the open window.
+
+        See `Learner.state_limits`.
+        """
+        return {
+            "state_filled": Count(WINDOW - 1),
+            "states": Count(STATES - 1),
+            "state_counted": Count(),
+            "state_estimates": Columns((Number(least=0.0), Number(least=0.0), Number(), Number())),
+            "state_open": Number(-_LARGEST_ENTRY, _LARGEST_ENTRY),
         }
 
 

@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lora_marl.core.allowed import POINT_SIZES, Allowed, Count, Flag, Given, Point, check
 from lora_marl.core.downlink import Feedback
 from lora_marl.core.factors import checked_points, chosen_factors
 from lora_marl.core.region import FACTORS, Region
@@ -186,6 +187,14 @@ class Learner(ABC):
         """Everything that changes while learning, by name: the arrays themselves, not copies."""
         return {}
 
+    def state_limits(self) -> dict[str, Allowed]:
+        """What the numbers of arrays of the state may be, by name, where more is known than their type says.
+
+        Compiled learners follow indices without a look at them: whatever is one needs a limit. By itself an array of
+        int16 `[..., 4]` holds operating points of the region, and other integers are at least -1.
+        """
+        return {}
+
     def state_dict(self) -> dict[str, NDArray]:
         """A copy of the state; a learner that loads it goes on exactly where this one stands."""
         return {name: array.copy() for name, array in self.state_arrays().items()}
@@ -194,9 +203,11 @@ class Learner(ABC):
         """Take over a state of `state_dict`.
 
         Raises:
-            ValueError: an array is missing, unknown, or of another shape or type than this learner's.
+            ValueError: an array is missing, unknown, of another shape or type than this learner's, or has numbers that
+                it cannot have (`state_limits`); the learner is as it was.
         """
-        arrays = self.state_arrays()
+        arrays, limits = self.state_arrays(), self.state_limits()
+        sizes = dict(zip(POINT_SIZES, self.region.factor_sizes, strict=True))
         if set(state) != set(arrays):
             raise ValueError(f"state of {self.name} has {sorted(state)}; expected {sorted(arrays)}")
         for name, array in arrays.items():
@@ -206,8 +217,18 @@ class Learner(ABC):
                     f"state of {self.name}: {name} is {loaded.dtype} {list(loaded.shape)}; "
                     f"expected {array.dtype} {list(array.shape)} (replicas, nodes, ...)"
                 )
+            check(f"state of {self.name}: {name}", loaded, limits.get(name, _default_limit(array)), sizes)
         for name, array in arrays.items():
             array[...] = state[name]
+
+
+def _default_limit(array: NDArray) -> Allowed:
+    """What an array of a state may hold by its type; see `Learner.state_limits`."""
+    if array.dtype == np.int16 and array.shape[-1:] == (len(FACTORS),):
+        return Point(hop=True, unset=True)
+    if array.dtype == np.bool_:
+        return Flag()
+    return Count(least=-1) if array.dtype.kind in "iu" else Given()
 
 
 def most_robust_point(region: Region) -> NDArray[np.int16]:

@@ -329,6 +329,8 @@ def ccs(repeats: int) -> list[Line]:
              lambda: 1e3 * torch_cases.round_s(4, repeats=4 * repeats), True),
         Line("ccs_round_1000", "coordination service, a round of 1,000 networks", "s", 1,
              lambda: torch_cases.round_s(1000, repeats=min(repeats, 2)), True),
+        Line("ccs_round_limit", "coordination service, a round of all that its limits allow", "s", 4,
+             torch_cases.costliest_round_s, True),
         Line("ccs_float32", "snapshot of a server, exact", "bytes", 112_000, size("float32"), True),
         Line("ccs_float16", "snapshot, half precision", "bytes", 56_000, size("float16"), True),
         Line("ccs_int8", "snapshot, eight bits", "bytes", 28_600, size("int8"), True),

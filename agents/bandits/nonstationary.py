@@ -43,6 +43,8 @@ from numpy.typing import NDArray
 from agents.bandits import kernel
 from agents.bandits.cucb import CUCB
 from agents.bandits.kernel import END, FIRST, STRIDES
+from lora_marl.core.allowed import Allowed, Columns, Count
+from lora_marl.core.reception import FATES
 
 if TYPE_CHECKING:
     from lora_marl.core.outcome import Decisions
@@ -118,6 +120,11 @@ class WindowCUCB(CUCB):
     def state_arrays(self) -> dict[str, NDArray]:
         """The arrays of CUCB; points and fates of the last packets `[B, N, window, 5]`; packets so far `[B, N]`."""
         return super().state_arrays() | {"past": self._past, "sent": self._sent}
+
+    def state_limits(self) -> dict[str, Allowed]:
+        """Points and fates of the last packets are indices."""
+        columns = tuple(Count(size - 1) for size in (*self.region.factor_sizes, len(FATES)))
+        return super().state_limits() | {"past": Columns(columns)}
 
     def _learn(self, b: NDArray, n: NDArray, fate: NDArray, point: NDArray) -> None:
         window = self._past.shape[2]

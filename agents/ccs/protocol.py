@@ -7,8 +7,9 @@ eight bits, or as the largest ones only.
 from __future__ import annotations
 
 import json
+import reprlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import Any
 
@@ -46,8 +47,20 @@ BLOCK = 256
 ENCODINGS = ("float32", "float16", "int8", "top")
 """How parameters can be compressed; see `packed`."""
 
+_DTYPES = {
+    "float32": np.float32, "float16": np.float16, "int8": np.int8, "scale": np.float32,
+    "top": np.float16, "kept": np.uint8,
+}  # fmt: skip
+"""Types of the arrays that `packed` returns."""
+
 FORMAT = "ccs-record-1"
 """Format of reports and residuals as bytes."""
+
+LONGEST_NAME = 200
+"""Of a network or an operator: it is part of messages, and of what the service keeps."""
+
+MOST_ROUNDS = 2**53
+"""Numbers of rounds and reports are no larger."""
 
 LATEST_S = 1e15
 """Times from here on, some thirty million years, cannot be those of a clock."""
@@ -121,6 +134,9 @@ def unpacked(arrays: Mapping[str, NDArray], size: int) -> NDArray[np.float32]:
         ValueError: arrays that no encoding gives, or of another number of parameters.
     """
     names, blocks = set(arrays), -(-size // BLOCK)
+    for name, dtype in _DTYPES.items():
+        if name in names and arrays[name].dtype != dtype:
+            raise ValueError(f"{name} is stored as {arrays[name].dtype}; expected {np.dtype(dtype)}")
     if names in ({"float32"}, {"float16"}):
         expected: dict[str, tuple[int, ...]] = {next(iter(names)): (size,)}
     elif names == {"int8", "scale"}:
@@ -180,23 +196,31 @@ class Report:
 
     def __post_init__(self) -> None:
         for name in ("network", "operator"):
-            if not isinstance(getattr(self, name), str):
-                raise ValueError(f"report: {name} = {getattr(self, name)!r} is no text")
+            text = getattr(self, name)
+            if not isinstance(text, str):
+                raise ValueError(f"report: {name} = {reprlib.repr(text)} is no text")
+            if len(text) > LONGEST_NAME:
+                raise ValueError(f"report: {name} has {len(text)} letters; at most {LONGEST_NAME}")
         if not self.network:
             raise ValueError("report: network has no name")
-        if not _integer(self.round) or self.round < 0:
-            raise ValueError(f"report of {self.network}: round = {self.round!r}; expected an integer from 0")
+        if not _integer(self.round) or not 0 <= self.round <= MOST_ROUNDS:
+            value = reprlib.repr(self.round)
+            raise ValueError(f"report of {self.network}: round = {value}; expected an integer from 0 to {MOST_ROUNDS}")
         if isinstance(self.time_s, bool) or not (isinstance(self.time_s, Real) and abs(self.time_s) < LATEST_S):
-            raise ValueError(
-                f"report of {self.network}: time_s = {self.time_s!r}; expected a finite number of at most {LATEST_S:g}"
-            )
+            value = reprlib.repr(self.time_s)
+            limit = f"expected a finite number of at most {LATEST_S:g}"
+            raise ValueError(f"report of {self.network}: time_s = {value}; {limit}")
         if not isinstance(self.schema, Schema):
-            raise ValueError(f"report of {self.network}: schema = {self.schema!r} is no Schema")
+            raise ValueError(f"report of {self.network}: schema = {reprlib.repr(self.schema)} is no Schema")
         if not all(map(_integer, self.schema.sizes)):
-            raise ValueError(f"report of {self.network}: sizes = {self.schema.sizes}; expected integers")
+            raise ValueError(f"report of {self.network}: sizes = {reprlib.repr(self.schema.sizes)}; expected integers")
         for name, shape in (("parameters", (self.schema.size,)), ("kpis", (4,))):
             _check(f"report of {self.network}: {name}", getattr(self, name), shape)
         _plain(self, round=int, time_s=float)
+
+    def copy(self) -> Report:
+        """Returns a report with arrays of its own, checked once more: whoever made this one may change its arrays."""
+        return replace(self, parameters=self.parameters.copy(), kpis=self.kpis.copy())
 
     def to_bytes(self, encoding: str = "float32", share: float = 0.5) -> bytes:
         """Returns the report as safetensors, with parameters compressed as by `packed`."""
@@ -242,12 +266,14 @@ class Residual:
     delta: NDArray[np.float32]
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.network, str) and self.network):
-            raise ValueError(f"residual: network = {self.network!r} is no name")
+        if not (isinstance(self.network, str) and 0 < len(self.network) <= LONGEST_NAME):
+            name = reprlib.repr(self.network)
+            raise ValueError(f"residual: network = {name} is no name of 1 to {LONGEST_NAME} letters")
         for name in ("round", "report_round"):
-            if not _integer(getattr(self, name)) or getattr(self, name) < 0:
-                value = getattr(self, name)
-                raise ValueError(f"residual of {self.network}: {name} = {value!r}; expected an integer from 0")
+            if not _integer(getattr(self, name)) or not 0 <= getattr(self, name) <= MOST_ROUNDS:
+                value = reprlib.repr(getattr(self, name))
+                limits = f"expected an integer from 0 to {MOST_ROUNDS}"
+                raise ValueError(f"residual of {self.network}: {name} = {value}; {limits}")
         shape = np.shape(self.delta)
         if len(shape) != 2:
             raise ValueError(f"residual of {self.network}: delta has shape {list(shape)}; expected [H, A]")

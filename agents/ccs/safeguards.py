@@ -6,6 +6,7 @@ Shape letters in `agents.ccs.layout`.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, TypeVar
@@ -92,6 +93,11 @@ class Safeguards:
         pooling: How the others are seen as one: by their `mean`, which the service is trained with, or their `median`,
             which a minority cannot move far, but which sees nobody on a channel that only a minority takes.
         max_parameters: Most parameters of a network.
+        max_layers: Most layers of a network, the last one included.
+        max_members: Most networks that the service knows at a time.
+        max_members_per_operator: Most of them of one operator; a report that names none is one of its own network.
+        max_total_parameters: Most parameters of all networks together. With `max_layers` and `max_members` it bounds
+            the work of a round, whoever reports; `docs/reliability.md` has the measured bound.
 
     Raises:
         ValueError: a value outside its range, naming it.
@@ -106,11 +112,18 @@ class Safeguards:
     jump: float | None = 0.3
     pooling: str = "mean"
     max_parameters: int = 4_000_000
+    max_layers: int = 8
+    max_members: int = 1024
+    max_members_per_operator: int = 64
+    max_total_parameters: int = 32_000_000
 
     def __post_init__(self) -> None:
         for name in ("clip", "staleness_s", "max_age_s", "operator_cap"):
             check_above_0(name, getattr(self, name), finite=False)
-        check_count("max_parameters", self.max_parameters)
+        for name in (
+            "max_parameters", "max_layers", "max_members", "max_members_per_operator", "max_total_parameters"
+        ):  # fmt: skip
+            check_count(name, getattr(self, name))
         for name in ("clock_s", "jump"):
             if getattr(self, name) is not None:
                 check_at_least_0(name, getattr(self, name), finite=False)
@@ -119,8 +132,10 @@ class Safeguards:
         check_ramp("congestion", self.congestion)
 
     def check_schema(self, report: Report, layout: Layout) -> None:
-        """Raise ValueError for a report of another layout, or of too many parameters."""
+        """Raise ValueError for a report of another layout, or of too many layers or parameters."""
         sizes = report.schema.sizes
+        if len(sizes) - 1 > self.max_layers:
+            raise ValueError(f"report of {report.network}: {len(sizes) - 1} layers; at most {self.max_layers}")
         if (sizes[0], sizes[-1]) != (layout.features, layout.actions):
             expected = f"{layout.features} features and {layout.actions} actions"
             raise ValueError(f"report of {report.network}: sizes {sizes} do not have {expected}")
@@ -128,6 +143,26 @@ class Safeguards:
             raise ValueError(
                 f"report of {report.network}: {report.schema.size} parameters; at most {self.max_parameters}"
             )
+
+    def check_room(self, report: Report, others: Sequence[Report]) -> None:
+        """Raise ValueError for a report with which networks, or their parameters, would be too many.
+
+        Args:
+            report: The report.
+            others: The latest reports of all other networks.
+        """
+        if len(others) >= self.max_members:
+            raise ValueError(
+                f"report of {report.network}: {len(others)} networks are there; at most {self.max_members}"
+            )
+        same = sum(other.operator == report.operator for other in others) if report.operator else 0
+        if same >= self.max_members_per_operator:
+            limit = self.max_members_per_operator
+            raise ValueError(f"report of {report.network}: {report.operator} has {same} networks; at most {limit}")
+        total = len(report.parameters) + sum(len(other.parameters) for other in others)
+        if total > self.max_total_parameters:
+            limit = self.max_total_parameters
+            raise ValueError(f"report of {report.network}: {total} parameters of all networks; at most {limit}")
 
     def check_age(self, report: Report, now_s: float) -> None:
         """Raise ValueError for a report that is too old, or from the future."""

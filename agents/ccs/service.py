@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from statistics import median
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,200 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agents.ccs import safeguards as guards
-from agents.ccs.layout import KINDS, View
+from agents.ccs.layout import View
+from agents.ccs.members import ServiceMembers
 from agents.ccs.model import Coordinator
-from agents.ccs.protocol import Report, Residual, within_ranges
-from agents.ccs.ring import SHORTEST_TABLE, codes
+from agents.ccs.protocol import Report, Residual
 from agents.ccs.round import logits_on_probes, residuals_of
 from agents.ccs.safeguards import Safeguards
 from agents.lns.network import Schema
-
-JUMPS = 8
-"""Changes of behaviour that are remembered of a network; their median is its usual one."""
-
-MEMORY = 10.0
-"""How long snapshots are remembered, in greatest ages of reports."""
-
-_ARRAYS = ("report", "digest", "behaviour")
-"""Fields of a member that its state holds as arrays, not in JSON."""
-
-
-@dataclass
-class ServiceMember:
-    """A network that the service knows.
-
-    Attributes:
-        report: The latest report.
-        numbers: Numbers of the points of its latent codes, which it keeps.
-        slots: Slots of their places on the ring of channels, which it keeps.
-        digest: Digest of the parameters in the report.
-        replayed: Whether the snapshot is one that somebody sent in an earlier round, other than the report before.
-        behaviour: Chances of channels on the probes at the time when it last reported. `[n, C]`
-        jumps: The latest changes of behaviour.
-        trust: Trust in its reports, from 0 to 1.
-        answered: Number of the report that it was answered last; -1: none.
-    """
-
-    report: Report
-    numbers: list[int]
-    slots: list[int]
-    digest: bytes = b""
-    replayed: bool = False
-    behaviour: Tensor | None = None
-    jumps: list[float] = field(default_factory=list)
-    trust: float = 1.0
-    answered: int = -1
-
-    def judge(self, behaviour: Tensor, allowed: float | None) -> None:
-        """Updates trust by how much the behaviour changed since the last report.
-
-        Args:
-            behaviour: Chances of channels on the probes now. `[n, C]`
-            allowed: Change beyond the usual one that costs no trust; None: all are trusted.
-        """
-        if allowed is not None and self.behaviour is not None:
-            step = guards.jump(behaviour, self.behaviour)
-            usual = torch.tensor(median(self.jumps) if self.jumps else 0.0)
-            self.trust = float(guards.trust(step, usual, allowed))
-            self.jumps = [*self.jumps, float(step)][-JUMPS:]
-        self.behaviour = behaviour
-
-
-class ServiceMembers(dict[str, ServiceMember]):
-    """The networks that the service knows, by name, in the order in which they joined.
-
-    Args:
-        codes_per_network: Latent codes of a network.
-        seed: Seed of their assignment.
-    """
-
-    def __init__(self, codes_per_network: int, seed: int) -> None:
-        super().__init__()
-        self.codes_per_network = codes_per_network
-        self._rng = np.random.default_rng(seed)
-        self._seen: dict[bytes, tuple[int, float]] = {}
-
-    def take(self, report: Report, round: int) -> None:
-        """Takes in a report that was accepted in a round."""
-        digest = hashlib.sha256(report.parameters.tobytes()).digest()
-        member = self.get(report.network)
-        if member is None:
-            member = self[report.network] = ServiceMember(report, self._free_numbers(), self._free_slots())
-        if digest != member.digest:
-            first, _ = self._seen.setdefault(digest, (round, report.time_s))
-            member.digest, member.replayed = digest, first < round
-        member.report = report
-
-    def forget(self, oldest_s: float, now_s: float) -> None:
-        """Drops networks that have not reported since `oldest_s`, and snapshots of long ago."""
-        for name in [name for name, member in self.items() if member.report.time_s < oldest_s]:
-            del self[name]
-        forgotten_s = now_s - MEMORY * (now_s - oldest_s)
-        self._seen = {digest: seen for digest, seen in self._seen.items() if seen[1] >= forgotten_s}
-
-    def state_dict(self) -> dict[str, NDArray]:
-        """Returns everything that changes: `about` in JSON; for the network at place i `i.report` and `i.behaviour`."""
-        seen = {digest.hex(): [round, time_s] for digest, (round, time_s) in self._seen.items()}
-        about = {"codes_each": self.codes_per_network, "random": self._rng.bit_generator.state, "seen": seen}
-        names = [field.name for field in fields(ServiceMember) if field.name not in _ARRAYS]
-        about["members"] = [{name: getattr(member, name) for name in names} for member in self.values()]
-        state = {"about": _array(json.dumps(about).encode())}
-        for place, member in enumerate(self.values()):
-            state[f"{place}.report"], state[f"{place}.digest"] = _array(member.report.to_bytes()), _array(member.digest)
-            if member.behaviour is not None:
-                state[f"{place}.behaviour"] = member.behaviour.numpy()
-        return state
-
-    def load_state_dict(self, state: Mapping[str, NDArray]) -> None:
-        """Continues from what `state_dict` returned.
-
-        Raises:
-            ValueError: anything else.
-        """
-        try:
-            about = json.loads(state["about"].tobytes())
-            if about["codes_each"] != self.codes_per_network:
-                raise ValueError(f"a network has {about['codes_each']} codes, not {self.codes_per_network}")
-            members = [_member(state, place, values) for place, values in enumerate(about["members"])]
-            seen = {bytes.fromhex(digest): (round, time_s) for digest, (round, time_s) in about["seen"].items()}
-            self._rng.bit_generator.state = about["random"]
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ValueError(f"state of a service: malformed or of another one ({error!r})") from None
-        self.clear()
-        self.update({member.report.network: member for member in members})
-        self._seen = seen
-
-    def _free_numbers(self) -> list[int]:
-        """Random points that nobody has, of the shortest table that has enough."""
-        taken = {number for member in self.values() for number in member.numbers}
-        free = sorted(set(range(max(SHORTEST_TABLE, len(taken) + self.codes_per_network))) - taken)
-        return [int(number) for number in self._rng.choice(free, self.codes_per_network, replace=False)]
-
-    def _free_slots(self) -> list[int]:
-        """The first slots that nobody has."""
-        taken = {slot for member in self.values() for slot in member.slots}
-        return sorted(set(range(len(taken) + self.codes_per_network)) - taken)[: self.codes_per_network]
-
-    @property
-    def kinds(self) -> Tensor:
-        """Index in `KINDS`. int64 `[S]`"""
-        return torch.tensor([KINDS.index(member.report.schema.kind) for member in self.values()])
-
-    @property
-    def kpis(self) -> Tensor:
-        """Summaries of the latest reports, within their ranges. `[S, 4]`"""
-        return within_ranges(torch.from_numpy(np.stack([member.report.kpis for member in self.values()])))
-
-    @property
-    def time_s(self) -> Tensor:
-        """Times of the latest reports. float64 `[S]`"""
-        return torch.tensor([member.report.time_s for member in self.values()], dtype=torch.float64)
-
-    @property
-    def codes(self) -> Tensor:
-        """Latent codes. `[S, codes of a network, Z]`"""
-        members = self.values()
-        return codes(*(torch.tensor([getattr(member, name) for member in members]) for name in ("numbers", "slots")))
-
-    @property
-    def operators(self) -> Tensor:
-        """Number of the operator of each network. int64 `[S]`"""
-        numbers: dict[str, int] = {}
-        names = (member.report.operator or member.report.network for member in self.values())
-        return torch.tensor([numbers.setdefault(name, len(numbers)) for name in names])
-
-    @property
-    def trusts(self) -> Tensor:
-        """Trust in each network; 0 where the snapshot is replayed. `[S]`"""
-        return torch.tensor([0.0 if member.replayed else member.trust for member in self.values()])
-
-    def parameters(self, index: Tensor) -> Tensor:
-        """Parameters of some members of one schema. `[len(index), P]`"""
-        members = list(self.values())
-        return torch.from_numpy(np.stack([members[number].report.parameters for number in index.tolist()]))
-
-    def by_sizes(self, index: Tensor) -> dict[tuple[int, ...], Tensor]:
-        """Splits the members in `index` by the sizes of their networks."""
-        members, by_sizes = list(self.values()), dict[tuple[int, ...], list[int]]()
-        for number in index.tolist():
-            by_sizes.setdefault(members[number].report.schema.sizes, []).append(number)
-        return {sizes: torch.tensor(numbers) for sizes, numbers in by_sizes.items()}
-
-
-def _array(data: bytes) -> NDArray[np.uint8]:
-    return np.frombuffer(data, np.uint8)
-
-
-def _member(state: Mapping[str, NDArray], place: int, values: Mapping[str, Any]) -> ServiceMember:
-    """The member at a place of a state; `values`: what is in JSON."""
-    report, digest = (state[f"{place}.{name}"].tobytes() for name in ("report", "digest"))
-    behaviour = state.get(f"{place}.behaviour")
-    return ServiceMember(
-        Report.from_bytes(report),
-        digest=digest,
-        behaviour=None if behaviour is None else torch.from_numpy(np.array(behaviour)),
-        **values,
-    )
 
 
 class RoundResult(NamedTuple):
@@ -255,8 +64,8 @@ class Service:
             reports: Reports of any networks.
             now_s: Time on the service's clock.
         """
-        refused: dict[str, str] = {}
-        for report in _newest(reports):
+        newest, refused = _newest(reports)
+        for report in newest:
             try:
                 self.receive(report, now_s)
             except ValueError as error:
@@ -268,12 +77,14 @@ class Service:
         return RoundResult(residuals, refused)
 
     def receive(self, report: Report, now_s: float) -> None:
-        """Takes in a report between rounds, which the next one answers.
+        """Takes in a report between rounds, which the next one answers; what it keeps is a copy.
 
         Raises:
-            ValueError: of another layout, too large, too old, from the future, not newer than the last one, or of a
-                policy whose outputs could grow beyond what can be computed with.
+            ValueError: no report, or one of another layout, too large, one network too many, too old, from the future,
+                not newer than the last one, or of a policy whose outputs could grow beyond what can be computed with.
         """
+        if not isinstance(report, Report):
+            raise ValueError(f"a {type(report).__name__} is no report")
         network, sizes = report.network, report.schema.sizes
         self.safeguards.check_schema(report, self.coordinator.layout)
         if self.coordinator.design.mapping == "raw" and report.schema.size != Schema().size:
@@ -283,8 +94,12 @@ class Service:
         if member is not None and report.round <= member.report.round:
             last = member.report.round
             raise ValueError(f"report of {network}: round {report.round} is not after {last}, the last one")
-        guards.check_outputs(report, float(self.coordinator.probes.abs().max()))
-        self.members.take(report, self.rounds)
+        if member is None or _needs(report) != _needs(member.report):
+            others = [other.report for name, other in self.members.items() if name != network]
+            self.safeguards.check_room(report, others)
+        own = report.copy()
+        guards.check_outputs(own, float(self.coordinator.probes.abs().max()))
+        self.members.take(own, self.rounds)
 
     def codes_of(self, networks: Sequence[str]) -> Tensor:
         """The latent codes of members, by group. `[len(networks), Q, Z]`"""
@@ -303,8 +118,14 @@ class Service:
         """
         if "rounds" not in state:
             raise ValueError("state of a service: rounds is missing")
-        self.members.load_state_dict(state)
-        self.rounds = int(state["rounds"])
+        rounds = np.asarray(state["rounds"]).tolist()
+        if not isinstance(rounds, int) or rounds < 0:
+            raise ValueError(f"state of a service: rounds is {rounds!r}; allowed is a whole number from 0")
+        members = ServiceMembers(self.coordinator.design.codes_per_network, 0)
+        members.load_state_dict(state)
+        for member in members.values():
+            self.safeguards.check_schema(member.report, self.coordinator.layout)
+        self.members, self.rounds = members, rounds
 
     @torch.no_grad()
     def _residuals(self, waiting: list[str], now_s: float) -> list[Residual]:
@@ -361,10 +182,21 @@ class Service:
         return guards.congestion_scale(view.kpis[..., 0], view.weights, thresholds)[0]
 
 
-def _newest(reports: Iterable[Report]) -> list[Report]:
-    """The report of each network with the greatest number, in the order of their names' first appearance."""
+def _needs(report: Report) -> tuple[int, str]:
+    """What limits of all networks together depend on: how many parameters, of which operator."""
+    return len(report.parameters), report.operator
+
+
+def _newest(reports: Iterable[object]) -> tuple[list[Report], dict[str, str]]:
+    """The report of each network with the greatest number, and why others are refused that are no reports.
+
+    Reports are in the order of their names' first appearance; those refused have their type for a name.
+    """
     newest: dict[str, Report] = {}
+    refused: dict[str, str] = {}
     for report in reports:
-        if report.network not in newest or report.round > newest[report.network].round:
+        if not isinstance(report, Report):
+            refused[type(report).__name__] = f"a {type(report).__name__} is no report"
+        elif report.network not in newest or report.round > newest[report.network].round:
             newest[report.network] = report
-    return list(newest.values())
+    return list(newest.values()), refused

@@ -8,6 +8,7 @@ axes, or none.
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -73,7 +74,9 @@ class Schema:
 
     def __post_init__(self) -> None:
         if len(self.sizes) < 3 or min(self.sizes) < 1:
-            raise ValueError(f"sizes = {self.sizes}: needs observation, hidden and output widths, each at least 1")
+            raise ValueError(
+                f"sizes = {reprlib.repr(self.sizes)}: needs observation, hidden and output widths, each at least 1"
+            )
         if self.kind not in get_args(Kind):
             raise ValueError(f"kind = {self.kind!r}: expected one of {', '.join(get_args(Kind))}")
 

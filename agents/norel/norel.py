@@ -41,6 +41,7 @@ from agents.learner import Learner
 from agents.link_margin import feasible, least_sf
 from agents.norel.equilibrium import epsilons
 from agents.norel.kernel import draw, empty_table, learn
+from lora_marl.core.allowed import Allowed
 from lora_marl.core.checks import check_choice, warn_renamed
 from lora_marl.core.downlink import NEVER, Feedback
 from lora_marl.core.random import stream_key
@@ -218,6 +219,10 @@ class NoReL(Learner):
         """The table, draws so far, and the arrays of the channel state."""
         arrays: dict[str, NDArray] = {**self.table._asdict(), "drawn": self._drawn}
         return arrays | ({} if self.channel_state is None else self.channel_state.state_arrays())
+
+    def state_limits(self) -> dict[str, Allowed]:
+        """Those of the channel state."""
+        return {} if self.channel_state is None else self.channel_state.state_limits()
 
     def _states(self, decisions: Decisions) -> NDArray[np.int64]:
         """The channel states in force at decisions `[M]`."""

@@ -46,6 +46,7 @@ from agents.link_margin import checked_margin_db, of_nodes
 from agents.rules.adr import after_margin, check_history
 from agents.rules.served_adr import first_points
 from lora_marl.core import phy
+from lora_marl.core.allowed import Allowed
 from lora_marl.core.checks import check_choice
 from lora_marl.core.downlink import Feedback
 from lora_marl.core.region import BW, CHANNEL, SF
@@ -160,6 +161,10 @@ class AdrServer(Learner):
         """SNR of packets received, in dB `[B, N, history]`; how many so far `[B, N]`; last commands `[B, N, 4]`."""
         arrays = {"snr_db": self._snr_db.values, "heard": self._snr_db.received, "commanded": self._commanded}
         return arrays | ({} if self.channel_state is None else self.channel_state.state_arrays())
+
+    def state_limits(self) -> dict[str, Allowed]:
+        """Those of the channel state."""
+        return {} if self.channel_state is None else self.channel_state.state_limits()
 
     def _reserves_db(
         self, replica: NDArray[np.integer], node: NDArray[np.integer], time_s: NDArray[np.float64]

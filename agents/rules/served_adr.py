@@ -41,8 +41,10 @@ from numpy.typing import ArrayLike, NDArray
 from agents.learner import Learner, most_robust_point
 from agents.link_margin import checked_margin_db, least_sf
 from lora_marl.core import phy
+from lora_marl.core.allowed import Allowed, Count
 from lora_marl.core.checks import check_choice
 from lora_marl.core.downlink import Feedback
+from lora_marl.core.outcome import REPEATED
 from lora_marl.core.region import BW, CHANNEL, SF, TP
 
 if TYPE_CHECKING:
@@ -141,6 +143,17 @@ class ServedAdr(Learner):
         """The fields of the sessions `[B, N]`, of which those of the history are `[B, N, 20]`; NbTrans `[B, N]`."""
         fields = {name: self._sessions[name] for name in SESSION.names or ()}
         return fields if self.nb_trans is None else fields | {"commanded_nb_trans": self.nb_trans}
+
+    def state_limits(self) -> dict[str, Allowed]:
+        """Data rates, powers, NbTrans and the number of entries are indices."""
+        rate, power = Count(self._fastest), Count(self._lowest)
+        return {
+            **dict.fromkeys(("rate", "wanted_rate"), rate),
+            **dict.fromkeys(("power", "wanted_power", "entry_power"), power),
+            **dict.fromkeys(("nb_trans", "wanted_nb_trans", "commanded_nb_trans"), Count(LOSS_TABLE.shape[1], least=1)),
+            "entries": Count(HISTORY),
+            "missed": Count(least=REPEATED),
+        }
 
     @property
     def _most_nb_trans(self) -> int:

@@ -15,7 +15,6 @@ Shape letters: `E` episodes, `T` steps, `N` agents, `F` factors of an action, `D
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lora_marl.adapters.policy import Policy, Spaces, spaces_of
+from lora_marl.core.array_files import read_npz
 from lora_marl.envs.base import ArrayParallelEnv
 from lora_marl.envs.codec import pick_allowed, sizes_of
 from lora_marl.envs.game import seeds_of
@@ -93,13 +93,12 @@ class Recording:
             ValueError: the file is missing, damaged, or of another format, naming it.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
+            arrays = read_npz(path)
             header = json.loads(str(arrays.pop("about")))
             if (version := header.pop("format", None)) != FORMAT:
                 raise ValueError(f"format {version!r} is not {FORMAT}")
             return cls(spaces=Spaces.of(header), **arrays)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"{path}: holds no recording that can be read ({error})") from None
 
     def _arrays(self) -> Mapping[str, NDArray]:

@@ -27,6 +27,7 @@ from lora_marl.core.outcome import Decisions, Heard, Outcome, Packets, Reception
 from lora_marl.core.random import stream_key
 from lora_marl.core.reception import Fate
 from lora_marl.core.scenario import Change, Scenario
+from lora_marl.core.snapshots import check_state
 
 _FIRST_RECORDS = 1024
 _STREAMS = {
@@ -103,7 +104,7 @@ class Air:
         self._decisions = np.zeros(self.replicas * scenario.nodes, DECISION)
         self._changes_made = 0
         self._own_settings = OwnSettings(scenario, self.replicas)
-        self._tables = self._first_tables = self._make_tables()
+        self._tables = self._first_tables = self._make_tables(scenario)
         self._engine = self._make_engine()
         self._schedule_first(np.ones(self._state.events.shape, np.bool_), 0.0)
 
@@ -272,22 +273,26 @@ class Air:
         """Go on from `state_dict`, bit for bit.
 
         Raises:
-            ValueError: a missing array, other seeds, or another network; the air is as it was.
+            ValueError: a missing array, other seeds, another network, or a state that no air of it can be in
+                (`lora_marl.core.snapshots`); the air is as it was.
         """
         for name in ("seeds", "changes_made", "network"):
             if name not in saved:
                 raise ValueError(f"air state: {name} is missing; the snapshot is incomplete")
         if saved["seeds"].tolist() != list(self.seeds):
             raise ValueError(f"air state: seeds are {saved['seeds'].tolist()}; this air's are {list(self.seeds)}")
-        if int(saved["network"]) != self._network:
+        if saved["network"].tolist() != self._network:
             raise ValueError("air state: it is of another network or rule; positions, radio or traffic differ")
-        unpacked = state.unpack(self._state, saved)
+        restored = state.unpack(self._state, saved)
+        changes_made = self._checked_changes(saved["changes_made"], restored.replicas["now_s"])
+        scenarios = [self._first_scenario]
+        for change in self._first_scenario.changes[:changes_made]:
+            scenarios.append(_changed(scenarios[-1], change))
+        tables = self._make_tables(scenarios[-1]) if changes_made else self._first_tables
+        check_state(restored, self._state, tables, scenarios)
         self._own_settings.unpack(saved)
-        self._state = unpacked
-        self.scenario, self._changes_made = self._first_scenario, int(saved["changes_made"])
-        for change in self._first_scenario.changes[: self._changes_made]:
-            self.scenario = _changed(self.scenario, change)
-        self._tables = self._make_tables()
+        self._state, self.scenario, self._changes_made = restored, scenarios[-1], changes_made
+        self._tables = tables
         self._engine = self._make_engine()
 
     @property
@@ -295,10 +300,20 @@ class Air:
         """The number by which a snapshot knows the network."""
         return self._own_settings.digest(self._first_tables.digest())
 
-    def _make_tables(self) -> kernel_tables.Tables:
+    def _checked_changes(self, saved: NDArray, now_s: NDArray[np.float64]) -> int:
+        """How many changes a state has seen, all of them before its clocks `[B]`, and no other."""
+        at_s = [change.at_s for change in self._first_scenario.changes]
+        count = saved.tolist()
+        if not isinstance(count, int) or not 0 <= count <= len(at_s):
+            raise ValueError(f"air state: changes_made is {count}; allowed are 0 to {len(at_s)}")
+        if (count and at_s[count - 1] > now_s.min()) or (count < len(at_s) and at_s[count] < now_s.min()):
+            raise ValueError(f"air state: changes_made is {count}; the clock at {now_s.min():g} s has seen others")
+        return count
+
+    def _make_tables(self, scenario: Scenario) -> kernel_tables.Tables:
         keys = self._state.replicas["shadowing_key"]
         return kernel_tables.make_tables(
-            self.scenario, keys, record=self._record, count_arms=self._count_arms, feedback=self.feedback
+            scenario, keys, record=self._record, count_arms=self._count_arms, feedback=self.feedback
         )
 
     def _make_engine(self) -> Engine:
@@ -363,7 +378,7 @@ class Air:
         if not {"traffic.nb_trans", "channel_mask"}.isdisjoint(change.values):
             self._own_settings.take_over(self.scenario)
         retiming = kernel_tables.RETIMING.issuperset(change.values)
-        self._tables = kernel_tables.retimed(before, self.scenario) if retiming else self._make_tables()
+        self._tables = kernel_tables.retimed(before, self.scenario) if retiming else self._make_tables(self.scenario)
         joining = np.zeros(self._state.events.shape, np.bool_)
         if not np.array_equal(before.interval_s, self._tables.interval_s):
             joining[:, : self.nodes] = self._rescale_waits(before, change.at_s)

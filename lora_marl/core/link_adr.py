@@ -16,11 +16,13 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from lora_marl.core.allowed import Allowed, Count, Flag, check
 from lora_marl.core.kernel.state import State, with_frames, with_masks
 from lora_marl.core.scenario import Scenario
 from lora_marl.core.traffic import MOST_TRANSMISSIONS
 
 _STORED_NAMES = {"nb_trans": "scenario_nb_trans", "channel_masks": "scenario_channel_masks"}
+_ALLOWED: Mapping[str, Allowed] = {"nb_trans": Count(MOST_TRANSMISSIONS, least=1), "channel_masks": Flag()}
 
 
 class OwnSettings:
@@ -68,13 +70,14 @@ class OwnSettings:
         """Take over the arrays of `pack`, in place.
 
         Raises:
-            ValueError: one is missing or of another shape; nothing has changed.
+            ValueError: one is missing, of another shape or type, or has numbers that it cannot have; nothing has changed.
         """
         arrays = {name: array for name in _STORED_NAMES if (array := getattr(self, name)) is not None}
         for name, array in arrays.items():
             stored = saved.get(_STORED_NAMES[name])
-            if stored is None or stored.shape != array.shape:
-                raise ValueError(f"air state: {_STORED_NAMES[name]} is missing or not {array.shape}")
+            if stored is None or stored.shape != array.shape or stored.dtype != array.dtype:
+                raise ValueError(f"air state: {_STORED_NAMES[name]} is missing or not {array.dtype} {array.shape}")
+            check(f"air state: {_STORED_NAMES[name]}", stored, _ALLOWED[name], {})
         for name, array in arrays.items():
             array[...] = saved[_STORED_NAMES[name]]
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from agents.ccs.model import Coordinator
 from agents.ccs.protocol import Report, packed
+from agents.ccs.safeguards import Safeguards
 from agents.ccs.service import Service
 from agents.lns.network import Schema
 from agents.maac import MAAC
@@ -27,6 +28,7 @@ KPIS = np.array([0.5, 1.0, 1.0, 0.4], np.float32)
 
 _ROUND_EVERY_S = 300.0
 _FEATURES, _ARMS = 2, 42
+_OBSERVATION, _ACTIONS = Schema().sizes[0], Schema().sizes[-1]
 
 
 def maac_update_s(*, groups: int, agents: int, repeats: int, **hyperparameters: Any) -> float:
@@ -59,6 +61,31 @@ def round_s(networks: int, *, repeats: int) -> float:
     return min(times_s[1:])
 
 
+def costliest_round_s() -> float:
+    """CPU time of a round that costs the most of all that were tried within the limits of `Safeguards`. s
+
+    As many networks as are allowed report, each of another architecture, so that none are computed together, and all
+    parameters that are allowed are used. Others that were tried cost less: few networks as large or as deep as allowed.
+    """
+    limits = Safeguards()
+    coordinator = Coordinator.load(ROOT / "configs/ccs/service.safetensors")
+    service, rng = Service(coordinator, seed=0), np.random.default_rng(0)
+    widths = [(120 + number % 64, 120 + number // 64) for number in range(limits.max_members)]
+    schemas = [Schema((_OBSERVATION, *width, _ACTIONS)) for width in widths]
+    assert 0.7 * limits.max_total_parameters < sum(schema.size for schema in schemas) <= limits.max_total_parameters
+    with threads(1):
+        for number in range(2):
+            reports = [
+                Report(str(place), number, number * _ROUND_EVERY_S, schema, _parameters(rng, schema.size), KPIS)
+                for place, schema in enumerate(schemas)
+            ]
+            start_s = time.process_time()
+            answer = service.round(reports, number * _ROUND_EVERY_S)
+            taken_s = time.process_time() - start_s
+    assert len(answer.residuals) == limits.max_members
+    return taken_s
+
+
 def snapshot_bytes(encoding: str, share: float = 0.5) -> float:
     """Size of a server's parameters in an encoding of `agents.ccs.protocol.packed`. bytes"""
     return float(sum(array.nbytes for array in packed(_parameters(np.random.default_rng(0)), encoding, share).values()))
@@ -83,5 +110,5 @@ def _report(rng: np.random.Generator, network: int, number: int) -> Report:
     return Report(str(network), number, number * _ROUND_EVERY_S, schema, _parameters(rng), KPIS)
 
 
-def _parameters(rng: np.random.Generator) -> NDArray[np.float32]:
-    return rng.normal(0.0, 0.1, Schema().size).astype(np.float32)
+def _parameters(rng: np.random.Generator, size: int = Schema().size) -> NDArray[np.float32]:
+    return rng.normal(0.0, 0.1, size).astype(np.float32)

@@ -70,3 +70,26 @@ def test_a_refused_state_changes_nothing(journal):
 def test_no_seeds_is_an_error(journal):
     with pytest.raises(ValueError, match="seeds"):
         agents.make("cucb", journal, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "value", "message"),
+    [
+        ("window-cucb", "past", 9, "past, column 0,.* is 9; allowed are 0 to"),
+        ("window-cucb", "sent", -5, "sent.* is -5"),
+        ("adr-chirpstack", "entries", 21, "entries.* is 21; allowed are 0 to 20"),
+        ("adr-chirpstack", "rate", 17, "rate.* is 17; allowed are 0 to"),
+        ("adr-chirpstack", "nb_trans", 0, "nb_trans.* is 0; allowed are 1 to 3"),
+        ("adr-server", "commanded", 99, "commanded"),
+        ("norel", "state_filled", 100, "state_filled.* is 100; allowed are 0 to 99"),
+        ("norel", "state_estimates", np.nan, "state_estimates, column 0,"),
+    ],
+)
+def test_a_state_with_an_index_that_points_nowhere_is_refused(network_of, name, array, value, message):
+    learner = agents.make(name, network_of(name), [1])
+    before = learner.state_dict()
+    damaged = {key: values.copy() for key, values in before.items()}
+    damaged[array].flat[0] = value
+    with pytest.raises(ValueError, match=message):
+        learner.load_state_dict(damaged)
+    assert all(np.array_equal(a, before[key], equal_nan=a.dtype.kind == "f") for key, a in learner.state_dict().items())

@@ -38,6 +38,7 @@ NAMES = [
     "maac_update",
     "ccs_round_4",
     "ccs_round_1000",
+    "ccs_round_limit",
     "ccs_float32",
     "ccs_float16",
     "ccs_int8",

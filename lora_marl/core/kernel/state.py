@@ -11,6 +11,7 @@ another place.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -233,7 +234,7 @@ OPTIONAL = ("frames", "masks_in_force")
 MAY_BE_EMPTY = ("sub_band_free_s", "counters")
 """Arrays that are younger than snapshots are: one without elements is not stored."""
 
-_STORED_NAMES = {"generated_s": "born_s", "gateways": "gates", "gateway_airtime_s": "gate_airtime_s"}
+STORED_NAMES = {"generated_s": "born_s", "gateways": "gates", "gateway_airtime_s": "gate_airtime_s"}
 """Names in snapshots, which stay as they were when arrays get other names."""
 
 
@@ -369,12 +370,33 @@ def grown(state: State) -> State:
 
 
 def pack(state: State) -> dict[str, NDArray]:
-    """A copy of every array of the state, by its name in snapshots; `unpack` gives the state back, bit for bit."""
+    """A copy of every array of the state, by its name in snapshots; `unpack` gives the state back, bit for bit.
+
+    The bytes between fields, which are arbitrary in memory, are 0: equal states are equal bytes.
+    """
     return {
-        _STORED_NAMES.get(name, name): (array.view(np.uint8) if array.dtype.names else array).copy()
+        STORED_NAMES.get(name, name): _plain(array)
         for name, array in state._asdict().items()
         if name not in NOT_STORED and not (name in (*OPTIONAL, *OF_LINKS, *MAY_BE_EMPTY) and not array.size)
     }
+
+
+def _plain(array: NDArray) -> NDArray:
+    """A copy of an array; of a structured one its bytes `[..., itemsize of n]`, with 0 between the fields."""
+    if array.dtype.names is None:
+        return array.copy()
+    plain = array.view(np.uint8).copy()
+    plain.reshape(-1, array.dtype.itemsize)[:, ~_is_field(array.dtype)] = 0
+    return plain
+
+
+@cache
+def _is_field(dtype: np.dtype) -> NDArray[np.bool_]:
+    """Which bytes of a structured type belong to a field. `[itemsize]`"""
+    used = np.zeros(dtype.itemsize, np.bool_)
+    for field_type, first in (field[:2] for field in (dtype.fields or {}).values()):
+        used[first : first + field_type.itemsize] = True
+    return used
 
 
 def unpack(state: State, saved: Mapping[str, NDArray]) -> State:
@@ -393,8 +415,12 @@ def unpack(state: State, saved: Mapping[str, NDArray]) -> State:
     left_out = {*NOT_STORED, *(name for name in OPTIONAL if name not in saved)}
     left_out |= {name for name in (*OF_LINKS, *MAY_BE_EMPTY) if not current_arrays[name].size}
     stored = [name for name in current_arrays if name not in left_out]
-    arrays = {name: _unpack_array(_STORED_NAMES.get(name, name), current_arrays[name], saved) for name in stored}
-    return State(**(current_arrays | arrays))
+    arrays = {name: _unpack_array(STORED_NAMES.get(name, name), current_arrays[name], saved) for name in stored}
+    unpacked = State(**(current_arrays | arrays))
+    if unpacked.packets.shape[1] != unpacked.receptions.shape[1]:
+        rows = unpacked.packets.shape[1], unpacked.receptions.shape[1]
+        raise ValueError(f"air state: packets has room for {rows[0]} and receptions for {rows[1]}; they are the same")
+    return unpacked
 
 
 def _unpack_array(name: str, current: NDArray, saved: Mapping[str, NDArray]) -> NDArray:
@@ -404,6 +430,8 @@ def _unpack_array(name: str, current: NDArray, saved: Mapping[str, NDArray]) -> 
     plain = current.view(np.uint8) if current.dtype.names else current
     array = np.ascontiguousarray(saved[name])
     fits = array.dtype == plain.dtype and array.ndim == plain.ndim
+    if name in GROWING:
+        fits = fits and (len(array), array.shape[2:]) == (len(plain), plain.shape[2:])
     if not fits or (name not in GROWING and array.shape != plain.shape):
         raise ValueError(f"air state: {name} is {array.dtype} {array.shape}; this air's is {plain.dtype} {plain.shape}")
     # An air that listens or records goes on from one that did not.

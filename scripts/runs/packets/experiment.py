@@ -18,6 +18,7 @@ from agents.run import run_episodes, run_until
 from lora_marl.config import ConfigError, PacketRun, ScenarioConfig
 from lora_marl.config.run import ScenarioRun
 from lora_marl.core.air import Air
+from lora_marl.core.allowed import POINT_SIZES, Point, check
 from lora_marl.core.outcome import Outcome
 from lora_marl.core.scenario import Scenario
 from lora_marl.core.units import HOUR_S
@@ -124,17 +125,23 @@ class PacketExperiment:
         """Continues from a state.
 
         Raises:
-            ValueError: an array is missing, or of another network, learner or seeds.
+            ValueError: an array is missing, of another network, learner or seeds, or has numbers that it cannot have.
         """
         for name in ("done", "points"):
             if name not in state:
                 raise ValueError(f"{name} is missing")
-        if state["points"].shape != self.points.shape:
-            raise ValueError(f"points are {state['points'].shape}, not {self.points.shape}")
+        done, points = state["done"].tolist(), state["points"]
+        if not isinstance(done, int) or not 0 <= done <= self.total:
+            raise ValueError(f"done is {done}; allowed are 0 to {self.total} segments")
+        if points.shape != self.points.shape or points.dtype != self.points.dtype:
+            expected = f"{self.points.dtype} {self.points.shape}"
+            raise ValueError(f"points are {points.dtype} {points.shape}, not {expected}")
+        sizes = dict(zip(POINT_SIZES, self.scenario.region.factor_sizes, strict=True))
+        check("points", points, Point(hop=True), sizes)
         self.air.load_state_dict(arrays_under("air", state))
         self.learner.load_state_dict(arrays_under("learner", state))
-        self.points[...] = state["points"]
-        self.done = int(state["done"])
+        self.points[...] = points
+        self.done = done
 
 
 def arrays_under(prefix: str, state: Mapping[str, NDArray]) -> dict[str, NDArray]:
