@@ -70,7 +70,7 @@ def costliest_round_s() -> float:
     limits = Safeguards()
     coordinator = Coordinator.load(ROOT / "configs/ccs/service.safetensors")
     service, rng = Service(coordinator, seed=0), np.random.default_rng(0)
-    widths = [(120 + number % 64, 120 + number // 64) for number in range(limits.max_members)]
+    widths = [(110 + number % 64, 110 + number // 64) for number in range(limits.max_members)]
     schemas = [Schema((_OBSERVATION, *width, _ACTIONS)) for width in widths]
     assert 0.7 * limits.max_total_parameters < sum(schema.size for schema in schemas) <= limits.max_total_parameters
     with threads(1):
