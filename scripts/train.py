@@ -56,19 +56,22 @@ def main(
         run = run_type_of(read_config(config, [*(set_ or ()), *(more or ())]))
         run.check()
         folder = RunFolder(runs / run.config.name, run.config.seeds)
-        folder.prepare(run.config, resume=resume, overwrite=overwrite)
-        with StopRequest() as stop:
-            finished = train(run, folder, stop)
-        if not finished:
-            errors.print(f"interrupted; what was played is in {folder.path}; the same command with --resume goes on")
-            raise typer.Exit(INTERRUPTED)
-        console.print(assumptions_table(assumptions_of(run.config)))
-        records = run.report(folder, band)
-        changes = [*(set_ or ()), *(more or ())]
-        console.print("next:")
-        for what, command in run.next_commands(folder, config, changes):
-            console.print(f"  {command}  # {what}", markup=False, soft_wrap=True)
-        write_json(json, records)
+        with folder.locked():
+            folder.prepare(run.config, resume=resume, overwrite=overwrite)
+            with StopRequest() as stop:
+                finished = train(run, folder, stop)
+            if not finished:
+                errors.print(
+                    f"interrupted; what was played is in {folder.path}; the same command with --resume goes on"
+                )
+                raise typer.Exit(INTERRUPTED)
+            console.print(assumptions_table(assumptions_of(run.config)))
+            records = run.report(folder, band)
+            changes = [*(set_ or ()), *(more or ())]
+            console.print("next:")
+            for what, command in run.next_commands(folder, config, changes):
+                console.print(f"  {command}  # {what}", markup=False, soft_wrap=True)
+            write_json(json, records)
 
 
 if __name__ == "__main__":

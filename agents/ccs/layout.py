@@ -16,6 +16,7 @@ from torch import Tensor
 from agents.lns.dqn import DqnServers
 from agents.lns.network import Layers
 from agents.lns.policy_gradient import PolicyGradientServers
+from lora_marl.core.checks import check_count
 
 BY_CHANNEL, BY_OFFSET = ("received_channel", "share_channel", "busy_channel"), ("received_offset", "share_offset")
 OF_NETWORK, OF_GROUP = ("prr", "trend", "queue", "repeats"), ("received", "energy")
@@ -29,6 +30,9 @@ LETTER_OF = {"dqn": "D", "pg": "P", "uniform": "L", "adr": "A"}
 
 TEMPERATURES = (DqnServers.temperature, PolicyGradientServers.temperature)
 """Divisors that turn outputs into logits, by kind: action values are no logits yet."""
+
+MOST_OF_A_KIND = 512
+"""Channels, offsets, powers and groups of a layout: far more than any region has, and little to name one by one."""
 
 CHUNK = 32
 """Networks that are computed at once where no gradients are needed, so that they fit a processor's cache."""
@@ -54,12 +58,21 @@ class Layout:
         offsets: O.
         powers: T.
         groups: Q.
+
+    Raises:
+        ValueError: one of them is no whole number from 1 to `MOST_OF_A_KIND`.
     """
 
     channels: int = 8
     offsets: int = 3
     powers: int = 2
     groups: int = 4
+
+    def __post_init__(self) -> None:
+        for name in ("channels", "offsets", "powers", "groups"):
+            check_count(name, value := getattr(self, name))
+            if value > MOST_OF_A_KIND:
+                raise ValueError(f"{name}: {value} is more than {MOST_OF_A_KIND}")
 
     @property
     def actions(self) -> int:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -20,6 +21,9 @@ from agents.ccs.hypernetwork import ENCODERS, Hypernetwork, RawHypernetwork, beh
 from agents.ccs.layout import Layout, View
 from agents.ccs.safeguards import check_ramp
 from agents.lns.network import Schema
+from agents.tensor_files import FILE_ERRORS
+from lora_marl.core.checks import check_finite
+from lora_marl.core.files import one_line
 
 RIDGE = 0.2
 """Ridge of the pull-back, relative to the mean diagonal of the matrix that is inverted."""
@@ -177,11 +181,26 @@ class Coordinator(nn.Module):
                 raise ValueError(f"its format is not {FORMAT}")
             design = config["design"]
             gate = None if design["gate"] is None else tuple(design["gate"])
-            coordinator = cls(
-                tensors["probes"], Design(**design | {"gate": gate, "layout": Layout(**design["layout"])})
-            )
+            design = Design(**design | {"gate": gate, "layout": Layout(**design["layout"])})
+            with torch.device("meta"):  # shapes alone: a false design could ask for any memory
+                _check_shapes(cls(torch.empty(tensors["probes"].shape), design), tensors)
+            for name, tensor in tensors.items():
+                check_finite(name, tensor)
+            coordinator = cls(tensors["probes"], design)
             coordinator.load_state_dict(tensors)
             coordinator.made = dict(config.get("made", {}))
-        except (OSError, SafetensorError, KeyError, TypeError, RuntimeError, ValueError) as error:
-            raise ValueError(f"{path}: no coordinator, or a damaged one ({error})") from None
+        except FILE_ERRORS as error:
+            raise ValueError(f"{path}: no coordinator, or a damaged one ({one_line(error)})") from None
         return coordinator.requires_grad_(False).eval()
+
+
+def _check_shapes(coordinator: Coordinator, tensors: Mapping[str, Tensor]) -> None:
+    """Raise ValueError unless the tensors are those of a coordinator, by name, shape and type."""
+    expected = coordinator.state_dict()
+    for name in sorted(set(expected) ^ set(tensors)):
+        raise ValueError(f"{name} is {'missing' if name in expected else 'unknown'}")
+    for name, tensor in expected.items():
+        actual = tensors[name]
+        if (actual.shape, actual.dtype) != (tensor.shape, tensor.dtype):
+            shapes = f"{actual.dtype} {list(actual.shape)}; its design needs {tensor.dtype} {list(tensor.shape)}"
+            raise ValueError(f"{name} is {shapes}")

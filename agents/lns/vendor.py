@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
+import torch
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from agents.lns.network import Schema, initial
-from lora_marl.core.files import write_atomically
+from agents.tensor_files import FILE_ERRORS
+from lora_marl.core.files import one_line, write_atomically
 
 FORMAT = "lns-vendor-1"
 
@@ -42,8 +44,13 @@ class Vendor:
             ("parameters", self.parameters, self.schema.size),
             ("critic", self.critic, critic_schema(self.schema).size),
         ):
-            if vector is not None and not (list(vector.shape) == [size] and bool(vector.isfinite().all())):
-                raise ValueError(f"{name} has shape {list(vector.shape)}; expected [{size}], finite")
+            if vector is None:
+                continue
+            fits = vector.dtype == torch.float32 and list(vector.shape) == [size]
+            if not (fits and bool(vector.isfinite().all())):
+                raise ValueError(
+                    f"{name} is {vector.dtype} of shape {list(vector.shape)}; expected torch.float32 [{size}], finite"
+                )
 
 
 def fresh_vendor(schema: Schema, seed: int) -> Vendor:
@@ -80,8 +87,8 @@ def load_vendor(path: Path) -> Vendor:
             schema = Schema(tuple(config["sizes"]), config["kind"])
             critic = file.get_tensor("critic") if "critic" in file.keys() else None  # noqa: SIM118 (not a mapping)
             return Vendor(schema, file.get_tensor("parameters"), critic)
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path}: no snapshot of a vendor, or a damaged one ({error})") from None
+    except FILE_ERRORS as error:
+        raise ValueError(f"{path}: no snapshot of a vendor, or a damaged one ({one_line(error)})") from None
 
 
 def same_schema(vendors: list[Vendor], kind: str) -> Schema:

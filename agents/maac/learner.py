@@ -18,6 +18,7 @@ from agents.maac import state, training
 from agents.maac.groups import Hyperparameters, Seed, groups_of
 from agents.maac.replay import Replay
 from agents.maac.training import Training
+from agents.tensor_files import FILE_ERRORS
 from agents.torch_utils import sample_actions
 from lora_marl.core.checks import check_choice
 
@@ -80,7 +81,7 @@ class MAAC:
         try:
             learner = cls(**arguments, device=device)
             learner.load_state_dict(arrays)
-        except (TypeError, ValueError) as error:
+        except FILE_ERRORS as error:
             raise state.damaged(path, error) from None
         return learner
 

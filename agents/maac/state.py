@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.numpy import save
 
-from lora_marl.core.files import write_atomically
+from agents.tensor_files import FILE_ERRORS
+from lora_marl.core.checks import check_finite
+from lora_marl.core.files import one_line, write_atomically
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
     from agents.maac.networks import AgentLayers
 
 FORMAT = "maac-1"
+
+MOST_STEPS = 100_000_000
+"""Steps of a buffer in a file: memory is taken where steps are written, addresses at once."""
 
 
 def collect(learner: MAAC) -> dict[str, NDArray]:
@@ -53,11 +58,24 @@ def restore(learner: MAAC, arrays: Mapping[str, NDArray]) -> None:
             raise ValueError(
                 f"state of maac: {name} is {array.dtype} {list(array.shape)}; expected {expected.dtype} {shape}"
             )
+    _check_numbers(learner, arrays)
     with torch.no_grad():
         for name, tensor in _tensors(learner).items():
             tensor.copy_(torch.from_numpy(arrays[name]))
     learner.replay.load({name: torch.from_numpy(arrays[f"replay.{name}"]) for name in learner.replay.state()})
     learner.acts, learner.training.updates = (int(count) for count in arrays["counters"])
+
+
+def _check_numbers(learner: MAAC, arrays: Mapping[str, NDArray]) -> None:
+    """Raise ValueError for weights that are not finite, and for counts and actions that no learner has."""
+    for name, array in arrays.items():
+        if array.dtype.kind == "f":
+            check_finite(f"state of maac: {name}", array)
+    actions, counters = arrays["replay.action"], arrays["counters"]
+    if actions.size and not (actions.min() >= 0 and actions.max() < learner.groups.actions):
+        raise ValueError(f"state of maac: replay.action: allowed are 0 to {learner.groups.actions - 1}")
+    if counters.min() < 0:
+        raise ValueError(f"state of maac: counters are {counters.tolist()}; allowed are whole numbers from 0")
 
 
 def write(path: Path, learner: MAAC) -> None:
@@ -92,14 +110,33 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray]]:
             raise ValueError(f"its format is not {FORMAT}")
         masks = {name: arrays.pop(name) for name in ("group_mask", "action_mask")}
         hyperparameters = config.pop("hyperparameters")
-        return config | hyperparameters | masks, arrays
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        arguments = config | hyperparameters | masks
+        _check_sizes(arguments, path.stat().st_size)
+        return arguments, arrays
+    except FILE_ERRORS as error:
         raise damaged(path, error) from None
+
+
+def _check_sizes(arguments: Mapping[str, Any], file_bytes: int) -> None:
+    """Raise ValueError for a learner that is larger than its file, before it is made."""
+    seats = arguments["group_mask"].shape
+    if len(seats) != 2:
+        raise ValueError(f"group_mask has shape {list(seats)}; expected [G, A]")
+    for name in ("hidden", "observation_size", "actions", "heads", "batch"):
+        value = arguments.get(name, 1)
+        if not isinstance(value, int) or not 0 < value:
+            raise ValueError(f"{name} = {value!r}: must be an integer of at least 1")
+    hidden, widest = arguments.get("hidden", 1), max(arguments["observation_size"], arguments["actions"])
+    if seats[0] * seats[1] * hidden * max(hidden, widest) > file_bytes:
+        raise ValueError(f"hidden = {hidden} with {seats[0]} x {seats[1]} agents is more than its file holds")
+    capacity = arguments.get("capacity", 1)
+    if not isinstance(capacity, int) or not 0 < capacity <= MOST_STEPS:
+        raise ValueError(f"capacity = {capacity!r}: must be an integer from 1 to {MOST_STEPS}")
 
 
 def damaged(path: Path, error: Exception) -> ValueError:
     """The error of a file that cannot be used."""
-    return ValueError(f"{path}: no snapshot of a MAAC learner, or a damaged one ({error})")
+    return ValueError(f"{path}: no snapshot of a MAAC learner, or a damaged one ({one_line(error)})")
 
 
 def _tensors(learner: MAAC) -> dict[str, Tensor]:

@@ -21,8 +21,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from lora_marl import __version__
-from lora_marl.core.checks import check_choice
-from lora_marl.core.files import write_atomically
+from lora_marl.core.checks import check_choice, check_count, check_finite
+from lora_marl.core.files import one_line, write_atomically
 from lora_marl.envs.base import ArrayParallelEnv
 from lora_marl.envs.codec import sizes_of
 
@@ -62,6 +62,14 @@ class Spaces:
     unsaid: tuple[str, ...] = ()
     version: str = __version__
 
+    def check(self) -> None:
+        """Raise ValueError for bounds that are not one for each feature, and for sizes that are no counts."""
+        if not len(self.feature_names) == len(self.low) == len(self.high):
+            lengths = len(self.feature_names), len(self.low), len(self.high)
+            raise ValueError(f"feature_names, low and high: have lengths {lengths}; expected are equal ones")
+        for size in self.sizes:
+            check_count("sizes", size)
+
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Spaces:
         """The spaces from the values of a JSON file.
@@ -83,18 +91,22 @@ class Policy:
         layers: Weights `[out, in]` and biases `[out]`, from an observation to numbers `[K]`.
 
     Raises:
-        ValueError: an unknown activation, or layers whose sizes do not lead from observations to actions.
+        ValueError: an unknown activation, layers whose sizes do not lead from observations to actions, or weights that
+            are not finite.
     """
 
     spaces: Spaces
     layers: tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...]
 
     def __post_init__(self) -> None:
-        check_choice("activation", self.spaces.activation, ACTIVATIONS)
+        check_choice("activation", self.spaces.activation, tuple(ACTIVATIONS))
+        self.spaces.check()
         width = len(self.spaces.low)
         for number, (weight, bias) in enumerate(self.layers):
             if weight.ndim != 2 or weight.shape[1] != width or bias.shape != weight.shape[:1]:
                 raise ValueError(f"layer {number}: {weight.shape} and {bias.shape}; expected are {width} inputs")
+            check_finite(f"layer {number}", weight)
+            check_finite(f"layer {number}", bias)
             width = len(weight)
         if width != sum(self.spaces.sizes):
             raise ValueError(
@@ -166,8 +178,8 @@ class Policy:
             return cls(Spaces.of(values), tuple(layers))
         except KeyError as error:
             raise ValueError(f"{folder}: holds no policy that can be read ({error} is missing)") from None
-        except (OSError, ValueError, TypeError, SafetensorError) as error:
-            raise ValueError(f"{folder}: holds no policy that can be read ({error})") from None
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
+            raise ValueError(f"{folder}: holds no policy that can be read ({one_line(error)})") from None
 
 
 def files_of(folder: Path) -> tuple[Path, Path]:

@@ -277,8 +277,9 @@ class ScenarioConfig(RecordSection):
         """All changes in order; each begins with the values that those before it leave."""
         schedule: list[Change] = []
         for change in self.changes:
-            schedule += change.build(scenario)
-            # The scenario checks the values of the whole schedule.
-            scenario = dataclasses.replace(scenario, changes=tuple(schedule)).with_values(schedule[-1].values)
-            scenario = dataclasses.replace(scenario, changes=())
+            built = tuple(change.build(scenario))
+            schedule += built
+            # The scenario checks the values of its schedule whenever one of its fields changes: of the new ones, once.
+            dataclasses.replace(scenario, changes=built)
+            scenario = scenario.with_values(built[-1].values)
         return tuple(schedule)

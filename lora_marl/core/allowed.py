@@ -2,8 +2,6 @@
 
 Compiled code follows indices and counts without a look at them, so a false one reads memory that is another's, or never
 ends. A declaration names what an index points into; `check` compares a whole array with its declaration in one pass.
-
-    check("air state: nodes.gateway", nodes["gateway"], Index("gateways", none=True), {"gateways": 3})
 """
 
 from __future__ import annotations
@@ -125,11 +123,11 @@ def _check_numbers(name: str, array: NDArray[Any], allowed: Number) -> None:
     least, most = float(array.min()), float(array.max())  # nan where there is one
     if allowed.least <= least and most <= allowed.most and np.isfinite((least, most)).all():
         return
-    wrong = np.asarray(~((array >= allowed.least) & (array <= allowed.most)) & np.isfinite(array))
+    wrong: NDArray[np.bool_] = np.asarray(~((array >= allowed.least) & (array <= allowed.most)) & np.isfinite(array))
     if not allowed.infinite:
-        wrong |= np.isinf(array)
+        wrong = wrong | np.isinf(array)
     if not allowed.nan:
-        wrong |= np.isnan(array)
+        wrong = wrong | np.isnan(array)
     _raise_first(name, array, wrong, f"{allowed.least:g} to {allowed.most:g}")
 
 

@@ -16,6 +16,8 @@ from tokenize import TokenError
 import numpy as np
 from numpy.typing import NDArray
 
+from lora_marl.core.files import one_line
+
 MOST_COMPRESSION = 100
 """How many times its size on the disk a compressed file may unfold to."""
 
@@ -49,7 +51,7 @@ def read_npz(path: str | Path) -> dict[str, NDArray]:
             _check_sizes(members, Path(path).stat().st_size)
             arrays = {_name(member): _read_array(archive, member) for member in members}
     except _ERRORS as error:
-        raise DamagedFileError(_one_line(error)) from None
+        raise DamagedFileError(one_line(error)) from None
     return arrays
 
 
@@ -89,8 +91,3 @@ def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray:
             raise ValueError(f"{member.filename[:60]!r} is not the array that it declares, {dtype} {list(shape)[:8]}")
     with archive.open(member) as file:
         return np.lib.format.read_array(file, allow_pickle=False, max_header_size=MOST_HEADER_BYTES)
-
-
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 200 else f"{text[:200]} ..."

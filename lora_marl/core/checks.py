@@ -241,6 +241,13 @@ def check_duty_cycle(name: str, duty: object) -> None:
         raise ValueError(f"{name}: {duty} is not above 0 and at most 1 (or region: by sub-band; or None: no limit)")
 
 
+def check_finite(name: str, array: Any) -> None:
+    """Raise ValueError for an array of NumPy or torch that has numbers that are not finite."""
+    count = int((~np.isfinite(np.asarray(array))).sum())
+    if count:
+        raise ValueError(f"{name}: {count} numbers are not finite")
+
+
 def check_range(name: str, value: object) -> None:
     """Raise ValueError unless the value is two finite numbers above 0 that ascend."""
     pair = value if isinstance(value, (tuple, list)) else ()

@@ -70,7 +70,7 @@ class OwnSettings:
         """Take over the arrays of `pack`, in place.
 
         Raises:
-            ValueError: one is missing, of another shape or type, or has numbers that it cannot have; nothing has changed.
+            ValueError: one is missing, of another shape or type, or has false numbers; nothing has changed.
         """
         arrays = {name: array for name in _STORED_NAMES if (array := getattr(self, name)) is not None}
         for name, array in arrays.items():

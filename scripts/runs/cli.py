@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 
 from lora_marl.config import ConfigError, EnergyRun, PacketRun, TrainConfig, load
+from lora_marl.core.files import one_line
 
 ROOT = Path(__file__).parents[2]
 BAD_INPUT, INTERRUPTED = 2, 130
@@ -70,6 +71,8 @@ def one_line_errors() -> Iterator[None]:
         lines = [str(error)]
     except ModuleNotFoundError as error:
         lines = [_missing(error)]
+    except OSError as error:  # a full disk, a folder without permission, a name that is no folder
+        lines = [system_error(error)]
     except KeyboardInterrupt:
         errors.print("interrupted")
         raise typer.Exit(INTERRUPTED) from None
@@ -78,6 +81,12 @@ def one_line_errors() -> Iterator[None]:
     for line in lines:
         errors.print(f"error: {line}", markup=False, style="red")
     raise typer.Exit(BAD_INPUT)
+
+
+def system_error(error: OSError) -> str:
+    """What the system says of a file, on one line, with the file's name where it is known."""
+    says = error.strerror or one_line(error)
+    return says if error.filename is None else f"{error.filename}: {says}"
 
 
 @contextmanager

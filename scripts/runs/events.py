@@ -12,6 +12,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 
+from lora_marl.core.files import errors_named
 from scripts.runs.metrics import COUNTS, METRICS, SUMS
 
 FILE_NAME = "events.out.tfevents.metrics"
@@ -21,7 +22,8 @@ class EventFile:
     """The events of one seed and learner; opening it begins a new file, which a resumed run fills again."""
 
     def __init__(self, folder: Path) -> None:
-        self._file = (folder / FILE_NAME).open("wb")
+        self._path = folder / FILE_NAME
+        self._file = self._path.open("wb")
         self._records = RecordWriter(self._file)
         self._write(Event(wall_time=time.time(), file_version="brain.Event:2"))
 
@@ -29,7 +31,8 @@ class EventFile:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._file.close()
+        with errors_named(self._path):
+            self._file.close()
 
     def add(self, step: int, tags: Mapping[str, float]) -> None:
         """Adds numbers by tag."""
@@ -37,8 +40,9 @@ class EventFile:
         self._write(Event(wall_time=time.time(), step=step, summary=Summary(value=values)))
 
     def _write(self, event: Event) -> None:
-        self._records.write(event.SerializeToString())
-        self._records.flush()
+        with errors_named(self._path):
+            self._records.write(event.SerializeToString())
+            self._records.flush()
 
 
 def packet_event(row: Mapping[str, float]) -> tuple[int, dict[str, float]]:

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from safetensors import SafetensorError
-
-from lora_marl.core.files import write_atomically
+from agents.tensor_files import FILE_ERRORS
+from lora_marl.core.files import one_line, write_atomically
 
 T = TypeVar("T")
 
@@ -18,8 +17,8 @@ def loaded(path: Path, load: Callable[[Path], T]) -> T:
     """Returns the content of a file. ValueError: it is damaged, naming it."""
     try:
         return load(path)
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise ValueError(f"{path}: is damaged ({error}); remove it, and it is made again") from None
+    except FILE_ERRORS as error:
+        raise ValueError(f"{path}: is damaged ({one_line(error)}); remove it, and it is made again") from None
 
 
 def write_json(path: Path, values: Any) -> None:

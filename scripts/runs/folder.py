@@ -19,15 +19,17 @@ import json
 import platform
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
 import yaml
+from filelock import FileLock, Timeout
 
 from lora_marl import __version__
 from lora_marl.config import ConfigError, TrainConfig, dump
-from lora_marl.core.files import write_atomically
+from lora_marl.core.files import errors_named, write_atomically
 from scripts.runs import checkpoints
 from scripts.runs.cli import ROOT, UsageError, read_config
 from scripts.runs.metrics import Row
@@ -64,6 +66,26 @@ class RunFolder:
             folder.mkdir(parents=True, exist_ok=True)
             write_atomically(folder / "versions.json", json.dumps(versions(), indent=1) + "\n")
             write_atomically(folder / "config.yaml", dump(config))
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps other processes out of the folder, as long as this one lives.
+
+        Raises:
+            UsageError: another process is at work in it.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.path.with_name(f".{self.path.name}.lock"))  # outside: --overwrite removes the folder
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise UsageError(
+                f"{self.path}: another process is at work in it; wait until it has ended, or give the run another name"
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     def folder(self, label: str, seed: int) -> Path:
         """The folder of a seed and learner, which is made where it is missing."""
@@ -141,7 +163,10 @@ class RunFolder:
         if rows == 0:
             path.unlink(missing_ok=True)
             return []
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+        except UnicodeDecodeError:
+            raise UsageError(f"{path}: is no text in UTF-8; restore it, or train again with --overwrite") from None
         if len(lines) < rows + 1:
             raise UsageError(
                 f"{path}: has {max(len(lines) - 1, 0)} rows; the snapshot beside it has seen {rows}; "
@@ -154,7 +179,7 @@ class RunFolder:
         """Adds a row to metrics.csv."""
         path = self.folder(label, seed) / "metrics.csv"
         new = not path.exists()
-        with path.open("a", newline="", encoding="utf-8") as file:
+        with errors_named(path), path.open("a", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, list(row), lineterminator="\n")
             if new:
                 writer.writeheader()

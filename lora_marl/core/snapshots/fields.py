@@ -182,7 +182,16 @@ def check_fields(state: State, fresh: State, tables: Tables) -> None:
 def undeclared() -> list[str]:
     """Stored arrays and fields without a declaration, and declarations of nothing, as `array.field`."""
     smallest = allocate(
-        (1, 1, 1), channels=1, bursts=True, sf_energies=1, arms=1, packets=1, heard=1, frames=1, slow=1, sub_bands=1,
+        (1, 1, 1),
+        channels=1,
+        bursts=True,
+        sf_energies=1,
+        arms=1,
+        packets=1,
+        heard=1,
+        frames=1,
+        slow=1,
+        sub_bands=1,
         counters=True,
     )
     stored = {

@@ -8,6 +8,9 @@ from inspect import getsourcefile
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 import agents
 from lora_marl.config import PacketRun
 from lora_marl.core.files import write_atomically
@@ -110,10 +113,18 @@ def draw(folder: RunFolder, config: PacketRun, results: Sequence[Result], band: 
     usage = {result.learner: result.by_seed for result in results}
     plots.draw_usage(folder.path / "usage.png", title, usage, band=band)
     scenario = build_scenario(config.scenario)
-    points = {label: (folder.restore(label) or {})["points"] for label in config.learners}
+    points = {label: _last_points(folder, label) for label in config.learners}
     for replica, seed in enumerate(config.seeds):
         chosen = {label: all_points[replica] for label, all_points in points.items()}
         plots.draw_map(folder.path / str(seed) / "map.png", f"{config.name}: seed {seed}", scenario, chosen, replica)
+
+
+def _last_points(folder: RunFolder, label: str) -> NDArray[np.int16]:
+    """The operating points with which a label ended. `[B, N, 4]`"""
+    state = folder.restore(label)
+    if state is None or "points" not in state:
+        raise UsageError(f"{folder.path}: {label} has no snapshot with operating points; train again with --overwrite")
+    return state["points"]
 
 
 def show(folder: RunFolder, config: PacketRun, results: Sequence[Result]) -> None:
