@@ -139,9 +139,9 @@ def _check_range(name: str, array: NDArray[Any], least: float, most: float) -> N
 def _check_points(name: str, array: NDArray[Any], allowed: Point, sizes: Mapping[str, int]) -> None:
     least = np.array([0, 0, -1 if allowed.hop else 0, 0])
     most = np.array([sizes[size] for size in POINT_SIZES]) - 1
-    fits = ((array >= least) & (array <= most)).all(-1)
+    fits: NDArray[np.bool_] = np.asarray(((array >= least) & (array <= most)).all(-1))
     if allowed.unset:
-        fits |= (array == -1).all(-1)
+        fits = fits | np.asarray((array == -1).all(-1))
     if not fits.all():
         limits = ", ".join(f"{low} to {high}" for low, high in zip(least, most, strict=True))
         _raise_first(name, array, ~fits, f"{limits} (indices of {', '.join(POINT_SIZES)})")

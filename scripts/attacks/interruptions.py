@@ -55,15 +55,18 @@ def _train(config: str, *changes: str) -> Command:
 
 COMMANDS: Mapping[str, Command] = {
     "train, packets": _train("dlora", "duration_h=6", "interval_h=0.5", "seeds=[0,1]", "learners={cucb: {}}"),
-    "train, downlinks": _train("norel", "duration_h=6", "interval_h=0.5", "seeds=[0]", "scenario.feedback=downlink"),
+    "train, downlinks": _train("norel", "duration_h=6", "interval_h=0.5", "seeds=[0]", "learners={norel: {}}"),
     "train, energy": _train("mmalora", "seeds=[0]", "energy.episodes=6", "learners={maac: {}}"),
-    "train, coexistence": _train("ccs_study", "seeds=[0]", "coexistence.intervals=12", "learners={independent: {}}"),
+    "train, coexistence": _train(
+        "ccs_two", "seeds=[0]", "coexistence.intervals=12", "learners={alone: {name: coexistence-independent}}"
+    ),
     "compare": Command(
-        ["scripts/compare.py", "configs/dlora.yaml", "--seeds", "2", "--hours", "2", "--jobs", "1"], "--results", ()
+        ["scripts/compare.py", "configs/dlora.yaml", "--seeds", "0,1", "--hours", "2", "--jobs", "1", "--no-reference"],
+        "--out", (),
     ),
     "sweep": Command(
-        ["scripts/sweep.py", "configs/dlora.yaml", "--learner", "cucb", "--vary", "c=0.5,1", "--hours", "2", "--seeds",
-         "2", "--jobs", "1"], "--results", (),
+        ["scripts/sweep.py", "--config", "configs/dlora.yaml", "--vary", "c=0.5,1", "--hours", "2", "--seeds", "0,1",
+         "--jobs", "1"], "--results", (),
     ),
 }  # fmt: skip
 """Short runs of every kind of command that goes on."""
