@@ -18,7 +18,7 @@ from scripts.attacks.tally import Tally, counting
 @pytest.mark.parametrize("name", [name for name, attack in attack.ATTACKS.items() if attack.quick])
 def test_nothing_that_comes_from_outside_does_harm(tmp_path: Path, name: str) -> None:
     chosen = attack.ATTACKS[name]
-    chosen.run(max(3, chosen.quick // 2), 7, tmp_path / "tally.json")
+    chosen.run(max(2, chosen.quick // 2), 7, tmp_path / "tally.json")
     tally = Tally.read(tmp_path / "tally.json")
     assert tally.failures == {}, tally.examples
     assert tally.tries == tally.refused + tally.held > 0
