@@ -19,7 +19,7 @@ NODES = "scenario.topology.nodes=6"
 
 
 def test_trained_exported_and_compared(invoke, tmp_path, monkeypatch):
-    def draw(folder, comparison):
+    def draw(folder, comparison, band):
         for kind in ("curves", "usage", "map"):
             (folder / f"{kind}-{comparison.config.name}.png").touch()
 
@@ -34,6 +34,7 @@ def test_trained_exported_and_compared(invoke, tmp_path, monkeypatch):
     assert [sorted(record) for record in records] == [["algorithm", "environment", "random", "reward", "seed"]] * 2
     assert all(0 <= record["reward"] <= 1 for record in records)
     assert list((tmp_path / "mine").glob("events.out.tfevents.*"))
+    assert {"episodes.csv", "episodes.png"} <= {path.name for path in (tmp_path / "mine").iterdir()}
 
     again = invoke(train_sb3.app, "uplink_v0", *tiny, "--out", tmp_path, "--name", "mine")
     assert again.exit_code == 2
