@@ -15,8 +15,8 @@ A command costs packets: the gateway is deaf while it sends. A node leaves its p
 within `horizon_h`, the lambda (T_downlink + T_uplink) packets of the network that meet one downlink. So the plans of a
 network that does not change soon move few nodes, and a changed one moves many.
 
-A sudden change of the channel makes it begin anew from what it knew (`agents.twin.changes`), and a command must then
-pay within the time that the last state of the channel has held.
+With `restarts`, a sudden change of the channel makes it begin anew from what it knew (`agents.twin.changes`), and a
+command must then pay within the time that the last state of the channel has held.
 
 The first plan is made after `FIRST_PLAN_H`, and each next one after `GROWTH` times as long, until they are `every_h`
 apart: a crowded network of new nodes, all at the largest spreading factor, must thin out before it can be learned.
@@ -89,6 +89,8 @@ class Twin(Learner):
         every_h: From one plan to the next; the first ones are closer. h
         horizon_h: Time in which a command must pay for the airtime of its downlink. h
         backoff: Whether nodes back off (`Feedback.backoff`).
+        restarts: Whether it begins anew when the channel changes suddenly (`agents.twin.changes`). Else the window of
+            frames forgets by itself, which is worth more where the channel changes to and fro.
 
     Attributes:
         beliefs: What the servers believe.
@@ -111,6 +113,7 @@ class Twin(Learner):
         every_h: float = 24.0,
         horizon_h: float = 72.0,
         backoff: bool = False,
+        restarts: bool = False,
     ) -> None:
         check_choice("goal", goal, GOALS)
         if not 0.0 <= least_pdr <= 1.0:
@@ -123,7 +126,7 @@ class Twin(Learner):
         first[..., CHANNEL] = np.arange(public.nodes) % len(public.region.channels_hz)
         super().__init__(public, seeds, fixed_point=first)
         self.feedback = Feedback(decides="server", packets=PACKETS, backoff=backoff, listens=True)
-        self.goal, self.least_pdr = goal, float(least_pdr)
+        self.goal, self.least_pdr, self._restarts = goal, float(least_pdr), bool(restarts)
         self._every_s, self._horizon_s = 3600.0 * every_h, 3600.0 * horizon_h
         self._downlink_s = float(public.downlink_airtime_s()[:, 0].max()) if public.feedback == "downlink" else 0.0
         self._keys = np.array([stream_key(seed, "learner") for seed in seeds], np.uint64)
@@ -146,7 +149,7 @@ class Twin(Learner):
     def decide(self, decisions: Decisions, points: NDArray[np.int16]) -> None:
         """Plan where a plan is due; its commands go out with the nodes' next frames."""
         for b, now_s in zip(decisions.replica.tolist(), decisions.time_s.tolist(), strict=True):
-            if now_s >= self._checked_s[b] + CHECK_S:
+            if self._restarts and now_s >= self._checked_s[b] + CHECK_S:
                 self._check(b, now_s)
             if now_s >= self._due_s[b]:
                 self._plan(b, now_s)
@@ -213,7 +216,8 @@ class Twin(Learner):
         plan = planner.plan(self.goal, least_pdr, float(self._price[b]))
         self._wanted[b][:, [SF, CHANNEL, TP]] = plan.points
         self._promised[b], self._price[b] = plan.pdr, plan.price
-        self.beliefs.expect_frames(b, plan.points, planner.fields(plan.points))
+        if self._restarts:
+            self.beliefs.expect_frames(b, plan.points, planner.fields(plan.points))
 
     def _settled_since_s(self, b: int, share: float) -> float:
         """Since when a share of the nodes heard has used the points of the last plan; infinite: they do not yet. s"""

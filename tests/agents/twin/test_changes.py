@@ -77,7 +77,7 @@ def test_the_twin_begins_anew_when_the_channel_changes():
     loss_db = network.propagation.reference_loss_db + 8.0
     change = Change(at_s=12 * HOUR_S, values={"propagation.reference_loss_db": loss_db})
     scenario = replace(network, changes=(change,))
-    learner = Twin(scenario, [0])
+    learner = Twin(scenario, [0], restarts=True)
     air, points = Air(scenario, [0], feedback=learner.feedback), learner.initial_points()
     run_until(air, learner, points, 12 * HOUR_S)
     assert learner.beliefs.begin_s[0] == 0.0

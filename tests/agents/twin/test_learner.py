@@ -59,8 +59,11 @@ def test_it_delivers_more_than_at_its_first_points(crowded):
     assert learner.diagnostics(crowded)["estimated_sigma_db"] == pytest.approx(np.full(2, 3.54), abs=0.3)
 
 
-def test_a_channel_that_stays_is_not_taken_for_another(whole):
-    assert (whole[2].beliefs.begin_s == 0.0).all()
+def test_a_channel_that_stays_is_not_taken_for_another(crowded, whole):
+    air, learner = air_and_learner(crowded, restarts=True)
+    points, _ = played(air, learner, 8 * HOUR_S)
+    assert (learner.beliefs.begin_s == 0.0).all()
+    np.testing.assert_array_equal(points, whole[0])
 
 
 def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(crowded, whole):
