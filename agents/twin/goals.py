@@ -132,17 +132,19 @@ class Planner:
     def _ascend(self, start: NDArray[np.int64], goal: str, price: float, sweeps: int) -> NDArray[np.int64]:
         points = start.copy()
         for _ in range(sweeps):
-            objective = self._objective(points, goal, price)
-            fields = build_fields(self.tables, self.nodes, points, objective.weight, self.channels)
+            fields = self.fields(points)
+            objective = self._objective(points, fields, goal, price)
+            if (objective.weight != 1.0).any():
+                fields = build_fields(self.tables, self.nodes, points, objective.weight, self.channels)
             order = self.rng.permutation(len(points))
             moves = sweep(self.tables, self.nodes, fields, objective, points, self.in_force, order)
             if moves <= len(points) // FEW_MOVES:
                 break
         return points
 
-    def _objective(self, points: NDArray[np.int64], goal: str, price: float) -> Objective:
-        """The objective of a goal, at the present assignment."""
-        delivery, totals = self.totals(points)
+    def _objective(self, points: NDArray[np.int64], fields: Fields, goal: str, price: float) -> Objective:
+        """The objective of a goal, at the present assignment and its fields."""
+        delivery, totals = deliveries(self.tables, self.nodes, points, fields)
         weight, theta, move = np.ones(len(points)), totals[DELIVERED] / totals[PACKETS], self.move
         shape, scale = SHAPES.get(goal, LINEAR), 1.0
         kind = self.nodes.payload * len(self.tables.floor) + points[:, 0]
