@@ -24,12 +24,12 @@ from rich.table import Table
 from lora_marl.config import TrainConfig
 from lora_marl.core.checks import suggest
 from scripts.runs.assumptions import assumptions_of_all, assumptions_table
-from scripts.runs.cli import JsonPath, UsageError, console, how_to_install, new_app, one_line_errors, write_json
+from scripts.runs.cli import JsonPath, UsageError, console, errors, how_to_install, new_app, one_line_errors, write_json
 from scripts.runs.figures import paper_style
 from scripts.runs.jobs import Store
 from scripts.runs.report import counted, markdown
 from scripts.studies import NOT_REPRODUCIBLE, has_torch, needs_torch, studies
-from scripts.studies.claim import HEADER, ClaimResult, Study, claim_results
+from scripts.studies.claim import HEADER, ClaimResult, Results, Study, claim_results
 from scripts.studies.results import cell_table, config_of, simulated
 
 app = new_app()
@@ -54,7 +54,7 @@ def main(
         wanted = chosen(names or (), everything=all_, quick=quick)
         folder = results / ("reproduce-quick" if quick else "reproduce")
         numbers = simulated(wanted, Store(folder / "cells", fresh=fresh), quick=quick, jobs=jobs)
-        claims = [result for study in wanted for result in claim_results(study, numbers)]
+        claims = [result for study in wanted for result in read_claims(study, numbers)]
         banded = [result.inside for result in claims if result.inside is not None]
         title = f"{sum(banded)} of {len(banded)} inside their bands"
         title += "; quick runs, not comparable" if quick else ""
@@ -98,6 +98,15 @@ def configurations(wanted: Sequence[Study]) -> list[TrainConfig]:
     """The configurations of the cells of some studies, each once."""
     distinct = {(cell.config, cell.changes): cell for study in wanted for cell in study.cells}
     return [config_of(cell) for cell in distinct.values()]
+
+
+def read_claims(study: Study, numbers: Results) -> list[ClaimResult]:
+    """The claims of a study; one without cells is simulated here, which takes minutes and is said before."""
+    if study.cells:
+        return claim_results(study, numbers)
+    errors.print(f"{study.name} has no cells: it is simulated now, some minutes unless --quick", markup=False)
+    with errors.status(f"{study.name}: simulating"):
+        return claim_results(study, numbers)
 
 
 def show_list() -> None:

@@ -14,7 +14,7 @@ from scripts import reproduce
 from scripts.runs.energy.experiment import MAAC
 from scripts.runs.packets.published_numbers import TABLE_III
 from scripts.studies import NOT_REPRODUCIBLE, studies
-from scripts.studies.claim import CellResult
+from scripts.studies.claim import CellResult, Claim, Study
 from scripts.studies.dlora.inversion import recovery_h
 from scripts.studies.norel import networks
 from scripts.studies.results import shortened
@@ -178,3 +178,15 @@ def test_baselines_are_the_authors_result_files(dlora_vectors, baseline):
             if name.lower().startswith(baseline) and name.endswith(f"-{radius_m}")
         )
         assert 100 * record["received"] / record["sent"] == pytest.approx(cell[0], abs=0.006)
+
+
+def test_a_study_without_cells_says_before_that_it_simulates(capsys):
+    said = []
+
+    def read():
+        said.append(capsys.readouterr().err)
+        return [1.0, 2.0]
+
+    study = Study("slow", "title", (), (Claim("slow/number", (), read, 0.0, 2.0),))
+    (result,) = reproduce.read_claims(study, {})
+    assert result.inside and "slow has no cells: it is simulated now, some minutes unless --quick" in said[0]
