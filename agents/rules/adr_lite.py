@@ -77,7 +77,7 @@ class AdrLite(ServedAdr):
         """Two comparisons, an addition, a division, and two look-ups."""
         return 6
 
-    def _take_in(self, records: NDArray[np.void], snr_db: NDArray[np.float32]) -> None:
+    def _take_in(self, records: NDArray[np.void], snr_db: NDArray[np.float32], nb_trans: NDArray[np.int8]) -> None:
         _take_in(self._sessions, records, self._place, self.configurations)
 
 

@@ -82,7 +82,7 @@ class AdrNs3(ServedAdr):
         self.nb_trans = None  # the module sends every frame once
         self.history, self._statistic, self._change_power = int(history), STATISTICS.index(statistic), change_power
 
-    def _take_in(self, records: NDArray[np.void], snr_db: NDArray[np.float32]) -> None:
+    def _take_in(self, records: NDArray[np.void], snr_db: NDArray[np.float32], nb_trans: NDArray[np.int8]) -> None:
         _take_in(
             self._sessions, records, snr_db, self._needed_db, self.margin_db, self._lowest, self.history,
             self._statistic, self._change_power,

@@ -73,8 +73,9 @@ class AdrSemtech(ServedAdr):
     ) -> None:
         super().__init__(scenario, seeds, margin_db=margin_db, start=start, channels=channels, backoff=backoff)
 
-    def _take_in(self, records: NDArray[np.void], snr_db: NDArray[np.float32]) -> None:
-        _take_in(self._sessions, records, snr_db, self._needed_db, self.margin_db, self._lowest, self._most_nb_trans)
+    def _take_in(self, records: NDArray[np.void], snr_db: NDArray[np.float32], nb_trans: NDArray[np.int8]) -> None:
+        constants = self._needed_db, self.margin_db, self._lowest, self._most_nb_trans
+        _take_in(self._sessions, records, snr_db, nb_trans, *constants)
 
 
 @njit(cache=True)
@@ -90,12 +91,14 @@ def command(session, needed_db, margin_db, lowest):  # type: ignore[no-untyped-d
 
 
 @njit(cache=True)
-def _take_in(sessions, records, snr_db, needed_db, margin_db, lowest, most_nb_trans):  # type: ignore[no-untyped-def]
+def _take_in(  # type: ignore[no-untyped-def]
+    sessions, records, snr_db, nb_trans, needed_db, margin_db, lowest, most_nb_trans
+):
     for i in range(len(records)):
         record = records[i]
         if record.missed == REPEATED:
             continue
         session = sessions[record.replica, record.node]
-        note_parameters(session, len(needed_db) - 1 - record.point[0], lowest - record.point[3])
+        note_parameters(session, len(needed_db) - 1 - record.point[0], lowest - record.point[3], nb_trans[i])
         add_entry(session, snr_db[i], record.missed)
         want(session, command(session, needed_db, margin_db[record.node], lowest), most_nb_trans)

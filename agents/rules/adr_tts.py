@@ -75,9 +75,10 @@ class AdrTts(ServedAdr):
         tp_dbm = np.array(self.region.tp_dbm, np.float32)
         self._offset_db = tp_dbm[::-1] - tp_dbm[-1]
 
-    def _take_in(self, records: NDArray[np.void], snr_db: NDArray[np.float32]) -> None:
+    def _take_in(self, records: NDArray[np.void], snr_db: NDArray[np.float32], nb_trans: NDArray[np.int8]) -> None:
         margin_db = self.margin_db.astype(np.float32)
-        _take_in(self._sessions, records, snr_db, self._needed_db, margin_db, self._offset_db, self._most_nb_trans)
+        constants = self._needed_db, margin_db, self._offset_db, self._most_nb_trans
+        _take_in(self._sessions, records, snr_db, nb_trans, *constants)
 
 
 @njit(cache=True)
@@ -132,9 +133,9 @@ def command(session, needed_db, margin_db, offset_db):  # type: ignore[no-untype
 
 
 @njit(cache=True)
-def note_parameters(session, rate, power):  # type: ignore[no-untyped-def]
+def note_parameters(session, rate, power, nb_trans):  # type: ignore[no-untyped-def]
     """Note an uplink's parameters: an accepted command, or a data rate that the device has lowered by itself."""
-    if accept_command(session, rate, power):
+    if accept_command(session, rate, power, nb_trans):
         session.entries = 0
     if rate != session.rate:
         session.entries = 0
@@ -144,10 +145,13 @@ def note_parameters(session, rate, power):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _take_in(sessions, records, snr_db, needed_db, margin_db, offset_db, most_nb_trans):  # type: ignore[no-untyped-def]
+def _take_in(  # type: ignore[no-untyped-def]
+    sessions, records, snr_db, nb_trans, needed_db, margin_db, offset_db, most_nb_trans
+):
     for i in range(len(records)):
         record = records[i]
         session = sessions[record.replica, record.node]
-        note_parameters(session, len(needed_db) - 1 - record.point[0], len(offset_db) - 1 - record.point[3])
+        rate, power = len(needed_db) - 1 - record.point[0], len(offset_db) - 1 - record.point[3]
+        note_parameters(session, rate, power, nb_trans[i])
         add_entry(session, snr_db[i], record.missed)
         want(session, command(session, needed_db, margin_db[record.node], offset_db), most_nb_trans)

@@ -15,13 +15,12 @@ reverse. The rules are therefore written in LoRaWAN's words:
 | NbTrans | `nb_trans` | none: `Learner.nb_trans` |
 
 The server knows the data rate of an uplink from its gateways. Its device's power it knows only by its own commands: one
-counts as accepted (LinkADRAns) when an uplink arrives with its data rate and power.
+counts as accepted (LinkADRAns) when an uplink arrives with its data rate, power and NbTrans.
 
 Differences, of all rules that use this:
     1. SNR is received power over the thermal noise of the bandwidth; a gateway's report also has interference in it,
        steps of a quarter dB, and a ceiling near 10 dB. Of several gateways, the strongest reports.
-    2. A LinkADRAns is not lost: where the uplink that carries it is, the next one is taken for it. A command that
-       changes NbTrans alone is taken for accepted with the next uplink, although it is repeated until it has arrived.
+    2. A LinkADRAns is not lost: where the uplink that carries it is, the next one is taken for it.
     3. NbTrans is of unconfirmed frames; those of confirmed traffic are sent until they are acknowledged.
     4. Data rates are the spreading factors of the region's first bandwidth, powers its values, whatever lies between.
 
@@ -124,7 +123,7 @@ class ServedAdr(Learner):
     def hear(self, heard: Heard) -> None:
         """Take in the uplinks received: what their devices use, their SNR, and what the server decides on them."""
         snr_db = (heard.rssi_dbm - self._noise_dbm[heard.point[:, BW]]).astype(np.float32)
-        self._take_in(heard.records, snr_db)
+        self._take_in(heard.records, snr_db, heard.nb_trans)
 
     def select(self, decisions: Decisions) -> NDArray[np.int16]:
         """The commands decided on the nodes' last uplinks; their first points before that. `[M, 4]`
@@ -171,8 +170,14 @@ class ServedAdr(Learner):
         return len(self.region.tp_dbm) - 1
 
     @abstractmethod
-    def _take_in(self, records: NDArray[np.void], snr_db: NDArray[np.float32]) -> None:
-        """Update the sessions by uplinks received, HEARD rows `[M]` in order of time, with their SNR `[M]` in dB."""
+    def _take_in(self, records: NDArray[np.void], snr_db: NDArray[np.float32], nb_trans: NDArray[np.int8]) -> None:
+        """Update the sessions by uplinks received.
+
+        Args:
+            records: HEARD rows in order of time. `[M]`
+            snr_db: Their SNR. `[M]` dB
+            nb_trans: NbTrans that their devices used. `[M]`
+        """
 
 
 def first_points(scenario: Scenario, replicas: int, start: str, channels: str) -> NDArray[np.int16]:
@@ -192,12 +197,12 @@ def first_points(scenario: Scenario, replicas: int, start: str, channels: str) -
 
 
 @njit(cache=True)
-def accept_command(session, rate, power):  # type: ignore[no-untyped-def]
-    """Take an uplink's data rate and power for the answer to the last command, if they are the command's.
+def accept_command(session, rate, power, nb_trans):  # type: ignore[no-untyped-def]
+    """Take an uplink's data rate, power and NbTrans for the answer to the last command, if they are the command's.
 
     Returns whether that has changed anything in the session.
     """
-    if rate != session.wanted_rate or power != session.wanted_power:
+    if rate != session.wanted_rate or power != session.wanted_power or nb_trans != session.wanted_nb_trans:
         return False
     changed = (
         session.rate != session.wanted_rate
@@ -211,7 +216,7 @@ def accept_command(session, rate, power):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def note_parameters(session, rate, power):  # type: ignore[no-untyped-def]
+def note_parameters(session, rate, power, nb_trans):  # type: ignore[no-untyped-def]
     """Note an uplink's parameters as ChirpStack does: history begins anew when any of them has changed.
 
     A data rate other than the session's: the device may have backed off, and power counts as reset to the highest.
@@ -220,7 +225,7 @@ def note_parameters(session, rate, power):  # type: ignore[no-untyped-def]
         session.rate = rate
         session.power = 0
         session.entries = 0
-    if accept_command(session, rate, power):
+    if accept_command(session, rate, power, nb_trans):
         session.entries = 0
 
 

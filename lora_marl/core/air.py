@@ -225,7 +225,7 @@ class Air:
 
     def take_heard(self) -> Heard:
         """The uplinks that the network received since they were last taken, if the feedback `listens`."""
-        return Heard(take_heard(self._state))
+        return Heard(*take_heard(self._state))
 
     def begin_episode(self) -> None:
         """Clear the air and set the clocks to 0: packets on the air vanish unjudged, and all gaps are drawn afresh.

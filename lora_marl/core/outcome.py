@@ -159,14 +159,20 @@ class Decisions:
 class Heard:
     """Uplinks that the network received, by replica, then in order of time: what a network server knows.
 
+    Args:
+        records: The rows.
+        nb_trans: Of their nodes; None: 1. `[M]`
+
     Attributes:
         records: The rows as one structured array `[M]` with the fields below.
+        nb_trans: NbTrans that the node used, which its answer to the last command (LinkADRAns) tells. `[M]`
     """
 
-    __slots__ = ("records",)
+    __slots__ = ("nb_trans", "records")
 
-    def __init__(self, records: NDArray[np.void]) -> None:
+    def __init__(self, records: NDArray[np.void], nb_trans: NDArray[np.int8] | None = None) -> None:
         self.records = records
+        self.nb_trans = np.ones(len(records), np.int8) if nb_trans is None else nb_trans
 
     def __len__(self) -> int:
         return self.records.shape[0]
@@ -224,7 +230,7 @@ class Heard:
 
     def frames(self) -> Heard:
         """The rows by which a frame was received first, without its repeats."""
-        return Heard(self.records[~self.repeated])
+        return Heard(self.records[~self.repeated], self.nb_trans[~self.repeated])
 
 
 REPEATED = -2

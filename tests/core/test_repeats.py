@@ -232,6 +232,25 @@ def test_a_servers_nb_trans_is_in_force_once_its_downlink_has_arrived():
     assert second.sent.sum() == pytest.approx(3 * second.frames_delivered.sum() - 2, abs=2)
 
 
+def test_a_server_hears_the_nb_trans_that_its_node_uses():
+    scenario = network(1, spread_m=10.0, propagation=STILL, feedback="downlink", traffic=Traffic(interval_s=300.0))
+    feedback = Feedback(decides="server", packets=10**6, listens=True)
+    air, resumed = (Air(scenario, [0], record=True, feedback=feedback) for _ in range(2))
+    points = scenario.region.points(sf=[[7]], bw_hz=125e3, channel=0, tp_dbm=14.0)
+    nb_trans = np.full((1, 1), 1, np.int8)
+    air.advance(points, 3000.0, nb_trans=nb_trans)
+    nb_trans[:] = 3
+    air.advance(points, 9000.0, nb_trans=nb_trans)
+    resumed.load_state_dict(air.state_dict())
+    packets, heard = air.recording()[0], air.take_heard()
+    (commanded_s,) = packets.end_s[packets.kind == 1]
+    assert (
+        heard.nb_trans.tolist() == np.where(heard.time_s < commanded_s, 1, 3).tolist() and len(set(heard.nb_trans)) == 2
+    )
+    assert resumed.take_heard().nb_trans.tolist() == heard.nb_trans.tolist()
+    assert len(heard.frames().nb_trans) == len(heard.frames()) < len(heard)
+
+
 def test_a_server_tells_repeats_by_their_frame_counter():
     air = Air(BUSY, [2], record=True, feedback=Feedback(decides="server", packets=10**6, listens=True))
     nb_trans = repeats(BUSY, 3)

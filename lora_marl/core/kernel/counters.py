@@ -104,15 +104,18 @@ def record_link(state, b, n, g, fate):
     reception.fate = fate
 
 
-def take_heard(state: State) -> NDArray[np.void]:
-    """HEARD rows of all replicas since they were last taken, by replica and time. `[H]`"""
+def take_heard(state: State) -> tuple[NDArray[np.void], NDArray[np.int8]]:
+    """HEARD rows of all replicas since they were last taken, by replica and time; and NbTrans of their nodes. `[H]`"""
     counts = state.replicas["heard"]
     rows = np.empty(int(counts.sum()), HEARD)  # np.concatenate would compare the fields' types anew for every replica
+    nb_trans = np.ones(len(rows), np.int8)
     ends = np.cumsum(counts)
     for b, (end, count) in enumerate(zip(ends, counts, strict=True)):
         rows[end - count : end] = state.heard[b, :count]
+        if state.heard_nb_trans.size:
+            nb_trans[end - count : end] = state.heard_nb_trans[b, :count]
     counts[:] = 0
-    return rows
+    return rows, nb_trans
 
 
 def take_counters(state: State, sleep_mw: float) -> dict[str, NDArray]:

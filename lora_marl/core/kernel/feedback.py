@@ -21,7 +21,7 @@ from lora_marl.core.kernel import compiled
 from lora_marl.core.kernel.counters import DELIVERED
 from lora_marl.core.kernel.features import DOWNLINKS, RARE
 from lora_marl.core.kernel.masks import enable_all, mask_differs, obey_mask
-from lora_marl.core.kernel.repeats import nb_trans_differs, reset_nb_trans
+from lora_marl.core.kernel.repeats import nb_trans_differs, reset_nb_trans, transmissions
 from lora_marl.core.kernel.sub_bands import takes_rate
 from lora_marl.core.kernel.traffic import is_new_frame
 from lora_marl.core.outcome import REPEATED
@@ -71,10 +71,12 @@ def answer_due(state, tables, points, b, n):
 
 
 @compiled()
-def _report_uplink(state, b, n, now_s, repeated):
+def _report_uplink(state, rule, b, n, now_s, repeated):
     """Write a received uplink into the rows that `take_heard` hands out; `repeated`: so was its frame before."""
     replica, node = state.replicas[b], state.nodes[b, n]
     row = state.heard[b, replica.heard]
+    if RARE and state.heard_nb_trans.shape[1] > 0:
+        state.heard_nb_trans[b, replica.heard] = transmissions(state, rule, b, n)
     replica.heard += 1
     row.replica = b
     row.node = n
@@ -175,7 +177,7 @@ def count_uplink(state, tables, points, b, n, now_s, deciding, repeated):
     node.round_sent += not (DOWNLINKS and rule.server) or is_new_frame(state, tables, b, n)
     node.round_delivered += delivered and not (DOWNLINKS and rule.server and repeated)
     if DOWNLINKS and rule.listens and delivered:
-        _report_uplink(state, b, n, now_s, repeated)
+        _report_uplink(state, rule, b, n, now_s, repeated)
     if DOWNLINKS and rule.server:
         if delivered and (node.round_delivered >= rule.feedback_packets or node.adr_ack_req):
             end_round(state, b, n, now_s, deciding)

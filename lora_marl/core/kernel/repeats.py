@@ -46,7 +46,7 @@ def receive_repeat(state, b, n, delivered):
 
 
 @compiled()
-def _transmissions(state, rule, b, n):
+def transmissions(state, rule, b, n):
     """How often node `n` sends a frame."""
     if state.nb_trans.shape[1] == 0:
         return 1
@@ -62,7 +62,7 @@ def repeats_frame(state, tables, b, n):
     frame.sent += 1
     answered = rule.downlinks and node.acknowledged
     is_off = tables.interval_s[b % tables.interval_s.shape[0], n] == np.inf
-    if frame.sent < _transmissions(state, rule, b, n) and not answered and not is_off:
+    if frame.sent < transmissions(state, rule, b, n) and not answered and not is_off:
         return True
     if not frame.received:
         frame.lost += 1

@@ -219,7 +219,7 @@ DROPPED, ANSWERED, ANSWERS_RECEIVED, REFUSED = range(len(FATES), len(FATES) + 4)
 queue; downlinks sent, received by the node, and refused by every gateway."""
 AIRTIME_S, ENERGY_MJ, DELIVERED_BITS = 0, 1, 2
 
-GROWING = ("packets", "receptions", "heard")
+GROWING = ("packets", "receptions", "heard", "heard_nb_trans")
 """Arrays that grow when they are full."""
 
 NOT_STORED = ("streams", "nb_trans", "channel_masks")
@@ -228,7 +228,7 @@ NOT_STORED = ("streams", "nb_trans", "channel_masks")
 OF_LINKS = ("slow", "slow_from_s")
 """Arrays that are empty, and no part of snapshots, where the scenario has no measured links."""
 
-OPTIONAL = ("frames", "masks_in_force")
+OPTIONAL = ("frames", "masks_in_force", "heard_nb_trans")
 """Arrays that air has only if it needs them, and then keeps."""
 
 MAY_BE_EMPTY = ("sub_band_free_s", "counters")
@@ -272,6 +272,7 @@ class State(NamedTuple):
     packets: NDArray[np.void]  # PACKET [B, P]
     receptions: NDArray[np.void]  # RECEPTION [B, P, G]
     heard: NDArray[np.void]  # HEARD [B, H]
+    heard_nb_trans: NDArray[np.int8]  # [B, H] of air with `frames`, NbTrans of the node that sent each, else [B, 0]
 
     def replicas_in(self, part: slice) -> State:
         """A view of some replicas."""
@@ -330,6 +331,7 @@ def allocate(
         packets=np.zeros((replicas, packets), PACKET),
         receptions=np.zeros((replicas, packets, gateways), RECEPTION),
         heard=np.zeros((replicas, heard), HEARD),
+        heard_nb_trans=np.zeros((replicas, 0), np.int8),
     )
     state.nodes["undecided"] = True
     state.nodes["last_fate"] = -1
@@ -344,7 +346,16 @@ def with_frames(state: State) -> State:
     """The state of air that sends with NbTrans from now on; nodes that are commanded have used 1 so far."""
     frames = np.zeros(state.nodes.shape, FRAME)
     frames["in_force"] = state.nodes["in_force"][..., 0] >= 0
-    return state._replace(frames=frames)
+    return _with_heard_nb_trans(state._replace(frames=frames))
+
+
+def _with_heard_nb_trans(state: State) -> State:
+    return state._replace(heard_nb_trans=np.ones(_heard_shape(state), np.int8))
+
+
+def _heard_shape(state: State) -> tuple[int, ...]:
+    """The shape of `heard_nb_trans`."""
+    return len(state.heard), state.heard.shape[1] if state.frames.size else 0
 
 
 def with_masks(state: State) -> State:
@@ -408,7 +419,7 @@ def unpack(state: State, saved: Mapping[str, NDArray]) -> State:
         ValueError: an array is missing, or of another type or shape; the state is as it was.
     """
     current_arrays = state._asdict()
-    for name in OPTIONAL:
+    for name in ("frames", "masks_in_force"):
         array = current_arrays[name]
         nodes = state.nodes.shape[1] if name in saved else 0
         current_arrays[name] = np.zeros((len(array), nodes, *array.shape[2:]), array.dtype)
@@ -420,7 +431,7 @@ def unpack(state: State, saved: Mapping[str, NDArray]) -> State:
     if unpacked.packets.shape[1] != unpacked.receptions.shape[1]:
         rows = unpacked.packets.shape[1], unpacked.receptions.shape[1]
         raise ValueError(f"air state: packets has room for {rows[0]} and receptions for {rows[1]}; they are the same")
-    return unpacked
+    return unpacked if unpacked.heard_nb_trans.shape == _heard_shape(unpacked) else _with_heard_nb_trans(unpacked)
 
 
 def _unpack_array(name: str, current: NDArray, saved: Mapping[str, NDArray]) -> NDArray:

@@ -137,6 +137,7 @@ FIELDS: Mapping[str, Allowed | Mapping[str, Allowed]] = {
         "rssi_dbm": _RSSI_DBM,
         "point": Point(),
     },
+    "heard_nb_trans": Count(MOST_TRANSMISSIONS),
 }  # fmt: skip
 """What the numbers of each stored array may be; of structured arrays by field."""
 

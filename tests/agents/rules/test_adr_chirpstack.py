@@ -114,7 +114,12 @@ def test_an_nb_trans_is_taken_back_once_it_is_accepted(learner):
     answers(learner, [-8.0] * 18)
     answers(learner, [-8.0], missed=9)
     # 45 % lost: 3. Then the history is short, loss counts as 0, and the table has 2 after 3, and 1 after 2.
-    assert [nb_trans for _, _, nb_trans in answers(learner, [-8.0] * 4)] == [3, 2, 1, 1]
+    # The device obeys each command with its next uplink.
+    commands = [1]
+    for _ in range(4):
+        ((_, _, nb_trans),) = answers(learner, [-8.0], nb_trans=commands[-1])
+        commands.append(nb_trans)
+    assert commands[1:] == [3, 2, 1, 1]
 
 
 def test_frames_lost_before_the_oldest_entry_do_not_count(learner):

@@ -27,12 +27,12 @@ NETWORK = network(3, region=region(channels=8))  # SF7 to SF12, 2, 4, ... 14 dBm
 NOISE_DBM = float(phy.noise_dbm(125e3, NETWORK.reception.noise_figure_db))
 
 
-def uplinks(snr_db, *, rate=0, power=0, missed=0, node=0):
-    """Uplinks received, by SNR, data rate and power of the server's numbering, and frames lost before each."""
+def uplinks(snr_db, *, rate=0, power=0, missed=0, node=0, nb_trans=1):
+    """Uplinks received, by SNR, data rate and power of the server's numbering, frames lost before each, and NbTrans."""
     rows = np.zeros(len(snr_db), HEARD)
     rows["node"], rows["rssi_dbm"], rows["missed"] = node, NOISE_DBM + np.array(snr_db), missed
     rows["point"] = (5 - rate, 0, 3, 6 - power)
-    return Heard(rows)
+    return Heard(rows, np.full(len(rows), nb_trans, np.int8))
 
 
 def commanded(learner, node=0):
@@ -162,6 +162,19 @@ def test_a_command_that_does_not_arrive_is_repeated_and_its_history_goes_on():
     rate, power, _ = commands[19]
     assert answers(learner, [5.0], rate=rate, power=power) == [commands[19]]  # accepted: the history begins anew
     assert learner.state_arrays()["entries"][0, 0] == 1
+
+
+@pytest.mark.parametrize("name", ["adr-semtech", "adr-chirpstack", "adr-tts"])
+def test_a_command_of_nb_trans_alone_is_accepted_by_an_uplink_that_obeys_it(name):
+    # Half of the frames are lost, and no margin is left: 10 dB (The Things Stack: 15 dB) above what SF12 needs.
+    learner, snr_db = agents.make(name, NETWORK, [0]), -5.0 if name == "adr-tts" else -10.0
+    wanted = answers(learner, [snr_db] * 20, missed=1)[-1]
+    assert wanted[:2] == (0, 0) and wanted[2] > 1
+    state = learner.state_arrays()
+    answers(learner, [snr_db], missed=1)
+    assert (state["nb_trans"][0, 0], state["entries"][0, 0]) == (1, 20)
+    answers(learner, [snr_db], missed=1, nb_trans=commanded(learner)[2])
+    assert (state["nb_trans"][0, 0], state["entries"][0, 0]) == (wanted[2], 1)
 
 
 @pytest.mark.parametrize("name", ["adr-semtech", "adr-tts"])
