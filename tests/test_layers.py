@@ -22,7 +22,10 @@ LAYERS = {
         *("lora_marl.core", "lora_marl.envs"),
         *("lora_marl.render", "lora_marl.render.channels", "lora_marl.render.map"),
     },
-    "lora_marl/logs/": {"numpy", "scipy", "orjson", "pyarrow", "paho", "lora_marl.core", "lora_marl.logs"},
+    "lora_marl/logs/": {
+        *("numpy", "numba", "scipy", "yaml", "orjson", "pyarrow", "paho"),
+        *("lora_marl.core", "lora_marl.logs"),
+    },
     "lora_marl/render": {"numpy", "matplotlib", "mpl_toolkits", "lora_marl.core", "lora_marl.render"},
     "lora_marl/views": {"numpy", "gymnasium", "lora_marl.core.checks", "lora_marl.envs", "lora_marl.views"},
     "lora_marl/__init__": {"gymnasium", "pettingzoo", "lora_marl.core.checks"},

@@ -3,7 +3,7 @@
 | file | columns | a row that is missing, or an empty cell |
 |---|---|---|
 | `path_loss_csv` | `node`, `gateway`, `channel`, `loss_db` | the pair has no link on that channel |
-| `links_csv` | `node`, `gateway`, and any of `spread_db`, `sensitivity_db`, `slow_db`, `slow_s`, `channel_slow_db`, `channel_slow_s` | 0 dB, a time constant of a day |
+| `links_csv` | `node`, `gateway`, and any of `spread_db`, `sensitivity_db`, `slow_db`, `slow_s`, `channel_slow_db`, `channel_slow_s`, `missed_share` | 0 dB, a time constant of a day, a share of 0 |
 | `noise_csv` | `gateway`, `channel`, `noise_db` | 0 dB |
 
 Nodes and gateways go by their ids where their files have some, else by their numbers from 0; channels by their numbers
@@ -39,7 +39,7 @@ class LinksConfig(RecordSection):
         path_loss_csv: File in place of `path_loss_db`, with the columns node, gateway, channel (a number, or a
             frequency) and loss_db; a relative path counts from the configuration's folder.
         links_csv: File with the columns node, gateway and any of spread_db, sensitivity_db, slow_db, slow_s,
-            channel_slow_db and channel_slow_s, in place of these.
+            channel_slow_db, channel_slow_s and missed_share, in place of these.
         noise_csv: File in place of `noise_db`, with the columns gateway, channel and noise_db.
     """
 
@@ -158,8 +158,8 @@ def read_link_values(
         values[name] = np.full((len(nodes), len(gateways)), default)
         values[name][places] = table.numbers(name, empty=default)
         allowed = range_of(name)
-        assert allowed is not None
-        check_in_range(f"{table.place}: {name}", values[name], allowed)
+        if allowed is not None:  # a share has no unit; the links check it
+            check_in_range(f"{table.place}: {name}", values[name], allowed)
     return values
 
 

@@ -29,10 +29,13 @@ from lora_marl.core.checks import check_record, check_share
 STEPS_PER_TIME_CONSTANT = 32
 """Steps in which slow terms change."""
 
-OF_LINKS = ("spread_db", "sensitivity_db", "slow_db", "slow_s", "channel_slow_db", "channel_slow_s")
+OF_LINKS = ("spread_db", "sensitivity_db", "slow_db", "slow_s", "channel_slow_db", "channel_slow_s", "missed_share")
 """Fields with a value for every link, of shape `[N, G]`, `[G]` or a number."""
 
-CHANGING = ("path_loss_db", "spread_db", "sensitivity_db", "slow_db", "channel_slow_db", "noise_db", "lost_share")
+CHANGING = (
+    *("path_loss_db", "spread_db", "sensitivity_db", "slow_db", "channel_slow_db", "noise_db"),
+    *("missed_share", "lost_share"),
+)
 """Fields that may change on schedule. A time constant, like the groups, is what a slow term is drawn by, and stays; a
 gateway that is off has its own times."""
 
@@ -58,6 +61,8 @@ class Links:
             overlap this time are lost there with fate `GATEWAY_SENDING`, and no downlink begins in it.
         groups: Gateways in one place, by the name of the group; a gateway is in one group at most.
         group_share: Share of the variances of spread and slow terms that the gateways of a group have in common.
+        missed_share: Share of packets that a gateway misses at any power, each for itself, `[N, G]`, `[G]` or a number;
+            their fate there is `GATEWAY_SENDING`.
         lost_share: Share of packets that no gateway receives, whatever the link, with fate `GATEWAY_SENDING`.
 
     Raises:
@@ -75,12 +80,17 @@ class Links:
     off: tuple[tuple[int, float, float], ...] = ()
     groups: Mapping[str, Sequence[int]] = field(default_factory=dict)
     group_share: float = 1.0
+    missed_share: ArrayLike = 0.0
     lost_share: float = 0.0
 
     def __post_init__(self) -> None:
         check_record(self, "links")
         for name in ("group_share", "lost_share"):
             check_share(f"links.{name}", getattr(self, name))
+        shares = np.asarray(self.missed_share, np.float64)
+        if not ((shares >= 0.0) & (shares <= 1.0)).all():
+            wrong = shares[~((shares >= 0.0) & (shares <= 1.0))].flat[0]
+            raise ValueError(f"links.missed_share: {wrong} is not a number from 0 to 1")
         for gateway, from_s, until_s in self.off:
             if not 0.0 <= from_s < until_s:
                 raise ValueError(

@@ -35,7 +35,7 @@ def noise_db(scenario: Scenario, channel: NDArray[np.int16]) -> NDArray[np.float
 
 
 def unheard(scenario: Scenario, packets: Packets, seed: int) -> NDArray[np.bool_]:
-    """Packets that meet a gateway that is off, or that are lost whatever their links. `[P, G]`"""
+    """Packets that meet a gateway that is off or misses them, or that are lost whatever their links. `[P, G]`"""
     missed = np.zeros((len(packets.source), scenario.gateways), np.bool_)
     if scenario.links is None:
         return missed
@@ -43,6 +43,10 @@ def unheard(scenario: Scenario, packets: Packets, seed: int) -> NDArray[np.bool_
         missed[:, gateway] |= (packets.start_s < until_s) & (packets.end_s > from_s)
     key = stream_key(seed, "lost")
     drawn = [uniform(key, n, index) for n, index in zip(packets.source, packets.index, strict=True)]
+    share = np.broadcast_to(scenario.links.missed_share, (scenario.nodes, scenario.gateways))
+    for p, (n, index) in enumerate(zip(packets.source, packets.index, strict=True)):
+        for gateway in range(scenario.gateways):
+            missed[p, gateway] |= uniform(key, n, draw_index(index, gateway)) < share[n, gateway]
     return missed | (np.array(drawn) < scenario.links.lost_share)[:, None]
 
 

@@ -38,6 +38,7 @@ def everything(gateways, seed=0, channels=CHANNELS, nodes=NODES):
         off=((0, 5.0, 9.0), (0, 20.0, 22.0), (gateways - 1, 12.0, 14.0)),
         groups={"roof": tuple(range(min(gateways, 2)))},
         group_share=0.6,
+        missed_share=rng.uniform(0.0, 0.2, (nodes, gateways)),
         lost_share=0.1,
     )
 
@@ -196,6 +197,7 @@ def test_gateways_that_are_off_receive_nothing():
     assert fates_of(Links(off=((1, 0.01, 5.0),))) == [[0, sending], [0, 0]]
     assert fates_of(Links(off=((0, 9.0, 10.001), (1, 10.5, 11.0)))) == [[0, 0], [sending, 0]]
     assert fates_of(Links(lost_share=1.0)) == [[sending, sending]] * 2
+    assert fates_of(Links(missed_share=np.array([0.0, 1.0]))) == [[0, sending]] * 2
 
 
 def test_gateways_that_are_off_send_nothing():
@@ -254,6 +256,7 @@ def test_what_does_not_fit_the_network_is_named(values, message):
         ({"slow_s": 0.0}, "links.slow_s: 0 is not within"),
         ({"sensitivity_db": [1.0, "x"]}, r"links.sensitivity_db: \[1.0, 'x'\] is neither a number nor"),
         ({"lost_share": 1.5}, "links.lost_share: 1.5 is not a number from 0 to 1"),
+        ({"missed_share": [0.1, -0.2]}, "links.missed_share: -0.2 is not a number from 0 to 1"),
         ({"off": ((0, 5.0, 5.0),)}, "links.off: gateway 0 from 5.0 until 5.0 s is no time"),
     ],
 )

@@ -88,6 +88,15 @@ def is_off(tables, g, from_s, until_s):
 
 
 @compiled()
+def is_missed(state, tables, b, n, g):
+    """Whether gateway `g` misses node `n`'s packet whatever its power."""
+    share = tables.missed_share
+    if share.shape[0] == 0 or share[n, g] == 0.0:
+        return False
+    return uniform(state.streams[b].lost, n, draw_index(state.nodes[b, n].packet, g)) < share[n, g]
+
+
+@compiled()
 def is_lost_anyway(state, tables, b, n):
     """Whether node `n`'s packet is lost whatever its links."""
     rule = tables.rule[0]

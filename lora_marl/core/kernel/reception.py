@@ -11,7 +11,7 @@ from lora_marl.core.kernel import compiled
 from lora_marl.core.kernel.collision import DB_RATIO, SINR, SIR_ENERGY, survives
 from lora_marl.core.kernel.counters import record_link
 from lora_marl.core.kernel.features import DOWNLINKS, MATRIX, RARE
-from lora_marl.core.kernel.links import is_lost_anyway, is_off, link_gain_db, link_spread_db
+from lora_marl.core.kernel.links import is_lost_anyway, is_missed, is_off, link_gain_db, link_spread_db
 from lora_marl.core.random import draw_index, exponential, normal
 from lora_marl.core.reception import FATES, Fate
 from lora_marl.core.units import dbm_to_mw as _dbm_to_mw
@@ -82,6 +82,7 @@ def begin_reception(state, tables, b, n, sf, bw, mean_tp_dbm):
         link.deaf = DOWNLINKS and rule.downlinks and state.downlinks[b, g].end_s > critical_s
         if RARE and rule.links:
             link.deaf = link.deaf or lost_anyway or is_off(tables, g, node.start_s, node.end_s)
+            link.deaf = link.deaf or is_missed(state, tables, b, n, g)
         link.locked = audible and not link.deaf and gateway.locked < rule.demodulators
         gateway.locked += link.locked
         lost = lost and (link.interfered or not audible)

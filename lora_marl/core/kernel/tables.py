@@ -72,6 +72,7 @@ class Tables(NamedTuple):
     traits: NDArray[np.void]  # TRAITS [N, G] of measured links, or [0, 0]
     cells: NDArray[np.void]  # CELL [b, N, G, C], or [0, 0, 0, 0]
     off_s: NDArray[np.float64]  # [G, K, 2], from when until when gateways are off, or [G, 0, 2]
+    missed_share: NDArray[np.float64]  # [N, G], packets that a gateway misses at any power, or [0, 0]
     node_network: NDArray[np.int32]  # [N]
     gateway_network: NDArray[np.int32]  # [G]
     reach: NDArray[np.int32]  # [C, R], channels that may overlap each, -1 where there are fewer
@@ -151,7 +152,12 @@ def _link_tables(scenario: Scenario) -> dict[str, NDArray]:
     nodes, gateways, channels = scenario.nodes, scenario.gateways, len(scenario.region.channels_hz)
     links = scenario.links
     if links is None:
-        return {"traits": np.zeros((0, 0), TRAITS), "cells": np.zeros((0, 0, 0, 0), CELL), "off_s": np.zeros((0, 0, 2))}
+        return {
+            "traits": np.zeros((0, 0), TRAITS),
+            "cells": np.zeros((0, 0, 0, 0), CELL),
+            "off_s": np.zeros((0, 0, 2)),
+            "missed_share": np.zeros((0, 0)),
+        }
     air, group = scenario.propagation, links.group_of(gateways)
     per_packet_db = air.shadowing_parts_db[1] if air.shadowing == "packet" else 0.0
     traits = np.zeros((nodes, gateways), TRAITS)
@@ -177,7 +183,9 @@ def _link_tables(scenario: Scenario) -> dict[str, NDArray]:
     for g in range(gateways):
         for k, span in enumerate([span for gateway, *span in links.off if gateway == g]):
             off_s[g, k] = span
-    return {"traits": traits, "cells": cells, "off_s": off_s}
+    missed = np.array(np.broadcast_to(links.missed_share, (nodes, gateways)), np.float64, order="C")
+    missed_share = missed if missed.any() else np.zeros((0, 0))
+    return {"traits": traits, "cells": cells, "off_s": off_s, "missed_share": missed_share}
 
 
 def _payload_tables(scenario: Scenario) -> tuple[NDArray, dict[str, NDArray]]:
