@@ -71,12 +71,12 @@ def _an_impossible_place(folder: Path, tally: Tally) -> None:
     _train("/proc/nowhere/runs", tally, expects="/proc")
 
 
-def _a_full_disk(folder: Path, tally: Tally) -> None:
+def _an_endless_table(folder: Path, tally: Tally) -> None:
     runs = _complete(folder)
     metrics = next(runs.rglob("metrics.csv"))
     metrics.unlink()
-    metrics.symlink_to("/dev/full")
-    _train(runs, tally, "--resume", expects="metrics.csv")
+    metrics.symlink_to("/dev/zero")
+    _train(runs, tally, "--resume", expects="is not a regular file")
 
 
 def _small_files(most_bytes: int) -> Callable[[Path, Tally], None]:
@@ -116,6 +116,6 @@ def _two_at_once(folder: Path, tally: Tally) -> None:
 
 
 _ATTACKS: Sequence[Callable[[Path, Tally], None]] = (
-    _a_file_in_the_way, _an_impossible_place, _a_full_disk, _small_files(100), _small_files(3000), _small_files(30_000),
+    _a_file_in_the_way, _an_impossible_place, _an_endless_table, _small_files(100), _small_files(3000), _small_files(30_000),
     _no_permission, _not_utf_8, _two_at_once,
 )  # fmt: skip

@@ -163,6 +163,8 @@ class RunFolder:
         if rows == 0:
             path.unlink(missing_ok=True)
             return []
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{path}: is not a regular file; restore it, or train again with --overwrite")
         try:
             lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
         except UnicodeDecodeError:
