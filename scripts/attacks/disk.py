@@ -116,6 +116,6 @@ def _two_at_once(folder: Path, tally: Tally) -> None:
 
 
 _ATTACKS: Sequence[Callable[[Path, Tally], None]] = (
-    _a_file_in_the_way, _an_impossible_place, _an_endless_table, _small_files(100), _small_files(3000), _small_files(30_000),
-    _no_permission, _not_utf_8, _two_at_once,
+    _a_file_in_the_way, _an_impossible_place, _an_endless_table, _small_files(100), _small_files(3000),
+    _small_files(30_000), _no_permission, _not_utf_8, _two_at_once,
 )  # fmt: skip
