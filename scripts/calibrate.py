@@ -1,6 +1,6 @@
 """Calibrates a network from recorded traffic: a scenario that behaves like it, and how far that can be trusted.
 
-- `python scripts/calibrate.py runs/logs/mine --out runs/twins/mine`
+- `python scripts/calibrate.py runs/logs/mine --region EU868 --out runs/twins/mine`
 - `python scripts/compare.py runs/twins/mine/scenario.yaml`
 
 First the earlier part of the log predicts the later one, beside the naive predictor (the earlier part's own rates) and
@@ -34,6 +34,7 @@ app = new_app()
 def main(
     log: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of an imported log (`scripts/logs.py import`).")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the scenario.")],
+    region: Annotated[str, typer.Option(help="Region of the network, such as EU868; a log does not say which.")],
     share: Annotated[
         float, typer.Option(min=0.1, max=0.9, help="Share of the log's span that predicts the rest.")
     ] = EARLIER_SHARE,
@@ -48,7 +49,7 @@ def main(
             figures = validate(recorded, share)
             fitted = calibrate(recorded)
             out.mkdir(parents=True, exist_ok=True)
-            path = write_scenario(fitted, recorded.gateway_lat_lon, out, checked_name(out.resolve().name))
+            path = write_scenario(fitted, recorded.gateway_lat_lon, out, checked_name(out.resolve().name), region)
         except (ValueError, OSError) as error:
             raise UsageError(str(error)) from None
         show_figures(figures, share)

@@ -45,8 +45,8 @@ def import_files(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files and folders to read.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the log.")],
     region: Annotated[
-        str, typer.Option(help="Region of data rates that are stated by number (ChirpStack v3).")
-    ] = "EU868",
+        str | None, typer.Option(help="Region of data rates that are stated by number (ChirpStack v3), such as EU868.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier log.")] = False,
 ) -> None:
     """Reads files and folders into one table of frames and one of receptions (Parquet), and shows them."""

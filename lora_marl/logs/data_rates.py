@@ -29,12 +29,14 @@ DATA_RATES: Mapping[str, Mapping[int, Rate]] = {
 _TEXT = re.compile(r"SF(\d{1,2})BW(\d{2,3})")
 
 
-def data_rates(region: str) -> Mapping[int, Rate]:
-    """The data rates of a region.
+def data_rates(region: str | None) -> Mapping[int, Rate]:
+    """The data rates of a region; None: it is not known, and there are none.
 
     Raises:
         ValueError: no such region.
     """
+    if region is None:
+        return {}
     if region not in DATA_RATES:
         raise ValueError(f"region: {region!r} has no data rates here{suggest(region, DATA_RATES)}")
     return DATA_RATES[region]

@@ -28,7 +28,7 @@ class Source:
 
     Args:
         name: Name of the gateway of raw frames that do not name theirs: that of the file.
-        rates: Data rates by number, of the region.
+        rates: Data rates by number, of the region; empty: it is not known.
     """
 
     __slots__ = ("name", "rates")
@@ -213,6 +213,8 @@ def _modulation(stated: Event) -> Rate:
 
 
 def _numbered(number: Any, source: Source) -> Rate:
+    if not source.rates:
+        raise BadEvent("its data rate is a number, which depends on the region; name it by --region")
     if number not in source.rates:
         raise BadEvent(f"data rate {number!r:.20} is none of this region; name another by --region")
     return source.rates[number]

@@ -53,14 +53,14 @@ class NothingToRead(ValueError):
 
 
 def import_log(
-    paths: Iterable[Path], folder: Path, *, region: str = "EU868", progress: Progress | None = None
+    paths: Iterable[Path], folder: Path, *, region: str | None = None, progress: Progress | None = None
 ) -> TrafficLog:
     """Read files into a folder, and open the log that is then there.
 
     Args:
         paths: Files and folders, in any order.
         folder: Where the tables go; made if it is missing.
-        region: That of data rates which ChirpStack v3 states by number.
+        region: That of data rates which ChirpStack v3 states by number; None: such events are skipped, with the reason.
         progress: Called now and then with the file that is read and the number of uplinks so far.
 
     Raises:

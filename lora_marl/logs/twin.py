@@ -26,8 +26,10 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from lora_marl.core.checks import suggest
 from lora_marl.core.files import write_atomically
 from lora_marl.core.geodesy import project_m
+from lora_marl.core.region import REGIONS
 from lora_marl.core.tables import SENSITIVITY_DBM
 from lora_marl.core.units import DAY_S
 from lora_marl.logs.calibration import Calibration, Traffic, step_db
@@ -135,7 +137,9 @@ def not_identified(calibration: Calibration) -> list[str]:
     return sentences
 
 
-def write_scenario(calibration: Calibration, gateway_lat_lon: NDArray[np.float64], folder: Path, name: str) -> Path:
+def write_scenario(
+    calibration: Calibration, gateway_lat_lon: NDArray[np.float64], folder: Path, name: str, region: str
+) -> Path:
     """Write `scenario.yaml` and the files that it reads, and `fit.csv`.
 
     `fit.csv` lists each link and channel with standard errors, which do not contain that of RSSI in whole dB (some
@@ -146,10 +150,19 @@ def write_scenario(calibration: Calibration, gateway_lat_lon: NDArray[np.float64
         gateway_lat_lon: Positions; NaN: unknown, placed in the middle. `[G, 2]` degrees
         folder: It exists.
         name: Of the scenario.
+        region: One of `lora_marl.core.region.REGIONS`, for downlinks and powers; a log does not say which.
 
     Returns:
         The path of the YAML file.
+
+    Raises:
+        ValueError: an unknown region, or one that has none of the log's channels.
     """
+    if region not in REGIONS:
+        raise ValueError(f"region: {region!r} is no region{suggest(region, REGIONS)}")
+    if not np.isin(calibration.channels_hz, REGIONS[region].channels_hz).any():
+        heard = ", ".join(f"{hz / 1e6:g}" for hz in calibration.channels_hz)
+        raise ValueError(f"region: {region}; none of the log's channels, {heard} MHz, is one of its own")
     kept = [number for number in range(len(calibration.devices)) if _has_link(calibration, number)]
     links = scenario_links(calibration)
     places_m = _places_m(gateway_lat_lon)
@@ -186,7 +199,7 @@ def write_scenario(calibration: Calibration, gateway_lat_lon: NDArray[np.float64
         "duration_h": round((calibration.end_s - calibration.start_s) / 3600.0, 1),
         "scenario": {
             "topology": {"kind": "csv", "nodes_csv": "nodes.csv", "gateways_csv": "gateways.csv"},
-            "region": {"name": "EU868", "channels_hz": [float(hz) for hz in calibration.channels_hz]},
+            "region": {"name": region, "channels_hz": [float(hz) for hz in calibration.channels_hz]},
             "propagation": {"shadowing_db": 0.0},
             "reception": {"sensitivity_dbm": SENSITIVITY, "inter_sf": "sir_pairwise", "sir_db": "goursaud"},
             "traffic": {"kind": "periodic", "jitter_s": round(_jitter_s(calibration, kept), 3), "duty_cycle": None},

@@ -45,6 +45,6 @@ def import_rate(frames: int, gateways: int, *, of_receptions: bool) -> float:
         path = Path(folder) / "events.ndjson.gz"
         write_events(path, frames, gateways)
         start_s = time.process_time()
-        log = import_log([path], Path(folder) / "log")
+        log = import_log([path], Path(folder) / "log", region="EU868")
         spent_s = time.process_time() - start_s
     return len(log.receptions if of_receptions else log.frames) / spent_s

@@ -96,7 +96,7 @@ def test_truth_lies_within_the_intervals(truth, log, fitted):
 
 
 def test_the_calibrated_scenario_behaves_as_the_network_did(log, fitted, tmp_path):
-    path = write_scenario(fitted, log.gateway_lat_lon, tmp_path, "twin")
+    path = write_scenario(fitted, log.gateway_lat_lon, tmp_path, "twin", "EU868")
     scenario = config.load(path).scenario.build()
     assert scenario.nodes == len(log.devices) and scenario.gateways == len(log.gateways)
     air = Air(scenario, [11], record=True)

@@ -61,7 +61,7 @@ def assert_equal(log: TrafficLog, frames: list[Frame], *, name: object = writers
 def test_every_format_gives_the_same_tables(tmp_path, format_name):
     frames = some_frames()
     (tmp_path / "log.ndjson").write_text(writers.ndjson(frames, format_name))
-    log = import_log([tmp_path], tmp_path / "out")
+    log = import_log([tmp_path], tmp_path / "out", region="EU868")
     assert_equal(
         log, frames, name=writers.address if format_name in ("semtech-udp", "chirpstack-gateway") else writers.eui
     )
@@ -106,7 +106,7 @@ def test_folders_gzip_one_json_value_wrappers_and_the_same_file_twice(tmp_path):
     wrapped = [{"topic": "application/1/device/2/event/up", "payload": json.dumps(e)} for e in events[2 * third :]]
     (folder / "c.jsonl").write_text("\n".join(map(json.dumps, wrapped)))
     (folder / "notes.md").write_text("not a log")
-    log = import_log([folder, folder / "b.json"], tmp_path / "out")
+    log = import_log([folder, folder / "b.json"], tmp_path / "out", region="EU868")
     assert_equal(log, frames)
     assert log.report["mended"]["rows merged into frames"] == third
     assert log.report["mended"]["same gateway twice"] == sum(len(f.heard) for f in frames[third : 2 * third])
@@ -137,7 +137,7 @@ def test_damaged_lines_are_skipped_and_named(tmp_path):
     }
     path = tmp_path / "log.ndjson"
     path.write_bytes("\n".join([good[0], *(text for text, _ in bad.values()), *good[1:], ""]).encode() + b"\xff\xfe\n")
-    log = import_log([path], tmp_path / "out")
+    log = import_log([path], tmp_path / "out", region="EU868")
     assert_equal(log, frames)
     for line, (_, reason) in bad.items():
         assert any(p.startswith(f"{path}:{line}: {reason}") for p in log.report["problems"]), (line, reason)
@@ -148,7 +148,7 @@ def test_a_gzip_file_that_was_cut_off_is_read_up_to_its_end(tmp_path):
     frames = some_frames(frames=400)
     packed = gzip.compress(writers.ndjson(frames, "chirpstack-v3").encode())
     (tmp_path / "log.ndjson.gz").write_bytes(packed[: len(packed) // 2])
-    log = import_log([tmp_path / "log.ndjson.gz"], tmp_path / "out")
+    log = import_log([tmp_path / "log.ndjson.gz"], tmp_path / "out", region="EU868")
     assert 300 < len(log.frames) < len(frames)
     assert log.report["skipped"]["damaged gzip: the rest of the file"] == 1
 
@@ -167,7 +167,7 @@ def test_other_events_are_counted_by_kind(tmp_path):
         {"phyPayload": writers.phy_payload(frame, kind=3), "rxInfo": {}, "txInfo": {}},
     ]
     (tmp_path / "log.json").write_text(json.dumps(events))
-    log = import_log([tmp_path / "log.json"], tmp_path / "out")
+    log = import_log([tmp_path / "log.json"], tmp_path / "out", region="EU868")
     assert log.report["events"] == {"uplinks": 1, "status": 1, "joins": 4, "downlinks": 2, "bad CRC": 1}
 
 
@@ -175,16 +175,16 @@ def test_lr_fhss_counts_and_has_no_spreading_factor(tmp_path):
     event = writers.semtech_udp(some_frames(frames=1)[0])[0]
     event["rxpk"][0]["datr"] = "M0CW137"
     (tmp_path / "log.json").write_text(json.dumps(event))
-    assert import_log([tmp_path / "log.json"], tmp_path / "out").frames["sf"].tolist() == [0]
+    assert import_log([tmp_path / "log.json"], tmp_path / "out", region="EU868").frames["sf"].tolist() == [0]
 
 
 def test_chunks_and_buckets_change_nothing(tmp_path, monkeypatch):
     frames = some_frames()
     (tmp_path / "log.ndjson").write_text(writers.ndjson(frames, "helium"))
-    whole = import_log([tmp_path / "log.ndjson"], tmp_path / "whole")
+    whole = import_log([tmp_path / "log.ndjson"], tmp_path / "whole", region="EU868")
     monkeypatch.setattr(reading, "_CHUNK_EVENTS", 7)
     monkeypatch.setattr(reading, "_BUCKET_RECEPTIONS", 11)
-    parts = import_log([tmp_path / "log.ndjson"], tmp_path / "parts")
+    parts = import_log([tmp_path / "log.ndjson"], tmp_path / "parts", region="EU868")
     assert (parts.frames == whole.frames).all() and (parts.receptions == whole.receptions).all()
     assert parts.report == whole.report
 
@@ -214,3 +214,11 @@ def test_a_part_by_time_keeps_its_receptions(tmp_path):
     assert_equal(part, [frame for frame in frames if START_S + 6000 <= frame.time_s < START_S + 12000])
     assert part.frames.dtype == FRAME and part.receptions.dtype == RECEPTION
     assert part.heard.sum() == len(part.receptions)
+
+
+def test_numbers_of_data_rates_are_no_rates_without_a_region(tmp_path):
+    """DR4 is SF8 at 125 kHz in EU868 and at 500 kHz in US915."""
+    path = tmp_path / "log.ndjson"
+    path.write_text(writers.ndjson(some_frames(frames=2), "chirpstack-v3"))
+    with pytest.raises(NothingToRead, match="its data rate is a number, which depends on the region"):
+        import_log([path], tmp_path / "out")

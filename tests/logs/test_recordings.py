@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(not FOLDER, reason="LORA_MARL_RECORDINGS names n
 
 
 def test_the_station_is_read_as_its_authors_describe_it(tmp_path):
-    log = import_log([Path(FOLDER) / "saint_eynard_station.ndjson.gz"], tmp_path)
+    log = import_log([Path(FOLDER) / "saint_eynard_station.ndjson.gz"], tmp_path, region="EU868")
     assert log.report["events"] == {"uplinks": 8259, "status": 263}
     assert log.report["mended"]["same gateway twice"] == 8088
     counts = sent(log)
@@ -36,7 +36,7 @@ def test_the_door_helium_and_the_hut_are_read_without_a_skipped_line(tmp_path):
         ("helium_imst.ndjson.gz", 6676, 6676, 14),
         ("refuge_du_gouter.csv.gz", 8373, 8470, 1),
     ):
-        log = import_log([Path(FOLDER) / name], tmp_path / name)
+        log = import_log([Path(FOLDER) / name], tmp_path / name, region="EU868")
         assert (len(log.frames), len(log.receptions)) == (frames, receptions)
         assert log.frames["session"].max() + 1 == sessions
         assert not log.report["skipped"]
@@ -44,7 +44,7 @@ def test_the_door_helium_and_the_hut_are_read_without_a_skipped_line(tmp_path):
 
 def test_the_station_is_predicted_within_the_targets(tmp_path):
     """Targets that the drift of this split leaves reachable: the naive predictor itself misses those of the worst."""
-    log = import_log([Path(FOLDER) / "saint_eynard_station.ndjson.gz"], tmp_path)
+    log = import_log([Path(FOLDER) / "saint_eynard_station.ndjson.gz"], tmp_path, region="EU868")
     figures = {figure.name: figure.by_model for figure in validate(log)}
     (pdr,) = (values for name, values in figures.items() if name.startswith("PDR"))
     assert pdr["calibration"] < 0.005
