@@ -102,6 +102,8 @@ class Air:
             scenario.region.physical(in_force)
             self._state.nodes["in_force"] = in_force
         self._decisions = np.zeros(self.replicas * scenario.nodes, DECISION)
+        self._checked_points: NDArray[np.int16] | None = None
+        self._checked_until_s = 0.0
         self._changes_made = 0
         self._own_settings = OwnSettings(scenario, self.replicas)
         self._tables = self._first_tables = self._make_tables(scenario)
@@ -207,6 +209,8 @@ class Air:
         self._check_points(points)
         self._set_settings(nb_trans, channel_masks)
         self._check_time(until_s)
+        if self._changes_made == len(self._first_scenario.changes):
+            return Decisions(self._decisions[: self._run(points, until_s, None, deciding=True)])
         for stop_s in self._stops_s(until_s):
             count = self._run(points, stop_s, None, deciding=True)
             if count:
@@ -240,6 +244,7 @@ class Air:
             self._tables = self._first_tables
             self._engine = self._make_engine()
         self._engine.clear(int(Fate.NONE))
+        self._checked_until_s = 0.0
         self._schedule_first(np.ones(self._state.events.shape, np.bool_), 0.0)
 
     def recording(self, replica: int = 0) -> tuple[Packets, Receptions]:
@@ -260,7 +265,7 @@ class Air:
     def state_dict(self) -> dict[str, NDArray]:
         """Everything that a resumed run needs, as plain arrays."""
         return (
-            state.pack(self._state)
+            state.pack(self._state._replace(events=queue.in_order(self._state.queue)))
             | self._own_settings.pack()
             | {
                 "changes_made": np.array(self._changes_made),
@@ -293,6 +298,8 @@ class Air:
         self._own_settings.unpack(saved)
         self._state, self.scenario, self._changes_made = restored, scenarios[-1], changes_made
         self._tables = tables
+        queue.fill(self._state.queue, queue.times_by_source(self._state.events), on_air(self._state))
+        self._checked_until_s = np.inf
         self._engine = self._make_engine()
 
     @property
@@ -322,13 +329,16 @@ class Air:
     def _schedule_first(self, which: NDArray[np.bool_], now_s: float) -> None:
         """Draw a first packet or burst for the sources `which [B, N + C]`, and put all sources in order of time."""
         starts_s = self._engine.first_starts_s(which, now_s)
-        times_s = np.where(which, starts_s, queue.times_by_source(self._state.events))
-        queue.fill(self._state.events, times_s, on_air(self._state))
+        times_s = np.where(which, starts_s, self._state.events["time_s"])
+        queue.fill(self._state.queue, times_s, on_air(self._state))
 
     def _check_points(self, points: NDArray[np.int16]) -> None:
+        if points is self._checked_points:  # most callers bring the same array again, a dozen packets later
+            return
         shape = (self.replicas, self.nodes, 4)
         if points.dtype != np.int16 or points.shape != shape:
             raise ValueError(f"points: {points.dtype} {points.shape}; the air takes int16 {shape}")
+        self._checked_points = points if points.flags.c_contiguous else None
 
     def _set_settings(self, nb_trans: NDArray[np.int8] | None, channel_masks: NDArray[np.bool_] | None) -> None:
         """Let the loop see the caller's arrays, or the scenario's; frames are counted from the first NbTrans on."""
@@ -352,9 +362,13 @@ class Air:
             )
 
     def _check_time(self, until_s: float) -> None:
+        if until_s >= self._checked_until_s:  # no clock has gone further than it was asked to
+            self._checked_until_s = float(until_s)
+            return
         now_s = self._state.replicas["now_s"].max()
         if not until_s >= now_s:
             raise ValueError(f"until_s: {until_s} lies before the clock at {now_s}")
+        self._checked_until_s = float(until_s)
 
     def _stops_s(self, until_s: float) -> Iterator[float]:
         """Where to stop: at every change, which is applied once all replicas have reached it, and at the end."""
@@ -384,7 +398,7 @@ class Air:
             joining[:, : self.nodes] = self._rescale_waits(before, change.at_s)
         else:
             self._engine = self._make_engine()
-        silent = np.isinf(queue.times_by_source(self._state.events)[:, self.nodes :])
+        silent = np.isinf(self._state.events["time_s"][:, self.nodes :])
         joining[:, self.nodes :] = silent & np.isfinite(self._tables.mean_gap_s)
         if joining.any():
             self._schedule_first(joining, change.at_s)
@@ -403,7 +417,7 @@ class Air:
 
     def _run(self, points: NDArray[np.int16], until_s: float, mixture: Mixture | None, *, deciding: bool) -> int:
         """Run all replicas; returns the number of decisions written."""
-        if not points.flags.c_contiguous:
+        if points is not self._checked_points and not points.flags.c_contiguous:
             contiguous = np.ascontiguousarray(points)
             count = self._run(contiguous, until_s, mixture, deciding=deciding)
             points[...] = contiguous

@@ -40,7 +40,7 @@ def count_packet(state, tables, b, n):
         sums[ENERGY_MJ] += tables.windows_mj[node.point[0], node.point[1]]
     if delivered:
         sums[DELIVERED_BITS] += node.payload_bits
-    if RARE and rule.count_arms:
+    if rule.count_arms:
         sizes = (tables.airtime_s.shape[1], tables.airtime_s.shape[2], tables.channel_loss_db.shape[0])
         offset = 0
         for f in range(4):
@@ -107,6 +107,10 @@ def record_link(state, b, n, g, fate):
 def take_heard(state: State) -> tuple[NDArray[np.void], NDArray[np.int8]]:
     """HEARD rows of all replicas since they were last taken, by replica and time; and NbTrans of their nodes. `[H]`"""
     counts = state.replicas["heard"]
+    if len(counts) == 1:
+        rows = state.heard[0, : counts[0]].copy()
+        counts[:] = 0
+        return rows
     rows = np.empty(int(counts.sum()), HEARD)  # np.concatenate would compare the fields' types anew for every replica
     nb_trans = np.ones(len(rows), np.int8)
     ends = np.cumsum(counts)

@@ -10,7 +10,7 @@ from lora_marl.core.kernel.counters import record_downlink
 from lora_marl.core.kernel.features import RARE
 from lora_marl.core.kernel.interference import add_burst_to_downlink
 from lora_marl.core.kernel.links import is_off, link_gain_db
-from lora_marl.core.kernel.queue import replace_first
+from lora_marl.core.kernel.queue import schedule
 from lora_marl.core.kernel.reception import BELOW_SENSITIVITY, COLLIDED, DELIVERED, INTERFERED, dbm_to_mw
 from lora_marl.core.kernel.rule import WINDOWS
 from lora_marl.core.kernel.state import ANSWERED, ANSWERS_RECEIVED, ENERGY_MJ, RECEIVING, REFUSED, RX1, RX2
@@ -203,7 +203,7 @@ def _send(state, tables, b, n, g, now_s, second):
         record_downlink(state, b, g)
     node.phase = RECEIVING
     node.gateway = g
-    replace_first(state.events[b], down.end_s, ~n)
+    schedule(state, b, n, down.end_s, True)
 
 
 @compiled()
@@ -242,7 +242,7 @@ def open_window(state, tables, b, n, now_s):
             return True
         if rule.windows > 1:
             node.phase = RX2
-            replace_first(state.events[b], node.end_s + rule.rx2_delay_s, n)
+            schedule(state, b, n, node.end_s + rule.rx2_delay_s, False)
             return True
     else:
         g = _rx2_gateway(state, tables, b, n, now_s)

@@ -17,7 +17,7 @@ from lora_marl.core.kernel.feedback import answer_due, begin_frame, count_uplink
 from lora_marl.core.kernel.hopping import hop_channel
 from lora_marl.core.kernel.interference import add_burst
 from lora_marl.core.kernel.masks import begin_with_mask, command_mask
-from lora_marl.core.kernel.queue import replace_first
+from lora_marl.core.kernel.queue import schedule
 from lora_marl.core.kernel.reception import begin_reception, end_reception
 from lora_marl.core.kernel.repeats import begin_with_nb_trans, next_repeat_s, receive_repeat, repeats_frame
 from lora_marl.core.kernel.state import RX1, RX2, SENDING, WAITING
@@ -79,7 +79,7 @@ def start_packet(state, tables, points, b, n, now_s):
     state.replicas[b].on_air += 1
     if RARE and rule.record:
         record_start(state, b, n)
-    replace_first(state.events[b], node.end_s, ~n)
+    schedule(state, b, n, node.end_s, True)
 
 
 @compiled()
@@ -99,7 +99,7 @@ def schedule_next(state, tables, b, n, now_s, free_s):
         start_s = next_repeat_s(state, tables, b, n)
     else:
         start_s = next_start_s(state, tables, b, n, node.end_s)
-    replace_first(state.events[b], start_s, n)
+    schedule(state, b, n, start_s, False)
 
 
 @compiled()
@@ -136,7 +136,7 @@ def end_packet(state, tables, points, b, n, deciding):
     if answered:
         node.phase = RX1 if rule.windows & 1 else RX2
         delay_s = rule.rx1_delay_s if rule.windows & 1 else rule.rx2_delay_s
-        replace_first(state.events[b], node.end_s + delay_s, n)
+        schedule(state, b, n, node.end_s + delay_s, False)
         return np.inf
     miss_answer(state, tables, b, n, node.end_s, deciding)
     return node.end_s + rule.rx2_delay_s if rule.downlinks else node.end_s

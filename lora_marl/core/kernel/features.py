@@ -28,7 +28,7 @@ MATRIX = True
 """Signal against the powers or energies of single spreading factors (`sir_pairwise`, `sir_energy`)."""
 
 RARE = True
-"""Records of packets, counts by factor value, bursts, repeats, points drawn from distributions, energy by state,
+"""Records of packets, bursts, repeats, points drawn from distributions, energy by state,
 measured links, `db_ratio`, duty cycles of nodes by sub-band, channels that take some data rates only, traffic of
 a trace, and channel masks of nodes."""
 
@@ -48,8 +48,7 @@ def needed(rule: NDArray[np.void], *, repeats: bool, draws_points: bool, masks: 
         or masks
         or switches["inter_sf"] == INTER_SF["db_ratio"]
         or any(
-            switches[name]
-            for name in ("record", "count_arms", "bursts", "links", "rx_mw", "sub_bands", "channel_rates", "trace")
+            switches[name] for name in ("record", "bursts", "links", "rx_mw", "sub_bands", "channel_rates", "trace")
         ),
     }
     return frozenset(name for name in FEATURES if on[name])

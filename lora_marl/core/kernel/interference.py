@@ -6,7 +6,7 @@ import numpy as np
 
 from lora_marl.core.kernel import compiled
 from lora_marl.core.kernel.collision import SIR_ENERGY
-from lora_marl.core.kernel.queue import replace_first
+from lora_marl.core.kernel.queue import schedule
 from lora_marl.core.kernel.reception import dbm_to_mw
 from lora_marl.core.outcome import BURST_KIND
 from lora_marl.core.random import draw_index, exponential, uniform
@@ -74,7 +74,7 @@ def begin_burst(state, tables, b, c, now_s):
         n = state.nodes[b, n].older
     if rule.record:
         _record_burst(state, b, c)
-    replace_first(state.events[b], burst.end_s, ~(state.nodes.shape[1] + c))
+    schedule(state, b, state.nodes.shape[1] + c, burst.end_s, True)
 
 
 @compiled()
@@ -84,7 +84,7 @@ def end_burst(state, tables, b, c, now_s):
     burst.busy_s += now_s - max(burst.start_s, state.replicas[b].taken_s)
     burst.on = False
     burst.index += 1
-    replace_first(state.events[b], next_burst_s(state, tables, b, c, now_s), state.nodes.shape[1] + c)
+    schedule(state, b, state.nodes.shape[1] + c, next_burst_s(state, tables, b, c, now_s), False)
 
 
 @compiled()

@@ -27,6 +27,7 @@ from lora_marl.core.kernel.events import (
 from lora_marl.core.kernel.features import DOWNLINKS, RARE, specialised
 from lora_marl.core.kernel.feedback import mark_undecided
 from lora_marl.core.kernel.interference import begin_burst, end_burst, next_burst_s
+from lora_marl.core.kernel.queue import first_place
 from lora_marl.core.kernel.reception import INTERFERED
 from lora_marl.core.kernel.state import DROPPED, RECEIVING, SENDING, WAITING, State
 from lora_marl.core.kernel.sub_bands import open_s, wait_or_drop
@@ -91,10 +92,12 @@ def _in_region(tables, points, b, n):
 def _run_replica(state, tables, exchange, b, until_s, deciding):
     """Handle the events of a replica before `until_s`, or until another reason to stop; returns the reason."""
     replica, rule, points = state.replicas[b], tables.rule[0], exchange.points
-    events, nodes = state.events[b], state.nodes.shape[1]
-    while events[0].time_s < until_s:
-        time_s, source = events[0].time_s, events[0].source
-        n = ~source if source < 0 else source
+    nodes = state.nodes.shape[1]
+    while True:
+        n = first_place(state, b)
+        time_s, source = state.events[b, n].time_s, state.events[b, n].source
+        if not time_s < until_s:
+            break
         if RARE and n >= nodes:
             if source < 0:
                 end_burst(state, tables, b, n - nodes, time_s)
@@ -269,7 +272,7 @@ def entry_points(features: frozenset[str]) -> EntryPoints:
 
 def outside_region(state: State, points: NDArray[np.int16], b: int, first: int = 0) -> ValueError:
     """The error of a replica that stopped at a point outside the region; replicas are numbered from `first`."""
-    n = state.events["source"][b, 0]
+    n = int(state.winners[b, 1])
     return ValueError(
         f"points[{b + first}, {n}]: {points[b, n].tolist()} is outside the region's lists of sf, bw, channel and tp"
     )

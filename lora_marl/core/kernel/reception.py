@@ -147,7 +147,7 @@ def end_reception(state, tables, b, n):
             state.foreign_busy_s[b, g, node.point[2]] += node.end_s - node.start_s
         link.received = gateway_fate == DELIVERED
         gateway.locked -= link.locked
-        if RARE:
+        if RARE and tables.rule[0].inter_sf == DB_RATIO:
             gateway.on_air_dbm = gateway.on_air_dbm - link.rssi_dbm if state.replicas[b].on_air > 1 else 0.0
         if RARE and tables.rule[0].record:
             record_link(state, b, n, g, gateway_fate)

@@ -5,11 +5,12 @@ field is an array view, `nodes["end_s"]` is `[B, N]`), which keeps 100,000 nodes
 packets touch, and costs one argument instead of twenty where a run of a dozen packets is one call.
 
 Snapshots store the arrays by name, structured ones as bytes: a field may get another name, but neither another type nor
-another place.
+another place; that of nodes is `STORED_NODE`'s.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import cache
 from typing import NamedTuple
@@ -18,47 +19,79 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lora_marl.core.duty_cycle import SUB_BANDS
+from lora_marl.core.kernel import queue
+from lora_marl.core.kernel.queue import Queue
 from lora_marl.core.reception import FATES
 
 POINT = ("point", np.int16, 4)
+_CACHE_LINE_BYTES = 64
 
-NODE = np.dtype(
+_NODE = np.dtype(
     [
-        ("packet", np.int64),  # index of the packet on the air, or of the next one
-        ("generated", np.int64),  # number of the packet generated last, those dropped included
-        ("generated_s", np.float64),  # when, without jitter
+        # What packets that overlap it look at, and what its start writes: 64 bytes.
         ("start_s", np.float64),
         ("end_s", np.float64),
         ("critical_s", np.float64),  # from here on an overlap harms the packet
-        ("free_s", np.float64),  # end of the off time that the duty cycle imposes
+        ("packet", np.int64),  # index of the packet on the air, or of the next one
         ("payload_bits", np.float64),
-        ("last_rssi_dbm", np.float64),  # of the last packet that ended, at its best gateway
-        ("record", np.int64),  # place of the packet on the air among `packets`
-        ("due_s", np.float64),  # when the decision fell due that is due now, or was last taken
-        ("received_s", np.float64),  # end of the packet by which the last frame was received first
-        ("round_sent", np.int32),  # packets since the last decision fell due, and those of them that were delivered
-        ("round_delivered", np.int32),
-        ("due_sent", np.int32),  # the same of the decision that is due
-        ("due_delivered", np.int32),
-        ("due_unanswered", np.bool_),  # no answer came: what became of its packets is unknown
-        ("missed", np.int32),  # frames lost since the last received; -1 before the first
-        ("adr_ack_count", np.int32),  # frames since the last downlink
-        ("gateway", np.int32),  # that received the last packet best
+        POINT,  # of the packet on the air; its channel is the one drawn where the node hops
         ("newer", np.int32),  # neighbours in the list of packets on the air of one channel
         ("older", np.int32),
-        POINT,  # of the packet on the air; its channel is the one drawn where the node hops
-        ("last_point", np.int16, 4),
-        ("in_force", np.int16, 4),  # what it uses where the server commands; sf is -1 before its first packet
-        ("command", np.int16, 4),  # in the downlink on its way
+        ("gateway", np.int16),  # that received the last packet best
         ("phase", np.int8),
-        ("adr_ack_req", np.bool_),  # it asks for any downlink, having received none for long
+        ("lost", np.bool_),  # by power or SINR, known at the start
         ("undecided", np.bool_),  # a decision on it is due
         ("acknowledged", np.bool_),  # its last packet was
-        ("lost", np.bool_),  # by power or SINR, known at the start
+        ("due_unanswered", np.bool_),  # no answer came: what became of its packets is unknown
         ("last_fate", np.int8),
+        # What its end writes: 64 bytes.
+        ("generated", np.int64),  # number of the packet generated last, those dropped included
+        ("generated_s", np.float64),  # when, without jitter
+        ("free_s", np.float64),  # end of the off time that the duty cycle imposes
+        ("last_rssi_dbm", np.float64),  # of the last packet that ended, at its best gateway
+        ("last_point", np.int16, 4),
+        ("due_s", np.float64),  # when the decision fell due that is due now, or was last taken
+        ("due_sent", np.int32),  # packets of that decision, and those of them that were delivered
+        ("due_delivered", np.int32),
+        ("round_sent", np.int32),  # the same since it fell due
+        ("round_delivered", np.int32),
+        # What only some networks need.
+        ("record", np.int64),  # place of the packet on the air among `packets`
+        ("received_s", np.float64),  # end of the packet by which the last frame was received first
+        ("in_force", np.int16, 4),  # what it uses where the server commands; sf is -1 before its first packet
+        ("command", np.int16, 4),  # in the downlink on its way
+        ("missed", np.int32),  # frames lost since the last received; -1 before the first
+        ("adr_ack_count", np.int32),  # frames since the last downlink
+        ("adr_ack_req", np.bool_),  # it asks for any downlink, having received none for long
     ],
     align=True,
 )
+
+NODE = np.dtype(
+    {
+        "names": list(_NODE.names or ()),
+        "formats": [field[0] for field in (_NODE.fields or {}).values()],
+        "offsets": [field[1] for field in (_NODE.fields or {}).values()],
+        "itemsize": -(-_NODE.itemsize // _CACHE_LINE_BYTES) * _CACHE_LINE_BYTES,
+    },
+    align=True,
+)
+"""A node; every one begins a line of the cache."""
+
+STORED_NODE = np.dtype(
+    [
+        (name, np.int32 if name == "gateway" else NODE[name].base, NODE[name].shape)
+        for name in (
+            *("packet", "generated", "generated_s", "start_s", "end_s", "critical_s", "free_s", "payload_bits"),
+            *("last_rssi_dbm", "record", "due_s", "received_s", "round_sent", "round_delivered", "due_sent"),
+            *("due_delivered", "due_unanswered", "missed", "adr_ack_count", "gateway", "newer", "older", "point"),
+            *("last_point", "in_force", "command", "phase", "adr_ack_req", "undecided", "acknowledged", "lost"),
+            "last_fate",
+        )
+    ],
+    align=True,
+)
+"""A node in snapshots, which stays as it was when fields of `NODE` move."""
 
 QUEUE = np.dtype(
     [
@@ -164,8 +197,6 @@ STREAM_KEYS = np.dtype([("hop", np.uint64), ("slow", np.uint64), ("lost", np.uin
 SLOW = np.dtype([("value", np.float64), ("draws", np.int64)], align=True)
 """A slow term of variance 1, and how many steps of it have been drawn."""
 
-EVENT = np.dtype([("time_s", np.float64), ("source", np.int64)], align=True)
-
 DECISION = np.dtype(
     [
         ("replica", np.int32),
@@ -222,8 +253,8 @@ AIRTIME_S, ENERGY_MJ, DELIVERED_BITS = 0, 1, 2
 GROWING = ("packets", "receptions", "heard", "heard_nb_trans")
 """Arrays that grow when they are full."""
 
-NOT_STORED = ("streams", "nb_trans", "channel_masks")
-"""Arrays that follow from the seeds, or are the caller's."""
+NOT_STORED = ("streams", "nb_trans", "channel_masks", "winners")
+"""Arrays that follow from the seeds or from other arrays, or are the caller's."""
 
 OF_LINKS = ("slow", "slow_from_s")
 """Arrays that are empty, and no part of snapshots, where the scenario has no measured links."""
@@ -260,7 +291,8 @@ class State(NamedTuple):
     slow_from_s: NDArray[np.float64]  # [B, 1], length of former episodes, or [B, 0]
     bursts: NDArray[np.void]  # BURST [B, C], the last of each channel, or [B, 0] without interference
     burst_mw: NDArray[np.float64]  # [B, C, G], its power at each gateway
-    events: NDArray[np.void]  # EVENT [B, N + C], a binary heap: the next event of each node and each channel's bursts
+    events: NDArray[np.void]  # EVENT [B, N + C]: the next event of each node and each channel's bursts
+    winners: NDArray[np.int32]  # [B, 2 (N + C)]: which events are the earliest (`queue`)
     newest: NDArray[np.int32]  # [B, C], newest packet on the air of each channel, or -1
     due: NDArray[np.int32]  # [B, N], nodes to be decided on, in the order in which their packets ended
     sf_energy: NDArray[np.float64]  # [B, N, G, SF (+ 1: bursts)] under `sir_energy`, else [..., 0]. mW s
@@ -277,6 +309,11 @@ class State(NamedTuple):
     def replicas_in(self, part: slice) -> State:
         """A view of some replicas."""
         return State(**{name: array[part] for name, array in self._asdict().items()})
+
+    @property
+    def queue(self) -> Queue:
+        """The arrays of the event queue."""
+        return Queue(self.events, self.winners)
 
 
 def allocate(
@@ -300,7 +337,7 @@ def allocate(
     replicas, nodes, gateways = sizes
     noisy = channels if bursts else 0
     state = State(
-        nodes=np.zeros((replicas, nodes), NODE),
+        nodes=_zero_nodes((replicas, nodes)),
         links=np.zeros((replicas, nodes, gateways), LINK),
         sub_band_free_s=np.zeros((replicas, nodes, sub_bands)),
         queues=np.zeros((replicas, nodes if frames else 0), QUEUE),
@@ -319,7 +356,7 @@ def allocate(
         slow_from_s=np.zeros((replicas, 1 if slow else 0)),
         bursts=np.zeros((replicas, noisy), BURST),
         burst_mw=np.zeros((replicas, noisy, gateways)),
-        events=np.zeros((replicas, nodes + noisy), EVENT),
+        **queue.allocate(replicas, nodes + noisy)._asdict(),
         newest=np.full((replicas, channels), -1, np.int32),
         due=np.tile(np.arange(nodes, dtype=np.int32), (replicas, 1)),
         sf_energy=np.zeros((replicas, nodes, gateways, sf_energies)),
@@ -340,6 +377,14 @@ def allocate(
     state.nodes["missed"] = -1
     state.replicas["due"] = nodes
     return state
+
+
+def _zero_nodes(shape: tuple[int, ...]) -> NDArray[np.void]:
+    """Nodes whose first one begins a line of the cache. NODE, of this shape"""
+    size = math.prod(shape) * NODE.itemsize
+    block = np.zeros(size + _CACHE_LINE_BYTES, np.uint8)
+    first = -block.__array_interface__["data"][0] % _CACHE_LINE_BYTES
+    return block[first : first + size].view(NODE).reshape(shape)
 
 
 def with_frames(state: State) -> State:
@@ -387,7 +432,7 @@ def pack(state: State) -> dict[str, NDArray]:
     """
     return {
         STORED_NAMES.get(name, name): _plain(array)
-        for name, array in state._asdict().items()
+        for name, array in (state._asdict() | {"nodes": _converted(state.nodes, STORED_NODE)}).items()
         if name not in NOT_STORED and not (name in (*OPTIONAL, *OF_LINKS, *MAY_BE_EMPTY) and not array.size)
     }
 
@@ -418,7 +463,7 @@ def unpack(state: State, saved: Mapping[str, NDArray]) -> State:
     Raises:
         ValueError: an array is missing, or of another type or shape; the state is as it was.
     """
-    current_arrays = state._asdict()
+    current_arrays = state._asdict() | {"nodes": np.zeros(state.nodes.shape, STORED_NODE)}
     for name in ("frames", "masks_in_force"):
         array = current_arrays[name]
         nodes = state.nodes.shape[1] if name in saved else 0
@@ -427,11 +472,19 @@ def unpack(state: State, saved: Mapping[str, NDArray]) -> State:
     left_out |= {name for name in (*OF_LINKS, *MAY_BE_EMPTY) if not current_arrays[name].size}
     stored = [name for name in current_arrays if name not in left_out]
     arrays = {name: _unpack_array(STORED_NAMES.get(name, name), current_arrays[name], saved) for name in stored}
-    unpacked = State(**(current_arrays | arrays))
+    unpacked = State(**(current_arrays | arrays | {"nodes": _converted(arrays["nodes"], NODE)}))
     if unpacked.packets.shape[1] != unpacked.receptions.shape[1]:
         rows = unpacked.packets.shape[1], unpacked.receptions.shape[1]
         raise ValueError(f"air state: packets has room for {rows[0]} and receptions for {rows[1]}; they are the same")
     return unpacked if unpacked.heard_nb_trans.shape == _heard_shape(unpacked) else _with_heard_nb_trans(unpacked)
+
+
+def _converted(nodes: NDArray[np.void], dtype: np.dtype) -> NDArray[np.void]:
+    """The nodes in another order of their fields."""
+    converted = _zero_nodes(nodes.shape) if dtype == NODE else np.zeros(nodes.shape, dtype)
+    for name in STORED_NODE.names or ():
+        converted[name] = nodes[name]
+    return converted
 
 
 def _unpack_array(name: str, current: NDArray, saved: Mapping[str, NDArray]) -> NDArray:

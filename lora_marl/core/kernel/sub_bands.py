@@ -13,7 +13,7 @@ import numpy as np
 
 from lora_marl.core.kernel import compiled
 from lora_marl.core.kernel.masks import is_enabled
-from lora_marl.core.kernel.queue import replace_first
+from lora_marl.core.kernel.queue import schedule
 from lora_marl.core.kernel.state import DROPPED
 from lora_marl.core.kernel.traffic import next_start_s
 from lora_marl.core.region import HOP
@@ -104,10 +104,10 @@ def wait_or_drop(state, tables, b, n, now_s, until_s):
     rule = tables.rule[0]
     if rule.queued or rule.confirmed or (state.frames.shape[1] > 0 and state.frames[b, n].sent > 0):
         state.nodes[b, n].free_s = max(state.nodes[b, n].free_s, until_s)
-        replace_first(state.events[b], until_s, n)
+        schedule(state, b, n, until_s, False)
     else:
         state.counts[b, n, DROPPED] += 1
-        replace_first(state.events[b], next_start_s(state, tables, b, n, now_s), n)
+        schedule(state, b, n, next_start_s(state, tables, b, n, now_s), False)
 
 
 @compiled()

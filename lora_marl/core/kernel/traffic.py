@@ -233,7 +233,7 @@ def rescale_waits(
     waiting = (nodes["phase"] == WAITING) & (old_s != new_s)
     joining, leaving = waiting & ~np.isfinite(old_s), waiting & ~np.isfinite(new_s)
     rescaled = waiting & ~joining & ~leaving & ~_between_repeats(state)
-    all_times_s = queue.times_by_source(state.events)
+    all_times_s = state.events["time_s"].copy()
     times_s = all_times_s[:, : shape[1]]  # a view: those of the nodes
     before_s = times_s.copy()
     if state.queues.size:
@@ -245,7 +245,7 @@ def rescale_waits(
         nodes["generated_s"][rescaled] += times_s[rescaled] - before_s[rescaled]
         _give_up_frames(state, leaving)
     times_s[leaving] = np.inf
-    queue.fill(state.events, all_times_s, on_air(state))
+    queue.fill(state.queue, all_times_s, on_air(state))
     return joining
 
 

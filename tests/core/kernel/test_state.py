@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lora_marl.core.kernel import state
+from lora_marl.core.kernel import queue, state
 
 STORED = [
     *("arms", "born_s", "burst_mw", "bursts", "counts", "down_links", "downlinks", "due", "events", "foreign_busy_s"),
@@ -14,7 +14,8 @@ STORED = [
 ]
 
 LAYOUTS = {
-    "NODE": "i8 i8 f8 f8 f8 f8 f8 f8 f8 i8 f8 f8 i4 i4 i4 i4 b1 i4 i4 i4 i4 i4 4i2 4i2 4i2 4i2 i1 b1 b1 b1 b1 i1",
+    "STORED_NODE": "i8 i8 f8 f8 f8 f8 f8 f8 f8 i8 f8 f8 i4 i4 i4 i4 b1 i4 i4 i4 i4 i4 4i2 4i2 4i2 4i2 "
+    "i1 b1 b1 b1 b1 i1",
     "QUEUE": "f8 f8 i8 i8 i4 i4 i4 b1",
     "FRAME": "i8 i8 i4 i1 i1 b1",
     "COUNTER": "i8 i8",
@@ -30,6 +31,11 @@ LAYOUTS = {
     "RECEPTION": "f8 f8 i1",
 }
 """Types of the fields in order. Whatever changes here makes snapshots of earlier versions unreadable."""
+
+
+def layout(name: str) -> np.dtype:
+    """The structured type of this name."""
+    return queue.EVENT if name == "EVENT" else getattr(state, name)
 
 
 def allocated() -> state.State:
@@ -50,7 +56,7 @@ def test_names_in_snapshots_stay() -> None:
 
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_layouts_in_snapshots_stay(name: str) -> None:
-    dtype = getattr(state, name)
+    dtype = layout(name)
     assert kinds(dtype) == LAYOUTS[name]
     assert dtype.isalignedstruct or name == "RECEPTION"
 
@@ -58,12 +64,23 @@ def test_layouts_in_snapshots_stay(name: str) -> None:
 def test_every_structured_array_has_its_layout_listed() -> None:
     stored = {name: array for name, array in allocated()._asdict().items() if name not in state.NOT_STORED}
     types = {array.dtype for array in stored.values() if array.dtype.names}
-    assert types == {getattr(state, name) for name in LAYOUTS}
+    assert types - {state.NODE} == {layout(name) for name in LAYOUTS} - {state.STORED_NODE}
+    assert state.pack(allocated())["nodes"].shape[-1] == 3 * state.STORED_NODE.itemsize
+
+
+def test_what_every_packet_of_a_node_needs_lies_in_two_lines_of_the_cache() -> None:
+    rare = {"record", "received_s", "in_force", "command", "missed", "adr_ack_count", "adr_ack_req", "unused"}
+    offsets = {name: state.NODE.fields[name][1] for name in state.NODE.names or ()}  # type: ignore[index]
+    assert {name for name, offset in offsets.items() if offset >= 128} == rare
+    assert set(state.NODE.names or ()) - {"unused"} == set(state.STORED_NODE.names or ())
+    nodes = allocated().nodes
+    assert nodes.ctypes.data % 64 == 0 and nodes.itemsize % 64 == 0
 
 
 def columns(array: np.ndarray) -> list[np.ndarray]:
     """An array, or the fields of a structured one: the bytes between fields are arbitrary."""
-    return [array] if array.dtype.names is None else [array[name] for name in array.dtype.names]
+    names = [name for name in array.dtype.names or () if name != "unused"]
+    return [array[name] for name in names] or [array]
 
 
 @pytest.mark.parametrize("repeats", [False, True])
