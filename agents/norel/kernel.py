@@ -68,6 +68,23 @@ def _learn(utility, regret, strategy, beta, allowed, action, share, round_, kapp
 
 
 @njit(cache=True)
+def _learn_round(record, powers, share, s, allowed, exponents, delta, table):  # type: ignore[no-untyped-def]
+    """Learn from the round that ended with a decision's record, in channel state `s`."""
+    b, n = record.replica, record.node
+    action = record.point[SF] * powers + record.point[TP]
+    round_ = table.rounds[b, n, s] + 1
+    table.rounds[b, n, s] = round_
+    table.kappa[b, n, s] += float(round_) ** 2
+    moved = _learn(
+        table.utility[b, n, s], table.regret[b, n, s], table.strategy[b, n, s], table.beta[b, n],
+        allowed[b, n], action, share, float(round_), table.kappa[b, n, s], exponents,
+    )  # fmt: skip
+    table.moved[b, n] = moved
+    if moved > delta:
+        table.restless_s[b, n, s] = record.time_s
+
+
+@njit(cache=True)
 def learn(records, powers, shares, states, allowed, exponents, delta, table):  # type: ignore[no-untyped-def]
     """Learn from rounds.
 
@@ -82,37 +99,76 @@ def learn(records, powers, shares, states, allowed, exponents, delta, table):  #
         table: The learned table, changed in place.
     """
     for m in range(len(records)):
-        if not shares[m] >= 0.0:
-            continue
-        b, n, s = records[m].replica, records[m].node, states[m]
-        action = records[m].point[SF] * powers + records[m].point[TP]
-        round_ = table.rounds[b, n, s] + 1
-        table.rounds[b, n, s] = round_
-        table.kappa[b, n, s] += float(round_) ** 2
-        moved = _learn(
-            table.utility[b, n, s], table.regret[b, n, s], table.strategy[b, n, s], table.beta[b, n],
-            allowed[b, n], action, shares[m], float(round_), table.kappa[b, n, s], exponents,
-        )  # fmt: skip
-        table.moved[b, n] = moved
-        if moved > delta:
-            table.restless_s[b, n, s] = records[m].time_s
+        if shares[m] >= 0.0:
+            _learn_round(records[m], powers, shares[m], states[m], allowed, exponents, delta, table)
+
+
+@njit(cache=True)
+def _weight(share, sharpness):  # type: ignore[no-untyped-def]
+    """share^sharpness, without the power where it changes nothing."""
+    return share if sharpness == 1.0 else share**sharpness
+
+
+@njit(cache=True)
+def _choose(strategy, sharpness, drawn):  # type: ignore[no-untyped-def]
+    """The action at a uniform number, each as likely as strategy^sharpness `[K]`; -1: there is no strategy yet."""
+    total = 0.0
+    for k in range(len(strategy)):
+        total += _weight(strategy[k], sharpness)
+    left, action = drawn * total, -1
+    for k in range(len(strategy)):
+        share = _weight(strategy[k], sharpness)
+        if share > 0.0:
+            action = k  # the last positive one takes what rounding leaves
+            left -= share
+            if left <= 0.0:
+                break
+    return action
 
 
 @njit  # no disk cache: it would not notice an edited generator
-def draw(keys, records, states, drawn, strategy, sharpness, actions):  # type: ignore[no-untyped-def]
-    """Draw an action for each decision `[M]`, as likely as strategy^sharpness; -1: no strategy in that state yet."""
+def uniforms(keys, records, drawn):  # type: ignore[no-untyped-def]
+    """The next uniform number of each decision's node, counted in `drawn [B, N]`. `[M]`"""
+    numbers = np.empty(len(records))
     for m in range(len(records)):
         b, n = records[m].replica, records[m].node
-        total = 0.0
-        for k in range(strategy.shape[3]):
-            total += strategy[b, n, states[m], k] ** sharpness
-        left = uniform(keys[b], n, drawn[b, n]) * total
+        numbers[m] = uniform(keys[b], n, drawn[b, n])
         drawn[b, n] += 1
-        actions[m] = -1
-        for k in range(strategy.shape[3]):
-            share = strategy[b, n, states[m], k] ** sharpness
-            if share > 0.0:
-                actions[m] = k  # the last positive one takes what rounding leaves
-                left -= share
-                if left <= 0.0:
-                    break
+    return numbers
+
+
+@njit(cache=True)
+def choose(numbers, records, states, strategy, sharpness):  # type: ignore[no-untyped-def]
+    """An action for each decision `[M]` by its uniform number, as likely as strategy^sharpness; -1: no strategy yet."""
+    actions = np.empty(len(records), np.int64)
+    for m in range(len(records)):
+        b, n = records[m].replica, records[m].node
+        actions[m] = _choose(strategy[b, n, states[m]], sharpness, numbers[m])
+    return actions
+
+
+@njit(cache=True)
+def decide(  # type: ignore[no-untyped-def]
+    records, points, fixed, powers, packets, numbers, states, allowed, exponents, delta, sharpness, table
+):
+    """Learn from rounds, choose the next actions, and write them into `points`, in one pass.
+
+    Args:
+        records, powers, states, allowed, exponents, delta, table: As in `learn`.
+        points: Operating points in force, written. `[B, N, 4]`
+        fixed: Points of nodes without a strategy. `[B, N, 4]`
+        packets: Packets that a round counts as; 0: those that were sent.
+        numbers: Uniform numbers. `[M]`
+        sharpness: As in `choose`.
+    """
+    for m in range(len(records)):
+        record = records[m]
+        b, n = record.replica, record.node
+        if record.sent > 0:
+            share = min(record.delivered / float(packets if packets > 0 else record.sent), 1.0)
+            _learn_round(record, powers, share, states[m], allowed, exponents, delta, table)
+        action = _choose(table.strategy[b, n, states[m]], sharpness, numbers[m])
+        points[b, n] = fixed[b, n]
+        if action >= 0:
+            points[b, n, SF] = action // powers
+            points[b, n, TP] = action % powers

@@ -40,7 +40,7 @@ from agents.channel_state import STATES, ChannelState, state_of, true_state
 from agents.learner import Learner
 from agents.link_margin import feasible, least_sf
 from agents.norel.equilibrium import epsilons
-from agents.norel.kernel import draw, empty_table, learn
+from agents.norel.kernel import choose, decide, empty_table, learn, uniforms
 from lora_marl.core.allowed import Allowed
 from lora_marl.core.checks import check_choice, warn_renamed
 from lora_marl.core.downlink import NEVER, Feedback
@@ -131,12 +131,20 @@ class NoReL(Learner):
             self.channel_state.hear(heard)
 
     def decide(self, decisions: Decisions, points: NDArray[np.int16]) -> None:
-        """Rounds are learned whole, not packet by packet."""
-        self.update(decisions)
-        points[decisions.replica, decisions.node] = self.select(decisions)
+        """Update, select and write the choices into `points` `[B, N, 4]` in one compiled pass.
+
+        Rounds are learned whole, not packet by packet.
+        """
+        records = decisions.records
+        numbers = uniforms(self._keys, records, self._drawn)
+        packets = 0 if self.utility == "unbiased" else self.round_packets
+        decide(
+            records, points, self.fixed_points, len(self.region.tp_dbm), packets, numbers, self._states(decisions),
+            self.actions, self._exponents, self.delta, self.sharpness, self.table,
+        )  # fmt: skip
 
     def update(self, decisions: Decisions) -> None:
-        """Learns from the rounds that ended."""
+        """Learn from the rounds that ended; with `select`, the same rule as `decide`, to which tests hold both."""
         sent = np.where(decisions.sent > 0, decisions.sent, np.nan)
         packets = sent if self.utility == "unbiased" else np.where(sent > 0, self.round_packets, sent)
         share = np.minimum(decisions.delivered / packets, 1.0)
@@ -149,11 +157,8 @@ class NoReL(Learner):
     def select(self, decisions: Decisions) -> NDArray[np.int16]:
         """Operating points drawn from the strategies `[M, 4]`; a node's first point where it has no strategy yet."""
         b, n = decisions.replica, decisions.node
-        actions = np.empty(len(decisions), np.int64)
-        draw(
-            self._keys, decisions.records, self._states(decisions), self._drawn, self.table.strategy, self.sharpness,
-            actions,
-        )  # fmt: skip
+        numbers = uniforms(self._keys, decisions.records, self._drawn)
+        actions = choose(numbers, decisions.records, self._states(decisions), self.table.strategy, self.sharpness)
         points = self.fixed_points[b, n]
         has_strategy = actions >= 0
         points[has_strategy, SF], points[has_strategy, TP] = np.divmod(actions[has_strategy], len(self.region.tp_dbm))

@@ -97,13 +97,13 @@ class Air:
         used_streams = ("hop",) if scenario.links is None else STREAM_KEYS.names or ()
         for stream in used_streams:  # deriving keys is most of what a new air of many replicas costs
             self._state.streams[stream] = [stream_key(seed, stream) for seed in self.seeds]
+        self._checked_points: NDArray[np.int16] | None = None
+        self._checked_until_s = 0.0
         if in_force is not None:
             self._check_points(in_force)
             scenario.region.physical(in_force)
             self._state.nodes["in_force"] = in_force
         self._decisions = np.zeros(self.replicas * scenario.nodes, DECISION)
-        self._checked_points: NDArray[np.int16] | None = None
-        self._checked_until_s = 0.0
         self._changes_made = 0
         self._own_settings = OwnSettings(scenario, self.replicas)
         self._tables = self._first_tables = self._make_tables(scenario)

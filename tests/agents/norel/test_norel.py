@@ -106,6 +106,26 @@ def test_what_a_round_is_worth(utility, expected):
     assert learner.table.utility[0, 0, 0].max() == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(("utility", "sharpness"), [("unbiased", 1.0), ("compat", 2.5)])
+def test_one_pass_is_update_and_select(utility, sharpness):
+    scenario, rng = norel_network(12), np.random.default_rng(0)
+    one, other = (NoReL(scenario, [5, 6], utility=utility, channel_state="none") for _ in range(2))
+    points, expected = one.initial_points(), other.initial_points()
+    one.sharpness = other.sharpness = sharpness
+    for _ in range(20):
+        b, n = np.nonzero(rng.random((2, 12)) < 0.6)
+        records = np.zeros(len(b), DECISION)
+        records["replica"], records["node"], records["point"] = b, n, expected[b, n]
+        records["sent"] = rng.integers(0, 13, len(b))
+        records["delivered"] = rng.integers(0, records["sent"] + 1)
+        one.decide(Decisions(records), points)
+        other.update(Decisions(records))
+        expected[b, n] = other.select(Decisions(records))
+        np.testing.assert_array_equal(points, expected)
+    for name, array in one.state_arrays().items():
+        np.testing.assert_array_equal(array, other.state_arrays()[name], err_msg=name)
+
+
 def test_the_first_decision_is_minsf_and_teaches_nothing():
     learner = NoReL(norel_network(5), [0], channel_state="none")
     rows = Decisions(row(sent=0, delivered=0))
