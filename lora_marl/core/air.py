@@ -24,7 +24,7 @@ from lora_marl.core.kernel.traffic import rescale_waits
 from lora_marl.core.link_adr import OwnSettings, with_settings
 from lora_marl.core.mixture import Mixture
 from lora_marl.core.outcome import Decisions, Heard, Outcome, Packets, Receptions
-from lora_marl.core.random import stream_key
+from lora_marl.core.random import stream_keys
 from lora_marl.core.reception import Fate
 from lora_marl.core.scenario import Change, Scenario
 from lora_marl.core.snapshots import check_state
@@ -92,11 +92,12 @@ class Air:
             sub_bands=max(scenario.region.sub_bands) if _keeps_sub_bands(scenario) else 0,
             counters=scenario.traffic.trace is not None and scenario.traffic.trace.counter is not None,
         )
-        for field, stream in _STREAMS.items():
-            self._state.replicas[field] = [stream_key(seed, stream) for seed in self.seeds]
-        used_streams = ("hop",) if scenario.links is None else STREAM_KEYS.names or ()
-        for stream in used_streams:  # deriving keys is most of what a new air of many replicas costs
-            self._state.streams[stream] = [stream_key(seed, stream) for seed in self.seeds]
+        added_streams = STREAM_KEYS.names or ()
+        keys = iter(stream_keys(self.seeds, (*_STREAMS.values(), *added_streams)))
+        for field in _STREAMS:
+            self._state.replicas[field] = next(keys)
+        for stream in added_streams:
+            self._state.streams[stream] = next(keys)
         self._checked_points: NDArray[np.int16] | None = None
         self._checked_until_s = 0.0
         if in_force is not None:

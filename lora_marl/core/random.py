@@ -8,8 +8,10 @@ draw costs one hash, and none is rejected.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lora_marl.core.kernel import entry_point
 
@@ -21,9 +23,48 @@ _SHIFT_30, _SHIFT_27, _SHIFT_31, _SHIFT_12 = np.uint64(30), np.uint64(27), np.ui
 _ULP = 2.0**-52
 
 
+_POOL_WORDS = 4
+
+
 def stream_key(seed: int, name: str) -> np.uint64:
     """The key of the stream `name` of a run seeded with `seed`."""
     return np.random.SeedSequence([seed, zlib.crc32(name.encode())]).generate_state(1, np.uint64)[0]
+
+
+def stream_keys(seeds: Sequence[int], names: Sequence[str]) -> NDArray[np.uint64]:
+    """The keys `stream_key` of many runs and streams at once, seeds from 0 to 2^64 - 1. `[names, seeds]`
+
+    NumPy's `SeedSequence` takes one seed at a time, and most of the time that a new air of many replicas takes. This is
+    its arithmetic on arrays: the words of seed and name are hashed into a pool of four words, these are mixed, and two
+    words of output are hashed from them, all modulo 2^32.
+
+    Source: M. E. O'Neill, "Developing a seed_seq alternative", 2015; `numpy.random.SeedSequence`.
+    """
+    seed = np.array([int(seed) for seed in seeds], np.uint64)[None, :]
+    name = np.array([zlib.crc32(name.encode()) for name in names], np.uint32)[:, None]
+    low, high = seed.astype(np.uint32), (seed >> np.uint64(32)).astype(np.uint32)
+    is_short = high == 0  # a seed of one word; the name is the word behind it
+    zero = np.zeros(np.broadcast_shapes(seed.shape, name.shape), np.uint32)
+    words = (low + zero, np.where(is_short, name, high), np.where(is_short, zero, name), zero)
+    constant = 0x43B0D7E5
+
+    def hashed(word: NDArray[np.uint32], factor: int) -> NDArray[np.uint32]:
+        nonlocal constant
+        word = word ^ np.uint32(constant)
+        constant = constant * factor & 0xFFFFFFFF
+        word = word * np.uint32(constant)
+        return word ^ (word >> np.uint32(16))
+
+    pool = [hashed(word, 0x931E8875) for word in words]
+    for source in range(_POOL_WORDS):
+        for target in range(_POOL_WORDS):
+            if source != target:
+                other = hashed(pool[source], 0x931E8875)
+                mixed = pool[target] * np.uint32(0xCA01F9DD) - other * np.uint32(0x4973F715)
+                pool[target] = mixed ^ (mixed >> np.uint32(16))
+    constant = 0x8B51F9DD
+    first, second = (hashed(pool[word], 0x58F38DED).astype(np.uint64) for word in range(2))
+    return first | (second << np.uint64(32))
 
 
 @entry_point()

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 from numba import njit
 
-from lora_marl.core.random import bits, draw_index, exponential, normal, normal_quantile, stream_key, uniform
+from lora_marl.core.random import (
+    bits,
+    draw_index,
+    exponential,
+    normal,
+    normal_quantile,
+    stream_key,
+    stream_keys,
+    uniform,
+)
 
 
 @njit
@@ -14,6 +23,12 @@ def many(draw, key, nodes, counters):
         for i in range(counters):
             drawn[n, i] = draw(key, n, i)
     return drawn
+
+
+def test_keys_of_many_streams_are_those_of_numpy():
+    seeds = [0, 1, 12345, 2**32 - 1, 2**32, 2**32 + 1, 2**40 + 7, 2**63 - 1]
+    names = ["traffic", "hop", ""]
+    assert stream_keys(seeds, names).tolist() == [[int(stream_key(seed, name)) for seed in seeds] for name in names]
 
 
 @pytest.mark.parametrize("p", [1e-300, 1e-20, 1e-9, 0.01, 0.0749, 0.0751, 0.3, 0.5, 0.9249, 0.9251, 1 - 1e-12])

@@ -128,20 +128,21 @@ def take_counters(state: State, sleep_mw: float) -> dict[str, NDArray]:
     Nodes draw `sleep_mw` all the time, and the counted energies on top of it.
     """
     replicas = state.replicas
-    counters = {fate.name.lower(): state.counts[..., fate].copy() for fate in FATES} | {
+    counts, sums, arms = (np.moveaxis(array, -1, 0).copy() for array in (state.counts, state.sums, state.arms))
+    counters = {fate.name.lower(): counts[fate] for fate in FATES} | {
         "duration_s": replicas["now_s"] - replicas["taken_s"],
-        "dropped": state.counts[..., DROPPED].copy(),
-        "downlinks": state.counts[..., ANSWERED].copy(),
-        "downlinks_received": state.counts[..., ANSWERS_RECEIVED].copy(),
-        "downlinks_refused": state.counts[..., REFUSED].copy(),
+        "dropped": counts[DROPPED],
+        "downlinks": counts[ANSWERED],
+        "downlinks_received": counts[ANSWERS_RECEIVED],
+        "downlinks_refused": counts[REFUSED],
         "downlink_airtime_s": state.gateway_airtime_s.copy(),
         "foreign_busy_s": state.foreign_busy_s.copy(),
         "external_busy_s": _take_busy_s(state),
-        "airtime_s": state.sums[..., AIRTIME_S].copy(),
-        "energy_mj": state.sums[..., ENERGY_MJ] + sleep_mw * (replicas["now_s"] - replicas["taken_s"])[:, None],
-        "delivered_bits": state.sums[..., DELIVERED_BITS].copy(),
-        "arm_sent": state.arms[..., 0].copy(),
-        "arm_delivered": state.arms[..., 1].copy(),
+        "airtime_s": sums[AIRTIME_S],
+        "energy_mj": sums[ENERGY_MJ] + sleep_mw * (replicas["now_s"] - replicas["taken_s"])[:, None],
+        "delivered_bits": sums[DELIVERED_BITS],
+        "arm_sent": arms[0],
+        "arm_delivered": arms[1],
     }
     counters |= _take_frames(state.queues if state.queues.size else np.zeros(state.nodes.shape, QUEUE))
     if state.frames.size:

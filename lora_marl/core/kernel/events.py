@@ -12,7 +12,7 @@ from lora_marl.core.kernel import compiled
 from lora_marl.core.kernel.collision import join_channel, leave_channel, overlap_packets
 from lora_marl.core.kernel.counters import DELIVERED, count_packet, record_start
 from lora_marl.core.kernel.downlinks import open_window, overlap_downlinks, receive_downlink
-from lora_marl.core.kernel.features import DOWNLINKS, RARE
+from lora_marl.core.kernel.features import DOWNLINKS, LIMITS, RARE
 from lora_marl.core.kernel.feedback import answer_due, begin_frame, count_uplink, miss_answer, receive_answer
 from lora_marl.core.kernel.hopping import hop_channel
 from lora_marl.core.kernel.interference import add_burst
@@ -57,7 +57,7 @@ def start_packet(state, tables, points, b, n, now_s):
         begin_frame(state, tables, points, b, n)
     if node.point[2] == HOP:
         node.point[2] = hop_channel(state, tables, b, n, now_s)
-    if RARE and rule.channel_rates:
+    if LIMITS and rule.channel_rates:
         set_rate(tables, node.point)
     sf, bw, channel, tp = node.point[0], node.point[1], node.point[2], node.point[3]
     payload = np.int64(tables.payload[b % tables.payload.shape[0], n])
@@ -115,7 +115,7 @@ def end_packet(state, tables, points, b, n, deciding):
     replica.on_air -= 1
     node.packet += 1
     node.free_s = node.end_s + rule.off_per_airtime * (node.end_s - node.start_s)
-    if RARE and rule.sub_bands:
+    if LIMITS and rule.sub_bands:
         close_sub_band(state, tables, b, n, node.point[2], node.end_s, node.end_s - node.start_s)
     delivered = node.last_fate == DELIVERED
     node.acknowledged = delivered and not rule.downlinks

@@ -28,11 +28,14 @@ MATRIX = True
 """Signal against the powers or energies of single spreading factors (`sir_pairwise`, `sir_energy`)."""
 
 RARE = True
-"""Records of packets, bursts, repeats, points drawn from distributions, energy by state,
-measured links, `db_ratio`, duty cycles of nodes by sub-band, channels that take some data rates only, traffic of
-a trace, and channel masks of nodes."""
+"""Records of packets, bursts, repeats, points drawn from distributions, energy by state, measured links, `db_ratio`,
+traffic of a trace, and channel masks of nodes."""
 
-FEATURES = ("DOWNLINKS", "MATRIX", "RARE")
+LIMITS = True
+"""Duty cycles of nodes by sub-band, and channels that take some data rates only: what regions have. Variants with the
+rare parts have these, too, so that there are not twice as many."""
+
+FEATURES = ("DOWNLINKS", "MATRIX", "RARE", "LIMITS")
 
 
 def needed(rule: NDArray[np.void], *, repeats: bool, draws_points: bool, masks: bool = False) -> frozenset[str]:
@@ -47,10 +50,9 @@ def needed(rule: NDArray[np.void], *, repeats: bool, draws_points: bool, masks: 
         or draws_points
         or masks
         or switches["inter_sf"] == INTER_SF["db_ratio"]
-        or any(
-            switches[name] for name in ("record", "bursts", "links", "rx_mw", "sub_bands", "channel_rates", "trace")
-        ),
+        or any(switches[name] for name in ("record", "bursts", "links", "rx_mw", "trace")),
     }
+    on["LIMITS"] = not on["RARE"] and any(switches[name] for name in ("sub_bands", "channel_rates"))
     return frozenset(name for name in FEATURES if on[name])
 
 
@@ -60,6 +62,7 @@ def specialised(function: Any, features: frozenset[str]) -> Any:
     Functions that mention no feature are shared by all sets.
     """
     constants = {name: name in features for name in FEATURES}
+    constants["LIMITS"] |= constants["RARE"]
     return _with_constants(function, constants, {})
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from lora_marl.core.kernel import compiled
-from lora_marl.core.kernel.features import RARE
+from lora_marl.core.kernel.features import LIMITS
 from lora_marl.core.kernel.sub_bands import choose_channel
 from lora_marl.core.random import uniform
 
@@ -21,6 +21,6 @@ def hop_channel(state, tables, b, n, now_s):
     """
     node, channels = state.nodes[b, n], tables.channel_loss_db.shape[0]
     drawn = uniform(state.streams[b].hop, n, node.packet)
-    if RARE and (tables.rule[0].sub_bands or tables.rule[0].channel_rates or state.channel_masks.shape[1] > 0):
+    if LIMITS and (tables.rule[0].sub_bands or tables.rule[0].channel_rates or state.channel_masks.shape[1] > 0):
         return choose_channel(state, tables, b, n, node.point[0], node.point[1], now_s, drawn)
     return np.int64(channels * drawn)

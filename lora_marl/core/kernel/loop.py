@@ -24,7 +24,7 @@ from lora_marl.core.kernel.events import (
     schedule_next,
     start_packet,
 )
-from lora_marl.core.kernel.features import DOWNLINKS, RARE, specialised
+from lora_marl.core.kernel.features import DOWNLINKS, LIMITS, RARE, specialised
 from lora_marl.core.kernel.feedback import mark_undecided
 from lora_marl.core.kernel.interference import begin_burst, end_burst, next_burst_s
 from lora_marl.core.kernel.queue import first_place
@@ -127,7 +127,7 @@ def _run_replica(state, tables, exchange, b, until_s, deciding):
             if DOWNLINKS and node.phase != WAITING:
                 free_s = open_receive_window(state, tables, points, b, n, time_s, deciding)
             else:
-                if RARE and rule.sub_bands:
+                if LIMITS and rule.sub_bands:
                     channel_open_s = open_s(state, tables, points, b, n)
                     if channel_open_s > time_s:
                         wait_or_drop(state, tables, b, n, time_s, channel_open_s)

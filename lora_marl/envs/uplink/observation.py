@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 from gymnasium.spaces import Box
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from lora_marl.core import phy
 from lora_marl.core.air import Air
@@ -16,6 +16,7 @@ from lora_marl.core.reception import Fate
 from lora_marl.core.region import FACTORS
 from lora_marl.core.scenario import Scenario
 from lora_marl.envs.features import Feature, box, names
+from lora_marl.envs.uplink.rows import write_rows
 
 SNR_SCALE_DB = 40.0
 """SNR margin that counts as 1. dB"""
@@ -45,9 +46,10 @@ class NodeFeatures:
             raise ValueError(f"memory: {memory} is not from 0 to 1")
         region = scenario.region
         self._memory, self._fates, self._most_transmissions = memory, len(_fates(scenario)), nb_trans
-        self._factors = [(FACTORS.index(name), region.factor_sizes[FACTORS.index(name)]) for name in factors]
+        shown = [(FACTORS.index(name), region.factor_sizes[FACTORS.index(name)], name == "channel") for name in factors]
+        self._columns = np.array(shown, np.int64).reshape(-1, 3)
         sf, bw, channel, _ = np.cumsum((0, *region.factor_sizes[:3])).tolist()
-        self._arms = (slice(sf, bw), slice(channel, channel + region.factor_sizes[2]))
+        self._arms = np.r_[sf:bw, channel : channel + region.factor_sizes[2]]
         bw_hz = np.array(region.bandwidths_hz)
         self._snr_floor_dbm = phy.noise_dbm(bw_hz, scenario.reception.noise_figure_db) + np.expand_dims(
             scenario.reception.sinr_thresholds_db(np.array(region.spreading_factors)), 1
@@ -112,32 +114,24 @@ class NodeFeatures:
         Returns:
             Values of `table`. `[..., D]`
         """
-        values = np.empty((*points.shape[:-1], len(self.names)), np.float32)
-        at = 0
-        for column, size in self._factors:
-            index = points[..., column]
-            if FACTORS[column] == "channel":
-                at = _write(values, at, _one_hot(index, size))
-            else:
-                at = _write(values, at, (index / max(size - 1, 1))[..., None])
+        lead = points.shape[:-1]
+        values = np.empty((*lead, len(self.names)), np.float32)
+        transmissions = np.zeros(0)
         if nb_trans is not None and self._most_transmissions is not None:
-            at = _write(values, at, ((nb_trans - 1) / max(self._most_transmissions - 1, 1))[..., None])
-        at = _write(values, at, _one_hot(fate + 1, self._fates))
-        for arms in self._arms:
-            at = _write(values, at, (arm_delivered[..., arms] + 1.0) / (arm_sent[..., arms] + 2.0))
-        values[..., at] = self._snr_margin(fate, last_point, rssi_dbm)
-        values[..., at + 1] = ended / (1.0 + ended)
-        values[..., at + 2] = ended > 0
-        values[..., at + 3] = active
+            transmissions = ((nb_trans - 1) / max(self._most_transmissions - 1, 1)).reshape(-1)
+        write_rows(
+            values.reshape(-1, len(self.names)), self._columns, _flat(points, np.int16, lead),
+            _flat(fate, np.int8, lead), self._fates, _flat(last_point, np.int16, lead),
+            _flat(rssi_dbm, np.float64, lead), self._snr_floor_dbm, SNR_SCALE_DB, self._arms,
+            _flat(arm_sent, np.float64, lead), _flat(arm_delivered, np.float64, lead), _flat(ended, np.int64, lead),
+            _flat(active, np.bool_, lead), transmissions,
+        )  # fmt: skip
         return values
 
-    def _snr_margin(
-        self, fate: NDArray[np.int8], last_point: NDArray[np.int16], rssi_dbm: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """SNR of a delivered packet above the demodulation floor of its data rate, 0 for others. `[...]`, -1 to 1"""
-        sf, bw = np.moveaxis(last_point[..., :2], -1, 0)
-        margin_db = rssi_dbm - self._snr_floor_dbm[sf, bw]
-        return np.where(fate == Fate.DELIVERED, np.clip(margin_db / SNR_SCALE_DB, -1.0, 1.0), 0.0)
+
+def _flat(array: NDArray, dtype: DTypeLike, lead: tuple[int, ...]) -> NDArray:
+    """The array with one axis for all leading ones, contiguous. `[M]` or `[M, ...]`"""
+    return np.ascontiguousarray(array, dtype).reshape(-1, *array.shape[len(lead) :])
 
 
 def _table(scenario: Scenario, factors: tuple[str, ...], nb_trans: int | None) -> tuple[Feature, ...]:
@@ -169,14 +163,3 @@ def _fates(scenario: Scenario) -> list[Fate]:
     """The fates that a packet can have; gateways are deaf only where they send or where links say so."""
     deaf = scenario.feedback == "downlink" or scenario.links is not None
     return [fate for fate in Fate if fate != Fate.GATEWAY_SENDING or deaf]
-
-
-def _write(values: NDArray[np.float32], at: int, part: NDArray) -> int:
-    """Write features from column `at` on. Returns the next free column."""
-    end = at + part.shape[-1]
-    values[..., at:end] = part
-    return end
-
-
-def _one_hot(index: NDArray[np.integer], size: int) -> NDArray[np.float32]:
-    return np.eye(size, dtype=np.float32)[index]

@@ -11,7 +11,7 @@ from numba.core.errors import TypingError
 
 from lora_marl.core.kernel import compiled, entry_point
 from lora_marl.core.kernel import features as feature_module
-from lora_marl.core.kernel.features import DOWNLINKS, FEATURES, needed, specialised
+from lora_marl.core.kernel.features import DOWNLINKS, FEATURES, LIMITS, needed, specialised
 from lora_marl.core.kernel.rule import INTER_SF, RULE
 
 SOURCES = sorted(Path(feature_module.__file__).parent.glob("*.py"))
@@ -61,6 +61,22 @@ def test_every_switch_behind_a_feature_turns_it_on() -> None:
         if RULE[switch] == np.bool_:
             rule[switch] = True
             assert feature in needed(rule, repeats=False, draws_points=False), f"{feature} and rule.{switch}"
+
+
+@pytest.mark.parametrize(("record", "expected"), [(False, {"LIMITS"}), (True, {"RARE"})])
+def test_rare_parts_have_the_limits_of_regions(record: bool, expected: set[str]) -> None:
+    rule = np.zeros(1, RULE)
+    rule["sub_bands"], rule["record"] = True, record
+    assert needed(rule, repeats=False, draws_points=False) == expected
+
+
+def _optional_limit(x):
+    return 1 if LIMITS and x > 0 else 0
+
+
+@pytest.mark.parametrize(("features", "expected"), [(set(), 0), ({"LIMITS"}, 1), ({"RARE"}, 1)])
+def test_limits_are_compiled_where_they_or_rare_parts_are(features: set[str], expected: int) -> None:
+    assert specialised(_optional_limit, frozenset(features))(3) == expected
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 
 from lora_marl.core.reception import Fate
 from lora_marl.envs import uplink_v0
+from lora_marl.envs.uplink.observation import NodeFeatures
 
 
 def named(env: uplink_v0.Uplink, observations: np.ndarray, node: int = 0) -> dict[str, float]:
@@ -97,3 +98,19 @@ def test_a_choice_is_a_command_where_it_takes_a_downlink(near: Any) -> None:
         env.step_array(actions + step % 2)
         downlinks += env.game.outcome.downlinks.sum()
     assert downlinks > 0 and env.game.air.feedback.decides == "server"
+
+
+def test_rows_are_the_same_for_arrays_of_any_type_and_layout(journal: Any) -> None:
+    scenario = journal(6)
+    features, rng = NodeFeatures(scenario, ("sf", "channel", "tp"), 1.0), np.random.default_rng(0)
+    sizes = scenario.region.factor_sizes
+    points = np.stack([rng.integers(0, size, (4, 6)) for size in sizes], -1).astype(np.int16)
+    fate, rssi_dbm = rng.integers(-1, 5, (4, 6)).astype(np.int8), rng.normal(-110.0, 10.0, (4, 6))
+    counts = rng.integers(0, 5, (4, 6, sum(sizes)))
+    arrays = (points, fate, points, rssi_dbm, counts + 1, counts, counts[..., 0], rng.random((4, 6)) < 0.5)
+    rows = features.rows(*arrays)
+    assert rows.dtype == np.float32 and rows.shape == (4, 6, len(features.names))
+    np.testing.assert_array_equal(features.rows(*(np.asfortranarray(array) for array in arrays)), rows)
+    floats = (points, fate, points, rssi_dbm, counts + 1.0, counts + 0.0, counts[..., 0].astype(np.int32), arrays[-1])
+    np.testing.assert_array_equal(features.rows(*floats), rows)
+    np.testing.assert_array_equal(features.rows(*(array[2] for array in arrays)), rows[2])
