@@ -7,7 +7,8 @@ import pytest
 
 from lora_marl.core.air import Air
 from lora_marl.core.kernel import state as kernel_state
-from lora_marl.core.kernel.state import EVENT, NODE, QUEUE, REPLICA, SENDING
+from lora_marl.core.kernel.queue import EVENT
+from lora_marl.core.kernel.state import QUEUE, REPLICA, SENDING, STORED_NODE
 from lora_marl.core.snapshots.fields import undeclared
 from lora_marl.core.traffic import Traffic
 from tests.core.scenarios import network, random_points
@@ -73,7 +74,7 @@ def test_false_numbers_of_a_node_are_refused(field, value, message):
         nodes[field][0, 3] = value
 
     _, _, saved = stopped(SCENARIO)
-    refused(SCENARIO, changed(saved, "nodes", NODE, change), f"air state: {message}")
+    refused(SCENARIO, changed(saved, "nodes", STORED_NODE, change), f"air state: {message}")
 
 
 def test_a_byte_that_is_no_truth_value_is_refused():
@@ -81,7 +82,9 @@ def test_a_byte_that_is_no_truth_value_is_refused():
         nodes["undecided"].view(np.uint8)[1, 2] = 2
 
     _, _, saved = stopped(SCENARIO)
-    refused(SCENARIO, changed(saved, "nodes", NODE, change), r"nodes.undecided\[1\]\[2\] is .*; allowed are 0 to 1")
+    refused(
+        SCENARIO, changed(saved, "nodes", STORED_NODE, change), r"nodes.undecided\[1\]\[2\] is .*; allowed are 0 to 1"
+    )
 
 
 def test_a_list_with_a_ring_is_refused():
@@ -95,7 +98,7 @@ def test_a_list_with_a_ring_is_refused():
         for n, neighbour in ((one, other), (other, one)):
             nodes["older"][b, n] = nodes["newer"][b, n] = neighbour
 
-    refused(SCENARIO, changed(saved, "nodes", NODE, change), "newest|nodes.older|nodes.newer")
+    refused(SCENARIO, changed(saved, "nodes", STORED_NODE, change), "newest|nodes.older|nodes.newer")
 
 
 @pytest.mark.parametrize(
