@@ -108,9 +108,11 @@ def take_heard(state: State) -> tuple[NDArray[np.void], NDArray[np.int8]]:
     """HEARD rows of all replicas since they were last taken, by replica and time; and NbTrans of their nodes. `[H]`"""
     counts = state.replicas["heard"]
     if len(counts) == 1:
-        rows = state.heard[0, : counts[0]].copy()
+        rows, nb_trans = state.heard[0, : counts[0]].copy(), np.ones(counts[0], np.int8)
+        if state.heard_nb_trans.size:
+            nb_trans[:] = state.heard_nb_trans[0, : counts[0]]
         counts[:] = 0
-        return rows
+        return rows, nb_trans
     rows = np.empty(int(counts.sum()), HEARD)  # np.concatenate would compare the fields' types anew for every replica
     nb_trans = np.ones(len(rows), np.int8)
     ends = np.cumsum(counts)
