@@ -18,7 +18,7 @@ from lora_marl.core.random import bits, stream_key
 ROOT = Path(__file__).parents[1]
 MODULES = sorted(path for folder in ("lora_marl", "agents", "scripts") for path in (ROOT / folder).rglob("*.py"))
 
-SEEDED = {"stream_key", "default_rng", "SeedSequence", "manual_seed", "Random"}
+SEEDED = {"stream_key", "stream_keys", "default_rng", "SeedSequence", "manual_seed", "Random"}
 """Functions that make generators and keys; all their arguments count."""
 
 NAMED = {"uniform", "uniform_shared", "normal", "generator", "Draws", "crc32"}
@@ -53,7 +53,7 @@ EXPECTED = {
     "stream_key(_, 'shadowing')",
     "stream_key(_, 'slow')",
     "stream_key(_, 'traffic')",
-    "stream_key(_, _)",
+    "stream_keys(_, (*_, *_))",
     "stream_key(_, f'lns.{_}')",
     "uniform('action', _, _)",
     "uniform('policy')",

@@ -165,7 +165,7 @@ class ServiceMembers(dict[str, ServiceMember]):
         seen = {bytes.fromhex(digest): _seen(first) for digest, first in about["seen"].items()}
         if any(len(digest) != hashlib.sha256().digest_size for digest in seen):
             raise ValueError("seen names no digests")
-        random = np.random.default_rng()
+        random = np.random.default_rng(0)  # its state follows
         random.bit_generator.state = about["random"]
         return members, seen, random
 
