@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -57,7 +57,7 @@ def devices(log: TrafficLog, counts: Sent) -> Table:
     """A row for each device, the worst delivery first."""
     table = _table(
         "devices, worst delivery first; sent: by frame counters; period: between frames of neighbouring counters",
-        *("device", "sent", "delivered [%]", "period [s]", "sessions", "payload [bytes]", "data rates"),
+        *("device", "sent", "delivered [%]", "period [s]", "sessions", "frame [bytes]", "data rates"),
     )
     order = np.argsort(np.where(counts.frames > 0, counts.pdr, 2.0), kind="stable")
     for number in order[:_LISTED]:
@@ -96,7 +96,7 @@ def gateways(log: TrafficLog, counts: Sent) -> Table:
 def links(log: TrafficLog, counts: Sent) -> Table:
     """PRR of devices at the gateways that hear most."""
     best = np.argsort(-counts.heard_by.sum(axis=0), kind="stable")[:_LINKS_OF_TABLE]
-    table = _table("PRR by device and gateway [%]", "device", *(log.gateways[number][:12] for number in best))
+    table = _table("PRR by device and gateway [%]", "device", *short_names([log.gateways[number] for number in best]))
     order = np.argsort(-counts.frames, kind="stable")
     for number in order[:_LISTED]:
         table.add_row(log.devices[number], *(f"{100 * rate:.1f}" for rate in counts.prr[number, best]))
@@ -152,11 +152,9 @@ def draw(log: TrafficLog, path: Path) -> None:
     _draw_days(by_day, log, best)
     _draw_rates(rates, log)
     _draw_channels(cells, figure, log, best)
-    for number in best:
+    for number, name in zip(best, short_names([log.gateways[number] for number in best]), strict=True):
         of_gateway = log.receptions["gateway"] == number
-        powers.hist(
-            log.power_dbm[of_gateway], bins=np.arange(-150, -40, 1.0), histtype="step", label=log.gateways[number][:12]
-        )
+        powers.hist(log.power_dbm[of_gateway], bins=np.arange(-150, -40, 1.0), histtype="step", label=name)
     shown = np.percentile(log.power_dbm, (0.1, 99.9))
     powers.set(xlabel="received power [dBm]", ylabel="receptions", xlim=(shown[0] - 3, shown[1] + 3))
     powers.legend(fontsize="small")
@@ -168,11 +166,9 @@ def _draw_days(axes: Axes, log: TrafficLog, best: NDArray[np.intp]) -> None:
     days = np.arange(day.min(), day.max() + 1)
     frames = np.bincount(day - days[0], minlength=len(days))
     moments = days.astype("datetime64[D]")
-    for number in best:
+    for number, name in zip(best, short_names([log.gateways[number] for number in best]), strict=True):
         heard = np.bincount(day[log.heard[:, number]] - days[0], minlength=len(days))
-        axes.plot(
-            moments, np.where(frames, 100 * heard / np.maximum(frames, 1), np.nan), label=log.gateways[number][:12]
-        )
+        axes.plot(moments, np.where(frames, 100 * heard / np.maximum(frames, 1), np.nan), label=name)
     _dates(axes)
     axes.set(ylabel="heard, of frames that anybody heard [%]", ylim=(0, 102))
     axes.legend(fontsize="small")
@@ -198,9 +194,17 @@ def _draw_channels(axes: Axes, figure: Figure, log: TrafficLog, best: NDArray[np
         heard[row] = np.bincount(channel[log.heard[:, number]], minlength=len(frequencies))
     image = axes.imshow(100 * heard / np.bincount(channel), vmin=0, vmax=100, aspect="auto")
     axes.set_xticks(range(len(frequencies)), [f"{hz / 1e6:.1f}" for hz in frequencies])
-    axes.set_yticks(range(len(best)), [log.gateways[number][:12] for number in best])
+    axes.set_yticks(range(len(best)), short_names([log.gateways[number] for number in best]))
     axes.set(xlabel="channel [MHz]", title="heard, of frames that anybody heard [%]")
     figure.colorbar(image, ax=axes)
+
+
+def short_names(names: Sequence[str]) -> list[str]:
+    """The last eight characters of names, or more of them where that does not tell them apart; EUIs differ there."""
+    length = 8
+    while len({name[-length:] for name in names}) < len(set(names)):
+        length += 4
+    return [name if len(name) <= length else f"…{name[-length:]}" for name in names]
 
 
 def _dates(axes: Axes) -> None:
@@ -212,7 +216,8 @@ def _dates(axes: Axes) -> None:
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left")
     for number, name in enumerate(columns):
-        table.add_column(name, justify="left" if number == 0 or name in ("position", "data rates") else "right")
+        left = number == 0 or name in ("position", "data rates")
+        table.add_column(name, justify="left" if left else "right", overflow="fold")
     return table
 
 

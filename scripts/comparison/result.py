@@ -13,7 +13,7 @@ from agents import learner_name
 from lora_marl.config import PacketRun
 from lora_marl.core import metrics
 from scripts.runs.checkpoints import State
-from scripts.runs.metrics import Row, converged_h, curve_of, finite, recovery_time_h, reported
+from scripts.runs.metrics import NOTHING_AT_0, Row, converged_h, curve_of, finite, recovery_time_h, reported
 from scripts.runs.packets.experiment import schedule
 from scripts.runs.packets.results import delivery_ratio, reported_part
 from scripts.runs.statistics import Estimate, estimate
@@ -74,6 +74,14 @@ MEASURES = (
         100.0,
         share=True,
         reported=False,
+    ),
+    Measure(
+        "never_sent",
+        "never sent",
+        "%",
+        "Packets that a node had no time for (its duty cycle, a packet on the air, a full queue), of all generated.",
+        100.0,
+        share=True,
     ),
     Measure("downlinks_per_100", "downlinks", "per 100 packets", "Downlinks sent per 100 uplinks."),
     Measure("downlink_airtime", "gateway airtime", "%", "Share of time that gateways send, summed over them.", 100.0),
@@ -144,8 +152,8 @@ _SETTLED_H = _BEFORE_H = 100.0
 
 
 _REPORTED = (
-    "pdr", "ee_bits_per_mj", "bits_per_airtime_s", "goodput_bps", "energy_per_delivered_mj", "downlinks_per_100",
-    "downlink_airtime",
+    "pdr", "never_sent", "ee_bits_per_mj", "bits_per_airtime_s", "goodput_bps", "energy_per_delivered_mj",
+    "downlinks_per_100", "downlink_airtime",
 )  # fmt: skip
 
 
@@ -189,7 +197,11 @@ class Comparison:
 
     def shown(self) -> list[Measure]:
         """The measures of which some learner has a value."""
-        return [measure for measure in MEASURES if any(finite(row[measure.key]) for row in self.values.values())]
+        return [measure for measure in MEASURES if self._says_something(measure)]
+
+    def _says_something(self, measure: Measure) -> bool:
+        given = [value for row in self.values.values() for value in finite(row[measure.key])]
+        return any(given) if measure.key in NOTHING_AT_0 else bool(given)
 
     def estimate(self, label: str, measure: Measure) -> Estimate:
         """Over the seeds that have a value, in the unit that is shown; `seeds` says how many have."""

@@ -12,7 +12,9 @@ from rich.table import Table
 from scripts.comparison.result import Comparison, Measure
 from scripts.runs.report import markdown, with_interval
 
-_TERMINAL = ("pdr", "ee_bits_per_mj", "fairness", "share_pdr", "share_ee", "converged_pdr_h", "recovery_h")
+_TERMINAL = (
+    "pdr", "never_sent", "ee_bits_per_mj", "fairness", "share_pdr", "share_ee", "converged_pdr_h", "recovery_h",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,9 @@ METRICS = ("pdr", "ee_bits_per_mj", "bits_per_airtime_s", "goodput_bps", "fairne
 SHARES = ("pdr", "frame_pdr", "fairness")
 """Metrics that lie between 0 and 1."""
 
+NOTHING_AT_0 = ("never_sent", "downlinks_per_100", "downlink_airtime")
+"""Metrics that tables leave out where they are 0 for everybody."""
+
 FRAMES = ("frames_delivered", "frames_lost")
 """Columns of learners that let nodes send a frame several times; `frame_pdr` beside them is their `pdr` of frames."""
 
@@ -108,6 +111,7 @@ def reported(curve: Sequence[Row], last_h: float) -> Row:
     totals = _sums(chosen)
     return {
         **{name: float(value) for name, value in ratios(totals).items()},
+        "never_sent": _over(totals["dropped"], totals["sent"] + totals["dropped"]),
         "downlinks_per_100": _over(100 * totals["downlinks"], totals["sent"]),
         "downlink_airtime": _over(totals["downlink_airtime_s"], totals["duration_s"]),
         "energy_per_delivered_mj": float(metrics.energy_per_delivered_mj(totals["energy_mj"], totals["delivered"])),
@@ -220,8 +224,8 @@ def finite(values: Sequence[float]) -> list[float]:
 
 
 def _over(above: float, below: float) -> float:
-    """A ratio of sums; nan where there were no packets at all, or no downlinks."""
-    return above / below if above and below else math.nan
+    """A ratio of sums; nan where there was nothing to divide by."""
+    return above / below if below else math.nan
 
 
 def _sums(curve: Sequence[Row]) -> Row:

@@ -10,7 +10,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from scripts.runs.metrics import METRICS, SHARES, Row
+from scripts.runs.metrics import METRICS, NOTHING_AT_0, SHARES, Row
 from scripts.runs.statistics import Estimate, estimate
 
 
@@ -51,6 +51,7 @@ NAMES = {
     "fairness": ("fairness of PDR (Jain)", 1.0),
     "energy_per_delivered_mj": ("energy per packet delivered [mJ]", 1.0),
     "battery_life_years": ("battery life [years]", 1.0),
+    "never_sent": ("packets never sent [%]", 100.0),
     "downlinks_per_100": ("downlinks per 100 packets", 1.0),
 }
 """How a metric is shown: name with unit, factor."""
@@ -73,7 +74,8 @@ def results_table(title: str, results: Sequence[Result], paper: Callable[[str, s
         table.add_column(name, justify="right", overflow="fold")
     for result in results:
         for metric, (name, factor) in NAMES.items():
-            if not any(math.isfinite(row.get(metric, math.nan)) for row in result.by_seed):
+            by_seed = [row.get(metric, math.nan) for row in result.by_seed]
+            if not any(map(math.isfinite, by_seed)) or (metric in NOTHING_AT_0 and not any(by_seed)):
                 continue
             value = result.estimate(metric)
             cells = [number(factor * value.mean), number(factor * value.spread)]

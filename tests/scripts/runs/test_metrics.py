@@ -8,7 +8,7 @@ import pytest
 
 from lora_marl.core.outcome import Outcome
 from lora_marl.core.region import REGIONS
-from scripts.runs.metrics import converged_h, finite, recovery_time_h, reported, rows, thinned
+from scripts.runs.metrics import COUNTS, SUMS, converged_h, finite, recovery_time_h, reported, rows, thinned
 from scripts.runs.statistics import estimate, t_quantile
 
 
@@ -177,3 +177,12 @@ class TestThinned:
 
 def test_finite():
     assert finite([1.0, math.nan, math.inf]) == [1.0]
+
+
+def test_packets_that_were_never_sent_are_a_share_of_all_generated():
+    hour = dict.fromkeys(("duration_s", *COUNTS, *SUMS), 0.0) | {
+        "evaluation": False, "fairness": 1.0, "duration_s": 3600.0, "sent": 60.0, "delivered": 30.0, "dropped": 20.0,
+    }  # fmt: skip
+    curve = [hour | {"time_h": float(h), "sent": 60.0 * h} for h in (1, 2)]
+    assert reported(curve, 2.0)["never_sent"] == pytest.approx(40 / (40 + 180))
+    assert reported(curve, 2.0)["downlinks_per_100"] == 0.0  # none is a number of downlinks, too
