@@ -15,6 +15,7 @@ Runs with a section `energy` or `coexistence` have measures of their own: `train
 from __future__ import annotations
 
 import math
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -145,11 +146,15 @@ def _check_baseline(baseline: str | None, scenarios: Sequence[Lineup]) -> None:
 def _command(
     paths: Sequence[Path], changes: Sequence[str], options: Mapping[str, object], *, no_reference: bool
 ) -> str:
-    """The command that makes the same numbers again, from the root of the repository."""
-    words = [str(path.resolve().relative_to(ROOT) if path.resolve().is_relative_to(ROOT) else path) for path in paths]
+    """The command that makes the same numbers again, with its folder: modules of one's own are searched there."""
+    here = Path.cwd().resolve()
+    script = os.path.relpath(ROOT / "scripts/compare.py", here)
+    words = [str(path) for path in paths]
     words += [word for option, value in options.items() if value is not None for word in (option, str(value))]
     words += [word for change in changes for word in ("--set", change)]
-    return shlex.join(["python", "scripts/compare.py", *words, *(["--no-reference"] if no_reference else [])])
+    line = shlex.join(["python", script, *words, *(["--no-reference"] if no_reference else [])])
+    folder = here.relative_to(ROOT) if here.is_relative_to(ROOT) else here
+    return line if here == ROOT else f"cd {shlex.quote(str(folder))} && {line}"
 
 
 if __name__ == "__main__":

@@ -448,3 +448,18 @@ def test_definitions_state_the_hours_that_were_averaged():
 def test_the_hours_are_those_of_whole_rows():
     uneven = job("duration_h=30", "interval_h=12", "report_last_h=5").config
     assert definition_of(BY_KEY["fairness"], [uneven]).endswith("Over: the last 6 h.")
+
+
+def test_the_command_on_the_page_says_where_it_was_called(tmp_path, monkeypatch):
+    options = {"--name": "mine"}
+    monkeypatch.chdir(compare.ROOT)
+    assert compare._command([Path("a.yaml")], [], options, no_reference=True) == (
+        "python scripts/compare.py a.yaml --name mine --no-reference"
+    )
+    monkeypatch.chdir(compare.ROOT / "configs")
+    assert compare._command([Path("a.yaml")], ["x=1"], {}, no_reference=False) == (
+        "cd configs && python ../scripts/compare.py a.yaml --set x=1"
+    )
+    monkeypatch.chdir(tmp_path)
+    words = compare._command([Path("a.yaml")], [], {}, no_reference=False).split()
+    assert words[:4] == ["cd", str(tmp_path.resolve()), "&&", "python"] and (tmp_path / words[4]).resolve().exists()
