@@ -80,11 +80,12 @@ def drops_ahead(state, tables, b, n):
     """How many packets that node `n` drops are counted, but generated only after now.
 
     `next_start_s` counts all packets up to the next one that is sent. Times of generation are walked back from that one
-    by the gaps that they were made of; the last packet that was sent lies before now and ends the walk.
+    by the gaps that they were made of; the last packet that was sent lies before now and ends the walk. A node that
+    joins has generated nothing yet.
     """
     rule, node, now_s = tables.rule[0], state.nodes[b, n], state.replicas[b].now_s
     interval_s = tables.interval_s[b % tables.interval_s.shape[0], n]
-    if rule.queued or rule.confirmed or node.phase != WAITING or interval_s == np.inf:
+    if rule.queued or rule.confirmed or node.phase != WAITING or interval_s == np.inf or node.generated_s == np.inf:
         return 0
     if RARE and rule.trace:
         return trace_drops_ahead(state, tables, b, n)
