@@ -121,7 +121,7 @@ def test_csv_gives_positions_and_traffic_and_is_sought_beside_the_config(tmp_pat
         ("x_m,y_m\n1,2\n3,nan\n", r"line 3: y_m: 'nan' is not a finite number"),
         ("x_m,y_m\n1,a\n", r"line 2: y_m: 'a' is not a finite number"),
         ("x_m,y_m\n1\n", r"line 2: 1 values for 2 columns"),
-        ("x_m,ym\n1,2\n", r"unknown column 'ym'; did you mean 'y_m'\?"),
+        ("x_m,ym\n1,2\n", r"unknown column 'ym'; did you mean 'y_m', in m\?"),
         ("x_m\n1\n", r"the column 'y_m' is required \(or lat and lon, in degrees\); found: x_m"),
         ("x_m,y_m\n", r"has no rows"),
         ("", r"the column 'x_m' is required"),

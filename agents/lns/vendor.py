@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -46,11 +45,10 @@ class Vendor:
         ):
             if vector is None:
                 continue
-            fits = vector.dtype == torch.float32 and list(vector.shape) == [size]
-            if not (fits and bool(vector.isfinite().all())):
-                raise ValueError(
-                    f"{name} is {vector.dtype} of shape {list(vector.shape)}; expected torch.float32 [{size}], finite"
-                )
+            if not vector.is_floating_point():
+                raise ValueError(f"{name} is {vector.dtype}; expected floating-point numbers")
+            if list(vector.shape) != [size] or not bool(vector.isfinite().all()):
+                raise ValueError(f"{name} has shape {list(vector.shape)}; expected [{size}], finite")
 
 
 def fresh_vendor(schema: Schema, seed: int) -> Vendor:

@@ -10,12 +10,14 @@ from typing import Any
 import matplotlib.image
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from agents.ccs.model import Coordinator
 from lora_marl.config import TrainConfig, load
 from scripts import reproduce
 from scripts.runs import checkpoints
 from scripts.runs.coexistence import strategies
+from scripts.runs.figures import paper_figure
 from scripts.studies.ccs import cells, eu868, figures, regimes
 from scripts.studies.ccs.readings import settled, settling
 from scripts.studies.claim import CellResult, Claim, Results, Study, claim_results
@@ -182,14 +184,13 @@ def test_every_study_is_read_and_drawn(study: Study, tmp_path: Path) -> None:
 def test_a_sweep_shows_every_way_on_its_axis(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from scripts.studies.ccs import plots
 
-    drawn = []
+    drawn: list[Figure] = []
 
-    class Kept(plots.Figure):  # type: ignore[misc]
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs)
-            drawn.append(self)
+    def kept(width_inch: float, height_inch: float) -> Figure:
+        drawn.append(paper_figure(width_inch, height_inch))
+        return drawn[-1]
 
-    monkeypatch.setattr(plots, "Figure", Kept)
+    monkeypatch.setattr(plots, "paper_figure", kept)
     (study,) = (each for each in STUDIES if each.name == "ccs-networks")
     assert study.draw is not None
     study.draw(tmp_path / "x.png", made_up(study))
