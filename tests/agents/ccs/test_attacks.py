@@ -80,6 +80,7 @@ def test_an_optimised_attack_harms_in_the_proxy(coordinator, snapshots_of) -> No
 
 
 def test_an_optimised_attack_is_of_the_first_learner_and_of_its_own_world(coordinator, snapshots_of) -> None:
+    torch.manual_seed(0)  # three steps can amplify rounding, which depends on the numbers
     for parameter in coordinator.hypernetwork.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     coordinator.requires_grad_(False)
