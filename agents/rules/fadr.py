@@ -10,10 +10,10 @@ over another one to be received:
 
     P_max  the lowest power for which the strongest node at P_1 and the weakest at it are within CIR; else the highest
     R_min = min(R_N + P_max, R_1 + P_1)
-    from the strongest on, nodes with R_n + P_1 >= R_min send at P_1, up to node i
-    from the weakest on, nodes with |R_n + P_max - R_min| <= CIR send at P_max, down to the one after node j
+    nodes with R_n + P_1 >= R_min send at P_1, from the strongest on, up to node i
+    nodes with |R_n + P_max - R_min| <= CIR send at P_max, from the weakest on, down to the one after node j
     for each power p between P_1 and P_max, ascending, if |R_i + p - R_min| <= CIR and |R_i + p - R_j - P_max| <= CIR:
-        from node i on, nodes up to j with |R_n + p - R_j - P_max| <= CIR send at p; i is the last of them
+        nodes i to j with |R_n + p - R_j - P_max| <= CIR send at p, until one has not; i is the last of them
     whoever is left sends at P_1
 
 | paper | name | paper | name |
