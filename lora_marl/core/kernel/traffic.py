@@ -85,10 +85,12 @@ def drops_ahead(state, tables, b, n):
     """
     rule, node, now_s = tables.rule[0], state.nodes[b, n], state.replicas[b].now_s
     interval_s = tables.interval_s[b % tables.interval_s.shape[0], n]
-    if rule.queued or rule.confirmed or node.phase != WAITING or interval_s == np.inf or node.generated_s == np.inf:
+    if rule.queued or rule.confirmed or node.phase != WAITING or interval_s == np.inf:
         return 0
     if RARE and rule.trace:
         return trace_drops_ahead(state, tables, b, n)
+    if node.generated_s == np.inf:
+        return 0
     key, number, nominal_s, ahead = state.replicas[b].traffic_key, node.generated, node.generated_s, 0
     while True:
         nominal_s -= _gap_s(tables, rule, key, n, number, interval_s)
