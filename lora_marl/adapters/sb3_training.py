@@ -88,6 +88,8 @@ def exported(model: BaseAlgorithm, name: str) -> Policy:
     Raises:
         ValueError: a model that cannot be exported.
     """
+    if model.get_env() is None:
+        raise ValueError("exported: the model has no environment; load it with env=shared_env(...) of its training")
     rows = model.get_env().unwrapped  # type: ignore[union-attr]
     if not (isinstance(rows, ControllerVecEnv) and isinstance(rows.controller, Shared)):
         raise ValueError("exported: the model was not trained on lora_marl.adapters.sb3.shared_env")

@@ -60,6 +60,15 @@ def test_the_exported_policy_is_the_trained_one(name: str, algorithm: str, tmp_p
             np.testing.assert_allclose(shift - shift[:, :1], 0.0, atol=1e-5)
 
 
+def test_a_loaded_model_is_exported_once_it_has_its_environment(tmp_path: Path) -> None:
+    model = trained("uplink_v0", "ppo")
+    model.save(tmp_path / "model.zip")
+    with pytest.raises(ValueError, match=r"the model has no environment; load it with env=shared_env"):
+        exported(PPO.load(tmp_path / "model.zip"), "uplink_v0")
+    loaded = PPO.load(tmp_path / "model.zip", env=model.get_env())
+    assert exported(loaded, "uplink_v0").spaces == exported(model, "uplink_v0").spaces
+
+
 def test_training_tells_and_logs(tmp_path: Path) -> None:
     steps: list[int] = []
     trained("uplink_v0", "ppo", folder=tmp_path, on_step=steps.append)

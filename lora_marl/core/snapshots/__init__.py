@@ -2,7 +2,7 @@
 
 `fields` declares every field of every array: what it counts, or what it points into. `consistency` compares arrays with
 each other: the event queue, the lists of packets on the air, the decisions that are due. All of it is a few passes of
-numpy over the arrays; the benchmark `snapshot` measures them.
+numpy over the arrays.
 """
 
 from __future__ import annotations
