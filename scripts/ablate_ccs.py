@@ -51,7 +51,7 @@ def main(
     with one_line_errors():
         if list_:
             for name, changes in VARIANTS.items():
-                console.print(f"{name}: {', '.join(changes) or 'as it is'}", markup=False)
+                console.print(f"{name}: {', '.join(changes) or 'as it is'}")
             return
         for name in names or ():
             if name not in VARIANTS:
@@ -65,8 +65,8 @@ def main(
         (out / "cells.md").write_text(cell_table(study, numbers), encoding="utf-8")
         assert study.draw is not None
         study.draw(out / "ablations.png", numbers)
-        console.print(text, markup=False, soft_wrap=True)
-        console.print(f"tables and picture: {out}/", markup=False)
+        console.print(text)
+        console.print(f"tables and picture: {out}/")
         write_json(json, records(numbers, chosen))
 
 
@@ -75,7 +75,7 @@ def train(name: str, changes: tuple[str, ...], rollouts: Path, out: Path, *, qui
     folder = (out / name.replace(" ", "-").replace(",", "")).resolve()
     training = ServiceTraining(folder, folder / "work", passes=PASSES[:1], rollouts_from=rollouts)
     training = with_overrides(shortened(training) if quick else training, changes)
-    console.print(f"{name}: {', '.join(changes) or 'as it is'}", markup=False)
+    console.print(f"{name}: {', '.join(changes) or 'as it is'}")
     try:
         training.run(counting)
     except ValueError as error:

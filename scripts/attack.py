@@ -122,10 +122,10 @@ def main(
             ATTACKS[chosen[0]].run(counts[chosen[0]], seed, tally)
             return
         tallies = {name: run_apart(name, quick, times, seed) for name, count in counts.items() if count}
-        console.print(table(tallies), markup=False)
+        console.print(table(tallies))
         for name, result in tallies.items():
             for kind, example in result.examples.items():
-                console.print(f"{name}: {kind}: {example}", markup=False)
+                console.print(f"{name}: {kind}: {example}")
         if page is not None:
             write_page(page, table(tallies))
         write_json(json, [vars(result) for result in tallies.values()])

@@ -52,12 +52,12 @@ def list_(catalogue: CatalogueFile = CATALOGUE) -> None:
     """Tasks, what is scored, and who takes part."""
     with one_line_errors():
         version = read_catalogue(catalogue)
-        console.print(f"{version.version}: {version.status}", soft_wrap=True)
-        console.print(f"learners: {', '.join(version.learners)}", soft_wrap=True)
+        console.print(f"{version.version}: {version.status}")
+        console.print(f"learners: {', '.join(version.learners)}")
         width = max(map(len, version.tasks))
         for name, task in version.tasks.items():
             scored = f"{task.metric}, 0: {task.trivial}, 100: {task.reference}"
-            console.print(f"{name:{width}}  {task.config}; {scored}", markup=False, soft_wrap=True)
+            console.print(f"{name:{width}}  {task.config}; {scored}")
 
 
 @app.command()
@@ -108,7 +108,7 @@ def report(
         path = to or out / "page.md"
         write_atomically(path, page(version, stored))
         write_atomically(out / "marl_eval.json", json.dumps(cell_files.as_marl_eval(stored), indent=1) + "\n")
-        console.print(f"page: {path}", markup=False, soft_wrap=True)
+        console.print(f"page: {path}")
 
 
 @app.command()
@@ -139,7 +139,7 @@ def verify(
             )
             failures += not finding.holds
             mark = "holds" if finding.holds else "DIFFERS"
-            console.print(f"{played.task}, {played.learner}: {mark}: {finding.words}", soft_wrap=True)
+            console.print(f"{played.task}, {played.learner}: {mark}: {finding.words}")
         if failures:
             raise typer.Exit(1)
 
@@ -152,7 +152,7 @@ def submit_check(
     with one_line_errors():
         cell = cell_files.read(path)
         check_submission(read_catalogue(catalogue), cell)
-        console.print(f"{path}: a cell of {cell.task} by {cell.learner}, {len(cell.seeds)} seeds", soft_wrap=True)
+        console.print(f"{path}: a cell of {cell.task} by {cell.learner}, {len(cell.seeds)} seeds")
 
 
 def with_guests(version: Catalogue, labels: list[str], group: str | None) -> tuple[Catalogue, list[str]]:

@@ -106,7 +106,7 @@ def main(
             met = "yes" if line.meets(value) else "no"
             spread = f"{number(min(values))} to {number(max(values))}"
             table.add_row(line.what, number(value), spread, f"{sign} {line.target:,g}", line.unit, met)
-        console.print(table)
+        console.print(table, soft_wrap=False)
         console.print(load())
         write_json(json, records)
 
@@ -116,7 +116,7 @@ def compare(commit: str, chosen: Sequence[Line], options: Sequence[str], turns: 
     measured = []
     with versions.checkout(commit, ROOT) as old:
         for number_of_turn, turn in enumerate(versions.turns(old, ROOT, options, turns), start=1):
-            errors.print(f"turn {number_of_turn} of {turns}: {load()}", markup=False)
+            errors.print(f"turn {number_of_turn} of {turns}: {load()}")
             measured.append(turn)
     smaller_is_better = frozenset(line.name for line in chosen if line.at_most)
     table = Table("what", title=f"this version over {commit}, {turns} turns: {cpu()}", title_justify="left")
@@ -132,7 +132,7 @@ def compare(commit: str, chosen: Sequence[Line], options: Sequence[str], turns: 
             {"name": line.name, "unit": line.unit, "old": line.old, "new": line.new, "ratio": line.speed,
              "low": line.low, "high": line.high, "cpu": cpu()}
         )  # fmt: skip
-    console.print(table)
+    console.print(table, soft_wrap=False)
     console.print(load())
     write_json(json, records)
 

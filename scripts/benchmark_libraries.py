@@ -48,7 +48,7 @@ def main(
             record = {"version": release, "replicas": wrapper.replicas}
             measured = {"steps_per_s": rate, "arrays_steps_per_s": arrays}
             records.append({"environment": environment, "wrapper": name, **record, **measured})
-        console.print(table)
+        console.print(table, soft_wrap=False)
         write_json(json, records)
 
 

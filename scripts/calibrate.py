@@ -60,8 +60,8 @@ def main(
         draw_calibration(recorded, fitted, out / "calibration.png")
         console.print("Not identified:")
         for sentence in not_identified(fitted):
-            console.print(f"- {sentence}", markup=False)
-        console.print(f"{len(fitted.links)} links of {len(fitted.devices)} devices: {path}", markup=False)
+            console.print(f"- {sentence}")
+        console.print(f"{len(fitted.links)} links of {len(fitted.devices)} devices: {path}")
 
 
 def show_figures(figures: list[Figure], share: float) -> None:
@@ -71,7 +71,7 @@ def show_figures(figures: list[Figure], share: float) -> None:
         console.print(
             f"This calibration predicts worse than the earlier part's own rates in {len(worse)} of {len(figures)} "
             f"figures: {'; '.join(worse)}. Where settings stay as they are, expect what was, not what it says.",
-            style="yellow", markup=False,
+            style="yellow",
         )  # fmt: skip
     table = Table(title=f"the first {100 * share:g} % of the log predict the rest", title_justify="left")
     names = list(dict.fromkeys(name for figure in figures for name in figure.by_model))
@@ -82,7 +82,7 @@ def show_figures(figures: list[Figure], share: float) -> None:
         table.add_row(
             figure.name, *(f"{figure.by_model[name]:.4f}" if name in figure.by_model else "" for name in names)
         )
-    console.print(table)
+    console.print(table, soft_wrap=False)
 
 
 if __name__ == "__main__":

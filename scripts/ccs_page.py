@@ -102,9 +102,9 @@ def main(
         texts = {path: with_tables(path.read_text(encoding="utf-8"), wanted, numbers) for path in paths}
         for path, text in texts.items():
             write_atomically(path, text)
-            console.print(f"tables: {path}", markup=False)
+            console.print(f"tables: {path}")
         for path in draw(shown, numbers, figures):
-            console.print(f"picture: {path}", markup=False)
+            console.print(f"picture: {path}")
 
 
 def studies_of(texts: Iterable[str]) -> list[str]:

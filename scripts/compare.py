@@ -115,15 +115,15 @@ def show(folder: Path, comparisons: Sequence[Comparison]) -> None:
         title = f"{config.name}: {reported_part(config)}, {counted(len(config.seeds), 'seed')}"
         title += "; ±: half width of the 95 % interval" if len(config.seeds) > 1 else ""
         title += f"; Δ: against {comparison.baseline}" if comparison.baseline else ""
-        console.print(assumptions_table(assumptions_of(config)))
-        console.print(title, markup=False)
+        console.print(assumptions_table(assumptions_of(config)), soft_wrap=False)
+        console.print(title)
         table = for_terminal(comparison, console.width)
-        console.print(table)
+        console.print(table, soft_wrap=False)
         if more := left_out(comparison, table):
-            console.print(f"further columns in comparison.md: {', '.join(more)}", markup=False)
-    console.print(f"page:     {folder}/report.html", markup=False, soft_wrap=True)
-    console.print(f"tables:   {folder}/comparison.md, comparison.json", markup=False, soft_wrap=True)
-    console.print(f"pictures: {folder}/curves-, usage-, map-<scenario>.png (.pdf, .svg)", markup=False, soft_wrap=True)
+            console.print(f"further columns in comparison.md: {', '.join(more)}")
+    console.print(f"page:     {folder}/report.html")
+    console.print(f"tables:   {folder}/comparison.md, comparison.json")
+    console.print(f"pictures: {folder}/curves-, usage-, map-<scenario>.png (.pdf, .svg)")
 
 
 def _replaced(seeds: str | None, hours: float | None) -> list[str]:

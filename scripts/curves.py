@@ -29,7 +29,7 @@ def main(
     with one_line_errors():
         picture = episodes.with_suffix(".png") if out is None else out
         draw_episodes(picture, read_episodes(episodes), episodes.resolve().parent.name if title is None else title)
-        console.print(f"picture: {picture} (.pdf, .svg)", markup=False)
+        console.print(f"picture: {picture} (.pdf, .svg)")
 
 
 if __name__ == "__main__":

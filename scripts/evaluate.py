@@ -73,8 +73,8 @@ def evaluate_policies(folders: Sequence[Path], held_out: Sequence[int]) -> list[
             warnings.simplefilter("ignore", DutyCycleWarning)
             env = environment_of(policy, len(seeds))
             table, rows = compare_with_random(env, policy, seeds)
-        console.print(assumptions_table(assumptions_of_environment(env)))
-        console.print(table)
+        console.print(assumptions_table(assumptions_of_environment(env)), soft_wrap=False)
+        console.print(table, soft_wrap=False)
         records += rows
     return records
 
@@ -88,7 +88,7 @@ def evaluate_runs(paths: Sequence[Path], held_out: Sequence[int], hours: float |
         configs.append(config)
         run = run_type_of(config)
         by_type.setdefault(type(run), []).append((run, folder))
-    console.print(assumptions_table(assumptions_of_all(configs)))
+    console.print(assumptions_table(assumptions_of_all(configs)), soft_wrap=False)
     return [record for run_type, runs in by_type.items() for record in run_type.evaluate(runs, held_out, hours)]
 
 

@@ -76,10 +76,10 @@ def main(
                 for name, numbers in (("by hand", Constants()), ("fitted", constants))
             }
             draw_quality(out / f"proxy-{preset}.png", f"{preset}: attempts received, worlds held out", qualities)
-            console.print(table(f"{preset}: groups of worlds held out", qualities))
+            console.print(table(f"{preset}: groups of worlds held out", qualities), soft_wrap=False)
             records += [record(preset, name, measured) for name, measured in qualities.items()]
-        console.print(LEGEND, markup=False)
-        console.print(f"constants and pictures: {out}/", markup=False)
+        console.print(LEGEND)
+        console.print(f"constants and pictures: {out}/")
         write_json(json, records)
 
 

@@ -117,18 +117,18 @@ def listen(
             pass
         finally:
             recorder.stop()
-        console.print(f"{recorder.messages:,} events written to {out}", markup=False)
+        console.print(f"{recorder.messages:,} events written to {out}")
         if recorder.unreadable:
             note = "messages were no JSON; set the marshaler of the server or bridge to json"
-            errors.print(f"note: {recorder.unreadable:,} {note}", style="yellow", markup=False)
+            errors.print(f"note: {recorder.unreadable:,} {note}", style="yellow")
 
 
 def _show(log: TrafficLog, folder: Path) -> None:
     for part in first_page.tables(log):
-        console.print(part, markup=False) if isinstance(part, str) else console.print(part)
+        console.print(part, soft_wrap=isinstance(part, str))
     picture = folder / "first_page.png"
     first_page.draw(log, picture)
-    console.print(f"pictures: {picture}", markup=False)
+    console.print(f"pictures: {picture}")
 
 
 if __name__ == "__main__":

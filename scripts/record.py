@@ -69,7 +69,7 @@ def main(
         except (ValueError, TypeError, OSError) as error:
             raise UsageError(str(error)) from None
         rewards = recording.rewards
-        console.print(f"{rewards.size:,} transitions, mean reward {rewards.mean():.4f}: {out}", markup=False)
+        console.print(f"{rewards.size:,} transitions, mean reward {rewards.mean():.4f}: {out}")
         if minari is not None:
             create_data_set(recording, minari)
 

@@ -124,9 +124,9 @@ def report(
     table = Table(*HEADER, title=title, title_justify="left")
     for result in measured:
         table.add_row(*result.cells())
-    console.print(table)
+    console.print(table, soft_wrap=False)
     for note in notes:
-        console.print(note, markup=False)
+        console.print(note)
     results.mkdir(parents=True, exist_ok=True)
     text = markdown(HEADER, [result.cells() for result in measured])
     listed = "".join(f"- {note}\n" for note in notes)
@@ -138,7 +138,7 @@ def report(
         if result.bound is not None:
             bounds.setdefault(result.currency, {})[result.learner] = result.bound
     draw_regret(results / "regret.png", title, times, curves, bounds)
-    console.print(f"as Markdown, JSON and picture: {results}/regret.md, regret.json, regret.png", markup=False)
+    console.print(f"as Markdown, JSON and picture: {results}/regret.md, regret.json, regret.png")
 
 
 def _point(scenario: Scenario, index: np.integer) -> str:

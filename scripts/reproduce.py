@@ -58,7 +58,7 @@ def main(
         banded = [result.inside for result in claims if result.inside is not None]
         title = f"{sum(banded)} of {len(banded)} inside their bands"
         title += "; quick runs, not comparable" if quick else ""
-        console.print(assumptions_table(assumptions_of_all(configurations(wanted))))
+        console.print(assumptions_table(assumptions_of_all(configurations(wanted))), soft_wrap=False)
         show(title, claims)
         text = markdown(HEADER, [result.texts() for result in claims])
         folder.mkdir(parents=True, exist_ok=True)
@@ -70,7 +70,7 @@ def main(
                     study.draw(folder / f"{study.name}.png", of_study)
             if study.columns:
                 (folder / f"{study.name}.md").write_text(cell_table(study, of_study), encoding="utf-8")
-        console.print(f"table and pictures: {folder}/", markup=False)
+        console.print(f"table and pictures: {folder}/")
         write_json(json, [result.record() for result in claims])
 
 
@@ -104,7 +104,7 @@ def read_claims(study: Study, numbers: Results) -> list[ClaimResult]:
     """The claims of a study; one without cells is simulated here, which takes minutes and is said before."""
     if study.cells:
         return claim_results(study, numbers)
-    errors.print(f"{study.name} has no cells: it is simulated now, some minutes unless --quick", markup=False)
+    errors.print(f"{study.name} has no cells: it is simulated now, some minutes unless --quick")
     with errors.status(f"{study.name}: simulating"):
         return claim_results(study, numbers)
 
@@ -114,13 +114,12 @@ def show_list() -> None:
     for study in studies().values():
         console.print(
             f"{study.name}: {study.title}; {counted(len(study.cells), 'cell')}, {counted(len(study.claims), 'number')}",
-            markup=False, soft_wrap=True,
         )  # fmt: skip
     if not has_torch():
-        console.print(f"studies of coexisting networks: each {how_to_install('torch')}", markup=False, soft_wrap=True)
+        console.print(f"studies of coexisting networks: each {how_to_install('torch')}")
     console.print("not reproducible:")
     for published, reason in NOT_REPRODUCIBLE.items():
-        console.print(f"  {published}: {reason}", markup=False, soft_wrap=True)
+        console.print(f"  {published}: {reason}")
 
 
 def show(title: str, results: Sequence[ClaimResult]) -> None:
@@ -132,10 +131,10 @@ def show(title: str, results: Sequence[ClaimResult]) -> None:
         table.add_column(HEADER[column], overflow="fold", justify="right" if column else "left")
     for result, row in zip(results, rows, strict=True):
         table.add_row(*(row[column] for column in columns), style="yellow" if result.inside is False else None)
-    console.print(table)
+    console.print(table, soft_wrap=False)
     for note in dict.fromkeys(result.claim.note for result in results if result.claim.note):
         names = [result.claim.name for result in results if result.claim.note == note]
-        console.print(f"{note}: {', '.join(names)}", markup=False)
+        console.print(f"{note}: {', '.join(names)}")
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ def main(
             write_atomically(out, text)
         except OSError as error:
             raise UsageError(f"--out: {out}: {error.strerror}") from None
-        console.print(f"schema: {out}", markup=False, soft_wrap=True)
+        console.print(f"schema: {out}")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,6 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from lora_marl.config import PacketRun
@@ -92,7 +91,7 @@ def main(
         front = front_of(points, weights, scales)
         run = wanted[0].config
         title = f"{learner} on {config.name}, {reported_part(run)}, {counted(len(run.seeds), 'seed')}"
-        console.print(assumptions_table(assumptions_of_all([job.config for job in wanted])))
+        console.print(assumptions_table(assumptions_of_all([job.config for job in wanted])), soft_wrap=False)
         report(title, front, folder)
         write_json(folder / "sweep.json", front.records())
         write_json(json, front.records())
@@ -169,16 +168,16 @@ def report(title: str, front: ParetoFront, folder: Path) -> None:
     """Prints the table, writes it as Markdown and draws the front."""
     table = Table(title=title, title_justify="left")
     for column in front.header():
-        table.add_column(escape(column), overflow="fold")
+        table.add_column(column, overflow="fold")
     for line, best in zip(front.lines(), front.on_front, strict=True):
         table.add_row(*line, style="bold" if best else None)
-    console.print(table)
+    console.print(table, soft_wrap=False)
     shown = ", ".join(
         f"{weight:g} {NAMES[metric][0].split(' ')[0]} / {scale:.4g}"
         for metric, weight, scale in zip(OBJECTIVES, front.weights, front.scales, strict=True)
     )
     note = f"mean ± standard deviation over seeds; utility: the sum of {shown} (PDR from 0 to 1)"
-    console.print(note, markup=False)
+    console.print(note)
     folder.mkdir(parents=True, exist_ok=True)
     text = markdown(front.header(), front.lines())
     (folder / "sweep.md").write_text(f"{title}\n\n{text}\n{note}\n", encoding="utf-8")
@@ -186,7 +185,7 @@ def report(title: str, front: ParetoFront, folder: Path) -> None:
     spread = np.array([[point.estimate(metric).spread for metric in OBJECTIVES] for point in front.points])
     names = [point.name for point in front.points]
     draw_front(folder / "front.png", title, front.values * factors, spread * factors, front.on_front, names)
-    console.print(f"as Markdown, JSON and picture: {folder}/sweep.md, sweep.json, front.png (.pdf, .svg)", markup=False)
+    console.print(f"as Markdown, JSON and picture: {folder}/sweep.md, sweep.json, front.png (.pdf, .svg)")
 
 
 def _overrides(

@@ -65,12 +65,12 @@ def main(
                     f"interrupted; what was played is in {folder.path}; the same command with --resume goes on"
                 )
                 raise typer.Exit(INTERRUPTED)
-            console.print(assumptions_table(assumptions_of(run.config)))
+            console.print(assumptions_table(assumptions_of(run.config)), soft_wrap=False)
             records = run.report(folder, band)
             changes = [*(set_ or ()), *(more or ())]
             console.print("next:")
             for what, command in run.next_commands(folder, config, changes):
-                console.print(f"  {command}  # {what}", markup=False, soft_wrap=True)
+                console.print(f"  {command}  # {what}")
             write_json(json, records)
 
 

@@ -66,14 +66,14 @@ def main(
         except ValueError as error:
             raise UsageError(str(error)) from None
         except KeyboardInterrupt:
-            errors.print(f"{training.work}: holds what is made; the same command continues", markup=False)
+            errors.print(f"{training.work}: holds what is made; the same command continues")
             raise
         costs = cpu_s_by_stage(training.work / CPU_S)
         stages = ", ".join(f"{stage} {cpu_s:.0f}" for stage, cpu_s in costs.items())
-        console.print(f"CPU seconds: {stages}; together {sum(costs.values()):.0f}", markup=False)
-        console.print(f"vendors: {out}/<kind>-<number>.safetensors; service: {out}/service.safetensors", markup=False)
+        console.print(f"CPU seconds: {stages}; together {sum(costs.values()):.0f}")
+        console.print(f"vendors: {out}/<kind>-<number>.safetensors; service: {out}/service.safetensors")
         changes = f"coexistence.vendors={out.resolve()} coexistence.vendor={vendors - 1}"
-        console.print(f"to play it: {PLAY} --set {changes}", markup=False, soft_wrap=True)
+        console.print(f"to play it: {PLAY} --set {changes}")
 
 
 if __name__ == "__main__":

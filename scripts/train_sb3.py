@@ -87,10 +87,10 @@ def main(
         show_episodes(folder / EPISODES if episodes is None else Path(episodes), f"{environment}, {algorithm}")
         policy, seeds = Policy.read(folder), range(FIRST_SEED, FIRST_SEED + held_out)
         table, records = compare_with_random(held_out_env, policy, seeds)
-        console.print(assumptions_table(assumptions_of_environment(held_out_env)))
-        console.print(table)
-        console.print(f"policy:          {folder}/policy.safetensors, policy.json", markup=False)
-        console.print(f"learning curves: tensorboard --logdir {folder}", markup=False)
+        console.print(assumptions_table(assumptions_of_environment(held_out_env)), soft_wrap=False)
+        console.print(table, soft_wrap=False)
+        console.print(f"policy:          {folder}/policy.safetensors, policy.json")
+        console.print(f"learning curves: tensorboard --logdir {folder}")
         write_json(json, records)
 
 

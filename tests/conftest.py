@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
+
+# pytest-xdist sets COLUMNS to 80 in its workers, which Rich takes for good when a script's console is made.
+os.environ.pop("COLUMNS", None)
 
 settings.register_profile("untimed", deadline=None)  # no test is timed: the first example compiles
 settings.load_profile("untimed")

@@ -18,7 +18,6 @@ from agents.ccs.service import Service
 from agents.lns.network import Schema
 from lora_marl.core.air import Air
 from lora_marl.core.presets import conference_network
-from lora_marl.core.traffic import Traffic
 from scripts.attacks.mutation import damaged_state
 from scripts.attacks.tally import Tally, counting
 from scripts.runs.cli import ROOT
@@ -32,9 +31,8 @@ def attack_air(count: int, seed: int, path: Path) -> None:
     """Damages states of two networks, with confirmed traffic over downlinks and without; writes a tally."""
     rng = np.random.default_rng(seed)
     plain = conference_network()
-    confirmed = replace(
-        plain, feedback="downlink", traffic=Traffic(interval_s=20.0, after_end=False, confirmed=True)
-    )  # fmt: skip
+    traffic = replace(plain.traffic, interval_s=20.0, after_end=False, confirmed=True)
+    confirmed = replace(plain, feedback="downlink", traffic=traffic)
     with counting("states of the air", path) as (tally, numbers):
         airs = []
         for scenario in (plain, confirmed):

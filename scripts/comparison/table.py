@@ -6,7 +6,6 @@ import math
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from rich.markup import escape
 from rich.table import Table
 
 from scripts.comparison.result import Comparison, Measure
@@ -91,10 +90,10 @@ def for_terminal(comparison: Comparison, width: int) -> Table:
         left -= 2 + max(map(len, [column.name, f"[{column.unit}]", *texts]))
         if left < 0:
             break
-        table.add_column(f"{escape(column.name)}\n{escape(f'[{column.unit}]')}", justify="right", no_wrap=True)
+        table.add_column(f"{column.name}\n[{column.unit}]", justify="right", no_wrap=True)
         lines = [[*line, text] for line, text in zip(lines, texts, strict=True)]
     for line in lines:
-        table.add_row(*map(escape, line))
+        table.add_row(*line)
     return table
 
 

@@ -65,8 +65,6 @@ def _progress(total: int, store: Store) -> Iterator[JobProgress]:
     except KeyboardInterrupt:
         errors.print(
             f"interrupted; {bar.finished} of {total} jobs are kept in {store.folder}; the same command goes on",
-            markup=False,
-            soft_wrap=True,
         )
         raise typer.Exit(INTERRUPTED) from None
 
@@ -83,4 +81,4 @@ def _note_refusal(job: Job[PacketRun], why: str, notes: list[str]) -> None:
     note = f"{job.label} is left out: {why.removeprefix(f'learners.{job.label}: ')}"
     if note not in notes:
         notes.append(note)
-        errors.print(f"note: {name}: {note}", markup=False, style="yellow", soft_wrap=True)
+        errors.print(f"note: {name}: {note}", style="yellow")

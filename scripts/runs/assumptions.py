@@ -12,7 +12,6 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from rich.markup import escape
 from rich.table import Table
 
 from lora_marl.config import CoexistenceConfig, CoexistenceRun, EnergyRun, ScenarioConfig, TrainConfig
@@ -110,7 +109,7 @@ def assumptions_table(rows: Sequence[Assumption]) -> Table:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for row in rows:
-        table.add_row(row.topic, escape(row.text))
+        table.add_row(row.topic, row.text)
     return table
 
 

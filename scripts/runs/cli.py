@@ -20,8 +20,8 @@ from lora_marl.core.files import one_line
 ROOT = Path(__file__).parents[2]
 BAD_INPUT, INTERRUPTED = 2, 130
 
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+console = Console(highlight=False, markup=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 JsonPath = Annotated[
     Path | None, typer.Option("--json", metavar="PATH", help="Also write the result here, for machines.")
@@ -79,7 +79,7 @@ def one_line_errors() -> Iterator[None]:
     else:
         return
     for line in lines:
-        errors.print(f"error: {line}", markup=False, style="red")
+        errors.print(f"error: {line}", style="red")
     raise typer.Exit(BAD_INPUT)
 
 
@@ -103,7 +103,7 @@ def needed(library: str) -> Iterator[None]:
         line = _missing(error)
         if Path(sys.argv[0]).resolve().parent != ROOT / "scripts":
             raise ModuleNotFoundError(line, name=library) from error
-        errors.print(f"error: {line}", markup=False, style="red")
+        errors.print(f"error: {line}", style="red")
         raise SystemExit(BAD_INPUT) from None
 
 
@@ -131,7 +131,7 @@ def read_config(path: Path, overrides: Iterable[str] = (), *, notes: bool = True
         warnings.simplefilter("always")
         config = load(path, overrides)
     for note in dict.fromkeys(str(warning.message) for warning in caught if notes):
-        errors.print(f"note: {note}", markup=False, style="yellow")
+        errors.print(f"note: {note}", style="yellow")
     return config
 
 

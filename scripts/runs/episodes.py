@@ -71,11 +71,11 @@ def show_episodes(path: Path, title: str) -> None:
     try:
         columns = read_episodes(path)
     except UsageError as error:
-        errors.print(f"note: no training curves: {error}", markup=False, style="yellow")
+        errors.print(f"note: no training curves: {error}", style="yellow")
         return
     picture = path.with_suffix(".png")
     draw_episodes(picture, columns, title)
-    errors.print(f"training curves: {path}, {picture.name} (.pdf, .svg)", markup=False)
+    errors.print(f"training curves: {path}, {picture.name} (.pdf, .svg)")
 
 
 def _running_mean(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:

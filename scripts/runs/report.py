@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rich.markup import escape
 from rich.table import Table
 
 from scripts.runs.metrics import METRICS, NOTHING_AT_0, SHARES, Row
@@ -80,7 +79,7 @@ def results_table(title: str, results: Sequence[Result], paper: Callable[[str, s
             value = result.estimate(metric)
             cells = [number(factor * value.mean), number(factor * value.spread)]
             cells += [paper(result.learner, metric)] if paper else []
-            table.add_row(result.learner if metric == "pdr" else "", escape(name), *cells)
+            table.add_row(result.learner if metric == "pdr" else "", name, *cells)
         table.add_section()
     return table
 

@@ -74,7 +74,7 @@ def main(
             counts, places = counts_of(folder), traced(folder) if traces else {}
             counts |= {name: len(items) for name, items in places.items()}
             records.append({"folder": str(folder), "counts": counts, "places": places})
-        console.print(table([(record["folder"], record["counts"]) for record in records]), markup=False, soft_wrap=True)
+        console.print(table([(record["folder"], record["counts"]) for record in records]))
         write_json(json, records)
 
 

@@ -353,7 +353,7 @@ def test_a_narrow_terminal_has_fewer_columns_and_all_digits(width, shown):
     compared = comparison(a=([0.59, 0.6, 0.61], [10, 20, 40]), b=([0.61, 0.63, 0.65], [11, 24, 52]))
     table = for_terminal(compared, width)
     assert len(table.columns) == 1 + shown
-    console = Console(width=width)
+    console = Console(width=width, markup=False)
     with console.capture() as capture:
         console.print(table)
     assert "+3.00 ± 2.48" in capture.get() and "…" not in capture.get()

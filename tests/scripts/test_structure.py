@@ -98,7 +98,7 @@ def test_a_round_is_held_among_learners_and_entered_from_scripts_in_one_place() 
     places = trace.places()
     assert {"agents/ccs/service.py", "agents/ccs/reporting.py", "agents/lns/learning.py"} <= set(places["files"])
     assert len(places["crossings"]) <= 1
-    assert len(places["files"]) <= 14
+    assert len(places["files"]) <= 15
 
 
 def test_a_run_that_fails_says_why() -> None:

@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.markup import escape
 from rich.table import Table
 
 from agents.coexistence.ledger import Ledger
@@ -95,9 +94,9 @@ class CoexistenceRunType(RunType[CoexistenceRun, Rollout]):
         airtimes_s = {label: ledgers_of(folder, label)[0].airtime_s for label in config.learners}
         rules = [network.learner for network in config.coexistence.networks]
         draw_channels(folder.path / "channels.png", f"{config.name}: seed {config.seeds[0]}", airtimes_s, rules)
-        console.print(f"metrics:         {folder.path}/<seed>/<label>/", markup=False)
-        console.print(f"pictures:        {folder.path}/curves.png, channels.png (.pdf, .svg)", markup=False)
-        console.print(f"learning curves: tensorboard --logdir {folder.path}", markup=False)
+        console.print(f"metrics:         {folder.path}/<seed>/<label>/")
+        console.print(f"pictures:        {folder.path}/curves.png, channels.png (.pdf, .svg)")
+        console.print(f"learning curves: tensorboard --logdir {folder.path}")
         return records
 
     def judge(self, folder: RunFolder) -> list[dict[str, Any]]:
@@ -111,8 +110,8 @@ class CoexistenceRunType(RunType[CoexistenceRun, Rollout]):
         length = counted(self.config.coexistence.intervals, "interval")
         title = f"{self.config.name}: {length} of a minute, {counted(len(self.config.seeds), 'seed')}"
         table, records = results_table(title, ledgers)
-        console.print(table)
-        console.print(LEGEND.format(first=next(iter(ledgers), "the first one")), markup=False)
+        console.print(table, soft_wrap=False)
+        console.print(LEGEND.format(first=next(iter(ledgers), "the first one")))
         return records
 
     def results(self, label: str) -> list[State]:
@@ -150,7 +149,7 @@ def results_table(title: str, ledgers: Mapping[str, Sequence[Ledger]]) -> tuple[
     table = Table(title=title, title_justify="left")
     table.add_column("coordination", overflow="fold")
     for column in COLUMNS:
-        table.add_column(escape(column), overflow="fold")
+        table.add_column(column, overflow="fold")
     records: list[dict[str, Any]] = []
     reference: np.ndarray | None = None
     for label, by_seed in ledgers.items():

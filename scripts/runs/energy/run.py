@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.markup import escape
 from rich.table import Table
 
 from lora_marl.config import EnergyRun
@@ -107,19 +106,19 @@ class EnergyRunType(RunType[EnergyRun, EnergyExperiment]):
         title = f"{config.name}: last episode, {seeds}, a network each; delivery of at least {least:g}"
         table = Table(title=title, title_justify="left")
         for column in ("learner", *COLUMNS):
-            table.add_column(escape(column), overflow="fold", justify="left" if column == "learner" else "right")
+            table.add_column(column, overflow="fold", justify="left" if column == "learner" else "right")
         records: list[dict[str, Any]] = []
         for label, by_seed in curves.items():
             estimates = {name: estimate([curve[-1][name] for curve in by_seed]) for name in COLUMNS.values()}
             table.add_row(label, *map(with_spread, estimates.values()))
             records += [estimate_record(value, learner=label, metric=name) for name, value in estimates.items()]
-        console.print(table)
+        console.print(table, soft_wrap=False)
         console.print("mean over seeds (sd)")
         plots.draw_energy_curves(folder.path / "curves.png", f"{config.name}: {seeds}", curves, band=band)
         self._draw_maps(folder)
-        console.print(f"metrics, allocations: {folder.path}/<seed>/<learner>/", markup=False)
-        console.print(f"pictures:             {folder.path}/curves.png, <seed>/map.png (.pdf, .svg)", markup=False)
-        console.print(f"learning curves:      tensorboard --logdir {folder.path}", markup=False)
+        console.print(f"metrics, allocations: {folder.path}/<seed>/<learner>/")
+        console.print(f"pictures:             {folder.path}/curves.png, <seed>/map.png (.pdf, .svg)")
+        console.print(f"learning curves:      tensorboard --logdir {folder.path}")
         return records
 
     def _draw_maps(self, folder: RunFolder) -> None:
@@ -141,7 +140,7 @@ class EnergyRunType(RunType[EnergyRun, EnergyExperiment]):
         title = f"{config.name}: {counted(len(config.seeds), 'network')}"
         table = Table(title=title, title_justify="left")
         for column in ("learner", "judge", *_JUDGED.values()):
-            table.add_column(escape(column), overflow="fold")
+            table.add_column(column, overflow="fold")
         records: list[dict[str, Any]] = []
         for label in config.learners:
             paths = [folder.folder(label, seed) / allocations.FILE_NAME for seed in config.seeds]
@@ -159,7 +158,7 @@ class EnergyRunType(RunType[EnergyRun, EnergyExperiment]):
                 records += [
                     estimate_record(value, learner=label, metric=name, judge=judge) for name, value in estimates.items()
                 ]
-        console.print(table)
+        console.print(table, soft_wrap=False)
         console.print(
             "mean over networks (sd); violations by packets: below by more than two standard errors of 2,000 packets"
         )

@@ -36,7 +36,9 @@ def evaluate(
         results += [Result(prefix + result.learner, result.scenario, result.by_seed) for result in report]
     lengths_h = sorted({default_h(config) if hours is None else hours for config, _ in runs})
     played = " or ".join(f"{length_h:.6g}" for length_h in lengths_h)
-    console.print(results_table(f"evaluation: {played} h from the snapshots on, learning included", results))
+    console.print(
+        results_table(f"evaluation: {played} h from the snapshots on, learning included", results), soft_wrap=False
+    )
     return list(records(results))
 
 

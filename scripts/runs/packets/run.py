@@ -131,13 +131,15 @@ def show(folder: RunFolder, config: PacketRun, results: Sequence[Result]) -> Non
     """Prints the table and where the rest is."""
     nodes_there = counted(build_scenario(config.scenario).nodes, "node")
     title = f"{config.name}: {reported_part(config)}, {counted(len(config.seeds), 'seed')}, {nodes_there}"
-    console.print(results_table(title, results, lambda label, metric: published(config, label, metric)))
+    console.print(
+        results_table(title, results, lambda label, metric: published(config, label, metric)), soft_wrap=False
+    )
     if any(
         published(config, label, metric).endswith(RESIMULATED_MARK) for label in config.learners for metric in METRICS
     ):
         console.print(f"{RESIMULATED_MARK} not printed in the paper; from an independent simulation of its rules")
     for sentence in reading(config, results):
-        console.print(sentence, markup=False)
-    console.print(f"metrics, snapshots: {folder.path}/<seed>/<learner>/ (nodes.csv: a row per node)", markup=False)
-    console.print(f"pictures:           {folder.path}/curves.png, usage.png, <seed>/map.png (.pdf, .svg)", markup=False)
-    console.print(f"learning curves:    tensorboard --logdir {folder.path}", markup=False)
+        console.print(sentence)
+    console.print(f"metrics, snapshots: {folder.path}/<seed>/<learner>/ (nodes.csv: a row per node)")
+    console.print(f"pictures:           {folder.path}/curves.png, usage.png, <seed>/map.png (.pdf, .svg)")
+    console.print(f"learning curves:    tensorboard --logdir {folder.path}")

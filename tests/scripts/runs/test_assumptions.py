@@ -77,7 +77,7 @@ def test_of_several_runs_differences_are_shown() -> None:
 
 def test_nothing_is_cut_at_80_columns() -> None:
     rows = assumptions_of(load(Path(ROOT / "configs" / "journal_fit.yaml")))
-    console = Console(width=80)
+    console = Console(width=80, markup=False)
     with console.capture() as capture:
         console.print(assumptions_table(rows))
     words = " ".join(capture.get().split())

@@ -26,7 +26,7 @@ def test_a_table_has_a_column_of_the_paper_only_if_the_paper_has_a_number(publis
     results = [Result("a-learner-of-a-very-long-name", "journal", rows), Result("b", "journal", rows)]
     table = results_table("title", results, published)
     assert len(table.columns) == columns
-    console = Console(width=80)
+    console = Console(width=80, markup=False)
     with console.capture() as capture:
         console.print(table)
     first = "".join(line.split("│")[1].strip() for line in capture.get().splitlines() if "│" in line)
