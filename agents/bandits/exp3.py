@@ -45,7 +45,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from agents.bandits.index_bandit import product_group
 from agents.bandits.kernel import END, Floats, Groups, Points, Records, arm_of, set_factors
-from agents.bandits.mix_mab import SMALLEST_PROBABILITY, learning_rate
+from agents.bandits.mix_mab import SMALLEST_PROBABILITY, check_horizon, learning_rate
 from agents.draws import learner_keys
 from agents.learner import Learner
 from lora_marl.core.factors import chosen_factors
@@ -85,8 +85,6 @@ class Exp3(Learner):
     ) -> None:
         factors = chosen_factors(scenario.region, factors)
         super().__init__(scenario, seeds, factors=factors, fixed_point=fixed_point)
-        if not 1 <= horizon < np.inf:
-            raise ValueError(f"horizon = {horizon}: must be a finite number of at least 1 packet")
         self.group = product_group(scenario.region.factor_sizes, factors)
         arms = int(self.group[0, END])
         self.rate, self.sharing = self.rates(arms, float(horizon))
@@ -155,6 +153,7 @@ class Exp3S(Exp3):
 
     def rates(self, arms: int, horizon: float) -> tuple[float, float]:
         """The learning rate g and alpha, for K arms and a horizon of T packets."""
+        check_horizon(horizon)
         return min(1.0, math.sqrt(arms * math.log(arms * horizon) / horizon)), 1.0 / horizon
 
 

@@ -80,8 +80,6 @@ class MixMAB(Learner):
     ) -> None:
         factors = chosen_factors(scenario.region, factors)
         super().__init__(scenario, seeds, factors=factors, fixed_point=fixed_point)
-        if not 1 <= horizon < np.inf:
-            raise ValueError(f"horizon = {horizon}: must be a finite number of at least 1 packet")
         self.group = product_group(scenario.region.factor_sizes, factors)
         arms = int(self.group[0, END])
         self.rate = learning_rate(arms, horizon)
@@ -134,8 +132,22 @@ def learning_rate(arms: int, horizon: float) -> float:
     """EXP3's learning rate for K arms and a horizon of H packets: min(1, sqrt(K ln K / ((e - 1) H))).
 
     Source: Auer et al. 2002.
+
+    Raises:
+        ValueError: see `check_horizon`.
     """
+    check_horizon(horizon)
     return min(1.0, math.sqrt(arms * math.log(arms) / ((math.e - 1) * horizon)))
+
+
+def check_horizon(horizon: float) -> None:
+    """Checks how many packets a node plans to send.
+
+    Raises:
+        ValueError: below 1, or not finite.
+    """
+    if not 1 <= horizon < math.inf:
+        raise ValueError(f"horizon = {horizon}: must be a finite number of at least 1 packet")
 
 
 def exploration_packets(arms: int) -> int:

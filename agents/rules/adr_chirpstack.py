@@ -28,12 +28,11 @@ Shape letters: `M` uplinks received.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numba import njit
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from agents.rules.served_adr import (
     HISTORY,
@@ -48,9 +47,6 @@ from agents.rules.served_adr import (
 )
 from lora_marl.core.outcome import REPEATED
 
-if TYPE_CHECKING:
-    from lora_marl.core.scenario import Scenario
-
 
 class AdrChirpStack(ServedAdr):
     """ChirpStack v4's default ADR algorithm.
@@ -63,18 +59,6 @@ class AdrChirpStack(ServedAdr):
     """
 
     name: ClassVar[str] = "adr-chirpstack"
-
-    def __init__(
-        self,
-        scenario: Scenario,
-        seeds: Sequence[int],
-        *,
-        margin_db: ArrayLike = 10.0,
-        start: str = "slowest",
-        channels: str = "hop",
-        backoff: bool = True,
-    ) -> None:
-        super().__init__(scenario, seeds, margin_db=margin_db, start=start, channels=channels, backoff=backoff)
 
     def _take_in(self, records: NDArray[np.void], snr_db: NDArray[np.float32], nb_trans: NDArray[np.int8]) -> None:
         margin_db = self.margin_db.astype(np.float32)

@@ -99,10 +99,10 @@ class ServedAdr(Learner):
         scenario: Scenario,
         seeds: Sequence[int],
         *,
-        margin_db: ArrayLike,
-        start: str,
-        channels: str,
-        backoff: bool,
+        margin_db: ArrayLike = 10.0,
+        start: str = "slowest",
+        channels: str = "hop",
+        backoff: bool = True,
     ) -> None:
         super().__init__(scenario, seeds, fixed_point=first_points(scenario, len(seeds), start, channels))
         self.feedback = Feedback(decides="server", packets=1, backoff=backoff, listens=True)

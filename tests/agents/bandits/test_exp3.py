@@ -109,3 +109,10 @@ def _step_by_step(learner):
 def test_a_horizon_below_one_packet_is_refused(journal):
     with pytest.raises(ValueError, match="horizon = 0.5: must be a finite number of at least 1"):
         agents.make("exp3", journal, [0], horizon=0.5)
+
+
+@pytest.mark.parametrize("name", ["exp3", "exp3s", "mix-mab"])
+@pytest.mark.parametrize("horizon", [0.0, 0.99, math.inf, math.nan])
+def test_a_horizon_is_finite_and_of_at_least_a_packet(journal, name, horizon):
+    with pytest.raises(ValueError, match="horizon = .*: must be a finite number of at least 1 packet"):
+        agents.make(name, journal, [0], horizon=horizon)
