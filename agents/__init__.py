@@ -48,6 +48,7 @@ LEARNERS: dict[str, str] = {
     "discounted-cucb": "agents.bandits.nonstationary:DiscountedCUCB",
     "window-cucb": "agents.bandits.nonstationary:WindowCUCB",
     "restarting-cucb": "agents.bandits.nonstationary:RestartingCUCB",
+    "priced-cucb": "agents.bandits.priced:PricedCUCB",
     "caasi": "agents.dlora.caasi:Caasi",
     "cd-lora": "agents.dlora.caasi:CDLoRa",
     "mix-mab": "agents.bandits.mix_mab:MixMAB",

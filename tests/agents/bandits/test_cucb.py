@@ -60,6 +60,7 @@ LEARNERS = st.sampled_from(
         ("window-cucb", {"window": 5, "prior": 0}),
         ("restarting-cucb", {"slack": 0.1, "threshold": 2.0, "settled": 3.0, "guess": 2.0, "keep": 4.0}),
         ("restarting-cucb", {"slack": 0.0, "threshold": 1.0, "settled": 0.0, "guess": 0.0, "prior": 0}),
+        ("priced-cucb", {"price": 0.3, "zeta": 1.0, "threshold": 3.0, "settled": 2.0}),
         ("epsilon-greedy", {"epsilon": 0.4}),
         ("thompson", {"scale": 0.5}),
     ]
