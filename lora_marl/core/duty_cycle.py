@@ -30,9 +30,12 @@ def warn_about_duty_cycle(scenario: Scenario, stacklevel: int = 2) -> None:
     cycle_s = float(np.min(scenario.interval_s())) + (packets * airtime_s if after_end else 0.0)
     share = min(packets * airtime_s / cycle_s, own or 1.0)
     if share > limit:
+        kept = "are not held to duty cycles" if own is None else f"are held to a duty cycle of {own:.3g}"
+        allowed = f"allows {limit:.1%}{at}" if limit else f"lets nobody send{at}"
         warnings.warn(
-            f"{scenario.name}: a node at the slowest data rate sends {share:.1%} of the time; "
-            f"{scenario.region.name} allows {limit:.1%}{at}",
+            f"{scenario.name}: nodes {kept}: at the slowest data rate one sends {share:.1%} of the time, but "
+            f"{scenario.region.name} {allowed}. Right for a published network that ignores them; for a real one, set "
+            "traffic.duty_cycle to region",
             DutyCycleWarning,
             stacklevel=stacklevel,
         )

@@ -105,16 +105,18 @@ def test_an_episode_begins_with_the_first_scenario():
 def test_the_journal_network_breaks_its_regions_duty_cycle_and_says_so():
     """Its channels lie in sub-bands of 1 % and of .1 %, and one where nobody may send."""
     journal = replace(journal_network(), low_data_rate="off")
-    with pytest.warns(DutyCycleWarning, match=r"9.7% of the time; EU868 allows 0.0% on 869.3 MHz"):
+    with pytest.warns(DutyCycleWarning, match=r"sends 9.7% of the time, but EU868 lets nobody send on 869.3 MHz. Right for a pub"):
         warn_about_duty_cycle(journal)
     with pytest.warns(DutyCycleWarning):
         journal_network()
     lawful = replace(journal, region=REGIONS["EU868"])
-    with pytest.warns(DutyCycleWarning, match=r"9.7% of the time; EU868 allows 1.0%$"):
+    with pytest.warns(DutyCycleWarning, match=r"9.7% of the time, but EU868 allows 1.0%. Right"):
         warn_about_duty_cycle(lawful)
     slow = replace(lawful, region=replace(REGIONS["EU868"], channels_hz=(868.1e6, 868.9e6)))
-    with pytest.warns(DutyCycleWarning, match="0.4% of the time; EU868 allows 0.1% on 868.9 MHz"):
+    with pytest.warns(DutyCycleWarning, match="0.4% of the time, but EU868 allows 0.1% on 868.9 MHz"):
         warn_about_duty_cycle(slow.with_values({"traffic.interval_s": 600.0}))
+    with pytest.warns(DutyCycleWarning, match="are held to a duty cycle of 0.05: .* set traffic.duty_cycle to region"):
+        warn_about_duty_cycle(lawful.with_values({"traffic.duty_cycle": 0.05}))
     for values in ({"duty_cycle": 0.01}, {"interval_s": 600.0}, {"duty_cycle": "region"}):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
