@@ -231,7 +231,10 @@ class ArrayParallelEnv(PettingZooBase, ParallelEnv):
             self._check_started()
             return {}, {}, {}, {}, {}
         joint = self._joint_actions(actions)
-        terminations, truncations = self._advance(joint[None])
+        try:
+            terminations, truncations = self._advance(joint[None])
+        except ValueError as error:
+            raise self._named(error, actions) from None
         self._actions = joint
         if self._removes:
             self._add_joined()
@@ -286,6 +289,13 @@ class ArrayParallelEnv(PettingZooBase, ParallelEnv):
                 )
             joint[[self._number[agent] for agent in self.agents]] = present
         return joint
+
+    def _named(self, error: ValueError, actions: Mapping[str, Any]) -> ValueError:
+        """The error of a step, which names the first agent whose action is outside its space."""
+        for agent in self.agents:
+            if not self.action_space(agent).contains(np.asarray(actions[agent])):
+                return ValueError(f"actions: {agent}: {actions[agent]} is not in {self.action_space(agent)}")
+        return error
 
     def _advance(self, actions: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Run a step. Returns terminations (agents that left in it) and truncations. `[B, N]` each"""

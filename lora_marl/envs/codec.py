@@ -135,8 +135,11 @@ class ActionCodec:
         if array.dtype.kind not in "iu" or array.shape != shape:
             raise ValueError(f"actions: {array.dtype} {array.shape}; expected are integers {shape}")
         limits = np.array(len(self._choices) if self.flat else self.sizes)
-        if (array < 0).any() or (array >= limits).any():
-            raise ValueError(f"actions: indices outside 0 to {(limits - 1).tolist()}")
+        outside = (array < 0) | (array >= limits)
+        if outside.any():
+            place = tuple(np.argwhere(outside)[0].tolist())
+            limit = int(np.broadcast_to(limits, array.shape)[place])
+            raise ValueError(f"actions: {array[place]} at {list(place)} is outside 0 to {limit - 1}")
         choices = self._choices[array] if self.flat else array
         for i, column in enumerate(self._columns):
             points[..., column] = choices[..., i]

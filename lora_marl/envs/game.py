@@ -27,6 +27,18 @@ Redraw = Callable[[np.random.Generator], NDArray[np.float64]]
 Seeds = int | Sequence[int] | NDArray[np.integer]
 """One seed for all replicas, or one for each `[B]`."""
 
+_ELSEWHERE = {
+    "n_envs": "replicas",
+    "num_envs": "replicas",
+    "max_steps": "max_cycles",
+    "max_episode_steps": "max_cycles",
+    "episode_length": "max_cycles",
+    "n_agents": "scenario",
+    "num_agents": "scenario",
+    "nodes": "scenario",
+}
+"""What other libraries call a setting, and its name here."""
+
 _REPLICAS = 2
 """Spawn key of the other replicas' seeds. The views' own random numbers use 1 (`lora_marl.views.controllers`)."""
 
@@ -70,7 +82,8 @@ class EnvSettings:
         settings = [field.name for field in fields(cls)]
         for name in values:
             if name not in settings:
-                raise ValueError(f"{name}: is no setting of this environment{suggest(name, settings)}")
+                hint = f"; here it is {_ELSEWHERE[name]!r}" if name in _ELSEWHERE else suggest(name, settings)
+                raise ValueError(f"{name}: is no setting of this environment{hint}")
         return cls(**values)
 
     def __post_init__(self) -> None:

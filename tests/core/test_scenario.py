@@ -105,7 +105,9 @@ def test_an_episode_begins_with_the_first_scenario():
 def test_the_journal_network_breaks_its_regions_duty_cycle_and_says_so():
     """Its channels lie in sub-bands of 1 % and of .1 %, and one where nobody may send."""
     journal = replace(journal_network(), low_data_rate="off")
-    with pytest.warns(DutyCycleWarning, match=r"sends 9.7% of the time, but EU868 lets nobody send on 869.3 MHz. Right for a pub"):
+    with pytest.warns(
+        DutyCycleWarning, match=r"sends 9.7% of the time, but EU868 lets nobody send on 869.3 MHz. Right for a pub"
+    ):
         warn_about_duty_cycle(journal)
     with pytest.warns(DutyCycleWarning):
         journal_network()

@@ -171,3 +171,17 @@ def test_unknown_settings_are_named_with_the_nearest(name: str) -> None:
         lora_marl.make(name, max_cycle=3)
     with pytest.raises(ValueError, match="wobble: is no setting of this environment; known: action_format, .*replicas"):
         lora_marl.make(name, wobble=3)
+    for elsewhere, here in (("n_envs", "replicas"), ("max_episode_steps", "max_cycles"), ("num_agents", "scenario")):
+        with pytest.raises(ValueError, match=f"{elsewhere}: is no setting of this environment; here it is '{here}'"):
+            lora_marl.make(name, **{elsewhere: 3})
+
+
+@pytest.mark.parametrize("name", sorted(lora_marl.ENVS))
+def test_an_action_out_of_range_is_named_by_agent_and_value(name: str) -> None:
+    env = lora_marl.make(name, **SETTINGS[name])
+    env.reset(seed=0)
+    last = env.agents[-1]
+    actions: dict[str, Any] = {agent: env.action_space(agent).sample() for agent in env.agents}
+    actions[last] = np.full_like(np.asarray(actions[last]), 999)
+    with pytest.raises(ValueError, match=rf"actions: {last}: .*999.* is not in (Multi)?Discrete\("):
+        env.step(actions)

@@ -81,5 +81,5 @@ def test_batches_have_no_turns(journal: Any) -> None:
         env.step(336)
     raw = uplink_v0.raw_env(scenario=journal())
     raw.reset(seed=0)
-    with pytest.raises(ValueError, match="actions: indices outside"):
+    with pytest.raises(ValueError, match=r"actions: 6 at \[0\] is outside 0 to 5"):
         raw.step(np.array([6, 0, 0]))
