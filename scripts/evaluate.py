@@ -12,7 +12,9 @@ The references `random`, `static-sf7` and `distance-quantile` take over the air 
 moment (or the same held-out seeds): identical air, random numbers per node and packet included.
 
 A policy that was exported (`configs/policies/uplink_v0` is one) meets the environment that it was trained on, on seeds
-that were not used (`--seeds`: these), beside random actions.
+that were not used (`--seeds`: these), beside what needs no learning: random actions, the best constant choice, and the
+best rule. Actions are drawn from the policy where it was trained so (PPO), and the best one is taken where that is what
+was trained (DQN).
 
 A run on the closed form (`energy` in its configuration) leaves allocations, which are judged by the closed form, by its
 exact refinement, and by 2,000 packets a node.
@@ -31,9 +33,10 @@ import typer
 from lora_marl.adapters.policy import SPACES, Policy
 from lora_marl.config import TrainConfig
 from lora_marl.core.duty_cycle import DutyCycleWarning
+from scripts.runs import baselines
 from scripts.runs.assumptions import assumptions_of_all, assumptions_table
 from scripts.runs.cli import JsonPath, UsageError, console, new_app, one_line_errors, write_json
-from scripts.runs.environments import FIRST_SEED, assumptions_of_environment, compare_with_random, environment_of
+from scripts.runs.environments import FIRST_SEED, assumptions_of_environment, environment_of
 from scripts.runs.folder import read_run
 from scripts.runs.loop import RunType
 from scripts.runs.registry import run_type_of
@@ -72,7 +75,7 @@ def evaluate_policies(folders: Sequence[Path], held_out: Sequence[int]) -> list[
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DutyCycleWarning)
             env = environment_of(policy, len(seeds))
-            table, rows = compare_with_random(env, policy, seeds)
+            table, rows = baselines.compare(env, policy, seeds)
         console.print(assumptions_table(assumptions_of_environment(env)), soft_wrap=False)
         console.print(table, soft_wrap=False)
         records += rows

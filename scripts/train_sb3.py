@@ -30,6 +30,7 @@ from rich import progress
 import lora_marl
 from lora_marl.adapters.policy import SPACES, Policy
 from lora_marl.core.duty_cycle import DutyCycleWarning
+from scripts.runs import baselines
 from scripts.runs.assumptions import assumptions_table
 from scripts.runs.cli import JsonPath, UsageError, checked_name, console, errors, new_app, one_line_errors, write_json
 from scripts.runs.environments import (
@@ -39,7 +40,6 @@ from scripts.runs.environments import (
     NetworkChanges,
     NetworkConfig,
     assumptions_of_environment,
-    compare_with_random,
     options,
     settings_of,
 )
@@ -86,7 +86,7 @@ def main(
         unfinished.rename(folder)
         show_episodes(folder / EPISODES if episodes is None else Path(episodes), f"{environment}, {algorithm}")
         policy, seeds = Policy.read(folder), range(FIRST_SEED, FIRST_SEED + held_out)
-        table, records = compare_with_random(held_out_env, policy, seeds)
+        table, records = baselines.compare(held_out_env, policy, seeds)
         console.print(assumptions_table(assumptions_of_environment(held_out_env)), soft_wrap=False)
         console.print(table, soft_wrap=False)
         console.print(f"policy:          {folder}/policy.safetensors, policy.json")

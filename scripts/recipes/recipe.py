@@ -18,8 +18,9 @@ import typer
 import lora_marl
 from lora_marl.adapters.policy import Policy
 from lora_marl.core.duty_cycle import DutyCycleWarning
+from scripts.runs.baselines import best_without_learning, held, mean_rewards, rewards_of_policy, rewards_of_random
 from scripts.runs.cli import new_app, one_line_errors
-from scripts.runs.environments import FIRST_SEED, mean_rewards, options
+from scripts.runs.environments import FIRST_SEED, options
 from scripts.runs.episodes import EPISODES, show_episodes
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -88,9 +89,9 @@ def train_and_evaluate(
         **more: Settings of the environment, in place of `SETTINGS`.
 
     Returns:
-        A record: mean reward of an agent and step of the policy and of random actions, the smallest difference over
-        seeds, and environment steps of training per CPU second of this process (other processes that take part are
-        not counted).
+        A record: mean reward of an agent and step of the policy, of random actions, and of the best constant and rule
+        (`scripts.runs.baselines`); the smallest difference to random actions over seeds; and environment steps of
+        training per CPU second of this process (other processes that take part are not counted).
     """
     settings, start_s = {**SETTINGS.get(environment, {}), **more}, time.process_time()
     policy = train(environment, steps, seed=seed, **settings)
@@ -100,7 +101,11 @@ def train_and_evaluate(
     settings["action_format"] = policy.spaces.settings["action_format"]
     settings["episode_log"] = None  # it is of the training
     env = lora_marl.make(environment, **settings, replicas=len(HELD_OUT), info_level="none")
-    trained, random = (mean_rewards(env, HELD_OUT, chosen) for chosen in (policy, None))
+    trained, random = rewards_of_policy(env, HELD_OUT, policy), rewards_of_random(env, HELD_OUT)
+    best = {
+        label: float(mean_rewards(env, HELD_OUT, held(env, actions)).mean())
+        for label, (_, actions) in best_without_learning(env, environment).items()
+    }
     return {
         "library": library,
         "version": version(library),
@@ -108,6 +113,7 @@ def train_and_evaluate(
         "steps": steps,
         "reward": float(trained.mean()),
         "random": float(random.mean()),
+        **best,
         "worst_difference": float((trained - random).min()),
         "steps_per_cpu_s": steps / cpu_s,
     }

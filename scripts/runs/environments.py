@@ -1,4 +1,4 @@
-"""Environments of the commands: their settings from the command line, and how well a policy does on held-out seeds."""
+"""Environments of the commands: their settings from the command line, and that of an exported policy."""
 
 from __future__ import annotations
 
@@ -6,13 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
-from numpy.typing import NDArray
-from rich.table import Table
 
 import lora_marl
-from lora_marl.adapters.offline import policy_choice, random_choice
 from lora_marl.adapters.policy import Policy
 from lora_marl.config import CoexistenceConfig, CoexistenceRun
 from lora_marl.config.load import set_value
@@ -20,7 +16,6 @@ from lora_marl.envs.coexistence.game import CoexistenceGame
 from scripts.runs.assumptions import Assumption, assumptions
 from scripts.runs.cli import UsageError, read_config
 from scripts.runs.packets.experiment import build_scenario
-from scripts.runs.statistics import estimate
 
 EnvironmentName = Annotated[str, typer.Argument(metavar="ENV", help="Name of the environment, such as uplink_v0.")]
 NetworkConfig = Annotated[
@@ -97,26 +92,6 @@ def options(texts: Sequence[str]) -> dict[str, Any]:
     return values
 
 
-def mean_rewards(env: Any, seeds: Sequence[int], policy: Policy | None) -> NDArray[np.float64]:
-    """Mean reward of an agent and step over an episode of each replica.
-
-    Args:
-        env: The environment.
-        seeds: One per replica. `[B]`
-        policy: Chooses the actions of all agents; None: random allowed actions.
-
-    Returns:
-        `[B]`
-    """
-    rng, total = np.random.default_rng(0), np.zeros(len(seeds))
-    choose = random_choice(env, rng) if policy is None else policy_choice(policy, env, rng)
-    observations = env.reset_array(seeds)
-    for _ in range(env.max_cycles):
-        observations, rewards, *_ = env.step_array(choose(observations, env.mask_array()))
-        total += rewards.mean(axis=1)
-    return total / env.max_cycles
-
-
 def environment_of(policy: Policy, replicas: int) -> Any:
     """The environment that a policy was trained on, with so many replicas.
 
@@ -140,24 +115,3 @@ def assumptions_of_environment(env: Any) -> list[Assumption]:
     if isinstance(env.game, CoexistenceGame):
         return assumptions(env.game.coexistence.radio, CoexistenceConfig().build().radio)
     return assumptions(env.game.scenario)
-
-
-def compare_with_random(env: Any, policy: Policy, seeds: Sequence[int]) -> tuple[Table, list[dict[str, Any]]]:
-    """Evaluate a policy beside random allowed actions on the same seeds.
-
-    Returns:
-        A table of mean rewards with intervals, and a record of both rewards for each seed.
-    """
-    trained, random = (mean_rewards(env, seeds, chosen) for chosen in (policy, None))
-    spaces = policy.spaces
-    table = Table("mean reward of an agent and step", title=f"{spaces.environment}, {len(seeds)} held-out seeds")
-    for column in ("mean", "95 % interval"):
-        table.add_column(column, justify="right")
-    for label, by_seed in ((spaces.algorithm, trained), ("random", random), ("difference", trained - random)):
-        reward = estimate(by_seed.tolist())
-        table.add_row(label, f"{reward.mean:.4f}", f"{reward.ci_low:.4f} to {reward.ci_high:.4f}")
-    common = {"environment": spaces.environment, "algorithm": spaces.algorithm}
-    return table, [
-        {**common, "seed": seed, "reward": of_policy, "random": of_random}
-        for seed, of_policy, of_random in zip(seeds, trained.tolist(), random.tolist(), strict=True)
-    ]

@@ -17,7 +17,7 @@ import typer
 import lora_marl
 from lora_marl.adapters.policy import Policy
 from scripts.recipes.recipe import train_and_evaluate, with_options_of
-from scripts.runs.environments import mean_rewards
+from scripts.runs.baselines import rewards_of_policy
 from tests.envs.small import SETTINGS
 from tests.scripts.conftest import ROOT
 
@@ -63,7 +63,7 @@ def test_a_policy_comes_of_it(recipe: str, name: str, tmp_path) -> None:
     module.train(name, 64, seed=0, **settings).write(tmp_path)
     policy = Policy.read(tmp_path)
     settings["action_format"] = policy.spaces.settings["action_format"]
-    rewards = mean_rewards(lora_marl.make(name, replicas=2, **settings), [0, 1], policy)
+    rewards = rewards_of_policy(lora_marl.make(name, replicas=2, **settings), [0, 1], policy)
     assert np.isfinite(rewards).all()
 
 

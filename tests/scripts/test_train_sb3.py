@@ -31,7 +31,9 @@ def test_trained_exported_and_compared(invoke, tmp_path, monkeypatch):
     assert result.exit_code == 0, result.output
     assert "random" in result.output
     records = json.loads((tmp_path / "a.json").read_text())
-    assert [sorted(record) for record in records] == [["algorithm", "environment", "random", "reward", "seed"]] * 2
+    assert [sorted(record) for record in records] == [
+        ["algorithm", "constant", "environment", "random", "reward", "rule", "seed"]
+    ] * 2
     assert all(0 <= record["reward"] <= 1 for record in records)
     assert list((tmp_path / "mine").glob("events.out.tfevents.*"))
     assert {"episodes.csv", "episodes.png"} <= {path.name for path in (tmp_path / "mine").iterdir()}
