@@ -5,6 +5,7 @@ Shape letters: `B` replicas, `N` nodes, `F` chosen factors, `D` features, `K` en
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -177,7 +178,14 @@ class UplinkGame:
     def masks(self) -> NDArray[np.bool_]:
         scenario = self.scenario if self._air is None else self._air.scenario
         if self._masks is None or self._masks[0] is not scenario:
+            first = self._masks is None
             self._masks = scenario, self.codec.masks(scenario, self.settings.min_margin_db)
+            if first and self.settings.min_margin_db is not None and self._masks[1].all():
+                warnings.warn(
+                    f"min_margin_db: {self.settings.min_margin_db:g} dB masks nothing on this network; ask for a larger"
+                    " margin, or for action_format='discrete', which masks combinations of values",
+                    stacklevel=3,
+                )
         return np.broadcast_to(self._masks[1], (*self._shape, self.codec.mask_size)).copy()
 
     def active(self) -> NDArray[np.bool_]:

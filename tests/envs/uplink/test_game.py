@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -299,3 +300,14 @@ def test_turns_choose_how_often_a_frame_is_sent_too(busy: Scenario) -> None:
 def test_an_nb_trans_that_no_device_has_is_an_error(nb_trans: int) -> None:
     with pytest.raises(ValueError, match=f"nb_trans: {nb_trans}; allowed is None, or 1 to 15"):
         uplink_v0.parallel_env(nb_trans=nb_trans)
+
+
+def test_a_margin_that_masks_nothing_says_so(journal: Any) -> None:
+    near = uplink_v0.parallel_env(scenario=journal(), min_margin_db=-100.0)
+    with pytest.warns(UserWarning, match="min_margin_db: -100 dB masks nothing on this network; ask for a larger"):
+        near.reset_array([0])
+        near.mask_array()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        near.reset_array([1])  # once an environment
+        near.mask_array()
