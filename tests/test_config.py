@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -598,3 +599,15 @@ def test_the_former_path_of_an_exported_policy_is_accepted_with_a_warning():
     with pytest.warns(DeprecationWarning, match=r"scripts\.policy:ExportedPolicy is now scripts\.runs\.policy"):
         run = config.parse({"learners": learners})
     assert run.learners["mine"].name == "scripts.runs.policy:ExportedPolicy"
+
+
+def test_a_report_that_begins_within_an_interval_says_what_it_will_be() -> None:
+    with pytest.warns(
+        UserWarning, match="report_last_h: 24 h begin within an interval of 10 h .*the last 30 h are rep"
+    ):
+        config.parse({"learners": LEARNERS, "duration_h": 100, "interval_h": 10, "report_last_h": 24})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        config.parse({"learners": LEARNERS, "duration_h": 100, "interval_h": 10, "report_last_h": 20})
+        config.parse({"learners": LEARNERS, "duration_h": 0.5, "interval_h": 0.05, "report_last_h": 0.1})
+        config.parse({"learners": LEARNERS, "duration_h": 20, "interval_h": 10, "report_last_h": 24})

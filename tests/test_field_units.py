@@ -239,3 +239,10 @@ def test_a_configuration_may_state_units_wherever_a_field_has_one() -> None:
     scenario = run.scenario.build()
     assert scenario.traffic.interval_s == 600.0
     assert (scenario.changes[0].at_s, scenario.changes[0].values) == (3600.0, {"traffic.interval_s": 300.0})
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("90 minutes", 1.5), ("2 hours", 2.0), ("1 week", 168.0), ("36 seconds", 0.01)]
+)
+def test_times_in_words(text: str, value: float) -> None:
+    assert in_field_unit("duration_h", text) == value

@@ -14,7 +14,12 @@ from lora_marl.core.checks import range_of
 from lora_marl.core.units import mw_to_dbm
 
 _TIME: Final[Mapping[str, str]] = {
-    "us": "1e-6", "ms": "1e-3", "s": "1", "sec": "1", "min": "60", "h": "3600", "d": "86400", "days": "86400",
+    "us": "1e-6", "ms": "1e-3",
+    "s": "1", "sec": "1", "second": "1", "seconds": "1",
+    "min": "60", "minute": "60", "minutes": "60",
+    "h": "3600", "hour": "3600", "hours": "3600",
+    "d": "86400", "day": "86400", "days": "86400",
+    "week": "604800", "weeks": "604800",
 }  # fmt: skip
 
 UNITS: Final[Mapping[str, Mapping[str, str]]] = {

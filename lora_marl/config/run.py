@@ -238,6 +238,20 @@ class PacketRun(ScenarioRun):
         return episodes * self.episode_s
 
     @model_validator(mode="after")
+    def _whole_intervals_are_reported(self) -> Self:
+        begin_h = self.duration_h - self.report_last_h
+        if self.episode_s is None and self.evaluation_s is None and begin_h > 0.0:
+            intervals = round(begin_h / self.interval_h, 9)
+            if intervals % 1.0:
+                played_h = self.report_last_h + (intervals % 1.0) * self.interval_h
+                warnings.warn(
+                    f"report_last_h: {self.report_last_h:g} h begin within an interval of {self.interval_h:g} h "
+                    f"(interval_h); the last {played_h:g} h are reported",
+                    stacklevel=2,
+                )
+        return self
+
+    @model_validator(mode="after")
     def _episodes_have_a_length(self) -> Self:
         for label in self.learners if self.episode_s is None else ():
             episodes = self.learners[label].episodes

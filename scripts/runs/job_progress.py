@@ -19,6 +19,7 @@ from typing import Self
 from rich import progress
 
 from scripts.runs.cli import errors
+from scripts.runs.progress import Lines
 
 _EVERY_S = 0.5
 """Least time between two notes of a worker, and between two looks of the bar. s"""
@@ -65,7 +66,7 @@ def noting(path: Path | None) -> Iterator[None]:
 
 
 class JobProgress:
-    """A bar over jobs with the time that remains, on a terminal alone.
+    """A bar over jobs with the time that remains; where the output is no terminal, a line now and then.
 
     Args:
         total: Number of jobs.
@@ -73,7 +74,7 @@ class JobProgress:
     """
 
     def __init__(self, total: int, unit: str) -> None:
-        self._total, self._finished = total, 0
+        self._total, self._finished, self._unit, self._lines = total, 0, unit, Lines()
         self._folder = TemporaryDirectory(prefix="lora-marl-", ignore_cleanup_errors=True)
         self._bar = progress.Progress(
             progress.TextColumn("{task.description}"),
@@ -126,6 +127,8 @@ class JobProgress:
         shares = sum(self._note(number)[0] for number in range(self._total))
         completed = min(max(shares, float(self._finished)), float(self._total))
         self._bar.update(self._task, completed=completed, finished=self._finished)
+        if self._total:
+            self._lines.show(completed / self._total, f"{self._finished} of {self._total} {self._unit}")
 
     def _note(self, number: int) -> tuple[float, float]:
         try:

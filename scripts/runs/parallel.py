@@ -6,11 +6,13 @@ the cluster asks for a token, Ray takes it from its own settings. Ray repeats th
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
+from threading import current_thread, main_thread
 from typing import Annotated, Any
 
 import typer
@@ -85,9 +87,24 @@ def in_parallel(function: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], w
         return
     calls = [delayed(function)(*arguments) for arguments in jobs]
     try:
-        yield from Parallel(n_jobs=workers.count, batch_size=1, return_as="generator_unordered")(calls)
+        with _ignoring_interrupts():
+            results = Parallel(n_jobs=workers.count, batch_size=1, return_as="generator_unordered")(calls)
+        yield from results
     except TerminatedWorkerError as error:
         raise _died(error) from None
+
+
+@contextmanager
+def _ignoring_interrupts() -> Iterator[None]:
+    """Within, processes are started that ignore Ctrl-C, which a terminal sends to all: this process ends them."""
+    if current_thread() is not main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _on_ray(function: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], workers: Workers) -> Iterator[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import accumulate
@@ -13,11 +14,31 @@ from rich import progress
 
 from scripts.runs.cli import errors
 
+LINE_EVERY_S = 60.0
+"""Time between two lines that say how far a command is, where its output is no terminal. s"""
+
+
+class Lines:
+    """A line now and then in place of a bar, where the output is no terminal."""
+
+    def __init__(self) -> None:
+        self._start_s = self._said_s = time.monotonic()
+
+    def show(self, share: float, what: str) -> None:
+        """Prints which share of a command is done, from 0 to 1, unless it did within the last `LINE_EVERY_S`."""
+        now_s = time.monotonic()
+        if errors.is_terminal or now_s - self._said_s < LINE_EVERY_S:
+            return
+        self._said_s = now_s
+        played_min = (now_s - self._start_s) / 60.0
+        left = f", about {max(played_min * (1.0 / share - 1.0), 1.0):.0f} min left" if share > 0.0 else ""
+        errors.print(f"{what}, {share:.0%} after {played_min:.0f} min{left}")
+
 
 class Progress:
     """One bar over all labels of a run, with packets per second where packets are sent, and the time that remains.
 
-    It shows on a terminal alone.
+    It shows on a terminal; elsewhere there is a line now and then.
 
     Args:
         lengths: Of each label.
@@ -38,6 +59,7 @@ class Progress:
         self._task = self._bar.add_task("", total=sum(lengths.values()), rate="")
         self._starts = dict(zip(lengths, accumulate(lengths.values(), initial=0.0), strict=False))
         self._start, self._packets = 0.0, 0.0
+        self._label, self._total, self._lines = "", sum(lengths.values()), Lines()
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -48,7 +70,7 @@ class Progress:
 
     def begin(self, label: str, position: float) -> None:
         """Moves on to a label, which an earlier call may have played up to some position."""
-        self._start = self._starts[label]
+        self._start, self._label = self._starts[label], label
         self._bar.update(self._task, description=label, completed=self._start + position)
 
     def advance(self, position: float, packets: float) -> None:
@@ -57,6 +79,7 @@ class Progress:
         elapsed_s = self._bar.tasks[0].elapsed or 0.0
         rate = f"{self._packets / elapsed_s / 1e6:.2f} M packets/s" if self._packets and elapsed_s > 0 else ""
         self._bar.update(self._task, completed=self._start + position, rate=rate)
+        self._lines.show((self._start + position) / self._total, self._label)
 
 
 class StopRequest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scripts.runs import progress
 from scripts.runs.job_progress import JobProgress, note_share, noting, with_notes
 from scripts.runs.parallel import Backend, Workers, in_parallel
 
@@ -46,3 +47,17 @@ def test_without_a_terminal_a_bar_is_silent(capsys) -> None:
     with JobProgress(1, "cells") as bar:
         bar.done()
     assert capsys.readouterr() == ("", "")
+
+
+def test_without_a_terminal_a_line_says_now_and_then_how_far_it_is(capsys, monkeypatch) -> None:
+    now_s = 100.0
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now_s)
+    lines = progress.Lines()
+    now_s += 59.0
+    lines.show(0.1, "3 of 30 jobs")
+    assert capsys.readouterr().err == ""
+    now_s += 61.0
+    lines.show(0.25, "8 of 30 jobs")
+    assert capsys.readouterr().err == "8 of 30 jobs, 25% after 2 min, about 6 min left\n"
+    lines.show(0.26, "8 of 30 jobs")
+    assert capsys.readouterr().err == ""

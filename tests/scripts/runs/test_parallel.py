@@ -251,3 +251,15 @@ def test_a_cluster_sweeps_to_the_same_bytes(invoke, tmp_path, cluster, needs):
         assert result.exit_code == 0, result.output
         files.append((tmp_path / "out.json").read_bytes())
     assert files[0] == files[1]
+
+
+def interrupts_are_ignored(number: int) -> bool:
+    """Whether this process ignores Ctrl-C."""
+    return signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+def test_workers_leave_ctrl_c_to_the_process_that_started_them() -> None:
+    get_reusable_executor().shutdown(wait=True)  # workers of earlier tests
+    before = signal.getsignal(signal.SIGINT)
+    assert list(in_parallel(interrupts_are_ignored, [(0,), (1,)], Workers(2, Backend.loky, None))) == [True, True]
+    assert signal.getsignal(signal.SIGINT) is before
