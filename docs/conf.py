@@ -9,8 +9,7 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE)]
 
-from pages import unbroken, write_all  # noqa: E402
-from pictures import draw_all  # noqa: E402
+from pages import to_generated, unbroken, write_all  # noqa: E402
 
 import lora_marl  # noqa: E402
 
@@ -26,9 +25,8 @@ html_copy_source = False
 
 
 def setup(app: Any) -> None:
-    """Keep a number and its interval, and a short first cell, in one line of a table's cell."""
-    app.connect("source-read", lambda app, name, source: source.__setitem__(0, unbroken(source[0])))
+    """Lead links to pages that are made here, and keep a number with its interval in one line of a table's cell."""
+    app.connect("source-read", lambda app, name, source: source.__setitem__(0, unbroken(to_generated(source[0]))))
 
 
 write_all(HERE / "generated")
-draw_all(HERE / "generated")

@@ -52,7 +52,7 @@ def write_all(folder: Path) -> None:
         place = module.removeprefix("agents/").removesuffix("/__init__")
         names = [name for name, path in agents.LEARNERS.items() if path.startswith(f"{module.replace('/', '.')}:")]
         title = ", ".join(f"`{name}`" for name in names or [place.replace("/", ".")])
-        write(folder / f"learner_{place.replace('/', '_')}.md", title, [page_of(module)])
+        write(folder / f"{learner_page(module)}.md", title, [page_of(module)])
     write(folder / "physics.md", "Physics and its sources", sections(f"lora_marl/core/{name}" for name in PHYSICS))
     write(folder / "libraries.md", "Other libraries", sections(f"lora_marl/{name}" for name in LIBRARIES))
     write(folder / "reference.md", "Reference", reference.sections())
@@ -94,6 +94,33 @@ def page_of(module: str, *, deeper: int = 0) -> str:
 def write(path: Path, title: str, parts: Iterable[str]) -> None:
     """Write a page with a title."""
     path.write_text("\n\n".join([f"# {title}", *parts]) + "\n", encoding="utf-8")
+
+
+SOURCES = {
+    "configuration": "lora_marl/config",
+    "commands": "scripts",
+    "libraries": "lora_marl/adapters",
+    "recipes": "scripts/recipes",
+    "physics": "lora_marl/core",
+}
+"""What a page written by hand links to in a clone, where no generated page is, by the name of that page."""
+
+
+def to_generated(text: str) -> str:
+    """A page whose links to modules with a generated page, and to the folders of `SOURCES`, lead to these pages."""
+    pages = {place: name for name, place in SOURCES.items()}
+    pages |= {f"{module.replace('.', '/')}.py": f"env_{name}" for name, module in lora_marl.ENVS.items()}
+    pages |= {f"{module}.py": learner_page(module) for module in learner_modules()}
+    return re.sub(
+        r"\]\(\.\./([\w/.]+)\)",
+        lambda link: f"](generated/{pages[link[1]]}.md)" if link[1] in pages else link[0],
+        text,
+    )
+
+
+def learner_page(module: str) -> str:
+    """The name of the page of a learner's module, such as `agents/bandits/cucb`."""
+    return f"learner_{module.removeprefix('agents/').removesuffix('/__init__').replace('/', '_')}"
 
 
 def unbroken(text: str) -> str:

@@ -1,7 +1,4 @@
-"""The pictures of the documentation, drawn from short runs when it is built.
-
-`python docs/pictures.py` draws the picture of the README anew, which is kept in `docs/figures`.
-"""
+"""The pictures of README and documentation: `python docs/pictures.py` draws them into `docs/figures`."""
 
 from __future__ import annotations
 
@@ -31,12 +28,6 @@ from lora_marl.render.map import FATE_COLOURS
 HERE = Path(__file__).parent
 SIZE_INCH = (7.0, 4.5)
 WIDE_INCH = (9.6, 4.4)
-
-
-def draw_all(folder: Path) -> None:
-    """Write every picture into a folder."""
-    for draw in (map_of_rings, channels_by_time, packets, nb_trans, learning):
-        save(draw, folder / f"{draw.__name__}.png", SIZE_INCH)
 
 
 def save(draw: Callable[[Any], None], path: Path, size_inch: tuple[float, float]) -> None:
@@ -160,3 +151,5 @@ def learning(figure: Any) -> None:
 
 if __name__ == "__main__":
     save(overview, HERE / "figures" / "overview.png", WIDE_INCH)
+    for draw in (map_of_rings, channels_by_time, packets, nb_trans, learning):
+        save(draw, HERE / "figures" / f"{draw.__name__}.png", SIZE_INCH)

@@ -8,12 +8,14 @@ A study is a table or figure of a paper, or an experiment of ours beside it. `--
 reproducible. A study has five seeds on D-LoRa's placement; NoReL's have four or more, each with its own placement.
 Nothing is tuned to match: a number outside its band stays in the table. Each study leaves a picture beside the table,
 NoReL's also a table of all learners. Results are stored in `cells/`, so an interrupted call goes on where it stopped.
-`--quick` simulates one fiftieth of the time, to see that everything runs; its numbers are not comparable.
-`norel-compat` and `mmalora-model` have no cells: they are simulated in every call (some minutes).
+`--quick` simulates one fiftieth of the time, to see what comes out; its numbers are not comparable. `--list` says how
+much CPU time each study takes. `norel-compat` and `mmalora-model` have no cells: they are simulated in every call.
 """
 
 from __future__ import annotations
 
+import json as json_module
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -28,11 +30,13 @@ from scripts.runs.cli import JsonPath, UsageError, console, errors, how_to_insta
 from scripts.runs.figures import paper_style
 from scripts.runs.jobs import Store
 from scripts.runs.report import counted, markdown
-from scripts.studies import NOT_REPRODUCIBLE, has_torch, needs_torch, studies
+from scripts.studies import NOT_REPRODUCIBLE, durations, has_torch, needs_torch, studies
 from scripts.studies.claim import HEADER, ClaimResult, Results, Study, claim_results
 from scripts.studies.results import cell_table, config_of, simulated
 
 app = new_app()
+
+_WORTH_A_WORD_S = 60.0
 
 
 @app.command(help=__doc__)
@@ -42,6 +46,7 @@ def main(
     all_: Annotated[bool, typer.Option("--all", help="All studies.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="One fiftieth of the time.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Ignore stored results.")] = False,
+    measure_: Annotated[bool, typer.Option("--measure", help="Measure how long studies take, for --list.")] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Cells simulated at the same time.")] = 2,
     results: Annotated[Path, typer.Option(metavar="DIR", help="Folder for tables and pictures.")] = Path("results"),
     json: JsonPath = None,
@@ -51,7 +56,11 @@ def main(
         if list_:
             show_list()
             return
+        if measure_:
+            durations.STORED.write_text(json_text(measured_durations()), encoding="utf-8")
+            return
         wanted = chosen(names or (), everything=all_, quick=quick)
+        tell_duration(wanted, quick=quick)
         folder = results / ("reproduce-quick" if quick else "reproduce")
         numbers = simulated(wanted, Store(folder / "cells", fresh=fresh), quick=quick, jobs=jobs)
         claims = [result for study in wanted for result in read_claims(study, numbers)]
@@ -100,20 +109,42 @@ def configurations(wanted: Sequence[Study]) -> list[TrainConfig]:
     return [config_of(cell) for cell in distinct.values()]
 
 
+def tell_duration(wanted: Sequence[Study], *, quick: bool) -> None:
+    """Says how long studies of more than a minute take, before they begin."""
+    seconds = {study.name: durations.cpu_s(study.name, quick=quick) for study in wanted}
+    total_s = math.fsum(value for value in seconds.values() if math.isfinite(value))
+    if total_s > _WORTH_A_WORD_S:
+        faster = "" if quick else "; --quick takes a fiftieth of it, to see what comes out"
+        text = f"{durations.in_words(total_s)} of CPU time, less what an earlier call has finished{faster}"
+        errors.print(text)
+
+
 def read_claims(study: Study, numbers: Results) -> list[ClaimResult]:
-    """The claims of a study; one without cells is simulated here, which takes minutes and is said before."""
+    """The claims of a study; those without cells are simulated here, and a terminal shows that."""
     if study.cells:
         return claim_results(study, numbers)
-    errors.print(f"{study.name} has no cells: it is simulated now, some minutes unless --quick")
-    with errors.status(f"{study.name}: simulating"):
+    with errors.status(f"{study.name}: simulated in every call"):
         return claim_results(study, numbers)
+
+
+def measured_durations() -> dict[str, float]:
+    """The CPU time of every study, to two digits. s"""
+    measured = durations.measure(studies(), studies(quick=True))
+    return {name: float(f"{seconds:.2g}") for name, seconds in measured.items()}
+
+
+def json_text(durations_s: dict[str, float]) -> str:
+    """Durations as a file, a study per line."""
+    return json_module.dumps(durations_s, indent=1) + "\n"
 
 
 def show_list() -> None:
-    """Prints the studies, and the published results that cannot be reproduced."""
+    """Prints the studies with the CPU time of each, and the published results that cannot be reproduced."""
+    console.print("CPU time on one core, estimated from shortened runs:")
     for study in studies().values():
         console.print(
-            f"{study.name}: {study.title}; {counted(len(study.cells), 'cell')}, {counted(len(study.claims), 'number')}",
+            f"{study.name}: {study.title}; {counted(len(study.cells), 'cell')}, "
+            f"{counted(len(study.claims), 'number')}, {durations.in_words(durations.cpu_s(study.name))}",
         )  # fmt: skip
     if not has_torch():
         console.print(f"studies of coexisting networks: each {how_to_install('torch')}")

@@ -61,6 +61,21 @@ def test_intervals_and_short_labels_of_tables_stay_in_one_line(pages: ModuleType
     assert text == "| 2\xa0P | 9.3\xa0±\xa03.6 | a b |\n| a longer label | - |\nWords ± more."
 
 
+def test_links_of_pages_lead_somewhere_in_a_clone_and_to_generated_pages_when_built(
+    pages: ModuleType, written: Path
+) -> None:
+    link = re.compile(r"\]\((?!https?:|mailto:)([^)#]+)")
+    found = 0
+    for page in (*DOCS.glob("*.md"), ROOT / "README.md", ROOT / "configs/policies/README.md"):
+        text = page.read_text()
+        for target in link.findall(text):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+        for target in re.findall(r"\]\(generated/([^)#]+)", pages.to_generated(text)):
+            assert (written / target).exists(), f"{page.name}: {target}"
+            found += page.parent == DOCS
+    assert found > 10
+
+
 def test_every_page_is_in_the_contents(written: Path) -> None:
     index = (DOCS / "index.md").read_text()
     by_hand = {path.stem for path in DOCS.glob("*.md")} - {"index"}
@@ -123,7 +138,7 @@ def files() -> list[str]:
 
 def exists(path: str) -> bool:
     """Whether a path is there from the root on, or, if it names no folder of the root, somewhere below."""
-    path = path.removeprefix("CLONE/")
+    path = path.removeprefix("CLONE/").removeprefix("/")  # what ".." leaves of a link
     if path.startswith((*MADE_WHEN_BUILT, *OF_USERS)) or "<" in path:
         return True
     if path.startswith(tuple(f"{folder}/" for folder in FOLDERS)):

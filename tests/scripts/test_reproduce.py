@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import subprocess
 import sys
 
@@ -14,7 +15,7 @@ from scripts import reproduce
 from scripts.runs.energy.experiment import MAAC
 from scripts.runs.packets.published_numbers import TABLE_III
 from scripts.studies import NOT_REPRODUCIBLE, studies
-from scripts.studies.claim import CellResult, Claim, Study
+from scripts.studies.claim import CellResult
 from scripts.studies.dlora.inversion import recovery_h
 from scripts.studies.norel import networks
 from scripts.studies.results import shortened
@@ -180,13 +181,19 @@ def test_baselines_are_the_authors_result_files(dlora_vectors, baseline):
         assert 100 * record["received"] / record["sent"] == pytest.approx(cell[0], abs=0.006)
 
 
-def test_a_study_without_cells_says_before_that_it_simulates(capsys):
-    said = []
+def test_long_studies_say_before_how_long_they_take(capsys):
+    by_name = studies()
+    reproduce.tell_duration([by_name["norel-compat"]], quick=False)
+    said = capsys.readouterr().err
+    assert re.match(
+        r"about \d+ min of CPU time, less what an earlier call has finished; --quick takes a fiftieth", said
+    )
+    reproduce.tell_duration([by_name["norel-tracking"]], quick=False)
+    assert capsys.readouterr().err == ""
 
-    def read():
-        said.append(capsys.readouterr().err)
-        return [1.0, 2.0]
 
-    study = Study("slow", "title", (), (Claim("slow/number", (), read, 0.0, 2.0),))
-    (result,) = reproduce.read_claims(study, {})
-    assert result.inside and "slow has no cells: it is simulated now, some minutes unless --quick" in said[0]
+def test_the_list_of_studies_says_how_long_each_takes(invoke):
+    output = invoke(reproduce.app, "--list").output
+    assert output.startswith("CPU time on one core, estimated from shortened runs:")
+    for name in studies():
+        assert re.search(rf"^{name}: .*, (under a minute|about [\d.]+ (min|h))$", output, re.MULTILINE), name
