@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
 import subprocess
@@ -16,8 +17,8 @@ from scripts.attacks.tally import Tally, counting
 from scripts.runs.cli import BAD_INPUT, ROOT
 
 _RUN = ("--config", "configs/dlora.yaml", "--set", "name=run", "duration_h=2", "seeds=[0]", "learners={random: {}}")
-_NOBODY = 65534
-"""A user without rights, where the attack runs as one who has all."""
+_PR_CAPBSET_DROP, _CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 24, 1, 2
+"""Of Linux's `prctl.h` and `capability.h`: what lets a superuser write where permissions forbid it."""
 
 Prepare = Callable[[], None]
 
@@ -98,8 +99,19 @@ def _small_files(most_bytes: int) -> Callable[[Path, Tally], None]:
 def _no_permission(folder: Path, tally: Tally) -> None:
     runs = folder / "runs"
     runs.mkdir(mode=0o555)
-    nobody: Prepare | None = (lambda: os.setuid(_NOBODY)) if os.getuid() == 0 else None
-    _train(runs, tally, before=nobody, expects="Permission denied")
+    _train(runs, tally, before=_obey_permissions, expects="Permission denied")
+
+
+def _obey_permissions() -> None:
+    """Let the next program that this process becomes be held to permissions, also where a superuser starts it.
+
+    Another user might not be allowed to run the interpreter, which may lie in a home.
+    """
+    if os.getuid() == 0:
+        libc = ctypes.CDLL(None, use_errno=True)
+        for capability in (_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH):
+            if libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0):
+                raise OSError(ctypes.get_errno(), "prctl: a superuser's right cannot be dropped")
 
 
 def _not_utf_8(folder: Path, tally: Tally) -> None:
