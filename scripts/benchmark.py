@@ -36,6 +36,7 @@ from scripts.speed.versions import median_with_range, number
 app = new_app()
 
 FEW, MANY = 1_000, 100_000
+MANY_GATEWAYS, WIDE_M = 100, 30e3
 RUN_PACKETS = 36e6
 """2,000 h of 100 nodes with a packet every 20 s."""
 
@@ -275,13 +276,27 @@ def rayleigh(repeats: int) -> list[Line]:
 
 
 def growth(repeats: int) -> list[Line]:
-    """Cost of a packet among many nodes over that among few, and the memory that many nodes take."""
+    """Cost of a packet among many nodes or gateways over that among few, and the memory that many nodes take."""
     sizes = f"{MANY:,} over {FEW:,} nodes"
 
     def ratio(learner: str | None) -> Callable[[], float]:
         return lambda: cases.cost_ratio(learner, FEW, MANY, repeats=repeats)
 
+    gateways = f"{MANY_GATEWAYS} gateways over one, {FEW:,} nodes on {WIDE_M / 1000:g} km"
+
+    def gateway_ratio(negligible_db: float | None) -> Callable[[], float]:
+        return lambda: cases.gateway_cost_ratio(MANY_GATEWAYS, FEW, WIDE_M, negligible_db, repeats=3 * repeats)
+
     return [
+        Line("gateways_100", f"air, cost of a packet: {gateways}", "ratio", 6, gateway_ratio(None), True),
+        Line(
+            "gateways_100_approximate",
+            "the same, powers 20 dB below noise neglected",
+            "ratio",
+            4,
+            gateway_ratio(20.0),
+            True,
+        ),  # fmt: skip
         Line("air_cost_ratio", f"air, cost of a packet: {sizes}", "ratio", 3, ratio(None), True),
         Line("cucb_cost_ratio", f"CUCB, cost of a packet: {sizes}", "ratio", 4, ratio("cucb"), True),
         Line("memory", f"peak memory, {MANY:,} nodes", "GiB", 1, lambda: cases.peak_memory_gib(MANY), True, True),

@@ -18,6 +18,7 @@ from lora_marl.core.downlink import Feedback
 from lora_marl.core.kernel import loop, queue, state
 from lora_marl.core.kernel import tables as kernel_tables
 from lora_marl.core.kernel.counters import take_counters, take_heard
+from lora_marl.core.kernel.culling import culls
 from lora_marl.core.kernel.engine import Engine
 from lora_marl.core.kernel.state import DECISION, STREAM_KEYS, allocate, grown, on_air
 from lora_marl.core.kernel.traffic import rescale_waits
@@ -91,6 +92,7 @@ class Air:
             frames=scenario.traffic.queue_frames if scenario.traffic.confirmed else 0,
             sub_bands=max(scenario.region.sub_bands) if _keeps_sub_bands(scenario) else 0,
             counters=scenario.traffic.trace is not None and scenario.traffic.trace.counter is not None,
+            culled=culls(scenario, record),
         )
         added_streams = STREAM_KEYS.names or ()
         keys = iter(stream_keys(self.seeds, (*_STREAMS.values(), *added_streams)))
@@ -265,6 +267,7 @@ class Air:
 
     def state_dict(self) -> dict[str, NDArray]:
         """Everything that a resumed run needs, as plain arrays."""
+        self._engine.know_powers()
         return (
             state.pack(self._state._replace(events=queue.in_order(self._state.queue)))
             | self._own_settings.pack()
@@ -302,6 +305,7 @@ class Air:
         queue.fill(self._state.queue, queue.times_by_source(self._state.events), on_air(self._state))
         self._checked_until_s = np.inf
         self._engine = self._make_engine()
+        self._engine.list_listeners()
 
     @property
     def _network(self) -> int:
@@ -387,6 +391,7 @@ class Air:
         change = self._first_scenario.changes[self._changes_made]
         if self.scenario.traffic.confirmed:
             self._engine.admit_all_frames()
+        self._engine.know_powers()
         before = self._tables
         self.scenario = _changed(self.scenario, change)
         self._changes_made += 1

@@ -76,10 +76,21 @@ def mix64(z):
 
 
 @entry_point()
+def node_stream(key, node):
+    """The part of a node's draws that is the same for all counters."""
+    return mix64(key + (np.uint64(node) + _ONE) * _GOLDEN)
+
+
+@entry_point()
+def stream_bits(stream, counter):
+    """64 random bits of draw number `counter` of a `node_stream`."""
+    return mix64(stream + (np.uint64(counter) + _ONE) * _GOLDEN)
+
+
+@entry_point()
 def bits(key, node, counter):
     """64 random bits of a node's draw number `counter`."""
-    stream = mix64(key + (np.uint64(node) + _ONE) * _GOLDEN)
-    return mix64(stream + (np.uint64(counter) + _ONE) * _GOLDEN)
+    return stream_bits(node_stream(key, node), counter)
 
 
 @entry_point()

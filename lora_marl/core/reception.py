@@ -60,6 +60,10 @@ class Reception:
         channel_overlap: `bandwidth`: |df| < (bw1 + bw2) / 2; `lorasim`: |df| <= 120 / 60 / 30 kHz by the wider one.
         demodulators: Packets that one gateway can receive at a time; None: any number.
         lost_packets_interfere: False: a packet lost by power or SINR at its start collides with nobody that is on air.
+        negligible_db: A packet whose power at a gateway lies more than this below the noise of its bandwidth disturbs
+            no other uplink there; None: all powers count. Each one that is neglected would have raised the noise by
+            less than the share 10^(-negligible_db / 10). Sensitivities are up to 20 dB below the noise, so from 20 dB
+            plus the capture threshold on no collision is missed. It saves time with many gateways. dB
 
     Source: D-LoRa Tables I, II and Eq. (5); LoRaSim; Goursaud and Gorce 2015 for SIR matrices.
     """
@@ -78,6 +82,7 @@ class Reception:
     channel_overlap: Literal["bandwidth", "lorasim"] = "bandwidth"
     demodulators: int | None = None
     lost_packets_interfere: bool = True
+    negligible_db: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("spares", "inter_sf", "interferers", "channel_overlap"):
@@ -94,6 +99,10 @@ class Reception:
         if self.demodulators is not None and (self.demodulators < 1 or self.demodulators % 1):
             raise ValueError(
                 f"reception.demodulators: {self.demodulators} is not a whole number of at least 1 (or None: any number)"
+            )
+        if self.negligible_db is not None and not self.negligible_db > 0:
+            raise ValueError(
+                f"reception.negligible_db: {self.negligible_db} is not above 0 (or None: all powers count)"
             )
         if self.inter_sf.startswith("sir") and self.sir_db is None:
             raise ValueError(f"reception.sir_db: inter_sf {self.inter_sf!r} needs a matrix [6, 6]")

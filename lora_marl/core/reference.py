@@ -8,7 +8,7 @@ column the one that disturbs it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,6 +142,10 @@ def _disturbed(
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Which packets the others interfere with, and which they collide with, at one gateway."""
     rx = scenario.reception
+    bw_hz = np.array(scenario.region.bandwidths_hz)[facts.bw]
+    noise_dbm = phy.noise_dbm(bw_hz, rx.noise_figure_db)
+    if rx.negligible_db is not None:
+        facts = replace(facts, hits=facts.hits & (rssi_dbm >= noise_dbm - rx.negligible_db))
     power_mw = units.dbm_to_mw(rssi_dbm)
     advantage_db = rssi_dbm[:, None] - rssi_dbm[None, :]
     colliding = facts.hits & facts.same_sf & ~_meets(advantage_db, rx.capture_db, rx.equality_survives)
@@ -153,8 +157,7 @@ def _disturbed(
         in_burst = facts.burst_s > 0.0
         in_burst &= facts.burst_first | (rx.interferers != "at_start")
         noise_like_mw += (in_burst * burst_mw).sum(1)
-    bw_hz = np.array(scenario.region.bandwidths_hz)[facts.bw]
-    noise_mw = units.dbm_to_mw(phy.noise_dbm(bw_hz, rx.noise_figure_db)) * noise_ratio
+    noise_mw = units.dbm_to_mw(noise_dbm) * noise_ratio
     needed = _sinr_ratio(scenario, facts)
     if rx.inter_sf == "sinr":
         interfered |= power_mw < needed * (noise_mw + noise_like_mw)

@@ -9,6 +9,7 @@ Shape letters: `B` replicas, `N` nodes.
 
 from __future__ import annotations
 
+import math
 import os
 import resource
 import subprocess
@@ -113,6 +114,36 @@ def cost_ratio(learner: str | None, few: int, many: int, *, repeats: int) -> flo
         for nodes, timed, count in ((few, 20, 10 * repeats), (many, 20, repeats))
     }
     return rates[few] / rates[many]
+
+
+def gateway_cost_ratio(gateways: int, nodes: int, side_m: float, negligible_db: float | None, *, repeats: int) -> float:
+    """CPU time per packet with many gateways over that with one in the middle, in a square of nodes at random.
+
+    Args:
+        gateways: A square number; they stand on a grid.
+        nodes: N.
+        side_m: Side of the square. m
+        negligible_db: As of `Reception`.
+        repeats: The best counts.
+    """
+
+    def run(number: int) -> Run:
+        rows = math.isqrt(number)
+        places_m = (np.arange(rows) + 0.5) * side_m / rows
+        scenario = journal(nodes)[1]
+        scenario = replace(
+            scenario,
+            node_xy_m=np.random.default_rng(0).uniform(0.0, side_m, (nodes, 2)),
+            gateway_xy_m=np.stack(np.meshgrid(places_m, places_m), axis=-1).reshape(-1, 2),
+            reception=replace(scenario.reception, negligible_db=negligible_db),
+        )
+        air, points = Air(scenario, [0]), random_points(scenario, 1)
+        return lambda until_s: int(air.advance(points, until_s).sent.sum())
+
+    interval_s = _interval_s(nodes)
+    times = {"warm_up_s": 5 * interval_s, "timed_s": 20 * interval_s}
+    one, many = (max(_rate(run(number), **times) for _ in range(repeats)) for number in (1, gateways))
+    return one / many
 
 
 def norel_packets_per_s(nodes: int, *, replicas: int, hours: float) -> float:

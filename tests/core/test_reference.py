@@ -40,6 +40,7 @@ RULES = st.builds(
     demodulators=st.sampled_from([None, 1, 2, 8]),
     sinr_db=st.sampled_from([None, np.full(6, 3.0)]),
     lost_packets_interfere=st.booleans(),
+    negligible_db=st.sampled_from([None, None, 5.0, 25.0]),
 )
 AIRS = st.builds(
     Propagation,

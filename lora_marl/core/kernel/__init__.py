@@ -25,3 +25,9 @@ compiled = partial(entry_point, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 They have no wrappers that convert Python's arguments, which take 60 % of the time of compilation (measured). Calling
 one from Python crashes the process. What a network does not need is left out of the loop: `features` says how.
 """
+
+called = partial(compiled, forceinline=False)
+"""The decorator of compiled functions that are called, not made part of every caller: long and seldom needed ones.
+
+The compiler takes a copy of a `compiled` one at every place that calls it, which costs seconds where these are many.
+"""

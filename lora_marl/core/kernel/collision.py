@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from lora_marl.core.kernel import compiled
-from lora_marl.core.kernel.features import MATRIX, RARE
+from lora_marl.core.kernel.culling import AUDIBLE, at_most_dbm, know_power
+from lora_marl.core.kernel.disturbers import add_disturber, is_negligible
+from lora_marl.core.kernel.features import CULLED, MATRIX, RARE
+from lora_marl.core.kernel.power import know_power_mw
 from lora_marl.core.kernel.rule import INTER_SF
 
 NONE = INTER_SF["none"]
@@ -66,11 +69,76 @@ def _add_power(rule, new, old, hits_new, hits_old, noise_like):
 
 
 @compiled()
-def _overlap_packet(state, tables, b, p, q):
-    """Apply the rule where node `p` starts a packet while node `q`'s is on the air of an overlapping channel.
+def _overlap_at(state, tables, b, p, q, g, hits_new, hits_old, same_sf, noise_like):
+    """Apply the rule at gateway `g` to node `p`'s new packet and node `q`'s; `hits_...`: the other may harm it.
 
     Gateways of neither network are skipped: what they would make of the packets is of no interest.
     """
+    rule, new_node, old_node = tables.rule[0], state.nodes[b, p], state.nodes[b, q]
+    to_new = tables.gateway_network[g] == tables.node_network[p]
+    to_old = tables.gateway_network[g] == tables.node_network[q]
+    if not (to_new or to_old or (RARE and rule.record)):
+        return
+    new, old = state.links[b, p, g], state.links[b, q, g]
+    new_point, old_point = new_node.point, old_node.point
+    if RARE or CULLED:
+        hits_new = hits_new and not is_negligible(tables, old.rssi_dbm, old_point[1])
+        hits_old = hits_old and not is_negligible(tables, new.rssi_dbm, new_point[1])
+    equal_bw = new_point[1] == old_point[1]
+    by_energy = MATRIX and rule.inter_sf == SIR_ENERGY and equal_bw
+    if rule.linear and not CULLED:
+        _add_power(rule, new, old, hits_new, hits_old, noise_like)
+    if MATRIX and by_energy:
+        if CULLED:
+            know_power_mw(new)
+            know_power_mw(old)
+        _add_energy(state, b, p, q, g, new, old, to_new and hits_new, to_old and hits_old)
+    elif same_sf:
+        if rule.lost_packets_interfere or not new_node.lost:
+            _collide(rule, new, old, hits_new, hits_old)
+    elif MATRIX and rule.inter_sf == SIR_PAIRWISE and equal_bw:
+        _interfere(rule, tables, new, old, new_point[0], old_point[0], hits_new, hits_old)
+
+
+@compiled()
+def _cannot_harm(state, tables, b, p, q, g, same_sf):
+    """Whether node `q`'s packet, at most as loud as its bound, changes nothing for node `p`'s at gateway `g`."""
+    rule, point, disturber = tables.rule[0], state.nodes[b, p].point, state.nodes[b, q].point
+    bound_dbm = at_most_dbm(state, tables, b, q, g)
+    if is_negligible(tables, bound_dbm, disturber[1]):
+        return True
+    equal_bw = point[1] == disturber[1]
+    if MATRIX and rule.inter_sf == SIR_ENERGY and equal_bw:
+        return False
+    advantage_db = state.links[b, p, g].rssi_dbm - bound_dbm
+    if same_sf:
+        return survives(advantage_db, rule.capture_db, rule.equality_survives)
+    if MATRIX and rule.inter_sf == SIR_PAIRWISE and equal_bw:
+        return survives(advantage_db, tables.sir_db[point[0], disturber[0]], rule.equality_survives)
+    return True
+
+
+@compiled()
+def _overlap_where_heard(state, tables, b, p, q, hits_new, hits_old, same_sf):
+    """Apply the rule at the gateways that hear one of the packets at least; either is harmed only where it is heard."""
+    for place in range(1, 1 + state.listeners[b, p, 0]):
+        g = state.listeners[b, p, place]
+        harms_old = hits_old and state.hearing[b, q, g] == AUDIBLE
+        if harms_old or (hits_new and not _cannot_harm(state, tables, b, p, q, g, same_sf)):
+            know_power(state, tables, b, q, g)
+            _overlap_at(state, tables, b, p, q, g, hits_new, harms_old, same_sf, False)
+    if not hits_old:
+        return
+    for place in range(1, 1 + state.listeners[b, q, 0]):
+        g = state.listeners[b, q, place]
+        if state.hearing[b, p, g] != AUDIBLE and not _cannot_harm(state, tables, b, q, p, g, same_sf):
+            know_power(state, tables, b, p, g)
+            _overlap_at(state, tables, b, p, q, g, False, True, same_sf, False)
+
+
+@compiled()
+def _overlap_packet(state, tables, b, p, q):
+    """Apply the rule where node `p` starts a packet while node `q`'s is on the air of an overlapping channel."""
     rule = tables.rule[0]
     new_node, old_node = state.nodes[b, p], state.nodes[b, q]
     hits_new = old_node.end_s > new_node.critical_s
@@ -82,24 +150,19 @@ def _overlap_packet(state, tables, b, p, q):
     new_point, old_point = new_node.point, old_node.point
     equal_bw = new_point[1] == old_point[1]
     same_sf = new_point[0] == old_point[0] and (equal_bw or not rule.same_sf_needs_equal_bw)
-    by_energy = MATRIX and rule.inter_sf == SIR_ENERGY and equal_bw
-    pairwise = MATRIX and rule.inter_sf == SIR_PAIRWISE and equal_bw
-    noise_like = not same_sf and not by_energy and not pairwise and rule.inter_sf not in (NONE, DB_RATIO)
-    new_network, old_network = tables.node_network[p], tables.node_network[q]
-    for g in range(state.links.shape[2]):
-        to_new, to_old = tables.gateway_network[g] == new_network, tables.gateway_network[g] == old_network
-        if not (to_new or to_old or (RARE and rule.record)):
-            continue
-        new, old = state.links[b, p, g], state.links[b, q, g]
-        if rule.linear:
-            _add_power(rule, new, old, hits_new, hits_old, noise_like)
-        if MATRIX and by_energy:
-            _add_energy(state, b, p, q, g, new, old, to_new, to_old)
-        elif same_sf:
-            if rule.lost_packets_interfere or not new_node.lost:
-                _collide(rule, new, old, hits_new, hits_old)
-        elif MATRIX and pairwise:
-            _interfere(rule, tables, new, old, new_point[0], old_point[0], hits_new, hits_old)
+    by_matrix = MATRIX and equal_bw and (rule.inter_sf == SIR_ENERGY or rule.inter_sf == SIR_PAIRWISE)
+    noise_like = not same_sf and not by_matrix and rule.inter_sf not in (NONE, DB_RATIO)
+    if CULLED and noise_like:
+        if hits_new:
+            add_disturber(state, tables, b, p, q)
+        if hits_old and not rule.at_start:
+            add_disturber(state, tables, b, q, p)
+    elif CULLED:
+        if same_sf or by_matrix:
+            _overlap_where_heard(state, tables, b, p, q, hits_new, hits_old, same_sf)
+    else:
+        for g in range(state.links.shape[2]):
+            _overlap_at(state, tables, b, p, q, g, hits_new, hits_old, same_sf, noise_like)
 
 
 @compiled()

@@ -7,11 +7,14 @@ import numpy as np
 from lora_marl.core.kernel import compiled
 from lora_marl.core.kernel.collision import NONE, SINR, SIR_ENERGY, SIR_PAIRWISE, survives
 from lora_marl.core.kernel.counters import record_downlink
-from lora_marl.core.kernel.features import RARE
+from lora_marl.core.kernel.culling import AUDIBLE
+from lora_marl.core.kernel.disturbers import settle
+from lora_marl.core.kernel.features import CULLED, RARE
 from lora_marl.core.kernel.interference import add_burst_to_downlink
 from lora_marl.core.kernel.links import is_off, link_gain_db
+from lora_marl.core.kernel.power import dbm_to_mw
 from lora_marl.core.kernel.queue import schedule
-from lora_marl.core.kernel.reception import BELOW_SENSITIVITY, COLLIDED, DELIVERED, INTERFERED, dbm_to_mw
+from lora_marl.core.kernel.reception import BELOW_SENSITIVITY, COLLIDED, DELIVERED, INTERFERED
 from lora_marl.core.kernel.rule import WINDOWS
 from lora_marl.core.kernel.state import ANSWERED, ANSWERS_RECEIVED, ENERGY_MJ, RECEIVING, REFUSED, RX1, RX2
 from lora_marl.core.random import draw_index, exponential, normal
@@ -119,8 +122,10 @@ def _overlap_uplink(state, tables, b, q, g):
         _interfere(rule, tables, state.down_links[b, g], down.sf, down.bw, interferer_dbm, sf, bw)
     if harms_uplink and node.end_s > down.start_s:
         key, packet = state.replicas[b].downlink_key, state.nodes[b, down.node].packet
+        if CULLED:
+            settle(state, tables, b, q)
         for h in range(state.links.shape[2]):
-            if h != g:
+            if h != g and not (CULLED and state.hearing[b, q, h] != AUDIBLE):
                 varied_db = _varied_db(rule, key, down.node, draw_index(packet, _GATEWAY_DRAWS + h))
                 interferer_dbm = _down_tp_dbm(rule, tables, down.channel) + tables.gateway_gain_db[g, h] + varied_db
                 _interfere(rule, tables, state.links[b, q, h], sf, bw, interferer_dbm, down.sf, down.bw)

@@ -95,6 +95,7 @@ class Engine:
         self._arguments = state, tables, decisions, threads
         replicas, nodes = state.nodes.shape
         on = {"repeats": state.frames.size > 0, "masks": state.channel_masks.size > 0}
+        on["culled"] = state.listeners.size > 0
         self._entry, self._drawing_entry = (
             entry_points(needed(tables.rule, draws_points=draws, **on)) for draws in (False, True)
         )
@@ -168,6 +169,16 @@ class Engine:
     def clear(self, none: int) -> None:
         """Clear the air and the clocks; nodes whose packet vanishes unjudged decide again, with the fate `none`."""
         self._entry.clear(self._state.address, none)
+
+    def know_powers(self) -> None:
+        """Compute the powers of all packets on the air where gateways are culled: tables change, or it is saved."""
+        if self._state.arrays.listeners.size:
+            self._entry.know_powers(self._state.address, self._tables.address, False)
+
+    def list_listeners(self) -> None:
+        """List the gateways that hear each packet of a state that was loaded, where gateways are culled."""
+        if self._state.arrays.listeners.size:
+            self._entry.know_powers(self._state.address, self._tables.address, True)
 
     def drops_ahead(self, *, everywhere: bool = False) -> NDArray[np.int64]:
         """Packets that nodes drop before their next one, but that are generated only after the clocks. `[B, N]`

@@ -29,17 +29,23 @@ MATRIX = True
 
 RARE = True
 """Records of packets, bursts, repeats, points drawn from distributions, energy by state, measured links, `db_ratio`,
-traffic of a trace, and channel masks of nodes."""
+traffic of a trace, channel masks of nodes, and neglected powers."""
 
 LIMITS = True
 """Duty cycles of nodes by sub-band, and channels that take some data rates only: what regions have. Variants with the
 rare parts have these, too, so that there are not twice as many."""
 
-FEATURES = ("DOWNLINKS", "MATRIX", "RARE", "LIMITS")
+CULLED = True
+"""Lists of the gateways that hear a packet (`culling`), where there are many; never with records, `db_ratio` or
+measured links."""
+
+FEATURES = ("DOWNLINKS", "MATRIX", "RARE", "LIMITS", "CULLED")
 
 
-def needed(rule: NDArray[np.void], *, repeats: bool, draws_points: bool, masks: bool = False) -> frozenset[str]:
-    """The features that a rule (RULE [1]) needs, frames with NbTrans, points drawn from distributions, or masks."""
+def needed(
+    rule: NDArray[np.void], *, repeats: bool, draws_points: bool, masks: bool = False, culled: bool = False
+) -> frozenset[str]:
+    """The features that a rule (RULE [1]) needs, frames with NbTrans, points drawn from distributions, masks, lists."""
     switches = {name: rule[name][0] for name in rule.dtype.names or ()}
     on = {
         "DOWNLINKS": any(
@@ -50,7 +56,9 @@ def needed(rule: NDArray[np.void], *, repeats: bool, draws_points: bool, masks: 
         or draws_points
         or masks
         or switches["inter_sf"] == INTER_SF["db_ratio"]
-        or any(switches[name] for name in ("record", "bursts", "links", "rx_mw", "trace")),
+        or any(switches[name] for name in ("record", "bursts", "links", "rx_mw", "trace"))
+        or (switches["negligible_db"] > 0 and not culled),
+        "CULLED": culled,
     }
     on["LIMITS"] = not on["RARE"] and any(switches[name] for name in ("sub_bands", "channel_rates"))
     return frozenset(name for name in FEATURES if on[name])
@@ -82,7 +90,10 @@ def _with_constants(function: FunctionType, constants: Mapping[str, bool], made:
         elif isinstance(value, Dispatcher):
             if value not in made:
                 clone = _with_constants(value.py_func, constants, made)
-                made[value] = _without_wrappers(value) if clone is value.py_func else compiled()(clone)
+                inline = value.targetoptions.get("forceinline", True)
+                made[value] = (
+                    _without_wrappers(value) if clone is value.py_func else compiled(forceinline=inline)(clone)
+                )
             if made[value] is not value:
                 changed[name] = made[value]
     if not changed:

@@ -6,8 +6,10 @@ import numpy as np
 
 from lora_marl.core.kernel import compiled
 from lora_marl.core.kernel.collision import SIR_ENERGY
+from lora_marl.core.kernel.disturbers import settle
+from lora_marl.core.kernel.features import CULLED
+from lora_marl.core.kernel.power import dbm_to_mw
 from lora_marl.core.kernel.queue import schedule
-from lora_marl.core.kernel.reception import dbm_to_mw
 from lora_marl.core.outcome import BURST_KIND
 from lora_marl.core.random import draw_index, exponential, uniform
 
@@ -34,6 +36,8 @@ def add_burst(state, tables, b, c, n):
     from_s, until_s = max(burst.start_s, node.critical_s), min(burst.end_s, node.end_s)
     if until_s <= from_s:
         return
+    if CULLED:
+        settle(state, tables, b, n)
     for g in range(state.links.shape[2]):
         if tables.gateway_network[g] == tables.node_network[n]:
             if rule.inter_sf == SIR_ENERGY:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from lora_marl.core.kernel import compiled, entry_point
 from lora_marl.core.kernel.arrays import at
+from lora_marl.core.kernel.culling import know_all_powers, list_listeners
 from lora_marl.core.kernel.events import (
     draw_point,
     end_downlink,
@@ -24,7 +25,7 @@ from lora_marl.core.kernel.events import (
     schedule_next,
     start_packet,
 )
-from lora_marl.core.kernel.features import DOWNLINKS, LIMITS, RARE, specialised
+from lora_marl.core.kernel.features import CULLED, DOWNLINKS, LIMITS, RARE, specialised
 from lora_marl.core.kernel.feedback import mark_undecided
 from lora_marl.core.kernel.interference import begin_burst, end_burst, next_burst_s
 from lora_marl.core.kernel.queue import first_place
@@ -197,6 +198,7 @@ class EntryPoints(NamedTuple):
     admit_all_frames: Callable[[int, int], None]
     clear: Callable[[int, int], None]
     all_drops_ahead: Callable[[int, int, bool, NDArray[np.int64]], None]
+    know_powers: Callable[[int, int, bool], None]
 
 
 def _define(key: str) -> EntryPoints:
@@ -254,7 +256,16 @@ def _define(key: str) -> EntryPoints:
                 if everywhere or state.counts[b, n, DROPPED] > 0:
                     ahead[b, n] = drops_ahead(state, tables, b, n)
 
-    return EntryPoints(run, first_starts_s, admit_all_frames, clear, all_drops_ahead)
+    def know_powers(state_address, tables_address, listing):
+        """Compute the powers of packets on the air that are not known or, `listing`, list who hears those packets."""
+        state, tables = at(State, state_address), at(Tables, tables_address)
+        for b in range(state.replicas.shape[0] if key and CULLED else 0):
+            if listing:
+                list_listeners(state, tables, b)
+            else:
+                know_all_powers(state, tables, b)
+
+    return EntryPoints(run, first_starts_s, admit_all_frames, clear, all_drops_ahead, know_powers)
 
 
 _SOURCE_HASH = zlib.crc32(b"".join(source.read_bytes() for source in SOURCES))

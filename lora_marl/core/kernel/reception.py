@@ -10,29 +10,16 @@ import numpy as np
 from lora_marl.core.kernel import compiled
 from lora_marl.core.kernel.collision import DB_RATIO, SINR, SIR_ENERGY, survives
 from lora_marl.core.kernel.counters import record_link
-from lora_marl.core.kernel.features import DOWNLINKS, MATRIX, RARE
-from lora_marl.core.kernel.links import is_lost_anyway, is_missed, is_off, link_gain_db, link_spread_db
-from lora_marl.core.random import draw_index, exponential, normal
+from lora_marl.core.kernel.culling import FAINT, add_listener, clear_listeners, list_candidates, loudest
+from lora_marl.core.kernel.disturbers import is_clear
+from lora_marl.core.kernel.features import CULLED, DOWNLINKS, MATRIX, RARE
+from lora_marl.core.kernel.links import is_lost_anyway, is_missed, is_off, link_gain_db
+from lora_marl.core.kernel.power import NOT_CONVERTED, common_shadowing_db, dbm_to_mw, know_power_mw, received_dbm
+from lora_marl.core.random import normal
 from lora_marl.core.reception import FATES, Fate
-from lora_marl.core.units import dbm_to_mw as _dbm_to_mw
-
-dbm_to_mw = compiled()(_dbm_to_mw)
 
 DELIVERED, BELOW_SENSITIVITY, INTERFERED, COLLIDED, NO_DEMODULATOR, GATEWAY_SENDING = (int(fate) for fate in FATES)
 NONE = int(Fate.NONE)
-
-
-@compiled()
-def _rssi_dbm(tables, rule, replica, n, packet, g, mean_dbm, common_db):
-    """Received power of a packet at gateway `g`: its mean with shadowing and fading."""
-    rssi_dbm = mean_dbm + common_db
-    if RARE and rule.links:
-        rssi_dbm += link_spread_db(tables, replica.shadowing_key, n, packet, g)
-    elif rule.packet_shadowing:
-        rssi_dbm += rule.own_db * normal(replica.shadowing_key, n, draw_index(packet, g))
-    if rule.rayleigh:
-        rssi_dbm += 10.0 * np.log10(exponential(replica.fading_key, n, draw_index(packet, g)))
-    return rssi_dbm
 
 
 @compiled()
@@ -53,41 +40,60 @@ def _fails_db_ratio(tables, rule, replica, n, packet, sf, rssi_dbm, on_air_dbm):
 
 
 @compiled()
+def _begin_at(state, tables, b, n, g, mean_tp_dbm, common_db, lost_anyway):
+    """Draw the packet's power at gateway `g` and lock a demodulator; returns whether it is lost there by its power."""
+    rule, replica, node = tables.rule[0], state.replicas[b], state.nodes[b, n]
+    link, gateway = state.links[b, n, g], state.gateways[b, g]
+    mean_dbm = mean_tp_dbm + tables.gain_db[b % tables.gain_db.shape[0], n, g]
+    if RARE and rule.links:
+        mean_dbm += link_gain_db(state, tables, b, n, g, node.point[2], node.start_s)
+    rssi_dbm = received_dbm(tables, rule, replica, n, node.packet, g, mean_dbm, common_db)
+    link.rssi_dbm = rssi_dbm
+    if CULLED:
+        link.power_mw = NOT_CONVERTED if rule.linear else 0.0
+    else:
+        link.power_mw = dbm_to_mw(rssi_dbm) if rule.linear else 0.0
+    link.noise_like_mw = 0.0
+    link.overlap_mw = 0.0
+    link.collided = False
+    link.interfered = False
+    if RARE and rule.inter_sf == DB_RATIO:
+        sf, on_air_dbm = node.point[0], gateway.on_air_dbm
+        link.interfered = _fails_db_ratio(tables, rule, replica, n, node.packet, sf, rssi_dbm, on_air_dbm)
+        gateway.on_air_dbm += rssi_dbm
+    audible = _is_heard(tables, b, n, g, node.point, rssi_dbm)
+    if CULLED:
+        state.hearing[b, n, g] = FAINT
+        if audible:
+            add_listener(state, b, n, g)
+    link.deaf = DOWNLINKS and rule.downlinks and state.downlinks[b, g].end_s > node.critical_s
+    if RARE and rule.links:
+        link.deaf = link.deaf or lost_anyway or is_off(tables, g, node.start_s, node.end_s)
+        link.deaf = link.deaf or is_missed(state, tables, b, n, g)
+    link.locked = audible and not link.deaf and gateway.locked < rule.demodulators
+    gateway.locked += link.locked
+    if MATRIX and rule.inter_sf == SIR_ENERGY:
+        state.sf_energy[b, n, g, :] = 0.0
+    return link.interfered or not audible
+
+
+@compiled()
 def begin_reception(state, tables, b, n, sf, bw, mean_tp_dbm):
     """Draw the packet's received powers and lock demodulators; returns whether it is lost at its start everywhere."""
     rule = tables.rule[0]
-    replica, packet, critical_s = state.replicas[b], state.nodes[b, n].packet, state.nodes[b, n].critical_s
-    common_db = 0.0
-    if rule.packet_shadowing and rule.common_db > 0.0:
-        common_db = rule.common_db * normal(replica.shadowing_key, n, draw_index(packet, -1))
-    node = state.nodes[b, n]
+    common_db = common_shadowing_db(rule, state.replicas[b], n, state.nodes[b, n].packet)
     lost_anyway = RARE and rule.links and is_lost_anyway(state, tables, b, n)
     lost = True
-    for g in range(state.links.shape[2]):
-        link, gateway = state.links[b, n, g], state.gateways[b, g]
-        mean_dbm = mean_tp_dbm + tables.gain_db[b % tables.gain_db.shape[0], n, g]
-        if RARE and rule.links:
-            mean_dbm += link_gain_db(state, tables, b, n, g, node.point[2], node.start_s)
-        rssi_dbm = _rssi_dbm(tables, rule, replica, n, packet, g, mean_dbm, common_db)
-        link.rssi_dbm = rssi_dbm
-        link.power_mw = dbm_to_mw(rssi_dbm) if rule.linear else 0.0
-        link.noise_like_mw = 0.0
-        link.overlap_mw = 0.0
-        link.collided = False
-        link.interfered = False
-        if RARE and rule.inter_sf == DB_RATIO:
-            link.interfered = _fails_db_ratio(tables, rule, replica, n, packet, sf, rssi_dbm, gateway.on_air_dbm)
-            gateway.on_air_dbm += rssi_dbm
-        audible = _is_heard(tables, b, n, g, node.point, rssi_dbm)
-        link.deaf = DOWNLINKS and rule.downlinks and state.downlinks[b, g].end_s > critical_s
-        if RARE and rule.links:
-            link.deaf = link.deaf or lost_anyway or is_off(tables, g, node.start_s, node.end_s)
-            link.deaf = link.deaf or is_missed(state, tables, b, n, g)
-        link.locked = audible and not link.deaf and gateway.locked < rule.demodulators
-        gateway.locked += link.locked
-        lost = lost and (link.interfered or not audible)
-        if MATRIX and rule.inter_sf == SIR_ENERGY:
-            state.sf_energy[b, n, g, :] = 0.0
+    if CULLED:
+        clear_listeners(state, b, n)
+        floor_dbm = tables.sensitivity_dbm[sf, bw]
+        candidates = list_candidates(state, tables, b, n, mean_tp_dbm + common_db, floor_dbm)
+        for place in range(1, 1 + candidates):  # the list of those that hear the packet grows behind this place
+            g = state.listeners[b, n, place]
+            lost = _begin_at(state, tables, b, n, g, mean_tp_dbm, common_db, lost_anyway) and lost
+    else:
+        for g in range(state.links.shape[2]):
+            lost = _begin_at(state, tables, b, n, g, mean_tp_dbm, common_db, lost_anyway) and lost
     return lost
 
 
@@ -115,16 +121,40 @@ def _fate_at(state, tables, b, n, g):
         return NO_DEMODULATOR
     if link.interfered:
         return INTERFERED
-    if rule.inter_sf == SINR or link.noise_like_mw > 0.0:
+    clear = CULLED and is_clear(state, tables, b, n, g)
+    if not clear and (rule.inter_sf == SINR or link.noise_like_mw > 0.0):
         noise_mw = tables.noise_mw[bw]
         if RARE and rule.links:
             noise_mw *= tables.cells[b % tables.cells.shape[0], n, g, node.point[2]].noise_ratio
         if link.power_mw < tables.sinr_ratio[sf] * (noise_mw + link.noise_like_mw):
             return INTERFERED
     if MATRIX and rule.inter_sf == SIR_ENERGY:
+        if CULLED:
+            know_power_mw(link)
         if not _passes_sir(state, tables, rule, b, n, g, sf, link.power_mw * (node.end_s - node.start_s)):
             return INTERFERED
     return COLLIDED if link.collided else DELIVERED
+
+
+@compiled()
+def _judge(state, tables, b, n, g, best, fate):
+    """Judge the packet at gateway `g`; returns the best gateway so far, and the fate there."""
+    node, link, gateway = state.nodes[b, n], state.links[b, n, g], state.gateways[b, g]
+    gateway_fate = NONE
+    if tables.gateway_network[g] == tables.node_network[n]:
+        gateway_fate = _fate_at(state, tables, b, n, g)
+        louder = best < 0 or link.rssi_dbm > state.links[b, n, best].rssi_dbm
+        if (gateway_fate == DELIVERED and (fate != DELIVERED or louder)) or (fate != DELIVERED and louder):
+            best, fate = g, gateway_fate
+    elif _is_heard(tables, b, n, g, node.point, link.rssi_dbm):
+        state.foreign_busy_s[b, g, node.point[2]] += node.end_s - node.start_s
+    link.received = gateway_fate == DELIVERED
+    gateway.locked -= link.locked
+    if RARE and tables.rule[0].inter_sf == DB_RATIO:
+        gateway.on_air_dbm = gateway.on_air_dbm - link.rssi_dbm if state.replicas[b].on_air > 1 else 0.0
+    if RARE and tables.rule[0].record:
+        record_link(state, b, n, g, gateway_fate)
+    return best, fate
 
 
 @compiled()
@@ -135,22 +165,14 @@ def end_reception(state, tables, b, n):
     """
     node = state.nodes[b, n]
     best, fate = -1, BELOW_SENSITIVITY
-    for g in range(state.links.shape[2]):
-        link, gateway = state.links[b, n, g], state.gateways[b, g]
-        gateway_fate = NONE
-        if tables.gateway_network[g] == tables.node_network[n]:
-            gateway_fate = _fate_at(state, tables, b, n, g)
-            louder = best < 0 or link.rssi_dbm > state.links[b, n, best].rssi_dbm
-            if (gateway_fate == DELIVERED and (fate != DELIVERED or louder)) or (fate != DELIVERED and louder):
-                best, fate = g, gateway_fate
-        elif _is_heard(tables, b, n, g, node.point, link.rssi_dbm):
-            state.foreign_busy_s[b, g, node.point[2]] += node.end_s - node.start_s
-        link.received = gateway_fate == DELIVERED
-        gateway.locked -= link.locked
-        if RARE and tables.rule[0].inter_sf == DB_RATIO:
-            gateway.on_air_dbm = gateway.on_air_dbm - link.rssi_dbm if state.replicas[b].on_air > 1 else 0.0
-        if RARE and tables.rule[0].record:
-            record_link(state, b, n, g, gateway_fate)
+    if CULLED:
+        for place in range(1, 1 + state.listeners[b, n, 0]):
+            best, fate = _judge(state, tables, b, n, state.listeners[b, n, place], best, fate)
+        if best < 0:
+            best = loudest(state, tables, b, n)
+    else:
+        for g in range(state.links.shape[2]):
+            best, fate = _judge(state, tables, b, n, g, best, fate)
     node.last_fate = fate
     node.gateway = best
     node.last_rssi_dbm = state.links[b, n, best].rssi_dbm

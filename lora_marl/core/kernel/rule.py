@@ -82,6 +82,7 @@ RULE = np.dtype(
         ("channel_rates", np.bool_),  # some channels take some data rates only
         ("trace", np.bool_),  # packets are those of a trace
         ("trace_repeat_s", np.float64),  # 0: it is played once
+        ("negligible_db", np.float64),  # below the noise, powers that far are neglected; 0: none is
     ],
     align=True,
 )
@@ -95,7 +96,7 @@ The names of all others are part of the number by which a snapshot knows its net
 
 ADDED = (
     *("rx2_bw", "rx_mw", "rx2_mj", "sleep_mw", "links", "group_share", "lost_share", "sub_bands", "channel_rates"),
-    *("trace", "trace_repeat_s"),
+    *("trace", "trace_repeat_s", "negligible_db"),
 )
 """Fields that the first snapshots do not know. Each is 0 or False where its part is off, and counts elsewhere only."""
 
@@ -152,6 +153,7 @@ def make_rule(scenario: Scenario, feedback: Feedback, record: bool, count_arms: 
             "channel_rates": bool(scenario.region.channel_data_rates),
             "trace": traffic.trace is not None,
             "trace_repeat_s": 0.0 if traffic.trace is None else traffic.trace.repeat_s or 0.0,
+            "negligible_db": rx.negligible_db or 0.0,
             "server": feedback.decides == "server",
             "waits": scenario.feedback == "downlink" and feedback.answers and feedback.decides == "node",
             "feedback_packets": feedback.packets,

@@ -137,6 +137,21 @@ LINK = np.dtype(
     align=True,
 )
 
+DISTURBER = np.dtype(
+    [
+        ("packet", np.int64),
+        ("tp_dbm", np.float64),  # less the loss of its channel
+        ("common_db", np.float64),  # of its shadowing
+        ("node", np.int32),
+        ("bw", np.int16),
+    ],
+    align=True,
+)
+"""A packet whose power acts as noise on another one (`disturbers`)."""
+
+_DISTURBERS = 8
+"""Room of the list of each packet; a full one is summed and emptied."""
+
 GATEWAY = np.dtype(
     [
         ("locked", np.int64),
@@ -253,7 +268,10 @@ AIRTIME_S, ENERGY_MJ, DELIVERED_BITS = 0, 1, 2
 GROWING = ("packets", "receptions", "heard", "heard_nb_trans")
 """Arrays that grow when they are full."""
 
-NOT_STORED = ("streams", "nb_trans", "channel_masks", "winners")
+CULLING = ("hearing", "listeners", "disturbers", "disturbing", "all_known")
+"""Arrays that are empty where gateways are not culled; a loaded state's are made anew from its links."""
+
+NOT_STORED = ("streams", "nb_trans", "channel_masks", "winners", *CULLING)
 """Arrays that follow from the seeds or from other arrays, or are the caller's."""
 
 OF_LINKS = ("slow", "slow_from_s")
@@ -274,6 +292,11 @@ class State(NamedTuple):
 
     nodes: NDArray[np.void]  # NODE [B, N]
     links: NDArray[np.void]  # LINK [B, N, G]
+    hearing: NDArray[np.int8]  # [B, N, G] where gateways are culled (`culling`), or [B, 0, G]
+    listeners: NDArray[np.int16]  # [B, N, 2 + G], how many gateways hear the packet, and which; or [B, 0, 2 + G]
+    disturbers: NDArray[np.void]  # DISTURBER [B, N, 8], packets that disturb each as noise; or [B, 0, 8]
+    disturbing: NDArray[np.int8]  # [B, N], how many there are; or [B, 0]
+    all_known: NDArray[np.bool_]  # [B, N], whether the packet's power at every gateway is in `links`; or [B, 0]
     sub_band_free_s: NDArray[np.float64]  # [B, N, U], end of the off time in each sub-band of uplinks, or [B, N, 0]
     queues: NDArray[np.void]  # QUEUE [B, N] of confirmed traffic, else [B, 0]
     generated_s: NDArray[np.float64]  # [B, N, Q], a ring: when the frames that wait were generated; or [B, 0, 1]. s
@@ -329,6 +352,7 @@ def allocate(
     slow: int = 0,
     sub_bands: int = 0,
     counters: bool = False,
+    culled: bool = False,
 ) -> State:
     """A state of `sizes = (B, N, G)`, all nodes silent and nothing on the air; 0 `frames`: no queues.
 
@@ -339,6 +363,11 @@ def allocate(
     state = State(
         nodes=_zero_nodes((replicas, nodes)),
         links=np.zeros((replicas, nodes, gateways), LINK),
+        hearing=np.zeros((replicas, nodes if culled else 0, gateways), np.int8),
+        listeners=np.zeros((replicas, nodes if culled else 0, 2 + gateways), np.int16),
+        disturbers=np.zeros((replicas, nodes if culled else 0, _DISTURBERS), DISTURBER),
+        disturbing=np.zeros((replicas, nodes if culled else 0), np.int8),
+        all_known=np.zeros((replicas, nodes if culled else 0), np.bool_),
         sub_band_free_s=np.zeros((replicas, nodes, sub_bands)),
         queues=np.zeros((replicas, nodes if frames else 0), QUEUE),
         generated_s=np.zeros((replicas, nodes if frames else 0, max(frames, 1))),

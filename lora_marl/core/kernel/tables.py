@@ -21,6 +21,9 @@ from lora_marl.core.reception import channel_overlaps
 from lora_marl.core.scenario import NO_LINK_DB, Scenario
 from lora_marl.core.topology import distances_m
 
+_ROUNDING_DB = 1e-9
+"""Far above the rounding errors of sums of powers in dBm."""
+
 RETIMING = frozenset({"active", "traffic.interval_s", "interference.occupancy"})
 """Fields of a scenario that say how often nodes send and bursts come, and nothing else."""
 
@@ -62,6 +65,8 @@ class Tables(NamedTuple):
     sensitivity_dbm: NDArray[np.float64]  # [S', W']
     sinr_ratio: NDArray[np.float64]  # [S']
     noise_mw: NDArray[np.float64]  # [W']
+    sinr_floor_dbm: NDArray[np.float64]  # [S', W'], powers above meet the SINR threshold without interference
+    negligible_dbm: NDArray[np.float64]  # [W'], powers below disturb nobody, or [0]: all powers count
     sir_db: NDArray[np.float64]  # [S', S'], wanted by interferer
     sir_ratio: NDArray[np.float64]  # [S, S + 1], the last one against bursts
     tp_dbm: NDArray[np.float64]  # [T]
@@ -103,8 +108,9 @@ class Tables(NamedTuple):
             for name, value in zip(RULE.names or (), self.rule[0], strict=True)
             if name not in FEEDBACK and (name not in ADDED or value)
         }
+        without_derived = self._replace(sinr_floor_dbm=np.zeros(0))  # which follows from others
         rule = repr(network).encode()  # not its bytes: those between its fields are arbitrary
-        return zlib.crc32(rule + b"".join(array.tobytes() for array in self[1:]))
+        return zlib.crc32(rule + b"".join(array.tobytes() for array in without_derived[1:]))
 
     def replicas_from(self, first: int) -> Tables:
         """The tables of the replicas from `first` on, which the loop numbers from 0."""
@@ -283,13 +289,16 @@ def make_tables(
     sir_db = rx.sir_db[np.ix_(all_sf - 7, all_sf - 7)] if rx.sir_db is not None else np.full(shape, -np.inf)
     sinr_ratio = units.db_to_ratio(rx.sinr_thresholds_db(all_sf))
     uplinks = slice(len(sf))
+    noise_dbm = phy.noise_dbm(all_bw_hz, rx.noise_figure_db)
     tables = Tables(
         rule=make_rule(scenario, feedback, record, count_arms),
         airtime_s=scenario.airtime_s(payload_bytes),
         spared_s=rx.spared_preamble_symbols * phy.symbol_time_s(all_sf[:, None], bw_hz=all_bw_hz),
         sensitivity_dbm=rx.sensitivities_dbm(all_sf, all_bw_hz),
         sinr_ratio=sinr_ratio,
-        noise_mw=units.dbm_to_mw(phy.noise_dbm(all_bw_hz, rx.noise_figure_db)),
+        noise_mw=units.dbm_to_mw(noise_dbm),
+        sinr_floor_dbm=rx.sinr_thresholds_db(all_sf)[:, None] + noise_dbm + _ROUNDING_DB,
+        negligible_dbm=np.zeros(0) if rx.negligible_db is None else noise_dbm - rx.negligible_db,
         sir_db=sir_db,
         sir_ratio=np.column_stack([units.db_to_ratio(sir_db[uplinks, uplinks]), sinr_ratio[uplinks]]),
         tp_dbm=tp_dbm,
