@@ -46,7 +46,7 @@ def overview(figure: Any) -> None:
 
 
 KINDS = {
-    "bandits": ("cucb", "cd-lora", "epsilon-greedy", "thompson", "mix-mab", "ucb1"),
+    "bandits": ("cucb", "priced-cucb", "cd-lora", "epsilon-greedy", "thompson", "mix-mab", "ucb1"),
     "rules": ("caasi", "adr", "rs-lora", "round-robin"),
     "trivial references": ("random", "static-sf7", "distance-quantile"),
     "best fixed assignments": ("reference-pdr", "reference-ee"),

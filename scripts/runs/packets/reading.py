@@ -26,8 +26,10 @@ _WHY = {
 """Why a rule does well, by its name in `agents`."""
 
 _PDR, _EE = "pdr", "ee_bits_per_mj"
-_WORTH_A_LOOK = ("cd-lora", "ucb1", "mix-mab")
-"""Learners of the papers to compare with, the first that a run does not have."""
+_NEARLY = 0.9
+"""Share of the best delivery from which a learner counts as delivering nearly as much."""
+_WORTH_A_LOOK = ("priced-cucb", "cd-lora", "ucb1", "mix-mab")
+"""Learners to compare with, the first that a run does not have."""
 
 
 def reading(config: PacketRun, results: Sequence[Result]) -> list[str]:
@@ -43,7 +45,7 @@ def reading(config: PacketRun, results: Sequence[Result]) -> list[str]:
     }
     if len(means[_PDR]) < 2 or len(means[_EE]) < 2:
         return []
-    return [_on_delivery(config, means[_PDR]), _on_energy(config, means[_EE])]
+    return [_on_delivery(config, means[_PDR]), _on_energy(config, means[_EE], means[_PDR])]
 
 
 def _on_delivery(config: PacketRun, pdr: dict[str, float]) -> str:
@@ -62,10 +64,15 @@ def _on_delivery(config: PacketRun, pdr: dict[str, float]) -> str:
     return f"{text}."
 
 
-def _on_energy(config: PacketRun, ee: dict[str, float]) -> str:
+def _on_energy(config: PacketRun, ee: dict[str, float], pdr: dict[str, float]) -> str:
     best = max(ee, key=ee.__getitem__)
     unit = NAMES[_EE][0].partition("[")[2].rstrip("]")
     text = f"{best} delivers most bits per energy, {number(ee[best])} {unit}{_because(config, best)}"
+    least = _NEARLY * max(pdr.values())
+    if pdr.get(best, 0.0) < least:
+        kept = max((label for label in ee if pdr.get(label, 0.0) >= least), key=ee.__getitem__, default=best)
+        text += f", but only {100 * pdr.get(best, 0.0):.1f} % of its packets"
+        text += f"; of those that deliver nearly as much as the best, {kept} has most, {number(ee[kept])} {unit}"
     printed = {label: published(config, label, _EE) for label in ee}
     printed = {label: value for label, value in printed.items() if value and not value.endswith(RESIMULATED_MARK)}
     for label, value in printed.items():

@@ -46,6 +46,13 @@ def test_where_a_learner_is_best_the_next_one_is_named(config) -> None:
     assert delivery == "cucb delivers most packets, 95.0 %; next is static-sf7 with 80.0 %."
 
 
+def test_energy_that_is_saved_by_losing_packets_is_not_praised(config) -> None:
+    table = [result("random", 0.49, 1270), result("cucb", 0.9, 65), result("static-sf7", 0.86, 141)]
+    _, energy = reading(config, table)
+    assert ", but only 49.0 % of its packets; of those that deliver nearly as much" in energy
+    assert "; of those that deliver nearly as much as the best, static-sf7 has most, 141.0 bits/mJ" in energy
+
+
 def test_one_learner_alone_is_compared_with_nobody(config) -> None:
     assert reading(config, [result("cucb", 0.95, 60)]) == []
 
