@@ -10,6 +10,7 @@ import torch
 from sb3_contrib import MaskablePPO
 from stable_baselines3 import DQN, PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 from stable_baselines3.common.torch_layers import FlattenExtractor
 from stable_baselines3.common.vec_env import VecMonitor, unwrap_vec_normalize
@@ -42,7 +43,8 @@ def train(
         steps: Least number of agent steps; training ends with a whole round.
         seed: Seed of weights, draws and environments.
         hyperparameters: Arguments of the algorithm's constructor, in place of `defaults`.
-        folder: Folder of the learning curves for TensorBoard; None: there are none.
+        folder: Folder of the learning curves for TensorBoard; None: there are none. With the setting `episode_log`
+            they include `EpisodeMetrics`.
         on_step: Called with the number of agent steps so far.
 
     Returns:
@@ -61,12 +63,30 @@ def train(
     formats = [] if folder is None else [TensorBoardOutputFormat(str(folder))]
     model.set_logger(Logger(None if folder is None else str(folder), formats))  # type: ignore[arg-type]
 
-    def after_step(variables: dict[str, Any], _: dict[str, Any]) -> bool:
-        on_step(variables["self"].num_timesteps)
-        return True
-
-    model.learn(steps, callback=after_step)
+    model.learn(steps, callback=EpisodeMetrics(on_step))
     return model
+
+
+class EpisodeMetrics(BaseCallback):
+    """Logs the values of finished episodes (`lora_marl.envs.episode_log`) as `episode/<name>`, over all replicas.
+
+    Stable-Baselines3's own `rollout/ep_rew_mean` is over its last 100 episodes, which are 100 rows of one replica.
+
+    Args:
+        on_step: Called with the number of agent steps so far.
+    """
+
+    def __init__(self, on_step: Callable[[int], Any] = lambda steps: None) -> None:
+        super().__init__()
+        self._report = on_step
+
+    def _on_step(self) -> bool:
+        self._report(self.num_timesteps)
+        rows = self.training_env.unwrapped
+        if self.locals["dones"][0] and isinstance(rows, ControllerVecEnv):
+            for name, value in rows.controller.env.episode_means.items():
+                self.logger.record_mean(f"episode/{name}", value)
+        return True
 
 
 def defaults(algorithm: str, rows: ControllerVecEnv) -> dict[str, Any]:

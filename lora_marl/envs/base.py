@@ -165,6 +165,11 @@ class ArrayParallelEnv(PettingZooBase, ParallelEnv):
         self._running = False
         self._log = None if settings.episode_log is None else EpisodeLog(settings.episode_log, settings.replicas)
 
+    @property
+    def episode_means(self) -> Mapping[str, float]:
+        """Values of the last finished episode by column of `episode_log`, means over replicas; empty without one."""
+        return {} if self._log is None else self._log.means
+
     def reset_array(self, seeds: Seeds | None = None) -> NDArray[np.float32]:
         """Start an episode in every replica.
 

@@ -36,10 +36,14 @@ class EpisodeLog:
     Args:
         path: Of the file; its folder is made, and rows are added to those that are there.
         replicas: `B`.
+
+    Attributes:
+        means: The values of the last finished episode by column, each the mean over replicas; empty: there was none.
     """
 
     def __init__(self, path: str | Path, replicas: int) -> None:
         self._path, self._steps = Path(path), 0
+        self.means: dict[str, float] = {}
         self._replicas = replicas
         self.begin()
 
@@ -67,17 +71,18 @@ class EpisodeLog:
         Raises:
             ValueError: the file holds another table.
         """
+        values = {"return": self._return, "reward": self._return / self._length}
+        if {"sent", "delivered"} <= self._sums.keys():
+            values["pdr"] = pdr(self._sums["sent"], self._sums["delivered"])
+        values |= {name: total / self._length for name, total in self._sums.items()}
+        self.means = {name: float(by_replica.mean()) for name, by_replica in values.items()}
         columns = {
             "process": np.full(self._replicas, os.getpid()),
             "steps": np.full(self._replicas, self._steps),
             "replica": np.arange(self._replicas),
             "length": np.full(self._replicas, self._length),
-            "return": self._return,
-            "reward": self._return / self._length,
+            **values,
         }
-        if {"sent", "delivered"} <= self._sums.keys():
-            columns["pdr"] = pdr(self._sums["sent"], self._sums["delivered"])
-        columns |= {name: total / self._length for name, total in self._sums.items()}
         self._append(list(columns), zip(*(values.tolist() for values in columns.values()), strict=True))
 
     def _append(self, header: list[str], rows: object) -> None:

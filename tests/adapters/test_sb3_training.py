@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecFrameStack, VecNormalize
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 
 import lora_marl
@@ -114,3 +116,19 @@ def test_what_a_policys_files_cannot_say_is_refused() -> None:
 def test_what_is_no_perceptron_is_no_policy(modules: list[nn.Module]) -> None:
     with pytest.raises(ValueError, match="not a perceptron with tanh or ReLU between layers with biases"):
         layers_of(modules)
+
+
+@pytest.mark.parametrize("algorithm", ["ppo", "dqn"])
+def test_tensorboard_has_the_metrics_of_episodes_over_all_replicas(algorithm: str, tmp_path: Path) -> None:
+    settings = {**SETTINGS["uplink_v0"], "max_cycles": 4, "episode_log": tmp_path / "episodes.csv"}
+    settings |= {"action_format": "discrete"} if algorithm == "dqn" else {}
+    rows = shared_env("uplink_v0", 3, **settings)
+    train(rows, algorithm, 16 * rows.num_envs, hyperparameters=TINY[algorithm], folder=tmp_path)
+    events = EventAccumulator(str(tmp_path)).Reload()
+    with (tmp_path / "episodes.csv").open() as file:
+        episodes = list(csv.DictReader(file))
+    assert len(episodes) == 3 * 4
+    for name in ("pdr", "reward", "delivered"):
+        last = events.Scalars(f"episode/{name}")[-1].value
+        of_last_episode = [float(row[name]) for row in episodes[-3:]]
+        assert last == pytest.approx(np.mean(of_last_episode), rel=1e-5)
