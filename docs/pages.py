@@ -38,7 +38,7 @@ LIBRARIES = (
 RECIPES = (
     "scripts/train_sb3",
     "scripts/record",
-    *(f"scripts/recipes/{name}" for name in ("torchrl_mappo", "rllib_ppo", "benchmarl_mappo")),
+    *(f"scripts/recipes/{name}" for name in ("ppo_arrays", "torchrl_mappo", "rllib_ppo", "benchmarl_mappo")),
 )
 
 

@@ -176,6 +176,7 @@ def lines(quick: bool) -> list[Line]:
         *closed_forms(1),
         *rayleigh(1),
         *growth(1),
+        *threads(share),
         *startup(),
         *(maac(quick, 1) if with_torch else []),
         *(ccs(1) if with_torch else []),
@@ -300,6 +301,20 @@ def growth(repeats: int) -> list[Line]:
         Line("air_cost_ratio", f"air, cost of a packet: {sizes}", "ratio", 3, ratio(None), True),
         Line("cucb_cost_ratio", f"CUCB, cost of a packet: {sizes}", "ratio", 4, ratio("cucb"), True),
         Line("memory", f"peak memory, {MANY:,} nodes", "GiB", 1, lambda: cases.peak_memory_gib(MANY), True, True),
+    ]
+
+
+def threads(share: float) -> list[Line]:
+    """Two threads beside one, by wall time: on a machine that has nothing else to do."""
+
+    def ratio(what: str) -> Callable[[], float]:
+        return lambda: cases.thread_ratios(what, replicas=32, nodes=100, turns=round(200 * share))
+
+    return [
+        Line(
+            f"threads_{what}", f"`{what}`, 32 x 100 nodes: wall time of one thread over two", "ratio", 1.6, ratio(what)
+        )
+        for what in ("advance", "step_array")
     ]
 
 

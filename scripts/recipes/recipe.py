@@ -41,7 +41,12 @@ class Train(Protocol):
 
 
 def recipe(library: str, train: Train, about: str | None) -> None:
-    """Run a recipe from the command line; the last line of its output is the result as JSON.
+    """Run a recipe from the command line."""
+    app_of(library, train, about)()
+
+
+def app_of(library: str, train: Train, about: str | None) -> typer.Typer:
+    """The command line of a recipe; the last line of its output is the result as JSON.
 
     Training curves are left in `--out`, or in `runs/<library>-<environment>`.
     """
@@ -65,7 +70,7 @@ def recipe(library: str, train: Train, about: str | None) -> None:
     main.__signature__ = with_options_of(train, main)  # type: ignore[attr-defined]
     app = new_app()
     app.command(help=about)(main)
-    app()
+    return app
 
 
 def with_options_of(train: Train, main: Callable[..., None]) -> Signature:

@@ -9,6 +9,7 @@ Shape letters: `B` replicas, `N` nodes.
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import resource
@@ -201,6 +202,38 @@ def array_agent_steps_per_s(*, replicas: int, nodes: int, steps: int, repeats: i
             env.step_array(actions[step % _ACTION_SETS])
 
     return best_rate(episode, replicas * nodes * steps, repeats)
+
+
+def thread_ratios(what: str, *, replicas: int, nodes: int, turns: int) -> float:
+    """Wall time of one thread over that of two, the median of pairs in turns; the machine should have nothing to do.
+
+    Args:
+        what: `advance`, ten packets a node in one call, or `step_array`, one packet a node in each step.
+        replicas, nodes: B, N.
+        turns: Pairs of measurements.
+    """
+
+    def advance(threads: int) -> Callable[[], Any]:
+        scenario, until_s = journal(nodes)[1], itertools.count(1)
+        air, points = Air(scenario, range(replicas), threads=threads), random_points(scenario, replicas)
+        return lambda: air.advance(points, 10.0 * _interval_s(nodes) * next(until_s))
+
+    def steps(threads: int) -> Callable[[], Any]:
+        env = uplink(nodes, 1_000_000, replicas, threads=threads)
+        actions, numbers = _random_actions(env, (replicas, nodes)), itertools.count()
+        env.reset_array(range(replicas))
+        return lambda: [env.step_array(actions[next(numbers) % _ACTION_SETS]) for _ in range(10)]
+
+    calls = [{"advance": advance, "step_array": steps}[what](threads) for threads in (1, 2)]
+
+    def wall_s(call: Callable[[], Any]) -> float:
+        start_s = time.perf_counter()
+        call()
+        return time.perf_counter() - start_s
+
+    for call in calls:
+        call()
+    return float(np.median([wall_s(calls[0]) / wall_s(calls[1]) for _ in range(turns)]))
 
 
 def dict_steps_per_s(*, nodes: int, steps: int, repeats: int) -> float:

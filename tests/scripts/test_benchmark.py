@@ -34,6 +34,8 @@ NAMES = [
     "air_cost_ratio",
     "cucb_cost_ratio",
     "memory",
+    "threads_advance",
+    "threads_step_array",
     "first_advance",
     "first_run",
     "maac_speed_up",
@@ -73,7 +75,7 @@ def test_both_kinds_of_targets():
     assert lines["env_dict"].meets(500) and not lines["env_dict"].meets(499)
     assert lines["memory"].meets(1.0) and not lines["memory"].meets(1.1)
     targets = [4e6, 2.5e6, 1e6, 60, 60, 60, 120, 1e6, 1e6, 10, 15, 80, 2000]
-    targets += [100, 200, 1000, 10_000, 5, 50, 0.1, 50, 1e6, 6, 4, 3, 4, 1, 10, 20, 3, 0.16]
+    targets += [100, 200, 1000, 10_000, 5, 50, 0.1, 50, 1e6, 6, 4, 3, 4, 1, 1.6, 1.6, 10, 20, 3, 0.16]
     targets += [20, 1, 4, 112_000, 56_000, 28_600, 31_500, 17_500, 9_100, 1e6, 500, 1e4]
     targets += [10] if find_spec("supersuit") else []
     targets += [2e5, 1e5] if find_spec("orjson") and find_spec("pyarrow") else []
