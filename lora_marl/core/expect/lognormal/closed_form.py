@@ -14,6 +14,11 @@ one and two gateways (that any node may reach). With three and more, `pairwise` 
 pairs for independent, which costs 0.7 to 1.3 points of PDR at lambda 0.005 (three to five gateways, discs of 2 to
 6 km).
 
+With one gateway, `pairwise` is a lower bound of `joint`. Being heard and surviving each interferer all become likelier
+with the target's own power. Such events are positively associated (Chebyshev's inequality), so that the probability of
+all of them is at least the product that `pairwise` takes. With several gateways that holds for each set of gateways.
+The sets enter with both signs, so that nothing bounds their sum; measured means are low there as well.
+
 Nodes that hop: `lora_marl.core.expect.hopping`, where channels do not overlap.
 
 Source: NoReL, section on the delivery ratio, from the INFOCOM'21 model; `joint` is ours.

@@ -108,6 +108,15 @@ def test_many_targets_of_a_class_are_read_off_a_smooth_function():
     np.testing.assert_allclose(model.delivery(points), expected, rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize("nodes", [60, 300])
+def test_pairs_of_one_gateway_bound_the_joint_model_from_below(nodes):
+    scenario = norel_network(nodes, packets_per_s=0.005, feedback="free")
+    points = mixed(scenario)
+    gain = LogNormal(scenario).delivery(points) - LogNormal(scenario, variant="pairwise").delivery(points)
+    assert gain.min() > -1e-9  # both are integrated numerically
+    assert gain.mean() > 1e-3
+
+
 @pytest.mark.parametrize("several", [{}, {"channels": 3}, {"payloads": True}])
 def test_one_gateway_jointly_is_the_integral(several):
     scenario = norel_network(40, packets_per_s=0.005, feedback="free", seed=3)
