@@ -23,9 +23,10 @@ Source: The Things Stack v3, `pkg/networkserver/mac/adr.go` (the algorithm), `gr
 `mac/link_adr.go` (history after a command). Defaults, without settings of the device.
 Version: the one whose power may rise again. The algorithm was compared with a copy of the stack,
 dev-ansh-r/dcalpwan-server-stack at dcb4814, and with one that has an addition of its own,
-JuiMhatre/ttn-lorawan-local-server at 4994482; which release they stem from, they do not say. An earlier one, TheThingsNetwork/lorawan-stack at 99492b7
-(2022), differs in three points: power never rises while the data rate stays, short histories do not hold it back, and
-the uplink that accepts a command is not in the history that follows it. It is not implemented.
+JuiMhatre/ttn-lorawan-local-server at 4994482; which release they stem from, they do not say. An earlier one,
+TheThingsNetwork/lorawan-stack at 99492b7, differs in three points: power never rises while the data rate stays, short
+histories do not hold it back, and the uplink that accepts a command is not in the history that follows it. It is not
+implemented.
 Differences: those of `agents.rules.served_adr`, and
     1. What it decides on a retry of a frame that it has received goes out with the next frame, not at once.
     2. No device rejects a data rate or a power.
