@@ -20,7 +20,7 @@ import numpy as np
 from lora_marl.core.kernel import compiled
 from lora_marl.core.kernel.counters import DELIVERED
 from lora_marl.core.kernel.features import DOWNLINKS, RARE
-from lora_marl.core.kernel.masks import enable_all, mask_differs, obey_mask
+from lora_marl.core.kernel.masks import enable_defaults, mask_differs, obey_mask
 from lora_marl.core.kernel.repeats import nb_trans_differs, reset_nb_trans, transmissions
 from lora_marl.core.kernel.sub_bands import takes_rate
 from lora_marl.core.kernel.traffic import is_new_frame
@@ -123,13 +123,13 @@ def _is_default(tables, b, n, point):
 
 @compiled()
 def _lower_rate(state, tables, b, n, point):
-    """Make a point's data rate the next slower one; below the slowest, take all channels and an NbTrans of 1 again."""
+    """Make a point's data rate the next slower one; below the slowest, hop, over default channels too, NbTrans 1."""
     slower_sf, slower_bw = _slower_rate(tables, b, n, point[0], point[1])
     if slower_sf == point[0] and slower_bw == point[1]:
         point[2] = HOP if tables.channel_loss_db.shape[0] > 1 else point[2]
         reset_nb_trans(state, b, n)
         if RARE:
-            enable_all(state, b, n)
+            enable_defaults(state, tables, b, n)
     point[0], point[1] = slower_sf, slower_bw
 
 

@@ -2,7 +2,8 @@
 
 Where the server commands by downlinks, a mask is part of its commands, as NbTrans is; else it is in force at once.
 
-Source: LoRaWAN L2 1.0.4, sections 4.3.1 (a device hops over its enabled channels) and 5.2 (LinkADRReq's ChMask).
+Source: LoRaWAN L2 1.0.4, sections 4.3.1 (a device hops over its enabled channels), 4.3.1.1 (a back-off enables the
+default channels again) and 5.2 (LinkADRReq's ChMask).
 """
 
 from __future__ import annotations
@@ -59,8 +60,8 @@ def obey_mask(state, b, n):
 
 
 @compiled()
-def enable_all(state, b, n):
-    """Let node `n` use all channels; the server learns of it."""
-    for channel in range(state.channel_masks.shape[2] if state.channel_masks.shape[1] > 0 else 0):
+def enable_defaults(state, tables, b, n):
+    """Add the region's default channels to those that node `n` may use; the server learns of it."""
+    for channel in range(tables.rule[0].default_channels if state.channel_masks.shape[1] > 0 else 0):
         state.channel_masks[b, n, channel] = True
         state.masks_in_force[b, n, _IN_FORCE, channel] = True

@@ -9,6 +9,7 @@ from lora_marl.core.downlink import Feedback
 from lora_marl.core.energy import energy_costs
 from lora_marl.core.interference import Interference
 from lora_marl.core.propagation import distance_law
+from lora_marl.core.region import REGIONS, Region
 from lora_marl.core.scenario import Scenario
 
 INTER_SF = {"none": 0, "sir_pairwise": 1, "sir_energy": 2, "sinr": 3, "db_ratio": 4}
@@ -54,6 +55,7 @@ RULE = np.dtype(
         ("feedback_packets", np.int64),
         ("patience", np.int64),
         ("backoff", np.bool_),
+        ("default_channels", np.int64),  # the first ones, which the last step of a back-off enables again
         ("listens", np.bool_),
         ("windows", np.int64),  # 1: RX1, 2: RX2, 3: both
         ("rx1_delay_s", np.float64),
@@ -88,7 +90,7 @@ RULE = np.dtype(
 )
 
 
-FEEDBACK = ("downlinks", "server", "waits", "feedback_packets", "patience", "backoff", "listens")
+FEEDBACK = ("downlinks", "server", "waits", "feedback_packets", "patience", "backoff", "default_channels", "listens")
 """Fields of the rule that belong to who decides, not to the network.
 
 The names of all others are part of the number by which a snapshot knows its network (`Tables.digest`): they are data.
@@ -159,6 +161,7 @@ def make_rule(scenario: Scenario, feedback: Feedback, record: bool, count_arms: 
             "feedback_packets": feedback.packets,
             "patience": feedback.patience,
             "backoff": feedback.backoff and feedback.decides == "server",
+            "default_channels": _default_channels(scenario.region),
             "listens": feedback.listens,
             "downlinks": scenario.feedback == "downlink" and (feedback.answers or traffic.confirmed),
         }
@@ -168,6 +171,15 @@ def make_rule(scenario: Scenario, feedback: Feedback, record: bool, count_arms: 
     for field, value in values.items():
         rule[field] = value
     return rule
+
+
+def _default_channels(region: Region) -> int:
+    """How many of the first channels every device has; all of them where that is not known."""
+    known, channels = REGIONS.get(region.name, region), len(region.channels_hz)
+    if region.default_channels is None or region.default_channels > channels:
+        return channels
+    first = slice(region.default_channels)
+    return region.default_channels if region.channels_hz[first] == known.channels_hz[first] else channels
 
 
 def _downlink_rule(scenario: Scenario) -> dict[str, float]:

@@ -121,17 +121,26 @@ def test_a_servers_mask_is_in_force_once_its_downlink_has_arrived():
     np.testing.assert_array_equal(resumed.recording()[0].point, packets.point)
 
 
-def test_a_node_that_has_backed_off_to_the_slowest_rate_uses_all_channels_again():
+@pytest.mark.parametrize(
+    ("name", "default", "afterwards"),
+    [
+        ("ours", None, set(range(CHANNELS))),
+        ("ours", 3, {0, 1, 2, 5, 6}),
+        ("EU868", 3, {0, 1, 2, 5, 6}),
+        ("EU433", 3, set(range(CHANNELS))),  # the first channels are not its default ones
+    ],
+)
+def test_a_node_that_has_backed_off_to_the_slowest_rate_enables_the_default_channels(name, default, afterwards):
     weak = Reception(inter_sf="none", capture_db=-np.inf)
     traffic = Traffic(kind="periodic", interval_s=30.0, random_phase=False, payload_bytes=20)
-    scenario = timed(
-        [0.0], [200.0], reception=weak, traffic=traffic, feedback="downlink", region=region(channels=CHANNELS)
-    )
-    mask = np.array(np.broadcast_to(np.arange(CHANNELS) < 2, (1, 1, CHANNELS)))
+    law = replace(region(channels=CHANNELS), name=name, default_channels=default)
+    scenario = timed([0.0], [200.0], reception=weak, traffic=traffic, feedback="downlink", region=law)
+    mask = np.array(np.broadcast_to(np.isin(np.arange(CHANNELS), [5, 6]), (1, 1, CHANNELS)))
     air = Air(scenario, [0], record=True, feedback=Feedback(decides="server", packets=10**6, backoff=True))
-    air.advance(np.array([[[5, 0, HOP, 2]]], np.int16), 200 * 30.0, channel_masks=mask)
+    air.advance(np.array([[[5, 0, HOP, 2]]], np.int16), 300 * 30.0, channel_masks=mask)
     channel = air.recording()[0].point[:, CHANNEL]
-    assert set(channel[:128]) == {0, 1} and set(channel[128:]) == set(range(CHANNELS)) and mask.all()
+    assert set(channel[:128]) == {5, 6} and set(channel[128:]) == afterwards
+    assert set(np.flatnonzero(mask)) == afterwards
 
 
 @pytest.mark.parametrize(
