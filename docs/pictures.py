@@ -56,14 +56,14 @@ KINDS = {
 
 def trade_off(figure: Any) -> None:
     """Delivery and energy efficiency of all learners on the journal network, from the table of `results_dlora.md`."""
-    row = re.compile(r"^\| `([\w-]+)` \| ([\d.]+) ± [\d.]+ \| [\d.]+ \| ([\d.]+) ±", re.MULTILINE)
+    row = re.compile(r"^\| `([\w-]+)`[^|]* \| ([\d.]+) ± [\d.]+ \| [\d.]+ \| ([\d.]+) ±", re.MULTILINE)
     table = {name: (float(x), float(y)) for name, x, y in row.findall((HERE / "results_dlora.md").read_text("utf-8"))}
     axes = figure.add_subplot()
     for (kind, names), marker in zip(KINDS.items(), "osD*", strict=True):
         axes.scatter(*zip(*(table[name] for name in names), strict=True), marker=marker, s=45, label=kind)
         for name in names:
             label = "cucb (D-LoRa)" if name == "cucb" else name
-            offset = {"caasi": (-30, -12), "reference-pdr": (-30, 7)}.get(name, (5, 4))
+            offset = {"caasi": (-30, -12), "reference-pdr": (-30, 7), "cucb": (5, -10)}.get(name, (5, 4))
             axes.annotate(label, table[name], xytext=offset, textcoords="offset points", fontsize="x-small")
     axes.set(xlabel="packets delivered (%)", ylabel="energy efficiency (bits/mJ)", yscale="log", xlim=(74, 100))
     axes.set_yticks([30, 50, 70, 100, 150], ["30", "50", "70", "100", "150"], minor=False)
