@@ -75,6 +75,24 @@ def _rounds(count: int, seed: int, path: Path) -> None:
     attack_rounds(count, seed, path)
 
 
+def _records(count: int, seed: int, path: Path) -> None:
+    from scripts.attacks.records import Reader, attack_records
+    from scripts.leaderboard import cells
+    from scripts.leaderboard.tasks import CATALOGUE, read_catalogue
+
+    catalogue = read_catalogue()
+    name, task = next(iter(catalogue.tasks.items()))
+    cell = cells.Cell(
+        benchmark=catalogue.version, task=name, digest=task.digest, learner="random", name="random", parameters={},
+        group="node", commit="", seeds=(1, 2), metrics={"pdr": (0.5, 0.6)}, cpu_s=1.0, command="bench.py run",
+    )  # fmt: skip
+    benchmark: dict[str, Reader] = {
+        "cell.json": (cell.model_dump_json(), cells.read),
+        "catalogue.yaml": (CATALOGUE.read_text(encoding="utf-8"), read_catalogue),
+    }
+    attack_records(count, seed, path, benchmark)
+
+
 def _disk(count: int, seed: int, path: Path) -> None:
     from scripts.attacks.disk import attack_disk
 
@@ -93,6 +111,7 @@ ATTACKS: Mapping[str, Attack] = {
     "air": Attack("damaged states of the air", 5_000, 150, _air),
     "service": Attack("damaged states of the service", 1_000, 60, _service),
     "rounds": Attack("rounds with hostile reports", 100, 3, _rounds),
+    "records": Attack("damaged records: traffic, logs, the benchmark", 3_000, 140, _records),
     "disk": Attack("disks and folders", 9, 0, _disk),
     "interruptions": Attack("interruptions", 200, 0, _interruptions),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -53,3 +54,13 @@ def one_line(error: BaseException) -> str:
     text = "".join(letter if letter.isprintable() else " " for letter in str(error))
     text = " ".join(text.split()) or type(error).__name__
     return text if len(text) <= LONGEST_MESSAGE else f"{text[:LONGEST_MESSAGE]} ..."
+
+
+def require_regular(path: Path) -> None:
+    """Refuse devices and pipes, which may have no end; a folder or a missing file is the reader's own error.
+
+    Raises:
+        OSError: the path is of something else than a file or a folder.
+    """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError(errno.EINVAL, "is not a regular file", str(path))

@@ -29,6 +29,10 @@ HEARD = np.dtype([("event", "i8"), ("gateway", "i4"), ("rssi_dbm", "f4"), ("snr_
 """A gateway that heard an uplink; `event` counts the uplinks of all files from 0."""
 
 LARGEST_COUNTER = 2**32 - 1
+
+LARGEST_PAYLOAD_BYTES = 255
+"""Of a PHY payload: LoRa's header states its length in eight bits. Source: SX1276 datasheet, "Explicit header"."""
+
 _LATEST_S = 4102444800.0
 """2100-01-01, the end of what is taken for a time. s"""
 
@@ -92,13 +96,17 @@ class Rows:
         Raises:
             BadEvent: a number out of its range; nothing is appended.
         """
-        _, counter, time_s, frequency_hz, *_ = frame
+        _, counter, time_s, frequency_hz, _, _, payload_bytes, _ = frame
         if not 0 <= counter <= LARGEST_COUNTER:
             raise BadEvent(f"frame counter {counter}; allowed is 0 to {LARGEST_COUNTER}")
         if not 0.0 < time_s < _LATEST_S:
             raise BadEvent(f"time {time_s} s; allowed is 1970 to 2100")
         if not (frequency_hz == 0 or 1e8 <= frequency_hz <= 1e10):
             raise BadEvent(f"frequency {frequency_hz} Hz; allowed is 100 MHz to 10 GHz")
+        if not -1 <= payload_bytes <= LARGEST_PAYLOAD_BYTES:
+            raise BadEvent(
+                f"PHY payload of {payload_bytes} bytes; allowed is 0 to {LARGEST_PAYLOAD_BYTES}, or -1 for unknown"
+            )
         event = self._taken + len(self._events)
         for _, rssi, snr in receptions:
             if not (-200.0 <= rssi <= 50.0 and -100.0 <= snr <= 100.0):

@@ -28,6 +28,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from lora_marl.core.files import one_line
 from lora_marl.logs.esp import esp_dbm
 from lora_marl.logs.merging import FRAME, RECEPTION
 from lora_marl.logs.rows import Rows
@@ -68,7 +69,7 @@ class TrafficLog:
             frames = pq.read_table(folder / "frames.parquet")
             receptions = pq.read_table(folder / "receptions.parquet")
             report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-            return cls(
+            log = cls(
                 devices=tuple(names.to_pylist()),
                 gateways=tuple(places.column("gateway").to_pylist()),
                 gateway_lat_lon=np.stack(
@@ -78,8 +79,24 @@ class TrafficLog:
                 receptions=_rows(receptions, RECEPTION, "gateway", places.column("gateway")),
                 report=report,
             )
-        except (OSError, KeyError, pa.ArrowException, json.JSONDecodeError) as error:
-            raise ValueError(f"{folder}: holds no imported log ({error})") from None
+            log._check()
+        except (OSError, KeyError, TypeError, ValueError, OverflowError, RecursionError, pa.ArrowException) as error:
+            raise ValueError(f"{folder}: holds no imported log ({one_line(error)})") from None
+        return log
+
+    def _check(self) -> None:
+        """ValueError: a row points at a device, a gateway or a frame that is not there, or the report is none."""
+        for what, numbers, size in (
+            ("device", self.frames["device"], len(self.devices)),
+            ("frame", self.receptions["frame"], len(self.frames)),
+            ("gateway", self.receptions["gateway"], len(self.gateways)),
+        ):
+            if numbers.size and not 0 <= numbers.min() <= numbers.max() < size:
+                raise ValueError(f"a row is of {what} {numbers.max()}; there are {size}")
+        if not all(isinstance(name, str) for name in (*self.devices, *self.gateways)):
+            raise ValueError("a device or gateway has no name")
+        if not isinstance(self.report, dict):
+            raise ValueError("report.json is no mapping")
 
     @cached_property
     def heard(self) -> NDArray[np.bool_]:
@@ -157,6 +174,8 @@ def _rows(table: pa.Table, dtype: np.dtype[Any], named: str, names: pa.ChunkedAr
         column = table.column(name)
         if name == named:
             column = pc.index_in(column.cast(pa.string()), value_set=names.combine_chunks())
+        if column.null_count:
+            raise ValueError(f"column {name}: {column.null_count} rows are empty or name what is not there")
         rows[name] = column.to_numpy()
     return rows
 

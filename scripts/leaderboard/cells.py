@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lora_marl.config import PacketRun, TrainConfig
-from lora_marl.core.files import write_atomically
+from lora_marl.core.files import require_regular, write_atomically
 from scripts.comparison.result import measured
 from scripts.leaderboard.tasks import Catalogue, Entry, Group
 from scripts.runs.checkpoints import State
@@ -163,6 +163,7 @@ def read(path: Path) -> Cell:
         UsageError: it is none, in one line.
     """
     try:
+        require_regular(path)
         return Cell.model_validate_json(path.read_bytes())
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lora_marl.core.files import one_line, require_regular
 from scripts.runs.cli import UsageError, errors
 from scripts.runs.figures import COLOURS, paper_figure, paper_style, save
 
@@ -27,11 +28,12 @@ def read_episodes(path: Path) -> dict[str, NDArray[np.float64]]:
         UsageError: no such file, or no table of numbers.
     """
     try:
+        require_regular(path)
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
         columns = {name: np.array([float(row[name]) for row in rows]) for name in rows[0]} if rows else {}
-    except (OSError, ValueError, TypeError) as error:
-        raise UsageError(f"{path}: cannot be read ({error})") from None
+    except (OSError, ValueError, TypeError, csv.Error) as error:
+        raise UsageError(f"{path}: cannot be read ({one_line(error)})") from None
     if not {"length", "return"} <= columns.keys():
         raise UsageError(f"{path}: is no file of episodes, or none has ended")
     return columns

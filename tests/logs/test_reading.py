@@ -206,6 +206,45 @@ def test_what_is_wrong_is_said(tmp_path):
         TrafficLog.load(tmp_path)
 
 
+def test_a_payload_that_no_frame_holds_is_a_damaged_event(tmp_path):
+    frames = some_frames(devices=1, frames=3)
+    (tmp_path / "log.csv").write_text(writers.table(frames[:2]).replace(",20,", ",99999,"))
+    (tmp_path / "good.csv").write_text(writers.table(frames[2:]))
+    long = writers.chirpstack_v4(frames[2])[0] | {"data": "A" * 60_000, "fCnt": 9}
+    (tmp_path / "log.ndjson").write_text(json.dumps(long) + "\n")
+    log = import_log([tmp_path / name for name in ("log.csv", "log.ndjson", "good.csv")], tmp_path / "out")
+    assert len(log.frames) == 1 and sum("PHY payload of" in problem for problem in log.report["problems"]) >= 2
+
+
+@pytest.mark.parametrize(
+    ("part", "column", "value", "message"),
+    [
+        ("receptions", "frame", 2**40, "a row is of frame"),
+        ("receptions", "frame", -1, "a row is of frame"),
+        ("frames", "device", "nobody", "column device: 1 rows"),
+        ("frames", "counter", None, "column counter: 1 rows"),
+    ],
+)
+def test_a_damaged_log_is_one_line(tmp_path, part, column, value, message):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    (tmp_path / "log.csv").write_text(writers.table(some_frames(frames=3)))
+    import_log([tmp_path / "log.csv"], tmp_path / "out")
+    table = pq.read_table(tmp_path / f"out/{part}.parquet")
+    place = table.column_names.index(column)
+    values = table.column(place).to_pylist()
+    values[0] = value
+    kind = pa.string() if column == "device" else table.schema.field(place).type
+    pq.write_table(table.set_column(place, column, pa.array(values, kind)), tmp_path / f"out/{part}.parquet")
+    with pytest.raises(ValueError, match=f"holds no imported log .*{message}"):
+        TrafficLog.load(tmp_path / "out")
+    (tmp_path / f"out/{part}.parquet").write_bytes(b"PAR1" + b"\0" * 40 + b"PAR1")
+    with pytest.raises(ValueError, match="holds no imported log") as error:
+        TrafficLog.load(tmp_path / "out")
+    assert "\n" not in str(error.value)
+
+
 def test_a_part_by_time_keeps_its_receptions(tmp_path):
     frames = some_frames()
     (tmp_path / "log.csv").write_text(writers.table(frames))

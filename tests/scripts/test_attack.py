@@ -17,6 +17,9 @@ from scripts.attacks.tally import Tally, counting
 
 @pytest.mark.parametrize("name", [name for name, attack in attack.ATTACKS.items() if attack.quick])
 def test_nothing_that_comes_from_outside_does_harm(tmp_path: Path, name: str) -> None:
+    if name == "records":
+        pytest.importorskip("orjson")
+        pytest.importorskip("pyarrow")
     chosen = attack.ATTACKS[name]
     chosen.run(max(2, chosen.quick // 2), 7, tmp_path / "tally.json")
     tally = Tally.read(tmp_path / "tally.json")

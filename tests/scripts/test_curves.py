@@ -27,3 +27,8 @@ def test_what_is_no_file_of_episodes_is_one_line(invoke, tmp_path):
     for name in ("e.csv", "nowhere.csv"):
         result = invoke(curves.app, tmp_path / name)
         assert result.exit_code == 2 and name in result.output and "Traceback" not in result.output
+
+
+def test_a_device_is_no_file_of_episodes(invoke):
+    result = invoke(curves.app, "/dev/null")
+    assert result.exit_code == 2 and "is not a regular file" in result.output

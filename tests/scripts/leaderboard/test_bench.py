@@ -166,6 +166,11 @@ def test_what_is_no_cell_is_one_line(catalogue, tmp_path, content):
     assert answer.exit_code == 2 and answer.output.startswith("error:") and answer.output.count("\n") == 1
 
 
+def test_a_device_is_no_cell(catalogue):
+    answer = call("submit-check", "/dev/null", "--catalogue", catalogue)
+    assert answer.exit_code == 2 and "is not a regular file" in answer.output and answer.output.count("\n") == 1
+
+
 def test_a_guest_takes_part_by_its_import_path_and_must_say_what_it_knows(catalogue, tmp_path):
     guest = "agents.rules.fixed:StaticSF7"
     version = read_catalogue(catalogue)
