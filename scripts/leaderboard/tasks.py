@@ -28,6 +28,7 @@ Group = Literal["node", "server", "everything"]
 
 LATER_KEYS: Mapping[str, Any] = {
     "scenario.channel_mask": None,
+    "scenario.reception.negligible_db": None,
     "scenario.traffic.nb_trans": 1,
     "scenario.traffic.trace_csv": None,
     "scenario.traffic.trace_repeat_s": None,
