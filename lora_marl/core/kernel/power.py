@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
 import numpy as np
 from numpy.typing import NDArray
 
 from lora_marl.core.kernel import compiled
 from lora_marl.core.kernel.features import RARE
 from lora_marl.core.kernel.links import link_spread_db
-from lora_marl.core.random import draw_index, exponential, node_stream, normal, normal_quantile, stream_bits
+from lora_marl.core.random import draw_index, exponential, node_stream, normal, stream_bits
 from lora_marl.core.units import dbm_to_mw as _dbm_to_mw
 
 dbm_to_mw = compiled()(_dbm_to_mw)
@@ -28,7 +30,8 @@ def _uniform_edges() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 def _largest_normal() -> NDArray[np.float64]:
     """The largest normal draw of each bin of random bits; 8.2 of the last one. `[2^_BIN_BITS]`"""
-    return np.array([normal_quantile(edge) for edge in _uniform_edges()[1]]) + ROUNDING_DB
+    quantile = NormalDist().inv_cdf  # as exact; the compiled one would be compiled in every process
+    return np.array([quantile(edge) for edge in _uniform_edges()[1]]) + ROUNDING_DB
 
 
 def _largest_fading_db() -> NDArray[np.float64]:
