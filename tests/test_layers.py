@@ -29,7 +29,7 @@ LAYERS = {
     "lora_marl/render": {"numpy", "matplotlib", "mpl_toolkits", "lora_marl.core", "lora_marl.render"},
     "lora_marl/views": {"numpy", "gymnasium", "lora_marl.core.checks", "lora_marl.envs", "lora_marl.views"},
     "lora_marl/__init__": {"gymnasium", "pettingzoo", "lora_marl.core.checks"},
-    "agents/": {"numpy", "numba", "torch", "safetensors", "lora_marl.core", "agents"},
+    "agents/": {"numpy", "numba", "torch", "safetensors", "quickjs", "lora_marl.core", "agents"},
 }
 """What the modules of a path may import, the standard library and the bare name `lora_marl` (ENVS, version) aside."""
 
@@ -50,6 +50,7 @@ ONLY_IN = {
     "matplotlib": ("lora_marl/render", "scripts/runs", "scripts/bridge", "scripts/service_training", "scripts/studies"),
     **dict.fromkeys(("orjson", "pyarrow", "paho"), ("lora_marl/logs",)),
     "scipy": ("lora_marl/logs", "scripts/leaderboard"),
+    "quickjs": ("agents/rules/js_plugin",),
     "tensorboard": ("scripts/",),
     "typer": ("scripts/",),
     "rich": ("scripts/",),
