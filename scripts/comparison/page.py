@@ -25,6 +25,7 @@ from scripts.runs.assumptions import HEADING, assumptions_of
 from scripts.runs.figures import Band
 from scripts.runs.metrics import Row
 from scripts.runs.packets.experiment import build_scenario, node_ids
+from scripts.runs.plots import factor_colours
 
 _PICTURES = {
     "curves": "PDR and energy efficiency over simulated time",
@@ -136,6 +137,7 @@ def _maps(comparison: Comparison) -> dict[str, Any]:
         "gateways": _short_rows(scenario.gateway_xy_m),
         "ids": list(node_ids(config)),
         "sf": list(scenario.region.spreading_factors),
+        "sf_colours": factor_colours(scenario),
         "tp": list(scenario.region.tp_dbm),
         "left_out": len(config.seeds) - len(seeds),
         "seeds": {

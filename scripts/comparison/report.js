@@ -54,11 +54,21 @@ function drawCurves(section, figure, shown) {
 }
 
 const MAP_COLOURS = {
-  "spreading factor": (map, chosen) => chosen.points.map(point => map.sf[point[0]]),
+  "spreading factor": (map, chosen) => chosen.points.map(point => point[0]), /* its place in map.sf */
   "channel": (map, chosen) => chosen.points.map(point => (point[2] < 0 ? null : point[2])),
   "transmit power [dBm]": (map, chosen) => chosen.points.map(point => map.tp[point[3]]),
   "PDR [%]": (map, chosen) => chosen.sent.map((sent, node) => (sent ? 100 * chosen.delivered[node] / sent : null)),
 };
+
+/* Spreading factors are names, not amounts: one colour for each, those of the printed map. */
+function factorScale(map) {
+  const count = map.sf.length;
+  return {
+    colorscale: map.sf_colours.flatMap((colour, place) => [[place / count, colour], [(place + 1) / count, colour]]),
+    cmin: -0.5, cmax: count - 0.5,
+    colorbar: { tickvals: map.sf.map((_, place) => place), ticktext: map.sf.map(sf => `SF${sf}`) },
+  };
+}
 
 function drawMap(section, figure) {
   const map = figure.map, picked = name => section.querySelector(name).value;
@@ -76,6 +86,7 @@ function drawMap(section, figure) {
     text: escaped, hovertemplate: "%{text}<extra></extra>",
     marker: { size: 9, color: values, colorscale: "Viridis", showscale: true, colorbar: { title: { text: colour, side: "right" } } },
   };
+  if (colour === "spreading factor") Object.assign(nodes.marker, factorScale(map));
   const gateways = {
     x: map.gateways.map(xy => xy[0]), y: map.gateways.map(xy => xy[1]), mode: "markers", type: "scatter",
     name: "gateways", hovertemplate: "gateway %{pointNumber}<extra></extra>",

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -238,7 +239,7 @@ def draw_map(
     """
     node_xy_m = scenario.node_xy_m if scenario.node_xy_m.ndim == 2 else scenario.node_xy_m[replica]
     factors = scenario.region.spreading_factors
-    colours = colormaps["viridis"](np.linspace(0, 1, len(factors)))
+    colours = factor_colours(scenario)
     lines = -(-len(points) // at_most)
     columns = -(-len(points) // lines)
     size = min((PAGE_INCH - 0.8) / columns, 3.2)
@@ -258,6 +259,12 @@ def draw_map(
         axes.set_xlabel("x [m]")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
     save(figure, path)
+
+
+def factor_colours(scenario: Scenario) -> list[str]:
+    """Colours of a region's spreading factors on maps, in their order, as `#rrggbb`."""
+    shades = np.linspace(0, 1, len(scenario.region.spreading_factors))
+    return [to_hex(colour) for colour in colormaps["viridis"](shades)]
 
 
 def _shares(row: Row) -> dict[str, dict[str, float]]:

@@ -211,6 +211,8 @@ class TestPage:
             assert curves.count('class="js-line"') >= 7  # a line for each learner, and the edges of bands
             assert places.count('class="point"') == 6 + 1  # nodes and the gateway
             assert '<option value="reference-pdr">' in section
+            ticks = re.findall(r">(SF\d+)</text>", places)
+            assert ticks == [f"SF{sf}" for sf in range(7, 13)]  # a colour for each spreading factor
 
     def test_without_the_plotting_library_the_pictures_are_left(self, tiny, tmp_path, monkeypatch):
         monkeypatch.setattr("scripts.comparison.page._plotly", lambda: "")
