@@ -52,8 +52,8 @@ def test_lists_and_headings_of_docstrings_become_markdown(pages: ModuleType) -> 
     assert "\n**Differences**:\n\n1. The indicator is in {-1, +1}" in page
     assert "\n\n**Source**: D-LoRa journal" in page
     assert "\n#### Actions\n" in pages.page_of("lora_marl/envs/uplink_v0", deeper=2)
-    with pytest.raises(ValueError, match="scripts/__init__: has no docstring"):
-        pages.page_of("scripts/__init__")
+    with pytest.raises(ValueError, match="tests/scripts/test_logs: has no docstring"):
+        pages.page_of("tests/scripts/test_logs")
 
 
 def test_intervals_and_short_labels_of_tables_stay_in_one_line(pages: ModuleType) -> None:
