@@ -29,6 +29,7 @@ LEARNERS: dict[str, tuple[dict[str, Any], int, str]] = {
     "discounted-cucb": ({}, 5_000, "rewards"),
     "window-cucb": ({}, 5_000, "rewards"),
     "restarting-cucb": ({}, 5_000, "rewards"),
+    "priced-cucb": ({}, 10_000, "delivery"),
     "conference-cucb": ({"variant": "PDR"}, 5_000, "delivery"),
     "ucb1": ({}, 10_000, "delivery"),
     "mix-mab": ({}, 20_000, "delivery"),
