@@ -183,3 +183,11 @@ def test_a_mutated_configuration_loads_or_is_refused_in_lines(name: str) -> None
                 config.parse(values, source="x.yaml")
             except config.ConfigError as error:
                 assert error.problems and all("\n" not in line for line in error.problems), error.problems
+
+
+def test_a_text_of_several_lines_in_place_of_a_list_is_one_line() -> None:
+    changes = "- {at_s: 1, values: {}}\n    - {at_s: 2,\u2028 values: {}}\n" * 3
+    for values in ({"scenario": {"changes": changes}}, {"seeds": "1,\n2"}, {"seeds": changes}):
+        with pytest.raises(config.ConfigError) as caught:
+            config.parse({"learners": {"random": {}}, **values})
+        assert all(len(problem.splitlines()) == 1 for problem in caught.value.problems)

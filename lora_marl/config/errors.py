@@ -14,6 +14,8 @@ from lora_marl.core.checks import range_of, suggest
 
 LONGEST_LINE, MOST_LINES = 1000, 50
 """Most characters of a line about a problem, and most problems that are told of at once."""
+_QUOTED = 60
+"""Most characters of a value that a hint writes again."""
 
 
 class ConfigError(ValueError):
@@ -24,7 +26,8 @@ class ConfigError(ValueError):
     """
 
     def __init__(self, problems: Iterable[str]) -> None:
-        self.problems = tuple(line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}..." for line in problems)
+        lines = (" ".join(text.splitlines()) for text in problems)  # values may hold line breaks
+        self.problems = tuple(line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}..." for line in lines)
         super().__init__("\n".join(self.problems))
 
 
@@ -70,7 +73,8 @@ def _line(item: Any, model: type[Section], source: str) -> str:
 
 def _as_list(value: Any) -> str:
     """How a single value, or values between commas, are written as a list; empty: it is neither."""
-    return f"; write [{value}]" if isinstance(value, int | float | str) and not isinstance(value, bool) else ""
+    single = isinstance(value, int | float | str) and not isinstance(value, bool) and len(str(value)) <= _QUOTED
+    return f"; write [{value}]" if single else ""
 
 
 def _unit(loc: Sequence[int | str]) -> str:
