@@ -63,7 +63,7 @@ class Reception:
         negligible_db: A packet whose power at a gateway lies more than this below the noise of its bandwidth disturbs
             no other uplink there; None: all powers count. Each one that is neglected would have raised the noise by
             less than the share 10^(-negligible_db / 10). Sensitivities are up to 20 dB below the noise, so from 20 dB
-            plus the capture threshold on no collision is missed. It saves time with many gateways. dB
+            plus the capture threshold on no collision is missed. dB
 
     Source: D-LoRa Tables I, II and Eq. (5); LoRaSim; Goursaud and Gorce 2015 for SIR matrices.
     """

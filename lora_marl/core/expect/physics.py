@@ -93,7 +93,7 @@ def check_pairwise(scenario: Scenario, form: str, further: Iterable[tuple[str, A
 
 
 def check_single_network(scenario: Scenario, form: str) -> None:
-    """Raise ValueError for what no closed form has: other networks, interference, repeats, links, traces, masks."""
+    """Raise ValueError for what no closed form has, such as other networks, interference, repeats, links, or masks."""
     for name, value, allowed in (
         ("node_network", scenario.networks, 1),
         ("interference", scenario.interference, None),
@@ -102,6 +102,7 @@ def check_single_network(scenario: Scenario, form: str) -> None:
         ("traffic.trace", None if scenario.traffic.trace is None else "recorded", None),
         ("traffic.nb_trans", int(np.max(scenario.traffic.nb_trans)), 1),
         ("channel_mask", None if scenario.channel_mask is None else "given", None),
+        ("reception.negligible_db", scenario.reception.negligible_db, None),
     ):
         if value != allowed:
             raise ValueError(f"scenario.{name}: {value!r} has no {form} closed form; it takes {allowed!r}")

@@ -1,6 +1,6 @@
 """Air that lists the gateways that hear a packet is the air that looks at all of them."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from lora_marl.core.air import Air
 from lora_marl.core.downlink import Feedback
+from lora_marl.core.expect import OneGateway
 from lora_marl.core.interference import Interference
 from lora_marl.core.kernel import culling
 from lora_marl.core.outcome import Outcome
+from lora_marl.core.presets import journal_network
 from lora_marl.core.reception import Reception
 from lora_marl.core.scenario import Change
 from lora_marl.core.traffic import Traffic
@@ -131,3 +133,10 @@ def test_measured_links_records_and_ratios_of_dbm_look_at_all_gateways():
     assert not culling.culls(scenario, record=True)
     assert not culling.culls(wide(reception=Reception(inter_sf="db_ratio")), record=False)
     assert not culling.culls(wide(gateways=culling.LEAST_GATEWAYS - 1), record=False)
+
+
+def test_closed_forms_count_all_powers():
+    scenario = journal_network(10)
+    neglecting = replace(scenario, reception=replace(scenario.reception, negligible_db=20.0))
+    with pytest.raises(ValueError, match="scenario.reception.negligible_db: 20.0 has no one-gateway closed form"):
+        OneGateway(neglecting)
