@@ -1,6 +1,6 @@
 """D-LoRa with a price on airtime (`priced-cucb`): what a node's choice costs all others enters its reward.
 
-    r_sf(v) = +-1 - price log2(symbol time of v / shortest symbol time)
+    r_f(v) = +-1 - price log2(symbol time of v / shortest symbol time)    f: spreading factor, bandwidth
     r_tp(v) = +-1 + eta (1 - TP(v) / sum of all TP)
 
 A node that looks at its own deliveries alone likes slow data rates: they reach further, and the packets that they
